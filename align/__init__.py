@@ -1,0 +1,1 @@
+"""Pose-aware vision transformers: models, losses, metrics and training for video alignment."""

@@ -1,0 +1,198 @@
+"""Backbones that `PoseAware` can wrap, and timm's vision transformers among them."""
+
+from __future__ import annotations
+
+import difflib
+from typing import Any, Protocol
+
+import timm
+from jaxtyping import Float
+from timm.layers import to_2tuple
+from timm.models.vision_transformer import VisionTransformer
+from torch import Tensor, nn
+
+from align.layout import TokenLayout
+
+
+class Backbone(Protocol):
+    """A transformer in parts: what comes before the blocks, each block, what comes after them.
+
+    ``frames_apart`` says that the blocks see each frame as a sequence of its own: ``embed`` then
+    gives B·T sequences, which ``finish`` joins again.
+    """
+
+    embed_dim: int
+    num_heads: int
+    patch_size: tuple[int, int]
+    frames_apart: bool
+    default_layout: TokenLayout
+
+    @property
+    def blocks(self) -> nn.ModuleList | nn.Sequential:
+        """The transformer blocks, in order."""
+
+    @property
+    def norm(self) -> nn.Module:
+        """The norm after the last block."""
+
+    def layout(self, images: Tensor) -> TokenLayout:
+        """Token order for images of this shape; a ValueError when they do not fit."""
+
+    def embed(self, images: Tensor) -> Tensor:
+        """Tokens before the first block."""
+
+    def run_block(self, index: int, tokens: Tensor, layout: TokenLayout) -> Tensor:
+        """Tokens after block ``index`` (from 0)."""
+
+    def finish(self, tokens: Tensor, layout: TokenLayout) -> Tensor:
+        """Tokens after the final norm."""
+
+    def pool_norm(self, embedding: Tensor) -> Tensor:
+        """The norm that some models apply to the pooled embedding instead; else the identity."""
+
+    def drop_path(self, index: int) -> float:
+        """Stochastic depth of block ``index`` (from 0)."""
+
+
+class TimmBackbone(nn.Module):
+    """A vision transformer of timm's, taken apart without changing a bit of its output.
+
+    All prefix tokens (class, distillation, registers) stay before the patches, class token first.
+
+    Args:
+        vit: The model, made with ``num_classes=0``.
+        name: Its name, for messages.
+
+    Raises:
+        ValueError: A model that runs its blocks in a way of its own.
+    """
+
+    frames_apart = False
+
+    def __init__(self, vit: nn.Module, name: str = "model") -> None:
+        """Check that the model is a plain sequence of blocks."""
+        super().__init__()
+        if not (
+            isinstance(vit, VisionTransformer)
+            and type(vit).forward_features is VisionTransformer.forward_features
+        ):
+            raise ValueError(
+                f"{name!r} is a {type(vit).__name__}, not a plain vision transformer; "
+                "choose a name that timm.list_models(module='vision_transformer') gives"
+            )
+        self.name = name
+        parts: Any = vit
+        self.vit = parts
+        self.embed_dim: int = parts.embed_dim
+        self.num_heads: int = parts.blocks[0].attn.num_heads
+        patch_embed = parts.patch_embed
+        self.patch_size: tuple[int, int] = to_2tuple(patch_embed.feat_ratio(as_scalar=False))
+        self.image_size: tuple[int, int] = to_2tuple(patch_embed.img_size)
+        rows, cols = patch_embed.grid_size
+        self.default_layout = TokenLayout(1, rows, cols, parts.num_prefix_tokens)
+
+    @property
+    def blocks(self) -> nn.Sequential:
+        """The transformer blocks, in order."""
+        return self.vit.blocks
+
+    @property
+    def norm(self) -> nn.Module:
+        """The norm after the last block."""
+        return self.vit.norm
+
+    def layout(self, images: Tensor) -> TokenLayout:
+        """The one layout of this model; a ValueError for images of another shape."""
+        if images.ndim != 4:
+            raise ValueError(
+                f"{self.name} takes single images (batch, 3, height, width), not "
+                f"{tuple(images.shape)}: fold time into the batch, or use a video model"
+            )
+        if tuple(images.shape[-2:]) != tuple(self.image_size):
+            raise ValueError(
+                f"{self.name} was built for {self.image_size[0]} x {self.image_size[1]} pixels, "
+                f"but the images have {images.shape[-2]} x {images.shape[-1]}: "
+                "resize them, or build the model with that image_size"
+            )
+        return self.default_layout
+
+    def embed(self, images: Float[Tensor, "batch 3 height width"]) -> Tensor:
+        """Tokens before the first block."""
+        tokens = self.vit._pos_embed(self.vit.patch_embed(images))
+        return self.vit.norm_pre(self.vit.patch_drop(tokens))
+
+    def run_block(self, index: int, tokens: Tensor, layout: TokenLayout) -> Tensor:
+        """Tokens after block ``index`` (from 0)."""
+        return self.blocks[index](tokens)
+
+    def finish(self, tokens: Tensor, layout: TokenLayout) -> Tensor:
+        """Tokens after the final norm."""
+        return self.norm(tokens)
+
+    def pool_norm(self, embedding: Tensor) -> Tensor:
+        """The norm of models that pool first; else the identity."""
+        return self.vit.fc_norm(embedding)
+
+    def drop_path(self, index: int) -> float:
+        """Stochastic depth of block ``index`` (from 0)."""
+        return getattr(getattr(self.blocks[index], "drop_path1", None), "drop_prob", 0.0)
+
+
+def create_timm_backbone(
+    name: str,
+    image_size: int | tuple[int, int],
+    depth: int | None = None,
+    pretrained: bool = False,
+    drop_path: float = 0.0,
+) -> TimmBackbone:
+    """Any vision transformer of timm's by name, at any multiple of its patch size.
+
+    Args:
+        name: timm's name, with or without a tag of weights.
+        image_size: Side, or height and width, in pixels.
+        depth: Keep only so many blocks; None keeps all.
+        pretrained: Load weights from the hub or its local cache.
+        drop_path: Stochastic depth at the last block, growing linearly from zero.
+
+    Raises:
+        ValueError: An unknown name, a size that is no multiple of the patch, a depth that the
+            model does not have.
+        RuntimeError: The weights cannot be had.
+    """
+    if not timm.is_model(name):
+        raise ValueError(_unknown_name(name))
+    if depth is not None and depth < 1:
+        raise ValueError(f"depth must be at least 1, not {depth}")
+    size = to_2tuple(image_size)
+    arguments = {"img_size": size, "num_classes": 0, "drop_path_rate": drop_path}
+    if not pretrained and depth is not None:
+        arguments["depth"] = depth
+    try:
+        vit = timm.create_model(name, pretrained=pretrained, **arguments)
+    except (OSError, RuntimeError, ValueError) as error:
+        if not pretrained:
+            raise
+        raise RuntimeError(
+            f"no weights for {name!r}: {type(error).__name__}. Run once where huggingface.co can "
+            "be reached (they stay in the cache, HF_HOME), or train without --pretrained"
+        ) from error
+    backbone = TimmBackbone(vit, name)
+    if any(side % patch for side, patch in zip(size, backbone.patch_size, strict=True)):
+        raise ValueError(
+            f"image size {size[0]} x {size[1]} is no multiple of the patch of {name}, "
+            f"{backbone.patch_size[0]} x {backbone.patch_size[1]} pixels"
+        )
+    if depth is not None:
+        if depth > len(backbone.blocks):
+            raise ValueError(f"{name} has {len(backbone.blocks)} pretrained blocks, not {depth}")
+        backbone.vit.blocks = backbone.blocks[:depth]
+    # Pooling by attention is part of the head, which no readout here uses.
+    backbone.vit.attn_pool = None
+    return backbone
+
+
+def _unknown_name(name: str) -> str:
+    known = timm.list_models(module="vision_transformer") + timm.list_models(module="deit")
+    near = difflib.get_close_matches(name, known, n=3, cutoff=0.4)
+    hint = f"did you mean {' or '.join(near)}?" if near else "timm.list_models('*vit*') lists them"
+    return f"timm has no model {name!r}; {hint}"

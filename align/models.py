@@ -1,0 +1,245 @@
+"""`PoseAware`: a transformer with PAAB and PAAT after any of its blocks (paper section 3)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, NamedTuple, cast
+
+import torch
+from einops import rearrange
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+
+from align.backbones import Backbone, create_timm_backbone
+from align.layout import TokenLayout
+from align.paab import PaabVariant, PoseAwareAttentionBlock
+from align.paat import PoseAwareAuxiliaryTask, PoseTarget
+
+Readout = Literal["class", "mean", "class+mean"]
+_READOUTS: tuple[Readout, ...] = ("class", "mean", "class+mean")
+
+
+@dataclass(frozen=True)
+class PaabConfig:
+    """Where and how PAAB is inserted; the defaults are the paper's (section 4.2)."""
+
+    positions: tuple[int, ...] = (-1,)
+    """After which blocks, counted from 1; -1 is the last block."""
+    variant: PaabVariant = "spatial"
+    """Pose tokens attend within a frame, over time too (spatiotemporal), or all at once (joint)."""
+    blocks: int = 1
+    """PAABs at each position, one on top of the other."""
+    capacity: int | None = None
+    """Upper bound of pose tokens in a frame; None reads it off each pose map."""
+
+
+@dataclass(frozen=True)
+class PaatConfig:
+    """Where and how PAAT is inserted; the defaults are the paper's (section 4.2)."""
+
+    positions: tuple[int, ...] = (1,)
+    """After which blocks, counted from 1; -1 is the last block."""
+    bottleneck: int = 256
+    """Width between the classifier's two layers."""
+    target: PoseTarget = "p3d"
+    """Predict which keypoint a patch holds (p3d) or whether it holds any (p2d)."""
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """An image model: a backbone of timm's with PAAB, PAAT, both or neither."""
+
+    backbone: str = "deit_tiny_patch16_224"
+    """Name of any vision transformer of timm's."""
+    image_size: int | tuple[int, int] = 224
+    """Side, or height and width, in pixels; a multiple of the patch size."""
+    depth: int | None = None
+    """Blocks to keep; None keeps all of the named model."""
+    pretrained: bool = False
+    """Start from the hub's weights."""
+    drop_path: float = 0.0
+    """Stochastic depth at the last block."""
+    readout: Readout = "class"
+    """What becomes the embedding: the class token, the mean of the patch tokens, or both."""
+    paab: PaabConfig | None = None
+    """Pose-aware attention blocks."""
+    paat: PaatConfig | None = None
+    """Pose-aware auxiliary tasks."""
+    num_keypoints: int | None = None
+    """Keypoints of the skeleton, which PAAT predicts."""
+
+
+class PoseAwareOutput(NamedTuple):
+    """What `PoseAware` gives.
+
+    ``pose_logits`` maps PAAT's positions to logits, and is empty in evaluation mode.
+    """
+
+    embedding: Float[Tensor, "batch embed_dim"]
+    tokens: Float[Tensor, "batch tokens dim"]
+    pose_logits: dict[int, Float[Tensor, "batch frames patches keypoints"]]
+
+
+class PoseAware(nn.Module):
+    """A backbone with PAAB and PAAT inserted; without them its tokens are bit-identical.
+
+    Args:
+        backbone: A transformer in parts, see `align.backbones.Backbone`.
+        paab: Pose-aware attention blocks, or None.
+        paat: Pose-aware auxiliary tasks, or None.
+        num_keypoints: Keypoints of the skeleton, which PAAT with target p3d needs.
+        readout: "class" token, "mean" of the patch tokens, or "class+mean", the two side by side
+            (twice as wide); all after the final norm.
+
+    Raises:
+        ValueError: A position that the backbone does not have, or options that do not fit.
+    """
+
+    def __init__(
+        self,
+        backbone: Backbone,
+        paab: PaabConfig | None = None,
+        paat: PaatConfig | None = None,
+        num_keypoints: int | None = None,
+        readout: Readout = "class",
+    ) -> None:
+        """Insert the modules; the backbone keeps its weights."""
+        super().__init__()
+        if readout not in _READOUTS:
+            raise ValueError(f"readout must be one of {', '.join(_READOUTS)}, not {readout!r}")
+        if not backbone.default_layout.prefix and (paab is not None or readout != "mean"):
+            raise ValueError("the backbone has no class token: use readout='mean', and no PAAB")
+        self.backbone = backbone
+        self.readout = readout
+        self.paab = nn.ModuleDict()
+        self.paat = nn.ModuleDict()
+        depth = len(backbone.blocks)
+        if paab is not None:
+            if paab.blocks < 1:
+                raise ValueError(f"PAAB needs at least one block a position, not {paab.blocks}")
+            for position in _positions("PAAB", paab.positions, depth):
+                stack = (self._make_paab(paab, position) for _ in range(paab.blocks))
+                self.paab[str(position)] = nn.ModuleList(stack)
+        if paat is not None:
+            if paat.target == "p3d" and not num_keypoints:
+                raise ValueError("PAAT with target p3d needs num_keypoints, the skeleton's number")
+            for position in _positions("PAAT", paat.positions, depth):
+                self.paat[str(position)] = PoseAwareAuxiliaryTask(
+                    backbone.embed_dim, num_keypoints or 1, paat.bottleneck, paat.target
+                )
+
+    @property
+    def layout(self) -> TokenLayout:
+        """Token order for inputs of the size the backbone was built for."""
+        return self.backbone.default_layout
+
+    @property
+    def patch_size(self) -> tuple[int, int]:
+        """Height and width of a patch in pixels."""
+        return self.backbone.patch_size
+
+    @property
+    def embed_dim(self) -> int:
+        """Width of the embedding."""
+        return self.backbone.embed_dim * (2 if self.readout == "class+mean" else 1)
+
+    @property
+    def needs_pose(self) -> bool:
+        """Whether the forward pass needs a pose map, at inference too."""
+        return len(self.paab) > 0
+
+    def forward(
+        self,
+        images: Float[Tensor, "batch 3 *frames height width"],
+        pose_map: Bool[Tensor, "batch *frames patches"] | None = None,
+    ) -> PoseAwareOutput:
+        """Embed images (B, 3, H, W) or clips (B, 3, T, H, W).
+
+        Args:
+            images: Normalised pixels.
+            pose_map: The P2D map, (B, N) for images or (B, T, N); only PAAB reads it.
+
+        Raises:
+            ValueError: Images or a pose map that do not fit the model, or a missing pose map.
+        """
+        layout = self.backbone.layout(images)
+        pose_map = self._fit_pose_map(pose_map, layout) if self.needs_pose else None
+        tokens = self.backbone.embed(images)
+        inside = layout
+        if self.backbone.frames_apart:
+            inside = TokenLayout(1, layout.rows, layout.cols, layout.prefix)
+            if pose_map is not None:
+                pose_map = rearrange(pose_map, "b t n -> (b t) 1 n")
+        pose_logits: dict[int, Tensor] = {}
+        for index in range(len(self.backbone.blocks)):
+            tokens = self.backbone.run_block(index, tokens, inside)
+            position = str(index + 1)
+            # PAAT comes first: after PAAB, the tokens know the pose map that it should predict.
+            if self.training and position in self.paat:
+                logits = self.paat[position](inside.to_grid(inside.split(tokens)[1]))
+                pose_logits[index + 1] = logits.reshape(-1, layout.frames, *logits.shape[2:])
+            if position in self.paab:
+                for block in cast(nn.ModuleList, self.paab[position]):
+                    tokens = block(tokens, pose_map, inside)
+        tokens = self.backbone.finish(tokens, layout)
+        return PoseAwareOutput(self._embedding(tokens, layout), tokens, pose_logits)
+
+    def _make_paab(self, config: PaabConfig, position: int) -> PoseAwareAttentionBlock:
+        return PoseAwareAttentionBlock(
+            self.backbone.embed_dim,
+            self.backbone.num_heads,
+            variant=config.variant,
+            drop_path=self.backbone.drop_path(position - 1),
+            capacity=config.capacity,
+        )
+
+    def _fit_pose_map(
+        self, pose_map: Tensor | None, layout: TokenLayout
+    ) -> Bool[Tensor, "batch frames patches"]:
+        if pose_map is None:
+            raise ValueError(
+                "PAAB needs the pose map of every image, at inference too: pass "
+                "pose_map=pose_map_2d(keypoints, image_size, patch_size)"
+            )
+        if pose_map.ndim == 2 and layout.frames == 1:
+            pose_map = pose_map.unsqueeze(1)
+        return pose_map if pose_map.dtype == torch.bool else pose_map > 0
+
+    def _embedding(
+        self, tokens: Float[Tensor, "batch tokens dim"], layout: TokenLayout
+    ) -> Float[Tensor, "batch embed_dim"]:
+        prefix, patches = layout.split(tokens)
+        pooled = []
+        if self.readout != "mean":
+            pooled.append(self.backbone.pool_norm(prefix[:, 0]))
+        if self.readout != "class":
+            pooled.append(self.backbone.pool_norm(patches.mean(dim=1)))
+        return torch.cat(pooled, dim=-1) if len(pooled) > 1 else pooled[0]
+
+
+def build_model(config: ModelConfig) -> PoseAware:
+    """Build an image model; the same seed gives the same backbone with and without PAAB or PAAT.
+
+    Raises:
+        ValueError: An unknown backbone, a size or a position that it does not have.
+        RuntimeError: Pretrained weights that cannot be had.
+    """
+    backbone = create_timm_backbone(
+        config.backbone, config.image_size, config.depth, config.pretrained, config.drop_path
+    )
+    return PoseAware(backbone, config.paab, config.paat, config.num_keypoints, config.readout)
+
+
+def _positions(module: str, positions: Sequence[int], depth: int) -> list[int]:
+    """Positions counted from 1, in ascending order."""
+    resolved = [depth if position == -1 else position for position in positions]
+    for position in resolved:
+        if not 1 <= position <= depth:
+            raise ValueError(
+                f"{module} cannot come after block {position} of a backbone with {depth} blocks: "
+                f"choose 1 to {depth}, or -1 for the last"
+            )
+    if not resolved or len(set(resolved)) < len(resolved):
+        raise ValueError(f"{module} needs positions, each once, but has {tuple(positions)}")
+    return sorted(resolved)

@@ -1,0 +1,106 @@
+"""PAAT, the pose-aware auxiliary task: patch tokens say which keypoint they hold."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal
+
+import torch.nn.functional as F
+from jaxtyping import Bool, Float
+from timm.layers import trunc_normal_
+from torch import Tensor, nn
+
+PoseTarget = Literal["p3d", "p2d"]
+PoseReduction = Literal["mean", "patch_sum"]
+
+
+class PoseAwareAuxiliaryTask(nn.Module):
+    """Patch-keypoint classifier of two linear layers without activation (paper Eq. 7).
+
+    It reads tokens and gives logits; nothing flows back into the backbone's forward pass.
+
+    Args:
+        dim: Width of the tokens.
+        num_keypoints: Keypoints of the skeleton; not used with target "p2d".
+        bottleneck: Width between the layers (the paper's D_e).
+        target: "p3d" tells which keypoint lies in a patch, "p2d" whether any does.
+    """
+
+    def __init__(
+        self,
+        dim: int,
+        num_keypoints: int,
+        bottleneck: int = 256,
+        target: PoseTarget = "p3d",
+    ) -> None:
+        """Make the two layers: truncated normal weights of 0.02, zero biases."""
+        super().__init__()
+        if target not in ("p3d", "p2d"):
+            raise ValueError(f"target must be 'p3d' or 'p2d', not {target!r}")
+        self.target = target
+        self.reduce = nn.Linear(dim, bottleneck)
+        self.classify = nn.Linear(bottleneck, num_keypoints if target == "p3d" else 1)
+        for layer in (self.reduce, self.classify):
+            trunc_normal_(layer.weight, std=0.02)
+            nn.init.zeros_(layer.bias)
+
+    def forward(
+        self, patches: Float[Tensor, "batch frames patches dim"]
+    ) -> Float[Tensor, "batch frames patches keypoints"]:
+        """Logits of the pose map; a sigmoid makes them probabilities."""
+        return self.classify(self.reduce(patches))
+
+
+def pose_loss(
+    logits: Float[Tensor, "batch frames patches keypoints"],
+    target: Bool[Tensor, "batch frames patches *keypoints"],
+    reduction: PoseReduction = "mean",
+) -> Float[Tensor, ""]:
+    """Binary cross-entropy between PAAT's logits and the pose map (paper Eq. 8).
+
+    Args:
+        logits: One channel per keypoint, or a single one for the P2D target.
+        target: P3D, or P2D without the last axis. Single-channel logits take a P3D map too and
+            compare with its P2D form.
+        reduction: "mean" over everything (the paper's); "patch_sum" sums over the patches of an
+            image and averages over keypoints and images, N times as much. A keypoint lies in one
+            patch of many, so the plain mean leaves the few positives next to no weight.
+
+    Raises:
+        ValueError: Shapes that do not fit, or an unknown reduction.
+    """
+    if target.ndim == logits.ndim - 1:
+        target = target.unsqueeze(-1)
+    elif logits.shape[-1] == 1:
+        target = target.bool().any(dim=-1, keepdim=True)
+    if target.shape != logits.shape:
+        raise ValueError(
+            f"the pose map {tuple(target.shape)} does not fit logits {tuple(logits.shape)}: "
+            "make both from one skeleton, image size and patch size"
+        )
+    # In float32 also under autocast: the sum runs over thousands of small terms.
+    scores = logits.float()
+    loss = F.binary_cross_entropy_with_logits(scores, target.to(scores.dtype), reduction="none")
+    if reduction == "mean":
+        return loss.mean()
+    if reduction == "patch_sum":
+        return loss.sum(dim=-2).mean()
+    raise ValueError(f"reduction must be 'mean' or 'patch_sum', not {reduction!r}")
+
+
+def mean_pose_loss(
+    pose_logits: Mapping[int, Float[Tensor, "batch frames patches keypoints"]],
+    target: Bool[Tensor, "batch frames patches *keypoints"],
+    reduction: PoseReduction = "mean",
+) -> Float[Tensor, ""]:
+    """``pose_loss`` averaged over the places where PAAT is inserted.
+
+    Raises:
+        ValueError: No logits at all: the model has no PAAT, or is in evaluation mode.
+    """
+    if not pose_logits:
+        raise ValueError(
+            "there are no pose logits: build the model with PAAT and put it in training mode"
+        )
+    losses = [pose_loss(logits, target, reduction) for logits in pose_logits.values()]
+    return sum(losses[1:], start=losses[0]) / len(losses)
