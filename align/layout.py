@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from einops import rearrange
 from jaxtyping import Bool, Float, Int
@@ -43,6 +43,10 @@ class TokenLayout:
     def tokens(self) -> int:
         """Tokens of a whole sequence, prefix included."""
         return self.prefix + self.frames * self.patches
+
+    def one_frame(self) -> TokenLayout:
+        """The layout of a single frame of the clip."""
+        return replace(self, frames=1)
 
     def split(
         self, tokens: Float[Tensor, "batch tokens dim"]

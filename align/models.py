@@ -166,11 +166,9 @@ class PoseAware(nn.Module):
         layout = self.backbone.layout(images)
         pose_map = self._fit_pose_map(pose_map, layout) if self.needs_pose else None
         tokens = self.backbone.embed(images)
-        inside = layout
-        if self.backbone.frames_apart:
-            inside = TokenLayout(1, layout.rows, layout.cols, layout.prefix)
-            if pose_map is not None:
-                pose_map = rearrange(pose_map, "b t n -> (b t) 1 n")
+        inside = layout.one_frame() if self.backbone.frames_apart else layout
+        if self.backbone.frames_apart and pose_map is not None:
+            pose_map = rearrange(pose_map, "b t n -> (b t) 1 n")
         pose_logits: dict[int, Tensor] = {}
         for index in range(len(self.backbone.blocks)):
             tokens = self.backbone.run_block(index, tokens, inside)

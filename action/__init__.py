@@ -1,0 +1,1 @@
+"""The pose-aware modules on TimeSformer: action recognition and retrieval."""

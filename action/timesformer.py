@@ -1,0 +1,253 @@
+"""TimeSformer: attention over space and time, divided, joint, or over space alone.
+
+Bertasius et al., "Is Space-Time Attention All You Need for Video Understanding?", ICML 2021.
+Parameters carry the names of the published checkpoints; tokens stand in the order of
+`align.layout.TokenLayout`, which differs from theirs but changes no result.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Literal, cast
+
+import torch
+import torch.nn.functional as F
+from einops import rearrange, reduce, repeat
+from jaxtyping import Float
+from timm.layers import Attention, DropPath, Mlp, PatchEmbed, to_2tuple, trunc_normal_
+from torch import Tensor, nn
+
+from align.layout import TokenLayout
+
+AttentionType = Literal["divided_space_time", "joint_space_time", "space_only"]
+_ATTENTION_TYPES: tuple[AttentionType, ...] = (
+    "divided_space_time",
+    "joint_space_time",
+    "space_only",
+)
+
+
+class Block(nn.Module):
+    """A pre-norm transformer block; with ``divided`` attention first over time, then over space.
+
+    Args:
+        dim: Width of the tokens.
+        num_heads: Attention heads.
+        mlp_ratio: Width of the MLP's hidden layer over ``dim``.
+        qkv_bias: Whether queries, keys and values have a bias.
+        drop_path: Probability of dropping a residual path.
+        divided: Whether time and space are attended to one after the other.
+    """
+
+    def __init__(
+        self,
+        dim: int,
+        num_heads: int,
+        mlp_ratio: float,
+        qkv_bias: bool,
+        drop_path: float,
+        divided: bool,
+    ) -> None:
+        """Make the layers."""
+        super().__init__()
+        norm = partial(nn.LayerNorm, eps=1e-6)
+        self.divided = divided
+        self.norm1 = norm(dim)
+        self.attn = Attention(dim, num_heads, qkv_bias=qkv_bias)
+        if divided:
+            self.temporal_norm1 = norm(dim)
+            self.temporal_attn = Attention(dim, num_heads, qkv_bias=qkv_bias)
+            self.temporal_fc = nn.Linear(dim, dim)
+        self.drop_path = DropPath(drop_path) if drop_path > 0 else nn.Identity()
+        self.norm2 = norm(dim)
+        self.mlp = Mlp(dim, int(dim * mlp_ratio))
+
+    def forward(
+        self, tokens: Float[Tensor, "batch tokens dim"], layout: TokenLayout
+    ) -> Float[Tensor, "batch tokens dim"]:
+        """Tokens after attention and MLP."""
+        if self.divided:
+            tokens = self._attend_divided(tokens, layout)
+        else:
+            tokens = tokens + self.drop_path(self.attn(self.norm1(tokens)))
+        return tokens + self.drop_path(self.mlp(self.norm2(tokens)))
+
+    def _attend_divided(
+        self, tokens: Float[Tensor, "batch tokens dim"], layout: TokenLayout
+    ) -> Float[Tensor, "batch tokens dim"]:
+        class_token, patches = layout.split(tokens)
+        in_time = self.temporal_attn(self.temporal_norm1(layout.to_positions(patches)))
+        patches = patches + self.temporal_fc(layout.from_positions(self.drop_path(in_time)))
+        frames = torch.cat(
+            [repeat(class_token, "b 1 d -> (b t) 1 d", t=layout.frames), layout.to_frames(patches)],
+            dim=1,
+        )
+        in_space = self.drop_path(self.attn(self.norm1(frames)))
+        # The class token has one residual a frame; their mean keeps it one token.
+        class_residual = reduce(in_space[:, :1], "(b t) 1 d -> b 1 d", "mean", t=layout.frames)
+        patches = patches + layout.from_frames(in_space[:, 1:])
+        return torch.cat([class_token + class_residual, patches], dim=1)
+
+
+class TimeSformer(nn.Module):
+    """A vision transformer for clips, which `align.models.PoseAware` wraps.
+
+    Other frame counts and image sizes than those of construction are taken too: the position and
+    time embeddings are then interpolated (nearest).
+
+    Args:
+        image_size: Side, or height and width, in pixels.
+        patch_size: Side of a square patch in pixels.
+        frames: Frames of a clip.
+        num_classes: Classes of the head; 0 leaves the class token as the output.
+        embed_dim: Width of the tokens.
+        depth: Number of blocks.
+        num_heads: Attention heads.
+        mlp_ratio: Width of the MLPs' hidden layer over ``embed_dim``.
+        qkv_bias: Whether queries, keys and values have a bias.
+        drop_path: Stochastic depth at the last block, growing linearly from zero.
+        attention_type: "divided_space_time" (over time, then over space), "joint_space_time"
+            (over all tokens at once), or "space_only" (each frame alone, averaged at the end).
+
+    Raises:
+        ValueError: An unknown attention type, or a size that is no multiple of the patch.
+    """
+
+    def __init__(
+        self,
+        image_size: int | tuple[int, int] = 224,
+        patch_size: int = 16,
+        frames: int = 8,
+        num_classes: int = 0,
+        embed_dim: int = 768,
+        depth: int = 12,
+        num_heads: int = 12,
+        mlp_ratio: float = 4.0,
+        qkv_bias: bool = True,
+        drop_path: float = 0.1,
+        attention_type: AttentionType = "divided_space_time",
+    ) -> None:
+        """Make the layers: truncated normal weights of 0.02, zero biases."""
+        super().__init__()
+        if attention_type not in _ATTENTION_TYPES:
+            raise ValueError(
+                f"attention_type must be one of {', '.join(_ATTENTION_TYPES)}, "
+                f"not {attention_type!r}"
+            )
+        self.attention_type = attention_type
+        self.embed_dim = embed_dim
+        self.num_heads = num_heads
+        self.patch_size = (patch_size, patch_size)
+        self.frames_apart = attention_type == "space_only"
+        self.default_layout = self._layout(frames, *to_2tuple(image_size))
+        self.patch_embed = PatchEmbed(None, patch_size, embed_dim=embed_dim, strict_img_size=False)
+        self.cls_token = nn.Parameter(torch.zeros(1, 1, embed_dim))
+        self.pos_embed = nn.Parameter(torch.zeros(1, 1 + self.default_layout.patches, embed_dim))
+        # With each frame alone, its place in time is not known.
+        self.time_embed = (
+            None if self.frames_apart else nn.Parameter(torch.zeros(1, frames, embed_dim))
+        )
+        divided = attention_type == "divided_space_time"
+        self.blocks = nn.ModuleList(
+            Block(embed_dim, num_heads, mlp_ratio, qkv_bias, rate, divided)
+            for rate in torch.linspace(0, drop_path, depth).tolist()
+        )
+        self.norm = nn.LayerNorm(embed_dim, eps=1e-6)
+        self.head = nn.Linear(embed_dim, num_classes) if num_classes else nn.Identity()
+        self._init_weights()
+
+    def forward(
+        self, clips: Float[Tensor, "batch 3 frames height width"]
+    ) -> Float[Tensor, "batch classes"]:
+        """Class logits, or the class token's embedding for a model without a head."""
+        layout = self.layout(clips)
+        tokens = self.embed(clips)
+        inside = layout.one_frame() if self.frames_apart else layout
+        for index in range(len(self.blocks)):
+            tokens = self.run_block(index, tokens, inside)
+        return self.head(self.finish(tokens, layout)[:, 0])
+
+    def layout(self, images: Tensor) -> TokenLayout:
+        """Token order for clips (B, 3, T, H, W) or images (B, 3, H, W) of this size."""
+        if images.ndim not in (4, 5):
+            raise ValueError(f"clips are (batch, 3, frames, height, width), not {images.ndim}-D")
+        frames = images.shape[2] if images.ndim == 5 else 1
+        return self._layout(frames, images.shape[-2], images.shape[-1])
+
+    def embed(
+        self, images: Float[Tensor, "batch 3 *frames height width"]
+    ) -> Float[Tensor, "sequences tokens dim"]:
+        """Tokens before the first block: one sequence a clip, or a frame with "space_only"."""
+        layout = self.layout(images)
+        clips = images.unsqueeze(2) if images.ndim == 4 else images
+        position = self._position_embedding(layout)
+        patches = self.patch_embed(rearrange(clips, "b c t h w -> (b t) c h w"))
+        patches = patches + position[:, 1:]
+        class_token = self.cls_token + position[:, :1]
+        if self.time_embed is None:
+            return torch.cat([class_token.expand(len(patches), -1, -1), patches], dim=1)
+        time = rearrange(self._time_embedding(layout.frames), "1 t d -> 1 t 1 d")
+        patches = layout.from_grid(layout.to_grid(layout.from_frames(patches)) + time)
+        return torch.cat([class_token.expand(len(patches), -1, -1), patches], dim=1)
+
+    def run_block(self, index: int, tokens: Tensor, layout: TokenLayout) -> Tensor:
+        """Tokens after block ``index`` (from 0)."""
+        return self.blocks[index](tokens, layout)
+
+    def finish(
+        self, tokens: Float[Tensor, "sequences tokens dim"], layout: TokenLayout
+    ) -> Float[Tensor, "batch tokens dim"]:
+        """Tokens after the final norm; frames apart are joined, their class tokens averaged."""
+        if self.frames_apart:
+            class_token, patches = layout.one_frame().split(tokens)
+            class_token = reduce(class_token, "(b t) 1 d -> b 1 d", "mean", t=layout.frames)
+            tokens = torch.cat([class_token, layout.from_frames(patches)], dim=1)
+        return self.norm(tokens)
+
+    def pool_norm(self, embedding: Tensor) -> Tensor:
+        """The embedding as it is: the final norm comes before."""
+        return embedding
+
+    def drop_path(self, index: int) -> float:
+        """Stochastic depth of block ``index`` (from 0)."""
+        return getattr(self.blocks[index].drop_path, "drop_prob", 0.0)
+
+    def _layout(self, frames: int, height: int, width: int) -> TokenLayout:
+        rows, row_rest = divmod(height, self.patch_size[0])
+        cols, col_rest = divmod(width, self.patch_size[1])
+        if row_rest or col_rest:
+            raise ValueError(
+                f"an image of {height} x {width} pixels cannot be cut into patches of "
+                f"{self.patch_size[0]}: resize it to a multiple of the patch size"
+            )
+        return TokenLayout(frames, rows, cols)
+
+    def _position_embedding(self, layout: TokenLayout) -> Float[Tensor, "1 tokens dim"]:
+        built = self.default_layout
+        if (layout.rows, layout.cols) == (built.rows, built.cols):
+            return self.pos_embed
+        grid = rearrange(self.pos_embed[:, 1:], "1 (r c) d -> 1 d r c", r=built.rows)
+        grid = F.interpolate(grid, size=(layout.rows, layout.cols), mode="nearest")
+        return torch.cat([self.pos_embed[:, :1], rearrange(grid, "1 d r c -> 1 (r c) d")], dim=1)
+
+    def _time_embedding(self, frames: int) -> Float[Tensor, "1 frames dim"]:
+        assert self.time_embed is not None
+        if frames == self.time_embed.shape[1]:
+            return self.time_embed
+        along_time = rearrange(self.time_embed, "1 t d -> 1 d t")
+        return rearrange(F.interpolate(along_time, size=frames, mode="nearest"), "1 d t -> 1 t d")
+
+    def _init_weights(self) -> None:
+        for module in self.modules():
+            if isinstance(module, nn.Linear):
+                trunc_normal_(module.weight, std=0.02)
+                if module.bias is not None:
+                    nn.init.zeros_(module.bias)
+        trunc_normal_(self.pos_embed, std=0.02)
+        trunc_normal_(self.cls_token, std=0.02)
+        # As published: but for the first block, attention over time starts as the identity, so
+        # that an image model's weights work from the first step.
+        if self.attention_type == "divided_space_time":
+            for block in list(self.blocks)[1:]:
+                for parameter in cast(nn.Linear, block.temporal_fc).parameters():
+                    nn.init.zeros_(parameter)
