@@ -8,7 +8,8 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 
-@dataclass(frozen=True)
+# Arrays have no single truth value, so comparing two cameras field by field would raise.
+@dataclass(frozen=True, eq=False)
 class Camera:
     """A pinhole camera without distortion.
 

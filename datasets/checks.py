@@ -1,29 +1,76 @@
-"""Checks of episode files before training starts: each error names the file and the remedy."""
+"""Checks of episodes before they are written and before training starts."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import h5py
+import numpy as np
 
 from datasets.errors import DataError
+from datasets.meta import DatasetMeta
 
+if TYPE_CHECKING:
+    from datasets.episodes import Episode
+
+# The parts of an episode that have one entry a time step, besides what each view has.
+OVER_TIME = ("actions", "states", "rewards", "dones", "phases", "keypoints_world")
 GENERATE_AGAIN = (
     "Delete it and run the command in meta.json again: whole episodes are kept, "
     "the missing one is made anew."
 )
 
 
-def open_episode(path: Path, attribute: str | None = "num_samples") -> h5py.File:
-    """Opens an HDF5 file for reading.
+def require_fit(index: int, episode: Episode, meta: DatasetMeta) -> None:
+    """Checks that an episode has what its data set's meta says, before it is written.
+
+    Raises:
+        ValueError: When a view is missing, or a shape is wrong.
+    """
+    steps, size, count = len(episode), meta.image_size, len(meta.get_skeleton())
+    per_view: dict[str, tuple[dict[str, np.ndarray], list[tuple[int, ...]]]] = {
+        "images": (episode.images, [(steps, size, size, 3)]),
+        "keypoints": (episode.keypoints, [(steps, count, 2)]),
+        "visible": (episode.visible, [(steps, count)]),
+        "intrinsics": (episode.intrinsics, [(3, 3)]),
+        "world_to_camera": (episode.world_to_camera, [(4, 4), (steps, 4, 4)]),
+    }
+    for part, (values, shapes) in per_view.items():
+        if missing := sorted(set(meta.views) - values.keys()):
+            raise ValueError(f"episode {index} lacks {part} of the views {missing}.")
+        for view in meta.views:
+            if values[view].shape not in shapes:
+                wanted = " or ".join(map(str, shapes))
+                raise ValueError(
+                    f"episode {index}: {part} of {view} must have shape {wanted}, "
+                    f"got {values[view].shape}."
+                )
+    over_time = {name: getattr(episode, name) for name in OVER_TIME} | episode.observations
+    for name, value in over_time.items():
+        if len(value) != steps:
+            raise ValueError(
+                f"episode {index}: {name} has {len(value)} time steps, the actions {steps}."
+            )
+    if steps and int(episode.phases.max()) >= len(meta.phases):
+        raise ValueError(
+            f"episode {index} has phase {episode.phases.max()}; phases are {meta.phases}."
+        )
+
+
+@contextmanager
+def open_episode(path: Path, attribute: str | None = "num_samples") -> Iterator[h5py.File]:
+    """Opens an HDF5 file for reading, and closes it.
 
     Args:
         path: An episode, or the index of a data set.
         attribute: What a whole file must have; None for an index.
 
     Raises:
-        DataError: When the file is missing, truncated or half-written.
+        DataError: When the file is missing, truncated or half-written, or when what is read from
+            it inside the block is missing or damaged.
     """
     try:
         # An episode is written once and renamed, never changed, so no lock is needed; without
@@ -31,82 +78,101 @@ def open_episode(path: Path, attribute: str | None = "num_samples") -> h5py.File
         file = h5py.File(path, "r", locking=False)
     except FileNotFoundError:
         raise DataError(
-            f"{path} does not exist, but the index names it. {GENERATE_AGAIN}"
+            f"{path} does not exist. Run the command in meta.json again: "
+            "whole episodes are kept, missing ones are made."
         ) from None
+    except PermissionError:
+        raise
     except OSError as error:
         raise DataError(
             f"{path} cannot be read as HDF5, truncated or half-written ({error}). {GENERATE_AGAIN}"
         ) from None
-    if attribute is not None and attribute not in file.attrs:
-        file.close()
-        raise DataError(f"{path} is no whole episode: it lacks `{attribute}`. {GENERATE_AGAIN}")
-    return file
+    with file:
+        if attribute is not None and attribute not in file.attrs:
+            raise DataError(f"{path} is no whole episode: it lacks `{attribute}`. {GENERATE_AGAIN}")
+        try:
+            yield file
+        # What h5py raises for a name that is not there and for bytes that do not decode.
+        except (KeyError, OSError, RuntimeError) as error:
+            raise DataError(f"{path} is damaged: {error}. {GENERATE_AGAIN}") from error
 
 
-def resolve_link(index: Path, link: h5py.ExternalLink | h5py.HardLink) -> Path:
-    """The episode file that a link of the index names, which must lie in the data set's folder.
+def check_episode(
+    path: Path,
+    views: Sequence[str],
+    image_size: int,
+    num_keypoints: int | None,
+    window: int = 0,
+) -> None:
+    """Checks the structure of one episode file without reading its frames.
+
+    Args:
+        path: The episode.
+        views: The views that training reads.
+        image_size: Height and width in pixels.
+        num_keypoints: The skeleton's number of keypoints; None where keypoints are not needed.
+        window: The time-contrastive window; an episode needs 2 * window + 2 time steps.
 
     Raises:
-        DataError: When the entry is no external link, or leads outside the folder.
+        DataError: When the episode cannot be trained on; names the file and the remedy.
     """
-    if not isinstance(link, h5py.ExternalLink):
+    with open_episode(path) as file:
+        steps = int(file.attrs["num_samples"])
+        observations = file["obs"]
+        for view in views:
+            _check_images(path, observations, view, steps, image_size)
+            if num_keypoints is not None:
+                _check_keypoints(path, observations, view, steps, num_keypoints)
+    if steps < 2 * window + 2:
         raise DataError(
-            f"{index} holds episodes inside itself, not links to episode files; "
-            "generate the data set with `python -m sims.generate`."
+            f"{path} has {steps} time steps, fewer than the {2 * window + 2} that a window of "
+            f"{window} needs. Use a smaller --window, or delete the episode and run "
+            "the command in meta.json again."
         )
-    path = index.parent / link.filename
-    if not path.resolve().is_relative_to(index.parent.resolve()):
-        raise DataError(f"{index} names {link.filename}, outside its own folder; mend the index.")
-    return path
 
 
-def check_episodes(
-    paths: Iterable[Path],
-    views: Sequence[str],
-    num_keypoints: int,
-    window: int,
-    need_keypoints: bool,
+def _shape(group: h5py.Group, name: str) -> tuple[int, ...] | None:
+    # h5py's low-level call: `file[name].shape` takes four times as long, and a large data set has
+    # tens of thousands of them to look at before training starts.
+    try:
+        return h5py.h5d.open(group.id, name.encode()).shape
+    except KeyError:
+        return None
+
+
+def _check_images(
+    path: Path, observations: h5py.Group, view: str, steps: int, image_size: int
 ) -> None:
-    """Raises a DataError at the first episode that cannot be trained on."""
-    for path in paths:
-        with open_episode(path) as file:
-            _check_views(path, file, views, num_keypoints if need_keypoints else None)
-            steps = int(file.attrs["num_samples"])
-        if steps < 2 * window + 2:
-            raise DataError(
-                f"{path} has {steps} time steps, fewer than the {2 * window + 2} that a window of "
-                f"{window} needs. Use a smaller --window, or delete the episode and run "
-                "the command in meta.json again."
-            )
+    shape = _shape(observations, f"{view}_image")
+    if shape is None:
+        raise DataError(f"{path} has no images of {view}. {GENERATE_AGAIN}")
+    if shape[0] != steps:
+        raise DataError(
+            f"{path}: {view} has {shape[0]} frames, the episode {steps} time steps; "
+            f"views of one episode must be of one length. {GENERATE_AGAIN}"
+        )
+    if shape[1:] != (image_size, image_size, 3):
+        raise DataError(
+            f"{path}: frames of {view} have shape {shape[1:]}, the data set asks for "
+            f"{(image_size, image_size, 3)}. {GENERATE_AGAIN}"
+        )
 
 
-def _check_views(
-    path: Path, file: h5py.File, views: Sequence[str], num_keypoints: int | None
+def _check_keypoints(
+    path: Path, observations: h5py.Group, view: str, steps: int, num_keypoints: int
 ) -> None:
-    steps = int(file.attrs["num_samples"])
-    for view in views:
-        if f"obs/{view}_image" not in file:
-            raise DataError(f"{path} has no images of {view}. {GENERATE_AGAIN}")
-        frames = len(file[f"obs/{view}_image"])
-        if frames != steps:
+    for part, expected in (
+        ("keypoints", (steps, num_keypoints, 2)),
+        ("visible", (steps, num_keypoints)),
+    ):
+        shape = _shape(observations, f"{view}_{part}")
+        if shape is None:
             raise DataError(
-                f"{path}: {view} has {frames} frames, the episode {steps} time steps; "
-                f"views of one episode must be of one length. {GENERATE_AGAIN}"
+                f"{path} has no {part} of {view}: PAAB and PAAT need them. "
+                "Use --method deit, or data with keypoints."
             )
-        if num_keypoints is None:
-            continue
-        for part, shape in (
-            ("keypoints", (steps, num_keypoints, 2)),
-            ("visible", (steps, num_keypoints)),
-        ):
-            name = f"obs/{view}_{part}"
-            if name not in file:
-                raise DataError(
-                    f"{path} has no {part} of {view}: PAAB and PAAT need them. "
-                    "Use --method deit, or data with keypoints."
-                )
-            if file[name].shape != shape:
-                raise DataError(
-                    f"{path}: {name} has shape {file[name].shape}, the skeleton asks for {shape}. "
-                    f"{GENERATE_AGAIN}"
-                )
+        if shape != expected:
+            raise DataError(
+                f"{path}: obs/{view}_{part} has shape {shape}, the skeleton asks for {expected}. "
+                f"{GENERATE_AGAIN}"
+            )

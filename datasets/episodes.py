@@ -9,11 +9,10 @@ A data set is a folder:
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import h5py
 import numpy as np
@@ -21,12 +20,14 @@ from jaxtyping import Bool, Float, UInt8
 
 from datasets.atomic import atomic_path
 from datasets.cameras import Camera
-from datasets.checks import check_episodes, open_episode, resolve_link
+from datasets.checks import OVER_TIME, check_episode, open_episode, require_fit
 from datasets.errors import DataError
+from datasets.index import read_index, write_index
 from datasets.meta import META_NAME, DatasetMeta
 
 SPLITS = ("train", "valid", "test")
 EPISODE_FOLDER = "episodes"
+_VIEW_PARTS = ("image", "keypoints", "visible")
 
 
 @dataclass
@@ -105,7 +106,8 @@ class EpisodeWriter:
 
     def done(self) -> set[int]:
         """Indices of the whole episodes on disk."""
-        return {int(path.stem) for path in self.path(0).parent.glob("[0-9]*.hdf5")}
+        files = self.path(0).parent.glob("*.hdf5")
+        return {int(path.stem) for path in files if path.stem.isdecimal()}
 
     def remove_leftovers(self) -> None:
         """Removes temporary files of a killed run; call it when no one else is writing."""
@@ -116,10 +118,9 @@ class EpisodeWriter:
         """Writes one episode; the same episode gives the same bytes.
 
         Raises:
-            ValueError: When the episode lacks a view of the data set, or lengths differ.
+            ValueError: When the episode lacks a view of the data set, or has the wrong shapes.
         """
-        if missing := set(self.meta.views) - episode.images.keys():
-            raise ValueError(f"episode {index} lacks the views {sorted(missing)}.")
+        require_fit(index, episode, self.meta)
         path = self.path(index)
         with atomic_path(path) as temporary, h5py.File(temporary, "w") as file:
             file.attrs["num_samples"] = len(episode)
@@ -127,25 +128,22 @@ class EpisodeWriter:
             file.attrs["success"] = episode.success
             if episode.model_file is not None:
                 file.attrs["model_file"] = episode.model_file
-            for name in ("actions", "states", "rewards", "dones", "phases", "keypoints_world"):
-                _write_over_time(file, name, getattr(episode, name), len(episode))
+            for name in OVER_TIME:
+                file[name] = getattr(episode, name)
             for name, value in sorted(episode.observations.items()):
-                _write_over_time(file, f"obs/{name}", value, len(episode))
+                file[f"obs/{name}"] = value
             for view in self.meta.views:
                 images = episode.images[view]
                 # One frame a chunk, so that reading a frame decodes a frame.
-                _write_over_time(
-                    file,
+                file.create_dataset(
                     f"obs/{view}_image",
-                    images,
-                    len(episode),
+                    data=images,
                     chunks=(1, *images.shape[1:]),
                     compression="gzip",
                     compression_opts=1,
                 )
-                keypoints = episode.keypoints[view].astype(np.float32)
-                _write_over_time(file, f"obs/{view}_keypoints", keypoints, len(episode))
-                _write_over_time(file, f"obs/{view}_visible", episode.visible[view], len(episode))
+                file[f"obs/{view}_keypoints"] = episode.keypoints[view].astype(np.float32)
+                file[f"obs/{view}_visible"] = episode.visible[view].astype(bool)
                 camera = file.create_group(f"cameras/{view}")
                 camera["intrinsics"] = episode.intrinsics[view]
                 camera["world_to_camera"] = episode.world_to_camera[view]
@@ -156,24 +154,13 @@ class EpisodeWriter:
 
         Args:
             splits: `train`, `valid` and `test` to episode indices.
+
+        Raises:
+            ValueError: When an episode is in two splits.
+            DataError: When an episode is missing or not whole.
         """
-        path = self.root / f"{self.meta.env}.hdf5"
-        indices = sorted(index for split in splits.values() for index in split)
-        total = 0
-        with atomic_path(path) as temporary, h5py.File(temporary, "w") as file:
-            data = file.create_group("data")
-            for index in indices:
-                with open_episode(self.path(index)) as episode:
-                    total += int(episode.attrs["num_samples"])
-                relative = self.path(index).relative_to(self.root).as_posix()
-                data[f"demo_{index}"] = h5py.ExternalLink(relative, "/")
-            data.attrs["total"] = total
-            data.attrs["env_args"] = json.dumps(self.meta.env_args)
-            for split, members in splits.items():
-                names = np.array([f"demo_{index}" for index in members], dtype="S")
-                file.create_dataset(
-                    f"mask/{split}", data=names if len(names) else np.empty(0, "S1")
-                )
+        path = self.root / self.meta.index_name
+        write_index(path, self.path, splits, self.meta.env_args)
         return path
 
 
@@ -202,30 +189,20 @@ class EpisodeDataset:
         self.views = list(self.meta.views if views is None else views)
         if unknown := [view for view in self.views if view not in self.meta.views]:
             raise DataError(f"{self.root} has no views {unknown}; it has {self.meta.views}.")
-        self.names, self.paths = self._read_index(split)
-
-    def _read_index(self, split: str | None) -> tuple[list[str], list[Path]]:
-        path = self.root / f"{self.meta.env}.hdf5"
+        self.split = split
+        path = self.root / self.meta.index_name
         if not path.exists():
             raise DataError(
                 f"{path} does not exist: generation has not finished. Run the command in "
                 f"{self.root / META_NAME} again; it goes on where it stopped."
             )
-        with open_episode(path, attribute=None) as index:
-            names = sorted(index["data"], key=lambda name: int(name.removeprefix("demo_")))
-            if split is not None:
-                if split not in index["mask"]:
-                    raise DataError(f"{path} has no split {split!r}; it has {list(index['mask'])}.")
-                members = {name.decode() for name in index[f"mask/{split}"][:]}
-                names = [name for name in names if name in members]
-            links = [index["data"].get(name, getlink=True) for name in names]
-        return names, [resolve_link(path, link) for link in links]
+        self.names, self.paths = read_index(path, split)
 
     def __len__(self) -> int:
         """Number of episodes."""
         return len(self.paths)
 
-    @property
+    @cached_property
     def lengths(self) -> list[int]:
         """Number of time steps of each episode."""
         lengths = []
@@ -244,10 +221,17 @@ class EpisodeDataset:
         Raises:
             DataError: Naming the file and the remedy.
         """
-        check_episodes(self.paths, self.views, len(self.skeleton), window, need_keypoints)
+        if not self.paths:
+            raise DataError(
+                f"{self.root} has no episodes in the split {self.split or 'all'}; "
+                "generate more episodes, or another --split."
+            )
+        count = len(self.skeleton) if need_keypoints else None
+        for path in self.paths:
+            check_episode(path, self.views, self.meta.image_size, count, window)
 
     def images(
-        self, i: int, view: str, times: Sequence[int] | None = None
+        self, i: int, view: str, times: Sequence[int] | np.ndarray | None = None
     ) -> UInt8[np.ndarray, "time height width 3"]:
         """The frames of a view, all or those at `times` (repeats allowed)."""
         with open_episode(self.paths[i]) as file:
@@ -293,11 +277,8 @@ class EpisodeDataset:
             )
 
 
-_VIEW_PARTS = ("image", "keypoints", "visible")
-
-
 def read_frames(
-    frames: h5py.Dataset, times: Sequence[int] | None = None
+    frames: h5py.Dataset, times: Sequence[int] | np.ndarray | None = None
 ) -> UInt8[np.ndarray, "time height width 3"]:
     """Reads frames one by one: h5py's list indexing is hundreds of times slower."""
     if times is None:
@@ -306,11 +287,3 @@ def read_frames(
     for slot, time in enumerate(times):
         frames.read_direct(out, np.s_[int(time)], np.s_[slot])
     return out
-
-
-def _write_over_time(
-    file: h5py.File, name: str, value: np.ndarray, steps: int, **options: Any
-) -> None:
-    if len(value) != steps:
-        raise ValueError(f"{name} has {len(value)} time steps, the actions have {steps}.")
-    file.create_dataset(name, data=value, **options)

@@ -9,11 +9,14 @@ from typing import Any
 
 from datasets.atomic import atomic_path
 from datasets.errors import DataError
-from datasets.skeletons import Skeleton, get_skeleton
+from datasets.skeletons import SKELETONS, Skeleton, get_skeleton
 
 META_NAME = "meta.json"
+MAKE_ONE = "Make one with `python -m sims.generate --env lift --views 4`."
 # What may differ between two runs that add episodes to one data set.
 _INFORMATIVE = {"command", "versions"}
+# The fields that reading an episode rests on.
+_KINDS = {"env": str, "views": list, "skeleton": str, "image_size": int, "phases": list}
 
 
 @dataclass(frozen=True)
@@ -48,6 +51,11 @@ class DatasetMeta:
         """The skeleton named by `skeleton`."""
         return get_skeleton(self.skeleton)
 
+    @property
+    def index_name(self) -> str:
+        """File name of the index that joins the episodes."""
+        return f"{self.env}.hdf5"
+
     def save(self, root: Path) -> None:
         """Writes `meta.json` under `root`."""
         with atomic_path(root / META_NAME) as temporary:
@@ -63,24 +71,40 @@ class DatasetMeta:
         path = root / META_NAME
         try:
             stored = json.loads(path.read_text())
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             raise DataError(
-                f"{path} does not exist: {root} is no data set of episodes. "
-                "Make one with `python -m sims.generate --env lift --views 4`."
+                f"{path} does not exist: {root} is no data set of episodes. {MAKE_ONE}"
             ) from None
-        except json.JSONDecodeError as error:
-            raise DataError(f"{path} is not valid JSON ({error}); generate it again.") from None
+        except (json.JSONDecodeError, UnicodeDecodeError) as error:
+            raise DataError(
+                f"{path} is not valid JSON ({error}); generate the data set again."
+            ) from None
+        if not isinstance(stored, dict):
+            raise DataError(f"{path} holds no JSON object; generate the data set again.")
         known = {f.name for f in fields(cls)}
         if missing := known - stored.keys():
             raise DataError(f"{path} lacks {sorted(missing)}; generate the data set again.")
+        for name, kind in _KINDS.items():
+            if not isinstance(stored[name], kind):
+                raise DataError(
+                    f"{path}: `{name}` must be a {kind.__name__}, got {stored[name]!r}; "
+                    "generate the data set again."
+                )
+        if stored["skeleton"] not in SKELETONS:
+            raise DataError(
+                f"{path} names the skeleton {stored['skeleton']!r}, which is not one of "
+                f"{list(SKELETONS)}; generate the data set again."
+            )
         return cls(**{name: stored[name] for name in known})
 
     def require_same_data_set(self, other: DatasetMeta, root: Path) -> None:
         """Raises a DataError when `other` would make other episodes than those under `root`."""
+        # Compared as JSON stores them: a tuple comes back as a list.
+        stored, asked = (json.loads(json.dumps(asdict(meta))) for meta in (self, other))
         differing = [
-            f"{f.name}: {getattr(self, f.name)!r} on disk, {getattr(other, f.name)!r} asked for"
-            for f in fields(self)
-            if f.name not in _INFORMATIVE and getattr(self, f.name) != getattr(other, f.name)
+            f"{name}: {stored[name]!r} on disk, {asked[name]!r} asked for"
+            for name in stored
+            if name not in _INFORMATIVE and stored[name] != asked[name]
         ]
         if differing:
             raise DataError(
