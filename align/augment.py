@@ -1,0 +1,85 @@
+"""Light augmentation, one draw for all frames of a view of an episode.
+
+Drawing per frame would give the frames of a view marks to tell them apart by that have nothing to
+do with time; drawing per view leaves time as the only thing that changes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Float, UInt8
+from torch import Tensor
+from torchvision.transforms import InterpolationMode
+from torchvision.transforms.v2 import functional as TF
+
+
+@dataclass(frozen=True)
+class AugmentConfig:
+    """Ranges of the light augmentation; 0 everywhere turns it off."""
+
+    crop: float = 0.15
+    """Largest share of height and width that a random crop cuts away."""
+    brightness: float = 0.2
+    """Largest relative change."""
+    contrast: float = 0.2
+    """Largest relative change."""
+    saturation: float = 0.2
+    """Largest relative change."""
+
+
+NO_AUGMENTATION = AugmentConfig(crop=0, brightness=0, contrast=0, saturation=0)
+
+
+def augment_view(
+    frames: UInt8[Tensor, "time 3 height width"],
+    keypoints: Float[np.ndarray, "time keypoints 2"],
+    size: int,
+    config: AugmentConfig,
+    rng: np.random.Generator,
+) -> tuple[UInt8[Tensor, "time 3 size size"], Float[np.ndarray, "time keypoints 2"]]:
+    """Crops, recolours and resizes the frames of one view; the keypoints move with the pixels.
+
+    Args:
+        frames: RGB.
+        keypoints: Pixels of `frames`, x right, y down.
+        size: Height and width of the result, in pixels.
+        config: Ranges; with all of them 0 the frames are only resized.
+        rng: Where the randomness comes from.
+    """
+    height, width = frames.shape[-2:]
+    kept = 1 - config.crop * rng.random()
+    crop_height, crop_width = round(kept * height), round(kept * width)
+    top = int(rng.integers(0, height - crop_height + 1))
+    left = int(rng.integers(0, width - crop_width + 1))
+    frames = frames[..., top : top + crop_height, left : left + crop_width]
+    frames = resize_frames(frames, size)
+    scale = np.array([size / crop_width, size / crop_height], dtype=np.float32)
+    keypoints = (keypoints - np.array([left, top], dtype=np.float32)) * scale
+    for adjust, strength in (
+        (TF.adjust_brightness, config.brightness),
+        (TF.adjust_contrast, config.contrast),
+        (TF.adjust_saturation, config.saturation),
+    ):
+        factor = 1 + strength * (2 * rng.random() - 1)
+        if strength > 0:
+            frames = adjust(frames, factor)
+    return frames, keypoints
+
+
+def resize_frames(
+    frames: UInt8[Tensor, "*batch 3 height width"], size: int
+) -> UInt8[Tensor, "*batch 3 size size"]:
+    """Bicubic, antialiased, as in the published recipe; frames of the right size are untouched."""
+    if tuple(frames.shape[-2:]) == (size, size):
+        return frames
+    return TF.resize(frames, [size, size], InterpolationMode.BICUBIC, antialias=True)
+
+
+def frames_to_tensor(
+    frames: UInt8[np.ndarray, "time height width 3"],
+) -> UInt8[Tensor, "time 3 height width"]:
+    """Channels first, as torch expects images."""
+    return torch.from_numpy(frames).permute(0, 3, 1, 2)

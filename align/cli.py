@@ -1,0 +1,38 @@
+"""What the commands of `align` share: logging, and errors of the user's told in one line."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+EXIT_USAGE = 2
+EXIT_INTERRUPTED = 130
+
+
+def set_up_logging() -> None:
+    """Messages of our packages to stderr; stdout is for results."""
+    logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
+    for name in ("align", "datasets"):
+        logging.getLogger(name).setLevel(logging.INFO)
+
+
+@contextmanager
+def user_errors(*families: type[Exception]) -> Iterator[None]:
+    """Tells errors of these families in one line and exits; all others keep their traceback."""
+    try:
+        yield
+    except families as error:
+        print(f"error: {error}", file=sys.stderr)
+        raise SystemExit(EXIT_USAGE) from None
+
+
+@contextmanager
+def interruptible(how_to_go_on: str) -> Iterator[None]:
+    """On Ctrl-C, says how to go on and exits as a shell expects."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        print(f"\nstopped; go on with: {how_to_go_on}", file=sys.stderr)
+        raise SystemExit(EXIT_INTERRUPTED) from None

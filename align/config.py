@@ -1,0 +1,184 @@
+"""Everything a run depends on, as one typed configuration stored beside its checkpoints."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal, get_args
+
+from pydantic import TypeAdapter, ValidationError
+from typing_extensions import assert_never
+
+from align.augment import NO_AUGMENTATION
+from align.data import BatchConfig
+from align.encoder import HeadConfig
+from align.engine import OptimConfig
+from align.losses import LossConfig
+from align.models import ModelConfig, PaabConfig, PaatConfig, Readout
+from align.paat import PoseReduction
+from datasets.atomic import atomic_path
+from datasets.errors import DataError
+
+Method = Literal["deit", "paab", "paat", "paab+paat"]
+METHODS: tuple[Method, ...] = get_args(Method)
+Recipe = Literal["default", "paper"]
+CONFIG_NAME = "config.json"
+
+
+@dataclass(frozen=True)
+class BackboneConfig:
+    """The vision transformer."""
+
+    name: str = "deit_tiny_patch16_224"
+    """Any vision transformer of timm's."""
+    depth: int | None = None
+    """Blocks to keep; None keeps all of the named model."""
+    pretrained: bool = False
+    """Start from the hub's weights."""
+    drop_path: float = 0.0
+    """Stochastic depth at the last block."""
+    readout: Readout = "mean"
+    """What becomes the embedding: the class token, the mean of the patch tokens, or both."""
+
+
+@dataclass(frozen=True)
+class PaatLossConfig:
+    """How PAAT's loss weighs against the time-contrastive one."""
+
+    weight: float = 1.6
+    """The paper's lambda."""
+    reduction: PoseReduction = "patch_sum"
+    """mean over everything is the paper's; patch_sum sums over the patches of an image, since
+    the few patches that hold a keypoint weigh next to nothing in the mean."""
+
+
+@dataclass(frozen=True)
+class PoseMapConfig:
+    """How pose maps are made of keypoints; the defaults are the paper's, the rest are controls."""
+
+    noise: int = 0
+    """Add a random integer in [0, noise] to each pixel coordinate (Fig. 4)."""
+    random: bool = False
+    """Mark as many patches as the true map does, at random (Table 2)."""
+    dilation: int = 0
+    """Mark the patches up to so many steps around a keypoint's own."""
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """Options of `python -m align.train`."""
+
+    method: Method = "deit"
+    """deit: the backbone alone; paab, paat: with the pose-aware block or task; or both."""
+    recipe: Recipe = "default"
+    """Where the defaults of all options come from: ours, or the published settings."""
+    data: Path | None = None
+    """Folder of episodes; the newest under data/ by default."""
+    out: Path | None = None
+    """The run's folder; under runs/, named by method, data and time, by default."""
+    image_size: int | None = None
+    """Side of the frames in pixels; the data set's own by default."""
+    epochs: int = 40
+    """Passes over the frames of the training episodes."""
+    seed: int = 0
+    """Of the weights, the batches and everything else random."""
+    views: tuple[str, ...] = ()
+    """Views to train on; all of the data set by default."""
+    validate_every: int = 2
+    """Epochs between validations."""
+    workers: int | None = None
+    """Processes that read data; none on a CPU, 8 beside a GPU by default."""
+    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    """auto: bf16 on a GPU that has it, fp32 elsewhere."""
+    backbone: BackboneConfig = field(default_factory=BackboneConfig)
+    head: HeadConfig = field(default_factory=HeadConfig)
+    paab: PaabConfig = field(default_factory=PaabConfig)
+    paat: PaatConfig = field(default_factory=PaatConfig)
+    paat_loss: PaatLossConfig = field(default_factory=PaatLossConfig)
+    pose_map: PoseMapConfig = field(default_factory=PoseMapConfig)
+    loss: LossConfig = field(default_factory=LossConfig)
+    batch: BatchConfig = field(default_factory=BatchConfig)
+    optim: OptimConfig = field(default_factory=OptimConfig)
+
+    @property
+    def uses_paab(self) -> bool:
+        """Whether the method has pose-aware attention blocks."""
+        return "paab" in self.method
+
+    @property
+    def uses_paat(self) -> bool:
+        """Whether the method has the pose-aware auxiliary task."""
+        return "paat" in self.method
+
+    def model_config(self, image_size: int, num_keypoints: int) -> ModelConfig:
+        """The model of the method, for frames of a size and a skeleton of so many keypoints."""
+        return ModelConfig(
+            backbone=self.backbone.name,
+            image_size=image_size,
+            depth=self.backbone.depth,
+            pretrained=self.backbone.pretrained,
+            drop_path=self.backbone.drop_path,
+            readout=self.backbone.readout,
+            paab=self.paab if self.uses_paab else None,
+            paat=self.paat if self.uses_paat else None,
+            num_keypoints=num_keypoints,
+        )
+
+    def save(self, folder: Path) -> None:
+        """Writes `config.json` into a run's folder."""
+        with atomic_path(folder / CONFIG_NAME) as temporary:
+            temporary.write_bytes(TypeAdapter(TrainConfig).dump_json(self, indent=2) + b"\n")
+
+    @classmethod
+    def load(cls, folder: Path) -> TrainConfig:
+        """Reads the `config.json` of a run.
+
+        Raises:
+            DataError: When the folder is no run, or of a version with other options.
+        """
+        path = folder / CONFIG_NAME
+        if not path.exists():
+            raise DataError(f"{path} does not exist: {folder} is no run of `align.train`.")
+        try:
+            return TypeAdapter(cls).validate_json(path.read_bytes())
+        except ValidationError as error:
+            raise DataError(
+                f"{path} does not fit this version's options: {error}. "
+                "Train again, or mend the file."
+            ) from None
+
+
+# 3DTRL's published settings, which the paper follows: DeiT-Tiny at 224 pixels, from scratch, one
+# triplet of two views a step.
+_PAPER = TrainConfig(
+    recipe="paper",
+    seed=42,
+    image_size=224,
+    epochs=100,
+    validate_every=1,
+    backbone=BackboneConfig(readout="class"),
+    head=HeadConfig(whiten=False, unit=False),
+    paat_loss=PaatLossConfig(weight=1.6, reduction="mean"),
+    loss=LossConfig(name="published_triplet", window=2),
+    batch=BatchConfig(episodes=1, views=2, times=3, triplets=True, augment=NO_AUGMENTATION),
+    optim=OptimConfig(
+        name="adam",
+        lr=1e-6,
+        weight_decay=0,
+        warmup=0,
+        schedule="constant",
+        clip_norm=10,
+        patience=10,
+    ),
+)
+
+
+def recipe(name: Recipe) -> TrainConfig:
+    """The settings that a recipe's name stands for."""
+    match name:
+        case "default":
+            return TrainConfig()
+        case "paper":
+            return _PAPER
+        case _:
+            assert_never(name)

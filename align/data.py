@@ -1,0 +1,147 @@
+"""Batches for time-contrastive training: a few episodes, all views, many moments of each.
+
+Item i is drawn from (seed, i) alone, so batches are the same whatever the number of workers and
+wherever a resumed run takes up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from align.augment import AugmentConfig, augment_view, frames_to_tensor
+from datasets.episodes import EpisodeDataset
+
+Batch = Mapping[str, Tensor]
+
+
+@dataclass(frozen=True)
+class BatchConfig:
+    """What one training step sees; every frame of it is encoded once."""
+
+    episodes: int = 4
+    """Episodes a step."""
+    views: int = 0
+    """Views of each episode, drawn anew every step; 0 takes all."""
+    times: int = 16
+    """Moments of each episode, the same in all of its views; fewer where an episode is shorter."""
+    triplets: bool = False
+    """Draw moments as anchor, positive, negative, anchor, …, as the published recipe does;
+    otherwise at random without repeats."""
+    augment: AugmentConfig = field(default_factory=AugmentConfig)
+
+
+def sample_times(
+    length: int, count: int, window: int, triplets: bool, rng: np.random.Generator
+) -> np.ndarray:
+    """Draws time steps of an episode.
+
+    Args:
+        length: Time steps of the episode, at least 2 * window + 2.
+        count: How many to draw, at most `length`; a multiple of 3 for triplets.
+        window: Time-contrastive window.
+        triplets: anchor, positive, negative, … instead of a random subset in order.
+        rng: Where the randomness comes from.
+
+    Returns:
+        (count,) int64.
+    """
+    if not triplets:
+        return np.sort(rng.choice(length, count, replace=False))
+    steps = np.arange(length)
+    drawn = []
+    for anchor in rng.integers(0, length, count // 3):
+        gap = np.abs(steps - anchor)
+        positive = rng.choice(steps[(gap > 0) & (gap <= window)])
+        negative = rng.choice(steps[gap > window])
+        drawn += [anchor, positive, negative]
+    return np.array(drawn, dtype=np.int64)
+
+
+class EpisodeSamples(Dataset[dict[str, Any]]):
+    """Moments of episodes, seen from several views.
+
+    Item i belongs to pass i // len(data) over the episodes, which is in an order of its own.
+    """
+
+    def __init__(
+        self,
+        data: EpisodeDataset,
+        config: BatchConfig,
+        image_size: int,
+        window: int,
+        length: int,
+        seed: int,
+    ) -> None:
+        """Prepares the samples.
+
+        Args:
+            data: Episodes to draw from.
+            config: How many views and moments.
+            image_size: Height and width of the frames, in pixels.
+            window: Time-contrastive window.
+            length: Number of items.
+            seed: Of all draws.
+
+        Raises:
+            ValueError: When more views are asked for than the data set has.
+        """
+        self.data, self.config, self.image_size, self.window = data, config, image_size, window
+        self.length, self.seed = length, seed
+        self.lengths = data.lengths
+        self.num_views = config.views or len(data.views)
+        if not 2 <= self.num_views <= len(data.views):
+            raise ValueError(
+                f"--batch.views is {self.num_views}, but {data.root} has {len(data.views)} views "
+                "and a step needs at least 2 of them."
+            )
+        self.num_times = min(config.times, *self.lengths)
+        if config.triplets and self.num_times % 3:
+            raise ValueError(f"--batch.times must be a multiple of 3, got {self.num_times}.")
+
+    def __len__(self) -> int:
+        """Number of items."""
+        return self.length
+
+    def __getitem__(self, item: int) -> dict[str, Any]:
+        """Draws one episode's moments.
+
+        Returns:
+            `frames` (views, times, 3, size, size) uint8, `keypoints` (views, times, K, 2) float32
+            pixels, `visible` (views, times, K) bool, `times` (times,) int64, `episode` int.
+        """
+        passes, place = divmod(item, len(self.data))
+        # The leading number keeps the streams of orders and of items apart.
+        order = np.random.default_rng([0, self.seed, passes]).permutation(len(self.data))
+        i = int(order[place])
+        rng = np.random.default_rng([1, self.seed, item])
+        times = sample_times(
+            self.lengths[i], self.num_times, self.window, self.config.triplets, rng
+        )
+        drawn = rng.permutation(len(self.data.views))[: self.num_views]
+        frames, keypoints, visible = [], [], []
+        for view in (self.data.views[v] for v in drawn):
+            images = frames_to_tensor(self.data.images(i, view, times))
+            moved_images, moved = augment_view(
+                images,
+                self.data.keypoints(i, view)[times],
+                self.image_size,
+                self.config.augment,
+                rng,
+            )
+            frames.append(moved_images)
+            keypoints.append(moved)
+            visible.append(self.data.visible(i, view)[times])
+        return {
+            "frames": torch.stack(frames),
+            "keypoints": torch.from_numpy(np.stack(keypoints)),
+            "visible": torch.from_numpy(np.stack(visible)),
+            "times": torch.from_numpy(times),
+            "episode": i,
+        }

@@ -1,0 +1,66 @@
+"""From frames to the embeddings that are compared: encode, whiten, project to a sphere."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Bool, Float, UInt8
+from torch import Tensor, nn
+
+from align.models import PoseAware, PoseAwareOutput
+
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+
+
+@dataclass(frozen=True)
+class HeadConfig:
+    """What makes a frame's embedding of the backbone's."""
+
+    whiten: bool = True
+    """Batch norm without affine: removes what all frames share, which is most of an embedding at
+    initialisation and keeps a network trained from scratch at chance."""
+    dim: int = 0
+    """Width of a linear projection after it; 0 has none."""
+    unit: bool = True
+    """Scale embeddings to length 1, so that distances rank as cosine similarities do."""
+
+
+class FrameEncoder(nn.Module):
+    """A pose-aware backbone on uint8 frames, with the embedding head of alignment."""
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, backbone: PoseAware, head: HeadConfig) -> None:
+        """Wraps `backbone` with the head that `head` describes."""
+        super().__init__()
+        self.backbone = backbone
+        dim = backbone.embed_dim
+        self.whiten = nn.BatchNorm1d(dim, affine=False) if head.whiten else nn.Identity()
+        self.project = nn.Linear(dim, head.dim) if head.dim else nn.Identity()
+        self.unit = head.unit
+        self.register_buffer("mean", torch.tensor(IMAGENET_MEAN).view(3, 1, 1), persistent=False)
+        self.register_buffer("std", torch.tensor(IMAGENET_STD).view(3, 1, 1), persistent=False)
+
+    def forward(
+        self,
+        frames: UInt8[Tensor, "batch 3 height width"],
+        pose_map: Bool[Tensor, "batch patches"] | None = None,
+    ) -> tuple[Float[Tensor, "batch dim"], PoseAwareOutput]:
+        """Embeds frames.
+
+        Args:
+            frames: RGB.
+            pose_map: P2D, where the backbone needs one.
+
+        Returns:
+            Embeddings, and the backbone's whole output.
+        """
+        output = self.backbone((frames / 255 - self.mean) / self.std, pose_map)
+        # Distances between neighbouring frames are small: from here on in full precision.
+        with torch.autocast(frames.device.type, enabled=False):
+            embedding = self.project(self.whiten(output.embedding.float()))
+            return (F.normalize(embedding, dim=-1) if self.unit else embedding), output

@@ -1,0 +1,314 @@
+"""The training loop: steps, schedule, validation, checkpoints, logs. It knows no task.
+
+A task brings a model, its batches, a loss and a validation; see `Task`. The loop runs on a CPU, a
+GPU or several through torchrun, by accelerate. Every step's randomness is a function of the seed
+and the step alone, so a resumed run repeats an undisturbed one.
+"""
+
+from __future__ import annotations
+
+import csv
+import logging
+import math
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+import torch
+from accelerate import Accelerator
+from torch import Tensor, nn
+from torch.optim import Optimizer
+from torch.utils.data import DataLoader
+from torch.utils.tensorboard import SummaryWriter
+from tqdm import tqdm
+
+from align.checkpoint import load_checkpoint, read_state, save_checkpoint
+from datasets.atomic import atomic_path
+
+log = logging.getLogger(__name__)
+
+OPTIMIZERS: dict[str, Callable[..., Optimizer]] = {
+    "adamw": torch.optim.AdamW,
+    "adam": torch.optim.Adam,
+    "sgd": torch.optim.SGD,
+}
+
+
+@dataclass(frozen=True)
+class OptimConfig:
+    """Optimizer and schedule."""
+
+    name: Literal["adamw", "adam", "sgd"] = "adamw"
+    lr: float = 1e-3
+    """Peak learning rate."""
+    weight_decay: float = 0.05
+    """On matrices only: biases, norms and embeddings of single vectors are left alone."""
+    momentum: float = 0.9
+    """sgd only, with Nesterov's correction."""
+    warmup: float = 0.1
+    """Share of all steps over which the learning rate rises linearly."""
+    schedule: Literal["cosine", "constant"] = "cosine"
+    """What the learning rate does after the warm-up."""
+    clip_norm: float = 1.0
+    """Largest norm of the gradient; 0 does not clip."""
+    patience: int = 0
+    """Stop after so many validations without a better one; 0 never stops early."""
+
+
+class Task(Protocol):
+    """What the loop needs to know of a task."""
+
+    @property
+    def model(self) -> nn.Module:
+        """What is trained."""
+        ...
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Steps of one pass over the training data."""
+        ...
+
+    @property
+    def metric(self) -> str:
+        """Name of the validation metric that chooses the best checkpoint; lower is better."""
+        ...
+
+    def loader(self, start_step: int, stop_step: int) -> DataLoader:
+        """The batches of the steps start_step … stop_step - 1, one each."""
+        ...
+
+    def loss(self, model: nn.Module, batch: Any, step: int) -> tuple[Tensor, Mapping[str, Tensor]]:
+        """The loss of a batch, and what else to log of it."""
+        ...
+
+    def validate(self) -> Mapping[str, float]:
+        """Metrics of the model, which is in evaluation mode, on the validation split."""
+        ...
+
+
+def learning_rate_factor(step: int, total_steps: int, config: OptimConfig) -> float:
+    """Factor on the peak learning rate at a step: linear warm-up, then cosine or constant."""
+    warmup_steps = int(config.warmup * total_steps)
+    if step < warmup_steps:
+        return (step + 1) / (warmup_steps + 1)
+    if config.schedule == "constant":
+        return 1.0
+    progress = (step - warmup_steps) / max(1, total_steps - warmup_steps)
+    return 0.5 * (1 + math.cos(math.pi * progress))
+
+
+def build_optimizer(model: nn.Module, config: OptimConfig) -> Optimizer:
+    """The optimizer, with weight decay on matrices only."""
+    parameters = [p for p in model.parameters() if p.requires_grad]
+    groups = [
+        {"params": [p for p in parameters if p.ndim > 1], "weight_decay": config.weight_decay},
+        {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
+    ]
+    options = {"momentum": config.momentum, "nesterov": True} if config.name == "sgd" else {}
+    return OPTIMIZERS[config.name](groups, lr=config.lr, **options)
+
+
+class NonFiniteLossError(FloatingPointError):
+    """Raised when the loss is NaN or infinite; names the step, keeps the last checkpoint."""
+
+
+class Trainer:
+    """Trains one task in one run folder; `fit` starts, or goes on where the folder stopped."""
+
+    def __init__(
+        self,
+        task: Task,
+        folder: Path,
+        optim: OptimConfig,
+        *,
+        epochs: int,
+        seed: int,
+        validate_every: int = 1,
+        precision: Literal["auto", "fp32", "bf16"] = "auto",
+        progress: bool = True,
+    ) -> None:
+        """Prepares model and optimizer for the devices at hand.
+
+        Args:
+            task: What to train.
+            folder: The run's folder.
+            optim: Optimizer and schedule.
+            epochs: Passes over the training data.
+            seed: Of every step's randomness.
+            validate_every: Epochs between validations; the last epoch always validates.
+            precision: auto takes bf16 on a GPU that has it, fp32 elsewhere.
+            progress: Whether to draw a progress bar.
+        """
+        if precision == "auto":
+            bf16 = torch.cuda.is_available() and torch.cuda.is_bf16_supported()
+            precision = "bf16" if bf16 else "fp32"
+        self.accelerator = Accelerator(
+            mixed_precision="bf16" if precision == "bf16" else "no",
+            step_scheduler_with_optimizer=False,
+        )
+        self.task, self.folder, self.optim, self.seed = task, folder, optim, seed
+        self.epochs, self.validate_every, self.progress = epochs, validate_every, progress
+        self.total_steps = epochs * task.steps_per_epoch
+        self.model, self.optimizer = self.accelerator.prepare(
+            task.model, build_optimizer(task.model, optim)
+        )
+        self.history: list[dict[str, float]] = []
+        self.best = math.inf
+        self.bad_validations = 0
+
+    @property
+    def last(self) -> Path:
+        """The checkpoint to resume from."""
+        return self.folder / "checkpoints" / "last.safetensors"
+
+    @property
+    def best_path(self) -> Path:
+        """The checkpoint with the lowest validation metric."""
+        return self.folder / "checkpoints" / "best.safetensors"
+
+    def fit(self) -> Path:
+        """Trains to the end, or until patience runs out, and returns the best checkpoint.
+
+        Raises:
+            NonFiniteLossError: When the loss is no number; the last good checkpoint is kept.
+        """
+        start_epoch = self._resume() if self.last.exists() else 0
+        main = self.accelerator.is_main_process
+        writer = SummaryWriter(str(self.folder), purge_step=start_epoch) if main else None
+        bar = tqdm(
+            total=self.total_steps,
+            initial=start_epoch * self.task.steps_per_epoch,
+            desc=self.folder.name,
+            unit="step",
+            dynamic_ncols=True,
+            disable=not (self.progress and main),
+        )
+        with bar:
+            for epoch in range(start_epoch, self.epochs):
+                if self._out_of_patience():
+                    log.info("stopped early after epoch %d", epoch)
+                    break
+                started = time.perf_counter()
+                row = self._train_epoch(epoch, bar)
+                if (epoch + 1) % self.validate_every == 0 or epoch + 1 == self.epochs:
+                    row |= self._validate()
+                    value = row[f"valid/{self.task.metric}"]
+                    bar.set_postfix_str(f"valid {self.task.metric} {value:.4f}")
+                row["seconds"] = time.perf_counter() - started
+                self._record(epoch, row, writer)
+        if writer is not None:
+            writer.close()
+        self.accelerator.wait_for_everyone()
+        return self.best_path
+
+    def _train_epoch(self, epoch: int, bar: tqdm) -> dict[str, float]:
+        self.model.train()
+        steps = self.task.steps_per_epoch
+        first = epoch * steps
+        loader = self.accelerator.prepare(self.task.loader(first, first + steps))
+        sums: dict[str, Tensor] = {}
+        waited, asked = 0.0, time.perf_counter()
+        for step, batch in enumerate(loader, start=first):
+            waited += time.perf_counter() - asked
+            for name, value in self._step(step, batch).items():
+                sums[name] = sums[name] + value if name in sums else value
+            bar.update()
+            asked = time.perf_counter()
+        self._require_finite(sums["loss"], first, first + steps)
+        means = {f"train/{name}": value.item() / steps for name, value in sums.items()}
+        lr = self.optimizer.param_groups[0]["lr"]
+        place = {"epoch": float(epoch + 1), "step": float(first + steps)}
+        return place | means | {"lr": lr, "seconds_waiting_for_data": waited}
+
+    def _step(self, step: int, batch: Any) -> dict[str, Tensor]:
+        # Dropout and stochastic depth draw from the global generators: seeding them by the step
+        # makes a resumed run draw what an undisturbed one does, without storing their state.
+        torch.manual_seed(self.seed * 1_000_003 + step)
+        for group in self.optimizer.param_groups:
+            factor = learning_rate_factor(step, self.total_steps, self.optim)
+            group["lr"] = self.optim.lr * factor
+        with self.accelerator.autocast():
+            loss, logs = self.task.loss(self.model, batch, step)
+        self.accelerator.backward(loss)
+        if self.optim.clip_norm > 0:
+            self.accelerator.clip_grad_norm_(self.model.parameters(), self.optim.clip_norm)
+        self.optimizer.step()
+        self.optimizer.zero_grad(set_to_none=True)
+        return {name: value.detach() for name, value in {"loss": loss, **logs}.items()}
+
+    def _require_finite(self, loss_sum: Tensor, first: int, stop: int) -> None:
+        # Once an epoch, since asking every step would make a GPU wait for the host.
+        if not torch.isfinite(loss_sum):
+            raise NonFiniteLossError(
+                f"the loss became {loss_sum.item()} between steps {first} and {stop}. "
+                f"The last good checkpoint is {self.last}; try a lower --optim.lr."
+            )
+
+    @torch.no_grad()
+    def _validate(self) -> dict[str, float]:
+        self.model.eval()
+        metrics = self.task.validate()
+        value = metrics[self.task.metric]
+        better = value < self.best
+        self.best = min(value, self.best)
+        self.bad_validations = 0 if better else self.bad_validations + 1
+        if better and self.accelerator.is_main_process:
+            model = self.accelerator.unwrap_model(self.model)
+            save_checkpoint(self.best_path, model, {self.task.metric: value})
+        return {f"valid/{name}": value for name, value in metrics.items()}
+
+    def _out_of_patience(self) -> bool:
+        return 0 < self.optim.patience <= self.bad_validations
+
+    def _record(self, epoch: int, row: dict[str, float], writer: SummaryWriter | None) -> None:
+        self.history.append(row)
+        if writer is None:
+            return
+        for name, value in row.items():
+            writer.add_scalar(name, value, epoch)
+        write_history(self.folder / "metrics.csv", self.history)
+        state = {
+            "epoch": epoch + 1,
+            "best": self.best,
+            "bad_validations": self.bad_validations,
+            "finished": epoch + 1 == self.epochs or self._out_of_patience(),
+        }
+        model = self.accelerator.unwrap_model(self.model)
+        # Last of all: what the checkpoint says is done is on disk already.
+        save_checkpoint(self.last, model, state, self.optimizer)
+
+    def _resume(self) -> int:
+        model = self.accelerator.unwrap_model(self.model)
+        state = load_checkpoint(self.last, model, self.optimizer)
+        self.best, self.bad_validations = state["best"], state["bad_validations"]
+        rows = read_history(self.folder / "metrics.csv")
+        self.history = [row for row in rows if row["epoch"] <= state["epoch"]]
+        log.info("resumed %s after epoch %d of %d", self.folder, state["epoch"], self.epochs)
+        return state["epoch"]
+
+
+def finished(folder: Path) -> bool:
+    """Whether the run in a folder has trained to its end, early stops included."""
+    path = folder / "checkpoints" / "last.safetensors"
+    return path.exists() and read_state(path)["finished"]
+
+
+def write_history(path: Path, rows: Iterable[Mapping[str, float]]) -> None:
+    """Writes one row an epoch as CSV; what an epoch did not measure stays empty."""
+    rows = list(rows)
+    columns = list(dict.fromkeys(name for row in rows for name in row))
+    with atomic_path(path) as temporary, open(temporary, "w", newline="") as file:
+        writer = csv.DictWriter(file, columns)
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def read_history(path: Path) -> list[dict[str, float]]:
+    """Reads what `write_history` wrote."""
+    with open(path, newline="") as file:
+        return [
+            {name: float(value) for name, value in row.items() if value}
+            for row in csv.DictReader(file)
+        ]

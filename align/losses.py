@@ -1,0 +1,185 @@
+"""Time-contrastive losses over the frames of a step, each frame embedded once.
+
+Every loss takes the embeddings z (episodes, views, times, dim) of synchronized views and the time
+step of each column, times (episodes, times). Frames of one episode at most `window` time steps
+apart count as near, all others as far; frames of different episodes are never compared, since
+nothing says which of their moments correspond.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from einops import rearrange
+from jaxtyping import Bool, Float, Int64
+from torch import Tensor
+
+LossName = Literal["contrastive", "n_pairs", "margin_triplet", "published_triplet"]
+Embeddings = Float[Tensor, "episodes views times dim"]
+Times = Int64[Tensor, "episodes times"]
+
+
+@dataclass(frozen=True)
+class LossConfig:
+    """Which loss, and its constants; each constant concerns the losses named in its line."""
+
+    name: LossName = "contrastive"
+    """contrastive: soft multi-positive; n_pairs and margin_triplet: TCN's; published_triplet:
+    the recipe of 3DTRL."""
+    window: int = 2
+    """Time steps around an anchor within which frames are not negatives."""
+    temperature: float = 0.1
+    """contrastive, n_pairs: divides the similarities."""
+    sigma: float = 1.0
+    """contrastive: width in time steps of the Gaussian that spreads the positives; 0 takes only
+    the same time in the other views."""
+    margin: float = 0.2
+    """margin_triplet."""
+    published_margin: float = 30.0
+    """published_triplet."""
+    l2: float = 0.0005
+    """n_pairs: weight of the embeddings' squared norm, which TCN does not normalise."""
+
+
+def build_loss(config: LossConfig) -> Callable[[Embeddings, Times], Float[Tensor, ""]]:
+    """The loss that a configuration names, as a function of embeddings and times."""
+    match config.name:
+        case "contrastive":
+            return lambda z, times: contrastive(
+                z, times, config.window, config.temperature, config.sigma
+            )
+        case "n_pairs":
+            return lambda z, times: n_pairs(z, times, config.window, config.temperature, config.l2)
+        case "margin_triplet":
+            return lambda z, times: margin_triplet(z, times, config.window, config.margin)
+        case "published_triplet":
+            return lambda z, times: published_triplet(
+                z, times, config.window, config.published_margin
+            )
+
+
+def contrastive(
+    z: Embeddings, times: Times, window: int, temperature: float, sigma: float
+) -> Float[Tensor, ""]:
+    """Soft multi-positive contrastive loss over all views at once.
+
+    The positives of a frame are the frames of the other views, weighted by a Gaussian of their
+    distance in time (after CARL's sequence contrastive loss) within the window; the negatives are
+    the frames outside the window in all views, its own included. Cosine similarities.
+    """
+    z = rearrange(F.normalize(z, dim=-1), "e v t d -> e (v t) d")
+    gap, other_view = _gaps_and_views(times, z.shape[1] // times.shape[1])
+    similarity = z @ z.transpose(1, 2) / temperature
+    positive = other_view & (gap <= (window if sigma > 0 else 0))
+    weight = torch.exp(-0.5 * (gap / sigma) ** 2) if sigma > 0 else torch.ones_like(gap)
+    weight = weight.masked_fill(~positive, 0).to(similarity.dtype)
+    candidates = positive | (gap > window)
+    log_probability = similarity - _masked_logsumexp(similarity, candidates)
+    # An empty row would be 0/0; a column always has its own time in the other views.
+    return -(weight * log_probability).sum(-1).div(weight.sum(-1)).mean()
+
+
+def n_pairs(
+    z: Embeddings, times: Times, window: int, temperature: float, l2: float
+) -> Float[Tensor, ""]:
+    """TCN's n-pairs loss over every ordered pair of views.
+
+    Cross-entropy of each frame's similarities to the frames of one other view, the same time being
+    the class; frames of that view within the window of it are left out.
+    """
+    similarity = torch.einsum("eitd,ejsd->eijts", z, z) / temperature
+    gap = _gap(times)
+    left_out = (gap > 0) & (gap <= window)
+    similarity = similarity.masked_fill(left_out[:, None, None], -torch.inf)
+    i, j = _ordered_view_pairs(z.shape[1], z.device)
+    log_probability = similarity[:, i, j].log_softmax(dim=-1)
+    same_time = log_probability.diagonal(dim1=-2, dim2=-1)
+    return -same_time.mean() + l2 * z.square().sum(-1).mean()
+
+
+def margin_triplet(z: Embeddings, times: Times, window: int, margin: float) -> Float[Tensor, ""]:
+    """TCN's triplet loss with semi-hard negatives on unit vectors, over ordered pairs of views.
+
+    The positive is the same time in the other view; the negative is, of the frames of that view
+    outside the window, the nearest that is still farther than the positive, or the farthest.
+    """
+    z = F.normalize(z, dim=-1)
+    squared = 2 - 2 * torch.einsum("eitd,ejsd->eijts", z, z)
+    i, j = _ordered_view_pairs(z.shape[1], z.device)
+    squared = squared[:, i, j]
+    positive = squared.diagonal(dim1=-2, dim2=-1)
+    far = (_gap(times) > window)[:, None].expand_as(squared)
+    semi_hard = far & (squared > positive[..., None])
+    nearest_semi_hard = squared.masked_fill(~semi_hard, torch.inf).amin(-1)
+    farthest = squared.masked_fill(~far, -torch.inf).amax(-1)
+    negative = torch.where(semi_hard.any(-1), nearest_semi_hard, farthest)
+    return _mean_where(F.relu(positive - negative + margin), far.any(-1))
+
+
+def published_triplet(z: Embeddings, times: Times, window: int, margin: float) -> Float[Tensor, ""]:
+    """The triplet of the published recipe (3DTRL) as intended; its code takes p2, n2 from view 1.
+
+    For two views 1 and 2 and every anchor a, positive p (within the window, not a) and negative n
+    (outside): all six squared distances between a1, a2, p1, p2 pull, the four between a and n
+    push, above `margin`. Averaged over all such triplets of all pairs of views of the step.
+    """
+    views = z.shape[1]
+    gap = _gap(times)
+    near = (gap > 0) & (gap <= window)
+    far = gap > window
+    flat = rearrange(z, "e v t d -> e (v t) d")
+    norm = flat.square().sum(-1)
+    squared = norm[:, :, None] + norm[:, None, :] - 2 * flat @ flat.transpose(1, 2)
+    squared = rearrange(squared, "e (v t) (w s) -> e v w t s", v=views, w=views)
+    i, j = torch.triu_indices(views, views, offset=1, device=z.device)
+    within1, within2, across, back = (
+        squared[:, first, second] for first, second in ((i, i), (j, j), (i, j), (j, i))
+    )
+    same_time = across.diagonal(dim1=-2, dim2=-1)
+    # pull depends on (a, p), push on (a, n): (episodes, pairs, a, p, 1) against (…, a, 1, n).
+    pull = same_time[..., :, None] + same_time[..., None, :] + within1 + within2 + across + back
+    push = within1 + within2 + across + back
+    hinge = F.relu(pull[..., None] - push[..., None, :] + margin)
+    triplets = near[:, None, :, :, None] & far[:, None, :, None, :]
+    return _mean_where(hinge, triplets.expand_as(hinge))
+
+
+def count_triplets(times: Times, views: int, window: int) -> int:
+    """Number of (pair of views, anchor, positive, negative) that a step's frames make."""
+    gap = _gap(times)
+    near = ((gap > 0) & (gap <= window)).sum(-1)
+    far = (gap > window).sum(-1)
+    return int((near * far).sum()) * views * (views - 1) // 2
+
+
+def _gap(times: Times) -> Int64[Tensor, "episodes times times"]:
+    return (times[:, :, None] - times[:, None, :]).abs()
+
+
+def _gaps_and_views(
+    times: Times, views: int
+) -> tuple[Float[Tensor, "episodes frames frames"], Bool[Tensor, "frames frames"]]:
+    """Time distance of all frames of all views, and which pairs are of different views."""
+    gap = _gap(times).float().repeat(1, views, views)
+    view = torch.arange(views, device=times.device).repeat_interleave(times.shape[1])
+    return gap, view[:, None] != view[None, :]
+
+
+def _ordered_view_pairs(views: int, device: torch.device) -> tuple[Tensor, Tensor]:
+    if views < 2:
+        raise ValueError("a multi-view loss needs two views or more in a step.")
+    i, j = torch.nonzero(~torch.eye(views, dtype=torch.bool, device=device), as_tuple=True)
+    return i, j
+
+
+def _masked_logsumexp(logits: Tensor, mask: Tensor) -> Tensor:
+    return logits.masked_fill(~mask, -torch.inf).logsumexp(dim=-1, keepdim=True)
+
+
+def _mean_where(values: Tensor, mask: Tensor) -> Float[Tensor, ""]:
+    """Mean over the True entries; 0, with a gradient of 0, when there are none."""
+    return (values.nan_to_num(posinf=0, neginf=0) * mask).sum() / mask.sum().clamp(min=1)
