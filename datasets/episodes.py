@@ -245,6 +245,12 @@ class EpisodeDataset:
         """Which keypoints are inside the image and not hidden."""
         return self._read(i, f"obs/{view}_visible")
 
+    def has_keypoints(self, i: int) -> bool:
+        """Whether every view of an episode has keypoints; data made elsewhere may have none."""
+        names = [f"obs/{view}_{part}" for view in self.views for part in ("keypoints", "visible")]
+        with open_episode(self.paths[i]) as file:
+            return all(name in file for name in names)
+
     def phases(self, i: int) -> UInt8[np.ndarray, " time"]:
         """Phase of each time step, an index into `meta.phases`."""
         return self._read(i, "phases")

@@ -1,0 +1,198 @@
+"""Pictures of episodes: a skeleton on a frame, and a contact sheet of every view over time."""
+
+from __future__ import annotations
+
+import math
+
+import matplotlib
+import numpy as np
+from jaxtyping import Bool, Float, UInt8
+from PIL import Image, ImageDraw, ImageFont
+
+from datasets.episodes import EpisodeDataset
+from datasets.skeletons import Skeleton
+
+# Pillow draws without anti-aliasing: the overlay is drawn this many times larger, then reduced.
+_SUPERSAMPLING = 4
+_INK, _FAINT, _PAPER = (30, 34, 40), (110, 116, 124), (255, 255, 255)
+_OUTLINE = (15, 15, 20, 230)
+
+
+def draw_skeleton(
+    image: UInt8[np.ndarray, "height width 3"],
+    keypoints: Float[np.ndarray, "keypoints 2"],
+    visible: Bool[np.ndarray, " keypoints"],
+    skeleton: Skeleton,
+    min_side: int = 224,
+) -> UInt8[np.ndarray, "new_height new_width 3"]:
+    """Draws a skeleton on a frame: visible keypoints filled, hidden ones hollow, bones as lines.
+
+    Args:
+        image: The frame.
+        keypoints: Pixels of `image`, x right, y down; NaN keypoints are left out.
+        visible: Which keypoints can be seen.
+        skeleton: What the keypoints are.
+        min_side: Frames with a shorter side are enlarged by a whole factor until they reach it,
+            so that lines stay finer than what they mark.
+
+    Returns:
+        A new image: the frame's size, or a whole multiple of it.
+
+    Raises:
+        ValueError: When the keypoints are not the skeleton's.
+    """
+    if keypoints.shape != (len(skeleton), 2) or visible.shape != (len(skeleton),):
+        raise ValueError(
+            f"the skeleton {skeleton.name!r} has {len(skeleton)} keypoints, got keypoints of shape "
+            f"{keypoints.shape} and visible of shape {visible.shape}."
+        )
+    frame = enlarge(image, min_side)
+    scale = frame.width / image.shape[1]
+    overlay = _skeleton_overlay(frame.size, keypoints * scale, visible, skeleton)
+    frame.paste(overlay, mask=overlay)
+    return np.asarray(frame)
+
+
+def enlarge(image: UInt8[np.ndarray, "height width 3"], min_side: int) -> Image.Image:
+    """Enlarges a frame by a whole factor until its shorter side has `min_side` pixels."""
+    height, width = image.shape[:2]
+    scale = max(1, math.ceil(min_side / min(height, width)))
+    return Image.fromarray(image).resize((width * scale, height * scale), Image.Resampling.BICUBIC)
+
+
+def contact_sheet(
+    dataset: EpisodeDataset, i: int, columns: int = 6, cell: int = 224
+) -> Image.Image:
+    """Lays out an episode: a row for each view, a column for each of some moments.
+
+    Args:
+        dataset: Its views are the rows.
+        i: Position of the episode in `dataset`.
+        columns: Moments, evenly spread from the first time step to the last.
+        cell: Height and width of each picture in pixels.
+    """
+    phases = dataset.phases(i)
+    times = np.unique(np.linspace(0, len(phases) - 1, columns).round().astype(int))
+    with_skeleton = dataset.has_keypoints(i)
+    font = _font(max(11, round(cell / 14)))
+    line, gap = round(font.size * 1.5), max(2, cell // 56)
+    left = round(max(font.getlength(view) for view in dataset.views) + 2 * line / 1.5)
+    top = round(line * 3.9)
+    size = (
+        left + len(times) * (cell + gap) + 2 * gap,
+        top + len(dataset.views) * (cell + gap) + 2 * gap,
+    )
+    sheet = Image.new("RGB", size, _PAPER)
+    draw = ImageDraw.Draw(sheet)
+
+    number = dataset.names[i].removeprefix("demo_")
+    title = f"{dataset.meta.env}, episode {number}: {len(phases)} time steps"
+    draw.text((left, line * 0.7), title, _INK, font, anchor="lm")
+    if with_skeleton:
+        _draw_legend(sheet, (size[0] - 3 * gap, round(line * 0.7)), font)
+    colours = _colours("Set2", len(dataset.meta.phases))
+    for column, time in enumerate(times):
+        x = left + column * (cell + gap)
+        seconds = time / dataset.meta.control_hz
+        draw.text((x, line * 2.0), f"step {time}", _INK, font, anchor="lm")
+        draw.text((x + cell - 2 * gap, line * 2.0), f"{seconds:.2f} s", _FAINT, font, anchor="rm")
+        phase = int(phases[time])
+        box = (x, round(line * 2.6), x + cell - 1, round(line * 3.7))
+        draw.rounded_rectangle(box, gap, colours[phase])
+        middle = (x + cell / 2, line * 3.15)
+        draw.text(middle, dataset.meta.phases[phase], _INK, font, anchor="mm")
+
+    for row, view in enumerate(dataset.views):
+        y = top + row * (cell + gap)
+        draw.text((left - line / 2, y + cell / 2), view, _INK, font, anchor="rm")
+        frames = dataset.images(i, view, times)
+        if with_skeleton:
+            keypoints, visible = dataset.keypoints(i, view)[times], dataset.visible(i, view)[times]
+        for column, frame in enumerate(frames):
+            if with_skeleton:
+                frame = draw_skeleton(
+                    frame, keypoints[column], visible[column], dataset.skeleton, cell
+                )
+            picture = enlarge(frame, cell).resize((cell, cell), Image.Resampling.LANCZOS)
+            sheet.paste(picture, (left + column * (cell + gap), y))
+    return sheet
+
+
+def _font(size: int) -> ImageFont.FreeTypeFont:
+    font = ImageFont.load_default(size)
+    if not isinstance(font, ImageFont.FreeTypeFont):
+        raise RuntimeError("this Pillow was built without FreeType; run `pip install -U pillow`.")
+    return font
+
+
+def _colours(name: str, count: int) -> list[tuple[int, int, int]]:
+    colours = matplotlib.colormaps[name]
+    # A map of a few colours to tell apart is counted off; a continuous one is spread out, without
+    # its dark ends.
+    few = isinstance(colours, matplotlib.colors.ListedColormap) and colours.N < 32
+    at = np.arange(count) % colours.N if few else np.linspace(0.1, 0.88, count)
+    return [(int(r), int(g), int(b)) for r, g, b, _ in colours(at, bytes=True)]
+
+
+def _skeleton_overlay(
+    size: tuple[int, int],
+    points: Float[np.ndarray, "keypoints 2"],
+    visible: Bool[np.ndarray, " keypoints"],
+    skeleton: Skeleton,
+) -> Image.Image:
+    side, fine = min(size), _SUPERSAMPLING
+    overlay = Image.new("RGBA", (size[0] * fine, size[1] * fine))
+    draw = ImageDraw.Draw(overlay)
+    # Just in front of the camera a point may land millions of pixels away, where Pillow overflows.
+    points = np.clip(points, -20 * side, 20 * side) * fine - 0.5
+    drawn = np.isfinite(points).all(axis=1)
+    colours = _colours("turbo", len(skeleton))
+    thin, radius = max(1.5, side / 110) * fine, max(2.2, side / 60) * fine
+    edge = max(1.0, side / 260) * fine
+    bones = [(a, b) for a, b in skeleton.bones if drawn[a] and drawn[b]]
+    for outline in (True, False):
+        for a, b in bones:
+            alpha = 255 if visible[a] and visible[b] else 130
+            colour = (*_OUTLINE[:3], alpha) if outline else (*colours[b], alpha)
+            width = thin + 2 * edge if outline else thin
+            draw.line([*points[a], *points[b]], colour, round(width))
+    for point, colour, filled in zip(
+        points[drawn], np.array(colours)[drawn].tolist(), visible[drawn], strict=True
+    ):
+        _draw_point(draw, point, radius, edge, tuple(colour), bool(filled))
+    return overlay.reduce(fine)
+
+
+def _draw_point(
+    draw: ImageDraw.ImageDraw,
+    point: Float[np.ndarray, 2],
+    radius: float,
+    edge: float,
+    colour: tuple[int, ...],
+    filled: bool,
+) -> None:
+    x, y = point.tolist()
+    draw.circle((x, y), radius + edge, _OUTLINE)
+    draw.circle((x, y), radius, colour)
+    if not filled:
+        draw.circle((x, y), radius * 0.68, _OUTLINE)
+        draw.circle((x, y), radius * 0.68 - edge / 2, (0, 0, 0, 0))
+
+
+def _draw_legend(
+    sheet: Image.Image, right_middle: tuple[int, int], font: ImageFont.FreeTypeFont
+) -> None:
+    # One dot of each kind with its meaning, right-aligned.
+    x, y = right_middle
+    draw = ImageDraw.Draw(sheet)
+    dot = Skeleton("dot", ("dot",), ())
+    box = round(font.size * 1.2)
+    for meaning, visible in (("hidden", False), ("visible keypoint", True)):
+        draw.text((x, y), meaning, _FAINT, font, anchor="rm")
+        x -= round(font.getlength(meaning)) + box
+        middle = np.array([[box / 2, box / 2]])
+        # Drawn as on a picture of 18 times its size, so that the dot fills its box.
+        overlay = _skeleton_overlay((box * 18,) * 2, middle, np.array([visible]), dot)
+        overlay = overlay.crop((0, 0, box, box))
+        sheet.paste(overlay, (x, y - box // 2), overlay)
+        x -= box // 2
