@@ -1,0 +1,6 @@
+"""Simulators, camera rigs and scripted experts that make multi-view episodes."""
+
+from sims.errors import SimulatorError, UnknownNameError
+from sims.registry import ENVIRONMENTS, make
+
+__all__ = ["ENVIRONMENTS", "SimulatorError", "UnknownNameError", "make"]

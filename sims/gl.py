@@ -1,0 +1,76 @@
+"""The one place that chooses MuJoCo's graphics back end, before MuJoCo is imported.
+
+MuJoCo and PyOpenGL read their environment variables once, at import. Without a driver they fail
+late and unclearly (a missing attribute, or no `mujoco.Renderer` at all), so the libraries are
+looked for first.
+"""
+
+from __future__ import annotations
+
+import ctypes.util
+import os
+import sys
+from types import ModuleType
+
+from sims.errors import SimulatorError
+
+INSTALL_DRIVER = (
+    "sudo apt-get install -y libegl1 libegl-mesa0 libgl1-mesa-dri libopengl0   "
+    "(or libosmesa6, then set MUJOCO_GL=osmesa)"
+)
+INSTALL_ROBOSUITE = "pip install 'posealign[robosuite]'"
+
+
+def choose_backend() -> str | None:
+    """Names the back end for MUJOCO_GL: the user's own choice, else EGL, else OSMesa.
+
+    Returns:
+        None where MuJoCo's default is the only one (macOS, Windows).
+
+    Raises:
+        SimulatorError: When no library for off-screen rendering is installed.
+    """
+    if chosen := os.environ.get("MUJOCO_GL"):
+        return chosen
+    if not sys.platform.startswith("linux"):
+        return None
+    for backend, library in (("egl", "EGL"), ("osmesa", "OSMesa")):
+        if ctypes.util.find_library(library):
+            return backend
+    raise SimulatorError(f"No library for off-screen rendering found. Run: {INSTALL_DRIVER}")
+
+
+def import_mujoco(rasterizer_threads: int | None = None) -> ModuleType:
+    """Imports MuJoCo with a back end that works without a screen.
+
+    Args:
+        rasterizer_threads: Threads of Mesa's software rasterizer; 0 draws in the calling thread,
+            which suits one worker per core. None leaves Mesa's choice.
+
+    Raises:
+        SimulatorError: When MuJoCo or the graphics driver is missing.
+    """
+    backend = choose_backend()
+    if backend is not None:
+        os.environ.setdefault("MUJOCO_GL", backend)
+        if backend in ("egl", "osmesa"):
+            os.environ.setdefault("PYOPENGL_PLATFORM", backend)
+    if rasterizer_threads is not None:
+        os.environ.setdefault("LP_NUM_THREADS", str(rasterizer_threads))
+    try:
+        import mujoco
+    except ImportError as error:
+        if error.name == "mujoco":
+            raise SimulatorError(f"MuJoCo is not installed. Run: {INSTALL_ROBOSUITE}") from None
+        raise SimulatorError(
+            f"MuJoCo cannot use the graphics back end {backend!r} ({error}). Run: {INSTALL_DRIVER}"
+        ) from error
+    except AttributeError as error:  # PyOpenGL without the library it wraps
+        raise SimulatorError(
+            f"The graphics back end {backend!r} does not load ({error}). Run: {INSTALL_DRIVER}"
+        ) from error
+    if not hasattr(mujoco, "Renderer"):  # mujoco swallows the error of a display that fails
+        raise SimulatorError(
+            f"MuJoCo cannot open a display with the back end {backend!r}. Run: {INSTALL_DRIVER}"
+        )
+    return mujoco

@@ -1,0 +1,141 @@
+"""Lighter visual meshes for software rendering, where time goes by the number of triangles."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+import numpy as np
+from jaxtyping import Float, Int
+
+if TYPE_CHECKING:
+    import mujoco
+
+# Below this a mesh is drawn as it is: small parts lose their shape and gain nothing.
+MIN_FACES = 400
+KEEP = 0.2
+# Faces that meet at a flatter angle are shaded as one smooth surface.
+CREASE_DEGREES = 40.0
+VISUAL_GROUP = 1
+
+
+class LightMesh:
+    """A simplified mesh: vertices, faces, and one normal for each corner of each face."""
+
+    def __init__(
+        self,
+        vertices: Float[np.ndarray, "vertices 3"],
+        faces: Int[np.ndarray, "faces 3"],
+        normals: Float[np.ndarray, "normals 3"],
+        normal_faces: Int[np.ndarray, "faces 3"],
+    ) -> None:
+        """Keeps the arrays; `normal_faces` indexes `normals` as `faces` indexes `vertices`."""
+        self.vertices = vertices
+        self.faces = faces
+        self.normals = normals
+        self.normal_faces = normal_faces
+
+
+def lighten(model: mujoco.MjModel) -> mujoco.MjModel:
+    """Copies a model for drawing, its large visual meshes cut to a fifth of their faces.
+
+    The copy has the same bodies, joints and geoms, so a scene can be updated from the data of the
+    original, whose physics is untouched. Its meshes serve drawing alone: the copy must not be
+    simulated.
+    """
+    import mujoco
+
+    light = copy.copy(model)
+    drawn = (model.geom_type == mujoco.mjtGeom.mjGEOM_MESH) & (model.geom_group == VISUAL_GROUP)
+    for mesh in np.unique(model.geom_dataid[drawn]):
+        if model.mesh_facenum[mesh] >= MIN_FACES:
+            _replace(light, mesh, _simplified(model, mesh))
+    return light
+
+
+def _simplified(model: mujoco.MjModel, mesh: int) -> LightMesh:
+    first, count = model.mesh_vertadr[mesh], model.mesh_vertnum[mesh]
+    vertices = model.mesh_vert[first : first + count]
+    first, count = model.mesh_faceadr[mesh], model.mesh_facenum[mesh]
+    faces = model.mesh_face[first : first + count]
+    return _simplify(vertices.tobytes(), faces.tobytes())
+
+
+@lru_cache(maxsize=256)
+def _simplify(vertex_bytes: bytes, face_bytes: bytes) -> LightMesh:
+    # Every episode compiles its model again from the same meshes: their content is the key.
+    import fast_simplification
+    import trimesh
+
+    vertices = np.frombuffer(vertex_bytes, np.float32).reshape(-1, 3)
+    faces = np.frombuffer(face_bytes, np.int32).reshape(-1, 3)
+    mesh = trimesh.Trimesh(vertices, faces, process=False)
+    # Vertices are doubled along texture and normal seams; left so, the mesh falls to pieces.
+    mesh.merge_vertices(merge_tex=True, merge_norm=True)
+    points, triangles = fast_simplification.simplify(
+        np.asarray(mesh.vertices, np.float32),
+        np.asarray(mesh.faces, np.int32),
+        target_reduction=1 - KEEP,
+    )
+    normals, normal_faces = _creased_normals(points, triangles)
+    return LightMesh(points, triangles, normals, normal_faces)
+
+
+def _creased_normals(
+    points: Float[np.ndarray, "vertices 3"], faces: Int[np.ndarray, "faces 3"]
+) -> tuple[Float[np.ndarray, "normals 3"], Int[np.ndarray, "faces 3"]]:
+    """Normals that are smooth over flat angles and break at creases, as the originals do.
+
+    At each corner the area-weighted normals of those faces around its vertex are averaged that
+    lie within `CREASE_DEGREES` of the corner's own face.
+    """
+    a, b, c = (points[faces[:, i]].astype(np.float64) for i in range(3))
+    area_normals = np.cross(b - a, c - a)
+    lengths = np.linalg.norm(area_normals, axis=1, keepdims=True)
+    unit = area_normals / np.maximum(lengths, 1e-12)
+    # All pairs (corner, face around the same vertex), from corners sorted by vertex.
+    corner_vertex = faces.reshape(-1)
+    order = np.argsort(corner_vertex, kind="stable")
+    starts = np.searchsorted(corner_vertex[order], np.arange(len(points)))
+    degrees = np.bincount(corner_vertex, minlength=len(points))
+    repeats = degrees[corner_vertex]
+    corner = np.repeat(np.arange(len(corner_vertex)), repeats)
+    within = np.arange(len(corner)) - np.repeat(np.cumsum(repeats) - repeats, repeats)
+    neighbour = order[starts[corner_vertex[corner]] + within] // 3
+    smooth = (unit[corner // 3] * unit[neighbour]).sum(1) >= np.cos(np.radians(CREASE_DEGREES))
+    summed = np.zeros((len(corner_vertex), 3))
+    np.add.at(summed, corner[smooth], area_normals[neighbour[smooth]])
+    summed /= np.maximum(np.linalg.norm(summed, axis=1, keepdims=True), 1e-12)
+    normals, index = np.unique(np.round(summed, 3), axis=0, return_inverse=True)
+    return normals.astype(np.float32), index.reshape(-1, 3).astype(np.int32)
+
+
+def _replace(model: mujoco.MjModel, mesh: int, light: LightMesh) -> None:
+    """Writes a mesh over the front of the slots of the larger one it replaces."""
+    if len(light.normals) > model.mesh_normalnum[mesh]:
+        # Never more normals than the original: fall back to one per vertex.
+        raise ValueError(
+            f"mesh {mesh} has room for {model.mesh_normalnum[mesh]} normals, "
+            f"{len(light.normals)} are needed; raise CREASE_DEGREES."
+        )
+    vertex, face = model.mesh_vertadr[mesh], model.mesh_faceadr[mesh]
+    normal = model.mesh_normaladr[mesh]
+    model.mesh_vert[vertex : vertex + len(light.vertices)] = light.vertices
+    model.mesh_face[face : face + len(light.faces)] = light.faces
+    model.mesh_normal[normal : normal + len(light.normals)] = light.normals
+    model.mesh_facenormal[face : face + len(light.faces)] = light.normal_faces
+    model.mesh_facenum[mesh] = len(light.faces)
+
+
+def visual_digest(model: mujoco.MjModel) -> str:
+    """Digest of what a rendering context uploads; equal digests may share one context."""
+    digest = hashlib.blake2b(digest_size=16)
+    for name in (
+        *("mesh_vert", "mesh_face", "mesh_normal", "mesh_facenormal", "mesh_texcoord"),
+        *("tex_data", "tex_type", "tex_width", "tex_height", "mat_texid"),
+        *("geom_type", "geom_dataid", "hfield_data", "hfield_size"),
+    ):
+        digest.update(np.ascontiguousarray(getattr(model, name)).tobytes())
+    return digest.hexdigest()

@@ -1,0 +1,130 @@
+"""A MuJoCo renderer for many views of one state: one context, any pinhole camera."""
+
+from __future__ import annotations
+
+import copy
+from typing import TYPE_CHECKING
+
+import numpy as np
+from jaxtyping import UInt8
+
+from datasets.cameras import Camera
+from sims.errors import SimulatorError
+from sims.gl import INSTALL_DRIVER, import_mujoco
+from sims.meshes import lighten, visual_digest
+
+if TYPE_CHECKING:
+    import mujoco
+
+# Read when a scene is updated, not when a context is made: these may differ between episodes.
+_PER_EPISODE = ("geom", "mat", "site", "light", "body", "tendon")
+
+
+class ViewRenderer:
+    """Renders the views of an environment, quickly where the GPU is a CPU.
+
+    Shadows, reflections and multisampling are off and large meshes are simplified: in software
+    rendering they take most of the time and change little of the picture. Collision geometry is
+    hidden. Context and meshes are kept over the episodes of a task; what differs between episodes
+    (the size of an object, a colour) is copied from each new model.
+    """
+
+    def __init__(self, size: int, light_meshes: bool = True) -> None:
+        """Prepares for square images of `size` pixels; the context is made by `load`."""
+        self.size = size
+        self.light_meshes = light_meshes
+        self._mujoco = import_mujoco()
+        self._option = self._mujoco.MjvOption()
+        self._option.geomgroup[0] = 0
+        self._digest: str | None = None
+        self._renderer: mujoco.Renderer | None = None
+
+    def load(self, model: mujoco.MjModel) -> None:
+        """Takes up the model of a new episode, untouched itself.
+
+        Raises:
+            SimulatorError: When the graphics driver does not give a context.
+        """
+        digest = visual_digest(model)
+        if self._renderer is not None and digest == self._digest:
+            _copy_per_episode_fields(model, self._renderer.model)
+            return
+        self.close()
+        drawn = lighten(model) if self.light_meshes else copy.copy(model)
+        drawn.vis.quality.offsamples = 0
+        drawn.vis.global_.offwidth = max(drawn.vis.global_.offwidth, self.size)
+        drawn.vis.global_.offheight = max(drawn.vis.global_.offheight, self.size)
+        try:
+            self._renderer = self._mujoco.Renderer(drawn, self.size, self.size)
+        except (RuntimeError, ImportError, self._mujoco.FatalError) as error:
+            raise SimulatorError(f"No graphics context ({error}). Run: {INSTALL_DRIVER}") from error
+        flags = self._renderer.scene.flags
+        flags[self._mujoco.mjtRndFlag.mjRND_SHADOW] = False
+        flags[self._mujoco.mjtRndFlag.mjRND_REFLECTION] = False
+        self._digest = digest
+
+    def render(
+        self, data: mujoco.MjData, cameras: dict[str, Camera]
+    ) -> dict[str, UInt8[np.ndarray, "height width 3"]]:
+        """Renders one state from each camera."""
+        renderer = self._loaded()
+        renderer.update_scene(data, scene_option=self._option)
+        images = {}
+        for view, camera in cameras.items():
+            self._place(renderer, camera)
+            images[view] = renderer.render()
+        return images
+
+    def segment(self, data: mujoco.MjData, cameras: dict[str, Camera]) -> dict[str, np.ndarray]:
+        """Geom number at each pixel from each camera, (height, width), -1 for none."""
+        renderer = self._loaded()
+        renderer.enable_segmentation_rendering()
+        try:
+            labels = self.render(data, cameras)
+        finally:
+            renderer.disable_segmentation_rendering()
+        is_geom = int(self._mujoco.mjtObj.mjOBJ_GEOM)
+        return {
+            view: np.where(label[..., 1] == is_geom, label[..., 0], -1)
+            for view, label in labels.items()
+        }
+
+    def close(self) -> None:
+        """Frees the context; a renderer left open complains when the interpreter ends."""
+        if self._renderer is not None:
+            self._renderer.close()
+            self._renderer = None
+
+    def _loaded(self) -> mujoco.Renderer:
+        if self._renderer is None:
+            raise RuntimeError("ViewRenderer.load a model before rendering.")
+        return self._renderer
+
+    def _place(self, renderer: mujoco.Renderer, camera: Camera) -> None:
+        """Writes a pinhole camera into the scene, so that pixels agree with `Camera.project`."""
+        visual, extent = renderer.model.vis, renderer.model.stat.extent
+        near = visual.map.znear * extent
+        top = near * camera.height / 2 / camera.intrinsics[1, 1]
+        rotation = camera.world_to_camera[:3, :3]
+        for eye in renderer.scene.camera:  # left and right, averaged unless stereo is on
+            eye.pos = camera.position
+            eye.forward = rotation[2]
+            eye.up = -rotation[1]
+            eye.frustum_near = near
+            eye.frustum_far = visual.map.zfar * extent
+            eye.frustum_center = eye.frustum_width = 0
+            eye.frustum_bottom, eye.frustum_top = -top, top
+            eye.orthographic = 0
+        for i in range(renderer.scene.nlight):
+            light = renderer.scene.lights[i]
+            if light.headlight:
+                light.pos = camera.position
+                light.dir = rotation[2]
+
+
+def _copy_per_episode_fields(source: mujoco.MjModel, target: mujoco.MjModel) -> None:
+    for name in dir(source):
+        if name.startswith(tuple(f"{kind}_" for kind in _PER_EPISODE)):
+            value = getattr(source, name)
+            if isinstance(value, np.ndarray):
+                getattr(target, name)[...] = value

@@ -1,0 +1,248 @@
+"""robosuite's tasks as multi-view environments."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import gymnasium
+import numpy as np
+from jaxtyping import Bool, Float, UInt8
+
+from datasets.cameras import Camera
+from datasets.skeletons import PANDA
+from sims import panda, rig
+from sims.env import EGO, MultiViewEnv, view_names
+from sims.errors import SimulatorError
+from sims.gl import INSTALL_ROBOSUITE, import_mujoco
+from sims.renderer import ViewRenderer
+from sims.visibility import visible_keypoints
+
+ROBOMIMIC_ROBOSUITE_TYPE = 1  # robomimic.envs.env_base.EnvType.ROBOSUITE_TYPE
+# robosuite repeats its observations concatenated; robomimic reads this one, named without suffix.
+OBJECT_STATE = "object-state"
+
+
+def import_robosuite() -> Any:
+    """Imports robosuite quietly.
+
+    Raises:
+        SimulatorError: When it or the graphics driver is not installed.
+    """
+    import_mujoco()
+    import logging
+
+    # It warns at import about parts that we do not use (private macros, further robots, IK).
+    logging.getLogger("robosuite_logs").setLevel(logging.ERROR)
+    try:
+        import robosuite
+    except ImportError as error:
+        raise SimulatorError(
+            f"robosuite does not import ({error}). Run: {INSTALL_ROBOSUITE}"
+        ) from error
+    robosuite.utils.log_utils.ROBOSUITE_DEFAULT_LOGGER.setLevel(logging.ERROR)
+    return robosuite
+
+
+class RobosuiteEnv(MultiViewEnv):
+    """A single-Panda task of robosuite, as robosuite defines it, under its default controller.
+
+    A seed makes the task anew, so an episode does not depend on what was simulated before it.
+
+    Attributes:
+        task: robosuite's name of the task.
+        camera_distance: From the third-person cameras to the middle of the workspace, in metres.
+        workspace: World points in metres that every third-person view shows.
+        horizon: Time steps after which an episode is truncated.
+    """
+
+    skeleton = PANDA
+    control_hz = 20.0
+    horizon = 200
+
+    task: ClassVar[str]
+    camera_distance: ClassVar[float]
+    workspace: ClassVar[Float[np.ndarray, "points 3"]]
+
+    def __init__(self, views: int = 4, size: int = 224, light_meshes: bool = True) -> None:
+        """Loads robosuite; the first episode begins at `reset`.
+
+        Args:
+            views: Number of third-person views.
+            size: Height and width of the images in pixels.
+            light_meshes: Whether to draw simplified meshes, which look the same and are faster.
+
+        Raises:
+            SimulatorError: When robosuite, MuJoCo or the graphics driver is missing.
+        """
+        self.views = view_names(views)
+        self.size = size
+        self._robosuite = import_robosuite()
+        self._mujoco = import_mujoco()
+        self._renderer = ViewRenderer(size, light_meshes)
+        self._ring = dict(
+            zip(
+                self.views[1:],
+                rig.ring(views, self.workspace, self.camera_distance, size),
+                strict=True,
+            )
+        )
+        self._begin(seed=0)
+        low, high = self._env.action_spec
+        self.action_space = gymnasium.spaces.Box(low, high, dtype=np.float64)
+        self.observation_space = gymnasium.spaces.Dict(
+            {
+                name: gymnasium.spaces.Box(-np.inf, np.inf, value.shape, np.float64)
+                for name, value in self.observe().items()
+            }
+        )
+
+    def _kwargs(self) -> dict[str, Any]:
+        return {
+            "robots": ["Panda"],
+            "has_renderer": False,
+            "has_offscreen_renderer": False,
+            "use_camera_obs": False,
+            "use_object_obs": True,
+            "ignore_done": True,
+            "control_freq": int(self.control_hz),
+            # The seed makes the model anew already.
+            "hard_reset": False,
+        }
+
+    def _begin(self, seed: int) -> None:
+        self._env = self._robosuite.make(self.task, seed=seed, **self._kwargs())
+        self._raw_observation = self._env.reset()
+        self._model = self._env.sim.model._model
+        self._data = self._env.sim.data._data
+        self._steps = 0
+        body = {self._model.body(i).name: i for i in range(self._model.nbody)}
+        self._bodies = np.array([body[p.body] for p in panda.KEYPOINTS.values()])
+        self._offsets = np.array([p.offset for p in panda.KEYPOINTS.values()])
+        self._own_bodies = [
+            frozenset(body[name] for name in p.own_bodies) for p in panda.KEYPOINTS.values()
+        ]
+        self._hand = body[panda.HAND]
+        self._loaded = False
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+        """Begins a new episode; the seed fixes it entirely."""
+        super().reset(seed=seed)
+        self._begin(int(self.np_random.integers(2**32)) if seed is None else seed)
+        return self.observe(), {"success": self.success()}
+
+    def step(
+        self, action: Float[np.ndarray, " action"]
+    ) -> tuple[dict[str, np.ndarray], float, bool, bool, dict[str, Any]]:
+        """Advances the physics by one control step.
+
+        As in robosuite, solving the task does not end the episode; `info["success"]` tells.
+        """
+        self._raw_observation, reward, _, _ = self._env.step(np.asarray(action, np.float64))
+        self._steps += 1
+        truncated = self._steps >= self.horizon
+        return self.observe(), float(reward), False, truncated, {"success": self.success()}
+
+    def observe(self) -> dict[str, np.ndarray]:
+        """Proprioception and the objects' state, under the names that robomimic uses."""
+        raw: Mapping[str, np.ndarray] = self._raw_observation
+        observation = {
+            name: np.asarray(value, np.float64)
+            for name, value in raw.items()
+            if name.startswith("robot0_") and not name.endswith("-state")
+        }
+        observation["object"] = np.asarray(raw[OBJECT_STATE], np.float64)
+        return observation
+
+    def render_views(self) -> dict[str, UInt8[np.ndarray, "height width 3"]]:
+        """Renders the present state from every view, upright RGB."""
+        self._load_renderer()
+        return self._renderer.render(self._data, self.cameras())
+
+    def segment_views(self) -> dict[str, np.ndarray]:
+        """Number of MuJoCo's body at each pixel of every view, (height, width), -1 for none."""
+        self._load_renderer()
+        geoms = self._renderer.segment(self._data, self.cameras())
+        return {
+            view: np.where(geom >= 0, self._model.geom_bodyid[geom], -1)
+            for view, geom in geoms.items()
+        }
+
+    def robot_bodies(self) -> frozenset[int]:
+        """Numbers of the bodies of arm and gripper."""
+        return frozenset(
+            i
+            for i in range(self._model.nbody)
+            if self._model.body(i).name.startswith(("robot0_", "gripper0_"))
+        )
+
+    def _load_renderer(self) -> None:
+        if not self._loaded:
+            self._renderer.load(self._model)
+            self._loaded = True
+
+    def keypoints(self) -> Float[np.ndarray, "keypoints 3"]:
+        """World coordinates of the Panda's keypoints in metres."""
+        rotations = self._data.xmat[self._bodies].reshape(-1, 3, 3)
+        return self._data.xpos[self._bodies] + np.einsum("kij,kj->ki", rotations, self._offsets)
+
+    def cameras(self) -> dict[str, Camera]:
+        """The hand-eye camera as it stands now, and the fixed ring."""
+        rotation = self._data.xmat[self._hand].reshape(3, 3)
+        position = self._data.xpos[self._hand]
+        ego = Camera.look_at(
+            position + rotation @ panda.EGO_POSITION,
+            position + rotation @ panda.EGO_TARGET,
+            rotation @ panda.EGO_UP,
+            panda.EGO_FOVY_DEGREES,
+            self.size,
+            self.size,
+        )
+        return {EGO: ego, **self._ring}
+
+    def visible(self) -> dict[str, Bool[np.ndarray, " keypoints"]]:
+        """Which keypoints each view sees; see `sims.visibility`."""
+        points = self.keypoints()
+        return {
+            view: visible_keypoints(self._model, self._data, camera, points, self._own_bodies)
+            for view, camera in self.cameras().items()
+        }
+
+    def success(self) -> bool:
+        """Whether the task is solved now, by robosuite's own rule."""
+        return bool(self._env._check_success())
+
+    def gripper_pose(self) -> tuple[Float[np.ndarray, 3], Float[np.ndarray, "3 3"]]:
+        """Position in metres and rotation of the grip site; its x axis is the opening direction."""
+        site = self._model.site(panda.GRIP_SITE).id
+        return self._data.site_xpos[site].copy(), self._data.site_xmat[site].reshape(3, 3).copy()
+
+    def state(self) -> Float[np.ndarray, " state"]:
+        """Time, positions and velocities, as robomimic stores them."""
+        return self._env.sim.get_state().flatten()
+
+    def set_state(self, state: Float[np.ndarray, " state"]) -> None:
+        """Restores a state of the present episode."""
+        self._env.sim.set_state_from_flattened(state)
+        self._env.sim.forward()
+        self._raw_observation = self._env._get_observations(force_update=True)
+
+    def model_file(self) -> str:
+        """The episode's model as MJCF; it names its meshes by absolute paths."""
+        return self._env.sim.model.get_xml()
+
+    def env_args(self) -> dict[str, Any]:
+        """What makes this environment again, in robomimic's form."""
+        return {
+            "env_name": self.task,
+            "type": ROBOMIMIC_ROBOSUITE_TYPE,
+            "env_version": self._robosuite.__version__,
+            "env_kwargs": self._kwargs(),
+        }
+
+    def close(self) -> None:
+        """Frees the graphics context."""
+        self._renderer.close()
+        self._env.close()

@@ -1,0 +1,61 @@
+"""What one worker process does: make and write episodes, with one environment of its own."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+from datasets.episodes import EpisodeWriter
+from datasets.meta import DatasetMeta
+from sims.env import MultiViewEnv
+from sims.registry import make
+from sims.rollout import episode_seed, record
+
+# An expert succeeds nine times in ten, so this many failures in a row mean a fault.
+MAX_ATTEMPTS = 20
+
+
+@dataclass(frozen=True)
+class Job:
+    """What a worker needs to know to make any episode of a data set.
+
+    Attributes:
+        root: Folder of the data set.
+        meta: What all of its episodes have in common.
+    """
+
+    root: Path
+    meta: DatasetMeta
+
+
+@lru_cache(maxsize=1)
+def _process_env(env: str, third_person_views: int, size: int) -> MultiViewEnv:
+    """The environment of this process, with its one graphics context."""
+    # One worker per core: the software rasterizer's own threads would only contend.
+    os.environ.setdefault("LP_NUM_THREADS", "0")
+    return make(env, views=third_person_views, size=size)
+
+
+def make_episode(job: Job, index: int) -> int:
+    """Makes and writes one episode; the same one whatever this process made before.
+
+    Returns:
+        The number of attempts that it took.
+
+    Raises:
+        RuntimeError: When the expert fails `MAX_ATTEMPTS` times.
+    """
+    meta = job.meta
+    env = _process_env(meta.env, len(meta.views) - 1, meta.image_size)
+    writer = EpisodeWriter(job.root, meta)
+    for attempt in range(MAX_ATTEMPTS):
+        episode = record(env, episode_seed(meta.seed, index, attempt))
+        if episode is not None:
+            writer.write(index, episode)
+            return attempt + 1
+    raise RuntimeError(
+        f"The expert of {meta.env} failed {MAX_ATTEMPTS} times on episode {index}; "
+        "see `python -m sims.doctor`."
+    )
