@@ -6,7 +6,7 @@ import math
 
 import matplotlib
 import numpy as np
-from jaxtyping import Bool, Float, UInt8
+from jaxtyping import Bool, Float, Int, UInt8
 from PIL import Image, ImageDraw, ImageFont
 
 from datasets.episodes import EpisodeDataset
@@ -68,11 +68,12 @@ def contact_sheet(
     Args:
         dataset: Its views are the rows.
         i: Position of the episode in `dataset`.
-        columns: Moments, evenly spread from the first time step to the last.
+        columns: Moments, evenly spread from the first time step to the last; where that would
+            miss a phase, the nearest moment moves into it.
         cell: Height and width of each picture in pixels.
     """
     phases = dataset.phases(i)
-    times = np.unique(np.linspace(0, len(phases) - 1, columns).round().astype(int))
+    times = _moments(phases, columns)
     with_skeleton = dataset.has_keypoints(i)
     font = _font(max(11, round(cell / 14)))
     line, gap = round(font.size * 1.5), max(2, cell // 56)
@@ -116,6 +117,16 @@ def contact_sheet(
             picture = enlarge(frame, cell).resize((cell, cell), Image.Resampling.LANCZOS)
             sheet.paste(picture, (left + column * (cell + gap), y))
     return sheet
+
+
+def _moments(phases: UInt8[np.ndarray, " time"], columns: int) -> Int[np.ndarray, " columns"]:
+    times = np.linspace(0, len(phases) - 1, min(columns, len(phases))).round().astype(int)
+    for phase in np.unique(phases):
+        if phase not in phases[times]:
+            steps = np.flatnonzero(phases == phase)
+            middle = steps[len(steps) // 2]
+            times[np.abs(times - middle).argmin()] = middle
+    return times
 
 
 def _font(size: int) -> ImageFont.FreeTypeFont:

@@ -22,7 +22,7 @@ from datasets.atomic import atomic_path
 from datasets.cameras import Camera
 from datasets.checks import OVER_TIME, check_episode, open_episode, require_fit
 from datasets.errors import DataError
-from datasets.index import read_index, write_index
+from datasets.index import read_index, read_split_sizes, write_index
 from datasets.meta import META_NAME, DatasetMeta
 
 SPLITS = ("train", "valid", "test")
@@ -190,13 +190,13 @@ class EpisodeDataset:
         if unknown := [view for view in self.views if view not in self.meta.views]:
             raise DataError(f"{self.root} has no views {unknown}; it has {self.meta.views}.")
         self.split = split
-        path = self.root / self.meta.index_name
-        if not path.exists():
+        self.index_path = self.root / self.meta.index_name
+        if not self.index_path.exists():
             raise DataError(
-                f"{path} does not exist: generation has not finished. Run the command in "
-                f"{self.root / META_NAME} again; it goes on where it stopped."
+                f"{self.index_path} does not exist: generation has not finished. Run the command "
+                f"in {self.root / META_NAME} again; it goes on where it stopped."
             )
-        self.names, self.paths = read_index(path, split)
+        self.names, self.paths = read_index(self.index_path, split)
 
     def __len__(self) -> int:
         """Number of episodes."""
@@ -210,6 +210,11 @@ class EpisodeDataset:
             with open_episode(path) as file:
                 lengths.append(int(file.attrs["num_samples"]))
         return lengths
+
+    def split_sizes(self) -> dict[str, int]:
+        """Number of episodes in each split of the data set."""
+        sizes = read_split_sizes(self.index_path)
+        return {split: sizes[split] for split in SPLITS if split in sizes}
 
     def check(self, window: int = 0, need_keypoints: bool = True) -> None:
         """Reads every file's structure and raises at the first that cannot be trained on.

@@ -88,6 +88,12 @@ def read_index(path: Path, split: str | None) -> tuple[list[str], list[Path]]:
     return names, paths
 
 
+def read_split_sizes(path: Path) -> dict[str, int]:
+    """Reads how many episodes each split of an index has."""
+    with open_episode(path, attribute=None) as index:
+        return {name: len(members) for name, members in index.get("mask", {}).items()}
+
+
 def _number(name: str) -> tuple[int, str]:
     digits = re.search(r"\d+$", name)
     return (int(digits.group()) if digits else -1, name)

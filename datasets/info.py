@@ -1,0 +1,120 @@
+"""Tells what a data set holds, checks it, and draws a contact sheet of one of its episodes.
+
+Examples:
+    python -m datasets.info
+    python -m datasets.info data/lift --episode 3 --contact-sheet lift.png
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import tyro
+
+from datasets.atomic import atomic_path
+from datasets.checks import check_episode
+from datasets.draw import contact_sheet
+from datasets.episodes import EpisodeDataset
+from datasets.errors import DataError
+from datasets.find import newest_data_set
+from datasets.summary import describe, summarize
+
+SHOWN_PROBLEMS = 10
+
+
+def _optional(metavar: str) -> Any:
+    # An option whose help says what happens without it, so that "(default: None)" adds nothing.
+    return tyro.conf.arg(metavar=metavar, help_behavior_hint="")
+
+
+@dataclass(frozen=True)
+class InfoConfig:
+    """Tell what a data set holds, check it, and draw a contact sheet of one of its episodes.
+
+    Attributes:
+        data: Folder of the data set; the newest under data/ by default.
+        episode: Number of the episode on the contact sheet, as in the name of its file; the first
+            whole one by default.
+        contact_sheet: Where to write the contact sheet; contact_sheet.png in the data set's folder
+            by default.
+        columns: Moments of the episode on the contact sheet.
+    """
+
+    data: tyro.conf.Positional[Annotated[Path | None, _optional("FOLDER")]] = None
+    episode: Annotated[int | None, _optional("NUMBER")] = None
+    contact_sheet: Annotated[Path | None, _optional("FILE")] = None
+    columns: int = 6
+
+
+def info(config: InfoConfig) -> list[DataError]:
+    """Prints what a data set holds and writes its contact sheet.
+
+    Returns:
+        What is wrong with its episodes, one error each.
+
+    Raises:
+        DataError: When the data set cannot be opened, or lacks the episode asked for.
+    """
+    dataset = EpisodeDataset(newest_data_set() if config.data is None else config.data)
+    problems = find_problems(dataset, need_keypoints=False)
+    whole = [i for i in range(len(dataset)) if i not in problems]
+    with_keypoints = any(dataset.has_keypoints(i) for i in whole)
+    if with_keypoints:
+        problems = find_problems(dataset, need_keypoints=True)
+        whole = [i for i in whole if i not in problems]
+    if not whole:
+        first = next(iter(problems.values()), "its index is empty")
+        raise DataError(f"{dataset.root} has no episode that can be trained on: {first}")
+    shown = whole[0] if config.episode is None else _position(dataset, config.episode)
+    print(describe(dataset, summarize(dataset, whole, with_keypoints)))
+    if not with_keypoints:
+        print("\n  no keypoints: PAAB and PAAT need them, `--method deit` does not")
+    if shown in whole:
+        path = config.contact_sheet or dataset.root / "contact_sheet.png"
+        with atomic_path(path) as temporary:
+            contact_sheet(dataset, shown, config.columns).save(temporary, format="PNG")
+        print(f"\n{path} shows {dataset.paths[shown].name}")
+    return list(problems.values())
+
+
+def find_problems(dataset: EpisodeDataset, need_keypoints: bool) -> dict[int, DataError]:
+    """Checks every episode; returns the position of each bad one with what is wrong with it."""
+    count = len(dataset.skeleton) if need_keypoints else None
+    problems = {}
+    for i, path in enumerate(dataset.paths):
+        try:
+            check_episode(path, dataset.views, dataset.meta.image_size, count)
+        except DataError as error:
+            problems[i] = error
+    return problems
+
+
+def _position(dataset: EpisodeDataset, number: int) -> int:
+    name = f"demo_{number}"
+    if name not in dataset.names:
+        known = [int(name.removeprefix("demo_")) for name in dataset.names]
+        raise DataError(
+            f"{dataset.root} has no episode {number}; --episode takes {known[0]} to {known[-1]}."
+        )
+    return dataset.names.index(name)
+
+
+def main() -> None:
+    """Runs the command line."""
+    config = tyro.cli(InfoConfig, prog="python -m datasets.info", description=__doc__)
+    try:
+        problems = info(config)
+    except DataError as error:
+        sys.exit(f"error: {error}")
+    for problem in problems[:SHOWN_PROBLEMS]:
+        print(f"error: {problem}", file=sys.stderr)
+    if problems:
+        sys.exit(f"{len(problems)} of the episodes cannot be trained on.")
+    print("every episode is whole")
+
+
+if __name__ == "__main__":
+    main()

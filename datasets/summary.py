@@ -1,0 +1,149 @@
+"""What a data set holds, in numbers and as text."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import h5py
+import numpy as np
+from jaxtyping import Float
+from tqdm import tqdm
+
+from datasets.checks import open_episode
+from datasets.episodes import EpisodeDataset
+
+FIXED_WITHIN = 1e-3  # metres and radians; what a camera may differ by and still be called fixed
+
+
+@dataclass(frozen=True)
+class CameraPlace:
+    """Where a view's camera stands.
+
+    Attributes:
+        azimuth: Degrees from the world's +x towards +y at which the camera stands, seen from what
+            it looks at; None for a camera that moves.
+        heights: Lowest and highest z of the camera's centre, in world metres.
+    """
+
+    azimuth: float | None
+    heights: tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Summary:
+    """Numbers of a data set's whole episodes.
+
+    Attributes:
+        lengths: Time steps of each episode.
+        phase_shares: Phase to its share of all time steps.
+        cameras: View to where its camera stands.
+        visible: View to the share of time steps in which each keypoint can be seen; no views when
+            an episode has no keypoints.
+        size_on_disk: Bytes of the episode files.
+    """
+
+    lengths: list[int]
+    phase_shares: dict[str, float]
+    cameras: dict[str, CameraPlace]
+    visible: dict[str, Float[np.ndarray, " keypoints"]]
+    size_on_disk: int
+
+
+def summarize(dataset: EpisodeDataset, whole: Sequence[int], with_keypoints: bool) -> Summary:
+    """Reads the numbers of the episodes at the positions `whole`; frames are not read.
+
+    Args:
+        dataset: The data set.
+        whole: At least one position of an episode that can be read.
+        with_keypoints: Whether the episodes have keypoints.
+    """
+    views, phases = dataset.views, dataset.meta.phases
+    lengths: list[int] = []
+    phase_counts = np.zeros(len(phases), int)
+    poses: dict[str, list[np.ndarray]] = {view: [] for view in views}
+    visible_counts = {view: np.zeros(len(dataset.skeleton), int) for view in views}
+    # On a terminal only: in a log the bar would be noise.
+    for i in tqdm(whole, unit="episode", disable=None, leave=False):
+        with open_episode(dataset.paths[i]) as file:
+            lengths.append(int(file.attrs["num_samples"]))
+            phase_counts += np.bincount(file["phases"][:], minlength=len(phases))
+            for view in views:
+                poses[view].append(_poses(file, view))
+                if with_keypoints:
+                    visible_counts[view] += file[f"obs/{view}_visible"][:].sum(0)
+    steps = sum(lengths)
+    return Summary(
+        lengths,
+        dict(zip(phases, (phase_counts / steps).tolist(), strict=True)),
+        {view: _place(np.concatenate(poses[view])) for view in views},
+        {view: visible_counts[view] / steps for view in views} if with_keypoints else {},
+        sum(path.stat().st_size for path in dataset.paths),
+    )
+
+
+def _poses(file: h5py.File, view: str) -> Float[np.ndarray, "time 4 4"]:
+    return file[f"cameras/{view}/world_to_camera"][:].reshape(-1, 4, 4)
+
+
+def _place(world_to_camera: Float[np.ndarray, "poses 4 4"]) -> CameraPlace:
+    rotation, translation = world_to_camera[:, :3, :3], world_to_camera[:, :3, 3]
+    centres = -np.einsum("pji,pj->pi", rotation, translation)
+    sight = rotation[:, 2]
+    fixed = np.ptp(centres, axis=0).max() < FIXED_WITHIN and np.ptp(sight, 0).max() < FIXED_WITHIN
+    azimuth = float(np.degrees(np.arctan2(-sight[0, 1], -sight[0, 0]))) if fixed else None
+    return CameraPlace(azimuth, (float(centres[:, 2].min()), float(centres[:, 2].max())))
+
+
+def describe(dataset: EpisodeDataset, summary: Summary) -> str:
+    """The summary as text for a terminal."""
+    meta, lengths = dataset.meta, summary.lengths
+    steps = sum(lengths)
+    facts = {
+        "made by": meta.command,
+        "splits": ", ".join(f"{name} {n}" for name, n in dataset.split_sizes().items()),
+        "lengths": f"{min(lengths)} to {max(lengths)} time steps, median {np.median(lengths):g}; "
+        f"long enough for a window of {min(lengths) // 2 - 1}",
+        "images": f"{meta.image_size} x {meta.image_size} pixels",
+        "phases": ", ".join(f"{name} {_percent(s)}" for name, s in summary.phase_shares.items()),
+        "skeleton": f"{meta.skeleton}, {len(dataset.skeleton)} keypoints",
+        "on disk": f"{_bytes(summary.size_on_disk)}, "
+        f"{_bytes(summary.size_on_disk / len(dataset))} an episode",
+    }
+    head = (
+        f"{dataset.root}: {meta.env}, {len(dataset)} episodes of {len(dataset.views)} views, "
+        f"{steps:,} time steps ({steps / meta.control_hz / 60:.1f} min at {meta.control_hz:g} Hz)"
+    )
+    lines = [head, "", *(f"  {name:<9} {fact}" for name, fact in facts.items()), ""]
+    return "\n".join(lines + _view_table(dataset, summary))
+
+
+def _view_table(dataset: EpisodeDataset, summary: Summary) -> list[str]:
+    width = max(4, *(len(view) for view in dataset.views))
+    row = f"  {{:<{width}}}  {{:>8}}  {{:>12}}  {{:>14}}  {{}}"
+    lines = [row.format("view", "azimuth", "height", "keypoints seen", "seen least").rstrip()]
+    for view in dataset.views:
+        place = summary.cameras[view]
+        low, high = (f"{height:.2f}" for height in place.heights)
+        azimuth = "moves" if place.azimuth is None else f"{place.azimuth:.0f}°"
+        height = f"{low} m" if low == high else f"{low}-{high} m"
+        seen, least = "-", "-"
+        if view in summary.visible:
+            shares = summary.visible[view]
+            worst = int(shares.argmin())
+            seen = _percent(float(shares.mean()))
+            least = f"{dataset.skeleton.keypoints[worst]} {_percent(float(shares[worst]))}"
+        lines.append(row.format(view, azimuth, height, seen, least))
+    return lines
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.0f} %"
+
+
+def _bytes(count: float) -> str:
+    for unit in ("B", "kB", "MB", "GB"):
+        if count < 1000:
+            return f"{count:.3g} {unit}"
+        count /= 1000
+    return f"{count:.3g} TB"
