@@ -43,7 +43,7 @@ class InfoConfig:
         columns: Moments of the episode on the contact sheet.
     """
 
-    data: tyro.conf.Positional[Annotated[Path | None, _optional("FOLDER")]] = None
+    data: tyro.conf.Positional[Annotated[Path | None, _optional("[FOLDER]")]] = None
     episode: Annotated[int | None, _optional("NUMBER")] = None
     contact_sheet: Annotated[Path | None, _optional("FILE")] = None
     columns: int = 6
@@ -74,8 +74,14 @@ def info(config: InfoConfig) -> list[DataError]:
         print("\n  no keypoints: PAAB and PAAT need them, `--method deit` does not")
     if shown in whole:
         path = config.contact_sheet or dataset.root / "contact_sheet.png"
-        with atomic_path(path) as temporary:
-            contact_sheet(dataset, shown, config.columns).save(temporary, format="PNG")
+        sheet = contact_sheet(dataset, shown, config.columns)
+        try:
+            with atomic_path(path) as temporary:
+                sheet.save(temporary, format="PNG")
+        except OSError as error:
+            raise DataError(
+                f"{path} cannot be written ({error.strerror}); name another --contact-sheet."
+            ) from error
         print(f"\n{path} shows {dataset.paths[shown].name}")
     return list(problems.values())
 
@@ -105,6 +111,8 @@ def _position(dataset: EpisodeDataset, number: int) -> int:
 def main() -> None:
     """Runs the command line."""
     config = tyro.cli(InfoConfig, prog="python -m datasets.info", description=__doc__)
+    if config.columns < 1:
+        sys.exit(f"error: --columns must be at least 1, got {config.columns}.")
     try:
         problems = info(config)
     except DataError as error:
