@@ -149,8 +149,15 @@ class TimeSformer(nn.Module):
         )
         divided = attention_type == "divided_space_time"
         self.blocks = nn.ModuleList(
-            Block(embed_dim, num_heads, mlp_ratio, qkv_bias, rate, divided)
-            for rate in torch.linspace(0, drop_path, depth).tolist()
+            Block(
+                embed_dim,
+                num_heads,
+                mlp_ratio,
+                qkv_bias,
+                drop_path * i / max(depth - 1, 1),
+                divided,
+            )
+            for i in range(depth)
         )
         self.norm = nn.LayerNorm(embed_dim, eps=1e-6)
         self.head = nn.Linear(embed_dim, num_classes) if num_classes else nn.Identity()

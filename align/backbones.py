@@ -7,11 +7,15 @@ from typing import Any, Protocol
 
 import timm
 from jaxtyping import Float
-from timm.layers import to_2tuple
+from timm.layers import DropPath, to_2tuple
+from timm.models import is_model_in_modules
 from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor, nn
 
 from align.layout import TokenLayout
+
+# The modules of timm's whose models are plain sequences of blocks.
+_PLAIN = ("vision_transformer", "vision_transformer_hybrid", "deit")
 
 
 class Backbone(Protocol):
@@ -76,15 +80,14 @@ class TimmBackbone(nn.Module):
             isinstance(vit, VisionTransformer)
             and type(vit).forward_features is VisionTransformer.forward_features
         ):
-            raise ValueError(
-                f"{name!r} is a {type(vit).__name__}, not a plain vision transformer; "
-                "choose a name that timm.list_models(module='vision_transformer') gives"
-            )
+            raise ValueError(_not_plain(name))
         self.name = name
         parts: Any = vit
         self.vit = parts
         self.embed_dim: int = parts.embed_dim
-        self.num_heads: int = parts.blocks[0].attn.num_heads
+        self.num_heads: int = next(
+            module.num_heads for module in parts.blocks[0].modules() if hasattr(module, "num_heads")
+        )
         patch_embed = parts.patch_embed
         self.patch_size: tuple[int, int] = to_2tuple(patch_embed.feat_ratio(as_scalar=False))
         self.image_size: tuple[int, int] = to_2tuple(patch_embed.img_size)
@@ -135,7 +138,8 @@ class TimmBackbone(nn.Module):
 
     def drop_path(self, index: int) -> float:
         """Stochastic depth of block ``index`` (from 0)."""
-        return getattr(getattr(self.blocks[index], "drop_path1", None), "drop_prob", 0.0)
+        rates = (m.drop_prob for m in self.blocks[index].modules() if isinstance(m, DropPath))
+        return next(rates, 0.0)
 
 
 def create_timm_backbone(
@@ -161,6 +165,8 @@ def create_timm_backbone(
     """
     if not timm.is_model(name):
         raise ValueError(_unknown_name(name))
+    if not is_model_in_modules(name, _PLAIN):
+        raise ValueError(_not_plain(name))
     if depth is not None and depth < 1:
         raise ValueError(f"depth must be at least 1, not {depth}")
     size = to_2tuple(image_size)
@@ -192,7 +198,14 @@ def create_timm_backbone(
 
 
 def _unknown_name(name: str) -> str:
-    known = timm.list_models(module="vision_transformer") + timm.list_models(module="deit")
+    known = [model for module in _PLAIN for model in timm.list_models(module=module)]
     near = difflib.get_close_matches(name, known, n=3, cutoff=0.4)
     hint = f"did you mean {' or '.join(near)}?" if near else "timm.list_models('*vit*') lists them"
     return f"timm has no model {name!r}; {hint}"
+
+
+def _not_plain(name: str) -> str:
+    return (
+        f"{name!r} is not a plain vision transformer; choose a name that "
+        "timm.list_models(module='vision_transformer') gives"
+    )

@@ -1,0 +1,184 @@
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+from align.pose import (
+    flip_keypoints,
+    flip_visible,
+    pose_map_2d,
+    pose_map_3d,
+    resize_keypoints,
+)
+
+SIZE = (48, 80)  # 3 rows and 5 columns of 16
+NAN = float("nan")
+
+
+def seeded(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+@st.composite
+def keypoints(draw: st.DrawFn) -> Tensor:
+    """A few frames of keypoints, some of them outside the image or missing."""
+    coordinate = st.one_of(st.floats(-100, 200, width=32), st.just(NAN), st.just(float("inf")))
+    frames, count = draw(st.integers(1, 3)), draw(st.integers(1, 4))
+    flat = draw(st.lists(coordinate, min_size=frames * count * 2, max_size=frames * count * 2))
+    return torch.tensor(flat).view(frames, count, 2)
+
+
+def looped_map(points: Tensor, visible: Tensor | None = None) -> Tensor:
+    """The definition, one keypoint at a time."""
+    rows, cols = SIZE[0] // 16, SIZE[1] // 16
+    expected = torch.zeros(points.shape[0], rows * cols, points.shape[1], dtype=torch.bool)
+    for frame in range(points.shape[0]):
+        for k in range(points.shape[1]):
+            x, y = points[frame, k].tolist()
+            shown = visible is None or bool(visible[frame, k])
+            if shown and 0 <= x < SIZE[1] and 0 <= y < SIZE[0]:
+                expected[frame, int(y) // 16 * cols + int(x) // 16, k] = True
+    return expected
+
+
+def test_a_keypoint_at_an_asymmetric_pixel_marks_its_row_major_patch():
+    pose_map = pose_map_3d(torch.tensor([[70.0, 20.0]]), SIZE, 16)
+    assert pose_map.shape == (15, 1)
+    assert pose_map.nonzero().tolist() == [[1 * 5 + 4, 0]]
+
+
+@given(points=keypoints(), data=st.data())
+def test_maps_agree_with_the_definition(points: Tensor, data: st.DataObject):
+    bits = st.lists(st.booleans(), min_size=points[..., 0].numel(), max_size=points[..., 0].numel())
+    visible = torch.tensor(data.draw(bits)).view(points.shape[:-1])
+    expected = looped_map(points, visible)
+    assert torch.equal(pose_map_3d(points, SIZE, 16, visible), expected)
+    assert torch.equal(pose_map_2d(points, SIZE, 16, visible), expected.any(dim=-1))
+
+
+@pytest.mark.parametrize(
+    ("x", "y"), [(NAN, 5), (5, NAN), (-0.1, 5), (5, -1), (80, 5), (5, 48), (-1, -1)]
+)
+def test_missing_and_outside_keypoints_mark_nothing(x: float, y: float):
+    point = torch.tensor([[x, y], [0.0, 47.9]])
+    assert pose_map_3d(point, SIZE, 16).nonzero().tolist() == [[10, 1]]
+
+
+def test_a_hidden_keypoint_marks_nothing():
+    points = torch.tensor([[8.0, 8.0], [24.0, 8.0]])
+    pose_map = pose_map_2d(points, SIZE, 16, torch.tensor([False, True]))
+    assert pose_map.nonzero().flatten().tolist() == [1]
+
+
+def test_any_leading_axes_and_a_device_of_the_keypoints():
+    points = torch.rand(2, 3, 4, 7, 2, generator=seeded()) * 48
+    assert pose_map_3d(points, SIZE, 16).shape == (2, 3, 4, 15, 7)
+    assert torch.equal(
+        pose_map_2d(points, SIZE, 16)[1, 2, 3], pose_map_2d(points[1, 2, 3], SIZE, 16)
+    )
+
+
+def test_dilation_marks_the_square_around_and_stops_at_the_border():
+    pose_map = pose_map_3d(torch.tensor([[70.0, 20.0], [NAN, NAN]]), SIZE, 16, dilation=1)
+    corner = torch.zeros(3, 5, dtype=torch.bool)
+    corner[:, 3:] = True
+    assert torch.equal(pose_map[:, 0].view(3, 5), corner)
+    assert not pose_map[:, 1].any()
+
+
+def test_noise_moves_each_coordinate_by_an_integer_up_to_the_level():
+    points = torch.zeros(4000, 1, 2)
+    pixel = pose_map_3d(points, (8, 8), 1, noise=3, generator=seeded())[..., 0]
+    row, col = pixel.nonzero()[:, 1] // 8, pixel.nonzero()[:, 1] % 8
+    for axis in (row, col):
+        share = axis.bincount(minlength=4) / 4000
+        assert axis.max() == 3
+        assert torch.allclose(share, torch.full((4,), 0.25), atol=0.04)
+    assert not torch.equal(row, col)
+
+
+def test_noise_can_push_a_keypoint_out_of_the_image():
+    points = torch.full((200, 1, 2), 47.0)
+    pose_map = pose_map_2d(points, (48, 48), 16, noise=1, generator=seeded())
+    assert 0 < pose_map.any(dim=-1).sum() < 200
+
+
+def test_random_maps_keep_the_number_of_marks_and_lose_their_place():
+    points = torch.rand(300, 6, 2, generator=seeded()) * 100
+    true_3d, true_2d = pose_map_3d(points, SIZE, 16), pose_map_2d(points, SIZE, 16)
+    random_3d = pose_map_3d(points, SIZE, 16, random=True, generator=seeded(1))
+    random_2d = pose_map_2d(points, SIZE, 16, random=True, generator=seeded(1))
+    assert torch.equal(random_3d.sum(dim=-2), true_3d.sum(dim=-2))
+    assert torch.equal(random_2d.sum(dim=-1), true_2d.sum(dim=-1))
+    # A mark meets the true patch about once in 15.
+    overlap = (random_3d & true_3d).sum() / true_3d.sum()
+    assert 0.03 < overlap < 0.11
+    # And falls evenly, also where the true keypoints never are.
+    assert random_3d.sum(dim=(0, 2)).min() > 0.5 * random_3d.sum() / 15
+
+
+@pytest.mark.parametrize("control", [{"noise": 20}, {"random": True}])
+@pytest.mark.parametrize("make", [pose_map_2d, pose_map_3d])
+def test_controls_depend_on_the_generator_alone(make, control):
+    points = torch.rand(5, 11, 2, generator=seeded()) * 48
+    first = make(points, SIZE, 16, generator=seeded(3), **control)
+    torch.rand(7)  # the global state moves on, and must not matter
+    assert torch.equal(first, make(points, SIZE, 16, generator=seeded(3), **control))
+    assert not torch.equal(first, make(points, SIZE, 16, generator=seeded(4), **control))
+    with pytest.raises(ValueError, match="Generator"):
+        make(points, SIZE, 16, **control)
+
+
+def test_making_a_map_leaves_the_keypoints_alone():
+    points = torch.rand(5, 11, 2, generator=seeded()) * 48
+    before = points.clone()
+    pose_map_3d(points, SIZE, 16, noise=3, generator=seeded())
+    flip_keypoints(points, 80, [(0, 1)])
+    assert torch.equal(points, before)
+
+
+def test_a_flip_mirrors_pixels_and_swaps_left_and_right():
+    nose, left, right = [40.0, 5.0], [10.0, 20.0], [75.0, 30.0]
+    flipped = flip_keypoints(torch.tensor([nose, left, right]), 80, [(1, 2)])
+    assert flipped.tolist() == [[40.0, 5.0], [5.0, 30.0], [70.0, 20.0]]
+    visible = torch.tensor([True, False, True])
+    assert flip_visible(visible, [(1, 2)]).tolist() == [True, True, False]
+
+
+def test_a_flip_of_keypoints_is_the_flip_of_the_map_with_identities_swapped():
+    points = torch.rand(20, 3, 2, generator=seeded()) * torch.tensor([80.0, 48.0])
+    flipped = pose_map_3d(flip_keypoints(points, 80, [(1, 2)]), SIZE, 16)
+    mirrored = pose_map_3d(points, SIZE, 16).view(20, 3, 5, 3).flip(2)[..., [0, 2, 1]]
+    assert torch.equal(flipped.view(20, 3, 5, 3), mirrored)
+
+
+@settings(deadline=None)
+@given(points=keypoints())
+def test_two_flips_give_back_the_keypoints(points: Tensor):
+    pairs = [(0, points.shape[1] - 1)]
+    twice = flip_keypoints(flip_keypoints(points, 80, pairs), 80, pairs)
+    assert torch.allclose(twice, points, equal_nan=True, atol=1e-4)
+
+
+def test_a_resize_scales_x_by_width_and_y_by_height():
+    resized = resize_keypoints(torch.tensor([[8.0, 6.0]]), (48, 80), (96, 20))
+    assert resized.tolist() == [[2.0, 12.0]]
+
+
+def test_a_resize_keeps_the_map_when_the_patch_grows_with_it():
+    points = torch.rand(20, 3, 2, generator=seeded()) * torch.tensor([80.0, 48.0])
+    resized = resize_keypoints(points, SIZE, (96, 160))
+    assert torch.equal(pose_map_3d(resized, (96, 160), 32), pose_map_3d(points, SIZE, 16))
+
+
+def test_mistakes_are_named():
+    points = torch.zeros(3, 2)
+    with pytest.raises(ValueError, match="50 x 80.*16.*resize"):
+        pose_map_3d(points, (50, 80), 16)
+    with pytest.raises(ValueError, match="visible"):
+        pose_map_3d(points, SIZE, 16, torch.ones(4, dtype=torch.bool))
+    with pytest.raises(ValueError, match=r"\(x, y\)"):
+        pose_map_3d(torch.zeros(3, 3), SIZE, 16)
+    with pytest.raises(ValueError, match="negative"):
+        pose_map_3d(points, SIZE, 16, dilation=-1)
