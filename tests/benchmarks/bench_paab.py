@@ -27,7 +27,7 @@ CASES: list[tuple[str, int, int, PaabVariant, int, int]] = [
     ("DeiT-Tiny width, 8 frames", 192, 3, "joint", 2, 8),
     ("DeiT-Base width, 8 frames", 768, 12, "joint", 1, 8),
 ]
-ROUNDS = 9
+ROUNDS = 7
 KEYPOINTS = 11
 IMAGE_SIZE = (224, 224)
 PATCH_SIZE = 16
