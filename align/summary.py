@@ -1,0 +1,177 @@
+"""One row a method: mean and spread over seeds of what `align.evaluate` stored."""
+
+from __future__ import annotations
+
+import csv
+import math
+import statistics
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from align.config import METHODS
+from align.evaluate import Evaluation
+from align.metrics import METRICS
+from datasets.atomic import atomic_path
+from datasets.errors import DataError
+
+BASELINE = "deit"
+METRIC_TITLES = {
+    "alignment_error": "alignment error",
+    "cycle_error": "cycle error",
+    "kendalls_tau": "Kendall's τ (3DTRL)",
+    "kendalls_tau_b": "Kendall's τ-b",
+}
+
+
+@dataclass(frozen=True)
+class SummaryRow:
+    """Mean and sample standard deviation over the seeds of one method.
+
+    Attributes:
+        label: The method, with the options that tell it from other rows of that method.
+        seeds: One run each, ascending.
+        mean: Of each of METRICS; NaN where no run has a value.
+        std: Of each of METRICS; NaN with fewer than two values.
+        change: Of the mean alignment error against the baseline's, in percent, negative is
+            better; None for the baseline itself and without one.
+    """
+
+    label: str
+    seeds: tuple[int, ...]
+    mean: Mapping[str, float]
+    std: Mapping[str, float]
+    change: float | None
+
+
+def summary_table(
+    evaluations: Sequence[Evaluation], labels: Sequence[str] | None = None
+) -> list[SummaryRow]:
+    """Groups evaluations into rows: methods in their usual order, then all others by name.
+
+    Args:
+        evaluations: Of one data set and split.
+        labels: The row of each evaluation; by default its method.
+
+    Raises:
+        DataError: When evaluations are not of the same episodes and views, or one comes twice.
+    """
+    labels = [e.method for e in evaluations] if labels is None else list(labels)
+    require_comparable(evaluations, labels)
+    groups: dict[str, list[Evaluation]] = {}
+    for label, evaluation in sorted(
+        zip(labels, evaluations, strict=True), key=lambda pair: (*_order(pair[0]), pair[1].seed)
+    ):
+        groups.setdefault(label, []).append(evaluation)
+    means = {
+        label: {name: mean(e.metrics[name] for e in group) for name in METRICS}
+        for label, group in groups.items()
+    }
+    return [
+        SummaryRow(
+            label,
+            tuple(e.seed for e in group),
+            means[label],
+            {name: _std(e.metrics[name] for e in group) for name in METRICS},
+            _change(label, {name: values["alignment_error"] for name, values in means.items()}),
+        )
+        for label, group in groups.items()
+    ]
+
+
+def require_comparable(evaluations: Sequence[Evaluation], labels: Sequence[str]) -> None:
+    """Checks that means over these evaluations say something.
+
+    Raises:
+        DataError: When they are not of the same episodes and views, or one comes twice.
+    """
+    if not evaluations:
+        raise DataError("no run to report on; name one or more folders made by `align.train`.")
+    first = evaluations[0]
+    seen: dict[tuple[str, int], Path] = {}
+    for label, evaluation in zip(labels, evaluations, strict=True):
+        for what, ours, theirs in (
+            ("the data set", first.data.resolve(), evaluation.data.resolve()),
+            ("the split", first.split, evaluation.split),
+            ("the episodes and views", _measured(first), _measured(evaluation)),
+        ):
+            if ours != theirs:
+                raise DataError(
+                    f"{first.run} and {evaluation.run} differ in {what} they were measured on "
+                    f"({_short(ours)} and {_short(theirs)}). Report on them separately."
+                )
+        if twin := seen.get((label, evaluation.seed)):
+            raise DataError(
+                f"{twin} and {evaluation.run} are both {label} with seed {evaluation.seed}: "
+                "one run counted twice would make the spread too small. Leave one out."
+            )
+        seen[label, evaluation.seed] = evaluation.run
+
+
+def markdown_table(rows: Sequence[SummaryRow]) -> str:
+    """The table as GitHub writes it, a line a method, without a newline at the end."""
+    titles = ["method", *(METRIC_TITLES[name] for name in METRICS), "seeds", f"against {BASELINE}"]
+    lines = ["| " + " | ".join(titles) + " |", "|---" + "|---:" * (len(titles) - 1) + "|"]
+    for row in rows:
+        values = [format_spread(row.mean[name], row.std[name]) for name in METRICS]
+        # A bar in an option's value would start a new column.
+        cells = [row.label.replace("|", "\\|"), *values]
+        cells += [str(len(row.seeds)), format_change(row.change)]
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def write_summary(path: Path, rows: Sequence[SummaryRow]) -> None:
+    """Writes the table as CSV with full precision; what is not known stays empty."""
+    with atomic_path(path) as temporary, open(temporary, "w", newline="") as file:
+        writer = csv.writer(file)
+        columns = [f"{name}_{part}" for name in METRICS for part in ("mean", "std")]
+        writer.writerow(["method", "seeds", *columns, f"change_against_{BASELINE}_percent"])
+        for row in rows:
+            values = [part[name] for name in METRICS for part in (row.mean, row.std)]
+            known = ["" if v is None or math.isnan(v) else v for v in (*values, row.change)]
+            writer.writerow([row.label, " ".join(map(str, row.seeds)), *known])
+
+
+def format_spread(mean: float, std: float = math.nan) -> str:
+    """`0.123 ± 0.004`; only the mean where the spread is not known, a dash where neither is."""
+    if math.isnan(mean):
+        return "–"
+    text = f"{mean:.3f}".replace("-", "−")
+    return text if math.isnan(std) else f"{text} ± {std:.3f}"
+
+
+def format_change(change: float | None) -> str:
+    """`−21.1 %`, or a dash."""
+    return "–" if change is None else f"{change:+.1f} %".replace("-", "−")
+
+
+def mean(values: Iterable[float]) -> float:
+    """Mean of the values that are numbers (tau-b has none where all tie), NaN of none."""
+    known = [value for value in values if not math.isnan(value)]
+    return statistics.fmean(known) if known else math.nan
+
+
+def _std(values: Iterable[float]) -> float:
+    known = [value for value in values if not math.isnan(value)]
+    return statistics.stdev(known) if len(known) > 1 else math.nan
+
+
+def _change(label: str, errors: Mapping[str, float]) -> float | None:
+    baseline = errors.get(BASELINE)
+    if label == BASELINE or not baseline:
+        return None
+    return 100 * (errors[label] / baseline - 1)
+
+
+def _order(label: str) -> tuple[int, str]:
+    method = label.split(",")[0]
+    return (METHODS.index(method) if method in METHODS else len(METHODS), label)
+
+
+def _measured(evaluation: Evaluation) -> list[tuple[str, str, str]]:
+    return sorted((pair.episode, pair.view1, pair.view2) for pair in evaluation.pairs)
+
+
+def _short(value: object) -> str:
+    return f"{len(value)} pairs" if isinstance(value, list) else str(value)
