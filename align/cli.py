@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import argparse
 import logging
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import get_args
+
+from align.config import Recipe
 
 EXIT_USAGE = 2
 EXIT_INTERRUPTED = 130
@@ -36,3 +40,10 @@ def interruptible(how_to_go_on: str) -> Iterator[None]:
     except KeyboardInterrupt:
         print(f"\nstopped; go on with: {how_to_go_on}", file=sys.stderr)
         raise SystemExit(EXIT_INTERRUPTED) from None
+
+
+def parse_recipe(arguments: Sequence[str]) -> Recipe:
+    """Reads `--recipe` before all else, since it decides the defaults of the other options."""
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    parser.add_argument("--recipe", choices=get_args(Recipe), default="default")
+    return parser.parse_known_args(arguments)[0].recipe

@@ -8,23 +8,23 @@ python -m align.train --resume runs/paab_lift_20260101-120000
 
 from __future__ import annotations
 
-import argparse
 import sys
 import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, get_args
+from typing import Annotated
 
 import tyro
-from datasets.find import newest_data_set
 
+from align.allocator import keep_freed_memory
 from align.checkpoint import CheckpointError
-from align.cli import interruptible, set_up_logging, user_errors
-from align.config import CONFIG_NAME, Recipe, TrainConfig, recipe
+from align.cli import interruptible, parse_recipe, set_up_logging, user_errors
+from align.config import CONFIG_NAME, TrainConfig, recipe
 from align.engine import NonFiniteLossError, Trainer
 from align.task import AlignmentTask
 from datasets.errors import DataError
+from datasets.find import newest_data_set
 
 
 def resolve(config: TrainConfig) -> TrainConfig:
@@ -35,11 +35,12 @@ def resolve(config: TrainConfig) -> TrainConfig:
     return replace(config, data=data, out=out)
 
 
-def make_trainer(config: TrainConfig) -> Trainer:
+def make_trainer(config: TrainConfig, progress: bool = True) -> Trainer:
     """Opens the data, builds the model and claims the run's folder.
 
     Args:
         config: With `data` and `out` set, see `resolve`.
+        progress: Whether to draw a progress bar.
 
     Raises:
         DataError: When the data cannot be used, or the folder holds another run.
@@ -52,6 +53,7 @@ def make_trainer(config: TrainConfig) -> Trainer:
             f"{config.out} holds a run with other options. Choose another --out, or go on with "
             f"that run: python -m align.train --resume {config.out}"
         )
+    keep_freed_memory()
     task = AlignmentTask(config, config.data)
     config.save(config.out)
     return Trainer(
@@ -62,6 +64,7 @@ def make_trainer(config: TrainConfig) -> Trainer:
         seed=config.seed,
         validate_every=config.validate_every,
         precision=config.precision,
+        progress=progress,
     )
 
 
@@ -69,13 +72,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """The command line."""
     set_up_logging()
     arguments = sys.argv[1:] if arguments is None else arguments
-    # The recipe decides the defaults of all other options, so it is read before them.
-    first = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-    first.add_argument("--recipe", choices=get_args(Recipe), default="default")
-    chosen = first.parse_known_args(arguments)[0].recipe
+
+    defaults = recipe(parse_recipe(arguments))
 
     def run(
-        config: Annotated[TrainConfig, tyro.conf.arg(name="")] = recipe(chosen),  # noqa: B008
+        config: Annotated[TrainConfig, tyro.conf.arg(name="")] = defaults,
         resume: Path | None = None,
     ) -> None:
         """Trains a method on a data set of multi-view episodes.
