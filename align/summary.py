@@ -60,7 +60,7 @@ def summary_table(
     require_comparable(evaluations, labels)
     groups: dict[str, list[Evaluation]] = {}
     for label, evaluation in sorted(
-        zip(labels, evaluations, strict=True), key=lambda pair: (*_order(pair[0]), pair[1].seed)
+        zip(labels, evaluations, strict=True), key=lambda pair: run_order(pair[0], pair[1].seed)
     ):
         groups.setdefault(label, []).append(evaluation)
     means = {
@@ -106,6 +106,12 @@ def require_comparable(evaluations: Sequence[Evaluation], labels: Sequence[str])
                 "one run counted twice would make the spread too small. Leave one out."
             )
         seen[label, evaluation.seed] = evaluation.run
+
+
+def run_order(label: str, seed: int) -> tuple[int, str, int]:
+    """Sorts runs: methods in their usual order, then by options, then by seed."""
+    method = label.split(",")[0]
+    return (METHODS.index(method) if method in METHODS else len(METHODS), label, seed)
 
 
 def markdown_table(rows: Sequence[SummaryRow]) -> str:
@@ -162,11 +168,6 @@ def _change(label: str, errors: Mapping[str, float]) -> float | None:
     if label == BASELINE or not baseline:
         return None
     return 100 * (errors[label] / baseline - 1)
-
-
-def _order(label: str) -> tuple[int, str]:
-    method = label.split(",")[0]
-    return (METHODS.index(method) if method in METHODS else len(METHODS), label)
 
 
 def _measured(evaluation: Evaluation) -> list[tuple[str, str, str]]:
