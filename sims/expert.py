@@ -18,6 +18,8 @@ from sims.env import Step
 # What an action of 1 asks of the controller, in metres and radians (default_panda.json).
 MAX_TRANSLATION = 0.05
 MAX_ROTATION = 0.5
+# Fraction of the full action at which the hand turns at most.
+MAX_TURN = 0.5
 OPEN, CLOSED = -1.0, 1.0
 # Aims past the target, since the controller covers only part of what an action asks for.
 GAIN = 2.0
@@ -74,8 +76,7 @@ class Mover:
             if np.linalg.norm(target - position) < tolerance:
                 return
             move = GAIN * (target - position) / MAX_TRANSLATION
-            move *= min(1.0, speed / max(np.linalg.norm(move), 1e-9))
-            yield self._step(np.concatenate([move, self._turn(rotation)]), phase)
+            yield self._step(np.concatenate([_shorten(move, speed), self._turn(rotation)]), phase)
 
     def rest(self, steps: int, phase: int) -> Iterator[Step]:
         """Stays in place, but for the tremor."""
@@ -85,13 +86,18 @@ class Mover:
 
     def _turn(self, rotation: Float[np.ndarray, "3 3"]) -> Float[np.ndarray, 3]:
         error = Rotation.from_matrix(self.rotation @ rotation.T).as_rotvec() / MAX_ROTATION
-        return error * min(1.0, 0.5 / max(np.linalg.norm(error), 1e-9))
+        return _shorten(error, MAX_TURN)
 
     def _step(self, motion: Float[np.ndarray, 6], phase: int) -> Step:
         self._last = self.smoothing * self._last + (1 - self.smoothing) * motion
         noise = self.rng.normal(0, self.tremor, 6) * np.array([1, 1, 1, 0.3, 0.3, 0.3])
         action = np.clip(self._last + noise, -1, 1)
         return Step(np.append(action, self.gripper), phase)
+
+
+def _shorten(vector: Float[np.ndarray, 3], longest: float) -> Float[np.ndarray, 3]:
+    length = float(np.linalg.norm(vector))
+    return vector * (longest / length) if length > longest else vector
 
 
 def downward(angle: float) -> Float[np.ndarray, "3 3"]:

@@ -10,11 +10,10 @@ and the result is the same to the byte, whatever the number of workers.
 
 from __future__ import annotations
 
-import os
 import shlex
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -68,7 +67,17 @@ class GenerateConfig:
     @property
     def num_workers(self) -> int:
         """The number of processes."""
-        return self.workers or len(os.sched_getaffinity(0))
+        return joblib.cpu_count() if self.workers is None else self.workers
+
+    @property
+    def command(self) -> str:
+        """The command line that makes this data set."""
+        options = [
+            f"--{f.name} {getattr(self, f.name)}"
+            for f in fields(self)
+            if f.name not in ("out", "workers")
+        ]
+        return f"python -m sims.generate {' '.join(options)} --out {shlex.quote(str(self.root))}"
 
     def check(self) -> None:
         """Raises a ValueError that names the value at fault and what is valid."""
@@ -100,7 +109,7 @@ def describe(config: GenerateConfig) -> DatasetMeta:
             control_hz=env.control_hz,
             env_args=env.env_args(),
             versions=_versions(),
-            command=shlex.join(["python", "-m", "sims.generate", *sys.argv[1:]]),
+            command=config.command,
         )
     finally:
         env.close()
@@ -174,7 +183,7 @@ def summarize(config: GenerateConfig) -> str:
 
 def main() -> None:
     """Command line."""
-    config = tyro.cli(GenerateConfig)
+    config = tyro.cli(GenerateConfig, prog="python -m sims.generate")
     try:
         generate(config)
     except KeyboardInterrupt:

@@ -19,6 +19,7 @@ INSTALL_DRIVER = (
     "(or libosmesa6, then set MUJOCO_GL=osmesa)"
 )
 INSTALL_ROBOSUITE = "pip install 'posealign[robosuite]'"
+HEADLESS = {"egl": "EGL", "osmesa": "OSMesa"}
 
 
 def choose_backend() -> str | None:
@@ -34,7 +35,7 @@ def choose_backend() -> str | None:
         return chosen
     if not sys.platform.startswith("linux"):
         return None
-    for backend, library in (("egl", "EGL"), ("osmesa", "OSMesa")):
+    for backend, library in HEADLESS.items():
         if ctypes.util.find_library(library):
             return backend
     raise SimulatorError(f"No library for off-screen rendering found. Run: {INSTALL_DRIVER}")
@@ -53,7 +54,7 @@ def import_mujoco(rasterizer_threads: int | None = None) -> ModuleType:
     backend = choose_backend()
     if backend is not None:
         os.environ.setdefault("MUJOCO_GL", backend)
-        if backend in ("egl", "osmesa"):
+        if backend in HEADLESS:
             os.environ.setdefault("PYOPENGL_PLATFORM", backend)
     if rasterizer_threads is not None:
         os.environ.setdefault("LP_NUM_THREADS", str(rasterizer_threads))
@@ -73,4 +74,29 @@ def import_mujoco(rasterizer_threads: int | None = None) -> ModuleType:
         raise SimulatorError(
             f"MuJoCo cannot open a display with the back end {backend!r}. Run: {INSTALL_DRIVER}"
         )
+    used = mujoco.GLContext.__module__.removeprefix("mujoco.").split(".")[-1]
+    if backend in HEADLESS and used != backend:
+        raise SimulatorError(
+            f"MuJoCo was imported before sims and took the back end {used!r}, which needs a "
+            f"screen. Make the environment before importing mujoco or robosuite, or set "
+            f"MUJOCO_GL={backend} in the shell."
+        )
     return mujoco
+
+
+def renderer_name() -> str:
+    """What the current OpenGL context draws with, such as `llvmpipe (LLVM 15.0.6, 256 bits)`.
+
+    Call it while a context is current, that is after a first frame.
+    """
+    from OpenGL import GL
+
+    name = GL.glGetString(GL.GL_RENDERER)
+    if name is None:
+        raise SimulatorError("No OpenGL context is current; render a frame first.")
+    return name.decode()
+
+
+def is_software(name: str) -> bool:
+    """Whether a renderer of this name runs on the CPU."""
+    return any(word in name.lower() for word in ("llvmpipe", "softpipe", "swrast", "software"))

@@ -45,14 +45,16 @@ class Manner:
     @classmethod
     def draw(cls, rng: np.random.Generator) -> Manner:
         """Draws a manner."""
+        missed = bool(rng.random() < 0.15)
         return cls(
-            reach_speed=float(np.exp(rng.uniform(np.log(0.5), np.log(1.5)))),
-            descend_speed=float(np.exp(rng.uniform(np.log(0.35), np.log(1.0)))),
+            reach_speed=float(np.exp(rng.uniform(np.log(0.55), np.log(1.5)))),
+            descend_speed=float(np.exp(rng.uniform(np.log(0.4), np.log(1.1)))),
             lift_speed=float(np.exp(rng.uniform(np.log(0.45), np.log(1.4)))),
             tremor=float(rng.uniform(0.01, 0.05)),
             smoothing=float(rng.uniform(0.2, 0.6)),
-            detours=int(rng.choice(3, p=(0.45, 0.4, 0.15))),
-            misses=int(rng.random() < 0.15),
+            # Never all at once, so that no episode is several times as long as another.
+            detours=0 if missed else int(rng.choice(3, p=(0.35, 0.45, 0.2))),
+            misses=int(missed),
             tilt=float(rng.normal(0, 0.06)),
         )
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import atexit
 import copy
+import weakref
 from typing import TYPE_CHECKING
 
 import numpy as np
-from jaxtyping import UInt8
+from jaxtyping import Bool, UInt8
 
 from datasets.cameras import Camera
 from sims.errors import SimulatorError
@@ -16,6 +18,8 @@ from sims.meshes import lighten, visual_digest
 if TYPE_CHECKING:
     import mujoco
 
+# robosuite's group of collision geometry.
+HIDDEN_GROUP = 0
 # Read when a scene is updated, not when a context is made: these may differ between episodes.
 _PER_EPISODE = ("geom", "mat", "site", "light", "body", "tendon")
 
@@ -35,7 +39,7 @@ class ViewRenderer:
         self.light_meshes = light_meshes
         self._mujoco = import_mujoco()
         self._option = self._mujoco.MjvOption()
-        self._option.geomgroup[0] = 0
+        self._option.geomgroup[HIDDEN_GROUP] = 0
         self._digest: str | None = None
         self._renderer: mujoco.Renderer | None = None
 
@@ -52,12 +56,13 @@ class ViewRenderer:
         self.close()
         drawn = lighten(model) if self.light_meshes else copy.copy(model)
         drawn.vis.quality.offsamples = 0
-        drawn.vis.global_.offwidth = max(drawn.vis.global_.offwidth, self.size)
-        drawn.vis.global_.offheight = max(drawn.vis.global_.offheight, self.size)
+        drawn.vis.global_.offwidth = drawn.vis.global_.offheight = self.size
         try:
             self._renderer = self._mujoco.Renderer(drawn, self.size, self.size)
         except (RuntimeError, ImportError, self._mujoco.FatalError) as error:
             raise SimulatorError(f"No graphics context ({error}). Run: {INSTALL_DRIVER}") from error
+        # A context that outlives MuJoCo's own clean-up at exit would end in a traceback.
+        atexit.register(_close, weakref.ref(self._renderer))
         flags = self._renderer.scene.flags
         flags[self._mujoco.mjtRndFlag.mjRND_SHADOW] = False
         flags[self._mujoco.mjtRndFlag.mjRND_REFLECTION] = False
@@ -68,9 +73,14 @@ class ViewRenderer:
     ) -> dict[str, UInt8[np.ndarray, "height width 3"]]:
         """Renders one state from each camera."""
         renderer = self._loaded()
-        renderer.update_scene(data, scene_option=self._option)
         images = {}
+        groups = renderer.model.geom_group.copy()
         for view, camera in cameras.items():
+            # MuJoCo sends every geom to OpenGL, also those behind the camera: most of the arm, for
+            # the first-person view. Moved to the hidden group, they cost nothing.
+            renderer.model.geom_group[_out_of_sight(renderer.model, data, camera)] = HIDDEN_GROUP
+            renderer.update_scene(data, scene_option=self._option)
+            renderer.model.geom_group[:] = groups
             self._place(renderer, camera)
             images[view] = renderer.render()
         return images
@@ -90,7 +100,7 @@ class ViewRenderer:
         }
 
     def close(self) -> None:
-        """Frees the context; a renderer left open complains when the interpreter ends."""
+        """Frees the context; `load` makes another."""
         if self._renderer is not None:
             self._renderer.close()
             self._renderer = None
@@ -120,6 +130,24 @@ class ViewRenderer:
             if light.headlight:
                 light.pos = camera.position
                 light.dir = rotation[2]
+
+
+def _close(reference: weakref.ref[mujoco.Renderer]) -> None:
+    renderer = reference()
+    if renderer is not None:
+        renderer.close()
+
+
+def _out_of_sight(
+    model: mujoco.MjModel, data: mujoco.MjData, camera: Camera
+) -> Bool[np.ndarray, " geoms"]:
+    """Which geoms have their bounding sphere wholly outside what a camera sees."""
+    centers = data.geom_xpos @ camera.world_to_camera[:3, :3].T + camera.world_to_camera[:3, 3]
+    radius = np.where(model.geom_rbound > 0, model.geom_rbound, np.inf)  # 0: an endless plane
+    slopes = np.array([camera.width, camera.height]) / (2 * np.diag(camera.intrinsics)[:2])
+    # Distance beyond the side planes, which go through the camera's centre; mirrored left to right.
+    beyond = (np.abs(centers[:, :2]) - slopes * centers[:, 2:]) / np.sqrt(1 + slopes**2)
+    return (beyond > radius[:, None]).any(axis=1) | (centers[:, 2] < -radius)
 
 
 def _copy_per_episode_fields(source: mujoco.MjModel, target: mujoco.MjModel) -> None:

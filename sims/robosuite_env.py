@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
@@ -30,18 +31,20 @@ def import_robosuite() -> Any:
         SimulatorError: When it or the graphics driver is not installed.
     """
     import_mujoco()
-    import logging
-
-    # It warns at import about parts that we do not use (private macros, further robots, IK).
-    logging.getLogger("robosuite_logs").setLevel(logging.ERROR)
+    # At import it warns of parts that we do not use (private macros, further robots, IK), and
+    # later of each controller file that it loads.
+    logging.getLogger("robosuite_logs").addFilter(_errors_only)
     try:
         import robosuite
     except ImportError as error:
         raise SimulatorError(
             f"robosuite does not import ({error}). Run: {INSTALL_ROBOSUITE}"
         ) from error
-    robosuite.utils.log_utils.ROBOSUITE_DEFAULT_LOGGER.setLevel(logging.ERROR)
     return robosuite
+
+
+def _errors_only(record: logging.LogRecord) -> bool:
+    return record.levelno >= logging.ERROR
 
 
 class RobosuiteEnv(MultiViewEnv):
@@ -90,7 +93,7 @@ class RobosuiteEnv(MultiViewEnv):
         self._begin(seed=0)
         low, high = self._env.action_spec
         self.action_space = gymnasium.spaces.Box(low, high, dtype=np.float64)
-        self.observation_space = gymnasium.spaces.Dict(
+        self.observation_space = gymnasium.spaces.Dict(  # type: ignore[assignment]
             {
                 name: gymnasium.spaces.Box(-np.inf, np.inf, value.shape, np.float64)
                 for name, value in self.observe().items()
