@@ -122,11 +122,15 @@ def contact_sheet(
 def _moments(phases: UInt8[np.ndarray, " time"], columns: int) -> Int[np.ndarray, " columns"]:
     times = np.linspace(0, len(phases) - 1, min(columns, len(phases))).round().astype(int)
     for phase in np.unique(phases):
-        if phase not in phases[times]:
-            steps = np.flatnonzero(phases == phase)
-            middle = steps[len(steps) // 2]
-            times[np.abs(times - middle).argmin()] = middle
-    return times
+        shown = phases[times]
+        # A moment may move when its own phase is still shown without it.
+        spare = np.flatnonzero([np.count_nonzero(shown == other) > 1 for other in shown])
+        if phase in shown or not len(spare):
+            continue
+        steps = np.flatnonzero(phases == phase)
+        middle = steps[len(steps) // 2]
+        times[spare[np.abs(times[spare] - middle).argmin()]] = middle
+    return np.sort(times)
 
 
 def _font(size: int) -> ImageFont.FreeTypeFont:

@@ -1,0 +1,273 @@
+"""Every kind of bad data gives one error that names the file and what to do about it."""
+
+import json
+import re
+import shutil
+from contextlib import contextmanager
+
+import h5py
+import numpy as np
+import pytest
+
+from datasets.episodes import EpisodeDataset
+from datasets.errors import DataError
+from datasets.meta import DatasetMeta
+from tests.datasets.synthetic import make_data_set, make_meta
+
+REMEDY = r"run the command in meta\.json again|generate the data set again|Use "
+
+
+@contextmanager
+def data_error(path, message, remedy=REMEDY):
+    """The block raises one line that names `path`, tells what is wrong, and a remedy."""
+    with pytest.raises(DataError) as error:
+        yield
+    text = str(error.value)
+    assert str(path) in text
+    assert re.search(message, text), text
+    assert re.search(remedy, text, re.IGNORECASE), text
+    assert "\n" not in text
+
+
+@pytest.fixture
+def episode(own_dots):
+    return own_dots / "episodes" / "000001.hdf5"
+
+
+def check(root, **kwargs):
+    EpisodeDataset(root).check(**kwargs)
+
+
+@pytest.mark.parametrize("share", [0, 0.0001, 0.01, 0.3, 0.5, 0.99, "last byte"])
+def test_a_truncated_episode(own_dots, episode, share):
+    content = episode.read_bytes()
+    length = len(content) - 1 if share == "last byte" else int(len(content) * share)
+    episode.write_bytes(content[:length])
+    with data_error(episode, "truncated or half-written"):
+        check(own_dots)
+    with data_error(episode, "truncated or half-written"):
+        _ = EpisodeDataset(own_dots).lengths
+
+
+def test_a_file_that_is_not_hdf5(own_dots, episode):
+    episode.write_text("not an episode\n" * 1000)
+    with data_error(episode, "cannot be read as HDF5"):
+        check(own_dots)
+
+
+def test_a_half_written_episode_without_its_attributes(own_dots, episode):
+    with h5py.File(episode, "w") as file:
+        file["obs/ego_image"] = np.zeros((20, 48, 48, 3), np.uint8)
+    with data_error(episode, "no whole episode: it lacks `num_samples`"):
+        check(own_dots)
+
+
+def test_a_half_written_episode_caught_before_it_was_closed(own_dots, episode):
+    content = shutil.copy(episode, own_dots / "copy.hdf5")
+    with h5py.File(content) as source, h5py.File(own_dots / "open.hdf5", "w") as file:
+        file.attrs["num_samples"] = source.attrs["num_samples"]
+        source.copy("obs/ego_image", file.create_group("obs"))
+        file.flush()
+        shutil.copy(own_dots / "open.hdf5", episode)
+    with data_error(episode, "truncated or half-written|has no keypoints of ego|damaged"):
+        check(own_dots)
+
+
+def test_a_damaged_frame_is_told_when_it_is_read(own_dots, episode):
+    with h5py.File(episode) as file:
+        chunk = file["obs/view_0_image"].id.get_chunk_info(5)
+    with open(episode, "r+b") as file:
+        file.seek(chunk.byte_offset)
+        file.write(bytes(chunk.size))
+    dataset = EpisodeDataset(own_dots)
+    assert len(dataset.images(1, "view_0", [4, 6])) == 2
+    with data_error(episode, "is damaged"):
+        dataset.images(1, "view_0", [4, 5])
+
+
+def test_an_index_that_names_a_missing_file(own_dots, episode):
+    episode.unlink()
+    with data_error(episode, r"dots\.hdf5 names .* does not exist"):
+        EpisodeDataset(own_dots)
+    # Another split does not need it.
+    assert len(EpisodeDataset(own_dots, "test")) == 1
+
+
+def test_an_episode_that_vanishes_while_it_is_used(own_dots, episode):
+    dataset = EpisodeDataset(own_dots)
+    episode.unlink()
+    with data_error(episode, "does not exist"):
+        dataset.images(1, "ego")
+
+
+@pytest.mark.parametrize("target", ["../secret.hdf5", "/etc/secret.hdf5", "episodes/../../x.hdf5"])
+def test_an_index_that_leads_outside_its_folder(own_dots, target):
+    shutil.copy(own_dots / "episodes/000000.hdf5", own_dots.parent / "secret.hdf5")
+    index = own_dots / "dots.hdf5"
+    with h5py.File(index, "r+") as file:
+        del file["data/demo_1"]
+        file["data/demo_1"] = h5py.ExternalLink(target, "/")
+    with data_error(index, f"names {target}, outside its own folder"):
+        EpisodeDataset(own_dots)
+
+
+def test_an_index_with_episodes_inside_itself(own_dots):
+    index = own_dots / "dots.hdf5"
+    with h5py.File(index, "r+") as file:
+        file.create_group("data/demo_9")
+    with data_error(index, "episodes inside itself", "python -m sims.generate"):
+        EpisodeDataset(own_dots)
+
+
+def test_a_split_that_names_an_episode_the_index_does_not_hold(own_dots):
+    index = own_dots / "dots.hdf5"
+    with h5py.File(index, "r+") as file:
+        del file["data/demo_1"]
+    with data_error(index, r"'train' names \['demo_1'\]"):
+        EpisodeDataset(own_dots, "train")
+
+
+def test_an_index_that_is_missing(own_dots):
+    (own_dots / "dots.hdf5").unlink()
+    with data_error(own_dots / "dots.hdf5", "generation has not finished", "goes on where it"):
+        EpisodeDataset(own_dots)
+
+
+def test_an_index_that_is_truncated(own_dots):
+    index = own_dots / "dots.hdf5"
+    index.write_bytes(index.read_bytes()[:-100])
+    with data_error(index, "truncated or half-written"):
+        EpisodeDataset(own_dots)
+
+
+def test_an_index_without_data(own_dots):
+    index = own_dots / "dots.hdf5"
+    with h5py.File(index, "r+") as file:
+        del file["data"]
+    with data_error(index, "is damaged.*data"):
+        EpisodeDataset(own_dots)
+
+
+def replace(episode, name, change):
+    with h5py.File(episode, "r+") as file:
+        value = change(file[name][:])
+        del file[name]
+        file[name] = value
+
+
+def test_views_of_different_length(own_dots, episode):
+    replace(episode, "obs/view_0_image", lambda frames: frames[:-1])
+    steps = EpisodeDataset(own_dots).lengths[1]
+    with data_error(episode, f"view_0 has {steps - 1} frames, the episode {steps} time steps"):
+        check(own_dots)
+
+
+def test_frames_of_another_size(own_dots, episode):
+    replace(episode, "obs/view_0_image", lambda frames: frames[:, :40])
+    with data_error(episode, r"frames of view_0 have shape \(40, 48, 3\)"):
+        check(own_dots)
+
+
+def test_an_episode_shorter_than_its_window_needs(tmp_path):
+    root = make_data_set(tmp_path, episodes=3, steps=8, size=8, views=1)
+    check(root, window=3)
+    path = root / "episodes" / "000000.hdf5"
+    with data_error(path, "has 8 time steps, fewer than the 10 that a window of 4 needs"):
+        check(root, window=4)
+
+
+def test_keypoints_of_the_wrong_count(own_dots, episode):
+    replace(episode, "obs/view_1_keypoints", lambda keypoints: keypoints[:, :7])
+    with data_error(episode, r"view_1_keypoints has shape \(\d+, 7, 2\), the skeleton asks for"):
+        check(own_dots)
+    check(own_dots, need_keypoints=False)
+
+
+def test_visibility_of_the_wrong_length(own_dots, episode):
+    replace(episode, "obs/view_1_visible", lambda visible: visible[1:])
+    with data_error(episode, "view_1_visible has shape"):
+        check(own_dots)
+
+
+def test_a_missing_view(own_dots, episode):
+    with h5py.File(episode, "r+") as file:
+        del file["obs/view_1_image"]
+    with data_error(episode, "has no images of view_1"):
+        check(own_dots)
+    EpisodeDataset(own_dots, views=["ego", "view_0"]).check()
+
+
+@pytest.mark.parametrize("part", ["keypoints", "visible"])
+def test_missing_keypoints(own_dots, episode, part):
+    with h5py.File(episode, "r+") as file:
+        del file[f"obs/view_1_{part}"]
+    with data_error(episode, f"has no {part} of view_1", "Use --method deit"):
+        check(own_dots)
+    check(own_dots, need_keypoints=False)
+    assert not EpisodeDataset(own_dots).has_keypoints(1)
+    assert EpisodeDataset(own_dots).has_keypoints(0)
+
+
+def test_a_missing_part_is_told_when_it_is_read(own_dots, episode):
+    with h5py.File(episode, "r+") as file:
+        del file["phases"]
+    with data_error(episode, "is damaged.*phases"):
+        EpisodeDataset(own_dots).phases(1)
+
+
+def test_an_empty_split(tmp_path):
+    splits = {"train": [0], "valid": [], "test": []}
+    root = make_data_set(tmp_path, episodes=1, size=8, views=1, splits=splits)
+    with data_error(root, "no episodes in the split valid", "generate more episodes"):
+        EpisodeDataset(root, "valid").check()
+
+
+def test_an_unknown_split(own_dots):
+    with data_error(own_dots / "dots.hdf5", "has no split 'tset'", r"\['test', 'train', 'valid'\]"):
+        EpisodeDataset(own_dots, "tset")
+
+
+def test_an_unknown_view(own_dots):
+    with data_error(
+        own_dots, r"has no views \['view_7'\]", r"it has \['ego', 'view_0', 'view_1'\]"
+    ):
+        EpisodeDataset(own_dots, views=["ego", "view_7"])
+
+
+def test_a_folder_that_is_no_data_set(tmp_path):
+    with data_error(tmp_path / "meta.json", "is no data set", "python -m sims.generate"):
+        EpisodeDataset(tmp_path)
+
+
+def test_a_file_in_place_of_a_folder(tmp_path):
+    (tmp_path / "lift").touch()
+    with data_error(tmp_path / "lift", "is no data set", "python -m sims.generate"):
+        EpisodeDataset(tmp_path / "lift")
+
+
+BAD_META = {
+    "not JSON": ('{"env": "dots", ', "is not valid JSON"),
+    "not text": (b"\x89HDF\xff\xfe", "is not valid JSON"),
+    "empty": ("", "is not valid JSON"),
+    "not an object": ("[1, 2]", "holds no JSON object"),
+    "a field is missing": ({"views": None}, r"lacks \['views'\]"),
+    "a field of the wrong type": ({"views": "ego"}, "`views` must be a list, got 'ego'"),
+    "a skeleton nobody knows": ({"skeleton": "octopus"}, "names the skeleton 'octopus'.*'panda'"),
+}
+
+
+@pytest.mark.parametrize(("content", "message"), BAD_META.values(), ids=BAD_META.keys())
+def test_a_bad_meta(own_dots, content, message):
+    path = own_dots / "meta.json"
+    if isinstance(content, dict):
+        stored = json.loads(path.read_text()) | content
+        content = json.dumps({name: value for name, value in stored.items() if value is not None})
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    with data_error(path, message, "generate the data set again"):
+        EpisodeDataset(own_dots)
+
+
+def test_a_field_from_a_later_version_is_no_error(own_dots):
+    path = own_dots / "meta.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"lighting": "day"}))
+    assert DatasetMeta.load(own_dots) == make_meta()

@@ -1,0 +1,207 @@
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+from PIL import Image
+
+from datasets import info
+from datasets.episodes import EpisodeDataset
+from datasets.errors import DataError
+from datasets.find import newest_data_set
+from datasets.summary import summarize
+from tests.datasets.synthetic import make_data_set, make_meta
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+
+
+@dataclass
+class Result:
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+@pytest.fixture
+def run_info(monkeypatch, capsys):
+    """Runs the command line inside this process: starting Python for each would take seconds."""
+
+    def run(*arguments) -> Result:
+        monkeypatch.setattr(sys, "argv", ["datasets.info", *map(str, arguments)])
+        code = 0
+        try:
+            info.main()
+        except SystemExit as end:
+            # As Python itself does: a text is an error that goes to stderr.
+            code = end.code if isinstance(end.code, int) else 1
+            if isinstance(end.code, str):
+                print(end.code, file=sys.stderr)
+        return Result(code, *capsys.readouterr())
+
+    return run
+
+
+def test_info_runs_as_a_module():
+    result = subprocess.run(
+        [sys.executable, "-m", "datasets.info", "--help"],
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert result.returncode == 0, result.stderr
+    assert "usage: python -m datasets.info" in result.stdout
+    assert "--contact-sheet" in result.stdout
+
+
+def test_the_summary_counts_what_is_on_disk(dots):
+    dataset = EpisodeDataset(dots)
+    summary = summarize(dataset, range(len(dataset)), with_keypoints=True)
+    episodes = [dataset.episode(i) for i in range(len(dataset))]
+    assert summary.lengths == [len(episode) for episode in episodes]
+    phases = np.concatenate([episode.phases for episode in episodes])
+    for index, name in enumerate(dataset.meta.phases):
+        assert summary.phase_shares[name] == pytest.approx((phases == index).mean())
+    for view in dataset.views:
+        visible = np.concatenate([episode.visible[view] for episode in episodes])
+        np.testing.assert_allclose(summary.visible[view], visible.mean(0))
+    assert summary.size_on_disk == sum(path.stat().st_size for path in dataset.paths)
+
+
+def test_cameras_are_told_as_they_were_set_up(dots):
+    dataset = EpisodeDataset(dots)
+    cameras = summarize(dataset, [0, 1], with_keypoints=False).cameras
+    # Set up at 0.3 and 1.3 of half a turn, 1.1 x 0.35 and 1.1 x 0.65 above the middle at 0.25 m.
+    assert cameras["view_0"].azimuth == pytest.approx(0.3 * 180)
+    assert cameras["view_1"].azimuth == pytest.approx(1.3 * 180 - 360)
+    np.testing.assert_allclose(cameras["view_0"].heights, 0.25 + 1.1 * 0.35)
+    np.testing.assert_allclose(cameras["view_1"].heights, 0.25 + 1.1 * 0.65)
+    assert cameras["ego"].azimuth is None
+    low, high = cameras["ego"].heights
+    hand = np.concatenate([dataset.episode(i).observations["robot0_eef_pos"] for i in (0, 1)])
+    assert (low, high) == pytest.approx((hand[:, 2].min() + 0.25, hand[:, 2].max() + 0.25))
+
+
+def test_info_tells_what_a_data_set_holds(run_info, dots, tmp_path):
+    result = run_info(dots, "--contact-sheet", tmp_path / "sheet.png", "--columns", "3")
+    assert result.returncode == 0, result.stderr
+    lengths = EpisodeDataset(dots).lengths
+    for part in (
+        "dots, 5 episodes of 3 views",
+        "made by   make_data_set(views=2, size=48, seed=0)",
+        "train 3, valid 1, test 1",
+        f"{min(lengths)} to {max(lengths)} time steps, median {np.median(lengths):g}",
+        "48 x 48 pixels",
+        "panda, 11 keypoints",
+        "ego        moves",
+        "sheet.png shows 000000.hdf5",
+    ):
+        assert part in result.stdout, result.stdout
+    assert Image.open(tmp_path / "sheet.png").width > 3 * 224
+    assert not (dots / "contact_sheet.png").exists()
+
+
+def test_info_shows_the_newest_data_set_and_the_episode_asked_for(run_info, tmp_path, monkeypatch):
+    make_data_set(tmp_path / "data" / "dots", episodes=3, size=16, views=1)
+    monkeypatch.chdir(tmp_path)
+    result = run_info("--episode", "2")
+    assert result.returncode == 0, result.stderr
+    assert "data/dots/contact_sheet.png shows 000002.hdf5" in result.stdout
+    assert (tmp_path / "data/dots/contact_sheet.png").exists()
+
+
+def test_info_names_every_bad_episode_and_describes_the_others(run_info, own_dots):
+    truncated, short = (own_dots / f"episodes/{name}.hdf5" for name in ("000000", "000002"))
+    truncated.write_bytes(truncated.read_bytes()[:5000])
+    with h5py.File(short, "r+") as file:
+        frames = file["obs/ego_image"][:-1]
+        del file["obs/ego_image"]
+        file["obs/ego_image"] = frames
+    result = run_info(own_dots)
+    assert result.returncode == 1
+    assert "contact_sheet.png shows 000001.hdf5" in result.stdout
+    assert f"error: {truncated} cannot be read as HDF5" in result.stderr
+    assert f"error: {short}: ego has" in result.stderr
+    assert "2 of the episodes cannot be trained on" in result.stderr
+    assert "every episode is whole" not in result.stdout
+
+
+def test_info_of_a_data_set_without_keypoints(run_info, own_dots):
+    for path in EpisodeDataset(own_dots).paths:
+        with h5py.File(path, "r+") as file:
+            for name in [name for name in file["obs"] if name.endswith(("_keypoints", "_visible"))]:
+                del file["obs"][name]
+    result = run_info(own_dots)
+    assert result.returncode == 0, result.stderr
+    assert "no keypoints: PAAB and PAAT need them" in result.stdout
+    assert (own_dots / "contact_sheet.png").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--episode", "9"], r"has no episode 9; --episode takes 0 to 4"),
+        (["--columns", "0"], "--columns must be at least 1, got 0"),
+        (["--contact-sheet", "/proc/none/sheet.png"], "name another --contact-sheet"),
+        (["--episod", "1"], "--episode"),
+    ],
+)
+def test_a_mistake_gives_one_clear_error(run_info, dots, arguments, message):
+    result = run_info(dots, *arguments)
+    assert result.returncode != 0
+    assert message in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_info_where_there_is_no_data_set(run_info, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    result = run_info()
+    assert result.returncode == 1
+    assert "no data set under" in result.stderr and "python -m sims.generate" in result.stderr
+    assert len(result.stderr.splitlines()) == 1
+
+
+def test_info_where_every_episode_is_bad(run_info, own_dots):
+    for path in (own_dots / "episodes").iterdir():
+        path.write_bytes(b"")
+    result = run_info(own_dots)
+    assert result.returncode == 1
+    assert "no episode that can be trained on" in result.stderr
+    assert len(result.stderr.splitlines()) == 1
+
+
+def set_time(path, seconds):
+    os.utime(path, (seconds, seconds))
+
+
+def test_the_newest_data_set_is_the_one_whose_index_was_written_last(tmp_path):
+    for name, seconds in (("a", 100), ("b", 300), ("c", 200)):
+        make_data_set(tmp_path / name, episodes=3, size=8, views=1, steps=4)
+        set_time(tmp_path / name / "dots.hdf5", seconds)
+    assert newest_data_set(tmp_path) == tmp_path / "b"
+
+
+def test_an_unfinished_data_set_comes_after_whole_ones(tmp_path):
+    make_data_set(tmp_path / "whole", episodes=3, size=8, views=1, steps=4)
+    set_time(tmp_path / "whole" / "dots.hdf5", 100)
+    (tmp_path / "unfinished").mkdir()
+    make_meta().save(tmp_path / "unfinished")
+    assert newest_data_set(tmp_path) == tmp_path / "whole"
+    (tmp_path / "whole" / "dots.hdf5").unlink()
+    set_time(tmp_path / "whole" / "meta.json", 100)
+    assert newest_data_set(tmp_path) == tmp_path / "unfinished"
+    with pytest.raises(DataError, match="generation has not finished"):
+        EpisodeDataset(newest_data_set(tmp_path))
+
+
+@pytest.mark.parametrize("make_root", [True, False])
+def test_no_data_set_at_all(tmp_path, make_root):
+    root = tmp_path / "data"
+    if make_root:
+        (root / "photos").mkdir(parents=True)
+    with pytest.raises(DataError, match="no data set under .*data. Make one with"):
+        newest_data_set(root)
