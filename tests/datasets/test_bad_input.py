@@ -169,11 +169,15 @@ def test_frames_of_another_size(own_dots, episode):
 
 
 def test_an_episode_shorter_than_its_window_needs(tmp_path):
-    root = make_data_set(tmp_path, episodes=3, steps=8, size=8, views=1)
+    root = make_data_set(tmp_path, episodes=3, steps=9, size=8, views=1)
     check(root, window=3)
     path = root / "episodes" / "000000.hdf5"
-    with data_error(path, "has 8 time steps, fewer than the 10 that a window of 4 needs"):
+    with data_error(path, "has 9 time steps, fewer than the 10 that a window of 4 needs"):
         check(root, window=4)
+
+
+def test_an_episode_just_as_long_as_its_window_needs(tmp_path):
+    check(make_data_set(tmp_path, episodes=3, steps=10, size=8, views=1), window=4)
 
 
 def test_keypoints_of_the_wrong_count(own_dots, episode):
