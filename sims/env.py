@@ -82,6 +82,10 @@ class MultiViewEnv(gymnasium.Env[dict[str, np.ndarray], np.ndarray]):
         """Which keypoints each view sees: inside the image and not hidden behind something."""
 
     @abstractmethod
+    def actor_masks(self) -> dict[str, Bool[np.ndarray, "height width"]]:
+        """The pixels of each view that show the body which the skeleton belongs to."""
+
+    @abstractmethod
     def success(self) -> bool:
         """Whether the task is solved now, by the environment's own rule."""
 

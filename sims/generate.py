@@ -30,7 +30,7 @@ from sims.errors import SimulatorError, UnknownNameError
 from sims.registry import ENVIRONMENTS, make, require_known
 from sims.rollout import attempt_of
 from sims.splits import parse_split, split_episodes
-from sims.worker import MAX_ATTEMPTS, Job, make_episode
+from sims.worker import MAX_ATTEMPTS, Job, make_episode, make_episode_in_worker
 
 PACKAGES = ("posealign", "robosuite", "mujoco", "numpy", "h5py")
 
@@ -158,7 +158,7 @@ def _run(job: Job, workers: int, todo: list[int]) -> Iterator[int]:
     # Fresh processes (loky) rather than forks: a graphics context does not survive a fork.
     yield from joblib.Parallel(
         n_jobs=workers, return_as="generator_unordered", batch_size=1, pre_dispatch=workers
-    )(joblib.delayed(make_episode)(job, index) for index in todo)
+    )(joblib.delayed(make_episode_in_worker)(job, index) for index in todo)
 
 
 def summarize(config: GenerateConfig) -> str:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import ctypes.util
 import os
 import sys
+from functools import lru_cache
 from types import ModuleType
 
 from sims.errors import SimulatorError
@@ -22,6 +23,7 @@ INSTALL_ROBOSUITE = "pip install 'posealign[robosuite]'"
 HEADLESS = {"egl": "EGL", "osmesa": "OSMesa"}
 
 
+@lru_cache(maxsize=1)  # robosuite overwrites MUJOCO_GL when it is imported
 def choose_backend() -> str | None:
     """Names the back end for MUJOCO_GL: the user's own choice, else EGL, else OSMesa.
 
@@ -66,7 +68,7 @@ def import_mujoco(rasterizer_threads: int | None = None) -> ModuleType:
         raise SimulatorError(
             f"MuJoCo cannot use the graphics back end {backend!r} ({error}). Run: {INSTALL_DRIVER}"
         ) from error
-    except AttributeError as error:  # PyOpenGL without the library it wraps
+    except (AttributeError, RuntimeError) as error:  # no library under PyOpenGL; unknown back end
         raise SimulatorError(
             f"The graphics back end {backend!r} does not load ({error}). Run: {INSTALL_DRIVER}"
         ) from error

@@ -5,10 +5,14 @@ from __future__ import annotations
 import copy
 import hashlib
 from functools import lru_cache
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 import numpy as np
 from jaxtyping import Float, Int
+
+from sims.errors import SimulatorError
+from sims.gl import INSTALL_ROBOSUITE
 
 if TYPE_CHECKING:
     import mujoco
@@ -50,9 +54,15 @@ def lighten(model: mujoco.MjModel) -> mujoco.MjModel:
     The copy has the same bodies, joints and geoms, so a scene can be updated from the data of the
     original, whose physics is untouched. Its meshes serve drawing alone: the copy must not be
     simulated.
+
+    Raises:
+        SimulatorError: When a library that simplifies meshes is missing.
     """
     import mujoco
 
+    for module in ("trimesh", "fast_simplification"):
+        if find_spec(module) is None:
+            raise SimulatorError(f"{module} is not installed. Run: {INSTALL_ROBOSUITE}")
     light = copy.copy(model)
     drawn = (model.geom_type == mujoco.mjtGeom.mjGEOM_MESH) & (model.geom_group == VISUAL_GROUP)
     for mesh in np.unique(model.geom_dataid[drawn]):
@@ -141,12 +151,9 @@ def _creased_normals(
 
 def _replace(model: mujoco.MjModel, mesh: int, light: LightMesh) -> None:
     """Writes a mesh over the front of the slots of the larger one it replaces."""
-    if len(light.normals) > model.mesh_normalnum[mesh]:
-        # Never more normals than the original: fall back to one per vertex.
-        raise ValueError(
-            f"mesh {mesh} has room for {model.mesh_normalnum[mesh]} normals, "
-            f"{len(light.normals)} are needed; raise CREASE_DEGREES."
-        )
+    room = model.mesh_normalnum[mesh]
+    if len(light.normals) > room or len(light.vertices) > model.mesh_vertnum[mesh]:
+        return  # drawn as it is: a lighter mesh that needs more room is none
     vertex, face = model.mesh_vertadr[mesh], model.mesh_faceadr[mesh]
     normal = model.mesh_normaladr[mesh]
     model.mesh_vert[vertex : vertex + len(light.vertices)] = light.vertices

@@ -55,7 +55,7 @@ assert tuple(KEYPOINTS) == PANDA.keypoints
 # The hand-eye camera, in the frame of the gripper's body: z runs along the fingers, which open
 # along x. Beside the hand it sees both fingers at the lower edge of its picture. A wide lens turned
 # a little outwards also shows the edge of the table, without which a rising hand sees no change.
-EGO_POSITION = np.array([0.0, 0.09, 0.0])
-EGO_TARGET = EGO_POSITION + np.array([0.0, np.sin(np.radians(15)), np.cos(np.radians(15))])
+EGO_POSITION = np.array([0.0, 0.11, 0.0])
+EGO_TARGET = EGO_POSITION + np.array([0.0, np.sin(np.radians(8)), np.cos(np.radians(8))])
 EGO_UP = np.array([0.0, 1.0, 0.0])
-EGO_FOVY_DEGREES = 115.0
+EGO_FOVY_DEGREES = 118.0

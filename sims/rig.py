@@ -36,12 +36,11 @@ def ring(
         The cameras, in order of azimuth.
     """
     middle = (workspace.min(0) + workspace.max(0)) / 2
-    step = ARC_DEGREES / max(num_views - 1, 1)
-    start = -ARC_DEGREES / 2 if num_views > 1 else -45.0
+    arc = min(ARC_DEGREES, 360 * (num_views - 1) / num_views)
+    azimuths = np.radians(np.linspace(-arc / 2, arc / 2, num_views) if num_views > 1 else [-45.0])
     low, high = ELEVATION_DEGREES
     cameras = []
-    for i in range(num_views):
-        azimuth = np.radians(start + step * i)
+    for i, azimuth in enumerate(azimuths):
         elevation = np.radians(low + (high - low) * (i * GOLDEN_RATIO % 1))
         direction = np.array(
             [

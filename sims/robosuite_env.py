@@ -22,6 +22,8 @@ from sims.visibility import visible_keypoints
 ROBOMIMIC_ROBOSUITE_TYPE = 1  # robomimic.envs.env_base.EnvType.ROBOSUITE_TYPE
 # robosuite repeats its observations concatenated; robomimic reads this one, named without suffix.
 OBJECT_STATE = "object-state"
+ARM_PREFIXES = ("robot0_", "gripper0_")
+FIRST_BROKEN_MUJOCO = (3, 10)
 
 
 def import_robosuite() -> Any:
@@ -30,7 +32,12 @@ def import_robosuite() -> Any:
     Raises:
         SimulatorError: When it or the graphics driver is not installed.
     """
-    import_mujoco()
+    mujoco = import_mujoco()
+    if tuple(int(part) for part in mujoco.__version__.split(".")[:2]) >= FIRST_BROKEN_MUJOCO:
+        raise SimulatorError(
+            f"robosuite's tasks cannot be made with MuJoCo {mujoco.__version__}. "
+            "Run: pip install 'mujoco>=3.3,<3.10'"
+        )
     # At import it warns of parts that we do not use (private macros, further robots, IK), and
     # later of each controller file that it loads.
     logging.getLogger("robosuite_logs").addFilter(_errors_only)
@@ -144,6 +151,11 @@ class RobosuiteEnv(MultiViewEnv):
         As in robosuite, solving the task does not end the episode; `info["success"]` tells.
         """
         self._raw_observation, reward, _, _ = self._env.step(np.asarray(action, np.float64))
+        # robosuite leaves poses one physics step older than the state: bring them up to date, with
+        # nothing that would touch the dynamics, so that pictures and keypoints are the state's own.
+        self._mujoco.mj_kinematics(self._model, self._data)
+        self._mujoco.mj_comPos(self._model, self._data)
+        self._mujoco.mj_camlight(self._model, self._data)
         self._steps += 1
         truncated = self._steps >= self.horizon
         return self.observe(), float(reward), False, truncated, {"success": self.success()}
@@ -164,22 +176,14 @@ class RobosuiteEnv(MultiViewEnv):
         self._load_renderer()
         return self._renderer.render(self._data, self.cameras())
 
-    def segment_views(self) -> dict[str, np.ndarray]:
-        """Number of MuJoCo's body at each pixel of every view, (height, width), -1 for none."""
+    def actor_masks(self) -> dict[str, Bool[np.ndarray, "height width"]]:
+        """The pixels of each view that show the arm or the gripper."""
         self._load_renderer()
+        names = [self._model.body(body).name for body in self._model.geom_bodyid]
+        # One more for pixels without a geom, which are numbered -1.
+        is_arm = np.array([name.startswith(ARM_PREFIXES) for name in names] + [False])
         geoms = self._renderer.segment(self._data, self.cameras())
-        return {
-            view: np.where(geom >= 0, self._model.geom_bodyid[geom], -1)
-            for view, geom in geoms.items()
-        }
-
-    def robot_bodies(self) -> frozenset[int]:
-        """Numbers of the bodies of arm and gripper."""
-        return frozenset(
-            i
-            for i in range(self._model.nbody)
-            if self._model.body(i).name.startswith(("robot0_", "gripper0_"))
-        )
+        return {view: is_arm[geom] for view, geom in geoms.items()}
 
     def _load_renderer(self) -> None:
         if not self._loaded:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 from datasets.episodes import EpisodeWriter
 from datasets.meta import DatasetMeta
 from sims.env import MultiViewEnv
+from sims.errors import SimulatorError
 from sims.registry import make
 from sims.rollout import episode_seed, record
 
@@ -38,6 +40,12 @@ def _process_env(env: str, third_person_views: int, size: int) -> MultiViewEnv:
     return make(env, views=third_person_views, size=size)
 
 
+def make_episode_in_worker(job: Job, index: int) -> int:
+    """`make_episode` for a process of its own: Ctrl-C is for the main process to handle."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    return make_episode(job, index)
+
+
 def make_episode(job: Job, index: int) -> int:
     """Makes and writes one episode; the same one whatever this process made before.
 
@@ -45,7 +53,7 @@ def make_episode(job: Job, index: int) -> int:
         The number of attempts that it took.
 
     Raises:
-        RuntimeError: When the expert fails `MAX_ATTEMPTS` times.
+        SimulatorError: When the expert fails `MAX_ATTEMPTS` times.
     """
     meta = job.meta
     env = _process_env(meta.env, len(meta.views) - 1, meta.image_size)
@@ -55,7 +63,7 @@ def make_episode(job: Job, index: int) -> int:
         if episode is not None:
             writer.write(index, episode)
             return attempt + 1
-    raise RuntimeError(
+    raise SimulatorError(
         f"The expert of {meta.env} failed {MAX_ATTEMPTS} times on episode {index}; "
         "see `python -m sims.doctor`."
     )

@@ -1,0 +1,122 @@
+"""Checks any multi-view environment, as `gymnasium.utils.env_checker` checks any environment."""
+
+from __future__ import annotations
+
+from itertools import islice
+
+import numpy as np
+from scipy.ndimage import distance_transform_edt
+
+from sims.env import EGO, MultiViewEnv
+
+# A keypoint may lie this far from the body's pixels: 3 pixels of 224.
+MAX_OFFSET = 3 / 224
+MIN_SHARE_ON_BODY = 0.95
+
+
+def check_multi_view_env(env: MultiViewEnv, seed: int = 0, steps: int = 12) -> None:
+    """Raises an AssertionError that names the first promise of `MultiViewEnv` that `env` breaks.
+
+    Args:
+        env: The environment; it is reset.
+        seed: Of the episode that is looked at.
+        steps: Length of the look.
+    """
+    first = _record(env, seed, steps)
+    _require(_equal(first, _record(env, seed, steps)), "the same seed gave another episode")
+    _require(not _equal(first, _record(env, seed + 1, steps)), "another seed gave the same episode")
+    observation, info = env.reset(seed=seed)
+    _require(env.observation_space.contains(observation), "observation outside its space")
+    _require("success" in info, "info lacks `success`")
+    _check_names(env)
+    on_body: list[bool] = []
+    fixed = {view: camera for view, camera in env.cameras().items() if view != EGO}
+    for step in islice(env.expert(np.random.default_rng(seed)), steps):
+        _require(env.action_space.contains(step.action), f"action {step.action} outside its space")
+        _require(0 <= step.phase < len(env.phases), f"phase {step.phase} has no name")
+        _check_step(env)
+        on_body += _keypoints_on_body(env)
+        env.step(step.action)
+        for view, camera in fixed.items():
+            now = env.cameras()[view].world_to_camera
+            _require(np.array_equal(now, camera.world_to_camera), f"{view} has moved")
+    _require(bool(on_body), "no keypoint was visible in any view")
+    share = float(np.mean(on_body))
+    _require(share >= MIN_SHARE_ON_BODY, f"only {share:.0%} of visible keypoints lie on the body")
+    _check_restore(env)
+
+
+def _require(condition: bool, message: str) -> None:
+    if not condition:
+        raise AssertionError(message)
+
+
+def _record(env: MultiViewEnv, seed: int, steps: int) -> list[np.ndarray]:
+    """Everything an episode's beginning shows."""
+    env.reset(seed=seed)
+    seen: list[np.ndarray] = []
+    for step in islice(env.expert(np.random.default_rng(seed)), steps):
+        seen += [step.action, env.state(), env.keypoints()]
+        seen += [*env.render_views().values(), *env.visible().values()]
+        env.step(step.action)
+    return seen
+
+
+def _equal(a: list[np.ndarray], b: list[np.ndarray]) -> bool:
+    return len(a) == len(b) and all(np.array_equal(x, y) for x, y in zip(a, b, strict=True))
+
+
+def _check_names(env: MultiViewEnv) -> None:
+    _require(env.views[0] == EGO, f"the first view is {env.views[0]!r}, not {EGO!r}")
+    expected = (EGO, *(f"view_{i}" for i in range(len(env.views) - 1)))
+    _require(env.views == expected, f"views are {env.views}, not {expected}")
+    for what, named in (
+        ("render_views", env.render_views()),
+        ("cameras", env.cameras()),
+        ("visible", env.visible()),
+        ("actor_masks", env.actor_masks()),
+    ):
+        _require(tuple(named) == env.views, f"{what} names {tuple(named)}, not {env.views}")
+
+
+def _check_step(env: MultiViewEnv) -> None:
+    for view, image in env.render_views().items():
+        shape = (env.size, env.size, 3)
+        _require(image.shape == shape, f"{view} has shape {image.shape}, not {shape}")
+        _require(image.dtype == np.uint8, f"{view} is {image.dtype}, not uint8")
+        _require(image.std() > 0, f"{view} shows nothing")
+    points = env.keypoints()
+    expected = (len(env.skeleton), 3)
+    _require(points.shape == expected, f"keypoints have shape {points.shape}, not {expected}")
+    _require(bool(np.isfinite(points).all()), "keypoints are not finite")
+    for view, camera in env.cameras().items():
+        _require((camera.height, camera.width) == (env.size, env.size), f"{view}'s camera's size")
+        rotation = camera.world_to_camera[:3, :3]
+        orthonormal = np.allclose(rotation @ rotation.T, np.eye(3)) and np.linalg.det(rotation) > 0
+        _require(bool(orthonormal), f"{view}'s rotation is none")
+        visible = env.visible()[view]
+        _require(visible.shape == (len(env.skeleton),), f"visible has shape {visible.shape}")
+        _require(visible.dtype == bool, f"visible is {visible.dtype}, not bool")
+        pixels, _ = camera.project(points)
+        _require(bool(camera.contains(pixels[visible]).all()), f"visible outside {view}")
+
+
+def _keypoints_on_body(env: MultiViewEnv) -> list[bool]:
+    """For each visible keypoint of each view, whether it lies on the body or next to it."""
+    found: list[bool] = []
+    visible, masks, points = env.visible(), env.actor_masks(), env.keypoints()
+    for view, camera in env.cameras().items():
+        pixels, _ = camera.project(points[visible[view]])
+        columns, rows = np.floor(pixels).astype(int).T
+        offset = distance_transform_edt(~masks[view])
+        found += (offset[rows, columns] <= MAX_OFFSET * env.size).tolist()
+    return found
+
+
+def _check_restore(env: MultiViewEnv) -> None:
+    state, before = env.state(), env.render_views()
+    env.step(np.zeros(env.action_space.shape or ()))
+    env.set_state(state)
+    after = env.render_views()
+    same = all(np.array_equal(before[view], after[view]) for view in env.views)
+    _require(same, "a restored state looks different")

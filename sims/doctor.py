@@ -1,0 +1,86 @@
+"""Says whether episodes can be made here: graphics, simulators, versions, speed.
+
+Example:
+    python -m sims.doctor
+
+The exit code is 0 when Lift can be made and drawn, else 1.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+import time
+from collections.abc import Iterator
+from importlib.metadata import PackageNotFoundError, version
+
+from sims.errors import SimulatorError
+from sims.gl import INSTALL_ROBOSUITE, import_mujoco, is_software, renderer_name
+from sims.registry import ENVIRONMENTS, make
+
+# What a package is for, and how to get it.
+PACKAGES = {
+    "mujoco": ("physics and rendering of Lift", INSTALL_ROBOSUITE),
+    "robosuite": ("Lift", INSTALL_ROBOSUITE),
+    "trimesh": ("lighter meshes", INSTALL_ROBOSUITE),
+    "fast_simplification": ("lighter meshes", INSTALL_ROBOSUITE),
+    "robomimic": (
+        "reading our files with robomimic, optional",
+        "pip install 'posealign[robomimic]'",
+    ),
+}
+REQUIRED = "lift"
+SIZE = 224
+VIEWS = 4
+ROUNDS = 5
+
+
+def examine() -> Iterator[tuple[str, bool, str]]:
+    """Yields what was looked at, whether it is well, and what was found or how to mend it."""
+    yield "python", True, f"{platform.python_version()} on {platform.platform()}"
+    for package, (purpose, remedy) in PACKAGES.items():
+        try:
+            yield package, True, f"{version(package)} ({purpose})"
+        except PackageNotFoundError:
+            yield package, False, f"missing ({purpose}). Run: {remedy}"
+    try:
+        import_mujoco(rasterizer_threads=0)
+        yield "graphics", True, f"back end {os.environ.get('MUJOCO_GL', 'of the system')}"
+    except SimulatorError as error:
+        yield "graphics", False, str(error)
+    for name in ENVIRONMENTS:
+        yield (name, *examine_environment(name))
+
+
+def examine_environment(name: str) -> tuple[bool, str]:
+    """Makes an environment, draws it a few times, and says with what and how fast."""
+    try:
+        env = make(name, views=VIEWS, size=SIZE)
+        env.reset(seed=0)
+        env.render_views()
+    except SimulatorError as error:
+        return False, str(error)
+    start = time.perf_counter()
+    for _ in range(ROUNDS):
+        env.render_views()
+    milliseconds = 1000 * (time.perf_counter() - start) / (ROUNDS * len(env.views))
+    driver = renderer_name()
+    kind = "software, on the CPU" if is_software(driver) else "hardware"
+    env.close()
+    return True, f"{milliseconds:.1f} ms a frame of {SIZE}x{SIZE}, drawn by {driver} ({kind})"
+
+
+def main() -> None:
+    """Command line."""
+    well = {}
+    for name, fine, found in examine():
+        well[name] = fine
+        print(f"{'ok' if fine else 'MISSING':8}{name:22}{found}", flush=True)
+    if not well[REQUIRED]:
+        sys.exit(f"{REQUIRED} cannot be made here; the lines marked MISSING say what to run.")
+    print("Next: python -m sims.generate --env lift --views 4")
+
+
+if __name__ == "__main__":
+    main()

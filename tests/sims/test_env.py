@@ -1,0 +1,110 @@
+"""Lift keeps every promise of an environment, and the checker notices broken ones."""
+
+from itertools import islice
+
+import numpy as np
+import pytest
+from gymnasium.utils.env_checker import check_env
+
+import sims
+from sims.checker import check_multi_view_env
+from sims.lift import LiftEnv
+
+
+@pytest.mark.filterwarnings("ignore:.*Box observation space m.*imum value is:UserWarning")
+def test_gymnasium_accepts_lift(lift):
+    check_env(lift, skip_render_check=True)
+
+
+def test_our_checker_accepts_lift(lift):
+    check_multi_view_env(lift, steps=6)
+
+
+class ShiftedKeypoints(LiftEnv):
+    """Marks keypoints beside the arm."""
+
+    def keypoints(self):
+        return super().keypoints() + np.array([0.0, 0.0, 0.3])
+
+    def visible(self):
+        points, cameras = self.keypoints(), self.cameras()
+        return {v: c.contains(c.project(points)[0]) for v, c in cameras.items()}
+
+
+class ForgetfulSeed(LiftEnv):
+    """Begins every episode differently."""
+
+    count = 0
+
+    def _begin(self, seed):
+        self.count += 1
+        super()._begin(seed + self.count)
+
+
+class OneSizeTooSmall(LiftEnv):
+    """Leaves out a row of one view."""
+
+    def render_views(self):
+        images = super().render_views()
+        return {**images, "view_0": images["view_0"][1:]}
+
+
+@pytest.mark.parametrize(
+    ("broken", "complaint"),
+    [
+        (ShiftedKeypoints, "lie on the body"),
+        (ForgetfulSeed, "same seed"),
+        (OneSizeTooSmall, "shape"),
+    ],
+)
+def test_our_checker_names_what_is_broken(broken, complaint):
+    env = broken(views=1, size=64)
+    with pytest.raises(AssertionError, match=complaint):
+        check_multi_view_env(env, steps=2)
+    env.close()
+
+
+def test_an_episode_does_not_depend_on_what_came_before(lift):
+    def beginning(env):
+        env.reset(seed=11)
+        for step in islice(env.expert(np.random.default_rng(0)), 10):
+            env.step(step.action)
+        return env.state(), env.render_views()
+
+    lift.reset(seed=5)
+    lift.render_views()
+    state, images = beginning(lift)
+    fresh = sims.make("lift", views=3, size=112)
+    fresh_state, fresh_images = beginning(fresh)
+    fresh.close()
+    assert np.array_equal(state, fresh_state)
+    for view in images:
+        assert np.array_equal(images[view], fresh_images[view])
+
+
+def test_cubes_differ_between_seeds_and_are_drawn_in_their_size(lift):
+    """What differs between two episodes' models reaches the renderer that they share."""
+    sizes = []
+    for seed in (1, 2):
+        lift.reset(seed=seed)
+        lift.render_views()
+        geom = lift._model.geom("cube_g0_vis").id
+        sizes.append(lift._model.geom_size[geom].copy())
+        assert np.array_equal(lift._renderer._loaded().model.geom_size[geom], sizes[-1])
+    assert not np.array_equal(*sizes)
+
+
+def test_keypoints_lie_on_the_arm_at_full_size():
+    """At 224x224 nearly all visible keypoints are within 3 pixels of the arm's own pixels."""
+    from sims.checker import _keypoints_on_body
+
+    env = sims.make("lift", views=4, size=224)
+    env.reset(seed=3)
+    on_body = []
+    for index, step in enumerate(env.expert(np.random.default_rng(3))):
+        if index % 12 == 0:
+            on_body += _keypoints_on_body(env)
+        env.step(step.action)
+    env.close()
+    assert len(on_body) > 100
+    assert np.mean(on_body) >= 0.95

@@ -1,0 +1,193 @@
+"""Generation: the same bytes whatever the workers and interruptions, and files others can read."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import sims
+from datasets.episodes import EpisodeDataset
+from datasets.errors import DataError
+from sims import worker
+from sims.generate import GenerateConfig, generate, summarize
+from sims.rollout import attempt_of, episode_seed, record
+
+# The options of the `lift_dataset` fixture.
+OPTIONS = {"views": 2, "episodes": 4, "size": 64, "split": "2,1,1"}
+
+
+def same_files(root: Path, other: Path) -> bool:
+    """Whether two data sets hold the same bytes in the same files, but for the command."""
+    names = sorted(path.relative_to(root) for path in root.rglob("*.hdf5"))
+    assert names == sorted(path.relative_to(other) for path in other.rglob("*.hdf5"))
+    return all((root / name).read_bytes() == (other / name).read_bytes() for name in names)
+
+
+def command(root: Path) -> list[str]:
+    options = [word for name, value in OPTIONS.items() for word in (f"--{name}", str(value))]
+    return [sys.executable, "-m", "sims.generate", *options, "--out", str(root), "--workers", "2"]
+
+
+def wait_for_an_episode(root: Path, process: subprocess.Popen) -> None:
+    deadline = time.monotonic() + 120
+    while not list(root.glob("episodes/[0-9]*.hdf5")):
+        assert process.poll() is None, "generation ended before it was interrupted"
+        assert time.monotonic() < deadline, "no episode within two minutes"
+        time.sleep(0.02)
+
+
+def test_one_worker_makes_the_same_bytes_as_two(lift_dataset, tmp_path):
+    """The fixture was made by two workers; here one makes it, and last its first episode."""
+    config = GenerateConfig(**{**OPTIONS, "episodes": 2}, out=tmp_path / "lift", workers=1)
+    generate(config)
+    (config.root / "episodes" / "000000.hdf5").unlink()
+    generate(config)
+    for path in config.root.glob("episodes/*.hdf5"):
+        assert path.read_bytes() == (lift_dataset / "episodes" / path.name).read_bytes()
+
+
+def test_a_killed_run_goes_on_to_the_same_bytes(lift_dataset, tmp_path):
+    root = tmp_path / "lift"
+    process = subprocess.Popen(command(root), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    wait_for_an_episode(root, process)
+    process.kill()
+    process.wait()
+    assert not (root / "lift.hdf5").exists(), "killed too late to show anything"
+    kept = {path: path.stat().st_mtime_ns for path in root.glob("episodes/[0-9]*.hdf5")}
+    (root / "episodes" / ".000003.hdf5.1.tmp").write_bytes(b"half an episode")
+    done = subprocess.run(command(root), capture_output=True, text=True, check=True)
+    assert "4 episodes in 4 attempts" in done.stdout
+    assert f"python -m datasets.info {root}" in done.stdout
+    assert {path: path.stat().st_mtime_ns for path in kept} == kept
+    assert not list(root.rglob(".*.tmp"))
+    assert same_files(lift_dataset, root)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="sends SIGINT to a group of processes")
+def test_ctrl_c_stops_with_one_line_and_no_traceback(tmp_path):
+    root = tmp_path / "lift"
+    process = subprocess.Popen(
+        command(root), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True
+    )
+    wait_for_an_episode(root, process)
+    os.killpg(process.pid, signal.SIGINT)
+    output = process.communicate(timeout=60)[0].decode()
+    assert process.returncode == 1
+    assert "goes on where it stopped" in output
+    assert "Traceback" not in output
+
+
+def test_other_options_for_the_same_folder_are_refused(lift_dataset):
+    with pytest.raises(DataError, match="image_size: 64 on disk, 32 asked for"):
+        generate(GenerateConfig(**{**OPTIONS, "size": 32}, out=lift_dataset))
+
+
+def test_more_episodes_are_added_to_those_on_disk(lift_dataset, tmp_path):
+    root = tmp_path / "lift"
+    shutil.copytree(lift_dataset, root)
+    generate(GenerateConfig(**{**OPTIONS, "episodes": 5}, out=root, workers=1))
+    assert len(EpisodeDataset(root)) == 5
+    for path in lift_dataset.glob("episodes/*.hdf5"):
+        assert path.read_bytes() == (root / "episodes" / path.name).read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "complaint"),
+    [
+        ("env", "lfit", "did you mean 'lift'"),
+        ("views", 0, "--views"),
+        ("episodes", 0, "--episodes"),
+        ("size", -1, "--size"),
+        ("workers", 0, "--workers"),
+        ("seed", -1, "--seed"),
+        ("split", "1,2", "--split"),
+    ],
+)
+def test_a_value_that_is_not_valid_is_named_before_any_work(tmp_path, option, value, complaint):
+    root = tmp_path / "lift"
+    with pytest.raises(ValueError, match=complaint):
+        generate(GenerateConfig(**{option: value}, out=root))
+    assert not root.exists()
+
+
+def test_failures_are_thrown_away_and_counted(lift_dataset, tmp_path, monkeypatch):
+    """The first attempt at episode 1 is made to fail; its second has a seed of its own."""
+    failing = episode_seed(0, 1, 0)
+
+    def record_but_one(env, seed):
+        return None if seed == failing else record(env, seed)
+
+    monkeypatch.setattr(worker, "record", record_but_one)
+    config = GenerateConfig(views=1, episodes=2, size=32, out=tmp_path / "lift", workers=1)
+    generate(config)
+    assert "2 episodes in 3 attempts (1 failures thrown away)" in summarize(config)
+    seeds = [EpisodeDataset(config.root).episode(i).seed for i in range(2)]
+    assert seeds == [episode_seed(0, 0, 0), episode_seed(0, 1, 1)]
+
+
+def test_an_expert_that_always_fails_ends_in_an_error(tmp_path, monkeypatch):
+    monkeypatch.setattr(worker, "record", lambda env, seed: None)
+    config = GenerateConfig(views=1, episodes=1, size=32, out=tmp_path / "lift", workers=1)
+    with pytest.raises(sims.SimulatorError, match="failed 20 times on episode 0"):
+        generate(config)
+    assert not list(config.root.rglob("*.hdf5"))
+
+
+def test_seeds_of_attempts_differ_and_tell_their_attempt():
+    seeds = {episode_seed(base, i, a) for base in range(3) for i in range(20) for a in range(3)}
+    assert len(seeds) == 180
+    assert attempt_of(7, 3, episode_seed(7, 3, 2), limit=20) == 2
+    assert attempt_of(7, 3, episode_seed(7, 4, 2), limit=20) is None
+
+
+def test_what_is_on_disk(lift_dataset):
+    data = EpisodeDataset(lift_dataset)
+    data.check(window=2)
+    assert data.views == ["ego", "view_0", "view_1"]
+    assert [len(EpisodeDataset(lift_dataset, split)) for split in ("train", "valid", "test")] == [
+        2,
+        1,
+        1,
+    ]
+    episode = data.episode(0)
+    steps = len(episode)
+    assert episode.success
+    assert episode.rewards[-1] == 1
+    assert np.flatnonzero(episode.dones).tolist() == [steps - 1]
+    assert episode.world_to_camera["ego"].shape == (steps, 4, 4)
+    assert episode.world_to_camera["view_0"].shape == (4, 4)
+    assert episode.observations["robot0_eef_pos"].shape == (steps, 3)
+    assert episode.observations["object"].shape == (steps, 10)
+    for view in data.views:
+        for t in (0, steps - 1):
+            projected, _ = episode.camera(view, t).project(episode.keypoints_world[t])
+            assert np.allclose(projected, episode.keypoints[view][t], atol=1e-3, equal_nan=True)
+
+
+def test_stored_states_give_the_stored_pictures_again(lift_dataset):
+    episode = EpisodeDataset(lift_dataset).episode(1)
+    env = sims.make("lift", views=2, size=64)
+    env.reset(seed=episode.seed)
+    for t in range(0, len(episode), 10):
+        env.set_state(episode.states[t])
+        for view, image in env.render_views().items():
+            assert np.array_equal(image, episode.images[view][t]), f"{view} at {t}"
+    assert env.model_file() == episode.model_file
+    env.close()
+
+
+def test_stored_actions_lead_to_the_stored_states(lift_dataset):
+    """From the seed on, an episode is its actions: physics holds nothing else that is random."""
+    episode = EpisodeDataset(lift_dataset).episode(2)
+    env = sims.make("lift", views=2, size=64)
+    env.reset(seed=episode.seed)
+    for t in range(len(episode) - 1):
+        assert np.array_equal(env.state(), episode.states[t])
+        env.step(episode.actions[t])
+    env.close()

@@ -1,0 +1,82 @@
+"""The rig: cameras well apart that hold the whole arm, over the whole motion."""
+
+from itertools import combinations
+
+import numpy as np
+import pytest
+
+from sims.lift import LiftEnv
+from sims.rig import ring
+
+NUM_VIEWS = [1, 2, 3, 4, 6, 9]
+
+
+def rig(num_views):
+    return ring(num_views, LiftEnv.workspace, LiftEnv.camera_distance, 224)
+
+
+def angles(cameras):
+    """Azimuth and elevation of each camera about the middle of the workspace, in degrees."""
+    middle = (LiftEnv.workspace.min(0) + LiftEnv.workspace.max(0)) / 2
+    x, y, z = np.array([camera.position - middle for camera in cameras]).T
+    return np.degrees(np.arctan2(y, x)), np.degrees(np.arctan2(z, np.hypot(x, y)))
+
+
+@pytest.mark.parametrize("num_views", NUM_VIEWS)
+def test_every_camera_holds_the_workspace_and_is_filled_by_it(num_views):
+    cameras = rig(num_views)
+    assert len(cameras) == num_views
+    for camera in cameras:
+        pixels, depth = camera.project(LiftEnv.workspace)
+        assert (depth > 0).all()
+        assert camera.contains(pixels).all()
+        assert np.ptp(pixels, axis=0).max() > 0.8 * 224
+
+
+@pytest.mark.parametrize("num_views", NUM_VIEWS[1:])
+def test_cameras_are_well_apart(num_views):
+    azimuth, elevation = angles(rig(num_views))
+    for i, j in combinations(range(num_views), 2):
+        apart = abs((azimuth[i] - azimuth[j] + 180) % 360 - 180)
+        assert apart >= 270 / num_views - 1e-6
+    assert np.ptp(elevation) > 15
+    assert len(set(np.round(elevation))) == num_views
+
+
+def test_the_rig_depends_on_the_number_of_views_alone():
+    for one, other in zip(rig(4), rig(4), strict=True):
+        assert np.array_equal(one.world_to_camera, other.world_to_camera)
+        assert np.array_equal(one.intrinsics, other.intrinsics)
+
+
+def test_the_arm_is_in_every_third_person_picture_all_the_time(lift):
+    lift.reset(seed=2)
+    for index, step in enumerate(lift.expert(np.random.default_rng(2))):
+        points = lift.keypoints()
+        for view, camera in lift.cameras().items():
+            inside = camera.contains(camera.project(points)[0])
+            if view == "ego":
+                continue
+            assert inside.all(), f"{view} cuts off the arm at step {index}"
+        if index % 15 == 0:
+            masks = lift.actor_masks()
+            for view in lift.views[1:]:
+                rows, _ = np.nonzero(masks[view])
+                assert np.ptp(rows) > 0.5 * lift.size, f"the arm is small in {view}"
+                assert masks[view].mean() > 0.04, f"the arm is thin in {view}"
+        lift.step(step.action)
+
+
+def test_ego_sees_fingers_and_cube_and_moves_with_the_hand(lift):
+    lift.reset(seed=2)
+    fingers = [lift.skeleton.keypoints.index(f"{side}_finger") for side in ("left", "right")]
+    positions, cube_seen, fingers_seen = [], [], []
+    for step in lift.expert(np.random.default_rng(2)):
+        ego = lift.cameras()["ego"]
+        positions.append(ego.position)
+        cube_seen.append(bool(ego.contains(ego.project(lift.cube_pose()[0])[0])))
+        fingers_seen.append(ego.contains(ego.project(lift.keypoints()[fingers])[0]).all())
+        lift.step(step.action)
+    assert np.ptp(positions, axis=0).max() > 0.1
+    assert all(fingers_seen)
+    assert np.mean(cube_seen) > 0.8
