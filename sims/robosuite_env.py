@@ -74,6 +74,8 @@ class RobosuiteEnv(MultiViewEnv):
     camera_distance: ClassVar[float]
     workspace: ClassVar[Float[np.ndarray, "points 3"]]
 
+    _env: Any = None
+
     def __init__(self, views: int = 4, size: int = 224, light_meshes: bool = True) -> None:
         """Loads robosuite; the first episode begins at `reset`.
 
@@ -121,6 +123,8 @@ class RobosuiteEnv(MultiViewEnv):
         }
 
     def _begin(self, seed: int) -> None:
+        if self._env is not None:
+            self._env.close()  # else 100 MB of models wait for the garbage collector
         self._env = self._robosuite.make(self.task, seed=seed, **self._kwargs())
         self._raw_observation = self._env.reset()
         self._model = self._env.sim.model._model

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
+import time
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -41,9 +43,22 @@ def _process_env(env: str, third_person_views: int, size: int) -> MultiViewEnv:
 
 
 def make_episode_in_worker(job: Job, index: int) -> int:
-    """`make_episode` for a process of its own: Ctrl-C is for the main process to handle."""
+    """`make_episode` for a process of its own, which leaves Ctrl-C to the main process."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _end_with_parent(os.getppid())
     return make_episode(job, index)
+
+
+@lru_cache(maxsize=1)
+def _end_with_parent(parent: int) -> None:
+    """Ends this process once its parent is gone: joblib's workers outlive a killed one."""
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(1)
+        os._exit(1)  # what is being written has a temporary name still
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def make_episode(job: Job, index: int) -> int:
