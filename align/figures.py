@@ -1,0 +1,222 @@
+"""The figures of a report, drawn so that they read on light and dark pages alike."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import matplotlib
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.colors import to_hex, to_rgb
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+from matplotlib.patheffects import withStroke
+from matplotlib.ticker import MaxNLocator
+
+from align.example import Example
+from align.runs import Run
+from align.summary import mean
+
+# Okabe and Ito's colours, which the colour-blind can tell apart; grey is the plain baseline.
+_METHOD_COLOURS = {"deit": "#808080", "paab": "#0072B2", "paat": "#D55E00", "paab+paat": "#009E73"}
+_OTHER_COLOURS = ("#CC79A7", "#E69F00", "#56B4E9", "#8C6BB1", "#A6761D", "#66A61E")
+# Stands for the page's own text colour: `to_svg` replaces it, so that figures follow the page.
+_INK = "#010203"
+_STYLE: dict[Any, Any] = {
+    "font.size": 10,
+    "axes.titlesize": 10.5,
+    "axes.labelsize": 10,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.linewidth": 0.7,
+    "axes.edgecolor": _INK,
+    "axes.labelcolor": _INK,
+    "axes.titlecolor": _INK,
+    "text.color": _INK,
+    "xtick.color": _INK,
+    "ytick.color": _INK,
+    "legend.frameon": False,
+    # Text stays text: it can be searched, and takes the page's font. Names are no formulae.
+    "svg.fonttype": "none",
+    "text.parse_math": False,
+    # The same figure gives the same bytes.
+    "svg.hashsalt": "posealign",
+}
+_WIDTH = 10.6  # inches
+_CHANCE = 1 / 3
+
+
+def method_colours(labels: Sequence[str]) -> dict[str, str]:
+    """A colour a method for the whole report."""
+    names = list(dict.fromkeys(labels))
+    others = [name for name in names if name not in _METHOD_COLOURS]
+    extra = {name: _OTHER_COLOURS[i % len(_OTHER_COLOURS)] for i, name in enumerate(others)}
+    return {name: {**_METHOD_COLOURS, **extra}[name] for name in names}
+
+
+def phase_colours(count: int) -> list[str]:
+    """A soft colour a phase."""
+    return [to_hex(matplotlib.colormaps["Set2"](i % 8)) for i in range(count)]
+
+
+@matplotlib.rc_context(_STYLE)
+def to_svg(figure: Figure) -> str:
+    """The figure as an SVG element whose text has the colour and the font of the page."""
+    buffer = io.StringIO()
+    nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
+    figure.savefig(buffer, format="svg", transparent=True, metadata=nothing)
+    text = buffer.getvalue()
+    return text[text.index("<svg") :].replace(_INK, "currentColor")
+
+
+@matplotlib.rc_context(_STYLE)
+def learning_curves(runs: Sequence[Run], colours: Mapping[str, str]) -> Figure:
+    """Training loss and validation alignment error: a thin line a run, a thick one their mean.
+
+    The loss is the time-contrastive one that all methods share, without PAAT's own.
+    """
+    figure = Figure(figsize=(_WIDTH, 3.5), layout="constrained")
+    loss, error = figure.subplots(1, 2)
+    _draw_curves(loss, runs, "train/time_contrastive", colours)
+    _draw_curves(error, runs, "valid/alignment_error", colours)
+    loss.set_title("Training loss (time-contrastive)", loc="left")
+    error.set_title("Validation alignment error (dot: the checkpoint that is measured)", loc="left")
+    for run in runs:
+        rows = [row for row in run.history if "valid/alignment_error" in row]
+        if rows:
+            best = min(rows, key=lambda row: row["valid/alignment_error"])
+            place = best["epoch"], best["valid/alignment_error"]
+            error.plot(*place, "o", color=colours[run.label], markersize=4, zorder=4)
+    error.set_ylim(0, max(error.get_ylim()[1], 1.1 * _CHANCE))
+    error.axhline(_CHANCE, color=_INK, linewidth=0.8, linestyle=(0, (2, 3)), alpha=0.7)
+    beside = error.get_yaxis_transform()
+    error.text(0.99, _CHANCE, "random", transform=beside, ha="right", va="bottom", alpha=0.8)
+    handles = [Line2D([], [], color=c, linewidth=2.4, label=name) for name, c in colours.items()]
+    figure.legend(handles=handles, loc="outside lower center", ncols=min(4, len(handles)))
+    return figure
+
+
+def _draw_curves(axes: Axes, runs: Sequence[Run], name: str, colours: Mapping[str, str]) -> None:
+    for label, colour in colours.items():
+        curves = [
+            {row["epoch"]: row[name] for row in run.history if name in row}
+            for run in runs
+            if run.label == label
+        ]
+        alone = len(curves) == 1
+        for curve in curves:
+            width, alpha = (2.2, 1.0) if alone else (0.8, 0.55)
+            axes.plot(list(curve), list(curve.values()), color=colour, linewidth=width, alpha=alpha)
+        # Where a run stopped early the mean would be of the others, and jump.
+        common = sorted(set.intersection(*(set(curve) for curve in curves)))
+        if not alone and common:
+            means = [mean(curve[epoch] for curve in curves) for epoch in common]
+            axes.plot(common, means, color=colour, linewidth=2.2)
+    axes.set_xlabel("epoch")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.grid(axis="y", color=_INK, alpha=0.12, linewidth=0.7)
+
+
+@matplotlib.rc_context(_STYLE)
+def view_pair_heat_map(errors: Mapping[str, Mapping[tuple[str, str], float]]) -> Figure:
+    """Alignment error of each pair of views, a panel a method, on one colour scale.
+
+    Args:
+        errors: Method to pair of views to mean error.
+    """
+    pairs = list(next(iter(errors.values())))
+    rows, columns = (list(dict.fromkeys(pair[side] for pair in pairs)) for side in (0, 1))
+    top = max(max(values.values()) for values in errors.values())
+    per_row = min(len(errors), 4 if len(rows) <= 4 else 2)
+    lines = -(-len(errors) // per_row)
+    height = min(_WIDTH / max(per_row, 2.6), 4.6) * len(rows) / len(columns) + 0.5
+    figure = Figure(figsize=(_WIDTH, height * lines + 0.3), layout="constrained")
+    grid = figure.subplots(lines, per_row, squeeze=False)
+    for axes in grid.flat[len(errors) :]:
+        axes.set_axis_off()
+    for axes, (label, values) in zip(grid.flat, errors.items(), strict=False):
+        table = np.full((len(rows), len(columns)), np.nan)
+        for (first, second), value in values.items():
+            table[rows.index(first), columns.index(second)] = value
+        mesh = axes.imshow(table, cmap="cividis", vmin=0, vmax=top or 1, interpolation="none")
+        _write_values(axes, table, top or 1)
+        axes.set_title(f"{label}: {mean(values.values()):.3f}", loc="left")
+        axes.set_xticks(
+            range(len(columns)), columns, rotation=40, ha="right", rotation_mode="anchor"
+        )
+        first = axes.get_subplotspec().is_first_col()
+        axes.set_yticks(range(len(rows)), rows if first else [""] * len(rows))
+        axes.tick_params(length=0)
+        axes.spines[:].set_visible(False)
+    figure.colorbar(mesh, ax=grid, label="alignment error", shrink=0.85, aspect=18, pad=0.015)
+    return figure
+
+
+def _write_values(axes: Axes, table: np.ndarray, top: float) -> None:
+    for row, column in np.argwhere(np.isfinite(table)):
+        value = table[row, column]
+        # Cividis is dark in its lower half.
+        colour = "white" if value < 0.5 * top else "black"
+        text = f"{value:.2f}".removeprefix("0") if len(table) > 6 else f"{value:.3f}"
+        axes.text(column, row, text, ha="center", va="center", color=colour, fontsize=8.5)
+
+
+@matplotlib.rc_context(_STYLE)
+def distance_matrices(example: Example, colours: Mapping[str, str]) -> Figure:
+    """Distances of all frames of two views, a panel a method, with the frames that are picked."""
+    methods = list(example.distances)
+    per_row = min(len(methods), 4)
+    lines = -(-len(methods) // per_row)
+    side = min(_WIDTH / per_row, 4.2)
+    figure = Figure(figsize=(side * per_row, (side + 0.25) * lines + 0.45), layout="constrained")
+    grid = figure.subplots(lines, per_row, squeeze=False)
+    for axes in grid.flat[len(methods) :]:
+        axes.set_axis_off()
+    for axes, label in zip(grid.flat, methods, strict=False):
+        _draw_distances(axes, example, label, colours[label])
+        if axes.get_subplotspec().is_first_col():
+            axes.set_ylabel(f"time step in {example.target}")
+        axes.set_xlabel(f"time step in {example.query}")
+    used = [int(phase) for phase in np.unique(example.phases)]
+    handles: list[Line2D | Patch] = [
+        Line2D([], [], color=_INK, linestyle=(0, (4, 3)), linewidth=1, label="the same moment"),
+        Line2D([], [], color=_INK, marker="o", markersize=3.5, linewidth=0.8, label="picked frame"),
+    ]
+    shades = phase_colours(len(example.phase_names))
+    handles += [Patch(color=shades[p], label=example.phase_names[p]) for p in used]
+    figure.legend(handles=handles, loc="outside lower center", ncols=len(handles))
+    return figure
+
+
+def _draw_distances(axes: Axes, example: Example, label: str, colour: str) -> None:
+    times = np.arange(len(example))
+    # Near is white, so that the path lies on white where the method is sure.
+    picture = example.distances[label].T
+    axes.imshow(picture, cmap="Greys", origin="lower", interpolation="none", aspect="equal")
+    axes.plot(times, times, color="#202020", linestyle=(0, (4, 3)), linewidth=1, gid="diagonal")
+    axes.plot(
+        times,
+        example.picks(label),
+        color=colour,
+        marker="o",
+        markersize=3,
+        linewidth=0.9,
+        path_effects=[withStroke(linewidth=2.2, foreground="white")],
+        gid="path",
+    )
+    axes.set_title(f"{label}: error {example.error(label):.3f}", loc="left", pad=12)
+    axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
+    axes.yaxis.set_major_locator(MaxNLocator(5, integer=True))
+    axes.spines[:].set_visible(False)
+    shades = np.array([to_rgb(colour) for colour in phase_colours(len(example.phase_names))])
+    colours = shades[example.phases]
+    for place, strip in (
+        ((0, 1.012, 1, 0.03), colours[None]),
+        ((1.012, 0, 0.03, 1), colours[:, None]),
+    ):
+        inset = axes.inset_axes(place)
+        inset.imshow(strip, aspect="auto", origin="lower", interpolation="none")
+        inset.set_axis_off()

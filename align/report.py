@@ -1,0 +1,254 @@
+"""Writes one self-contained HTML page about a run, or that compares runs.
+
+    python -m align.report runs/paab_lift_20260101-120000
+    python -m align.report runs/compare_lift/* --episode demo_27 --skeleton
+
+Draws on what training and `align.evaluate` stored and on the data set's images; loads no model.
+Prints the table as Markdown and writes it as `summary.csv` beside the page.
+"""
+
+from __future__ import annotations
+
+import base64
+import logging
+import os
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import tyro
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from align.aligned_video import SLOW_DOWN, contact_strip, encode_video, poster, video_layout
+from align.cli import set_up_logging, user_errors
+from align.evaluate import Split
+from align.example import Example, load_example
+from align.figures import (
+    distance_matrices,
+    learning_curves,
+    method_colours,
+    to_svg,
+    view_pair_heat_map,
+)
+from align.metrics import METRICS
+from align.runs import Run, load_runs, options_that_differ, train_command
+from align.summary import (
+    BASELINE,
+    METRIC_TITLES,
+    SummaryRow,
+    format_change,
+    format_spread,
+    markdown_table,
+    mean,
+    summary_table,
+    write_summary,
+)
+from datasets.atomic import atomic_path
+from datasets.episodes import EpisodeDataset
+from datasets.errors import DataError
+from datasets.meta import META_NAME
+
+log = logging.getLogger(__name__)
+
+REPORT_NAME, SUMMARY_NAME = "report.html", "summary.csv"
+
+
+def write_report(
+    folders: Sequence[Path],
+    out: Path | None = None,
+    split: Split = "test",
+    episode: str | None = None,
+    view: str | None = None,
+    skeleton: bool = False,
+) -> Path:
+    """Writes the page and `summary.csv` beside it.
+
+    Args:
+        folders: Runs that `align.evaluate` has measured on `split`.
+        out: The page; by default in the run's folder, or in the folder that several share.
+        split: Which measurements.
+        episode: Shown in detail; the first of the split by default.
+        view: The third-person view that is compared with the first-person one there.
+        skeleton: Whether to draw the skeleton on its frames.
+
+    Returns:
+        The page.
+
+    Raises:
+        DataError: When a run is not measured, runs do not compare, or the data set is not there.
+    """
+    folders = list(dict.fromkeys(folders))
+    runs = load_runs(folders, split)
+    data = _open_data(runs[0], split)
+    example = load_example(runs, data, episode, view, skeleton)
+    rows = summary_of(runs)
+    out = default_path(folders) if out is None else out
+    with atomic_path(out) as temporary:
+        temporary.write_text(render(runs, rows, data, example), encoding="utf-8")
+    write_summary(out.with_name(SUMMARY_NAME), rows)
+    return out
+
+
+def default_path(folders: Sequence[Path]) -> Path:
+    """The run's own folder, or the one that several runs have in common."""
+    if len(folders) == 1:
+        return folders[0] / REPORT_NAME
+    # Absolute, since `a` and `../b` have nothing in common as they stand.
+    common = os.path.commonpath([folder.absolute().parent for folder in folders])
+    return Path(os.path.relpath(common)) / REPORT_NAME
+
+
+def summary_of(runs: Sequence[Run]) -> list[SummaryRow]:
+    """The table of a comparison."""
+    return summary_table([run.evaluation for run in runs], [run.label for run in runs])
+
+
+def _open_data(run: Run, split: str) -> EpisodeDataset:
+    root = run.evaluation.data
+    if not (root / META_NAME).exists():
+        raise DataError(
+            f"{root}, the data set that {run.folder} was measured on, is not there; the report "
+            "shows its pictures. Put it back, or run from the folder that it is named from."
+        )
+    return EpisodeDataset(root, split)
+
+
+def render(
+    runs: Sequence[Run], rows: Sequence[SummaryRow], data: EpisodeDataset, example: Example
+) -> str:
+    """The page as HTML."""
+    colours = method_colours([row.label for row in rows])
+    environment = Environment(
+        loader=PackageLoader("align"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
+    )
+    environment.filters |= {"spread": format_spread, "change": format_change}
+    layout = video_layout(example)
+    return environment.get_template("report.html.j2").render(
+        runs=runs,
+        rows=rows,
+        colours=colours,
+        finding=finding(rows),
+        facts=facts(runs, data),
+        differing=options_that_differ(runs),
+        commands={run.folder: train_command(run.config) for run in runs},
+        metrics=METRIC_TITLES,
+        anchors=anchors(data.lengths),
+        baseline=BASELINE if any(row.change is not None for row in rows) else None,
+        split=data.split,
+        example=example,
+        slow_down=SLOW_DOWN,
+        curves=Markup(to_svg(learning_curves(runs, colours))),
+        heat_map=Markup(to_svg(view_pair_heat_map(pair_errors(runs)))),
+        matrices=Markup(to_svg(distance_matrices(example, colours))),
+        video=data_uri("video/mp4", encode_video(example, colours)),
+        poster=data_uri("image/jpeg", poster(example, colours)),
+        strip=data_uri("image/png", contact_strip(example, colours)),
+        video_size=(layout.width, layout.height),
+        now=datetime.now(),
+    )
+
+
+def finding(rows: Sequence[SummaryRow]) -> str:
+    """What the table says, in one sentence or two."""
+    best = min(rows, key=lambda row: row.mean["alignment_error"])
+    error = format_spread(best.mean["alignment_error"], best.std["alignment_error"])
+    if len(rows) == 1:
+        return f"Alignment error {error}; 0 is perfect, random matching is about 0.333."
+    text = f"{best.label} has the lowest alignment error, {error}"
+    baseline = next((row for row in rows if row.label == BASELINE), best)
+    if baseline is not best and best.change is not None:
+        text += f", {abs(best.change):.1f} % below {BASELINE}"
+        gap = baseline.mean["alignment_error"] - best.mean["alignment_error"]
+        if gap < max(best.std["alignment_error"], baseline.std["alignment_error"]):
+            text += ", which is less than the spread over seeds"
+    if min(len(row.seeds) for row in rows) < 2:
+        text += ". With one seed of a method, a small difference may be chance"
+    return text + "."
+
+
+def facts(runs: Sequence[Run], data: EpisodeDataset) -> dict[str, str]:
+    """What was trained on what data, and when."""
+    sizes = data.split_sizes()
+    pairs = runs[0].evaluation.pairs
+    views = list(dict.fromkeys(view for pair in pairs for view in (pair.view1, pair.view2)))
+    stored = data.meta.image_size
+    seen = sorted({run.config.image_size or stored for run in runs})
+    pixels = ", ".join(f"{size}×{size}" for size in seen) + " pixels"
+    epochs = sorted({int(run.history[-1]["epoch"]) for run in runs})
+    seeds = sorted({run.config.seed for run in runs})
+    days = sorted({f"{run.finished:%Y-%m-%d}" for run in runs})
+    known = {
+        "Task": data.meta.env,
+        "Episodes": ", ".join(f"{count} {split}" for split, count in sizes.items()),
+        "Views": f"{', '.join(views)} ({data.meta.control_hz:g} frames a second)",
+        "Images": pixels + ("" if seen == [stored] else f" (stored at {stored}×{stored})"),
+        "Backbone": ", ".join(sorted({run.config.backbone.name for run in runs})),
+        "Training": f"{_span(epochs)} epochs; {'seeds' if len(seeds) > 1 else 'seed'} "
+        + ", ".join(map(str, seeds)),
+        "Trained": f"{_span(days)}, {sum(run.hours for run in runs):.1f} hours in all",
+        "Measured on": f"{len(data)} {data.split} episodes, {len(pairs)} pairs of views",
+        "Data set": str(data.root),
+        "Its command": data.meta.command,
+    }
+    return {name: text for name, text in known.items() if text}
+
+
+def _span(values: Sequence[Any]) -> str:
+    return f"{values[0]}" if len(values) == 1 else f"{values[0]} to {values[-1]}"
+
+
+def anchors(lengths: Sequence[int]) -> dict[str, dict[str, float]]:
+    """What each metric is for a perfect, a random and a collapsed embedding of such episodes."""
+    collapsed = mean((length - 1) / (2 * length) for length in lengths)
+    values = {
+        "perfect": (0.0, 0.0, 1.0, 1.0),
+        "random, about": (1 / 3, 1 / 3, 0.0, 0.0),
+        "collapsed to a point": (collapsed, collapsed, -1.0, float("nan")),
+    }
+    return {name: dict(zip(METRICS, row, strict=True)) for name, row in values.items()}
+
+
+def pair_errors(runs: Sequence[Run]) -> dict[str, Mapping[tuple[str, str], float]]:
+    """Method to pair of views to alignment error, mean over episodes and seeds."""
+    found: dict[str, dict[tuple[str, str], list[float]]] = {}
+    for run in runs:
+        for pair in run.evaluation.pairs:
+            errors = found.setdefault(run.label, {}).setdefault((pair.view1, pair.view2), [])
+            errors.append(pair.metrics["alignment_error"])
+    return {label: {p: mean(e) for p, e in pairs.items()} for label, pairs in found.items()}
+
+
+def data_uri(kind: str, content: bytes) -> str:
+    """Content as an address that holds it."""
+    return f"data:{kind};base64,{base64.b64encode(content).decode()}"
+
+
+def main(
+    runs: tyro.conf.Positional[tuple[Path, ...]],
+    split: Split = "test",
+    out: Path | None = None,
+    episode: str | None = None,
+    view: str | None = None,
+    skeleton: bool = False,
+) -> None:
+    """Writes one self-contained HTML page about a run, or that compares runs.
+
+    Args:
+        runs: Folders that `python -m align.evaluate` has measured.
+        split: Which measurements.
+        out: The page; by default in the run's folder, or in the folder that several share.
+        episode: Shown in detail; the first of the split by default.
+        view: The third-person view shown with it; the first one by default.
+        skeleton: Draw the skeleton on its frames.
+    """
+    set_up_logging()
+    with user_errors(DataError):
+        path = write_report(runs, out, split, episode, view, skeleton)
+        print(markdown_table(summary_of(load_runs(list(dict.fromkeys(runs)), split))))
+    log.info("report: %s", path)
+
+
+if __name__ == "__main__":
+    tyro.cli(main, prog="python -m align.report")
