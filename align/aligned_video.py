@@ -19,7 +19,11 @@ from align.figures import phase_colours
 
 # Half the speed of the robot, so that the eye can compare.
 SLOW_DOWN = 2
-_TILE, _GAP, _HEADER, _FOOTER, _TIMELINE = 224, 12, 30, 26, 26
+_TILE, _GAP, _HEADER, _FOOTER, _TIMELINE = 224, 12, 30, 26, 32
+# Players lay their controls over the bottom of a video: nothing is to be read there.
+_CONTROLS = 44
+# Top and bottom of the line of phases.
+_LINE = (10, 26)
 _PER_ROW = 6
 _PAPER, _INK, _FAINT, _TRACK = "#16181d", "#f0f1f3", "#9aa0a8", "#3a3f47"
 # Reads on white and on black: still pictures have no paper of their own.
@@ -46,12 +50,12 @@ class Layout:
     def height(self) -> int:
         """Of the frame."""
         rows = -(-self.tiles // self.columns)
-        return rows * (_HEADER + _TILE + _FOOTER) + _TIMELINE + _GAP
+        return _TIMELINE + rows * (_HEADER + _TILE + _FOOTER) + _CONTROLS
 
     def corner(self, tile: int) -> tuple[int, int]:
         """Left and top of a picture."""
         row, column = divmod(tile, self.columns)
-        top = row * (_HEADER + _TILE + _FOOTER) + _HEADER
+        top = _TIMELINE + row * (_HEADER + _TILE + _FOOTER) + _HEADER
         return _GAP + column * (_TILE + _GAP), top
 
     def crop(
@@ -145,7 +149,8 @@ def contact_strip(example: Example, colours: Mapping[str, str], moments: int = 8
         if row >= 2:
             draw.rectangle((0, y, 3, y + cell - 1), colours[label])
             x = 10
-        draw.text((x, middle), _fit(label, font, gutter - x - 8), _MIDDLE, font, anchor="lm")
+        text = _wrap(label, font, gutter - x - 8)
+        draw.multiline_text((x, middle), text, _MIDDLE, font, anchor="lm")
         for column, time in enumerate(times):
             place = int(example.picks(label)[time]) if row >= 2 else int(time)
             x = gutter + column * (cell + gap)
@@ -182,7 +187,7 @@ def _video_base(example: Example, layout: Layout, colours: Mapping[str, str]) ->
         title = _fit(title, font, left + _TILE - x)
         draw.text((x, top - _HEADER / 2), title, _INK, font, anchor="lm")
     shades = phase_colours(len(example.phase_names))
-    width, top, bottom = layout.width - 2 * _GAP, *_timeline(layout)
+    width, (top, bottom) = layout.width - 2 * _GAP, _LINE
     starts = [0, *(np.flatnonzero(np.diff(example.phases)) + 1).tolist(), len(example)]
     for start, stop in zip(starts, starts[1:], strict=False):
         left, right = (_GAP + round(width * step / len(example)) for step in (start, stop))
@@ -194,13 +199,8 @@ def _video_base(example: Example, layout: Layout, colours: Mapping[str, str]) ->
     return base
 
 
-def _timeline(layout: Layout) -> tuple[int, int]:
-    bottom = layout.height - _GAP
-    return bottom - 16, bottom
-
-
 def _draw_playhead(draw: ImageDraw.ImageDraw, layout: Layout, time: int, length: int) -> None:
-    top, bottom = _timeline(layout)
+    top, bottom = _LINE
     x = _GAP + round((layout.width - 2 * _GAP) * (time + 0.5) / length)
     draw.rectangle((x - 2, top - 4, x + 1, bottom + 4), _INK, _PAPER)
 
@@ -230,6 +230,17 @@ def _offset_text(offset: int) -> str:
     if offset == 0:
         return "exact"
     return f"{offset:+d} step{'' if abs(offset) == 1 else 's'}"
+
+
+def _wrap(text: str, font: ImageFont.FreeTypeFont, width: float) -> str:
+    lines: list[str] = []
+    for word in text.split():
+        longer = f"{lines[-1]} {word}" if lines else word
+        if lines and font.getlength(longer) <= width:
+            lines[-1] = longer
+        else:
+            lines.append(_fit(word, font, width))
+    return "\n".join(lines)
 
 
 def _fit(text: str, font: ImageFont.FreeTypeFont, width: float) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -45,7 +46,7 @@ _STYLE: dict[Any, Any] = {
     # The same figure gives the same bytes.
     "svg.hashsalt": "posealign",
 }
-_WIDTH = 10.6  # inches
+_WIDTH = 11.2  # inches, as wide as the page's text
 _CHANCE = 1 / 3
 
 
@@ -132,8 +133,9 @@ def view_pair_heat_map(errors: Mapping[str, Mapping[tuple[str, str], float]]) ->
     top = max(max(values.values()) for values in errors.values())
     per_row = min(len(errors), 4 if len(rows) <= 4 else 2)
     lines = -(-len(errors) // per_row)
-    height = min(_WIDTH / max(per_row, 2.6), 4.6) * len(rows) / len(columns) + 0.5
-    figure = Figure(figsize=(_WIDTH, height * lines + 0.3), layout="constrained")
+    side = min((_WIDTH - 1.6) / per_row, 3.6 if len(rows) <= 6 else 5, 0.9 * len(rows) + 0.9)
+    size = side * per_row + 1.6, (side * len(rows) / len(columns) + 0.75) * lines
+    figure = Figure(figsize=size, layout="constrained")
     grid = figure.subplots(lines, per_row, squeeze=False)
     for axes in grid.flat[len(errors) :]:
         axes.set_axis_off()
@@ -143,7 +145,7 @@ def view_pair_heat_map(errors: Mapping[str, Mapping[tuple[str, str], float]]) ->
             table[rows.index(first), columns.index(second)] = value
         mesh = axes.imshow(table, cmap="cividis", vmin=0, vmax=top or 1, interpolation="none")
         _write_values(axes, table, top or 1)
-        axes.set_title(f"{label}: {mean(values.values()):.3f}", loc="left")
+        axes.set_title(_title(label, f"{mean(values.values()):.3f}", side), loc="left")
         axes.set_xticks(
             range(len(columns)), columns, rotation=40, ha="right", rotation_mode="anchor"
         )
@@ -151,7 +153,7 @@ def view_pair_heat_map(errors: Mapping[str, Mapping[tuple[str, str], float]]) ->
         axes.set_yticks(range(len(rows)), rows if first else [""] * len(rows))
         axes.tick_params(length=0)
         axes.spines[:].set_visible(False)
-    figure.colorbar(mesh, ax=grid, label="alignment error", shrink=0.85, aspect=18, pad=0.015)
+    figure.colorbar(mesh, ax=grid, label="alignment error", aspect=18 * lines, pad=0.015)
     return figure
 
 
@@ -160,7 +162,7 @@ def _write_values(axes: Axes, table: np.ndarray, top: float) -> None:
         value = table[row, column]
         # Cividis is dark in its lower half.
         colour = "white" if value < 0.5 * top else "black"
-        text = f"{value:.2f}".removeprefix("0") if len(table) > 6 else f"{value:.3f}"
+        text = f"{value:.2f}".removeprefix("0") if len(table) > 10 else f"{value:.3f}"
         axes.text(column, row, text, ha="center", va="center", color=colour, fontsize=8.5)
 
 
@@ -171,12 +173,16 @@ def distance_matrices(example: Example, colours: Mapping[str, str]) -> Figure:
     per_row = min(len(methods), 4)
     lines = -(-len(methods) // per_row)
     side = min(_WIDTH / per_row, 4.2)
-    figure = Figure(figsize=(side * per_row, (side + 0.25) * lines + 0.45), layout="constrained")
+    titles = {m: _title(m, f"error {example.error(m):.3f}", side - 0.5) for m in methods}
+    title_lines = 1 + max(title.count("\n") for title in titles.values())
+    size = side * per_row, (side + 0.1 + 0.2 * title_lines) * lines + 0.45
+    figure = Figure(figsize=size, layout="constrained")
     grid = figure.subplots(lines, per_row, squeeze=False)
     for axes in grid.flat[len(methods) :]:
         axes.set_axis_off()
     for axes, label in zip(grid.flat, methods, strict=False):
         _draw_distances(axes, example, label, colours[label])
+        axes.set_title(titles[label], loc="left", pad=12)
         if axes.get_subplotspec().is_first_col():
             axes.set_ylabel(f"time step in {example.target}")
         axes.set_xlabel(f"time step in {example.query}")
@@ -187,7 +193,9 @@ def distance_matrices(example: Example, colours: Mapping[str, str]) -> Figure:
     ]
     shades = phase_colours(len(example.phase_names))
     handles += [Patch(color=shades[p], label=example.phase_names[p]) for p in used]
-    figure.legend(handles=handles, loc="outside lower center", ncols=len(handles))
+    figure.legend(
+        handles=handles, loc="outside lower center", ncols=min(len(handles), int(size[0] / 1.3))
+    )
     return figure
 
 
@@ -207,7 +215,6 @@ def _draw_distances(axes: Axes, example: Example, label: str, colour: str) -> No
         path_effects=[withStroke(linewidth=2.2, foreground="white")],
         gid="path",
     )
-    axes.set_title(f"{label}: error {example.error(label):.3f}", loc="left", pad=12)
     axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
     axes.yaxis.set_major_locator(MaxNLocator(5, integer=True))
     axes.spines[:].set_visible(False)
@@ -220,3 +227,8 @@ def _draw_distances(axes: Axes, example: Example, label: str, colour: str) -> No
         inset = axes.inset_axes(place)
         inset.imshow(strip, aspect="auto", origin="lower", interpolation="none")
         inset.set_axis_off()
+
+
+def _title(label: str, text: str, width: float) -> str:
+    # A row's label may name options; about 11 letters an inch at this size.
+    return textwrap.fill(f"{label}: {text}", int(11 * width))

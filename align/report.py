@@ -96,8 +96,9 @@ def default_path(folders: Sequence[Path]) -> Path:
     if len(folders) == 1:
         return folders[0] / REPORT_NAME
     # Absolute, since `a` and `../b` have nothing in common as they stand.
-    common = os.path.commonpath([folder.absolute().parent for folder in folders])
-    return Path(os.path.relpath(common)) / REPORT_NAME
+    common = Path(os.path.commonpath([folder.absolute().parent for folder in folders]))
+    here = Path.cwd()
+    return (common.relative_to(here) if common.is_relative_to(here) else common) / REPORT_NAME
 
 
 def summary_of(runs: Sequence[Run]) -> list[SummaryRow]:

@@ -86,8 +86,15 @@ def label_runs(configs: Sequence[TrainConfig]) -> list[str]:
     for config, own in zip(configs, options, strict=True):
         peers = [o for o in options if o["method"] == config.method]
         varying = sorted(differing_options(peers) - _OF_ONE_RUN)
-        labels.append(", ".join([config.method, *(f"{n} {_text(own[n])}" for n in varying)]))
+        names = [_without_method(name, config.method) for name in varying]
+        values = [_text(own[name]) for name in varying]
+        labels.append(", ".join([config.method, *map(" ".join, zip(names, values, strict=True))]))
     return labels
+
+
+def _without_method(name: str, method: str) -> str:
+    # `paab, positions 1` says as much as `paab, paab.positions 1`.
+    return name.removeprefix(f"{method}.")
 
 
 def differing_options(options: Sequence[Mapping[str, Any]]) -> set[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import math
+import re
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -108,10 +109,12 @@ def require_comparable(evaluations: Sequence[Evaluation], labels: Sequence[str])
         seen[label, evaluation.seed] = evaluation.run
 
 
-def run_order(label: str, seed: int) -> tuple[int, str, int]:
-    """Sorts runs: methods in their usual order, then by options, then by seed."""
+def run_order(label: str, seed: int) -> tuple[int, list[str | int], int]:
+    """Sorts runs: methods in their usual order, then by options (2 before 12), then by seed."""
     method = label.split(",")[0]
-    return (METHODS.index(method) if method in METHODS else len(METHODS), label, seed)
+    # Text and numbers take turns, so that like is compared with like.
+    parts = [int(p) if i % 2 else p for i, p in enumerate(re.split(r"(\d+)", label))]
+    return (METHODS.index(method) if method in METHODS else len(METHODS), parts, seed)
 
 
 def markdown_table(rows: Sequence[SummaryRow]) -> str:

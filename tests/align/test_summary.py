@@ -125,9 +125,9 @@ def test_labels_name_what_differs_within_a_method() -> None:
     late = replace(early, paab=deit.paab)
     assert label_runs([deit, early, late, replace(late, seed=5)]) == [
         "deit",
-        "paab, paab.positions 1 6",
-        "paab, paab.positions -1",
-        "paab, paab.positions -1",
+        "paab, positions 1 6",
+        "paab, positions -1",
+        "paab, positions -1",
     ]
 
 
@@ -155,3 +155,9 @@ def test_command_repeats_the_run(config: TrainConfig) -> None:
         return config
 
     assert tyro.cli(run, args=words[3:]) == config
+
+
+def test_rows_come_in_the_order_of_their_numbers() -> None:
+    labels = ["paab, positions 12", "deit", "paab, positions 2"]
+    found = summary_table([evaluation("paab", i, 0.1) for i in range(3)], labels)
+    assert [row.label for row in found] == ["deit", "paab, positions 2", "paab, positions 12"]
