@@ -15,7 +15,7 @@ from typing import Literal
 import torch
 import torch.nn.functional as F
 from einops import rearrange
-from jaxtyping import Bool, Float, Int64
+from jaxtyping import Float, Int64
 from torch import Tensor
 
 LossName = Literal["contrastive", "n_pairs", "margin_triplet", "published_triplet"]
@@ -65,22 +65,23 @@ def build_loss(config: LossConfig) -> Callable[[Embeddings, Times], Float[Tensor
 def contrastive(
     z: Embeddings, times: Times, window: int, temperature: float, sigma: float
 ) -> Float[Tensor, ""]:
-    """Soft multi-positive contrastive loss over all views at once.
+    """Soft multi-positive contrastive loss over every ordered pair of views.
 
-    The positives of a frame are the frames of the other views, weighted by a Gaussian of their
-    distance in time (after CARL's sequence contrastive loss) within the window; the negatives are
-    the frames outside the window in all views, its own included. Cosine similarities.
+    Cross-entropy between the softmax of a frame's cosine similarities to the frames of one other
+    view and a Gaussian of their distance in time, cut off at the window (after CARL's sequence
+    contrastive loss). Each softmax stays within one view, as the search for the nearest frame does
+    in evaluation: what all frames of a view share cancels, so a network at initialisation, whose
+    embeddings tell views apart and little else, is not first asked to forget the view.
     """
-    z = rearrange(F.normalize(z, dim=-1), "e v t d -> e (v t) d")
-    gap, other_view = _gaps_and_views(times, z.shape[1] // times.shape[1])
-    similarity = z @ z.transpose(1, 2) / temperature
-    positive = other_view & (gap <= (window if sigma > 0 else 0))
-    weight = torch.exp(-0.5 * (gap / sigma) ** 2) if sigma > 0 else torch.ones_like(gap)
-    weight = weight.masked_fill(~positive, 0).to(similarity.dtype)
-    candidates = positive | (gap > window)
-    log_probability = similarity - _masked_logsumexp(similarity, candidates)
-    # An empty row would be 0/0; a column always has its own time in the other views.
-    return -(weight * log_probability).sum(-1).div(weight.sum(-1)).mean()
+    z = F.normalize(z, dim=-1)
+    similarity = torch.einsum("eitd,ejsd->eijts", z, z) / temperature
+    gap = _gap(times)
+    target = torch.exp(-0.5 * (gap / sigma).square()) if sigma > 0 else (gap == 0).float()
+    target = target.masked_fill(gap > window, 0)
+    target = (target / target.sum(-1, keepdim=True)).to(similarity.dtype)
+    i, j = _ordered_view_pairs(z.shape[1], z.device)
+    log_probability = similarity[:, i, j].log_softmax(dim=-1)
+    return -(target[:, None] * log_probability).sum(-1).mean()
 
 
 def n_pairs(
@@ -160,24 +161,11 @@ def _gap(times: Times) -> Int64[Tensor, "episodes times times"]:
     return (times[:, :, None] - times[:, None, :]).abs()
 
 
-def _gaps_and_views(
-    times: Times, views: int
-) -> tuple[Float[Tensor, "episodes frames frames"], Bool[Tensor, "frames frames"]]:
-    """Time distance of all frames of all views, and which pairs are of different views."""
-    gap = _gap(times).float().repeat(1, views, views)
-    view = torch.arange(views, device=times.device).repeat_interleave(times.shape[1])
-    return gap, view[:, None] != view[None, :]
-
-
 def _ordered_view_pairs(views: int, device: torch.device) -> tuple[Tensor, Tensor]:
     if views < 2:
         raise ValueError("a multi-view loss needs two views or more in a step.")
     i, j = torch.nonzero(~torch.eye(views, dtype=torch.bool, device=device), as_tuple=True)
     return i, j
-
-
-def _masked_logsumexp(logits: Tensor, mask: Tensor) -> Tensor:
-    return logits.masked_fill(~mask, -torch.inf).logsumexp(dim=-1, keepdim=True)
 
 
 def _mean_where(values: Tensor, mask: Tensor) -> Float[Tensor, ""]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import get_args
 
 import pytest
@@ -93,25 +94,38 @@ def test_contrastive_agrees_with_a_loop(sigma: float) -> None:
     z, times = step()
     unit = F.normalize(z, dim=-1)
     terms = []
-    frames = [(v, t) for v in range(3) for t in range(6)]
     for e in range(2):
-        for v, a in frames:
-            gaps = {(w, n): abs(times[e, a] - times[e, n]).item() for w, n in frames}
-            reach = WINDOW if sigma else 0
-            positive = [f for f in frames if f[0] != v and gaps[f] <= reach]
-            candidates = positive + [f for f in frames if gaps[f] > WINDOW]
-            logits = torch.stack([unit[e, v, a] @ unit[e, w, n] / 0.1 for w, n in candidates])
-            log_probability = logits.log_softmax(0)[: len(positive)]
-            weight = torch.tensor(
-                [
-                    torch.exp(torch.tensor(-0.5 * (gaps[f] / sigma) ** 2)) if sigma else 1.0
-                    for f in positive
-                ],
-                dtype=torch.float64,
-            )
-            terms.append(-(weight * log_probability).sum().item() / weight.sum().item())
+        for v in range(3):
+            for w in range(3):
+                for a in range(6 if v != w else 0):
+                    logits = torch.stack([unit[e, v, a] @ unit[e, w, n] / 0.1 for n in range(6)])
+                    gaps = [abs(times[e, a] - times[e, n]).item() for n in range(6)]
+                    weights = [
+                        (math.exp(-0.5 * (gap / sigma) ** 2) if sigma else float(gap == 0))
+                        * (gap <= WINDOW)
+                        for gap in gaps
+                    ]
+                    log_p = logits.log_softmax(0).tolist()
+                    cross = sum(x * y for x, y in zip(weights, log_p, strict=True))
+                    terms.append(-cross / sum(weights))
     config = LossConfig("contrastive", window=WINDOW, temperature=0.1, sigma=sigma)
     assert build_loss(config)(z, times).item() == pytest.approx(sum(terms) / len(terms), rel=1e-6)
+
+
+@pytest.mark.parametrize("sigma", [0.0, 1.0])
+def test_contrastive_ignores_what_all_frames_of_a_view_share(sigma: float) -> None:
+    # On a sphere the frames of a view differ in two axes, the view's own offset is in a third.
+    _, times = step()
+    angle = times.double() / 10
+    frames = torch.stack([angle.cos(), angle.sin()], dim=-1)[:, None].expand(-1, 3, -1, -1)
+
+    def with_offsets(*offsets: float) -> Tensor:
+        own = torch.tensor(offsets, dtype=torch.float64)[None, :, None, None]
+        return torch.cat([frames, own.expand(2, 3, 6, 1)], dim=-1)
+
+    loss = build_loss(LossConfig("contrastive", window=WINDOW, sigma=sigma))
+    same_length = [loss(with_offsets(*o), times) for o in ((1, 1, 1), (1, -1, 1))]
+    torch.testing.assert_close(*same_length)
 
 
 @pytest.mark.parametrize("name", get_args(LossName))

@@ -1,0 +1,44 @@
+"""Small runs on moving dots, made once for all tests of training and what follows it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from align.config import BackboneConfig, Method, TrainConfig
+from align.data import BatchConfig
+from tests.datasets.synthetic import make_data_set
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_thread() -> None:
+    """Small models run faster without threads, and give the same sums everywhere."""
+    torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def dots(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A learnable data set: 6 training, 2 validation and 2 test episodes from 3 views."""
+    return make_data_set(
+        tmp_path_factory.mktemp("dots"),
+        episodes=10,
+        views=2,
+        size=48,
+        splits={"train": range(6), "valid": range(6, 8), "test": range(8, 10)},
+    )
+
+
+def tiny_config(data: Path, out: Path, method: Method = "deit", **changes: object) -> TrainConfig:
+    """A configuration that trains in seconds."""
+    options: dict[str, object] = {
+        "method": method,
+        "data": data,
+        "out": out,
+        "epochs": 2,
+        "validate_every": 1,
+        "backbone": BackboneConfig(depth=2),
+        "batch": BatchConfig(episodes=2, times=8),
+    }
+    return TrainConfig(**options | changes)  # type: ignore[arg-type]

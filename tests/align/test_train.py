@@ -1,0 +1,231 @@
+"""Training end to end: it learns, resumes bit by bit, and refuses bad input before it starts."""
+
+from __future__ import annotations
+
+import math
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import get_args
+
+import h5py
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from align.config import METHODS, Method, Recipe, TrainConfig, recipe
+from align.engine import NonFiniteLossError, OptimConfig, learning_rate_factor, read_history
+from align.evaluate import evaluate, load_evaluation
+from align.train import main, make_trainer
+from datasets.errors import DataError
+from tests.align.conftest import tiny_config
+from tests.datasets.synthetic import make_data_set
+
+
+def weights(run: Path, name: str = "last") -> dict[str, torch.Tensor]:
+    return load_file(run / "checkpoints" / f"{name}.safetensors")
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_every_method_learns_to_align(dots: Path, tmp_path: Path, method: Method) -> None:
+    config = tiny_config(dots, tmp_path / "run", method, epochs=12, validate_every=12)
+    make_trainer(config, progress=False).fit()
+    evaluation = evaluate(tmp_path / "run", "test", progress=False)
+    # Chance is 1/3; a collapsed embedding has about 1/2.
+    assert evaluation.metrics["alignment_error"] < 0.2
+    history = read_history(tmp_path / "run" / "metrics.csv")
+    assert history[-1]["train/loss"] < history[0]["train/loss"]
+    assert ("train/paat" in history[0]) == ("paat" in method)
+
+
+def test_an_evaluation_is_stored_whole(dots: Path, tmp_path: Path) -> None:
+    make_trainer(tiny_config(dots, tmp_path, epochs=1), progress=False).fit()
+    evaluation = evaluate(tmp_path, "test", progress=False)
+    stored = load_evaluation(tmp_path, "test")
+    assert stored == evaluation
+    assert len(stored.pairs) == 2 * 3  # two episodes, three pairs of three views
+    embeddings = stored.embeddings()
+    assert {tuple(views) for views in embeddings.values()} == {("ego", "view_0", "view_1")}
+    lengths = {len(z) for z in embeddings["demo_8"].values()}
+    assert len(lengths) == 1
+    with pytest.raises(DataError, match="valid.json does not exist.*align.evaluate"):
+        load_evaluation(tmp_path, "valid")
+
+
+def test_stopped_between_epochs_it_ends_as_if_undisturbed(dots: Path, tmp_path: Path) -> None:
+    whole = tiny_config(dots, tmp_path / "whole", "paat", epochs=3)
+    make_trainer(whole, progress=False).fit()
+    parts = replace(whole, out=tmp_path / "parts")
+    trainer = make_trainer(parts, progress=False)
+    trainer.epochs = 1  # as far as it got before it was stopped; the schedule is that of 3
+    trainer.fit()
+    make_trainer(parts, progress=False).fit()
+    for name, value in weights(tmp_path / "whole").items():
+        assert torch.equal(value, weights(tmp_path / "parts")[name]), name
+    first, second = (read_history(tmp_path / p / "metrics.csv") for p in ("whole", "parts"))
+    timings = {"seconds", "seconds_waiting_for_data"}
+    assert [{k: v for k, v in row.items() if k not in timings} for row in first] == [
+        {k: v for k, v in row.items() if k not in timings} for row in second
+    ]
+
+
+@pytest.mark.slow
+def test_killed_at_any_moment_it_ends_as_if_undisturbed(dots: Path, tmp_path: Path) -> None:
+    whole = tiny_config(dots, tmp_path / "whole", "paab", epochs=4)
+    make_trainer(whole, progress=False).fit()
+    killed = replace(whole, out=tmp_path / "killed")
+    killed.save(tmp_path / "killed")
+    command = [sys.executable, "-m", "align.train", "--resume", str(tmp_path / "killed")]
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    process = subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 120
+    while not (tmp_path / "killed" / "checkpoints" / "last.safetensors").exists():
+        assert time.monotonic() < deadline and process.poll() is None
+        time.sleep(0.05)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    subprocess.run(command, env=environment, check=True, capture_output=True)
+    for name, value in weights(tmp_path / "whole").items():
+        assert torch.equal(value, weights(tmp_path / "killed")[name]), name
+
+
+def test_patience_ends_a_run_that_does_not_get_better(dots: Path, tmp_path: Path) -> None:
+    optim = OptimConfig(lr=0.0, patience=2)
+    config = tiny_config(dots, tmp_path, epochs=8, optim=optim)
+    config = replace(config, head=replace(config.head, whiten=False))
+    make_trainer(config, progress=False).fit()
+    # The first validation is the best; with nothing learnt the next two are no better.
+    assert len(read_history(tmp_path / "metrics.csv")) == 3
+    make_trainer(config, progress=False).fit()
+    assert len(read_history(tmp_path / "metrics.csv")) == 3
+
+
+def test_a_loss_that_is_no_number_stops_and_keeps_the_checkpoint(
+    dots: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = tiny_config(dots, tmp_path, epochs=2)
+    trainer = make_trainer(config, progress=False)
+    steps = trainer.task.steps_per_epoch
+    loss = trainer.task.loss
+
+    def poisoned(model, batch, step):  # type: ignore[no-untyped-def]
+        value, logs = loss(model, batch, step)
+        return (value * math.nan if step >= steps else value), logs
+
+    monkeypatch.setattr(trainer.task, "loss", poisoned)
+    with pytest.raises(
+        NonFiniteLossError, match=f"between steps {steps} and {2 * steps}.*--optim.lr"
+    ):
+        trainer.fit()
+    assert len(read_history(tmp_path / "metrics.csv")) == 1
+    assert all(value.isfinite().all() for value in weights(tmp_path).values())
+
+
+def test_configuration_survives_the_disk(tmp_path: Path) -> None:
+    for name in get_args(Recipe):
+        config = replace(recipe(name), data=Path("data/x"), views=("ego", "view_0"), out=tmp_path)
+        config.save(tmp_path)
+        assert TrainConfig.load(tmp_path) == config
+
+
+def test_an_unknown_option_in_a_stored_configuration_is_named(tmp_path: Path) -> None:
+    TrainConfig().save(tmp_path)
+    path = tmp_path / "config.json"
+    path.write_text(path.read_text().replace('"epochs"', '"epoch"'))
+    with pytest.raises(DataError, match="(?s)config.json does not fit.*epoch"):
+        TrainConfig.load(tmp_path)
+
+
+def test_paper_recipe_is_the_published_one() -> None:
+    config = recipe("paper")
+    assert (config.seed, config.epochs, config.image_size) == (42, 100, 224)
+    assert (config.optim.name, config.optim.lr, config.optim.clip_norm) == ("adam", 1e-6, 10)
+    assert config.optim.patience == 10
+    assert config.loss.name == "published_triplet" and config.loss.published_margin == 30
+    assert (config.batch.episodes, config.batch.views, config.batch.times) == (1, 2, 3)
+    assert (config.paat_loss.weight, config.paat_loss.reduction) == (1.6, "mean")
+    assert config.backbone.readout == "class" and not config.head.whiten and not config.head.unit
+
+
+def test_paper_recipe_trains(dots: Path, tmp_path: Path) -> None:
+    arguments = ["--recipe", "paper", "--method", "paab+paat", "--image-size", "32"]
+    arguments += ["--data", str(dots), "--out", str(tmp_path), "--epochs", "1"]
+    main([*arguments, "--backbone.depth", "2"])
+    assert len(read_history(tmp_path / "metrics.csv")) == 1
+
+
+def test_learning_rate_rises_then_falls() -> None:
+    config = OptimConfig(warmup=0.1)
+    factors = [learning_rate_factor(step, 100, config) for step in range(100)]
+    assert 0 < factors[0] < factors[5] < factors[10] == 1.0
+    assert factors[10] > factors[50] > factors[99] > 0
+    constant = OptimConfig(warmup=0, schedule="constant")
+    assert {learning_rate_factor(step, 100, constant) for step in range(100)} == {1.0}
+
+
+class TestBadInput:
+    """Each is refused before training starts, in one line that names the remedy."""
+
+    def refused(self, capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
+        with pytest.raises(SystemExit) as stopped:
+            main(list(arguments))
+        assert stopped.value.code == 2
+        return capsys.readouterr().err
+
+    def test_no_data(self, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+        error = self.refused(capsys, "--data", str(tmp_path / "nowhere"), "--out", str(tmp_path))
+        assert "nowhere" in error and "sims.generate" in error
+
+    def test_short_episodes(self, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+        splits = {"train": [0], "valid": [1], "test": [2]}
+        data = make_data_set(tmp_path / "d", episodes=3, steps=9, size=32, splits=splits)
+        run = tmp_path / "run"
+        error = self.refused(capsys, "--data", str(data), "--out", str(run), "--loss.window", "4")
+        assert "9 time steps" in error and "--loss.window" in error
+        assert not run.exists()
+
+    def test_missing_keypoints(self, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+        splits = {"train": [0], "valid": [1], "test": [2]}
+        data = make_data_set(tmp_path / "d", episodes=3, size=32, splits=splits)
+        for path in (data / "episodes").glob("*.hdf5"):
+            with h5py.File(path, "a") as file:
+                del file["obs/ego_keypoints"]
+        arguments = ("--data", str(data), "--out", str(tmp_path / "run"))
+        error = self.refused(capsys, *arguments, "--method", "paab")
+        assert "ego" in error and "--method deit" in error
+
+    def test_another_run_in_the_folder(
+        self, capsys: pytest.CaptureFixture[str], dots: Path, tmp_path: Path
+    ) -> None:
+        tiny_config(dots, tmp_path).save(tmp_path)
+        error = self.refused(capsys, "--data", str(dots), "--out", str(tmp_path))
+        assert "other options" in error and f"--resume {tmp_path}" in error
+
+    def test_position_beyond_the_depth(
+        self, capsys: pytest.CaptureFixture[str], dots: Path, tmp_path: Path
+    ) -> None:
+        arguments = ("--data", str(dots), "--out", str(tmp_path / "run"), "--method", "paab")
+        error = self.refused(capsys, *arguments, "--backbone.depth", "2", "--paab.positions", "12")
+        assert "12" in error and "2 blocks" in error
+
+    @pytest.mark.parametrize(
+        ("option", "value", "nearest"),
+        [("--metod", "paab", "--method"), ("--backbone.name", "deit_tiny_patch16_22", "deit_tiny")],
+    )
+    def test_the_nearest_name_is_told(
+        self,
+        capsys: pytest.CaptureFixture[str],
+        dots: Path,
+        tmp_path: Path,
+        option: str,
+        value: str,
+        nearest: str,
+    ) -> None:
+        error = self.refused(
+            capsys, "--data", str(dots), "--out", str(tmp_path / "run"), option, value
+        )
+        assert nearest in error
