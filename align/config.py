@@ -157,7 +157,7 @@ _PAPER = TrainConfig(
     epochs=100,
     validate_every=1,
     backbone=BackboneConfig(readout="class"),
-    head=HeadConfig(whiten=False, unit=False),
+    head=HeadConfig(whiten=False, center=False, unit=False),
     paat_loss=PaatLossConfig(weight=1.6, reduction="mean"),
     loss=LossConfig(name="published_triplet", window=2),
     batch=BatchConfig(episodes=1, views=2, times=3, triplets=True, augment=NO_AUGMENTATION),

@@ -24,6 +24,10 @@ class HeadConfig:
     initialisation and keeps a network trained from scratch at chance."""
     dim: int = 0
     """Width of a linear projection after it; 0 has none."""
+    center: bool = True
+    """Subtract from a video's embeddings their mean over its frames: what all frames of a video
+    share, its view and its scene, says nothing about time, yet is by far the largest part of an
+    embedding at initialisation. Needs the whole video, as alignment does."""
     unit: bool = True
     """Scale embeddings to length 1, so that distances rank as cosine similarities do."""
 
@@ -41,7 +45,7 @@ class FrameEncoder(nn.Module):
         dim = backbone.embed_dim
         self.whiten = nn.BatchNorm1d(dim, affine=False) if head.whiten else nn.Identity()
         self.project = nn.Linear(dim, head.dim) if head.dim else nn.Identity()
-        self.unit = head.unit
+        self.center, self.unit = head.center, head.unit
         self.register_buffer("mean", torch.tensor(IMAGENET_MEAN).view(3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(IMAGENET_STD).view(3, 1, 1), persistent=False)
 
@@ -50,7 +54,7 @@ class FrameEncoder(nn.Module):
         frames: UInt8[Tensor, "batch 3 height width"],
         pose_map: Bool[Tensor, "batch patches"] | None = None,
     ) -> tuple[Float[Tensor, "batch dim"], PoseAwareOutput]:
-        """Embeds frames.
+        """Embeds frames one by one; `compare` then puts those of a video into one space.
 
         Args:
             frames: RGB.
@@ -62,5 +66,16 @@ class FrameEncoder(nn.Module):
         output = self.backbone((frames / 255 - self.mean) / self.std, pose_map)
         # Distances between neighbouring frames are small: from here on in full precision.
         with torch.autocast(frames.device.type, enabled=False):
-            embedding = self.project(self.whiten(output.embedding.float()))
-            return (F.normalize(embedding, dim=-1) if self.unit else embedding), output
+            return self.project(self.whiten(output.embedding.float())), output
+
+    def compare(
+        self, embedding: Float[Tensor, "*batch time dim"]
+    ) -> Float[Tensor, "*batch time dim"]:
+        """Embeddings as distances are measured between them.
+
+        Args:
+            embedding: Of the frames of a video, or of the moments drawn from it in training.
+        """
+        if self.center:
+            embedding = embedding - embedding.mean(dim=-2, keepdim=True)
+        return F.normalize(embedding, dim=-1) if self.unit else embedding

@@ -93,7 +93,7 @@ class FrameEmbedder:
                 seen = torch.from_numpy(visible)[chunk]
                 pose_map = self.pose_map(points[chunk], seen, generator).any(-1).to(device)
             embeddings.append(self.model(frames[chunk].to(device), pose_map)[0].float().cpu())
-        return torch.cat(embeddings)
+        return self.model.compare(torch.cat(embeddings))
 
 
 class AlignmentTask:
@@ -167,6 +167,7 @@ class AlignmentTask:
             )
         embedding, output = model(frames, pose_map.any(-1) if pose_map is not None else None)
         z = rearrange(embedding, "(e v t) d -> e v t d", e=episodes, v=views, t=times)
+        z = self.embedder.model.compare(z.float())
         total = contrastive = self.time_contrastive(z, batch["times"])
         logs = {"time_contrastive": contrastive}
         if config.uses_paat and pose_map is not None:
