@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 from typing_extensions import assert_never
 
-from align.augment import NO_AUGMENTATION
 from align.data import BatchConfig
 from align.encoder import HeadConfig
 from align.engine import OptimConfig
@@ -139,13 +140,31 @@ class TrainConfig:
         path = folder / CONFIG_NAME
         if not path.exists():
             raise DataError(f"{path} does not exist: {folder} is no run of `align.train`.")
+        adapter = TypeAdapter(cls)
         try:
-            return TypeAdapter(cls).validate_json(path.read_bytes())
-        except ValidationError as error:
+            stored = json.loads(path.read_bytes())
+            config = adapter.validate_python(stored)
+        except ValueError as error:  # of JSON's and pydantic's
+            raise DataError(f"{path} cannot be read: {error}. {_TRAIN_AGAIN}") from None
+        # A name that is not known would be passed over, one that is missing get a default.
+        if odd := _names(stored) ^ _names(adapter.dump_python(config, mode="json")):
             raise DataError(
-                f"{path} does not fit this version's options: {error}. "
-                "Train again, or mend the file."
-            ) from None
+                f"{path} does not fit this version's options, see {', '.join(sorted(odd))}. "
+                f"{_TRAIN_AGAIN}"
+            )
+        return config
+
+
+_TRAIN_AGAIN = "Train again, or mend the file."
+
+
+def _names(options: Mapping[str, Any], section: str = "") -> set[str]:
+    """The names of all options, as on the command line."""
+    names: set[str] = set()
+    for name, value in options.items():
+        inner = _names(value, f"{section}{name}.") if isinstance(value, dict) else set()
+        names |= inner or {section + name}
+    return names
 
 
 # 3DTRL's published settings, which the paper follows: DeiT-Tiny at 224 pixels, from scratch, one
@@ -160,7 +179,7 @@ _PAPER = TrainConfig(
     head=HeadConfig(whiten=False, center=False, unit=False),
     paat_loss=PaatLossConfig(weight=1.6, reduction="mean"),
     loss=LossConfig(name="published_triplet", window=2),
-    batch=BatchConfig(episodes=1, views=2, times=3, triplets=True, augment=NO_AUGMENTATION),
+    batch=BatchConfig(episodes=1, views=2, times=3, triplets=True),
     optim=OptimConfig(
         name="adam",
         lr=1e-6,

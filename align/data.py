@@ -25,11 +25,11 @@ Batch = Mapping[str, Tensor]
 class BatchConfig:
     """What one training step sees; every frame of it is encoded once."""
 
-    episodes: int = 4
+    episodes: int = 2
     """Episodes a step."""
     views: int = 0
     """Views of each episode, drawn anew every step; 0 takes all."""
-    times: int = 16
+    times: int = 12
     """Moments of each episode, the same in all of its views; fewer where an episode is shorter."""
     triplets: bool = False
     """Draw moments as anchor, positive, negative, anchor, …, as the published recipe does;

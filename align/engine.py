@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Literal, Protocol
 
 import torch
-from accelerate import Accelerator
+from accelerate import Accelerator, DataLoaderConfiguration
 from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.utils.data import DataLoader
@@ -146,6 +146,9 @@ class Trainer:
             precision = "bf16" if bf16 else "fp32"
         self.accelerator = Accelerator(
             mixed_precision="bf16" if precision == "bf16" else "no",
+            # A step's batch is shared out among the processes, so that a step is the same step on
+            # any number of them.
+            dataloader_config=DataLoaderConfiguration(split_batches=True),
             step_scheduler_with_optimizer=False,
         )
         self.task, self.folder, self.optim, self.seed = task, folder, optim, seed

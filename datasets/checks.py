@@ -126,7 +126,7 @@ def check_episode(
     if steps < 2 * window + 2:
         raise DataError(
             f"{path} has {steps} time steps, fewer than the {2 * window + 2} that a window of "
-            f"{window} needs. Use a smaller --window, or delete the episode and run "
+            f"{window} needs. Use a smaller --loss.window, or delete the episode and run "
             "the command in meta.json again."
         )
 
