@@ -9,7 +9,7 @@ DEMO_DATA ?= data/lift_demo
 DEMO_RUNS ?= runs/demo
 DEMO_EPISODES ?= 30
 DEMO_SPLIT ?= 20,5,5
-DEMO_EPOCHS ?= 12
+DEMO_EPOCHS ?= 3
 
 .PHONY: help setup demo test check bench clean
 
@@ -29,7 +29,7 @@ demo: $(INSTALLED)  ## Lift episodes, DeiT against PAAB and PAAT, a report: with
 	$(BIN)/python -m sims.doctor
 	$(BIN)/python -m sims.generate --env lift --views 4 --episodes $(DEMO_EPISODES) --split $(DEMO_SPLIT) --size 112 --out $(DEMO_DATA)
 	$(BIN)/python -m datasets.info $(DEMO_DATA)
-	$(BIN)/python -m align.compare --data $(DEMO_DATA) --methods deit paab paat --seeds 0 --epochs $(DEMO_EPOCHS) --out $(DEMO_RUNS)
+	$(BIN)/python -m align.compare --data $(DEMO_DATA) --methods deit paab paat --seeds 0 --backbone.depth 4 --epochs $(DEMO_EPOCHS) --validate-every 1 --out $(DEMO_RUNS)
 
 test: $(INSTALLED)  ## run the tests
 	$(BIN)/python -m pytest

@@ -145,6 +145,8 @@ class Trainer:
             bf16 = torch.cuda.is_available() and torch.cuda.is_bf16_supported()
             precision = "bf16" if bf16 else "fp32"
         self.accelerator = Accelerator(
+            # Said outright: without a GPU, several processes would else each train alone.
+            cpu=not torch.cuda.is_available(),
             mixed_precision="bf16" if precision == "bf16" else "no",
             # A step's batch is shared out among the processes, so that a step is the same step on
             # any number of them.
@@ -220,6 +222,8 @@ class Trainer:
             bar.update()
             asked = time.perf_counter()
         self._require_finite(sums["loss"], first, first + steps)
+        # Each process has seen its share of the batches.
+        sums = {name: self.accelerator.reduce(value, "mean") for name, value in sums.items()}
         means = {f"train/{name}": value.item() / steps for name, value in sums.items()}
         lr = self.optimizer.param_groups[0]["lr"]
         place = {"epoch": float(epoch + 1), "step": float(first + steps)}

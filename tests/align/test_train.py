@@ -93,6 +93,23 @@ def test_killed_at_any_moment_it_ends_as_if_undisturbed(dots: Path, tmp_path: Pa
         assert torch.equal(value, weights(tmp_path / "killed")[name]), name
 
 
+@pytest.mark.slow
+def test_two_processes_share_the_batches_of_one(dots: Path, tmp_path: Path) -> None:
+    one = tiny_config(dots, tmp_path / "one", "paat")
+    make_trainer(one, progress=False).fit()
+    two = replace(one, out=tmp_path / "two")
+    two.save(tmp_path / "two")
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]
+    command += ["-m", "align.train", "--resume", str(tmp_path / "two")]
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    subprocess.run(command, env=environment, check=True, capture_output=True)
+    rows = [read_history(tmp_path / name / "metrics.csv") for name in ("one", "two")]
+    # Whitening takes each process's own statistics, so losses agree closely but not exactly.
+    for first, second in zip(*rows, strict=True):
+        assert second["train/loss"] == pytest.approx(first["train/loss"], rel=0.01)
+        assert second["train/loss"] != first["train/loss"]
+
+
 def test_patience_ends_a_run_that_does_not_get_better(dots: Path, tmp_path: Path) -> None:
     optim = OptimConfig(lr=0.0, patience=2)
     config = tiny_config(dots, tmp_path, epochs=8, optim=optim)
