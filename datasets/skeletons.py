@@ -52,7 +52,27 @@ PANDA = Skeleton.from_names(
     flip_pairs=[("left_finger", "right_finger")],
 )
 
-SKELETONS = {skeleton.name: skeleton for skeleton in (PANDA,)}
+# A mirrored player is a player: all that comes in pairs changes places.
+PLAYER = Skeleton.from_names(
+    "player",
+    bones=[
+        ("head", "neck"),
+        *(
+            chain
+            for side in ("left", "right")
+            for chain in (
+                ("neck", *(f"{side}_{part}" for part in ("shoulder", "elbow", "hand"))),
+                ("neck", *(f"{side}_{part}" for part in ("hip", "knee", "foot"))),
+            )
+        ),
+    ],
+    flip_pairs=[
+        (f"left_{part}", f"right_{part}")
+        for part in ("shoulder", "elbow", "hand", "hip", "knee", "foot")
+    ],
+)
+
+SKELETONS = {skeleton.name: skeleton for skeleton in (PANDA, PLAYER)}
 
 
 def get_skeleton(name: str) -> Skeleton:
