@@ -23,6 +23,7 @@ from datasets.errors import DataError
 Method = Literal["deit", "paab", "paat", "paab+paat"]
 METHODS: tuple[Method, ...] = get_args(Method)
 Recipe = Literal["default", "paper"]
+Protocol = Literal["seen", "unseen"]
 CONFIG_NAME = "config.json"
 
 
@@ -84,7 +85,14 @@ class TrainConfig:
     seed: int = 0
     """Of the weights, the batches and everything else random."""
     views: tuple[str, ...] = ()
-    """Views to train on; all of the data set by default."""
+    """Views that take part at all; all of the data set by default."""
+    protocol: Protocol = "seen"
+    """seen: train and test on the same views; unseen: train on ego and the first third-person
+    views, test on ego and the last ones, which training never sees."""
+    train_views: int | None = None
+    """Train on ego and so many third-person views, the first ones; all by default."""
+    train_episodes: int | None = None
+    """Train on so many episodes, the first ones of the split; all by default."""
     validate_every: int = 2
     """Epochs between validations."""
     workers: int | None = None
