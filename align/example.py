@@ -9,12 +9,11 @@ import numpy as np
 from jaxtyping import Float, Int64, UInt8
 
 from align.metrics import distances
+from align.protocols import EGO
 from align.runs import Run
 from datasets.draw import draw_skeleton
 from datasets.episodes import EpisodeDataset
 from datasets.errors import DataError
-
-EGO = "ego"
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Subset
 
 from align.augment import frames_to_tensor, resize_frames
+from align.collapse import CollapseWatch, diagnose
 from align.config import TrainConfig
 from align.data import Batch, EpisodeSamples
 from align.encoder import FrameEncoder
@@ -22,7 +23,9 @@ from align.metrics import episode_metrics, mean_metrics
 from align.models import build_model
 from align.paat import mean_pose_loss
 from align.pose import pose_map_3d
+from align.protocols import training_views
 from datasets.episodes import EpisodeDataset
+from datasets.meta import DatasetMeta
 
 # Frames encoded at once in evaluation, where no activations are kept.
 EVALUATION_BATCH = 256
@@ -107,13 +110,14 @@ class AlignmentTask:
         Raises:
             DataError: Before anything is trained, when an episode cannot be used.
         """
-        views = config.views or None
+        views = training_views(config, DatasetMeta.load(root))
         self.config = config
-        self.train = EpisodeDataset(root, "train", views)
+        self.train = EpisodeDataset(root, "train", views, config.train_episodes)
         self.valid = EpisodeDataset(root, "valid", views)
         for data in (self.train, self.valid):
             data.check(config.loss.window, need_keypoints=config.uses_paab or config.uses_paat)
         self.embedder = FrameEmbedder(config, self.train)
+        self.collapse_watch = CollapseWatch()
         self.time_contrastive = build_loss(config.loss)
         samples = self._samples(0)
         frames_a_step = config.batch.episodes * samples.num_views * samples.num_times
@@ -179,11 +183,17 @@ class AlignmentTask:
         return total, logs
 
     def validate(self) -> Mapping[str, float]:
-        """Metrics over all pairs of views of the validation episodes."""
-        return mean_metrics(
-            [
-                pair
-                for i, name in enumerate(self.valid.names)
-                for pair in episode_metrics(name, self.embedder.embed_episode(self.valid, i))
-            ]
+        """Metrics over all pairs of views of the validation episodes, and signs of collapse."""
+        embeddings = {
+            name: self.embedder.embed_episode(self.valid, i)
+            for i, name in enumerate(self.valid.names)
+        }
+        metrics = mean_metrics(
+            [pair for name, views in embeddings.items() for pair in episode_metrics(name, views)]
         )
+        collapse = diagnose(embeddings.values(), metrics["alignment_error"])
+        self.collapse_watch.see(collapse)
+        return metrics | {
+            "effective_rank": collapse.effective_rank,
+            "spread": collapse.spread,
+        }

@@ -172,6 +172,7 @@ class EpisodeDataset:
         root: Path | str,
         split: str | None = None,
         views: Sequence[str] | None = None,
+        episodes: int | None = None,
     ) -> None:
         """Opens the data set under `root`.
 
@@ -179,9 +180,11 @@ class EpisodeDataset:
             root: Folder with `meta.json` and the index.
             split: `train`, `valid`, `test`, or None for all episodes.
             views: The views to read; all of the data set by default.
+            episodes: How many to read, the first ones; all of the split by default.
 
         Raises:
-            DataError: When the index, a file it names, the split or a view does not exist.
+            DataError: When the index, a file it names, the split, a view or so many episodes do
+                not exist.
         """
         self.root = Path(root)
         self.meta = DatasetMeta.load(self.root)
@@ -196,7 +199,13 @@ class EpisodeDataset:
                 f"{self.index_path} does not exist: generation has not finished. Run the command "
                 f"in {self.root / META_NAME} again; it goes on where it stopped."
             )
-        self.names, self.paths = read_index(self.index_path, split)
+        names, paths = read_index(self.index_path, split)
+        if episodes is not None and not 0 < episodes <= len(names):
+            raise DataError(
+                f"{self.root} has {len(names)} episodes in the split {split or 'all'}, "
+                f"{episodes} were asked for."
+            )
+        self.names, self.paths = names[:episodes], paths[:episodes]
 
     def __len__(self) -> int:
         """Number of episodes."""

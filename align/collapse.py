@@ -1,0 +1,140 @@
+"""Says when embeddings have collapsed: they no longer tell the moments of an episode apart.
+
+Three ways this shows. All frames of a video on one point: every frame finds the first one, and the
+alignment error is (l − 1) / (2 l) for episodes of l frames. No information about time: the error is
+that of random matching, 1/3. Embeddings on a line or less: an effective rank of one or two; alone
+that is no fault, since a clock is a line, but with a high error it says where the training went.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+log = logging.getLogger(__name__)
+
+Kind = Literal["none", "point", "line", "chance"]
+
+# Errors at least this close to random matching, or above it, are no better than it.
+_CHANCE, _NEAR_CHANCE = 1 / 3, 0.035
+# Of each other, as a share of their length: frames this near land on one point.
+_POINT_SPREAD = 1e-3
+_NEAR_POINT = 0.03
+_LINE_RANK, _LINE_ERROR = 2.0, 0.25
+
+_ADVICE: Mapping[Kind, str] = {
+    "point": "all frames of a video have nearly the same embedding (the error is that of a single "
+    "point). Try --head.whiten with --head.center, a loss that pushes frames apart (--loss.name "
+    "contrastive), or a lower --optim.lr.",
+    "line": "the embeddings vary along a line at most. Try --head.whiten, a lower "
+    "--loss.temperature or a smaller --optim.weight-decay.",
+    "chance": "matching is no better than random. Early in training that is usual. If it stays: "
+    "train longer, keep --head.center on, lighten --batch.augment, try another --optim.lr, and "
+    "look at the frames with python -m datasets.info.",
+}
+
+
+@dataclass(frozen=True)
+class Collapse:
+    """How embeddings are spread out, and whether they have collapsed.
+
+    Attributes:
+        kind: none, or the way in which they have.
+        effective_rank: Dimensions that a video's embeddings use around their mean, see
+            `effective_rank`; mean over videos.
+        spread: Root mean square distance of a video's embeddings from their mean, relative to
+            their root mean square length; mean over videos. 1 where the head centres them.
+        alignment_error: The error that the verdict rests on.
+        point_error: The error if all frames were alike, (l − 1) / (2 l).
+    """
+
+    kind: Kind
+    effective_rank: float
+    spread: float
+    alignment_error: float
+    point_error: float
+
+    @property
+    def message(self) -> str:
+        """What is wrong and what to try; empty when nothing is."""
+        if self.kind == "none":
+            return ""
+        return (
+            f"embeddings have collapsed (alignment error {self.alignment_error:.3f}, a point has "
+            f"{self.point_error:.3f}, random 0.333; effective rank {self.effective_rank:.1f}, "
+            f"spread {self.spread:.3f}): {_ADVICE[self.kind]}"
+        )
+
+
+def effective_rank(z: Float[Tensor, "frames dim"]) -> float:
+    """The entropy of the singular values' shares, exponentiated (Roy and Vetterli, 2007).
+
+    1 for frames on a line, `dim` for a round cloud; 0 where all frames are alike.
+    """
+    centred = z.double() - z.double().mean(dim=0)
+    values = torch.linalg.svdvals(centred)
+    # What rounding leaves of equal frames is no direction.
+    if values[0] <= 1e-6 * z.double().norm():
+        return 0.0
+    shares = values / values.sum()
+    return float(torch.special.entr(shares).sum().exp())
+
+
+def spread(z: Float[Tensor, "frames dim"]) -> float:
+    """Root mean square distance from the mean, relative to the root mean square length."""
+    z = z.double()
+    length = z.square().sum(dim=1).mean()
+    if length == 0:
+        return 0.0
+    return float(((z - z.mean(dim=0)).square().sum(dim=1).mean() / length).sqrt())
+
+
+def diagnose(
+    episodes: Iterable[Mapping[str, Float[Tensor, "time dim"]]], alignment_error: float
+) -> Collapse:
+    """Looks at the embeddings of every video of some episodes, and their alignment error.
+
+    Args:
+        episodes: View to embeddings, of each episode.
+        alignment_error: Mean over these episodes and all pairs of views.
+    """
+    videos = [z for views in episodes for z in views.values()]
+    if not videos:
+        raise ValueError("no embeddings to look at.")
+    rank = sum(map(effective_rank, videos)) / len(videos)
+    wide = sum(map(spread, videos)) / len(videos)
+    point = sum((len(z) - 1) / (2 * len(z)) for z in videos) / len(videos)
+    kind = _kind(alignment_error, point, rank, wide)
+    return Collapse(kind, rank, wide, alignment_error, point)
+
+
+def _kind(error: float, point: float, rank: float, wide: float) -> Kind:
+    if wide < _POINT_SPREAD or error > point - _NEAR_POINT:
+        return "point"
+    if rank < _LINE_RANK and error > _LINE_ERROR:
+        return "line"
+    return "chance" if error > _CHANCE - _NEAR_CHANCE else "none"
+
+
+class CollapseWatch:
+    """Warns in the log of a training whose validations show a collapse, once until it recovers.
+
+    The first validations of a network from scratch may well be at chance, so one alone is not told.
+    """
+
+    def __init__(self, patience: int = 2) -> None:
+        """Warns at the `patience`-th validation in a row that shows a collapse."""
+        self.patience = patience
+        self.in_a_row = 0
+
+    def see(self, collapse: Collapse) -> None:
+        """Takes note of one validation."""
+        self.in_a_row = 0 if collapse.kind == "none" else self.in_a_row + 1
+        if self.in_a_row == self.patience:
+            log.warning("%s validations in a row: %s", self.patience, collapse.message)

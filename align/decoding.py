@@ -1,0 +1,120 @@
+"""Which frame of one view answers which of another: nearest, monotone, or near in relative time.
+
+`align.metrics` takes the nearest frame, as the published metric does. Here are two ways that know
+more: dynamic time warping, whose picks never go back in time, and a search that only looks near
+the frame's own relative time. Both use what the plain metric withholds, and since two synchronized
+views are equally long, both are far better at chance level: errors are only to be compared under
+one decoding, and beside what random embeddings get under it (`chance_errors`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import combinations
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int64
+from torch import Tensor
+
+from align.metrics import distances
+
+DECODING_METRICS = ("alignment_error_dtw", "alignment_error_window")
+# Half the width of the window, as a share of the episode.
+WINDOW_RADIUS = 0.1
+
+
+def dtw_picks(
+    cost: Float[np.ndarray, "pairs rows columns"],
+) -> Int64[np.ndarray, "pairs rows"]:
+    """For each row the column that dynamic time warping pairs it with.
+
+    The path of least total cost from the first to the last frames of both views moves by one row,
+    one column or both; on a tie it prefers both, then the row. Where it pairs a row with several
+    columns, the one of least cost counts, the first of equal ones.
+    """
+    total = _accumulated(cost)
+    pairs, rows, columns = cost.shape
+    every = np.arange(pairs)
+    i, j = np.full(pairs, rows - 1), np.full(pairs, columns - 1)
+    picks = np.zeros((pairs, rows), np.int64)
+    least = np.full((pairs, rows), np.inf)
+    for _ in range(rows + columns - 1):
+        here = cost[every, i, j]
+        better = here <= least[every, i]  # walking back: an equal one is an earlier one
+        picks[every[better], i[better]] = j[better]
+        least[every, i] = np.minimum(here, least[every, i])
+        # `total` has a border of one, so total[i, j] is the cell before (i, j) in both.
+        before = np.stack([total[every, i, j], total[every, i, j + 1], total[every, i + 1, j]])
+        move = before.argmin(axis=0)
+        moving = (i > 0) | (j > 0)
+        i, j = i - (moving & (move != 2)), j - (moving & (move != 1))
+    return picks
+
+
+def _accumulated(
+    cost: Float[np.ndarray, "pairs rows columns"],
+) -> Float[np.ndarray, "pairs rows+1 columns+1"]:
+    pairs, rows, columns = cost.shape
+    total = np.full((pairs, rows + 1, columns + 1), np.inf)
+    total[:, 0, 0] = 0
+    # Cells of one anti-diagonal depend on earlier ones alone, so all are filled at once.
+    for diagonal in range(rows + columns - 1):
+        i = np.arange(max(0, diagonal - columns + 1), min(rows, diagonal + 1))
+        j = diagonal - i
+        before = np.minimum(total[:, i, j], np.minimum(total[:, i, j + 1], total[:, i + 1, j]))
+        total[:, i + 1, j + 1] = cost[:, i, j] + before
+    return total
+
+
+def window_picks(
+    cost: Float[np.ndarray, "pairs rows columns"], radius: float = WINDOW_RADIUS
+) -> Int64[np.ndarray, "pairs rows"]:
+    """For each row the nearest column at most `radius` of the episode from its relative time."""
+    _, rows, columns = cost.shape
+    place, own = np.arange(columns) / columns, np.arange(rows) / rows
+    # A frame more where rounding, or a very short episode, would leave none.
+    reach = max(radius, 0.5 / columns) + 1e-9
+    outside = np.abs(place[None, :] - own[:, None]) > reach
+    return np.where(outside, np.inf, cost).argmin(axis=2)
+
+
+def episode_decodings(
+    embeddings: Mapping[str, Float[Tensor, "time dim"]],
+) -> dict[tuple[str, str], dict[str, float]]:
+    """Alignment error of every pair of views i < j under each of DECODING_METRICS."""
+    pairs = list(combinations(embeddings, 2))
+    if not pairs:
+        return {}
+    cost = np.stack([distances(embeddings[a], embeddings[b]).cpu().numpy() for a, b in pairs])
+    return {
+        pair: dict(zip(DECODING_METRICS, errors, strict=True))
+        for pair, *errors in zip(pairs, *_errors(cost), strict=True)
+    }
+
+
+def chance_errors(lengths: Sequence[int], seed: int = 0, draws: int = 20) -> dict[str, float]:
+    """What embeddings without any information get under each decoding, by simulation.
+
+    Args:
+        lengths: Of the episodes that are averaged over.
+        seed: Of the random embeddings.
+        draws: Pairs of random views for each episode.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    found = []
+    for length in lengths:
+        views = torch.randn(2 * draws, length, 32, generator=generator)
+        cost = torch.cdist(views[:draws], views[draws:]).numpy()
+        found.append([np.mean(errors) for errors in _errors(cost)])
+    means = np.mean(found, axis=0)
+    return {name: float(value) for name, value in zip(DECODING_METRICS, means, strict=True)}
+
+
+def _errors(cost: Float[np.ndarray, "pairs time time"]) -> tuple[list[float], list[float]]:
+    length = cost.shape[1]
+    dtw, window = (
+        (np.abs(picks - np.arange(length)).mean(axis=1) / length).tolist()
+        for picks in (dtw_picks(cost), window_picks(cost))
+    )
+    return dtw, window

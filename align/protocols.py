@@ -1,0 +1,67 @@
+"""Which views a run trains on and which it is tested on: the FTPV protocols.
+
+Seen views: all views take part in training and testing. Unseen views: training sees the
+first-person view and the first third-person views; testing takes the first-person view and the
+last third-person views, which training never sees.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from align.config import Protocol, TrainConfig
+from datasets.errors import DataError
+from datasets.meta import DatasetMeta
+
+EGO = "ego"
+
+
+def training_views(config: TrainConfig, meta: DatasetMeta) -> list[str]:
+    """The views that a run trains and validates on.
+
+    Raises:
+        DataError: When fewer than two views are left, or more are asked for than there are.
+    """
+    first, third = _by_person(config.views or meta.views)
+    if config.protocol == "unseen":
+        third = third[: -held_out_views(meta.env, len(third))]
+    if config.train_views is not None:
+        if config.train_views > len(third):
+            raise DataError(
+                f"--train-views is {config.train_views}, but the protocol "
+                f"{config.protocol!r} leaves {len(third)} third-person views to train on."
+            )
+        third = third[: config.train_views]
+    return _at_least_two([*first, *third], f"training on {meta.env}, {config.protocol} views")
+
+
+def tested_views(config: TrainConfig, meta: DatasetMeta, protocol: Protocol) -> list[str]:
+    """The views that a protocol tests on, of the data set that `meta` describes.
+
+    Raises:
+        DataError: When fewer than two views are left.
+    """
+    # Views that the run chose by name may be missing in another data set that it is tested on.
+    chosen = [view for view in config.views if view in meta.views]
+    first, third = _by_person(chosen or meta.views)
+    if protocol == "unseen":
+        third = third[-held_out_views(meta.env, len(third)) :]
+    return _at_least_two([*first, *third], f"testing on {meta.env}, {protocol} views")
+
+
+def _by_person(views: Sequence[str]) -> tuple[list[str], list[str]]:
+    return [v for v in views if v == EGO], [v for v in views if v != EGO]
+
+
+def _at_least_two(views: list[str], what: str) -> list[str]:
+    if len(views) < 2:
+        raise DataError(
+            f"{what} leaves {views or 'no view'}, but aligning takes two views or more: "
+            "generate more --views, or take --protocol seen."
+        )
+    return views
+
+
+def held_out_views(env: str, third_person: int) -> int:
+    """How many third-person views the unseen protocol keeps from training: the last third."""
+    return max(1, third_person // 3)
