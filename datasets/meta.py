@@ -14,9 +14,16 @@ from datasets.skeletons import SKELETONS, Skeleton, get_skeleton
 META_NAME = "meta.json"
 MAKE_ONE = "Make one with `python -m sims.generate --env lift --views 4`."
 # What may differ between two runs that add episodes to one data set.
-_INFORMATIVE = {"command", "versions"}
+_INFORMATIVE = {"command", "versions", "preset"}
+# What a data set may lack.
+_OPTIONAL = {"preset"}
 # The fields that reading an episode rests on.
 _KINDS = {"env": str, "views": list, "skeleton": str, "image_size": int, "phases": list}
+
+
+def short_name(env: str) -> str:
+    """What files of an environment are called: its name, or the class of `package.module:Class`."""
+    return env.rpartition(":")[2]
 
 
 @dataclass(frozen=True)
@@ -34,6 +41,7 @@ class DatasetMeta:
         env_args: What robomimic needs to make the environment again.
         versions: Versions of the simulator's packages.
         command: The command that generated the data set.
+        preset: The preset that it follows, see `datasets.presets`; empty where it follows none.
     """
 
     env: str
@@ -46,6 +54,7 @@ class DatasetMeta:
     env_args: dict[str, Any] = field(default_factory=dict)
     versions: dict[str, str] = field(default_factory=dict)
     command: str = ""
+    preset: str = ""
 
     def get_skeleton(self) -> Skeleton:
         """The skeleton named by `skeleton`."""
@@ -54,7 +63,7 @@ class DatasetMeta:
     @property
     def index_name(self) -> str:
         """File name of the index that joins the episodes."""
-        return f"{self.env}.hdf5"
+        return f"{short_name(self.env)}.hdf5"
 
     def save(self, root: Path) -> None:
         """Writes `meta.json` under `root`."""
@@ -82,7 +91,7 @@ class DatasetMeta:
         if not isinstance(stored, dict):
             raise DataError(f"{path} holds no JSON object; generate the data set again.")
         known = {f.name for f in fields(cls)}
-        if missing := known - stored.keys():
+        if missing := known - _OPTIONAL - stored.keys():
             raise DataError(f"{path} lacks {sorted(missing)}; generate the data set again.")
         for name, kind in _KINDS.items():
             if not isinstance(stored[name], kind):
@@ -95,7 +104,7 @@ class DatasetMeta:
                 f"{path} names the skeleton {stored['skeleton']!r}, which is not one of "
                 f"{list(SKELETONS)}; generate the data set again."
             )
-        return cls(**{name: stored[name] for name in known})
+        return cls(**{name: stored[name] for name in known & stored.keys()})
 
     def require_same_data_set(self, other: DatasetMeta, root: Path) -> None:
         """Raises a DataError when `other` would make other episodes than those under `root`."""

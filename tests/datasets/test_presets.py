@@ -1,0 +1,46 @@
+"""The published protocol's numbers, and how an unknown name is answered."""
+
+import json
+
+import pytest
+
+from datasets.meta import DatasetMeta
+from datasets.presets import PRESETS, get_preset, usual_views
+from tests.datasets.synthetic import make_data_set
+
+
+def test_ftpv_has_the_four_sets_of_the_paper():
+    assert {env: (p.views, p.split, p.window) for env, p in PRESETS["ftpv"].items()} == {
+        "pick": (9, (10, 5, 5), 3),
+        "minecraft": (8, (4, 2, 2), 3),
+        "can": (4, (200, 50, 50), 2),
+        "lift": (4, (200, 50, 50), 2),
+    }
+    assert get_preset("ftpv", "lift").episodes == 300
+
+
+@pytest.mark.parametrize("env", PRESETS["ftpv"])
+def test_unseen_views_are_tested_on_only(env):
+    preset = get_preset("ftpv", env)
+    assert preset.env == env
+    assert preset.train_views + preset.test_views == preset.views == usual_views(env)
+    assert min(preset.train_views, preset.test_views) >= 1
+
+
+def test_unknown_names_are_answered_with_valid_ones():
+    with pytest.raises(ValueError, match="'ftvp'; did you mean 'ftpv'"):
+        get_preset("ftvp", "lift")
+    with pytest.raises(ValueError, match="nothing for 'door', only for pick, minecraft"):
+        get_preset("ftpv", "door")
+    assert usual_views("door") == 4
+
+
+def test_the_preset_is_kept_with_the_data_set_and_may_be_missing(tmp_path):
+    root = make_data_set(tmp_path / "dots", episodes=1)
+    path = root / "meta.json"
+    stored = json.loads(path.read_text())
+    path.write_text(json.dumps({**stored, "preset": "ftpv"}))
+    assert DatasetMeta.load(root).preset == "ftpv"
+    del stored["preset"]
+    path.write_text(json.dumps(stored))
+    assert DatasetMeta.load(root).preset == ""
