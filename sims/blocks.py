@@ -1,0 +1,167 @@
+"""The back end `blocks`: a block world of our own, simulated in NumPy and drawn by Panda3D."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+from typing import Any
+
+import numpy as np
+from jaxtyping import Bool, Float, UInt8
+
+from datasets.cameras import Camera
+from sims import rig
+from sims.blocks_route import find_route
+from sims.blocks_scene import HIDDEN_FROM_EGO, BlocksScene
+from sims.blocks_textures import Kind
+from sims.blocks_walk import Body, advance
+from sims.blocks_world import ARENA_RADIUS, ORIGIN, World, make_world
+from sims.env import EGO
+from sims.player import KEYPOINTS, PARTS, PlayerPose, player_boxes
+from sims.rays import blocks_hit, boxes_hit
+
+EGO_FOVY_DEGREES = 70.0
+# Third-person cameras: all around, from eye level to a tower's, near and far.
+ELEVATION_DEGREES = (8.0, 56.0)
+DISTANCE = (9.0, 14.0)
+# The lowest ground and the head of a player on the highest.
+HEIGHTS = (-1.0, 2.3)
+
+
+def third_person_cameras(num_views: int, size: int) -> list[Camera]:
+    """Cameras around the arena, each with all of it in its picture.
+
+    Args:
+        num_views: How many.
+        size: Height and width of the images in pixels.
+    """
+    around = np.linspace(0, 2 * np.pi, 16, endpoint=False)
+    rim = ARENA_RADIUS * np.stack([np.cos(around), np.sin(around)], axis=1)
+    workspace = np.concatenate([np.column_stack([rim, np.full(16, z)]) for z in HEIGHTS])
+    cameras = []
+    for i in range(num_views):
+        azimuth = 2 * np.pi * (i + 0.3) / num_views
+        # Multiples of two irrational numbers, so that height and distance go their own ways.
+        elevation = np.radians(np.interp(i * rig.GOLDEN_RATIO % 1, (0, 1), ELEVATION_DEGREES))
+        distance = np.interp((0.5 + i * np.sqrt(2)) % 1, (0, 1), DISTANCE)
+        flat = np.cos(elevation)
+        direction = [flat * np.cos(azimuth), flat * np.sin(azimuth), np.sin(elevation)]
+        position = distance * np.array(direction) + [0, 0, 1.0]
+        cameras.append(rig.frame(position, workspace, size))
+    return cameras
+
+
+class BlocksBackend:
+    """See `sims.minecraft_backend.Backend`."""
+
+    can_restore = True
+
+    def __init__(self, views: tuple[str, ...], size: int) -> None:
+        """Opens the renderer.
+
+        Raises:
+            SimulatorError: When Panda3D or a library of the system is missing.
+        """
+        self._size = size
+        self._scene = BlocksScene(views, size)
+        self._fixed = dict(zip(views[1:], third_person_cameras(len(views) - 1, size), strict=True))
+        # A keypoint may be seen on its own parts, and on no part that the view does not draw.
+        own = np.array(
+            [[part in place.own_parts for part in PARTS] for place in KEYPOINTS.values()]
+        )
+        drawn = np.array([part not in HIDDEN_FROM_EGO for part in PARTS])
+        whole = np.array([place.part in HIDDEN_FROM_EGO for place in KEYPOINTS.values()])
+        self._own = {view: own & (drawn | (view != EGO)) for view in views}
+        self._drawn = {view: drawn | (view != EGO) for view in views}
+        self._shown = {view: ~whole | (view != EGO) for view in views}
+        self.begin(seed=0)
+
+    def begin(self, seed: int) -> None:
+        """Begins an episode; the world is not drawn before a picture is asked for."""
+        self._world: World = make_world(np.random.default_rng(seed))
+        self._solid = self._world.blocks != Kind.AIR
+        start = self._world.start
+        self._body = Body(*(float(value) for value in start), yaw=self._world.start_yaw)
+        self._loaded = False
+
+    def act(self, action: Float[np.ndarray, 5]) -> None:
+        """Lets a time step pass."""
+        self._body = advance(self._world, self._body, action)
+
+    def player(self) -> PlayerPose:
+        """The player's body."""
+        return self._body.pose
+
+    def goal(self) -> Float[np.ndarray, 3]:
+        """The middle of the goal block, in metres."""
+        return self._world.goal
+
+    def struck(self) -> bool:
+        """Whether a stroke has met the goal."""
+        return bool(self._body.struck)
+
+    def route(self) -> Float[np.ndarray, "points 2"]:
+        """Points to pass from the player to the goal."""
+        return find_route(self._world, self.player().position)
+
+    def cameras(self) -> dict[str, Camera]:
+        """The camera at the eyes, then the fixed ones."""
+        pose = self.player()
+        up = np.array([0.0, 0, 1])
+        ego = Camera.look_at(
+            pose.eyes, pose.eyes + pose.look, up, EGO_FOVY_DEGREES, self._size, self._size
+        )
+        return {EGO: ego, **self._fixed}
+
+    def render(self) -> dict[str, UInt8[np.ndarray, "height width 3"]]:
+        """Pictures of the present state."""
+        return self._drawing().render(player_boxes(self.player()), self.struck(), self.cameras())
+
+    def actor_masks(self) -> dict[str, Bool[np.ndarray, "height width"]]:
+        """The pixels that show the player."""
+        return self._drawing().masks(player_boxes(self.player()), self.struck(), self.cameras())
+
+    def _drawing(self) -> BlocksScene:
+        if not self._loaded:
+            self._scene.load(self._world)
+            self._loaded = True
+        return self._scene
+
+    def visible(
+        self, keypoints: Float[np.ndarray, "keypoints 3"]
+    ) -> dict[str, Bool[np.ndarray, " keypoints"]]:
+        """Which keypoints each view sees.
+
+        As a joint lies inside the body, it counts as visible when the first surface on the ray to
+        it belongs to one of the parts that meet there.
+        """
+        cameras = self.cameras()
+        count = len(keypoints)
+        origins = np.repeat([camera.position for camera in cameras.values()], count, axis=0)
+        points = np.tile(keypoints, (len(cameras), 1))
+        parts = boxes_hit(origins, points, player_boxes(self.player()))
+        parts = parts.reshape(len(cameras), count, len(PARTS))
+        blocks = blocks_hit(origins, points, self._solid, ORIGIN).reshape(len(cameras), count)
+        seen = {}
+        for (view, camera), hit, block in zip(cameras.items(), parts, blocks, strict=True):
+            own = np.where(self._own[view], hit, np.inf).min(axis=1)
+            other = np.where(self._drawn[view] & ~self._own[view], hit, np.inf).min(axis=1)
+            hidden = (np.minimum(other, block) < own) | ~np.isfinite(own)
+            inside = camera.contains(camera.project(keypoints)[0])
+            seen[view] = inside & ~hidden & self._shown[view]
+        return seen
+
+    def state(self) -> Float[np.ndarray, " state"]:
+        """The body's state."""
+        return self._body.to_array()
+
+    def set_state(self, state: Float[np.ndarray, " state"]) -> None:
+        """Restores a state of the present episode."""
+        self._body = Body.from_array(state)
+
+    def describe(self) -> dict[str, Any]:
+        """The renderer's version."""
+        return {"panda3d": version("panda3d")}
+
+    def close(self) -> None:
+        """Frees the renderer."""
+        self._scene.close()
