@@ -79,8 +79,8 @@ class BlocksBackend:
         """Begins an episode; the world is not drawn before a picture is asked for."""
         self._world: World = make_world(np.random.default_rng(seed))
         self._solid = self._world.blocks != Kind.AIR
-        start = self._world.start
-        self._body = Body(*(float(value) for value in start), yaw=self._world.start_yaw)
+        x, y, z = self._world.start.tolist()
+        self._body = Body(x, y, z, self._world.start_yaw)
         self._loaded = False
 
     def act(self, action: Float[np.ndarray, 5]) -> None:

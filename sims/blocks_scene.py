@@ -10,7 +10,7 @@ from functools import lru_cache
 from typing import Any
 
 import numpy as np
-from jaxtyping import Bool, Float, UInt8
+from jaxtyping import Bool, UInt8
 
 from datasets.cameras import Camera
 from sims.blocks_mesh import Quads, block_quads, part_quads, skin_atlas
@@ -207,9 +207,12 @@ class BlocksScene:
     def _aim(self, view: str, camera: Camera) -> None:
         core = self._core
         lens = core.PerspectiveLens()
-        focal = camera.intrinsics[[0, 1], [0, 1]]
-        width, height = 2 * np.degrees(np.arctan(self.size / 2 / focal))
-        lens.set_fov(width, height)
+        # The renderer spreads a picture of n pixels over n - 0.5 of them from the upper left on:
+        # a film that is smaller by as much, and shifted by half of that, undoes it.
+        film = self.size - 0.5
+        lens.set_film_size(film, film)
+        lens.set_film_offset(-0.25, 0.25)
+        lens.set_focal_length(float(camera.intrinsics[1, 1]))
         lens.set_near_far(NEAR, FAR)
         path = self._cameras[view]
         path.node().set_lens(lens)

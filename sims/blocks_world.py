@@ -161,7 +161,8 @@ def _add_trees(blocks: np.ndarray, heights: np.ndarray, rng: np.random.Generator
         if len(planted) and np.abs(planted - cell).max(axis=1).min() < 4:
             continue
         crown = Kind.BLOSSOM if rng.random() < 0.18 else Kind.LEAVES
-        _plant(blocks, *cell, heights[tuple(cell)], crown, rng)
+        x, y = cell
+        _plant(blocks, x, y, heights[x, y], crown, rng)
         planted = np.vstack([planted, cell])
 
 
