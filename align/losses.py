@@ -9,18 +9,31 @@ nothing says which of their moments correspond.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 import torch
 import torch.nn.functional as F
 from einops import rearrange
-from jaxtyping import Float, Int64
+from jaxtyping import Float
 from torch import Tensor
+from typing_extensions import assert_never
 
-LossName = Literal["contrastive", "n_pairs", "margin_triplet", "published_triplet"]
-Embeddings = Float[Tensor, "episodes views times dim"]
-Times = Int64[Tensor, "episodes times"]
+from align.soft_dtw import SoftDtwConfig, lav
+from align.step import Embeddings, Times, mean_where, ordered_view_pairs, time_gaps
+from align.tcc import TccConfig, tcc
+from align.time_reversed import TimeReversedConfig, time_reversed
+
+LossName = Literal[
+    "contrastive",
+    "n_pairs",
+    "margin_triplet",
+    "single_view_triplet",
+    "published_triplet",
+    "tcc",
+    "soft_dtw",
+    "time_reversed",
+]
 
 
 @dataclass(frozen=True)
@@ -28,21 +41,31 @@ class LossConfig:
     """Which loss, and its constants; each constant concerns the losses named in its line."""
 
     name: LossName = "contrastive"
-    """contrastive: soft multi-positive; n_pairs and margin_triplet: TCN's; published_triplet:
-    the recipe of 3DTRL."""
+    """contrastive: soft multi-positive; n_pairs, margin_triplet and single_view_triplet: TCN's;
+    published_triplet: the recipe of 3DTRL; tcc: cycle-back regression; soft_dtw: LAV's;
+    time_reversed: AE2's."""
     window: int = 2
-    """Time steps around an anchor within which frames are not negatives."""
+    """Time steps around an anchor within which frames are not negatives; twice as many for
+    single_view_triplet."""
     temperature: float = 0.1
     """contrastive, n_pairs: divides the similarities."""
     sigma: float = 1.0
     """contrastive: width in time steps of the Gaussian that spreads the positives; 0 takes only
     the same time in the other views."""
     margin: float = 0.2
-    """margin_triplet."""
+    """margin_triplet, single_view_triplet."""
     published_margin: float = 30.0
     """published_triplet."""
     l2: float = 0.0005
     """n_pairs: weight of the embeddings' squared norm, which TCN does not normalise."""
+    tcc: TccConfig = field(default_factory=TccConfig)
+    soft_dtw: SoftDtwConfig = field(default_factory=SoftDtwConfig)
+    time_reversed: TimeReversedConfig = field(default_factory=TimeReversedConfig)
+
+    @property
+    def negatives_from(self) -> int:
+        """Frames more than so many time steps apart are negatives; an episode must have some."""
+        return 2 * self.window if self.name == "single_view_triplet" else self.window
 
 
 def build_loss(config: LossConfig) -> Callable[[Embeddings, Times], Float[Tensor, ""]]:
@@ -56,10 +79,20 @@ def build_loss(config: LossConfig) -> Callable[[Embeddings, Times], Float[Tensor
             return lambda z, times: n_pairs(z, times, config.window, config.temperature, config.l2)
         case "margin_triplet":
             return lambda z, times: margin_triplet(z, times, config.window, config.margin)
+        case "single_view_triplet":
+            return lambda z, times: single_view_triplet(z, times, config.window, config.margin)
         case "published_triplet":
             return lambda z, times: published_triplet(
                 z, times, config.window, config.published_margin
             )
+        case "tcc":
+            return lambda z, times: tcc(z, times, config.tcc)
+        case "soft_dtw":
+            return lambda z, times: lav(z, times, config.window, config.soft_dtw)
+        case "time_reversed":
+            return lambda z, times: time_reversed(z, times, config.time_reversed)
+        case _:
+            assert_never(config.name)
 
 
 def contrastive(
@@ -75,11 +108,11 @@ def contrastive(
     """
     z = F.normalize(z, dim=-1)
     similarity = torch.einsum("eitd,ejsd->eijts", z, z) / temperature
-    gap = _gap(times)
+    gap = time_gaps(times)
     target = torch.exp(-0.5 * (gap / sigma).square()) if sigma > 0 else (gap == 0).float()
     target = target.masked_fill(gap > window, 0)
     target = (target / target.sum(-1, keepdim=True)).to(similarity.dtype)
-    i, j = _ordered_view_pairs(z.shape[1], z.device)
+    i, j = ordered_view_pairs(z.shape[1], z.device)
     log_probability = similarity[:, i, j].log_softmax(dim=-1)
     return -(target[:, None] * log_probability).sum(-1).mean()
 
@@ -93,10 +126,10 @@ def n_pairs(
     the class; frames of that view within the window of it are left out.
     """
     similarity = torch.einsum("eitd,ejsd->eijts", z, z) / temperature
-    gap = _gap(times)
+    gap = time_gaps(times)
     left_out = (gap > 0) & (gap <= window)
     similarity = similarity.masked_fill(left_out[:, None, None], -torch.inf)
-    i, j = _ordered_view_pairs(z.shape[1], z.device)
+    i, j = ordered_view_pairs(z.shape[1], z.device)
     log_probability = similarity[:, i, j].log_softmax(dim=-1)
     same_time = log_probability.diagonal(dim1=-2, dim2=-1)
     return -same_time.mean() + l2 * z.square().sum(-1).mean()
@@ -110,15 +143,33 @@ def margin_triplet(z: Embeddings, times: Times, window: int, margin: float) -> F
     """
     z = F.normalize(z, dim=-1)
     squared = 2 - 2 * torch.einsum("eitd,ejsd->eijts", z, z)
-    i, j = _ordered_view_pairs(z.shape[1], z.device)
+    i, j = ordered_view_pairs(z.shape[1], z.device)
     squared = squared[:, i, j]
     positive = squared.diagonal(dim1=-2, dim2=-1)
-    far = (_gap(times) > window)[:, None].expand_as(squared)
+    far = (time_gaps(times) > window)[:, None].expand_as(squared)
     semi_hard = far & (squared > positive[..., None])
     nearest_semi_hard = squared.masked_fill(~semi_hard, torch.inf).amin(-1)
     farthest = squared.masked_fill(~far, -torch.inf).amax(-1)
     negative = torch.where(semi_hard.any(-1), nearest_semi_hard, farthest)
-    return _mean_where(F.relu(positive - negative + margin), far.any(-1))
+    return mean_where(F.relu(positive - negative + margin), far.any(-1))
+
+
+def single_view_triplet(
+    z: Embeddings, times: Times, window: int, margin: float
+) -> Float[Tensor, ""]:
+    """Single-view TCN on unit vectors: the views of a step count as so many videos.
+
+    Positives lie within the window of an anchor, negatives beyond twice the window, in the same
+    view; averaged over all such triplets of the step.
+    """
+    z = F.normalize(z, dim=-1)
+    squared = 2 - 2 * z @ z.transpose(-1, -2)
+    gap = time_gaps(times)
+    near, far = (gap > 0) & (gap <= window), gap > 2 * window
+    # (episodes, views, anchor, positive, 1) against (…, anchor, 1, negative).
+    hinge = F.relu(squared[..., :, None] - squared[..., None, :] + margin)
+    triplets = near[:, None, :, :, None] & far[:, None, :, None, :]
+    return mean_where(hinge, triplets.expand_as(hinge))
 
 
 def published_triplet(z: Embeddings, times: Times, window: int, margin: float) -> Float[Tensor, ""]:
@@ -129,7 +180,7 @@ def published_triplet(z: Embeddings, times: Times, window: int, margin: float) -
     push, above `margin`. Averaged over all such triplets of all pairs of views of the step.
     """
     views = z.shape[1]
-    gap = _gap(times)
+    gap = time_gaps(times)
     near = (gap > 0) & (gap <= window)
     far = gap > window
     flat = rearrange(z, "e v t d -> e (v t) d")
@@ -146,28 +197,12 @@ def published_triplet(z: Embeddings, times: Times, window: int, margin: float) -
     push = within1 + within2 + across + back
     hinge = F.relu(pull[..., None] - push[..., None, :] + margin)
     triplets = near[:, None, :, :, None] & far[:, None, :, None, :]
-    return _mean_where(hinge, triplets.expand_as(hinge))
+    return mean_where(hinge, triplets.expand_as(hinge))
 
 
 def count_triplets(times: Times, views: int, window: int) -> int:
     """Number of (pair of views, anchor, positive, negative) that a step's frames make."""
-    gap = _gap(times)
+    gap = time_gaps(times)
     near = ((gap > 0) & (gap <= window)).sum(-1)
     far = (gap > window).sum(-1)
     return int((near * far).sum()) * views * (views - 1) // 2
-
-
-def _gap(times: Times) -> Int64[Tensor, "episodes times times"]:
-    return (times[:, :, None] - times[:, None, :]).abs()
-
-
-def _ordered_view_pairs(views: int, device: torch.device) -> tuple[Tensor, Tensor]:
-    if views < 2:
-        raise ValueError("a multi-view loss needs two views or more in a step.")
-    i, j = torch.nonzero(~torch.eye(views, dtype=torch.bool, device=device), as_tuple=True)
-    return i, j
-
-
-def _mean_where(values: Tensor, mask: Tensor) -> Float[Tensor, ""]:
-    """Mean over the True entries; 0, with a gradient of 0, when there are none."""
-    return (values.nan_to_num(posinf=0, neginf=0) * mask).sum() / mask.sum().clamp(min=1)
