@@ -3,9 +3,17 @@
 from __future__ import annotations
 
 import os
+import platform
+import re
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+import psutil
+
+# Seconds without a write after which a temporary file of another machine is taken for abandoned.
+ABANDONED_AFTER = 3600.0
 
 
 @contextmanager
@@ -16,8 +24,8 @@ def atomic_path(path: Path) -> Iterator[Path]:
     one. When the block raises, the temporary file is removed and `path` is untouched.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    # The process id keeps two writers of one file apart; the leading dot hides it from globs.
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    # Process and machine keep two writers of one file apart; the leading dot hides it from globs.
+    temporary = path.with_name(f".{path.name}.{os.getpid()}@{platform.node()}.tmp")
     try:
         yield temporary
         descriptor = os.open(temporary, os.O_RDONLY)
@@ -28,3 +36,23 @@ def atomic_path(path: Path) -> Iterator[Path]:
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Removes the temporary files of killed processes; what a live one is writing stays.
+
+    Of a process on another machine nothing is known, so its file goes when it is an hour old.
+    """
+    for temporary in folder.glob(".*.tmp"):
+        if _abandoned(temporary):
+            temporary.unlink(missing_ok=True)
+
+
+def _abandoned(temporary: Path) -> bool:
+    writer = re.fullmatch(r"\..+\.(\d+)@(.+)\.tmp", temporary.name)
+    if writer and writer[2] == platform.node():
+        return not psutil.pid_exists(int(writer[1]))
+    try:
+        return time.time() - temporary.stat().st_mtime > ABANDONED_AFTER
+    except FileNotFoundError:
+        return False  # its writer has just finished

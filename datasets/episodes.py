@@ -9,6 +9,7 @@ A data set is a folder:
 
 from __future__ import annotations
 
+import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -18,12 +19,13 @@ import h5py
 import numpy as np
 from jaxtyping import Bool, Float, UInt8
 
-from datasets.atomic import atomic_path
+from datasets.atomic import atomic_path, remove_leftovers
 from datasets.cameras import Camera
 from datasets.checks import OVER_TIME, check_episode, open_episode, require_fit
 from datasets.errors import DataError
 from datasets.index import read_index, read_split_sizes, write_index
 from datasets.meta import META_NAME, DatasetMeta
+from datasets.seal import SEAL_SIZE, seal
 
 SPLITS = ("train", "valid", "test")
 EPISODE_FOLDER = "episodes"
@@ -110,9 +112,9 @@ class EpisodeWriter:
         return {int(path.stem) for path in files if path.stem.isdecimal()}
 
     def remove_leftovers(self) -> None:
-        """Removes temporary files of a killed run; call it when no one else is writing."""
-        for path in [*self.root.glob(".*.tmp"), *self.path(0).parent.glob(".*.tmp")]:
-            path.unlink()
+        """Removes temporary files of killed runs; what a live one is writing stays."""
+        for folder in (self.root, self.path(0).parent):
+            remove_leftovers(folder)
 
     def write(self, index: int, episode: Episode) -> Path:
         """Writes one episode; the same episode gives the same bytes.
@@ -122,7 +124,9 @@ class EpisodeWriter:
         """
         require_fit(index, episode, self.meta)
         path = self.path(index)
-        with atomic_path(path) as temporary, h5py.File(temporary, "w") as file:
+        # Made in memory: when a disk is full, HDF5 may neither finish nor close a file on it.
+        content = io.BytesIO()
+        with h5py.File(content, "w", userblock_size=SEAL_SIZE) as file:
             file.attrs["num_samples"] = len(episode)
             file.attrs["seed"] = episode.seed
             file.attrs["success"] = episode.success
@@ -147,6 +151,8 @@ class EpisodeWriter:
                 camera = file.create_group(f"cameras/{view}")
                 camera["intrinsics"] = episode.intrinsics[view]
                 camera["world_to_camera"] = episode.world_to_camera[view]
+        with atomic_path(path) as temporary:
+            temporary.write_bytes(seal(content.getvalue()))
         return path
 
     def write_index(self, splits: Mapping[str, Sequence[int]]) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
 from collections import Counter
@@ -38,7 +39,9 @@ def write_index(
     counts = Counter(index for members in splits.values() for index in members)
     if repeated := sorted(index for index, count in counts.items() if count > 1):
         raise ValueError(f"episodes {repeated} are in more than one split, or twice in one.")
-    with atomic_path(path) as temporary, h5py.File(temporary, "w") as file:
+    # Made in memory: when a disk is full, HDF5 may neither finish nor close a file on it.
+    content = io.BytesIO()
+    with h5py.File(content, "w") as file:
         data = file.create_group("data")
         total = 0
         for index in sorted(counts):
@@ -51,6 +54,8 @@ def write_index(
         for split, members in splits.items():
             names = np.array([f"demo_{index}" for index in members], dtype="S")
             file.create_dataset(f"mask/{split}", data=names if len(names) else np.empty(0, "S1"))
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(content.getvalue())
 
 
 def read_index(path: Path, split: str | None) -> tuple[list[str], list[Path]]:

@@ -1,4 +1,5 @@
 import os
+import platform
 import signal
 import subprocess
 import sys
@@ -9,7 +10,7 @@ import h5py
 import numpy as np
 import pytest
 
-from datasets.atomic import atomic_path
+from datasets.atomic import ABANDONED_AFTER, atomic_path, remove_leftovers
 from datasets.episodes import EpisodeDataset, EpisodeWriter
 from tests.datasets.synthetic import make_episode, make_meta
 
@@ -35,6 +36,25 @@ def test_an_exception_leaves_the_old_file_and_nothing_else(tmp_path):
     assert os.listdir(tmp_path) == ["file.txt"]
 
 
+def test_leftovers_of_dead_processes_go_and_those_of_live_ones_stay(tmp_path):
+    dead = subprocess.Popen([sys.executable, "-c", ""])
+    dead.wait()
+    live, machine = os.getpid(), platform.node()
+    names = {
+        f".a.hdf5.{dead.pid}@{machine}.tmp": False,
+        f".b.hdf5.{live}@{machine}.tmp": True,
+        f".c.hdf5.{dead.pid}@elsewhere.tmp": True,
+        f".d.hdf5.{live}@elsewhere.old.tmp": False,
+        "e.tmp": True,
+    }
+    for name in names:
+        (tmp_path / name).touch()
+    long_ago = time.time() - 2 * ABANDONED_AFTER
+    os.utime(tmp_path / f".d.hdf5.{live}@elsewhere.old.tmp", (long_ago, long_ago))
+    remove_leftovers(tmp_path)
+    assert set(os.listdir(tmp_path)) == {name for name, stays in names.items() if stays}
+
+
 def test_an_exception_while_writing_an_episode_leaves_nothing(tmp_path, monkeypatch):
     meta = make_meta(size=8)
     writer = EpisodeWriter(tmp_path, meta)
@@ -48,8 +68,8 @@ def test_an_exception_while_writing_an_episode_leaves_nothing(tmp_path, monkeypa
     monkeypatch.setattr(h5py.Group, "create_dataset", full_disk)
     with pytest.raises(OSError, match="No space left"):
         writer.write(0, make_episode(meta, 0))
-    assert os.listdir(tmp_path / "episodes") == []
     assert writer.done() == set()
+    assert os.listdir(tmp_path) == ["meta.json"]
 
 
 WRITE_FOREVER = """
@@ -78,8 +98,13 @@ def kill_while_writing(root: Path) -> None:
             whole = list((root / "episodes").glob("0*.hdf5"))
             begun = [p for p in (root / "episodes").glob(".*.tmp") if p.stat().st_size > 0]
             if whole and begun:
-                break
-            time.sleep(0.001)
+                # Stopped first: between a look and a kill the file might be finished.
+                os.kill(process.pid, signal.SIGSTOP)
+                os.waitpid(process.pid, os.WUNTRACED)
+                if begun[0].exists():
+                    break
+                os.kill(process.pid, signal.SIGCONT)
+            time.sleep(0.0005)
     finally:
         os.kill(process.pid, signal.SIGKILL)
         assert process.wait(timeout=10) == -signal.SIGKILL

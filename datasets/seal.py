@@ -1,0 +1,51 @@
+"""Seals: a file of ours says at its beginning what the rest of its bytes must add up to.
+
+A seal is HDF5's user block: bytes before the file proper that HDF5 leaves to the application, so
+that every reader of HDF5 opens a sealed file as it is. Reading a file to compare its seal takes a
+thousandth of the time that decoding its frames takes. A file that was edited no longer fits.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+from datasets.errors import DataError
+
+# The smallest user block that HDF5 has.
+SEAL_SIZE = 512
+HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
+
+
+def _seal_of(content: bytes) -> bytes:
+    # A line that a person can check: `tail -c +513 FILE | sha256sum`.
+    line = f"posealign episode\nsha256 {hashlib.sha256(content).hexdigest()}\n"
+    return line.encode().ljust(SEAL_SIZE, b"\0")
+
+
+def seal(file: bytes) -> bytes:
+    """Fills in the user block of an HDF5 file that was made with `userblock_size=SEAL_SIZE`.
+
+    Raises:
+        ValueError: When the file has no such user block.
+    """
+    if file[SEAL_SIZE : SEAL_SIZE + len(HDF5_SIGNATURE)] != HDF5_SIGNATURE:
+        raise ValueError(f"the file has no user block of {SEAL_SIZE} bytes.")
+    return _seal_of(file[SEAL_SIZE:]) + file[SEAL_SIZE:]
+
+
+def require_intact(path: Path) -> bool:
+    """Compares a file with its seal.
+
+    Returns:
+        Whether the file has a seal; files from before there were seals, or by others, have none.
+
+    Raises:
+        DataError: When the bytes are not those that were sealed.
+    """
+    file = path.read_bytes()
+    if file.startswith(HDF5_SIGNATURE):
+        return False
+    if file[:SEAL_SIZE] != _seal_of(file[SEAL_SIZE:]):
+        raise DataError(f"{path} is damaged: its bytes are not those that were written.")
+    return True
