@@ -27,7 +27,8 @@ from align.checkpoint import CheckpointError
 from align.cli import interruptible, parse_recipe, set_up_logging, user_errors
 from align.config import METHODS, Method, TrainConfig, recipe
 from align.engine import NonFiniteLossError, finished, read_history
-from align.evaluate import evaluate, evaluation_path
+from align.evaluate import evaluate
+from align.evaluation import evaluation_path
 from align.report import REPORT_NAME, summary_of, write_report
 from align.runs import load_runs
 from align.summary import markdown_table

@@ -2,141 +2,190 @@
 
     python -m align.evaluate runs/paab_lift_20260101-120000
     python -m align.evaluate runs/* --split valid
+    python -m align.evaluate runs/… --protocol unseen     # views that training did not see
+    python -m align.evaluate runs/… --data data/can       # another world
 
-Writes `evaluation/<split>.json` (the means and every pair of views of every episode) and
-`evaluation/<split>_embeddings.safetensors` (`<episode>/<view>` to (time, dim)) into the run.
+Writes `evaluation/<name>.json` (the means and every pair of views of every episode) and
+`evaluation/<name>_embeddings.safetensors` (`<episode>/<view>` to (time, dim)) into the run; the
+name is the split, then the protocol and the data set where they are not those of the run.
 """
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict, dataclass
+import logging
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
 import torch
 import tyro
-from safetensors.torch import load_file, save_file
 from torch import Tensor
 from tqdm import tqdm
 
 from align.checkpoint import CheckpointError, load_checkpoint
 from align.cli import set_up_logging, user_errors
-from align.config import TrainConfig
-from align.metrics import METRICS, PairResult, episode_metrics, mean_metrics
+from align.collapse import diagnose
+from align.config import Protocol, TrainConfig
+from align.decoding import episode_decodings
+from align.evaluation import Evaluation
+from align.metric_names import GROUPS
+from align.metrics import PairResult, episode_metrics, mean_metrics
+from align.phase_metrics import PhaseEpisode, PhaseResult, mean_phase_metrics, phase_metrics
+from align.protocols import tested_views
 from align.task import FrameEmbedder
-from datasets.atomic import atomic_path
 from datasets.episodes import EpisodeDataset
 from datasets.errors import DataError
+from datasets.meta import DatasetMeta
+
+log = logging.getLogger(__name__)
 
 Checkpoint = Literal["best", "last"]
 Split = Literal["test", "valid", "train"]
+LABELLED_EPISODES = 10
 
 
-@dataclass(frozen=True)
-class Evaluation:
-    """Metrics and embeddings of one run on one split."""
-
-    run: Path
-    split: str
-    method: str
-    data: Path
-    seed: int
-    metrics: dict[str, float]
-    pairs: list[PairResult]
-
-    @property
-    def path(self) -> Path:
-        """Where it is stored."""
-        return evaluation_path(self.run, self.split)
-
-    def embeddings(self) -> dict[str, dict[str, Tensor]]:
-        """Episode to view to embeddings (time, dim)."""
-        stored: dict[str, dict[str, Tensor]] = {}
-        for name, value in load_file(_embeddings_path(self.path)).items():
-            episode, view = name.split("/")
-            stored.setdefault(episode, {})[view] = value
-        return stored
-
-    def save(self, embeddings: dict[str, dict[str, Tensor]]) -> None:
-        """Writes the embeddings, then the metrics: a metrics file means that both are there."""
-        flat = {
-            f"{e}/{v}": z.contiguous() for e, views in embeddings.items() for v, z in views.items()
-        }
-        with atomic_path(_embeddings_path(self.path)) as temporary:
-            save_file(flat, temporary)
-        stored = asdict(self) | {"run": str(self.run), "data": str(self.data)}
-        with atomic_path(self.path) as temporary:
-            temporary.write_text(json.dumps(stored, indent=1) + "\n")
-
-
-def evaluation_path(run: Path, split: str) -> Path:
-    """Where the evaluation of a run on a split is stored."""
-    return run / "evaluation" / f"{split}.json"
-
-
-def _embeddings_path(path: Path) -> Path:
-    return path.with_name(f"{path.stem}_embeddings.safetensors")
-
-
-def load_evaluation(run: Path, split: str = "test") -> Evaluation:
-    """Reads the stored evaluation of a run.
-
-    Raises:
-        DataError: When the run has not been evaluated on the split.
-    """
-    path = evaluation_path(run, split)
-    if not path.exists():
-        raise DataError(
-            f"{path} does not exist. Make it with `python -m align.evaluate {run} --split {split}`."
-        )
-    stored = json.loads(path.read_text())
-    pairs = [PairResult(**pair) for pair in stored.pop("pairs")]
-    # The folder may have been moved or copied since.
-    return Evaluation(**stored | {"run": run, "data": Path(stored["data"]), "pairs": pairs})
+def evaluation_name(
+    config: TrainConfig, split: Split, data: Path | None = None, protocol: Protocol | None = None
+) -> str:
+    """Under which name an evaluation of a run with this configuration is stored."""
+    name: str = split
+    if protocol not in (None, config.protocol):
+        name += f"_{protocol}"
+    if data is not None and (config.data is None or data.resolve() != config.data.resolve()):
+        name += f"_on_{data.resolve().name}"
+    return name
 
 
 def evaluate(
-    run: Path, split: Split = "test", checkpoint: Checkpoint = "best", progress: bool = True
+    run: Path,
+    split: Split = "test",
+    checkpoint: Checkpoint = "best",
+    progress: bool = True,
+    *,
+    data: Path | None = None,
+    protocol: Protocol | None = None,
+    labelled_episodes: int = LABELLED_EPISODES,
 ) -> Evaluation:
-    """Embeds every frame of a split once and measures all pairs of views.
+    """Embeds every frame of a split once, measures all pairs of views, and stores the result.
 
     Args:
         run: A folder made by `align.train`.
         split: Which episodes.
         checkpoint: best: lowest validation alignment error; last: the end of training.
         progress: Whether to draw a progress bar.
+        data: Another data set than the run's own.
+        protocol: Which views to test on; the run's own by default.
+        labelled_episodes: Training episodes that the phase metrics learn from, the first ones; 0
+            leaves these metrics out.
 
     Raises:
-        DataError: When the run or its data cannot be used.
+        DataError: When the run or its data cannot be used, or do not fit each other.
         CheckpointError: When the checkpoint is missing, truncated or of another model.
     """
     config = TrainConfig.load(run)
-    if config.data is None:
-        raise DataError(f"{run}/config.json names no data set; train again.")
-    data = EpisodeDataset(config.data, split, config.views or None)
-    data.check(need_keypoints=config.uses_paab)
-    if not len(data):
-        raise DataError(f"{config.data} has no episodes in its {split} split.")
-    embedder = FrameEmbedder(config, data)
+    tested_on, embedder = _open(run, config, split, data, protocol or config.protocol)
     load_checkpoint(run / "checkpoints" / f"{checkpoint}.safetensors", embedder.model)
     embedder.model.to("cuda" if torch.cuda.is_available() else "cpu").eval()
-    embeddings: dict[str, dict[str, Tensor]] = {}
-    pairs: list[PairResult] = []
-    for i in tqdm(range(len(data)), desc=run.name, unit="episode", disable=not progress):
-        embeddings[data.names[i]] = embedder.embed_episode(data, i)
-        pairs += episode_metrics(data.names[i], embeddings[data.names[i]])
+    embeddings = {
+        tested_on.names[i]: embedder.embed_episode(tested_on, i)
+        for i in tqdm(range(len(tested_on)), desc=run.name, unit="episode", disable=not progress)
+    }
+    pairs = [p for name, views in embeddings.items() for p in _episode_pairs(name, views)]
+    metrics = mean_metrics(pairs)
+    phases = _phases(tested_on, embeddings, embedder, labelled_episodes, progress)
+    metrics |= mean_phase_metrics(phases)
+    collapse = diagnose(embeddings.values(), metrics["alignment_error"])
+    if collapse.message:
+        log.warning("%s: %s", run, collapse.message)
     evaluation = Evaluation(
-        run, split, config.method, config.data, config.seed, mean_metrics(pairs), pairs
+        run=run,
+        split=split,
+        method=config.method,
+        data=tested_on.root,
+        seed=config.seed,
+        metrics=metrics,
+        pairs=pairs,
+        protocol=protocol or config.protocol,
+        name=evaluation_name(config, split, data, protocol),
+        world=tested_on.meta.env,
+        phases=phases,
+        collapse=collapse,
+        parameters=sum(parameter.numel() for parameter in embedder.model.parameters()),
     )
     evaluation.save(embeddings)
     return evaluation
+
+
+def _open(
+    run: Path, config: TrainConfig, split: Split, root: Path | None, protocol: Protocol
+) -> tuple[EpisodeDataset, FrameEmbedder]:
+    """The episodes to measure on, and the run's model, which is made for those it trained on."""
+    if config.data is None:
+        raise DataError(f"{run}/config.json names no data set; train again.")
+    trained_on = EpisodeDataset(config.data, "train")
+    root = root or config.data
+    data = EpisodeDataset(root, split, tested_views(config, DatasetMeta.load(root), protocol))
+    data.check(need_keypoints=config.uses_paab)
+    if config.uses_paab and data.skeleton != trained_on.skeleton:
+        raise DataError(
+            f"{run} ({config.method}) needs poses at test time and has learned those of "
+            f"{trained_on.skeleton.name!r}, but {root} shows {data.skeleton.name!r}. Take a data "
+            "set of the same body, or a method that needs no poses, such as paat."
+        )
+    size = config.image_size or trained_on.meta.image_size
+    if data.meta.image_size < size:
+        log.warning(
+            "%s is stored at %d pixels and enlarged to the %d that %s was trained at; generate it "
+            "with --size %d for sharp frames.",
+            root,
+            data.meta.image_size,
+            size,
+            run,
+            size,
+        )
+    return data, FrameEmbedder(replace(config, image_size=size), trained_on)
+
+
+def _episode_pairs(name: str, views: Mapping[str, Tensor]) -> list[PairResult]:
+    decoded = episode_decodings(views)
+    return [
+        replace(pair, metrics={**pair.metrics, **decoded[pair.view1, pair.view2]})
+        for pair in episode_metrics(name, views)
+    ]
+
+
+def _phases(
+    data: EpisodeDataset,
+    embeddings: Mapping[str, Mapping[str, Tensor]],
+    embedder: FrameEmbedder,
+    count: int,
+    progress: bool,
+) -> list[PhaseResult]:
+    """Phase metrics, learned on the first `count` training episodes of the same data set.
+
+    None of them where nothing is learned from, or where only one phase is ever told.
+    """
+    told = np.unique(np.concatenate([data.phases(i) for i in range(len(data))]))
+    if not count or len(told) < 2:
+        return []
+    train = EpisodeDataset(data.root, "train", data.views)
+    chosen = range(min(count, len(train)))
+    bar = tqdm(chosen, desc="labelled", unit="episode", leave=False, disable=not progress)
+    labelled = [PhaseEpisode(embedder.embed_episode(train, i), train.phases(i)) for i in bar]
+    test = [PhaseEpisode(embeddings[name], data.phases(i)) for i, name in enumerate(data.names)]
+    # The same few-shot draws for every run, so that runs differ in their embeddings alone.
+    return phase_metrics(labelled, test, np.random.default_rng(0))
 
 
 def main(
     runs: tyro.conf.Positional[tuple[Path, ...]],
     split: Split = "test",
     checkpoint: Checkpoint = "best",
+    data: Path | None = None,
+    protocol: Protocol | None = None,
+    labelled_episodes: int = LABELLED_EPISODES,
 ) -> None:
     """Measures how well trained runs line up the views of held-out episodes.
 
@@ -144,15 +193,37 @@ def main(
         runs: Folders made by `python -m align.train`.
         split: Which episodes.
         checkpoint: best: lowest validation alignment error; last: the end of training.
+        data: Another data set than the run's own: how well what was learned carries over.
+        protocol: seen: all views; unseen: ego and the last third-person views, which a run trained
+            with that protocol has not seen. The run's own by default.
+        labelled_episodes: Training episodes whose phases the classifiers and regressions learn
+            from, the first ones; 0 leaves the phase metrics out.
     """
     set_up_logging()
     for run in runs:
         with user_errors(DataError, CheckpointError):
-            evaluation = evaluate(run, split, checkpoint)
-        print(f"{run} ({evaluation.method}, {split}, {len(evaluation.pairs)} pairs of views)")
-        for name in METRICS:
-            print(f"  {name:<16} {evaluation.metrics[name]:.4f}")
+            evaluation = evaluate(
+                run,
+                split,
+                checkpoint,
+                data=data,
+                protocol=protocol,
+                labelled_episodes=labelled_episodes,
+            )
+        print(_as_text(evaluation))
     print(f"next: python -m align.report {' '.join(str(run) for run in runs)}")
+
+
+def _as_text(evaluation: Evaluation) -> str:
+    lines = [
+        f"{evaluation.run} ({evaluation.method}, {evaluation.name}, {evaluation.protocol} views, "
+        f"{len(evaluation.pairs)} pairs)"
+    ]
+    for group in GROUPS:
+        known = {n: t for n, t in group.metrics.items() if n in evaluation.metrics}
+        lines += [f"  {group.title}"] if known else []
+        lines += [f"    {title:<28} {evaluation.metrics[n]:.4f}" for n, title in known.items()]
+    return "\n".join(lines)
 
 
 if __name__ == "__main__":

@@ -91,7 +91,8 @@ def mean_metrics(results: Sequence[PairResult]) -> dict[str, float]:
     """Each metric's mean over pairs of views and episodes; a NaN (all ties) does not count."""
     if not results:
         raise ValueError("no pair of views to average over: evaluation needs two views or more.")
-    return {name: _mean(result.metrics[name] for result in results) for name in METRICS}
+    names = results[0].metrics
+    return {name: _mean(result.metrics[name] for result in results) for name in names}
 
 
 def _mean(values: Iterable[float]) -> float:

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from align.config import Protocol, TrainConfig
 from datasets.errors import DataError
 from datasets.meta import DatasetMeta
+from datasets.presets import PRESETS
 
 EGO = "ego"
 
@@ -63,5 +64,11 @@ def _at_least_two(views: list[str], what: str) -> list[str]:
 
 
 def held_out_views(env: str, third_person: int) -> int:
-    """How many third-person views the unseen protocol keeps from training: the last third."""
+    """How many third-person views the unseen protocol keeps from training, the last ones.
+
+    The preset's number for a data set made with as many views as it names; else the last third.
+    """
+    preset = PRESETS["ftpv"].get(env)
+    if preset is not None and preset.views == third_person:
+        return preset.test_views
     return max(1, third_person // 3)

@@ -32,11 +32,11 @@ from align.figures import (
     to_svg,
     view_pair_heat_map,
 )
+from align.metric_names import METRIC_TITLES
 from align.metrics import METRICS
 from align.runs import Run, load_runs, options_that_differ, train_command
 from align.summary import (
     BASELINE,
-    METRIC_TITLES,
     SummaryRow,
     format_change,
     format_spread,

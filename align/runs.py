@@ -11,7 +11,7 @@ from typing import Any
 
 from align.config import TrainConfig, recipe
 from align.engine import read_history
-from align.evaluate import Evaluation, load_evaluation
+from align.evaluation import Evaluation, load_evaluation
 from align.summary import require_comparable, run_order
 from datasets.errors import DataError
 

@@ -11,18 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from align.config import METHODS
-from align.evaluate import Evaluation
+from align.evaluation import Evaluation
+from align.metric_names import METRIC_TITLES
 from align.metrics import METRICS
 from datasets.atomic import atomic_path
 from datasets.errors import DataError
 
 BASELINE = "deit"
-METRIC_TITLES = {
-    "alignment_error": "alignment error",
-    "cycle_error": "cycle error",
-    "kendalls_tau": "Kendall's τ (3DTRL)",
-    "kendalls_tau_b": "Kendall's τ-b",
-}
 
 
 @dataclass(frozen=True)
@@ -32,8 +27,8 @@ class SummaryRow:
     Attributes:
         label: The method, with the options that tell it from other rows of that method.
         seeds: One run each, ascending.
-        mean: Of each of METRICS; NaN where no run has a value.
-        std: Of each of METRICS; NaN with fewer than two values.
+        mean: Of every metric that all runs of the table have; NaN where no run has a value.
+        std: Of the same; NaN with fewer than two values.
         change: Of the mean alignment error against the baseline's, in percent, negative is
             better; None for the baseline itself and without one.
     """
@@ -64,8 +59,10 @@ def summary_table(
         zip(labels, evaluations, strict=True), key=lambda pair: run_order(pair[0], pair[1].seed)
     ):
         groups.setdefault(label, []).append(evaluation)
+    # Runs may have been measured with and without the phases of the task.
+    names = [name for name in evaluations[0].metrics if all(name in e.metrics for e in evaluations)]
     means = {
-        label: {name: mean(e.metrics[name] for e in group) for name in METRICS}
+        label: {name: mean(e.metrics[name] for e in group) for name in names}
         for label, group in groups.items()
     }
     return [
@@ -73,7 +70,7 @@ def summary_table(
             label,
             tuple(e.seed for e in group),
             means[label],
-            {name: _std(e.metrics[name] for e in group) for name in METRICS},
+            {name: _std(e.metrics[name] for e in group) for name in names},
             _change(label, {name: values["alignment_error"] for name, values in means.items()}),
         )
         for label, group in groups.items()
@@ -134,10 +131,11 @@ def write_summary(path: Path, rows: Sequence[SummaryRow]) -> None:
     """Writes the table as CSV with full precision; what is not known stays empty."""
     with atomic_path(path) as temporary, open(temporary, "w", newline="") as file:
         writer = csv.writer(file)
-        columns = [f"{name}_{part}" for name in METRICS for part in ("mean", "std")]
+        names = list(rows[0].mean) if rows else METRICS
+        columns = [f"{name}_{part}" for name in names for part in ("mean", "std")]
         writer.writerow(["method", "seeds", *columns, f"change_against_{BASELINE}_percent"])
         for row in rows:
-            values = [part[name] for name in METRICS for part in (row.mean, row.std)]
+            values = [part[name] for name in names for part in (row.mean, row.std)]
             known = ["" if v is None or math.isnan(v) else v for v in (*values, row.change)]
             writer.writerow([row.label, " ".join(map(str, row.seeds)), *known])
 

@@ -14,7 +14,7 @@ import torch
 
 from align.config import TrainConfig
 from align.engine import write_history
-from align.evaluate import Evaluation
+from align.evaluation import Evaluation
 from align.metrics import episode_metrics, mean_metrics
 from datasets.episodes import EpisodeDataset
 from tests.datasets.synthetic import make_data_set

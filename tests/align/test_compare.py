@@ -9,7 +9,7 @@ import pytest
 from align.compare import main, plan
 from align.config import TrainConfig
 from align.engine import finished
-from align.evaluate import load_evaluation
+from align.evaluation import load_evaluation
 
 
 def test_every_method_gets_a_seed_before_any_gets_a_second(tmp_path: Path) -> None:

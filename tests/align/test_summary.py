@@ -14,7 +14,7 @@ import tyro
 
 from align.cli import parse_recipe
 from align.config import TrainConfig, recipe
-from align.evaluate import Evaluation
+from align.evaluation import Evaluation
 from align.metrics import PairResult
 from align.runs import label_runs, train_command
 from align.summary import (

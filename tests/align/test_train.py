@@ -19,7 +19,8 @@ from safetensors.torch import load_file
 
 from align.config import METHODS, Method, Recipe, TrainConfig, recipe
 from align.engine import NonFiniteLossError, OptimConfig, learning_rate_factor, read_history
-from align.evaluate import evaluate, load_evaluation
+from align.evaluate import evaluate
+from align.evaluation import load_evaluation
 from align.train import main, make_trainer
 from datasets.errors import DataError
 from tests.align.conftest import tiny_config

@@ -1,0 +1,65 @@
+"""What the metrics of an evaluation are called in tables, in groups that belong together."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+METRIC_TITLES = {
+    "alignment_error": "alignment error",
+    "cycle_error": "cycle error",
+    "kendalls_tau": "Kendall's τ (3DTRL)",
+    "kendalls_tau_b": "Kendall's τ-b",
+}
+_PHASE_TITLES = {
+    "phase_f1": "phase F1",
+    "phase_f1_50": "phase F1, half the labels",
+    "phase_f1_10": "phase F1, a tenth of them",
+    "phase_r2": "progression R²",
+    "ap5": "AP@5",
+    "ap10": "AP@10",
+    "ap15": "AP@15",
+}
+
+
+@dataclass(frozen=True)
+class MetricGroup:
+    """Metrics that are shown together.
+
+    Attributes:
+        title: What they have in common.
+        metrics: Name to short title.
+        note: What a reader must know to read them.
+    """
+
+    title: str
+    metrics: Mapping[str, str]
+    note: str
+
+
+GROUPS = (
+    MetricGroup("Alignment", METRIC_TITLES, "By the nearest frame, for every pair of views."),
+    MetricGroup(
+        "Alignment error by decoding",
+        {
+            "alignment_error": "nearest frame",
+            "alignment_error_dtw": "monotone (DTW)",
+            "alignment_error_window": "centred window",
+        },
+        "Lower is better. DTW pairs first with first and last with last frames and never goes "
+        "back; the window only holds frames within a tenth of the episode of the frame's own "
+        "relative time. Both know more than the embeddings tell, so random embeddings do well too: "
+        "compare with the last row, not across columns.",
+    ),
+    MetricGroup(
+        "Phases of the task within a view",
+        _PHASE_TITLES,
+        "Learned from labelled training episodes of a view, tested in the same view of test "
+        "episodes; retrieval searches the other test episodes. Higher is better.",
+    ),
+    MetricGroup(
+        "Phases of the task across views",
+        {f"across_{name}": title for name, title in _PHASE_TITLES.items()},
+        "Learned from one view, tested in another; mean over all ordered pairs of views.",
+    ),
+)
