@@ -5,19 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import h5py
 import numpy as np
 
+from datasets.episode import OVER_TIME, Episode
 from datasets.errors import DataError
 from datasets.meta import DatasetMeta
 
-if TYPE_CHECKING:
-    from datasets.episodes import Episode
-
-# The parts of an episode that have one entry a time step, besides what each view has.
-OVER_TIME = ("actions", "states", "rewards", "dones", "phases", "keypoints_world")
 GENERATE_AGAIN = (
     "Delete it and run the command in meta.json again: whole episodes are kept, "
     "the missing one is made anew."
@@ -27,17 +22,21 @@ GENERATE_AGAIN = (
 def require_fit(index: int, episode: Episode, meta: DatasetMeta) -> None:
     """Checks that an episode has what its data set's meta says, before it is written.
 
+    Keypoints are asked for where the skeleton has any; cameras go for all views or for none.
+
     Raises:
         ValueError: When a view is missing, or a shape is wrong.
     """
     steps, size, count = len(episode), meta.image_size, len(meta.get_skeleton())
     per_view: dict[str, tuple[dict[str, np.ndarray], list[tuple[int, ...]]]] = {
         "images": (episode.images, [(steps, size, size, 3)]),
-        "keypoints": (episode.keypoints, [(steps, count, 2)]),
-        "visible": (episode.visible, [(steps, count)]),
-        "intrinsics": (episode.intrinsics, [(3, 3)]),
-        "world_to_camera": (episode.world_to_camera, [(4, 4), (steps, 4, 4)]),
     }
+    if count:
+        per_view["keypoints"] = (episode.keypoints, [(steps, count, 2)])
+        per_view["visible"] = (episode.visible, [(steps, count)])
+    if episode.intrinsics or episode.world_to_camera:
+        per_view["intrinsics"] = (episode.intrinsics, [(3, 3)])
+        per_view["world_to_camera"] = (episode.world_to_camera, [(4, 4), (steps, 4, 4)])
     for part, (values, shapes) in per_view.items():
         if missing := sorted(set(meta.views) - values.keys()):
             raise ValueError(f"episode {index} lacks {part} of the views {missing}.")
@@ -50,9 +49,9 @@ def require_fit(index: int, episode: Episode, meta: DatasetMeta) -> None:
                 )
     over_time = {name: getattr(episode, name) for name in OVER_TIME} | episode.observations
     for name, value in over_time.items():
-        if len(value) != steps:
+        if value is not None and len(value) != steps:
             raise ValueError(
-                f"episode {index}: {name} has {len(value)} time steps, the actions {steps}."
+                f"episode {index}: {name} has {len(value)} time steps, the episode {steps}."
             )
     if steps and int(episode.phases.max()) >= len(meta.phases):
         raise ValueError(

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
@@ -20,70 +19,15 @@ import numpy as np
 from jaxtyping import Bool, Float, UInt8
 
 from datasets.atomic import atomic_path, remove_leftovers
-from datasets.cameras import Camera
-from datasets.checks import OVER_TIME, check_episode, open_episode, require_fit
+from datasets.checks import check_episode, open_episode, require_fit
+from datasets.episode import Episode, read_episode, read_frames, write_episode
 from datasets.errors import DataError
-from datasets.index import read_index, read_split_sizes, write_index
+from datasets.index import read_index, read_splits, write_index
 from datasets.meta import META_NAME, DatasetMeta
 from datasets.seal import SEAL_SIZE, seal
 
 SPLITS = ("train", "valid", "test")
 EPISODE_FOLDER = "episodes"
-_VIEW_PARTS = ("image", "keypoints", "visible")
-
-
-@dataclass
-class Episode:
-    """One execution of a task: T synchronized time steps seen from several views.
-
-    Attributes:
-        images: View to (T, H, W, 3) uint8 RGB.
-        keypoints: View to (T, K, 2) float32 pixels, x right, y down; NaN behind the camera.
-        visible: View to (T, K) bool: inside the image and not hidden.
-        intrinsics: View to (3, 3).
-        world_to_camera: View to (4, 4), or (T, 4, 4) for a camera that moves.
-        keypoints_world: (T, K, 3) in metres.
-        actions: (T, A).
-        states: (T, S), what the simulator needs to restore each time step.
-        rewards: (T,).
-        dones: (T,).
-        phases: (T,) uint8, indices into `DatasetMeta.phases`.
-        observations: Name to (T, …): proprioception and the like.
-        seed: The seed that reproduces this episode.
-        success: Whether the task was solved.
-        model_file: The simulator's model as text, where it has one.
-    """
-
-    images: dict[str, UInt8[np.ndarray, "time height width 3"]]
-    keypoints: dict[str, Float[np.ndarray, "time keypoints 2"]]
-    visible: dict[str, Bool[np.ndarray, "time keypoints"]]
-    intrinsics: dict[str, np.ndarray]
-    world_to_camera: dict[str, np.ndarray]
-    keypoints_world: Float[np.ndarray, "time keypoints 3"]
-    actions: np.ndarray
-    states: np.ndarray
-    rewards: np.ndarray
-    dones: np.ndarray
-    phases: UInt8[np.ndarray, " time"]
-    observations: dict[str, np.ndarray]
-    seed: int
-    success: bool
-    model_file: str | None = None
-
-    def __len__(self) -> int:
-        """Number of time steps."""
-        return len(self.actions)
-
-    def camera(self, view: str, time: int = 0) -> Camera:
-        """The camera of a view at a time step."""
-        extrinsics = self.world_to_camera[view]
-        height, width = self.images[view].shape[1:3]
-        return Camera(
-            self.intrinsics[view],
-            extrinsics[time] if extrinsics.ndim == 3 else extrinsics,
-            width,
-            height,
-        )
 
 
 class EpisodeWriter:
@@ -127,30 +71,7 @@ class EpisodeWriter:
         # Made in memory: when a disk is full, HDF5 may neither finish nor close a file on it.
         content = io.BytesIO()
         with h5py.File(content, "w", userblock_size=SEAL_SIZE) as file:
-            file.attrs["num_samples"] = len(episode)
-            file.attrs["seed"] = episode.seed
-            file.attrs["success"] = episode.success
-            if episode.model_file is not None:
-                file.attrs["model_file"] = episode.model_file
-            for name in OVER_TIME:
-                file[name] = getattr(episode, name)
-            for name, value in sorted(episode.observations.items()):
-                file[f"obs/{name}"] = value
-            for view in self.meta.views:
-                images = episode.images[view]
-                # One frame a chunk, so that reading a frame decodes a frame.
-                file.create_dataset(
-                    f"obs/{view}_image",
-                    data=images,
-                    chunks=(1, *images.shape[1:]),
-                    compression="gzip",
-                    compression_opts=1,
-                )
-                file[f"obs/{view}_keypoints"] = episode.keypoints[view].astype(np.float32)
-                file[f"obs/{view}_visible"] = episode.visible[view].astype(bool)
-                camera = file.create_group(f"cameras/{view}")
-                camera["intrinsics"] = episode.intrinsics[view]
-                camera["world_to_camera"] = episode.world_to_camera[view]
+            write_episode(file, episode, self.meta.views)
         with atomic_path(path) as temporary:
             temporary.write_bytes(seal(content.getvalue()))
         return path
@@ -228,8 +149,8 @@ class EpisodeDataset:
 
     def split_sizes(self) -> dict[str, int]:
         """Number of episodes in each split of the data set."""
-        sizes = read_split_sizes(self.index_path)
-        return {split: sizes[split] for split in SPLITS if split in sizes}
+        members = read_splits(self.index_path)
+        return {split: len(members[split]) for split in SPLITS if split in members}
 
     def check(self, window: int = 0, need_keypoints: bool = True) -> None:
         """Reads every file's structure and raises at the first that cannot be trained on.
@@ -282,34 +203,4 @@ class EpisodeDataset:
     def episode(self, i: int) -> Episode:
         """Reads a whole episode into memory."""
         with open_episode(self.paths[i]) as file:
-            views = self.views
-            per_view = {f"{v}_{part}" for v in self.meta.views for part in _VIEW_PARTS}
-            return Episode(
-                images={v: read_frames(file[f"obs/{v}_image"]) for v in views},
-                keypoints={v: file[f"obs/{v}_keypoints"][:] for v in views},
-                visible={v: file[f"obs/{v}_visible"][:] for v in views},
-                intrinsics={v: file[f"cameras/{v}/intrinsics"][:] for v in views},
-                world_to_camera={v: file[f"cameras/{v}/world_to_camera"][:] for v in views},
-                keypoints_world=file["keypoints_world"][:],
-                actions=file["actions"][:],
-                states=file["states"][:],
-                rewards=file["rewards"][:],
-                dones=file["dones"][:],
-                phases=file["phases"][:],
-                observations={k: v[:] for k, v in file["obs"].items() if k not in per_view},
-                seed=int(file.attrs["seed"]),
-                success=bool(file.attrs["success"]),
-                model_file=file.attrs.get("model_file"),
-            )
-
-
-def read_frames(
-    frames: h5py.Dataset, times: Sequence[int] | np.ndarray | None = None
-) -> UInt8[np.ndarray, "time height width 3"]:
-    """Reads frames one by one: h5py's list indexing is hundreds of times slower."""
-    if times is None:
-        return frames[:]
-    out = np.empty((len(times), *frames.shape[1:]), frames.dtype)
-    for slot, time in enumerate(times):
-        frames.read_direct(out, np.s_[int(time)], np.s_[slot])
-    return out
+            return read_episode(file, self.views, self.meta.views)

@@ -93,10 +93,11 @@ def read_index(path: Path, split: str | None) -> tuple[list[str], list[Path]]:
     return names, paths
 
 
-def read_split_sizes(path: Path) -> dict[str, int]:
-    """Reads how many episodes each split of an index has."""
+def read_splits(path: Path) -> dict[str, list[str]]:
+    """Reads the names of the episodes of each split of an index."""
     with open_episode(path, attribute=None) as index:
-        return {name: len(members) for name, members in index.get("mask", {}).items()}
+        masks = index.get("mask", {}).items()
+        return {split: [name.decode() for name in members[:]] for split, members in masks}
 
 
 def _number(name: str) -> tuple[int, str]:

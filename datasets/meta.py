@@ -35,8 +35,9 @@ class DatasetMeta:
         views: `ego` and `view_0` … in storage order.
         skeleton: Name of the skeleton that the keypoints follow.
         image_size: Height and width of the square images, in pixels.
-        seed: Base seed; an episode's own seed is derived from it and the episode's index.
-        phases: Name of each value of an episode's `phases`.
+        seed: Base seed; an episode's own seed is derived from it and the episode's index. None for
+            episodes that were not generated.
+        phases: Name of each value of an episode's `phases`; at least one.
         control_hz: Time steps a second.
         env_args: What robomimic needs to make the environment again.
         versions: Versions of the simulator's packages.
@@ -48,7 +49,7 @@ class DatasetMeta:
     views: list[str]
     skeleton: str
     image_size: int
-    seed: int
+    seed: int | None
     phases: list[str]
     control_hz: float
     env_args: dict[str, Any] = field(default_factory=dict)

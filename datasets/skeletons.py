@@ -41,6 +41,20 @@ class Skeleton:
             tuple((index[a], index[b]) for a, b in flip_pairs),
         )
 
+    @classmethod
+    def from_body(
+        cls, name: str, keypoints: tuple[str, ...], bones: list[tuple[str, ...]]
+    ) -> Skeleton:
+        """Makes a body's skeleton in a storage order; `left_x` and `right_x` change places."""
+        index = {point: i for i, point in enumerate(keypoints)}
+        lefts = [point.removeprefix("left_") for point in keypoints if point.startswith("left_")]
+        return cls(
+            name,
+            keypoints,
+            tuple((index[a], index[b]) for chain in bones for a, b in itertools.pairwise(chain)),
+            tuple((index[f"left_{part}"], index[f"right_{part}"]) for part in lefts),
+        )
+
 
 # A mirrored image of an arm shows the same arm: only the two fingers change places.
 PANDA = Skeleton.from_names(
@@ -72,7 +86,85 @@ PLAYER = Skeleton.from_names(
     ],
 )
 
-SKELETONS = {skeleton.name: skeleton for skeleton in (PANDA, PLAYER)}
+# Of recordings whose poses nobody knows.
+NO_SKELETON = Skeleton("none", (), ())
+
+
+def _limbs(*chains: tuple[str, ...], roots: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
+    """Chains of parts on both sides, from a root in the middle."""
+    return [
+        tuple(part if part in roots else f"{side}_{part}" for part in chain)
+        for chain in chains
+        for side in ("left", "right")
+    ]
+
+
+# The 25 joints of the Kinect v2, in the order of NTU RGB+D.
+NTU25 = Skeleton.from_body(
+    "ntu25",
+    (
+        *("base_spine", "mid_spine", "neck", "head"),
+        *(f"left_{part}" for part in ("shoulder", "elbow", "wrist", "hand")),
+        *(f"right_{part}" for part in ("shoulder", "elbow", "wrist", "hand")),
+        *(f"left_{part}" for part in ("hip", "knee", "ankle", "foot")),
+        *(f"right_{part}" for part in ("hip", "knee", "ankle", "foot")),
+        "spine",
+        *("left_hand_tip", "left_thumb", "right_hand_tip", "right_thumb"),
+    ),
+    bones=[
+        ("base_spine", "mid_spine", "spine", "neck", "head"),
+        *_limbs(
+            ("spine", "shoulder", "elbow", "wrist", "hand", "hand_tip"),
+            ("wrist", "thumb"),
+            ("base_spine", "hip", "knee", "ankle", "foot"),
+            roots=("spine", "base_spine"),
+        ),
+    ],
+)
+
+# The 13 joints of LCR-Net, in the order of Toyota-Smarthome.
+SMARTHOME13 = Skeleton.from_body(
+    "smarthome13",
+    (
+        *(
+            f"{side}_{part}"
+            for part in ("ankle", "knee", "hip", "wrist", "elbow", "shoulder")
+            for side in ("right", "left")
+        ),
+        "head",
+    ),
+    bones=_limbs(
+        ("head", "shoulder", "elbow", "wrist"),
+        ("shoulder", "hip", "knee", "ankle"),
+        roots=("head",),
+    ),
+)
+
+# OpenPose's COCO model: COCO's 17 keypoints and the neck.
+COCO18 = Skeleton.from_body(
+    "coco18",
+    (
+        *("nose", "neck"),
+        *(f"right_{part}" for part in ("shoulder", "elbow", "wrist")),
+        *(f"left_{part}" for part in ("shoulder", "elbow", "wrist")),
+        *(f"right_{part}" for part in ("hip", "knee", "ankle")),
+        *(f"left_{part}" for part in ("hip", "knee", "ankle")),
+        *("right_eye", "left_eye", "right_ear", "left_ear"),
+    ),
+    bones=[
+        ("neck", "nose"),
+        *_limbs(
+            ("nose", "eye", "ear"),
+            ("neck", "shoulder", "elbow", "wrist"),
+            ("neck", "hip", "knee", "ankle"),
+            roots=("nose", "neck"),
+        ),
+    ],
+)
+
+SKELETONS = {
+    skeleton.name: skeleton for skeleton in (PANDA, PLAYER, NO_SKELETON, NTU25, SMARTHOME13, COCO18)
+}
 
 
 def get_skeleton(name: str) -> Skeleton:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -37,7 +38,7 @@ class Summary:
     Attributes:
         lengths: Time steps of each episode.
         phase_shares: Phase to its share of all time steps.
-        cameras: View to where its camera stands.
+        cameras: View to where its camera stands; only views that have one.
         visible: View to the share of time steps in which each keypoint can be seen; no views when
             an episode has no keypoints.
         size_on_disk: Bytes of the episode files.
@@ -61,7 +62,7 @@ def summarize(dataset: EpisodeDataset, whole: Sequence[int], with_keypoints: boo
     views, phases = dataset.views, dataset.meta.phases
     lengths: list[int] = []
     phase_counts = np.zeros(len(phases), int)
-    poses: dict[str, list[np.ndarray]] = {view: [] for view in views}
+    poses: dict[str, list[np.ndarray]] = defaultdict(list)
     visible_counts = {view: np.zeros(len(dataset.skeleton), int) for view in views}
     # On a terminal only: in a log the bar would be noise.
     for i in tqdm(whole, unit="episode", disable=None, leave=False):
@@ -69,14 +70,15 @@ def summarize(dataset: EpisodeDataset, whole: Sequence[int], with_keypoints: boo
             lengths.append(int(file.attrs["num_samples"]))
             phase_counts += np.bincount(file["phases"][:], minlength=len(phases))
             for view in views:
-                poses[view].append(_poses(file, view))
+                if view in file.get("cameras", ()):
+                    poses[view].append(_poses(file, view))
                 if with_keypoints:
                     visible_counts[view] += file[f"obs/{view}_visible"][:].sum(0)
     steps = sum(lengths)
     return Summary(
         lengths,
         dict(zip(phases, (phase_counts / steps).tolist(), strict=True)),
-        {view: _place(np.concatenate(poses[view])) for view in views},
+        {view: _place(np.concatenate(seen)) for view, seen in poses.items()},
         {view: visible_counts[view] / steps for view in views} if with_keypoints else {},
         sum(path.stat().st_size for path in dataset.paths),
     )
@@ -123,11 +125,12 @@ def _view_table(dataset: EpisodeDataset, summary: Summary) -> list[str]:
     row = f"  {{:<{width}}}  {{:>8}}  {{:>12}}  {{:>14}}  {{}}"
     lines = [row.format("view", "azimuth", "height", "keypoints seen", "seen least").rstrip()]
     for view in dataset.views:
-        place = summary.cameras[view]
-        low, high = (f"{height:.2f}" for height in place.heights)
-        azimuth = "moves" if place.azimuth is None else f"{place.azimuth:.0f}°"
-        height = f"{low} m" if low == high else f"{low}-{high} m"
-        seen, least = "-", "-"
+        azimuth, height, seen, least = "-", "-", "-", "-"
+        if view in summary.cameras:
+            place = summary.cameras[view]
+            low, high = (f"{height:.2f}" for height in place.heights)
+            azimuth = "moves" if place.azimuth is None else f"{place.azimuth:.0f}°"
+            height = f"{low} m" if low == high else f"{low}-{high} m"
         if view in summary.visible:
             shares = summary.visible[view]
             worst = int(shares.argmin())

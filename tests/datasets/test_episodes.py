@@ -183,11 +183,11 @@ BAD_EPISODES = {
     ),
     "rewards of another length": (
         lambda e: setattr(e, "rewards", e.rewards[1:]),
-        r"rewards has \d+ time steps, the actions \d+",
+        r"rewards has \d+ time steps, the episode \d+",
     ),
     "proprioception of another length": (
         lambda e: e.observations.update(robot0_eef_pos=e.observations["robot0_eef_pos"][1:]),
-        r"robot0_eef_pos has \d+ time steps, the actions \d+",
+        r"robot0_eef_pos has \d+ time steps, the episode \d+",
     ),
     "a phase without a name": (lambda e: e.phases.__setitem__(0, 9), r"has phase 9; phases are"),
 }

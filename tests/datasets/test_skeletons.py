@@ -25,7 +25,7 @@ def test_bones_join_all_keypoints_without_a_loop(skeleton):
     for a, b in skeleton.bones:
         assert group[a] != group[b], "a bone closes a loop"
         group = [group[a] if g == group[b] else g for g in group]
-    assert len(set(group)) == 1
+    assert len(set(group)) == min(1, len(skeleton))
 
 
 def test_the_panda_is_a_chain_that_ends_in_two_fingers():
