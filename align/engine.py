@@ -128,6 +128,7 @@ class Trainer:
         validate_every: int = 1,
         precision: Literal["auto", "fp32", "bf16"] = "auto",
         progress: bool = True,
+        on_step: Callable[[float], object] | None = None,
     ) -> None:
         """Prepares model and optimizer for the devices at hand.
 
@@ -140,6 +141,7 @@ class Trainer:
             validate_every: Epochs between validations; the last epoch always validates.
             precision: auto takes bf16 on a GPU that has it, fp32 elsewhere.
             progress: Whether to draw a progress bar.
+            on_step: Called after each step with the share of all steps that are done.
         """
         if precision == "auto":
             bf16 = torch.cuda.is_available() and torch.cuda.is_bf16_supported()
@@ -155,7 +157,7 @@ class Trainer:
         )
         self.task, self.folder, self.optim, self.seed = task, folder, optim, seed
         self.epochs, self.validate_every, self.progress = epochs, validate_every, progress
-        self.total_steps = epochs * task.steps_per_epoch
+        self.total_steps, self.on_step = epochs * task.steps_per_epoch, on_step
         self.model, self.optimizer = self.accelerator.prepare(
             task.model, build_optimizer(task.model, optim)
         )
@@ -220,6 +222,8 @@ class Trainer:
             for name, value in self._step(step, batch).items():
                 sums[name] = sums[name] + value if name in sums else value
             bar.update()
+            if self.on_step is not None:
+                self.on_step((step + 1) / self.total_steps)
             asked = time.perf_counter()
         self._require_finite(sums["loss"], first, first + steps)
         # Each process has seen its share of the batches.

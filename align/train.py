@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
@@ -35,12 +35,17 @@ def resolve(config: TrainConfig) -> TrainConfig:
     return replace(config, data=data, out=out)
 
 
-def make_trainer(config: TrainConfig, progress: bool = True) -> Trainer:
+def make_trainer(
+    config: TrainConfig,
+    progress: bool = True,
+    on_step: Callable[[float], object] | None = None,
+) -> Trainer:
     """Opens the data, builds the model and claims the run's folder.
 
     Args:
         config: With `data` and `out` set, see `resolve`.
         progress: Whether to draw a progress bar.
+        on_step: Called after each step with the share of all steps that are done.
 
     Raises:
         DataError: When the data cannot be used, or the folder holds another run.
@@ -65,6 +70,7 @@ def make_trainer(config: TrainConfig, progress: bool = True) -> Trainer:
         validate_every=config.validate_every,
         precision=config.precision,
         progress=progress,
+        on_step=on_step,
     )
 
 
