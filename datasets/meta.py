@@ -35,7 +35,7 @@ class DatasetMeta:
         views: `ego` and `view_0` … in storage order.
         skeleton: Name of the skeleton that the keypoints follow.
         image_size: Height and width of the square images, in pixels.
-        seed: Base seed; an episode's own seed is derived from it and the episode's index. None for
+        seed: Base seed; an episode's own seed is derived from it and the episode's index. 0 for
             episodes that were not generated.
         phases: Name of each value of an episode's `phases`; at least one.
         control_hz: Time steps a second.
@@ -49,7 +49,7 @@ class DatasetMeta:
     views: list[str]
     skeleton: str
     image_size: int
-    seed: int | None
+    seed: int
     phases: list[str]
     control_hz: float
     env_args: dict[str, Any] = field(default_factory=dict)
