@@ -22,7 +22,7 @@ from sims.rays import blocks_hit, boxes_hit
 EGO_FOVY_DEGREES = 70.0
 # Third-person cameras: all around, from eye level to a tower's, near and far.
 ELEVATION_DEGREES = (8.0, 56.0)
-DISTANCE = (9.0, 14.0)
+DISTANCE = (6.5, 12.0)
 # The lowest ground and the head of a player on the highest.
 HEIGHTS = (-1.0, 2.3)
 

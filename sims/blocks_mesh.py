@@ -46,6 +46,16 @@ class Quads:
     uv: Float[np.ndarray, "quads 4 2"]
     turned: Bool[np.ndarray, " quads"]
 
+    @classmethod
+    def plain(
+        cls,
+        corners: Float[np.ndarray, "quads 4 3"],
+        colours: UInt8[np.ndarray, "quads 4 4"],
+        uv: Float[np.ndarray, "quads 4 2"],
+    ) -> Quads:
+        """Quadrilaterals that may be cut along either diagonal."""
+        return cls(corners, colours, uv, np.zeros(len(corners), bool))
+
     def triangles(self) -> Int[np.ndarray, "triangles 3"]:
         """Indices into the corners of all quads, flattened."""
         cut = np.where(self.turned[:, None], [[1, 2, 3, 1, 3, 0]], [[0, 1, 2, 0, 2, 3]])
@@ -75,9 +85,10 @@ def block_quads(
     # Beyond the world is earth at the sides and below, air above.
     solid = np.pad(blocks != Kind.AIR, 1, constant_values=True)
     solid[:, :, -1] = False
+    heights = np.arange(blocks.shape[2]) + origin[2] + 1  # of the blocks' upper sides
     quads = {}
     for row, faces in _FACES_OF_ROW.items():
-        found = [_faces(blocks, solid, face) for face in faces]
+        found = [_faces(blocks, solid, heights, face) for face in faces]
         kinds, corners, colours, uv, turned = (
             np.concatenate(part) for part in zip(*found, strict=True)
         )
@@ -95,7 +106,10 @@ _FACES_OF_ROW = {
 
 
 def _faces(
-    blocks: UInt8[np.ndarray, "x y z"], solid: Bool[np.ndarray, "x2 y2 z2"], face: str
+    blocks: UInt8[np.ndarray, "x y z"],
+    solid: Bool[np.ndarray, "x2 y2 z2"],
+    heights: Float[np.ndarray, " z"],
+    face: str,
 ) -> tuple[np.ndarray, ...]:
     """Of one side: kinds, corners from the first block on, colours, uv and cuts of the quads."""
     right, up, normal = (_axis(*axis) for axis in _RIGHT_UP_NORMAL[face])
@@ -113,6 +127,8 @@ def _faces(
     cells, looks, extent = _merge(cells, looks, right, up)
     openness = looks[:, 2:]
     light = _LIGHT[face] * _OPENNESS[openness] * np.where(looks[:, 1:2], 1.0, _IN_SHADE)
+    # Higher ground is lighter, so that an edge shows from above, too.
+    light = light * np.clip(0.93 + 0.07 * heights[cells[:, 2]], 0.8, 1.0)[:, None]
     colours = np.full((len(cells), 4, 4), 255, np.uint8)
     colours[..., :3] = (255 * light[..., None]).astype(np.uint8)
     first = cells + (1 - right - up + normal) / 2  # the lower left corner
@@ -216,4 +232,46 @@ def part_quads(part: str) -> Quads:
         y = TILE * (cell // _SKIN_CELLS) + height - inset[:, 1]
         side = _SKIN_CELLS * TILE
         uv.append(np.stack([x / side, 1 - y / side], axis=1))
-    return Quads(np.stack(corners), np.stack(colours), np.stack(uv), np.zeros(len(FACES), bool))
+    return Quads.plain(np.stack(corners), np.stack(colours), np.stack(uv))
+
+
+SHADOW_RADIUS = 0.42
+_SHADOW_LIFT = 0.015  # metres above the ground, so that the ground does not cover it
+
+
+def shadow_picture() -> UInt8[np.ndarray, "16 16 4"]:
+    """A round shadow, see-through beyond its edge."""
+    picture = np.zeros((TILE, TILE, 4), np.uint8)
+    picture[np.hypot(*(np.indices((TILE, TILE)) - 7.5)) < TILE / 2, 3] = 105
+    return picture
+
+
+def shadow_quads(
+    middle: Float[np.ndarray, 2],
+    feet: float,
+    ground: Float[np.ndarray, "x y"],
+    origin: Float[np.ndarray, 3],
+) -> Quads:
+    """A round shadow laid on the ground of each column that it falls on.
+
+    Args:
+        middle: Of the shadow, in metres.
+        feet: Height of what casts it; higher ground has none.
+        ground: Height of each column, in metres.
+        origin: Corner of the first column, in metres.
+    """
+    low, high = middle - SHADOW_RADIUS, middle + SHADOW_RADIUS
+    edges = [np.arange(np.floor(a), np.floor(b) + 1) for a, b in zip(low, high, strict=True)]
+    columns = np.stack(np.meshgrid(*edges, indexing="ij"), axis=-1).reshape(-1, 2)
+    index = (columns - origin[:2]).astype(int)
+    inside = ((index >= 0) & (index < ground.shape)).all(axis=1)
+    columns, index = columns[inside], index[inside]
+    heights = ground[tuple(index.T)]
+    lit = heights <= feet + 0.3
+    first = np.maximum(low, columns[lit])
+    size = np.minimum(high, columns[lit] + 1) - first
+    corners = np.empty((len(first), 4, 3))
+    corners[..., :2] = first[:, None] + size[:, None] * CORNERS
+    corners[..., 2] = heights[lit, None] + _SHADOW_LIFT
+    uv = (corners[..., :2] - low) / (2 * SHADOW_RADIUS)
+    return Quads.plain(corners, np.full((len(first), 4, 4), 255, np.uint8), uv)

@@ -29,7 +29,6 @@ class Kind(IntEnum):
     HAY = 7
     GOAL = 8
     STRUCK_GOAL = 9
-    CLOUD = 10
 
 
 Tile = Float[np.ndarray, "16 16 3"]
@@ -82,7 +81,6 @@ def _tiles(kind: Kind) -> tuple[Tile, Tile, Tile]:
         Kind.STONE: (_STONE, 0.09),
         Kind.LEAVES: (_LEAF, 0.2),
         Kind.BLOSSOM: (_PINK, 0.12),
-        Kind.CLOUD: ((250, 252, 255), 0.01),
     }
     colour, contrast = plain[kind]
     tile = _speckled(rng, colour, contrast)

@@ -14,14 +14,14 @@ from scipy import ndimage
 
 from sims.blocks_textures import Kind
 
-HALF = 24  # of the world's edge
+HALF = 22  # of the world's edge
 DEPTH, SKY = 6, 16  # layers below and above z = 0
 ORIGIN = np.array([-HALF, -HALF, -DEPTH], float)
-ARENA_RADIUS = 4.5
-CLEAR_RADIUS = 14.5
+ARENA_RADIUS = 3.6
+CLEAR_RADIUS = 12.5
 # From the start to the goal.
-SHORTEST_WALK, LONGEST_WALK = 6.3, 8.8
-TREES = 34
+SHORTEST_WALK, LONGEST_WALK = 5.0, 6.8
+TREES = 28
 # Cells around the start and the goal that stay free of obstacles.
 ELBOW_ROOM = 1
 
@@ -141,7 +141,7 @@ def _add_obstacles(
     """
     blocked = np.zeros(heights.shape, bool)
     inside = np.argwhere(free & (_radius() < ARENA_RADIUS + 0.5))
-    for x, y in rng.permutation(inside)[: rng.integers(4, 9)]:
+    for x, y in rng.permutation(inside)[: rng.integers(2, 6)]:
         kind = rng.choice([Kind.STONE, Kind.HAY, Kind.LEAVES, Kind.BLOSSOM, Kind.LOG])
         high = 2 if rng.random() < 0.35 else 1
         blocks[x, y, heights[x, y] : heights[x, y] + high] = kind

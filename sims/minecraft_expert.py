@@ -70,7 +70,7 @@ class Manner:
     def draw(cls, rng: np.random.Generator) -> Manner:
         """Draws a manner."""
         return cls(
-            speed=float(np.exp(rng.uniform(np.log(0.55), np.log(1.0)))),
+            speed=float(np.exp(rng.uniform(np.log(0.45), np.log(1.0)))),
             turn=float(rng.uniform(0.35, 0.9)),
             smoothing=float(rng.uniform(0.2, 0.6)),
             tremor=float(rng.uniform(0.01, 0.05)),
