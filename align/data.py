@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.utils.data import Dataset
 
@@ -115,6 +116,7 @@ class EpisodeSamples(Dataset[dict[str, Any]]):
         Returns:
             `frames` (views, times, 3, size, size) uint8, `keypoints` (views, times, K, 2) float32
             pixels, `visible` (views, times, K) bool, `times` (times,) int64, `episode` int.
+            Data made elsewhere may have no keypoints; K is then 0.
         """
         passes, place = divmod(item, len(self.data))
         # The leading number keeps the streams of orders and of items apart.
@@ -128,16 +130,13 @@ class EpisodeSamples(Dataset[dict[str, Any]]):
         frames, keypoints, visible = [], [], []
         for view in (self.data.views[v] for v in drawn):
             images = frames_to_tensor(self.data.images(i, view, times))
+            points, seen = self._keypoints(i, view, times)
             moved_images, moved = augment_view(
-                images,
-                self.data.keypoints(i, view)[times],
-                self.image_size,
-                self.config.augment,
-                rng,
+                images, points, self.image_size, self.config.augment, rng
             )
             frames.append(moved_images)
             keypoints.append(moved)
-            visible.append(self.data.visible(i, view)[times])
+            visible.append(seen)
         return {
             "frames": torch.stack(frames),
             "keypoints": torch.from_numpy(np.stack(keypoints)),
@@ -145,3 +144,10 @@ class EpisodeSamples(Dataset[dict[str, Any]]):
             "times": torch.from_numpy(times),
             "episode": i,
         }
+
+    def _keypoints(
+        self, i: int, view: str, times: np.ndarray
+    ) -> tuple[Float[np.ndarray, "time keypoints 2"], Bool[np.ndarray, "time keypoints"]]:
+        if not self.data.with_keypoints:
+            return np.empty((len(times), 0, 2), np.float32), np.empty((len(times), 0), bool)
+        return self.data.keypoints(i, view)[times], self.data.visible(i, view)[times]

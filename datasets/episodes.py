@@ -192,6 +192,11 @@ class EpisodeDataset:
         with open_episode(self.paths[i]) as file:
             return all(name in file for name in names)
 
+    @cached_property
+    def with_keypoints(self) -> bool:
+        """Whether every view of every episode has keypoints."""
+        return all(self.has_keypoints(i) for i in range(len(self)))
+
     def phases(self, i: int) -> UInt8[np.ndarray, " time"]:
         """Phase of each time step, an index into `meta.phases`."""
         return self._read(i, "phases")
