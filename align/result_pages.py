@@ -1,0 +1,158 @@
+"""The tables of a grid of runs as Markdown and as one HTML page."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from align.decoding import DECODING_METRICS, chance_errors
+from align.metric_names import GROUPS, MetricGroup
+from align.paper_table import SOURCE
+from align.results import ResultRow, ResultTable
+from align.significance import PairedTest
+from align.summary import BASELINE, format_change, format_spread
+from datasets.atomic import atomic_path
+
+MARKDOWN_NAME, PAGE_NAME = "table.md", "table.html"
+
+# The columns of the short table, one or two of each group.
+_SHORT = {
+    "alignment_error": "alignment error ↓",
+    "cycle_error": "cycle error ↓",
+    "kendalls_tau_b": "Kendall's τ-b ↑",
+    "across_phase_f1": "phase F1 across views ↑",
+    "across_phase_r2": "progression R² across ↑",
+    "across_ap10": "AP@10 across ↑",
+}
+NOTES = (
+    "Mean ± sample standard deviation over seeds of a run's mean over all pairs of views and test "
+    "episodes. ↓: lower is better; ↑: higher is better.",
+    f"Against {BASELINE}: change of the alignment error over the seeds that both have, with its "
+    "95 % interval by a paired bootstrap over seeds and test episodes. p: two-sided Wilcoxon "
+    "signed-rank test over all (seed, test episode) pairs, not corrected for the number of "
+    "methods; it takes pairs that share an episode as independent, so it is a lower bound.",
+    f"Paper: {SOURCE}; not to be compared digit by digit.",
+)
+
+
+def write_tables(out: Path, tables: Sequence[ResultTable]) -> tuple[Path, Path]:
+    """Writes `table.md` and `table.html` into the grid's folder and returns their paths."""
+    markdown, page = out / MARKDOWN_NAME, out / PAGE_NAME
+    with atomic_path(markdown) as temporary:
+        temporary.write_text(as_markdown(tables) + "\n", encoding="utf-8")
+    with atomic_path(page) as temporary:
+        temporary.write_text(as_html(tables, out), encoding="utf-8")
+    return markdown, page
+
+
+def as_markdown(tables: Sequence[ResultTable]) -> str:
+    """A heading, the setting and a table for each world and protocol, then the notes."""
+    parts = []
+    for table in tables:
+        header, *rows = short_table(table)
+        lines = [_line(header), "|---" + "|---:" * (len(header) - 1) + "|", *map(_line, rows)]
+        parts += [f"### {title(table)}", table.setting + ".", "\n".join(lines)]
+        parts += [f"Collapsed: {', '.join(told)}." for told in [collapsed(table)] if told]
+    return "\n\n".join([*parts, *NOTES])
+
+
+def _line(cells: Sequence[str]) -> str:
+    # A bar in an option's value would start a new column.
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+
+
+def as_html(tables: Sequence[ResultTable], out: Path) -> str:
+    """One page of all tables; links to the reports that lie under `out`."""
+    environment = Environment(
+        loader=PackageLoader("align"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
+    )
+    sections = [
+        {
+            "title": title(table),
+            "setting": table.setting,
+            "short": short_table(table),
+            "collapsed": collapsed(table),
+            "groups": [
+                (group.title, group.note, rows)
+                for group in GROUPS
+                if len(rows := group_table(group, table)) > 1
+            ],
+            "report": (table.folder / "report.html").relative_to(out),
+        }
+        for table in tables
+    ]
+    return environment.get_template("results.html.j2").render(sections=sections, notes=NOTES)
+
+
+def title(table: ResultTable) -> str:
+    """`lift, unseen views`."""
+    return f"{table.world or table.folder.name}, {table.protocol} views"
+
+
+def collapsed(table: ResultTable) -> list[str]:
+    """`method seed 0 1` of each method with collapsed runs."""
+    return [
+        f"{row.summary.label} seed {' '.join(map(str, row.collapsed))}"
+        for row in table.rows
+        if row.collapsed
+    ]
+
+
+def short_table(table: ResultTable) -> list[list[str]]:
+    """The header and one line a method: what a reader looks for first."""
+    known = [name for name in _SHORT if any(_is_known(row, name) for row in table.rows)]
+    with_paper = any(row.paper is not None for row in table.rows)
+    header = ["method", *(_SHORT[name] for name in known), "seeds", f"against {BASELINE}", "p"]
+    lines = [header + (["paper"] if with_paper else [])]
+    for row in table.rows:
+        cells = [row.summary.label, *_values(row, known), str(len(row.summary.seeds))]
+        cells += [format_test(row.test), format_p(row.test)]
+        if with_paper:
+            cells.append("–" if row.paper is None else f"{row.paper:.3f}")
+        lines.append(cells)
+    return lines
+
+
+def group_table(group: MetricGroup, table: ResultTable) -> list[list[str]]:
+    """The header and one line a method of the metrics of a group; only a header without any."""
+    known = [name for name in group.metrics if any(_is_known(row, name) for row in table.rows)]
+    lines = [["method", *(group.metrics[name] for name in known)]]
+    if known:
+        lines += [[row.summary.label, *_values(row, known)] for row in table.rows]
+    if set(DECODING_METRICS) & set(known):
+        chance = {"alignment_error": 1 / 3, **chance_errors(episode_lengths(table))}
+        lines.append(["random embeddings", *(format_spread(chance[name]) for name in known)])
+    return lines
+
+
+def episode_lengths(table: ResultTable) -> list[int]:
+    """Time steps of each test episode."""
+    embeddings = table.runs[0].evaluation.embeddings()
+    return [len(next(iter(views.values()))) for views in embeddings.values()]
+
+
+def format_test(test: PairedTest | None) -> str:
+    """`−21.1 % (−30.2 to −9.8)`, or a dash."""
+    if test is None or math.isnan(test.change):
+        return "–"
+    ends = f"{test.low:+.1f} to {test.high:+.1f}".replace("-", "−")
+    return f"{format_change(test.change)} ({ends})"
+
+
+def format_p(test: PairedTest | None) -> str:
+    """`0.012`, `< 0.001`, or a dash."""
+    if test is None:
+        return "–"
+    return "< 0.001" if test.p < 0.001 else f"{test.p:.3f}"
+
+
+def _is_known(row: ResultRow, name: str) -> bool:
+    return not math.isnan(row.summary.mean.get(name, math.nan))
+
+
+def _values(row: ResultRow, names: Sequence[str]) -> list[str]:
+    summary = row.summary
+    return [format_spread(summary.mean[name], summary.std[name]) for name in names]

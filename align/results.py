@@ -1,0 +1,173 @@
+"""What a grid of runs has measured so far: one row a run as CSV, one table a world and protocol."""
+
+from __future__ import annotations
+
+import csv
+import logging
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from align.config import CONFIG_NAME
+from align.evaluation import evaluation_path
+from align.metric_names import GROUPS
+from align.paper_table import paper_error
+from align.runs import Run, load_runs
+from align.significance import PairedTest, paired_test
+from align.summary import BASELINE, SummaryRow, summary_table
+from datasets.atomic import atomic_path
+from datasets.errors import DataError
+
+log = logging.getLogger(__name__)
+
+RUNS_NAME = "runs.csv"
+_METRICS = tuple(dict.fromkeys(name for group in GROUPS for name in group.metrics))
+
+
+@dataclass(frozen=True)
+class ResultRow:
+    """One method on one world under one protocol.
+
+    Attributes:
+        summary: Mean and spread over seeds.
+        test: Against the baseline; None for the baseline itself, and without a common seed.
+        paper: The paper's alignment error on its own episodes.
+        collapsed: Seeds whose embeddings have collapsed.
+    """
+
+    summary: SummaryRow
+    test: PairedTest | None
+    paper: float | None
+    collapsed: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class ResultTable:
+    """All methods on one world under one protocol.
+
+    Attributes:
+        folder: Of its runs.
+        world: Name of the environment.
+        protocol: Which views were tested on.
+        setting: Size and duration of the runs, in words.
+        rows: In the usual order of methods.
+        runs: That the rows are of.
+    """
+
+    folder: Path
+    world: str
+    protocol: str
+    setting: str
+    rows: list[ResultRow]
+    runs: list[Run]
+
+
+def measured_runs(out: Path) -> list[Run]:
+    """All trained and measured runs of a grid; those of another version are told and left out."""
+    runs = []
+    for group in sorted({path.parent.parent for path in out.glob(f"*/*/{CONFIG_NAME}")}):
+        folders = [path.parent for path in sorted(group.glob(f"*/{CONFIG_NAME}"))]
+        measured = [f for f in folders if evaluation_path(f, "test").exists() and _readable(f)]
+        runs += load_runs(measured, "test") if measured else []
+    return runs
+
+
+def _readable(folder: Path) -> bool:
+    try:
+        load_runs([folder], "test")
+    except DataError as error:
+        log.warning("left out: %s", error)
+        return False
+    return True
+
+
+def write_runs(path: Path, runs: Sequence[Run]) -> None:
+    """Writes one row a run as CSV with full precision; what is not known stays empty."""
+    rows = [run_row(run) for run in runs]
+    columns = list(rows[0]) if rows else []
+    with atomic_path(path) as temporary, open(temporary, "w", newline="") as file:
+        writer = csv.DictWriter(file, columns)
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def run_row(run: Run) -> dict[str, Any]:
+    """A run's identity, metrics, duration and size, by column."""
+    evaluation, config = run.evaluation, run.config
+    values = {name: evaluation.metrics.get(name, math.nan) for name in _METRICS}
+    collapse = evaluation.collapse
+    return {
+        "world": evaluation.world,
+        "data": str(evaluation.data),
+        "protocol": evaluation.protocol,
+        "method": run.label,
+        "seed": config.seed,
+        **{name: "" if math.isnan(value) else value for name, value in values.items()},
+        "collapse": collapse.kind if collapse else "",
+        "effective_rank": collapse.effective_rank if collapse else "",
+        "spread": collapse.spread if collapse else "",
+        "test_episodes": len({pair.episode for pair in evaluation.pairs}),
+        "epochs": int(run.history[-1]["epoch"]),
+        "steps": int(run.history[-1].get("step", 0)),
+        "seconds": round(3600 * run.hours, 1),
+        "image_size": config.image_size or "",
+        "backbone": config.backbone.name,
+        "depth": config.backbone.depth or "",
+        "parameters": evaluation.parameters,
+        "train_episodes": config.train_episodes or "",
+        "folder": str(run.folder),
+    }
+
+
+def result_tables(runs: Sequence[Run]) -> list[ResultTable]:
+    """One table a folder of runs: seen views before unseen ones, then by name."""
+    groups: dict[Path, list[Run]] = {}
+    for run in runs:
+        groups.setdefault(run.folder.parent, []).append(run)
+    tables = [_result_table(folder, group) for folder, group in groups.items()]
+    return sorted(tables, key=lambda table: (table.protocol, table.folder.name))
+
+
+def _result_table(folder: Path, runs: Sequence[Run]) -> ResultTable:
+    first = runs[0].evaluation
+    by_label: dict[str, list[Run]] = {}
+    for run in runs:
+        by_label.setdefault(run.label, []).append(run)
+    baseline = [run.evaluation for run in by_label.get(BASELINE, ())]
+    rows = []
+    for summary in summary_table([run.evaluation for run in runs], [run.label for run in runs]):
+        group = by_label[summary.label]
+        evaluations = [run.evaluation for run in group]
+        # Seeded alike for every row: a table made again is the same table.
+        test = None
+        if summary.label != BASELINE:
+            test = paired_test(baseline, evaluations, np.random.default_rng(0))
+        paper = paper_error(first.world, first.protocol, summary.label)
+        collapsed = tuple(e.seed for e in evaluations if e.collapse and e.collapse.message)
+        rows.append(ResultRow(summary, test, paper, collapsed))
+    return ResultTable(folder, first.world, first.protocol, setting(runs), rows, list(runs))
+
+
+def setting(runs: Sequence[Run]) -> str:
+    """How large the runs of a table were and how long they took, in words."""
+    sizes = {run.config.image_size for run in runs} - {None}
+    depths = {run.config.backbone.depth for run in runs} - {None}
+    seconds = sorted(3600 * run.hours for run in runs)
+    parts = [
+        ", ".join(sorted({run.config.backbone.name for run in runs}))
+        + (f" cut to {_span(depths)} blocks" if depths else ""),
+        f"{_span(sizes)} pixels" if sizes else "frames as stored",
+        f"{_span({int(run.history[-1]['epoch']) for run in runs})} epochs",
+        f"{_span({int(run.history[-1].get('step', 0)) for run in runs})} steps",
+        f"{len({pair.episode for pair in runs[0].evaluation.pairs})} test episodes",
+        f"{seconds[0] / 60:.1f} to {seconds[-1] / 60:.1f} minutes a run",
+    ]
+    return "; ".join(parts)
+
+
+def _span(values: set[Any]) -> str:
+    return f"{min(values)}" if len(values) == 1 else f"{min(values)} to {max(values)}"
