@@ -22,6 +22,7 @@ has_library() { ldconfig -p 2>/dev/null | grep -q "$1" || /sbin/ldconfig -p | gr
 has_library libEGL.so.1 && ls /usr/share/glvnd/egl_vendor.d/*.json >/dev/null 2>&1 \
     || need libegl1 libegl-mesa0 libgl1-mesa-dri
 has_library libOpenGL.so.0 || need libopengl0
+has_library libX11.so.6 || need libx11-6
 has_library libGL.so.1 || need libgl1
 has_library libglib-2.0.so.0 || need libglib2.0-0
 

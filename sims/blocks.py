@@ -162,6 +162,10 @@ class BlocksBackend:
         """The renderer's version."""
         return {"panda3d": version("panda3d")}
 
+    def renderer(self) -> str:
+        """Panda3D's renderer on the CPU."""
+        return "Panda3D's software renderer"
+
     def close(self) -> None:
         """Frees the renderer."""
         self._scene.close()

@@ -16,7 +16,8 @@ from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
 
 from sims.errors import SimulatorError
-from sims.gl import INSTALL_ROBOSUITE, import_mujoco, is_software, renderer_name
+from sims.gl import INSTALL_ROBOSUITE, import_mujoco, is_software
+from sims.panda3d_nodes import INSTALL_PANDA3D
 from sims.registry import ENVIRONMENTS, make
 
 # What a package is for, and how to get it.
@@ -25,6 +26,7 @@ PACKAGES = {
     "robosuite": ("Lift", INSTALL_ROBOSUITE),
     "trimesh": ("lighter meshes", INSTALL_ROBOSUITE),
     "fast_simplification": ("lighter meshes", INSTALL_ROBOSUITE),
+    "panda3d": ("Minecraft, back end blocks", INSTALL_PANDA3D),
     "robomimic": (
         "reading our files with robomimic, optional",
         "pip install 'posealign[robomimic]'",
@@ -65,7 +67,7 @@ def examine_environment(name: str) -> tuple[bool, str]:
     for _ in range(ROUNDS):
         env.render_views()
     milliseconds = 1000 * (time.perf_counter() - start) / (ROUNDS * len(env.views))
-    driver = renderer_name()
+    driver = env.renderer()
     kind = "software, on the CPU" if is_software(driver) else "hardware"
     env.close()
     return True, f"{milliseconds:.1f} ms a frame of {SIZE}x{SIZE}, drawn by {driver} ({kind})"

@@ -12,6 +12,7 @@ from jaxtyping import Bool, Float, UInt8
 
 from datasets.cameras import Camera
 from datasets.skeletons import Skeleton
+from sims.gl import renderer_name
 
 EGO = "ego"
 
@@ -104,6 +105,13 @@ class MultiViewEnv(gymnasium.Env[dict[str, np.ndarray], np.ndarray]):
     @abstractmethod
     def env_args(self) -> dict[str, Any]:
         """What makes this environment again, in robomimic's form."""
+
+    def renderer(self) -> str:
+        """What draws the pictures, as the library or the driver names it; after a first picture.
+
+        The default is the driver of the OpenGL context that is current.
+        """
+        return renderer_name()
 
     @abstractmethod
     def expert(self, rng: np.random.Generator) -> Iterator[Step]:

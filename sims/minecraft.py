@@ -156,6 +156,10 @@ class MinecraftEnv(MultiViewEnv):
             **self._backend.describe(),
         }
 
+    def renderer(self) -> str:
+        """What draws the pictures."""
+        return self._backend.renderer()
+
     def expert(self, rng: np.random.Generator) -> Iterator[Step]:
         """Turns, walks and strikes, never twice alike; see `sims.minecraft_expert`."""
         return minecraft_expert(self, rng)

@@ -107,6 +107,10 @@ class Backend(Protocol):
         """Names and versions that go with the data, ready for JSON."""
         ...
 
+    def renderer(self) -> str:
+        """What draws the pictures, for `sims.doctor`."""
+        ...
+
     def close(self) -> None:
         """Frees what the back end holds."""
         ...
