@@ -12,7 +12,7 @@ from sims.errors import UnknownNameError
 if TYPE_CHECKING:
     from sims.env import MultiViewEnv
 
-ENVIRONMENTS = {"lift": "sims.lift:LiftEnv"}
+ENVIRONMENTS = {"lift": "sims.lift:LiftEnv", "minecraft": "sims.minecraft:MinecraftEnv"}
 
 
 def make(name: str, **options: Any) -> MultiViewEnv:
