@@ -1,10 +1,11 @@
-"""Files that appear whole or not at all."""
+"""Files and folders that appear whole or not at all."""
 
 from __future__ import annotations
 
 import os
 import platform
 import re
+import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,9 +24,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
     The content reaches the disk before the name does, so a crash leaves the old file or the new
     one. When the block raises, the temporary file is removed and `path` is untouched.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    # Process and machine keep two writers of one file apart; the leading dot hides it from globs.
-    temporary = path.with_name(f".{path.name}.{os.getpid()}@{platform.node()}.tmp")
+    temporary = _temporary(path)
     try:
         yield temporary
         descriptor = os.open(temporary, os.O_RDONLY)
@@ -38,13 +37,43 @@ def atomic_path(path: Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
+@contextmanager
+def atomic_folder(path: Path) -> Iterator[Path]:
+    """Yields an empty folder beside `path` that gets its name when the block ends well.
+
+    When the block raises, the temporary folder is removed.
+
+    Raises:
+        FileExistsError: When there is something at `path`.
+    """
+    if path.exists():
+        raise FileExistsError(f"{path} exists already.")
+    temporary = _temporary(path)
+    temporary.mkdir()
+    try:
+        yield temporary
+        # Many small files: one call for all is much faster than one for each.
+        os.sync()
+        os.rename(temporary, path)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _temporary(path: Path) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # Process and machine keep two writers of one file apart; the leading dot hides it from globs.
+    return path.with_name(f".{path.name}.{os.getpid()}@{platform.node()}.tmp")
+
+
 def remove_leftovers(folder: Path) -> None:
     """Removes the temporary files of killed processes; what a live one is writing stays.
 
     Of a process on another machine nothing is known, so its file goes when it is an hour old.
     """
     for temporary in folder.glob(".*.tmp"):
-        if _abandoned(temporary):
+        if _abandoned(temporary) and temporary.is_dir():
+            shutil.rmtree(temporary, ignore_errors=True)
+        elif _abandoned(temporary):
             temporary.unlink(missing_ok=True)
 
 

@@ -1,0 +1,167 @@
+"""What every format on disk offers once it is opened: episodes, read one at a time."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+from jaxtyping import Bool, Float, UInt8
+from PIL import Image
+
+from datasets.episode import Episode
+from datasets.meta import DatasetMeta
+from datasets.skeletons import NO_SKELETON, Skeleton
+
+# The one phase of episodes whose phases nobody knows.
+UNLABELLED = "unlabelled"
+# Time steps a second where a format does not tell: robosuite's default.
+USUAL_HZ = 20.0
+
+
+class Source(ABC):
+    """Episodes in one format, read one at a time.
+
+    Attributes:
+        title: What the format is called.
+        looks_like: What tells it from others, for messages.
+        root: The folder or file.
+        meta: What the episodes have in common; `image_size` is the height of their frames.
+        frame_size: Height and width of the frames.
+        names: What the format calls its episodes.
+        lengths: Time steps of each episode.
+        splits: Split to positions of episodes; None where the format does not tell.
+    """
+
+    title: ClassVar[str]
+    looks_like: ClassVar[str]
+    root: Path
+    meta: DatasetMeta
+    frame_size: tuple[int, int]
+    names: Sequence[str]
+    lengths: Sequence[int]
+    splits: Mapping[str, Sequence[int]] | None
+    _read: tuple[int, Episode] | None = None
+
+    @classmethod
+    @abstractmethod
+    def recognizes(cls, path: Path) -> bool:
+        """Whether what lies at `path` is of this format, from its names alone."""
+
+    @abstractmethod
+    def __init__(self, path: Path) -> None:
+        """Opens what lies at `path` and checks its structure, without reading frames.
+
+        Raises:
+            DataError: When it cannot be used; names the file and the remedy.
+        """
+
+    @abstractmethod
+    def episode(self, i: int) -> Episode:
+        """Reads a whole episode into memory.
+
+        Raises:
+            DataError: When a file cannot be read; names it.
+        """
+
+    def __len__(self) -> int:
+        """Number of episodes."""
+        return len(self.names)
+
+    @property
+    def views(self) -> list[str]:
+        """Names of the views."""
+        return self.meta.views
+
+    @property
+    def skeleton(self) -> Skeleton:
+        """What the keypoints are."""
+        return self.meta.get_skeleton()
+
+    def images(
+        self, i: int, view: str, times: Sequence[int] | np.ndarray
+    ) -> UInt8[np.ndarray, "time height width 3"]:
+        """The frames of a view at `times`."""
+        return self._episode(i).images[view][np.asarray(times)]
+
+    def phases(self, i: int) -> UInt8[np.ndarray, " time"]:
+        """Phase of each time step, an index into `meta.phases`."""
+        return self._episode(i).phases
+
+    def has_keypoints(self, i: int) -> bool:
+        """Whether an episode has keypoints."""
+        return bool(self._episode(i).keypoints)
+
+    def keypoints(self, i: int, view: str) -> Float[np.ndarray, "time keypoints 2"]:
+        """Keypoints of a view in pixels, x right, y down; NaN behind the camera."""
+        return self._episode(i).keypoints[view]
+
+    def visible(self, i: int, view: str) -> Bool[np.ndarray, "time keypoints"]:
+        """Which keypoints are inside the image and not hidden."""
+        return self._episode(i).visible[view]
+
+    def _episode(self, i: int) -> Episode:
+        # A picture asks for many parts of one episode: the last one read is kept.
+        if self._read is None or self._read[0] != i:
+            self._read = (i, self.episode(i))
+        return self._read[1]
+
+
+def bare_meta(
+    env: str, views: Sequence[str], image_size: int, control_hz: float = USUAL_HZ
+) -> DatasetMeta:
+    """The meta data of recordings that consist of frames alone."""
+    return DatasetMeta(
+        env=env,
+        views=list(views),
+        skeleton=NO_SKELETON.name,
+        image_size=image_size,
+        seed=0,
+        phases=[UNLABELLED],
+        control_hz=control_hz,
+    )
+
+
+def bare_episode(images: dict[str, UInt8[np.ndarray, "time height width 3"]]) -> Episode:
+    """An episode of which the frames alone are known; they end with it."""
+    steps = len(next(iter(images.values())))
+    dones = np.zeros(steps, np.int64)
+    dones[-1:] = 1
+    return Episode(images=images, phases=np.zeros(steps, np.uint8), dones=dones)
+
+
+def resized(episode: Episode, size: int) -> Episode:
+    """The episode with square frames of `size` pixels a side; keypoints and cameras move along.
+
+    Frames that are not square are squeezed, as 3DTRL's loader does with the published sets.
+    """
+    scales = {
+        view: np.array([size / frames.shape[2], size / frames.shape[1]])
+        for view, frames in episode.images.items()
+    }
+    return replace(
+        episode,
+        images={view: _resize(frames, size) for view, frames in episode.images.items()},
+        keypoints={
+            view: (points * scales[view]).astype(np.float32)
+            for view, points in episode.keypoints.items()
+        },
+        intrinsics={
+            view: np.diag([*scales[view], 1.0]) @ matrix
+            for view, matrix in episode.intrinsics.items()
+        },
+    )
+
+
+def _resize(
+    frames: UInt8[np.ndarray, "time height width 3"], size: int
+) -> UInt8[np.ndarray, "time size size 3"]:
+    if frames.shape[1:3] == (size, size):
+        return frames
+    bicubic = Image.Resampling.BICUBIC
+    return np.stack(
+        [np.asarray(Image.fromarray(frame).resize((size, size), bicubic)) for frame in frames]
+    )
