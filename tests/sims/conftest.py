@@ -1,4 +1,4 @@
-"""One Lift environment for all tests that only look."""
+"""One environment of each world for all tests that only look."""
 
 import pytest
 
@@ -11,3 +11,17 @@ def lift():
     env = sims.make("lift", views=3, size=112)
     yield env
     env.close()
+
+
+@pytest.fixture(scope="session")
+def minecraft():
+    """The block world seen by `ego` and three cameras at 112x112; tests reset it themselves."""
+    env = sims.make("minecraft", views=3, size=112)
+    yield env
+    env.close()
+
+
+@pytest.fixture(params=["lift", "minecraft"])
+def world(request):
+    """Each world in turn, for promises that all of them keep."""
+    return request.getfixturevalue(request.param)

@@ -1,4 +1,4 @@
-"""Lift keeps every promise of an environment, and the checker notices broken ones."""
+"""Worlds keep every promise of an environment, and the checker notices broken ones."""
 
 from itertools import islice
 
@@ -12,12 +12,12 @@ from sims.lift import LiftEnv
 
 
 @pytest.mark.filterwarnings("ignore:.*Box observation space m.*imum value is:UserWarning")
-def test_gymnasium_accepts_lift(lift):
-    check_env(lift, skip_render_check=True)
+def test_gymnasium_accepts(world):
+    check_env(world, skip_render_check=True)
 
 
-def test_our_checker_accepts_lift(lift):
-    check_multi_view_env(lift, steps=6)
+def test_our_checker_accepts(world):
+    check_multi_view_env(world, steps=6)
 
 
 class ShiftedKeypoints(LiftEnv):
@@ -64,17 +64,17 @@ def test_our_checker_names_what_is_broken(broken, complaint):
     env.close()
 
 
-def test_an_episode_does_not_depend_on_what_came_before(lift):
+def test_an_episode_does_not_depend_on_what_came_before(world):
     def beginning(env):
         env.reset(seed=11)
         for step in islice(env.expert(np.random.default_rng(0)), 10):
             env.step(step.action)
         return env.state(), env.render_views()
 
-    lift.reset(seed=5)
-    lift.render_views()
-    state, images = beginning(lift)
-    fresh = sims.make("lift", views=3, size=112)
+    world.reset(seed=5)
+    world.render_views()
+    state, images = beginning(world)
+    fresh = sims.make(world.name, views=3, size=112)
     fresh_state, fresh_images = beginning(fresh)
     fresh.close()
     assert np.array_equal(state, fresh_state)
@@ -94,11 +94,12 @@ def test_cubes_differ_between_seeds_and_are_drawn_in_their_size(lift):
     assert not np.array_equal(*sizes)
 
 
-def test_keypoints_lie_on_the_arm_at_full_size():
-    """At 224x224 nearly all visible keypoints are within 3 pixels of the arm's own pixels."""
+@pytest.mark.parametrize("name", ["lift", "minecraft"])
+def test_keypoints_lie_on_the_body_at_full_size(name):
+    """At 224x224 nearly all visible keypoints are within 3 pixels of the body's own pixels."""
     from sims.checker import _keypoints_on_body
 
-    env = sims.make("lift", views=4, size=224)
+    env = sims.make(name, views=4, size=224)
     env.reset(seed=3)
     on_body = []
     for index, step in enumerate(env.expert(np.random.default_rng(3))):
