@@ -1,0 +1,1 @@
+"""The action data sets: their names, labels, protocols and skeleton files."""

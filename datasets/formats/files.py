@@ -1,0 +1,43 @@
+"""Reads small text files so that whatever is wrong with one names it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from datasets.errors import DataError
+
+# A skeleton of an hour is some hundred megabytes; what is larger is something else.
+MAX_BYTES = 1 << 30
+
+
+def read_text_file(path: Path) -> str:
+    """Reads UTF-8 text.
+
+    Raises:
+        DataError: When the file cannot be read, is no text, or is larger than a gigabyte.
+    """
+    try:
+        if path.stat().st_size > MAX_BYTES:
+            raise DataError(f"{path} is larger than {MAX_BYTES} bytes; is it another file?")
+        return path.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror}.") from error
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path} is not text; copy it again from the data set.") from error
+
+
+def read_json_file(path: Path) -> Any:
+    """Reads JSON.
+
+    Raises:
+        DataError: When the file cannot be read, or is no JSON.
+    """
+    try:
+        return json.loads(read_text_file(path))
+    except DataError:
+        raise
+    except (ValueError, RecursionError) as error:
+        what = " ".join(str(error).split())
+        raise DataError(f"{path} is no whole JSON file ({what}); copy it again.") from error

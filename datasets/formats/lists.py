@@ -1,0 +1,113 @@
+"""The lists of the published code: a CSV a split, with a line for each clip."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+from datasets.errors import DataError
+from datasets.formats.base import ClipFormat, ClipInfo
+from datasets.formats.files import read_text_file
+
+FILES = {"train": "train.csv", "valid": "val.csv", "test": "test.csv"}
+_HEADERS = {"video", "path", "video_path", "filename"}
+
+
+@dataclass(frozen=True)
+class ListedClip:
+    """One line: the clip that its video's name tells of, its pose file if named, its label."""
+
+    clip: ClipInfo
+    pose: Path | None
+    label: int
+    place: str
+    """The list and the line, for errors."""
+
+
+def read_lists(
+    folder: Path, root: Path, fmt: ClipFormat
+) -> tuple[dict[str, list[ListedClip]], str]:
+    """Reads `train.csv`, `val.csv` and `test.csv`; a missing `val.csv` or `test.csv` is empty.
+
+    Lines are `video,pose,label`, or `video,label`, or either with blanks for commas; a line of
+    column names is skipped. Paths are absolute, or relative to the folder of the lists or to the
+    data set's; whether their files exist is checked when they are read.
+
+    Returns:
+        The lines of each split, and the protocol whose classes the labels count.
+
+    Raises:
+        DataError: Naming the list and the line.
+    """
+    if not (folder / FILES["train"]).is_file():
+        raise DataError(f"{folder} has no {FILES['train']}; name the folder of the lists.")
+    rows = {
+        part: _read_list(folder / name, root, fmt) if (folder / name).exists() else []
+        for part, name in FILES.items()
+    }
+    everything = [row for part in rows.values() for row in part]
+    if not rows["train"]:
+        raise DataError(f"{folder / FILES['train']} names no clip.")
+    names = Counter(row.clip.name for row in everything)
+    for row in everything:
+        if names[row.clip.name] > 1:
+            raise DataError(f"{row.place}: {row.clip.name} is listed {names[row.clip.name]} times.")
+    return rows, _protocol_of(everything, fmt)
+
+
+def _read_list(path: Path, root: Path, fmt: ClipFormat) -> list[ListedClip]:
+    rows = []
+    for number, line in enumerate(read_text_file(path).splitlines(), start=1):
+        fields = _fields(line)
+        if not fields or (number == 1 and fields[0].lower() in _HEADERS):
+            continue
+        rows.append(_parse(fields, f"{path}, line {number}", path.parent, root, fmt))
+    return rows
+
+
+def _fields(line: str) -> list[str]:
+    return [field.strip() for field in line.split(",")] if "," in line else line.split()
+
+
+def _parse(fields: list[str], place: str, folder: Path, root: Path, fmt: ClipFormat) -> ListedClip:
+    if len(fields) not in (2, 3):
+        raise DataError(f"{place}: a line is `video,pose,label` or `video,label`.")
+    if any("\0" in field for field in fields):
+        raise DataError(f"{place}: a path has a zero byte; copy the list again.")
+    if not re.fullmatch(r"\d{1,6}", fields[-1], re.ASCII):
+        raise DataError(f"{place}: {fields[-1][:30]!r} is no label; labels count from 0.")
+    clip = fmt.identify(_resolve(fields[0], folder, root))
+    if clip is None or clip.label < 0:
+        raise DataError(f"{place}: {fields[0][:200]!r} is not named as a clip of {fmt.title}.")
+    pose = _resolve(fields[1], folder, root) if len(fields) == 3 and fields[1] else None
+    return ListedClip(clip, pose, int(fields[-1]), place)
+
+
+def _resolve(text: str, folder: Path, root: Path) -> Path:
+    """An absolute path as it is; a relative one where it exists, below the data set by default."""
+    path = Path(text)
+    if path.is_absolute():
+        return path
+    try:
+        beside = (folder / path).exists()
+    except OSError:  # a name that no file system takes
+        beside = False
+    return folder / path if beside else root / path
+
+
+def _protocol_of(rows: list[ListedClip], fmt: ClipFormat) -> str:
+    """The first protocol whose classes agree with every line's label and name."""
+    for protocol in fmt.protocols:
+        classes = fmt.classes_of(protocol)
+        if all(row.label < len(classes) and classes[row.label] == row.clip.action for row in rows):
+            return protocol
+    classes = fmt.classes
+    wrong = next(
+        row for row in rows if row.label >= len(classes) or classes[row.label] != row.clip.action
+    )
+    raise DataError(
+        f"{wrong.place}: label {wrong.label} does not mean {wrong.clip.action!r}, as the video is "
+        f"named; labels count the classes of {fmt.title} from 0 in their published order."
+    )

@@ -1,0 +1,180 @@
+"""Videos: their size, the frames that are asked for and no others, and writing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from fractions import Fraction
+from pathlib import Path
+from typing import NamedTuple
+
+import av
+import numpy as np
+from av.container import InputContainer
+from av.video.stream import VideoStream
+from jaxtyping import UInt8
+
+from datasets.atomic import atomic_path
+from datasets.errors import DataError
+
+# A seek throws the decoder's state away; skipping fewer frames than this is not worth one.
+MIN_SKIP = 6
+# Headers of old files count a frame or two that no decoder gives; the last frame stands for them.
+MISCOUNT = 2
+
+
+class VideoShape(NamedTuple):
+    """What a video's header says."""
+
+    frames: int
+    height: int
+    width: int
+    fps: float
+
+
+def video_shape(video: Path) -> VideoShape:
+    """Number of frames, size in pixels and frame rate; reads no frame.
+
+    Raises:
+        DataError: When the file is missing, or no video.
+    """
+    with _open_video(video) as (container, stream):
+        frames = stream.frames or sum(packet.size > 0 for packet in container.demux(stream))
+        shape = VideoShape(
+            frames, stream.height, stream.width, float(stream.average_rate or Fraction(0))
+        )
+    if min(shape[:3]) < 1:
+        raise DataError(f"{video} has no frames; copy it again, or leave its clip out.")
+    return shape
+
+
+def read_frames(
+    video: Path, indices: Sequence[int] | np.ndarray
+) -> UInt8[np.ndarray, "time height width 3"]:
+    """Decodes the frames at `indices`, in that order, repeats allowed, as RGB.
+
+    Jumps to the key frame before a wanted frame where that skips frames, and decodes straight on
+    where it does not.
+
+    Raises:
+        DataError: When the video cannot be decoded, or is shorter.
+    """
+    wanted = np.asarray(indices, dtype=np.int64)
+    targets = np.unique(wanted)
+    if len(targets) and targets[0] < 0:
+        raise ValueError(f"frames are counted from 0, got {targets[0]}")
+    with _open_video(video) as (container, stream):
+        times, keys = _timetable(container, stream)
+    with _open_video(video) as (container, stream):
+        found = _decode(container, stream, targets, times, keys)
+    if missing := [int(target) for target in targets if target not in found]:
+        raise DataError(
+            f"{video} has no frame {missing[0]} that can be decoded; copy it again, or leave its "
+            "clip out."
+        )
+    frames = [found[int(index)] for index in wanted]
+    if len({frame.shape for frame in frames}) > 1:
+        raise DataError(f"{video} changes its size; encode it again at one size.")
+    if not frames:
+        return np.empty((0, *video_shape(video)[1:3], 3), np.uint8)
+    return np.stack(frames)
+
+
+def write_video(
+    video: Path,
+    frames: Iterable[UInt8[np.ndarray, "height width 3"]],
+    fps: float,
+    *,
+    crf: int = 18,
+    key_every: int = 12,
+) -> None:
+    """Encodes RGB frames as H.264, with key frames often enough to jump between.
+
+    Args:
+        video: Where to; the container is that of its suffix.
+        frames: All of one size, even in height and width.
+        fps: Frames a second.
+        crf: x264's quality: 0 is lossless, 18 hard to tell from it, 51 worst.
+        key_every: A key frame at least every this many frames.
+
+    Raises:
+        ValueError: When there are no frames.
+    """
+    with atomic_path(video) as temporary:
+        kind = {".mkv": "matroska"}.get(video.suffix, video.suffix[1:])
+        with av.open(str(temporary), "w", format=kind) as container:
+            stream = None
+            for picture in frames:
+                if stream is None:
+                    stream = container.add_stream("libx264", Fraction(fps).limit_denominator(1001))
+                    stream.height, stream.width = picture.shape[:2]
+                    stream.pix_fmt = "yuv420p"
+                    stream.gop_size = key_every
+                    # AVI has no place for frames in another order than they are shown in.
+                    stream.max_b_frames = 0
+                    stream.codec_context.thread_count = 1
+                    stream.options = {"crf": str(crf), "preset": "veryfast"}
+                container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+            if stream is None:
+                raise ValueError(f"there are no frames for {video}")
+            container.mux(stream.encode())
+
+
+@contextmanager
+def _open_video(video: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
+    """Opens the first video stream for one thread: readers run side by side as it is."""
+    try:
+        with av.open(str(video)) as container:
+            if not container.streams.video:
+                raise DataError(f"{video} has no video stream.")
+            stream = container.streams.video[0]
+            stream.codec_context.thread_count = 1
+            yield container, stream
+    except (av.FFmpegError, OSError) as error:
+        raise DataError(
+            f"{video} cannot be decoded ({error.strerror}); copy it again, or leave its clip out."
+        ) from error
+
+
+def _timetable(
+    container: InputContainer, stream: VideoStream
+) -> tuple[np.ndarray | None, np.ndarray]:
+    """Time stamp of each frame in order, None where the file lacks some; indices of key frames."""
+    stamps, keys = [], []
+    for packet in container.demux(stream):
+        if packet.size == 0:
+            continue
+        if packet.pts is None:
+            return None, np.array([], np.int64)
+        stamps.append(packet.pts)
+        if packet.is_keyframe:
+            keys.append(packet.pts)
+    times = np.unique(np.array(stamps, np.int64))
+    if len(times) < len(stamps):  # two frames of one time cannot be told apart
+        return None, np.array([], np.int64)
+    return times, np.searchsorted(times, np.sort(np.array(keys, np.int64)))
+
+
+def _decode(
+    container: InputContainer,
+    stream: VideoStream,
+    targets: np.ndarray,
+    times: np.ndarray | None,
+    keys: np.ndarray,
+) -> dict[int, UInt8[np.ndarray, "height width 3"]]:
+    """The target frames that there are; without a timetable, frames are counted from the start."""
+    found = {}
+    frames = container.decode(stream)
+    current, frame = -1, None
+    for target in map(int, targets):
+        before = keys[: np.searchsorted(keys, target, side="right")]
+        if times is not None and len(before) and before[-1] - current > MIN_SKIP:
+            container.seek(int(times[before[-1]]), stream=stream)
+            frames = container.decode(stream)
+            current, frame = -1, None
+        while current < target and (following := next(frames, None)) is not None:
+            frame = following
+            current = current + 1 if times is None else int(np.searchsorted(times, frame.pts))
+        if frame is not None and 0 <= target - current <= MISCOUNT:
+            found[target] = frame.to_ndarray(format="rgb24")
+    return found
