@@ -30,8 +30,10 @@ def dtw_picks(
     """For each row the column that dynamic time warping pairs it with.
 
     The path of least total cost from the first to the last frames of both views moves by one row,
-    one column or both; on a tie it prefers both, then the row. Where it pairs a row with several
-    columns, the one of least cost counts, the first of equal ones.
+    one column or both. A move by both costs twice (Sakoe and Chiba's symmetric form): otherwise the
+    diagonal, which is the right answer here, would win by being short. On a tie the path prefers
+    both, then the row. Where it pairs a row with several columns, the one of least cost counts, the
+    first of equal ones.
     """
     total = _accumulated(cost)
     pairs, rows, columns = cost.shape
@@ -45,7 +47,9 @@ def dtw_picks(
         picks[every[better], i[better]] = j[better]
         least[every, i] = np.minimum(here, least[every, i])
         # `total` has a border of one, so total[i, j] is the cell before (i, j) in both.
-        before = np.stack([total[every, i, j], total[every, i, j + 1], total[every, i + 1, j]])
+        before = np.stack(
+            [total[every, i, j] + here, total[every, i, j + 1], total[every, i + 1, j]]
+        )
         move = before.argmin(axis=0)
         moving = (i > 0) | (j > 0)
         i, j = i - (moving & (move != 2)), j - (moving & (move != 1))
@@ -62,8 +66,9 @@ def _accumulated(
     for diagonal in range(rows + columns - 1):
         i = np.arange(max(0, diagonal - columns + 1), min(rows, diagonal + 1))
         j = diagonal - i
-        before = np.minimum(total[:, i, j], np.minimum(total[:, i, j + 1], total[:, i + 1, j]))
-        total[:, i + 1, j + 1] = cost[:, i, j] + before
+        own = cost[:, i, j]
+        aside = np.minimum(total[:, i, j + 1], total[:, i + 1, j])
+        total[:, i + 1, j + 1] = own + np.minimum(total[:, i, j] + own, aside)
     return total
 
 
