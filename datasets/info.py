@@ -3,6 +3,7 @@
 Examples:
     python -m datasets.info
     python -m datasets.info data/lift --episode 3 --contact-sheet lift.png
+    python -m datasets.info NTU --format ntu
 """
 
 from __future__ import annotations
@@ -10,12 +11,13 @@ from __future__ import annotations
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import tyro
 
 from datasets.atomic import atomic_path
 from datasets.checks import check_episode
+from datasets.clip_info import clip_info
 from datasets.draw import contact_sheet
 from datasets.episodes import EpisodeDataset
 from datasets.errors import DataError
@@ -41,12 +43,21 @@ class InfoConfig:
         contact_sheet: Where to write the contact sheet; contact_sheet.png in the data set's folder
             by default.
         columns: Moments of the episode on the contact sheet.
+        format: How an action data set names its files, where the folder holds one; the contact
+            sheet's options do not apply.
+        lists: Folder of train.csv, val.csv and test.csv to read an action data set's clips from.
+        workers: Processes that check an action data set's clips.
+        trust_pickles: Load NTU's .skeleton.npy files, which are pickles.
     """
 
     data: tyro.conf.Positional[Annotated[Path | None, _optional("[FOLDER]")]] = None
     episode: Annotated[int | None, _optional("NUMBER")] = None
     contact_sheet: Annotated[Path | None, _optional("FILE")] = None
     columns: int = 6
+    format: Annotated[Literal["ntu", "smarthome", "nucla"] | None, _optional("NAME")] = None
+    lists: Annotated[Path | None, _optional("FOLDER")] = None
+    workers: int = 1
+    trust_pickles: bool = False
 
 
 def info(config: InfoConfig) -> list[DataError]:
@@ -108,20 +119,27 @@ def _position(dataset: EpisodeDataset, number: int) -> int:
     return dataset.names.index(name)
 
 
+def _clip_info(config: InfoConfig, format: str) -> list[DataError]:
+    if config.data is None:
+        raise DataError(f"name the folder that holds the {format} data set.")
+    return clip_info(config.data, format, config.lists, config.workers, config.trust_pickles)
+
+
 def main() -> None:
     """Runs the command line."""
     config = tyro.cli(InfoConfig, prog="python -m datasets.info", description=__doc__)
     if config.columns < 1:
         sys.exit(f"error: --columns must be at least 1, got {config.columns}.")
     try:
-        problems = info(config)
+        problems = info(config) if config.format is None else _clip_info(config, config.format)
     except DataError as error:
         sys.exit(f"error: {error}")
+    what = "episode" if config.format is None else "clip"
     for problem in problems[:SHOWN_PROBLEMS]:
         print(f"error: {problem}", file=sys.stderr)
     if problems:
-        sys.exit(f"{len(problems)} of the episodes cannot be trained on.")
-    print("every episode is whole")
+        sys.exit(f"{len(problems)} of the {what}s cannot be trained on.")
+    print(f"every {what} is whole")
 
 
 if __name__ == "__main__":

@@ -48,6 +48,20 @@ def video_shape(video: Path) -> VideoShape:
     return shape
 
 
+def check_video(video: Path) -> None:
+    """Makes sure that a video is whole, by reading all of it and decoding its first frame.
+
+    Raises:
+        DataError: When it is missing, damaged, or ends before its header says.
+    """
+    told = video_shape(video).frames
+    with _open_video(video) as (container, stream):
+        held = sum(packet.size > 0 for packet in container.demux(stream))
+    if held < told - MISCOUNT:
+        raise DataError(f"{video} ends after {held} of {told} frames; copy it again.")
+    read_frames(video, [0])
+
+
 def read_frames(
     video: Path, indices: Sequence[int] | np.ndarray
 ) -> UInt8[np.ndarray, "time height width 3"]:
@@ -174,7 +188,8 @@ def _decode(
             current, frame = -1, None
         while current < target and (following := next(frames, None)) is not None:
             frame = following
-            current = current + 1 if times is None else int(np.searchsorted(times, frame.pts))
+            known = times is not None and frame.pts is not None
+            current = int(np.searchsorted(times, frame.pts)) if known else current + 1
         if frame is not None and 0 <= target - current <= MISCOUNT:
             found[target] = frame.to_ndarray(format="rgb24")
     return found

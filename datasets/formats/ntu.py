@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 
+from datasets.errors import DataError
 from datasets.formats.base import ClipFormat, ClipInfo, Persons, split_by
 from datasets.formats.ntu_skeleton import (
     PICKLE_SUFFIX,
@@ -150,8 +151,8 @@ def _seen_from_all_angles(clips: Sequence[ClipInfo]) -> list[ClipInfo]:
     kept = [group for group in performances.values() if _is_complete(group)]
     if len(kept) < len(performances):
         logger.warning(
-            "the CVS protocols leave out %d of %d performances: they lack a camera, a skeleton, "
-            "or %d frames",
+            "the CVS protocols leave out %d of %d performances: they lack a camera, a "
+            "skeleton that can be read, or %d frames",
             len(performances) - len(kept),
             len(performances),
             CVS_MIN_FRAMES,
@@ -160,7 +161,13 @@ def _seen_from_all_angles(clips: Sequence[ClipInfo]) -> list[ClipInfo]:
 
 
 def _is_complete(performance: list[ClipInfo]) -> bool:
-    return len(performance) == 3 and all(
-        clip.skeleton is not None and count_frames(clip.skeleton, clip.video) >= CVS_MIN_FRAMES
-        for clip in performance
-    )
+    return len(performance) == 3 and all(_is_long_enough(clip) for clip in performance)
+
+
+def _is_long_enough(clip: ClipInfo) -> bool:
+    if clip.skeleton is None:
+        return False
+    try:
+        return count_frames(clip.skeleton, clip.video) >= CVS_MIN_FRAMES
+    except DataError:  # a skeleton that cannot be read is as good as none
+        return False
