@@ -6,6 +6,7 @@ import difflib
 from typing import Any, Protocol
 
 import timm
+import torch.nn.functional as F
 from jaxtyping import Float
 from timm.layers import DropPath, to_2tuple
 from timm.models import is_model_in_modules
@@ -123,6 +124,12 @@ class TimmBackbone(nn.Module):
         """Tokens before the first block."""
         tokens = self.vit._pos_embed(self.vit.patch_embed(images))
         return self.vit.norm_pre(self.vit.patch_drop(tokens))
+
+    def position_embedding(self) -> Float[Tensor, "1 tokens dim"] | None:
+        """What `embed` adds to the tokens for where they stand; None for a model that adds none."""
+        embedding = self.vit.pos_embed
+        missing = 0 if embedding is None else self.default_layout.tokens - embedding.shape[1]
+        return F.pad(embedding, (0, 0, missing, 0)) if missing else embedding
 
     def run_block(self, index: int, tokens: Tensor, layout: TokenLayout) -> Tensor:
         """Tokens after block ``index`` (from 0)."""

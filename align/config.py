@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -12,16 +12,46 @@ from pydantic import TypeAdapter
 from typing_extensions import assert_never
 
 from align.data import BatchConfig
+from align.disentangle import DisentangleConfig
 from align.encoder import HeadConfig
 from align.engine import OptimConfig
 from align.losses import LossConfig
 from align.models import ModelConfig, PaabConfig, PaatConfig, Readout
 from align.paat import PoseReduction
+from align.predicted_pose import PoseFreeConfig
+from align.tcn import TcnConfig
+from align.trl3d import Trl3dConfig
 from datasets.atomic import atomic_path
 from datasets.errors import DataError
 
-Method = Literal["deit", "paab", "paat", "paab+paat"]
+Method = Literal[
+    "deit",
+    "paab",
+    "paat",
+    "paab+paat",
+    "paab-free",
+    "tcn",
+    "tcn-single",
+    "disentangle",
+    "3dtrl",
+    "3dtrl+paab",
+    "3dtrl+paat",
+]
 METHODS: tuple[Method, ...] = get_args(Method)
+Part = Literal["vit", "paab", "paat", "pose_free", "3dtrl", "tcn", "single_view", "disentangle"]
+PARTS: Mapping[Method, frozenset[Part]] = {
+    "deit": frozenset({"vit"}),
+    "paab": frozenset({"vit", "paab"}),
+    "paat": frozenset({"vit", "paat"}),
+    "paab+paat": frozenset({"vit", "paab", "paat"}),
+    "paab-free": frozenset({"vit", "paab", "paat", "pose_free"}),
+    "tcn": frozenset({"tcn"}),
+    "tcn-single": frozenset({"tcn", "single_view"}),
+    "disentangle": frozenset({"disentangle"}),
+    "3dtrl": frozenset({"vit", "3dtrl"}),
+    "3dtrl+paab": frozenset({"vit", "3dtrl", "paab"}),
+    "3dtrl+paat": frozenset({"vit", "3dtrl", "paat"}),
+}
 Recipe = Literal["default", "paper"]
 Protocol = Literal["seen", "unseen"]
 CONFIG_NAME = "config.json"
@@ -29,7 +59,7 @@ CONFIG_NAME = "config.json"
 
 @dataclass(frozen=True)
 class BackboneConfig:
-    """The vision transformer."""
+    """The vision transformer; the convolutional methods read `pretrained` alone."""
 
     name: str = "deit_tiny_patch16_224"
     """Any vision transformer of timm's."""
@@ -71,7 +101,10 @@ class TrainConfig:
     """Options of `python -m align.train`."""
 
     method: Method = "deit"
-    """deit: the backbone alone; paab, paat: with the pose-aware block or task; or both."""
+    """deit: the backbone alone; paab, paat: with the pose-aware block or task; paab+paat: both;
+    paab-free: both, and at inference PAAB goes by PAAT's prediction and needs no poses; 3dtrl:
+    with recovered geometry, alone or below paab or paat; tcn, tcn-single: TCN's network, with its
+    multi-view or its single-view loss; disentangle: codes of state and viewpoint apart."""
     recipe: Recipe = "default"
     """Where the defaults of all options come from: ours, or the published settings."""
     data: Path | None = None
@@ -104,23 +137,52 @@ class TrainConfig:
     paab: PaabConfig = field(default_factory=PaabConfig)
     paat: PaatConfig = field(default_factory=PaatConfig)
     paat_loss: PaatLossConfig = field(default_factory=PaatLossConfig)
+    pose_free: PoseFreeConfig = field(default_factory=PoseFreeConfig)
+    trl3d: Trl3dConfig = field(default_factory=Trl3dConfig)
+    tcn: TcnConfig = field(default_factory=TcnConfig)
+    disentangle: DisentangleConfig = field(default_factory=DisentangleConfig)
     pose_map: PoseMapConfig = field(default_factory=PoseMapConfig)
     loss: LossConfig = field(default_factory=LossConfig)
     batch: BatchConfig = field(default_factory=BatchConfig)
     optim: OptimConfig = field(default_factory=OptimConfig)
 
+    def has(self, part: Part) -> bool:
+        """Whether the method has a part."""
+        return part in PARTS[self.method]
+
     @property
     def uses_paab(self) -> bool:
         """Whether the method has pose-aware attention blocks."""
-        return "paab" in self.method
+        return self.has("paab")
 
     @property
     def uses_paat(self) -> bool:
         """Whether the method has the pose-aware auxiliary task."""
-        return "paat" in self.method
+        return self.has("paat")
+
+    @property
+    def trains_on_poses(self) -> bool:
+        """Whether training draws on keypoints."""
+        return self.uses_paab or self.uses_paat
+
+    @property
+    def needs_poses(self) -> bool:
+        """Whether frames must come with keypoints at inference too."""
+        return self.uses_paab and not self.has("pose_free")
+
+    def method_loss(self, control_hz: float) -> LossConfig:
+        """The loss of the method: --loss, but for the convolutional baselines, which have own ones.
+
+        Args:
+            control_hz: Time steps a second, by which single-view TCN measures its window.
+        """
+        if self.has("single_view"):
+            window = max(1, round(self.tcn.single_window * control_hz))
+            return replace(self.loss, name="single_view_triplet", window=window)
+        return replace(self.loss, name=self.tcn.loss) if self.has("tcn") else self.loss
 
     def model_config(self, image_size: int, num_keypoints: int) -> ModelConfig:
-        """The model of the method, for frames of a size and a skeleton of so many keypoints."""
+        """The transformer of a method that has one, for frames of a size and so many keypoints."""
         return ModelConfig(
             backbone=self.backbone.name,
             image_size=image_size,
@@ -131,6 +193,8 @@ class TrainConfig:
             paab=self.paab if self.uses_paab else None,
             paat=self.paat if self.uses_paat else None,
             num_keypoints=num_keypoints,
+            pose_free=self.pose_free if self.has("pose_free") else None,
+            trl3d=self.trl3d if self.has("3dtrl") else None,
         )
 
     def save(self, folder: Path) -> None:

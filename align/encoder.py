@@ -9,7 +9,12 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float, UInt8
 from torch import Tensor, nn
 
+from align.disentangle import Codes, Disentangler
 from align.models import PoseAware, PoseAwareOutput
+from align.tcn import TcnNetwork, TcnOutput
+
+Network = PoseAware | TcnNetwork | Disentangler
+Output = PoseAwareOutput | TcnOutput | Codes
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -33,12 +38,12 @@ class HeadConfig:
 
 
 class FrameEncoder(nn.Module):
-    """A pose-aware backbone on uint8 frames, with the embedding head of alignment."""
+    """A network on uint8 frames, with the embedding head of alignment."""
 
     mean: Tensor
     std: Tensor
 
-    def __init__(self, backbone: PoseAware, head: HeadConfig) -> None:
+    def __init__(self, backbone: Network, head: HeadConfig) -> None:
         """Wraps `backbone` with the head that `head` describes."""
         super().__init__()
         self.backbone = backbone
@@ -53,17 +58,18 @@ class FrameEncoder(nn.Module):
         self,
         frames: UInt8[Tensor, "batch 3 height width"],
         pose_map: Bool[Tensor, "batch patches"] | None = None,
-    ) -> tuple[Float[Tensor, "batch dim"], PoseAwareOutput]:
+    ) -> tuple[Float[Tensor, "batch dim"], Output]:
         """Embeds frames one by one; `compare` then puts those of a video into one space.
 
         Args:
             frames: RGB.
-            pose_map: P2D, where the backbone needs one.
+            pose_map: P2D, where the network has PAAB and needs one.
 
         Returns:
-            Embeddings, and the backbone's whole output.
+            Embeddings, and the network's whole output.
         """
-        output = self.backbone((frames / 255 - self.mean) / self.std, pose_map)
+        images = (frames / 255 - self.mean) / self.std
+        output = self.backbone(images) if pose_map is None else self.backbone(images, pose_map)
         # Distances between neighbouring frames are small: from here on in full precision.
         with torch.autocast(frames.device.type, enabled=False):
             return self.project(self.whiten(output.embedding.float())), output

@@ -1,4 +1,8 @@
-"""`PoseAware`: a transformer with PAAB and PAAT after any of its blocks (paper section 3)."""
+"""`PoseAware`: a transformer with PAAB and PAAT after any of its blocks (paper section 3).
+
+Two things lead beyond the paper. PAAB can take its pose map from PAAT's own prediction, so that no
+poses are needed at inference; and PAAT's gradient can be kept from working against the primary one.
+"""
 
 from __future__ import annotations
 
@@ -11,10 +15,13 @@ from einops import rearrange
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from align.backbones import Backbone, create_timm_backbone
+from align.backbones import Backbone, TimmBackbone, create_timm_backbone
+from align.gradients import AuxiliaryGradient, branch
 from align.layout import TokenLayout
 from align.paab import PaabVariant, PoseAwareAttentionBlock
 from align.paat import PoseAwareAuxiliaryTask, PoseTarget
+from align.predicted_pose import PoseFreeConfig, mixed_map, predicted_map
+from align.trl3d import Geometry, TokenRepresentation3d, Trl3dConfig
 
 Readout = Literal["class", "mean", "class+mean"]
 _READOUTS: tuple[Readout, ...] = ("class", "mean", "class+mean")
@@ -44,11 +51,14 @@ class PaatConfig:
     """Width between the classifier's two layers."""
     target: PoseTarget = "p3d"
     """Predict which keypoint a patch holds (p3d) or whether it holds any (p2d)."""
+    gradients: AuxiliaryGradient = "sum"
+    """What the backbone sees of PAAT's gradient: all of it (sum, the paper's), what does not point
+    against the primary one (pcgrad projects, cosine drops whole images), or nothing (detach)."""
 
 
 @dataclass(frozen=True)
 class ModelConfig:
-    """An image model: a backbone of timm's with PAAB, PAAT, both or neither."""
+    """An image model: a backbone of timm's with PAAB, PAAT, 3DTRL, or none of them."""
 
     backbone: str = "deit_tiny_patch16_224"
     """Name of any vision transformer of timm's."""
@@ -68,17 +78,23 @@ class ModelConfig:
     """Pose-aware auxiliary tasks."""
     num_keypoints: int | None = None
     """Keypoints of the skeleton, which PAAT predicts."""
+    pose_free: PoseFreeConfig | None = None
+    """PAAB takes PAAT's predicted pose map at inference."""
+    trl3d: Trl3dConfig | None = None
+    """3DTRL."""
 
 
 class PoseAwareOutput(NamedTuple):
     """What `PoseAware` gives.
 
-    ``pose_logits`` maps PAAT's positions to logits, and is empty in evaluation mode.
+    ``pose_logits`` maps PAAT's positions to logits, and is empty in evaluation mode, but for a
+    model that predicts PAAB's pose map. ``geometry`` is what 3DTRL recovered.
     """
 
     embedding: Float[Tensor, "batch embed_dim"]
     tokens: Float[Tensor, "batch tokens dim"]
     pose_logits: dict[int, Float[Tensor, "batch frames patches keypoints"]]
+    geometry: Geometry | None = None
 
 
 class PoseAware(nn.Module):
@@ -91,6 +107,8 @@ class PoseAware(nn.Module):
         num_keypoints: Keypoints of the skeleton, which PAAT with target p3d needs.
         readout: "class" token, "mean" of the patch tokens, or "class+mean", the two side by side
             (twice as wide); all after the final norm.
+        pose_free: PAAB takes PAAT's predicted map at inference; needs both, PAAT first.
+        trl3d: 3DTRL, or None; of timm's backbones only.
 
     Raises:
         ValueError: A position that the backbone does not have, or options that do not fit.
@@ -103,6 +121,8 @@ class PoseAware(nn.Module):
         paat: PaatConfig | None = None,
         num_keypoints: int | None = None,
         readout: Readout = "class",
+        pose_free: PoseFreeConfig | None = None,
+        trl3d: Trl3dConfig | None = None,
     ) -> None:
         """Insert the modules; the backbone keeps its weights."""
         super().__init__()
@@ -114,6 +134,9 @@ class PoseAware(nn.Module):
         self.readout = readout
         self.paab = nn.ModuleDict()
         self.paat = nn.ModuleDict()
+        self.trl3d = nn.ModuleDict()
+        self.gradients: AuxiliaryGradient = "sum" if paat is None else paat.gradients
+        self.pose_free = pose_free
         depth = len(backbone.blocks)
         if paab is not None:
             if paab.blocks < 1:
@@ -128,6 +151,11 @@ class PoseAware(nn.Module):
                 self.paat[str(position)] = PoseAwareAuxiliaryTask(
                     backbone.embed_dim, num_keypoints or 1, paat.bottleneck, paat.target
                 )
+        if pose_free is not None:
+            self._require_a_prediction_for_every_paab()
+        if trl3d is not None:
+            place = _trl3d_place(trl3d.position, backbone)
+            self.trl3d[str(place)] = TokenRepresentation3d(backbone.embed_dim)
 
     @property
     def layout(self) -> TokenLayout:
@@ -147,7 +175,7 @@ class PoseAware(nn.Module):
     @property
     def needs_pose(self) -> bool:
         """Whether the forward pass needs a pose map, at inference too."""
-        return len(self.paab) > 0
+        return len(self.paab) > 0 and self.pose_free is None
 
     def forward(
         self,
@@ -158,30 +186,57 @@ class PoseAware(nn.Module):
 
         Args:
             images: Normalised pixels.
-            pose_map: The P2D map, (B, N) for images or (B, T, N); only PAAB reads it.
+            pose_map: The P2D map, (B, N) for images or (B, T, N); only PAAB reads it, and with
+                `pose_free` only in training.
 
         Raises:
             ValueError: Images or a pose map that do not fit the model, or a missing pose map.
         """
         layout = self.backbone.layout(images)
-        pose_map = self._fit_pose_map(pose_map, layout) if self.needs_pose else None
+        reads_map = self.needs_pose or (len(self.paab) > 0 and self.training)
+        pose_map = self._fit_pose_map(pose_map, layout) if reads_map else None
         tokens = self.backbone.embed(images)
         inside = layout.one_frame() if self.backbone.frames_apart else layout
         if self.backbone.frames_apart and pose_map is not None:
             pose_map = rearrange(pose_map, "b t n -> (b t) 1 n")
         pose_logits: dict[int, Tensor] = {}
+        logits, geometry = None, None
         for index in range(len(self.backbone.blocks)):
+            if str(index) in self.trl3d:
+                where = cast(TimmBackbone, self.backbone).position_embedding()
+                tokens, geometry = self.trl3d[str(index)](tokens, inside, where)
             tokens = self.backbone.run_block(index, tokens, inside)
             position = str(index + 1)
             # PAAT comes first: after PAAB, the tokens know the pose map that it should predict.
-            if self.training and position in self.paat:
-                logits = self.paat[position](inside.to_grid(inside.split(tokens)[1]))
+            if position in self.paat and (self.training or self.pose_free is not None):
+                tokens, seen = branch(tokens, self.gradients)
+                logits = self.paat[position](inside.to_grid(inside.split(seen)[1]))
                 pose_logits[index + 1] = logits.reshape(-1, layout.frames, *logits.shape[2:])
             if position in self.paab:
+                attended = self._attended(pose_map, logits)
                 for block in cast(nn.ModuleList, self.paab[position]):
-                    tokens = block(tokens, pose_map, inside)
+                    tokens = block(tokens, attended, inside)
         tokens = self.backbone.finish(tokens, layout)
-        return PoseAwareOutput(self._embedding(tokens, layout), tokens, pose_logits)
+        return PoseAwareOutput(self._embedding(tokens, layout), tokens, pose_logits, geometry)
+
+    def _attended(self, pose_map: Tensor | None, logits: Tensor | None) -> Tensor | None:
+        """The pose map that a PAAB goes by: as given, or as the PAAT before it predicts."""
+        if self.pose_free is None or logits is None:
+            return pose_map
+        predicted = predicted_map(logits, self.pose_free)
+        if pose_map is None:
+            return predicted
+        return mixed_map(pose_map, predicted, self.pose_free.mix)
+
+    def _require_a_prediction_for_every_paab(self) -> None:
+        if not self.paab or not self.paat:
+            raise ValueError("a pose-free model needs both PAAB and PAAT")
+        first_paab, first_paat = (min(map(int, m)) for m in (self.paab, self.paat))
+        if first_paat > first_paab:
+            raise ValueError(
+                f"PAAB after block {first_paab} has no prediction to go by: put PAAT, which comes "
+                f"after block {first_paat}, there or before"
+            )
 
     def _make_paab(self, config: PaabConfig, position: int) -> PoseAwareAttentionBlock:
         return PoseAwareAttentionBlock(
@@ -196,8 +251,9 @@ class PoseAware(nn.Module):
         self, pose_map: Tensor | None, layout: TokenLayout
     ) -> Bool[Tensor, "batch frames patches"]:
         if pose_map is None:
+            when = "at inference too" if self.needs_pose else "in training"
             raise ValueError(
-                "PAAB needs the pose map of every image, at inference too: pass "
+                f"PAAB needs the pose map of every image, {when}: pass "
                 "pose_map=pose_map_2d(keypoints, image_size, patch_size)"
             )
         if pose_map.ndim == 2 and layout.frames == 1:
@@ -226,7 +282,24 @@ def build_model(config: ModelConfig) -> PoseAware:
     backbone = create_timm_backbone(
         config.backbone, config.image_size, config.depth, config.pretrained, config.drop_path
     )
-    return PoseAware(backbone, config.paab, config.paat, config.num_keypoints, config.readout)
+    return PoseAware(
+        backbone,
+        config.paab,
+        config.paat,
+        config.num_keypoints,
+        config.readout,
+        config.pose_free,
+        config.trl3d,
+    )
+
+
+def _trl3d_place(position: int, backbone: Backbone) -> int:
+    """Index of the block that 3DTRL comes before."""
+    if not isinstance(backbone, TimmBackbone) or not backbone.default_layout.prefix:
+        raise ValueError("3DTRL needs a vision transformer of timm's with a class token")
+    if position < 0:
+        raise ValueError(f"3DTRL comes before a block counted from 0, not {position}")
+    return min(position, len(backbone.blocks) - 1)
 
 
 def _positions(module: str, positions: Sequence[int], depth: int) -> list[int]:

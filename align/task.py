@@ -1,4 +1,4 @@
-"""Multi-view alignment as a task of the training loop: model, batches, loss, validation."""
+"""Multi-view alignment as a task of the training loop: model, batches, losses, validation."""
 
 from __future__ import annotations
 
@@ -6,10 +6,9 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-import numpy as np
 import torch
 from einops import rearrange
-from jaxtyping import Bool, Float, UInt8
+from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Subset
 
@@ -17,10 +16,12 @@ from align.augment import frames_to_tensor, resize_frames
 from align.collapse import CollapseWatch, diagnose
 from align.config import TrainConfig
 from align.data import Batch, EpisodeSamples
-from align.encoder import FrameEncoder
+from align.disentangle import Codes, Disentangler, permutation_losses
+from align.encoder import FrameEncoder, Output
 from align.losses import build_loss
+from align.methods import build_network, patch_size
 from align.metrics import episode_metrics, mean_metrics
-from align.models import build_model
+from align.models import PoseAwareOutput
 from align.paat import mean_pose_loss
 from align.pose import pose_map_3d
 from align.protocols import training_views
@@ -43,8 +44,8 @@ class FrameEmbedder:
         self.config = config
         self.image_size = config.image_size or data.meta.image_size
         torch.manual_seed(config.seed)
-        backbone = build_model(config.model_config(self.image_size, len(data.skeleton)))
-        self.model = FrameEncoder(backbone, config.head)
+        network = build_network(config, self.image_size, len(data.skeleton))
+        self.model = FrameEncoder(network, config.head)
 
     def pose_map(
         self,
@@ -56,7 +57,7 @@ class FrameEmbedder:
         return pose_map_3d(
             keypoints,
             (self.image_size, self.image_size),
-            self.model.backbone.patch_size[0],
+            patch_size(self.model.backbone),
             visible,
             noise=self.config.pose_map.noise,
             random=self.config.pose_map.random,
@@ -70,37 +71,32 @@ class FrameEmbedder:
 
         The model is used in the mode it is in; evaluation mode is the caller's to set.
         """
-        return {
-            view: self._embed_view(
-                data.images(i, view), data.keypoints(i, view), data.visible(i, view)
-            )
-            for view in data.views
-        }
+        return {view: self._embed_view(data, i, view) for view in data.views}
 
-    def _embed_view(
-        self,
-        images: UInt8[np.ndarray, "time height width 3"],
-        keypoints: Float[np.ndarray, "time keypoints 2"],
-        visible: Bool[np.ndarray, "time keypoints"],
-    ) -> Float[Tensor, "time dim"]:
+    def _embed_view(self, data: EpisodeDataset, i: int, view: str) -> Float[Tensor, "time dim"]:
         device = self.model.mean.device
-        height, width = images.shape[1:3]
-        scale = torch.tensor([self.image_size / width, self.image_size / height])
+        images = data.images(i, view)
         frames = resize_frames(frames_to_tensor(images), self.image_size)
-        points = torch.from_numpy(keypoints) * scale
+        # Data made elsewhere may have no keypoints, and most methods need none here.
+        pose_maps = self._view_pose_maps(data, i, view) if self.config.needs_poses else None
         embeddings = []
         for chunk in torch.arange(len(frames)).split(EVALUATION_BATCH):
-            pose_map = None
-            if self.config.uses_paab:
-                generator = torch.Generator().manual_seed(self.config.seed)
-                seen = torch.from_numpy(visible)[chunk]
-                pose_map = self.pose_map(points[chunk], seen, generator).any(-1).to(device)
+            pose_map = pose_maps[chunk].to(device) if pose_maps is not None else None
             embeddings.append(self.model(frames[chunk].to(device), pose_map)[0].float().cpu())
         return self.model.compare(torch.cat(embeddings))
 
+    def _view_pose_maps(
+        self, data: EpisodeDataset, i: int, view: str
+    ) -> Bool[Tensor, "time patches"]:
+        points = torch.from_numpy(data.keypoints(i, view)) * (
+            self.image_size / data.meta.image_size
+        )
+        generator = torch.Generator().manual_seed(self.config.seed)
+        return self.pose_map(points, torch.from_numpy(data.visible(i, view)), generator).any(-1)
+
 
 class AlignmentTask:
-    """Trains a frame encoder with a time-contrastive loss, and PAAT's where the method has it."""
+    """Trains a frame encoder with a time-contrastive loss, and what else the method learns from."""
 
     metric = "alignment_error"
 
@@ -114,11 +110,12 @@ class AlignmentTask:
         self.config = config
         self.train = EpisodeDataset(root, "train", views, config.train_episodes)
         self.valid = EpisodeDataset(root, "valid", views)
+        self.loss_config = config.method_loss(self.train.meta.control_hz)
         for data in (self.train, self.valid):
-            data.check(config.loss.window, need_keypoints=config.uses_paab or config.uses_paat)
+            data.check(self.loss_config.negatives_from, need_keypoints=config.trains_on_poses)
         self.embedder = FrameEmbedder(config, self.train)
         self.collapse_watch = CollapseWatch()
-        self.time_contrastive = build_loss(config.loss)
+        self.time_contrastive = build_loss(self.loss_config)
         samples = self._samples(0)
         frames_a_step = config.batch.episodes * samples.num_views * samples.num_times
         frames = sum(samples.lengths) * len(self.train.views)
@@ -134,7 +131,7 @@ class AlignmentTask:
             self.train,
             self.config.batch,
             self.embedder.image_size,
-            self.config.loss.window,
+            self.loss_config.window,
             length,
             self.config.seed,
         )
@@ -156,31 +153,47 @@ class AlignmentTask:
     def loss(
         self, model: nn.Module, batch: Batch, step: int
     ) -> tuple[Float[Tensor, ""], dict[str, Tensor]]:
-        """Time-contrastive loss plus, for PAAT, lambda times its own (paper Eq. 8)."""
-        config = self.config
+        """Time-contrastive loss plus, with its weight, what the method learns besides."""
         episodes, views, times = batch["frames"].shape[:3]
         frames = rearrange(batch["frames"], "e v t c h w -> (e v t) c h w")
-        pose_map = None
-        if config.uses_paab or config.uses_paat:
-            # Its own generator: pose maps must not change what dropout draws.
-            generator = torch.Generator(frames.device).manual_seed(config.seed + step)
-            pose_map = self.embedder.pose_map(
-                rearrange(batch["keypoints"], "e v t k xy -> (e v t) k xy"),
-                rearrange(batch["visible"], "e v t k -> (e v t) k"),
-                generator,
-            )
-        embedding, output = model(frames, pose_map.any(-1) if pose_map is not None else None)
+        pose_map = self._step_pose_map(batch, step) if self.config.trains_on_poses else None
+        attended = pose_map.any(-1) if pose_map is not None and self.config.uses_paab else None
+        embedding, output = model(frames, attended)
         z = rearrange(embedding, "(e v t) d -> e v t d", e=episodes, v=views, t=times)
         z = self.embedder.model.compare(z.float())
-        total = contrastive = self.time_contrastive(z, batch["times"])
-        logs = {"time_contrastive": contrastive}
-        if config.uses_paat and pose_map is not None:
-            paat = mean_pose_loss(
-                output.pose_logits, pose_map.unsqueeze(1), config.paat_loss.reduction
-            )
-            total = total + config.paat_loss.weight * paat
-            logs["paat"] = paat
+        logs = {"time_contrastive": self.time_contrastive(z, batch["times"])}
+        total = logs["time_contrastive"]
+        for name, (weight, value) in self._auxiliary(output, batch, pose_map).items():
+            total = total + weight * value
+            logs[name] = value
         return total, logs
+
+    def _step_pose_map(self, batch: Batch, step: int) -> Bool[Tensor, "batch patches keypoints"]:
+        # Its own generator: pose maps must not change what dropout draws.
+        generator = torch.Generator(batch["frames"].device)
+        return self.embedder.pose_map(
+            rearrange(batch["keypoints"], "e v t k xy -> (e v t) k xy"),
+            rearrange(batch["visible"], "e v t k -> (e v t) k"),
+            generator.manual_seed(self.config.seed + step),
+        )
+
+    def _auxiliary(
+        self, output: Output, batch: Batch, pose_map: Tensor | None
+    ) -> dict[str, tuple[float, Float[Tensor, ""]]]:
+        """Weights and values of losses besides the time-contrastive one (PAAT's: paper Eq. 8)."""
+        config, network = self.config, self.embedder.model.backbone
+        if config.uses_paat and pose_map is not None and isinstance(output, PoseAwareOutput):
+            target, reduction = pose_map.unsqueeze(1), config.paat_loss.reduction
+            loss = mean_pose_loss(output.pose_logits, target, reduction)
+            return {"paat": (config.paat_loss.weight, loss)}
+        if isinstance(output, Codes) and isinstance(network, Disentangler):
+            e, v, t = batch["frames"].shape[:3]
+            state, viewpoint = (
+                rearrange(code, "(e v t) d -> e v t d", e=e, v=v, t=t) for code in output
+            )
+            losses = permutation_losses(network, state, viewpoint, batch["frames"])
+            return {name: (config.disentangle.weight, loss) for name, loss in losses.items()}
+        return {}
 
     def validate(self) -> Mapping[str, float]:
         """Metrics over all pairs of views of the validation episodes, and signs of collapse."""

@@ -1,0 +1,34 @@
+"""From a method's name to its network."""
+
+from __future__ import annotations
+
+from align.config import TrainConfig
+from align.disentangle import Disentangler
+from align.encoder import Network
+from align.models import PoseAware, build_model
+from align.tcn import TcnNetwork
+
+
+def build_network(config: TrainConfig, image_size: int, num_keypoints: int) -> Network:
+    """The network of a method, for frames of a size and a skeleton of so many keypoints.
+
+    Raises:
+        ValueError: Options of the model that do not fit each other.
+        RuntimeError: Pretrained weights that cannot be had.
+    """
+    if config.has("tcn"):
+        return TcnNetwork(config.tcn, config.backbone.pretrained)
+    if config.has("disentangle"):
+        return Disentangler(config.disentangle, config.backbone.pretrained)
+    return build_model(config.model_config(image_size, num_keypoints))
+
+
+def patch_size(network: Network) -> int:
+    """Side of a network's square patches in pixels.
+
+    Raises:
+        ValueError: A network without patches, which has no pose map.
+    """
+    if not isinstance(network, PoseAware):
+        raise ValueError(f"{type(network).__name__} has no patches that a pose map could mark.")
+    return network.patch_size[0]

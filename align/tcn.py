@@ -1,0 +1,136 @@
+"""The network of TCN (Sermanet et al. 2018): an Inception trunk that tells where features are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from einops import rearrange
+from jaxtyping import Float
+from torch import Tensor, nn
+from torchvision.models import Inception_V3_Weights, inception_v3
+
+from align.losses import LossName
+
+# The layers of torchvision's Inception-v3 up to Mixed_5d, in order, with its poolings.
+_TRUNK = (
+    "Conv2d_1a_3x3",
+    "Conv2d_2a_3x3",
+    "Conv2d_2b_3x3",
+    "maxpool1",
+    "Conv2d_3b_1x1",
+    "Conv2d_4a_3x3",
+    "maxpool2",
+    "Mixed_5b",
+    "Mixed_5c",
+    "Mixed_5d",
+)
+_TRUNK_CHANNELS = 288
+# From ImageNet's mean and deviation to the range [-1, 1] that the published weights expect.
+_SCALE = (0.229 / 0.5, 0.224 / 0.5, 0.225 / 0.5)
+_SHIFT = ((0.485 - 0.5) / 0.5, (0.456 - 0.5) / 0.5, (0.406 - 0.5) / 0.5)
+
+
+@dataclass(frozen=True)
+class TcnConfig:
+    """The convolutional baselines, tcn and tcn-single."""
+
+    loss: LossName = "margin_triplet"
+    """What tcn trains with in place of --loss.name; n_pairs is TCN's other one."""
+    single_window: float = 0.2
+    """tcn-single: positives lie within so many seconds, negatives beyond twice as many."""
+    channels: int = 512
+    """Of the two convolutions after the trunk."""
+    hidden: int = 2048
+    """Width of the layer before the embedding."""
+    dim: int = 32
+    """Width of the embedding."""
+
+
+class TcnOutput(NamedTuple):
+    """What `TcnNetwork` gives; `points` are the soft-argmax (x, y) in [-1, 1] of each channel."""
+
+    embedding: Float[Tensor, "batch dim"]
+    points: Float[Tensor, "batch channels 2"]
+
+
+class TcnNetwork(nn.Module):
+    """Inception-v3 to Mixed_5d, two 3x3 convolutions, spatial soft-argmax, two linear layers.
+
+    Args:
+        config: Widths.
+        pretrained: Start the trunk from torchvision's ImageNet weights.
+
+    Raises:
+        RuntimeError: Pretrained weights that cannot be had.
+    """
+
+    scale: Tensor
+    shift: Tensor
+
+    def __init__(self, config: TcnConfig, pretrained: bool = False) -> None:
+        """Make the layers, with torchvision's initialisation in the trunk."""
+        super().__init__()
+        inception = _inception(pretrained)
+        self.trunk = nn.Sequential(*(getattr(inception, name) for name in _TRUNK))
+        self.convolutions = nn.Sequential(
+            *_convolution(_TRUNK_CHANNELS, config.channels),
+            *_convolution(config.channels, config.channels),
+        )
+        self.head = nn.Sequential(
+            nn.Linear(2 * config.channels, config.hidden),
+            nn.ReLU(),
+            nn.Linear(config.hidden, config.dim),
+        )
+        self.embed_dim = config.dim
+        self.register_buffer("scale", torch.tensor(_SCALE).view(3, 1, 1), persistent=False)
+        self.register_buffer("shift", torch.tensor(_SHIFT).view(3, 1, 1), persistent=False)
+
+    def forward(self, images: Float[Tensor, "batch 3 height width"]) -> TcnOutput:
+        """Embed images, normalised with ImageNet's mean and deviation, of 35 pixels or more."""
+        features = self.convolutions(self.trunk(images * self.scale + self.shift))
+        points = spatial_soft_argmax(features)
+        return TcnOutput(self.head(points.flatten(1)), points)
+
+
+def spatial_soft_argmax(
+    features: Float[Tensor, "batch channels rows cols"],
+) -> Float[Tensor, "batch channels 2"]:
+    """Mean position (x, y) of each channel under the softmax of its activations.
+
+    From -1, the centre of the first column or row, to 1, that of the last; a single one is at 0.
+    """
+    rows, cols = features.shape[-2:]
+    weights = rearrange(features.float(), "b c h w -> b c (h w)").softmax(dim=-1)
+    weights = rearrange(weights, "b c (h w) -> b c h w", h=rows)
+    x = weights.sum(dim=-2) @ _positions(cols, weights)
+    y = weights.sum(dim=-1) @ _positions(rows, weights)
+    return torch.stack([x, y], dim=-1)
+
+
+def _positions(count: int, like: Tensor) -> Float[Tensor, " count"]:
+    if count == 1:
+        return like.new_zeros(1)
+    return torch.linspace(-1, 1, count, device=like.device, dtype=like.dtype)
+
+
+def _convolution(channels_in: int, channels_out: int) -> tuple[nn.Module, ...]:
+    return (
+        nn.Conv2d(channels_in, channels_out, 3, padding=1, bias=False),
+        nn.BatchNorm2d(channels_out),
+        nn.ReLU(),
+    )
+
+
+def _inception(pretrained: bool) -> nn.Module:
+    if not pretrained:
+        return inception_v3(weights=None, aux_logits=False, init_weights=True)
+    try:
+        return inception_v3(weights=Inception_V3_Weights.IMAGENET1K_V1)
+    except OSError as error:
+        raise RuntimeError(
+            f"no weights for Inception-v3: {type(error).__name__}. Run once where "
+            "download.pytorch.org can be reached (they stay in the cache, TORCH_HOME), or train "
+            "without --backbone.pretrained"
+        ) from error
