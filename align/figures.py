@@ -26,7 +26,7 @@ _METHOD_COLOURS = {"deit": "#808080", "paab": "#0072B2", "paat": "#D55E00", "paa
 _OTHER_COLOURS = ("#CC79A7", "#E69F00", "#56B4E9", "#8C6BB1", "#A6761D", "#66A61E")
 # Stands for the page's own text colour: `to_svg` replaces it, so that figures follow the page.
 _INK = "#010203"
-_STYLE: dict[Any, Any] = {
+STYLE: dict[Any, Any] = {
     "font.size": 10,
     "axes.titlesize": 10.5,
     "axes.labelsize": 10,
@@ -46,7 +46,7 @@ _STYLE: dict[Any, Any] = {
     # The same figure gives the same bytes.
     "svg.hashsalt": "posealign",
 }
-_WIDTH = 11.2  # inches, as wide as the page's text
+WIDTH = 11.2  # inches, as wide as the page's text
 _CHANCE = 1 / 3
 
 
@@ -63,7 +63,7 @@ def phase_colours(count: int) -> list[str]:
     return [to_hex(matplotlib.colormaps["Set2"](i % 8)) for i in range(count)]
 
 
-@matplotlib.rc_context(_STYLE)
+@matplotlib.rc_context(STYLE)
 def to_svg(figure: Figure) -> str:
     """The figure as an SVG element whose text has the colour and the font of the page."""
     buffer = io.StringIO()
@@ -73,13 +73,13 @@ def to_svg(figure: Figure) -> str:
     return text[text.index("<svg") :].replace(_INK, "currentColor")
 
 
-@matplotlib.rc_context(_STYLE)
+@matplotlib.rc_context(STYLE)
 def learning_curves(runs: Sequence[Run], colours: Mapping[str, str]) -> Figure:
     """Training loss and validation alignment error: a thin line a run, a thick one their mean.
 
     The loss is the time-contrastive one that all methods share, without PAAT's own.
     """
-    figure = Figure(figsize=(_WIDTH, 3.5), layout="constrained")
+    figure = Figure(figsize=(WIDTH, 3.5), layout="constrained")
     loss, error = figure.subplots(1, 2)
     _draw_curves(loss, runs, "train/time_contrastive", colours)
     _draw_curves(error, runs, "valid/alignment_error", colours)
@@ -121,19 +121,25 @@ def _draw_curves(axes: Axes, runs: Sequence[Run], name: str, colours: Mapping[st
     axes.grid(axis="y", color=_INK, alpha=0.12, linewidth=0.7)
 
 
-@matplotlib.rc_context(_STYLE)
-def view_pair_heat_map(errors: Mapping[str, Mapping[tuple[str, str], float]]) -> Figure:
-    """Alignment error of each pair of views, a panel a method, on one colour scale.
+@matplotlib.rc_context(STYLE)
+def view_pair_heat_map(
+    errors: Mapping[str, Mapping[tuple[str, str], float]],
+    title: str = "alignment error",
+    higher_is_better: bool = False,
+) -> Figure:
+    """A metric of each pair of views, a panel a method, on one colour scale where dark is good.
 
     Args:
-        errors: Method to pair of views to mean error.
+        errors: Method to pair of views to mean metric.
+        title: Of the metric.
+        higher_is_better: Whether dark is for high values.
     """
     pairs = list(next(iter(errors.values())))
     rows, columns = (list(dict.fromkeys(pair[side] for pair in pairs)) for side in (0, 1))
     top = max(max(values.values()) for values in errors.values())
     per_row = min(len(errors), 4 if len(rows) <= 4 else 2)
     lines = -(-len(errors) // per_row)
-    side = min((_WIDTH - 1.6) / per_row, 3.6 if len(rows) <= 6 else 5, 0.9 * len(rows) + 0.9)
+    side = min((WIDTH - 1.6) / per_row, 3.6 if len(rows) <= 6 else 5, 0.9 * len(rows) + 0.9)
     size = side * per_row + 1.6, (side * len(rows) / len(columns) + 0.75) * lines
     figure = Figure(figsize=size, layout="constrained")
     grid = figure.subplots(lines, per_row, squeeze=False)
@@ -143,9 +149,10 @@ def view_pair_heat_map(errors: Mapping[str, Mapping[tuple[str, str], float]]) ->
         table = np.full((len(rows), len(columns)), np.nan)
         for (first, second), value in values.items():
             table[rows.index(first), columns.index(second)] = value
-        mesh = axes.imshow(table, cmap="cividis", vmin=0, vmax=top or 1, interpolation="none")
-        _write_values(axes, table, top or 1)
-        axes.set_title(_title(label, f"{mean(values.values()):.3f}", side), loc="left")
+        shades = "cividis_r" if higher_is_better else "cividis"
+        mesh = axes.imshow(table, cmap=shades, vmin=0, vmax=top or 1, interpolation="none")
+        _write_values(axes, table, top or 1, higher_is_better)
+        axes.set_title(wrapped_title(label, f"{mean(values.values()):.3f}", side), loc="left")
         axes.set_xticks(
             range(len(columns)), columns, rotation=40, ha="right", rotation_mode="anchor"
         )
@@ -153,27 +160,27 @@ def view_pair_heat_map(errors: Mapping[str, Mapping[tuple[str, str], float]]) ->
         axes.set_yticks(range(len(rows)), rows if first else [""] * len(rows))
         axes.tick_params(length=0)
         axes.spines[:].set_visible(False)
-    figure.colorbar(mesh, ax=grid, label="alignment error", aspect=18 * lines, pad=0.015)
+    figure.colorbar(mesh, ax=grid, label=title, aspect=18 * lines, pad=0.015)
     return figure
 
 
-def _write_values(axes: Axes, table: np.ndarray, top: float) -> None:
+def _write_values(axes: Axes, table: np.ndarray, top: float, dark_is_high: bool) -> None:
     for row, column in np.argwhere(np.isfinite(table)):
         value = table[row, column]
-        # Cividis is dark in its lower half.
-        colour = "white" if value < 0.5 * top else "black"
+        # Cividis is dark in its lower half, reversed in its upper one.
+        colour = "white" if (value < 0.5 * top) != dark_is_high else "black"
         text = f"{value:.2f}".removeprefix("0") if len(table) > 10 else f"{value:.3f}"
         axes.text(column, row, text, ha="center", va="center", color=colour, fontsize=8.5)
 
 
-@matplotlib.rc_context(_STYLE)
+@matplotlib.rc_context(STYLE)
 def distance_matrices(example: Example, colours: Mapping[str, str]) -> Figure:
     """Distances of all frames of two views, a panel a method, with the frames that are picked."""
     methods = list(example.distances)
     per_row = min(len(methods), 4)
     lines = -(-len(methods) // per_row)
-    side = min(_WIDTH / per_row, 4.2)
-    titles = {m: _title(m, f"error {example.error(m):.3f}", side - 0.5) for m in methods}
+    side = min(WIDTH / per_row, 4.2)
+    titles = {m: wrapped_title(m, f"error {example.error(m):.3f}", side - 0.5) for m in methods}
     title_lines = 1 + max(title.count("\n") for title in titles.values())
     size = side * per_row, (side + 0.1 + 0.2 * title_lines) * lines + 0.45
     figure = Figure(figsize=size, layout="constrained")
@@ -229,6 +236,7 @@ def _draw_distances(axes: Axes, example: Example, label: str, colour: str) -> No
         inset.set_axis_off()
 
 
-def _title(label: str, text: str, width: float) -> str:
+def wrapped_title(label: str, text: str, width: float) -> str:
+    """A panel's title, in as many lines as a panel of so many inches asks for."""
     # A row's label may name options; about 11 letters an inch at this size.
     return textwrap.fill(f"{label}: {text}", int(11 * width))

@@ -12,7 +12,7 @@ from __future__ import annotations
 import base64
 import logging
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from markupsafe import Markup
 
 from align.aligned_video import SLOW_DOWN, contact_strip, encode_video, poster, video_layout
 from align.cli import set_up_logging, user_errors
+from align.embedding_map import EmbeddingMap, draw_maps, embedding_map
 from align.evaluate import Split
 from align.example import Example, load_example
 from align.figures import (
@@ -32,7 +33,8 @@ from align.figures import (
     to_svg,
     view_pair_heat_map,
 )
-from align.metric_names import METRIC_TITLES
+from align.group_tables import group_table
+from align.metric_names import GROUPS, METRIC_TITLES
 from align.metrics import METRICS
 from align.runs import Run, load_runs, options_that_differ, train_command
 from align.summary import (
@@ -138,6 +140,15 @@ def render(
         anchors=anchors(data.lengths),
         baseline=BASELINE if any(row.change is not None for row in rows) else None,
         split=data.split,
+        collapsed=collapsed(runs),
+        groups=[
+            (group, lines)
+            for group in GROUPS
+            if group.metrics is not METRIC_TITLES
+            and (lines := group_table(group, rows, data.lengths))
+        ],
+        phase_map=phase_heat_map(runs),
+        embedding_maps=Markup(to_svg(draw_maps(embedding_maps(example)))),
         example=example,
         slow_down=SLOW_DOWN,
         curves=Markup(to_svg(learning_curves(runs, colours))),
@@ -149,6 +160,33 @@ def render(
         video_size=(layout.width, layout.height),
         now=datetime.now(),
     )
+
+
+def phase_heat_map(runs: Sequence[Run]) -> Markup | None:
+    """Phase F1 from each view to each other; None where runs have no phase metrics."""
+    scores = pair_means(
+        (run.label, (result.learned_view, result.asked_view), result.metrics["phase_f1"])
+        for run in runs
+        for result in run.evaluation.phases
+    )
+    if len(scores) < len({run.label for run in runs}):
+        return None
+    return Markup(to_svg(view_pair_heat_map(scores, "phase F1", higher_is_better=True)))
+
+
+def embedding_maps(example: Example) -> dict[str, EmbeddingMap]:
+    """The map of each method's typical run."""
+    return {
+        label: embedding_map(run.evaluation.embeddings()) for label, run in example.runs.items()
+    }
+
+
+def collapsed(runs: Sequence[Run]) -> dict[str, str]:
+    """Run to what is wrong with its embeddings, where they have collapsed."""
+    verdicts = {f"{run.label} seed {run.config.seed}": run.evaluation.collapse for run in runs}
+    return {
+        name: verdict.message for name, verdict in verdicts.items() if verdict and verdict.message
+    }
 
 
 def finding(rows: Sequence[SummaryRow]) -> str:
@@ -211,14 +249,23 @@ def anchors(lengths: Sequence[int]) -> dict[str, dict[str, float]]:
     return {name: dict(zip(METRICS, row, strict=True)) for name, row in values.items()}
 
 
-def pair_errors(runs: Sequence[Run]) -> dict[str, Mapping[tuple[str, str], float]]:
+def pair_errors(runs: Sequence[Run]) -> dict[str, dict[tuple[str, str], float]]:
     """Method to pair of views to alignment error, mean over episodes and seeds."""
+    return pair_means(
+        (run.label, (pair.view1, pair.view2), pair.metrics["alignment_error"])
+        for run in runs
+        for pair in run.evaluation.pairs
+    )
+
+
+def pair_means(
+    values: Iterable[tuple[str, tuple[str, str], float]],
+) -> dict[str, dict[tuple[str, str], float]]:
+    """Means of (method, pair of views, value), by method and pair."""
     found: dict[str, dict[tuple[str, str], list[float]]] = {}
-    for run in runs:
-        for pair in run.evaluation.pairs:
-            errors = found.setdefault(run.label, {}).setdefault((pair.view1, pair.view2), [])
-            errors.append(pair.metrics["alignment_error"])
-    return {label: {p: mean(e) for p, e in pairs.items()} for label, pairs in found.items()}
+    for label, pair, value in values:
+        found.setdefault(label, {}).setdefault(pair, []).append(value)
+    return {label: {p: mean(v) for p, v in pairs.items()} for label, pairs in found.items()}
 
 
 def data_uri(kind: str, content: bytes) -> str:

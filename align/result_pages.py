@@ -8,24 +8,21 @@ from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from align.decoding import DECODING_METRICS, chance_errors
-from align.metric_names import GROUPS, MetricGroup
+from align.group_tables import group_table, known_metrics, spreads
+from align.metric_names import GROUPS
 from align.paper_table import SOURCE
-from align.results import ResultRow, ResultTable
+from align.results import ResultTable
 from align.significance import PairedTest
-from align.summary import BASELINE, format_change, format_spread
+from align.summary import BASELINE, SummaryRow, format_change
 from datasets.atomic import atomic_path
 
 MARKDOWN_NAME, PAGE_NAME = "table.md", "table.html"
 
-# The columns of the short table, one or two of each group.
+# The columns of the short table after the alignment error and what belongs to it.
 _SHORT = {
-    "alignment_error": "alignment error ↓",
-    "cycle_error": "cycle error ↓",
     "kendalls_tau_b": "Kendall's τ-b ↑",
     "across_phase_f1": "phase F1 across views ↑",
-    "across_phase_r2": "progression R² across ↑",
-    "across_ap10": "AP@10 across ↑",
+    "across_ap10": "AP@10 across views ↑",
 }
 NOTES = (
     "Mean ± sample standard deviation over seeds of a run's mean over all pairs of views and test "
@@ -78,7 +75,7 @@ def as_html(tables: Sequence[ResultTable], out: Path) -> str:
             "groups": [
                 (group.title, group.note, rows)
                 for group in GROUPS
-                if len(rows := group_table(group, table)) > 1
+                if (rows := group_table(group, summaries(table), episode_lengths(table)))
             ],
             "report": (table.folder / "report.html").relative_to(out),
         }
@@ -103,29 +100,23 @@ def collapsed(table: ResultTable) -> list[str]:
 
 def short_table(table: ResultTable) -> list[list[str]]:
     """The header and one line a method: what a reader looks for first."""
-    known = [name for name in _SHORT if any(_is_known(row, name) for row in table.rows)]
+    known = known_metrics(list(_SHORT), summaries(table))
     with_paper = any(row.paper is not None for row in table.rows)
-    header = ["method", *(_SHORT[name] for name in known), "seeds", f"against {BASELINE}", "p"]
-    lines = [header + (["paper"] if with_paper else [])]
+    header = ["method", "alignment error ↓", f"against {BASELINE}", "p"]
+    header += ["paper"] if with_paper else []
+    lines = [[*header, "seeds", *(_SHORT[name] for name in known)]]
     for row in table.rows:
-        cells = [row.summary.label, *_values(row, known), str(len(row.summary.seeds))]
+        cells = [row.summary.label, *spreads(row.summary, ["alignment_error"])]
         cells += [format_test(row.test), format_p(row.test)]
         if with_paper:
             cells.append("–" if row.paper is None else f"{row.paper:.3f}")
-        lines.append(cells)
+        lines.append([*cells, str(len(row.summary.seeds)), *spreads(row.summary, known)])
     return lines
 
 
-def group_table(group: MetricGroup, table: ResultTable) -> list[list[str]]:
-    """The header and one line a method of the metrics of a group; only a header without any."""
-    known = [name for name in group.metrics if any(_is_known(row, name) for row in table.rows)]
-    lines = [["method", *(group.metrics[name] for name in known)]]
-    if known:
-        lines += [[row.summary.label, *_values(row, known)] for row in table.rows]
-    if set(DECODING_METRICS) & set(known):
-        chance = {"alignment_error": 1 / 3, **chance_errors(episode_lengths(table))}
-        lines.append(["random embeddings", *(format_spread(chance[name]) for name in known)])
-    return lines
+def summaries(table: ResultTable) -> list[SummaryRow]:
+    """Mean and spread of each method."""
+    return [row.summary for row in table.rows]
 
 
 def episode_lengths(table: ResultTable) -> list[int]:
@@ -147,12 +138,3 @@ def format_p(test: PairedTest | None) -> str:
     if test is None:
         return "–"
     return "< 0.001" if test.p < 0.001 else f"{test.p:.3f}"
-
-
-def _is_known(row: ResultRow, name: str) -> bool:
-    return not math.isnan(row.summary.mean.get(name, math.nan))
-
-
-def _values(row: ResultRow, names: Sequence[str]) -> list[str]:
-    summary = row.summary
-    return [format_spread(summary.mean[name], summary.std[name]) for name in names]
