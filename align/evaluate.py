@@ -127,8 +127,8 @@ def _open(
     trained_on = EpisodeDataset(config.data, "train")
     root = root or config.data
     data = EpisodeDataset(root, split, tested_views(config, DatasetMeta.load(root), protocol))
-    data.check(need_keypoints=config.uses_paab)
-    if config.uses_paab and data.skeleton != trained_on.skeleton:
+    data.check(need_keypoints=config.needs_poses)
+    if config.needs_poses and data.skeleton != trained_on.skeleton:
         raise DataError(
             f"{run} ({config.method}) needs poses at test time and has learned those of "
             f"{trained_on.skeleton.name!r}, but {root} shows {data.skeleton.name!r}. Take a data "
