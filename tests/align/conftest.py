@@ -9,6 +9,9 @@ import torch
 
 from align.config import BackboneConfig, Method, TrainConfig
 from align.data import BatchConfig
+from align.disentangle import DisentangleConfig
+from align.tcn import TcnConfig
+from tests.align.hand_made_runs import make_data, make_runs
 from tests.datasets.synthetic import make_data_set
 
 
@@ -30,6 +33,18 @@ def dots(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
 
 
+@pytest.fixture(scope="session")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The data set that hand-made runs were measured on."""
+    return make_data(tmp_path_factory.mktemp("data"))
+
+
+@pytest.fixture(scope="session")
+def runs(data: Path, tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """Hand-made runs of three methods."""
+    return make_runs(tmp_path_factory.mktemp("runs"), data)
+
+
 def tiny_config(data: Path, out: Path, method: Method = "deit", **changes: object) -> TrainConfig:
     """A configuration that trains in seconds."""
     options: dict[str, object] = {
@@ -40,5 +55,7 @@ def tiny_config(data: Path, out: Path, method: Method = "deit", **changes: objec
         "validate_every": 1,
         "backbone": BackboneConfig(depth=2),
         "batch": BatchConfig(episodes=2, times=8),
+        "tcn": TcnConfig(channels=64, hidden=128),
+        "disentangle": DisentangleConfig(image=16, channels=64),
     }
     return TrainConfig(**options | changes)  # type: ignore[arg-type]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from itertools import permutations, product
 from typing import get_args
 
 import pytest
@@ -27,25 +29,25 @@ def squared(x: Tensor, y: Tensor) -> float:
     return (x - y).square().sum().item()
 
 
+def anchors() -> Iterator[tuple[int, int, int, int]]:
+    """Episode, view, another view, and moment of every anchor of a step."""
+    for e, (v, w), a in product(range(2), permutations(range(3), 2), range(6)):
+        yield e, v, w, a
+
+
 def test_published_triplet_agrees_with_a_loop() -> None:
     z, times = step()
     terms = []
-    for e in range(2):
-        for v in range(3):
-            for w in range(v + 1, 3):
-                for a in range(6):
-                    for p in range(6):
-                        for n in range(6):
-                            near = 0 < abs(times[e, a] - times[e, p]) <= WINDOW
-                            if not near or abs(times[e, a] - times[e, n]) <= WINDOW:
-                                continue
-                            a1, p1, n1 = z[e, v, a], z[e, v, p], z[e, v, n]
-                            a2, p2, n2 = z[e, w, a], z[e, w, p], z[e, w, n]
-                            pull = [(a1, a2), (p1, p2), (a1, p1), (a2, p2), (a1, p2), (a2, p1)]
-                            push = [(a1, n1), (a1, n2), (a2, n1), (a2, n2)]
-                            total = sum(squared(*pair) for pair in pull)
-                            total -= sum(squared(*pair) for pair in push)
-                            terms.append(max(0.0, total + 5))
+    for (e, v, w, a), p, n in product(anchors(), range(6), range(6)):
+        near = 0 < abs(times[e, a] - times[e, p]) <= WINDOW
+        if v > w or not near or abs(times[e, a] - times[e, n]) <= WINDOW:
+            continue
+        a1, p1, n1 = z[e, v, a], z[e, v, p], z[e, v, n]
+        a2, p2, n2 = z[e, w, a], z[e, w, p], z[e, w, n]
+        pull = [(a1, a2), (p1, p2), (a1, p1), (a2, p2), (a1, p2), (a2, p1)]
+        push = [(a1, n1), (a1, n2), (a2, n1), (a2, n2)]
+        total = sum(squared(*pair) for pair in pull) - sum(squared(*pair) for pair in push)
+        terms.append(max(0.0, total + 5))
     config = LossConfig("published_triplet", window=WINDOW, published_margin=5)
     assert build_loss(config)(z, times).item() == pytest.approx(sum(terms) / len(terms))
     assert count_triplets(times, views=3, window=WINDOW) == len(terms)
@@ -55,19 +57,16 @@ def test_margin_triplet_agrees_with_a_loop() -> None:
     z, times = step()
     unit = F.normalize(z, dim=-1)
     terms = []
-    for e in range(2):
-        for v in range(3):
-            for w in range(3):
-                for a in range(6 if v != w else 0):
-                    positive = squared(unit[e, v, a], unit[e, w, a])
-                    far = [
-                        squared(unit[e, v, a], unit[e, w, n])
-                        for n in range(6)
-                        if abs(times[e, a] - times[e, n]) > WINDOW
-                    ]
-                    semi_hard = [d for d in far if d > positive]
-                    negative = min(semi_hard) if semi_hard else max(far)
-                    terms.append(max(0.0, positive - negative + 0.2))
+    for e, v, w, a in anchors():
+        positive = squared(unit[e, v, a], unit[e, w, a])
+        far = [
+            squared(unit[e, v, a], unit[e, w, n])
+            for n in range(6)
+            if abs(times[e, a] - times[e, n]) > WINDOW
+        ]
+        semi_hard = [d for d in far if d > positive]
+        negative = min(semi_hard) if semi_hard else max(far)
+        terms.append(max(0.0, positive - negative + 0.2))
     config = LossConfig("margin_triplet", window=WINDOW, margin=0.2)
     assert build_loss(config)(z, times).item() == pytest.approx(sum(terms) / len(terms))
 
@@ -75,15 +74,10 @@ def test_margin_triplet_agrees_with_a_loop() -> None:
 def test_n_pairs_agrees_with_a_loop() -> None:
     z, times = step()
     terms = []
-    for e in range(2):
-        for v in range(3):
-            for w in range(3):
-                for a in range(6 if v != w else 0):
-                    candidates = [
-                        n for n in range(6) if n == a or abs(times[e, a] - times[e, n]) > WINDOW
-                    ]
-                    logits = torch.stack([z[e, v, a] @ z[e, w, n] / 0.5 for n in candidates])
-                    terms.append(-logits.log_softmax(0)[candidates.index(a)].item())
+    for e, v, w, a in anchors():
+        candidates = [n for n in range(6) if n == a or abs(times[e, a] - times[e, n]) > WINDOW]
+        logits = torch.stack([z[e, v, a] @ z[e, w, n] / 0.5 for n in candidates])
+        terms.append(-logits.log_softmax(0)[candidates.index(a)].item())
     expected = sum(terms) / len(terms) + 0.01 * z.square().sum(-1).mean().item()
     config = LossConfig("n_pairs", window=WINDOW, temperature=0.5, l2=0.01)
     assert build_loss(config)(z, times).item() == pytest.approx(expected)
@@ -94,20 +88,16 @@ def test_contrastive_agrees_with_a_loop(sigma: float) -> None:
     z, times = step()
     unit = F.normalize(z, dim=-1)
     terms = []
-    for e in range(2):
-        for v in range(3):
-            for w in range(3):
-                for a in range(6 if v != w else 0):
-                    logits = torch.stack([unit[e, v, a] @ unit[e, w, n] / 0.1 for n in range(6)])
-                    gaps = [abs(times[e, a] - times[e, n]).item() for n in range(6)]
-                    weights = [
-                        (math.exp(-0.5 * (gap / sigma) ** 2) if sigma else float(gap == 0))
-                        * (gap <= WINDOW)
-                        for gap in gaps
-                    ]
-                    log_p = logits.log_softmax(0).tolist()
-                    cross = sum(x * y for x, y in zip(weights, log_p, strict=True))
-                    terms.append(-cross / sum(weights))
+    for e, v, w, a in anchors():
+        logits = torch.stack([unit[e, v, a] @ unit[e, w, n] / 0.1 for n in range(6)])
+        gaps = [abs(times[e, a] - times[e, n]).item() for n in range(6)]
+        weights = [
+            (math.exp(-0.5 * (gap / sigma) ** 2) if sigma else float(gap == 0)) * (gap <= WINDOW)
+            for gap in gaps
+        ]
+        log_p = logits.log_softmax(0).tolist()
+        cross = sum(x * y for x, y in zip(weights, log_p, strict=True))
+        terms.append(-cross / sum(weights))
     config = LossConfig("contrastive", window=WINDOW, temperature=0.1, sigma=sigma)
     assert build_loss(config)(z, times).item() == pytest.approx(sum(terms) / len(terms), rel=1e-6)
 

@@ -24,22 +24,11 @@ from tests.align.hand_made_runs import (
     decode,
     make_data,
     make_run,
-    make_runs,
     run_with_error,
 )
 from tests.datasets.synthetic import make_data_set
 
 HOSTILE = "<script>alert('run')</script> & $x^2$"
-
-
-@pytest.fixture(scope="module")
-def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_data(tmp_path_factory.mktemp("data"))
-
-
-@pytest.fixture(scope="module")
-def runs(data: Path, tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    return make_runs(tmp_path_factory.mktemp("runs"), data)
 
 
 @pytest.fixture(scope="module")

@@ -21,17 +21,7 @@ from align.metrics import alignment_error
 from align.report import pair_errors
 from align.runs import load_runs
 from datasets.episodes import EpisodeDataset
-from tests.align.hand_made_runs import PICKS, STEPS, decode, make_data, make_runs
-
-
-@pytest.fixture(scope="module")
-def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_data(tmp_path_factory.mktemp("data"))
-
-
-@pytest.fixture(scope="module")
-def runs(data: Path, tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    return make_runs(tmp_path_factory.mktemp("runs"), data)
+from tests.align.hand_made_runs import PICKS, STEPS, decode
 
 
 def test_distance_matrix_shows_the_nearest_frames_and_their_error(
