@@ -105,13 +105,19 @@ def write_episode(group: h5py.Group, episode: Episode, views: Sequence[str]) -> 
             camera["world_to_camera"] = episode.world_to_camera[view]
 
 
-def read_episode(group: h5py.Group, views: Sequence[str], all_views: Sequence[str]) -> Episode:
+def read_episode(
+    group: h5py.Group,
+    views: Sequence[str],
+    all_views: Sequence[str],
+    phases: UInt8[np.ndarray, " time"] | None = None,
+) -> Episode:
     """Reads a whole episode into memory.
 
     Args:
         group: What `write_episode` filled, or a demonstration in robomimic's layout.
         views: The views to read.
         all_views: The views that the group holds; their parts are no observations.
+        phases: To take for the group's own, which a demonstration by others lacks.
 
     Raises:
         KeyError: When the frames of a view, or the phases, are not there.
@@ -125,7 +131,7 @@ def read_episode(group: h5py.Group, views: Sequence[str], all_views: Sequence[st
     success = group.attrs.get("success")
     return Episode(
         images={view: read_frames(group[f"obs/{view}_image"]) for view in views},
-        phases=group["phases"][:],
+        phases=group["phases"][:] if phases is None else phases,
         keypoints=of_views("obs/{}_keypoints"),
         visible=of_views("obs/{}_visible"),
         intrinsics=of_views("cameras/{}/intrinsics"),

@@ -51,11 +51,22 @@ def write_index(
             data[f"demo_{index}"] = h5py.ExternalLink(relative, "/")
         data.attrs["total"] = total
         data.attrs["env_args"] = json.dumps(env_args)
-        for split, members in splits.items():
-            names = np.array([f"demo_{index}" for index in members], dtype="S")
-            file.create_dataset(f"mask/{split}", data=names if len(names) else np.empty(0, "S1"))
+        write_masks(file, splits)
     with atomic_path(path) as temporary:
         temporary.write_bytes(content.getvalue())
+
+
+def write_masks(file: h5py.File, splits: Mapping[str, Sequence[int]]) -> None:
+    """Writes robomimic's `mask/SPLIT`: names of the demonstrations of each split."""
+    for split, members in splits.items():
+        names = np.array([f"demo_{index}" for index in members], dtype="S")
+        file.create_dataset(f"mask/{split}", data=names if len(names) else np.empty(0, "S1"))
+
+
+def demo_number(name: str) -> tuple[int, str]:
+    """What puts names such as `demo_10` in the order of their numbers."""
+    digits = re.search(r"\d+$", name)
+    return (int(digits.group()) if digits else -1, name)
 
 
 def read_index(path: Path, split: str | None) -> tuple[list[str], list[Path]]:
@@ -70,13 +81,13 @@ def read_index(path: Path, split: str | None) -> tuple[list[str], list[Path]]:
             an entry is no link into the index's folder.
     """
     with open_episode(path, attribute=None) as index:
-        names = sorted(index["data"], key=_number)
+        names = sorted(index["data"], key=demo_number)
         if split is not None:
             splits = list(index.get("mask", ()))
             if split not in splits:
                 raise DataError(f"{path} has no split {split!r}; it has {splits}.")
             members = {name.decode() for name in index[f"mask/{split}"][:]}
-            if unknown := sorted(members - set(names), key=_number):
+            if unknown := sorted(members - set(names), key=demo_number):
                 raise DataError(
                     f"{path}: the split {split!r} names {unknown}, which it does not hold. "
                     f"{GENERATE_AGAIN}"
@@ -98,11 +109,6 @@ def read_splits(path: Path) -> dict[str, list[str]]:
     with open_episode(path, attribute=None) as index:
         masks = index.get("mask", {}).items()
         return {split: [name.decode() for name in members[:]] for split, members in masks}
-
-
-def _number(name: str) -> tuple[int, str]:
-    digits = re.search(r"\d+$", name)
-    return (int(digits.group()) if digits else -1, name)
 
 
 def _resolve(index: Path, link: h5py.ExternalLink | h5py.HardLink) -> Path:

@@ -69,7 +69,11 @@ class DatasetMeta:
     def save(self, root: Path) -> None:
         """Writes `meta.json` under `root`."""
         with atomic_path(root / META_NAME) as temporary:
-            temporary.write_text(json.dumps(asdict(self), indent=2) + "\n")
+            temporary.write_text(self.to_json())
+
+    def to_json(self) -> str:
+        """The text of `meta.json`."""
+        return json.dumps(asdict(self), indent=2) + "\n"
 
     @classmethod
     def load(cls, root: Path) -> DatasetMeta:
@@ -80,11 +84,26 @@ class DatasetMeta:
         """
         path = root / META_NAME
         try:
-            stored = json.loads(path.read_text())
+            text = path.read_bytes()
         except (FileNotFoundError, NotADirectoryError):
             raise DataError(
                 f"{path} does not exist: {root} is no data set of episodes. {MAKE_ONE}"
             ) from None
+        return cls.from_json(text, path)
+
+    @classmethod
+    def from_json(cls, text: str | bytes, path: Path) -> DatasetMeta:
+        """Reads the text of a `meta.json`.
+
+        Args:
+            text: What `to_json` gives.
+            path: Where the text comes from, for messages.
+
+        Raises:
+            DataError: When the text is not JSON, or lacks a field.
+        """
+        try:
+            stored = json.loads(text)
         except (json.JSONDecodeError, UnicodeDecodeError) as error:
             raise DataError(
                 f"{path} is not valid JSON ({error}); generate the data set again."
