@@ -2,103 +2,60 @@
 
 Examples:
     python -m sims.generate --env lift --views 4
+    python -m sims.generate --env pick --preset ftpv
     python -m sims.generate --env lift --views 9 --episodes 20 --size 112 --out data/lift9
+    python -m sims.generate --env mine.door:DoorEnv --episodes 20      (a simulator of your own)
 
 It can be stopped with Ctrl-C, or killed, at any time: the same command goes on where it stopped,
-and the result is the same to the byte, whatever the number of workers.
+and the result is the same to the byte, whatever the number of workers. A worker that is killed is
+replaced. Episodes that are on disk are checked first; a damaged one is named and made again.
+
+On many machines that share a file system, either over a Ray cluster:
+    RAY_ADDRESS=head:6379 python -m sims.generate --env can --preset ftpv --cluster ray
+or as an array of Slurm jobs, each with its share, and a last job that joins them:
+    #SBATCH --array=0-15 --cpus-per-task=8
+    python -m sims.generate --env can --preset ftpv --shard $SLURM_ARRAY_TASK_ID/16 --workers 8
+then, once all have ended (sbatch --dependency=afterany:…), the same without --shard. It makes
+what a failed share has left out, and writes the index; until then the data set cannot be read.
 """
 
 from __future__ import annotations
 
-import shlex
+import errno
+import logging
 import sys
-from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-import joblib
 import numpy as np
 import tyro
 from tqdm import tqdm
+from tqdm.contrib.logging import logging_redirect_tqdm
 
 from datasets.checks import open_episode
-from datasets.episodes import EpisodeWriter
+from datasets.episodes import EPISODE_FOLDER, EpisodeWriter
 from datasets.errors import DataError
-from datasets.meta import DatasetMeta
+from datasets.meta import DatasetMeta, short_name
+from datasets.skeletons import SKELETONS
+from sims.config import GenerateConfig
 from sims.errors import SimulatorError, UnknownNameError
-from sims.registry import ENVIRONMENTS, make, require_known
+from sims.pool import make_episodes
+from sims.registry import make, require_known
+from sims.resume import whole_episodes
 from sims.rollout import attempt_of
-from sims.splits import parse_split, split_episodes
-from sims.worker import MAX_ATTEMPTS, Job, make_episode, make_episode_in_worker
+from sims.worker import MAX_ATTEMPTS, Job
 
 PACKAGES = ("posealign", "robosuite", "mujoco", "numpy", "h5py")
 
-
-@dataclass(frozen=True)
-class GenerateConfig:
-    """Generate a data set of multi-view episodes.
-
-    Attributes:
-        env: The environment.
-        views: Number of third-person views, besides the first-person view `ego`.
-        episodes: Number of successful episodes; failures are thrown away and counted.
-        size: Height and width of the images, in pixels.
-        seed: Base seed; an episode depends on it and on the episode's index alone.
-        out: Folder of the data set; data/<env> by default.
-        workers: Processes that work side by side; one per core by default.
-        split: Shares of train, valid and test; counts when they sum to --episodes.
-    """
-
-    env: str = "lift"
-    views: int = 4
-    episodes: int = 60
-    size: int = 224
-    seed: int = 0
-    out: Path | None = None
-    workers: int | None = None
-    split: str = "4,1,1"
-
-    @property
-    def root(self) -> Path:
-        """The folder of the data set."""
-        return Path("data") / self.env if self.out is None else self.out
-
-    @property
-    def num_workers(self) -> int:
-        """The number of processes."""
-        return joblib.cpu_count() if self.workers is None else self.workers
-
-    @property
-    def command(self) -> str:
-        """The command line that makes this data set."""
-        options = [
-            f"--{f.name} {getattr(self, f.name)}"
-            for f in fields(self)
-            if f.name not in ("out", "workers")
-        ]
-        return f"python -m sims.generate {' '.join(options)} --out {shlex.quote(str(self.root))}"
-
-    def check(self) -> None:
-        """Raises a ValueError that names the value at fault and what is valid."""
-        require_known("environment", self.env, ENVIRONMENTS)
-        for name, value in (
-            ("views", self.views),
-            ("episodes", self.episodes),
-            ("size", self.size),
-            ("workers", self.num_workers),
-        ):
-            if value < 1:
-                raise ValueError(f"--{name} must be at least 1, got {value}.")
-        if self.seed < 0:
-            raise ValueError(f"--seed must not be negative, got {self.seed}.")
-        parse_split(self.split)
+log = logging.getLogger("sims.generate")  # __name__ is __main__ where this is the command
 
 
 def describe(config: GenerateConfig) -> DatasetMeta:
     """What `meta.json` says of the data set."""
-    env = make(config.env, views=config.views, size=config.size)
+    env = make(config.env, views=config.num_views, size=config.size)
     try:
+        require_known("skeleton", env.skeleton.name, SKELETONS)
         return DatasetMeta(
             env=config.env,
             views=list(env.views),
@@ -110,6 +67,7 @@ def describe(config: GenerateConfig) -> DatasetMeta:
             env_args=env.env_args(),
             versions=_versions(),
             command=config.command,
+            preset=config.preset or "",
         )
     finally:
         env.close()
@@ -125,71 +83,132 @@ def _versions() -> dict[str, str]:
     return found
 
 
-def generate(config: GenerateConfig) -> Path:
+def generate(config: GenerateConfig) -> Path | None:
     """Makes the episodes that are not on disk yet, then the index.
 
     Returns:
-        The index file.
+        The index file; None for a shard, which writes none.
 
     Raises:
         ValueError: For an option that is not valid.
         DataError: When the folder holds episodes made with other options.
-        SimulatorError: When the simulator or the graphics driver is missing.
+        SimulatorError: When the simulator or the graphics driver is missing, or workers are killed
+            again and again.
+        OSError: When the disk is full or cannot be written.
     """
     config.check()
+    _say_what_the_preset_comes_to(config)
     meta = describe(config)
-    writer = EpisodeWriter(config.root, meta)
+    root = config.root.absolute()  # the workers of a cluster may be elsewhere
+    writer = EpisodeWriter(root, meta)
     writer.remove_leftovers()
-    done = writer.done() & set(range(config.episodes))
-    todo = [index for index in range(config.episodes) if index not in done]
+    done = whole_episodes(writer, config.share, config.seed)
+    todo = sorted(set(config.share) - done)
+    if done and todo:
+        log.info(
+            "%d of %d episodes are on disk. Making those that are missing: %s.",
+            len(done),
+            len(config.share),
+            in_words(todo),
+        )
     with tqdm(
-        total=config.episodes, initial=len(done), unit="episode", desc=config.env, smoothing=0.05
+        total=len(config.share),
+        initial=len(done),
+        unit="episode",
+        desc=short_name(config.env),
+        smoothing=0.05,
     ) as bar:
-        for _ in _run(Job(config.root, meta), config.num_workers, todo):
-            bar.update()
-    return writer.write_index(split_episodes(config.episodes, parse_split(config.split)))
+        make_episodes(Job(root, meta, config.seed), todo, config.workers, config.cluster, bar)
+    writer.remove_leftovers()
+    if config.shard is not None:
+        return None
+    # Of runs that added to one data set, the last one's command makes all of it.
+    replace(DatasetMeta.load(root), command=meta.command, preset=meta.preset).save(root)
+    return writer.write_index(config.parts)
 
 
-def _run(job: Job, workers: int, todo: list[int]) -> Iterator[int]:
-    workers = min(workers, max(len(todo), 1))
-    if workers == 1:
-        yield from (make_episode(job, index) for index in todo)
+def _say_what_the_preset_comes_to(config: GenerateConfig) -> None:
+    if config.recipe is None:
         return
-    # Fresh processes (loky) rather than forks: a graphics context does not survive a fork.
-    yield from joblib.Parallel(
-        n_jobs=workers, return_as="generator_unordered", batch_size=1, pre_dispatch=workers
-    )(joblib.delayed(make_episode_in_worker)(job, index) for index in todo)
+    parts = {name: len(members) for name, members in config.parts.items()}
+    fewer = config.num_episodes != config.recipe.episodes
+    log.info(
+        "Preset %s, %s: ego and %d third-person views, %d episodes (%s)%s.",
+        config.preset,
+        config.env,
+        config.num_views,
+        config.num_episodes,
+        ", ".join(f"{name} {count}" for name, count in parts.items()),
+        " in the shares of the protocol's {} ({}/{}/{})".format(
+            config.recipe.episodes, *config.recipe.split
+        )
+        if fewer
+        else "",
+    )
+
+
+def in_words(numbers: list[int], most: int = 8) -> str:
+    """Sorted numbers as runs, such as `0, 4-7, 9`; of many runs, the first ones."""
+    runs: list[list[int]] = []
+    for number in numbers:
+        if runs and number == runs[-1][-1] + 1:
+            runs[-1][1:] = [number]
+        else:
+            runs.append([number])
+    rest = f" and {len(runs) - most} runs more" if len(runs) > most else ""
+    return ", ".join("-".join(map(str, run)) for run in runs[:most]) + rest
 
 
 def summarize(config: GenerateConfig) -> str:
     """What is on disk, and what to run next."""
+    if config.shard is not None:
+        return (
+            f"{config.root}: shard {config.shard} is whole, {len(config.share)} episodes. "
+            f"{_progress(config)}\n"
+            f"When all shards have ended, join them: {config.command}"
+        )
     writer = EpisodeWriter(config.root, DatasetMeta.load(config.root))
     attempts, lengths = 0, []
-    for index in range(config.episodes):
+    for index in config.share:
         with open_episode(writer.path(index)) as file:
             lengths.append(int(file.attrs["num_samples"]))
             attempt = attempt_of(config.seed, index, int(file.attrs["seed"]), MAX_ATTEMPTS)
         attempts += 1 if attempt is None else attempt + 1
-    parts = split_episodes(config.episodes, parse_split(config.split))
     return (
-        f"{config.root}: {config.episodes} episodes in {attempts} attempts "
-        f"({attempts - config.episodes} failures thrown away), "
+        f"{config.root}: {len(lengths)} episodes in {attempts} attempts "
+        f"({attempts - len(lengths)} failures thrown away), "
         f"{min(lengths)} to {max(lengths)} steps (median {int(np.median(lengths))}), "
-        f"{', '.join(f'{name} {len(members)}' for name, members in parts.items())}.\n"
+        f"{', '.join(f'{name} {len(members)}' for name, members in config.parts.items())}.\n"
         f"Look at it:  python -m datasets.info {config.root}\n"
         f"Train on it: python -m align.train --method paab --data {config.root}"
     )
 
 
+def _progress(config: GenerateConfig) -> str:
+    names = {f"{index:06d}" for index in range(config.num_episodes)}
+    found = names & {path.stem for path in (config.root / EPISODE_FOLDER).glob("*.hdf5")}
+    return f"{len(found)} of {len(names)} episodes are on disk."
+
+
 def main() -> None:
     """Command line."""
+    logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
+    logging.getLogger("sims").setLevel(logging.INFO)
     config = tyro.cli(GenerateConfig, prog="python -m sims.generate")
     try:
-        generate(config)
+        with logging_redirect_tqdm():
+            generate(config)
     except KeyboardInterrupt:
-        sys.exit("\nStopped. The same command goes on where it stopped.")
+        sys.exit(f"\nStopped. {_progress(config)} The same command goes on where it stopped.")
     except (DataError, SimulatorError, UnknownNameError, ValueError) as error:
         sys.exit(f"error: {error}")
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        sys.exit(
+            f"error: the disk of {config.root} is full ({error.strerror}). {_progress(config)} "
+            "Free space, then the same command goes on where it stopped."
+        )
     print(summarize(config))
 
 

@@ -28,10 +28,12 @@ class Job:
     Attributes:
         root: Folder of the data set.
         meta: What all of its episodes have in common.
+        seed: Base seed.
     """
 
     root: Path
     meta: DatasetMeta
+    seed: int
 
 
 @lru_cache(maxsize=1)
@@ -42,16 +44,13 @@ def _process_env(env: str, third_person_views: int, size: int) -> MultiViewEnv:
     return make(env, views=third_person_views, size=size)
 
 
-def make_episode_in_worker(job: Job, index: int) -> int:
-    """`make_episode` for a process of its own, which leaves Ctrl-C to the main process."""
+def begin_worker(parent: int) -> None:
+    """Makes this process leave Ctrl-C to its parent, and end with it.
+
+    Args:
+        parent: Process id. joblib's workers outlive a parent that is killed.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    _end_with_parent(os.getppid())
-    return make_episode(job, index)
-
-
-@lru_cache(maxsize=1)
-def _end_with_parent(parent: int) -> None:
-    """Ends this process once its parent is gone: joblib's workers outlive a killed one."""
 
     def watch() -> None:
         while os.getppid() == parent:
@@ -61,11 +60,8 @@ def _end_with_parent(parent: int) -> None:
     threading.Thread(target=watch, daemon=True).start()
 
 
-def make_episode(job: Job, index: int) -> int:
+def make_episode(job: Job, index: int) -> None:
     """Makes and writes one episode; the same one whatever this process made before.
-
-    Returns:
-        The number of attempts that it took.
 
     Raises:
         SimulatorError: When the expert fails `MAX_ATTEMPTS` times.
@@ -74,10 +70,10 @@ def make_episode(job: Job, index: int) -> int:
     env = _process_env(meta.env, len(meta.views) - 1, meta.image_size)
     writer = EpisodeWriter(job.root, meta)
     for attempt in range(MAX_ATTEMPTS):
-        episode = record(env, episode_seed(meta.seed, index, attempt))
+        episode = record(env, episode_seed(job.seed, index, attempt))
         if episode is not None:
             writer.write(index, episode)
-            return attempt + 1
+            return
     raise SimulatorError(
         f"The expert of {meta.env} failed {MAX_ATTEMPTS} times on episode {index}; "
         "see `python -m sims.doctor`."

@@ -1,6 +1,7 @@
 """Generation: the same bytes whatever the workers and interruptions, and files others can read."""
 
 import os
+import platform
 import shutil
 import signal
 import subprocess
@@ -60,7 +61,9 @@ def test_a_killed_run_goes_on_to_the_same_bytes(lift_dataset, tmp_path):
     process.wait()
     assert not (root / "lift.hdf5").exists(), "killed too late to show anything"
     kept = {path: path.stat().st_mtime_ns for path in root.glob("episodes/[0-9]*.hdf5")}
-    (root / "episodes" / ".000003.hdf5.1.tmp").write_bytes(b"half an episode")
+    (root / "episodes" / f".000003.hdf5.{process.pid}@{platform.node()}.tmp").write_bytes(
+        b"half an episode"
+    )
     done = subprocess.run(command(root), capture_output=True, text=True, check=True)
     assert "4 episodes in 4 attempts" in done.stdout
     assert f"python -m datasets.info {root}" in done.stdout

@@ -1,0 +1,51 @@
+"""Finds what an earlier run has left, so that the next one makes only what is missing."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+
+from tqdm import tqdm
+
+from datasets.checks import GENERATE_AGAIN, check_episode, open_episode
+from datasets.episodes import EpisodeWriter
+from datasets.errors import DataError
+from datasets.seal import require_intact
+from sims.rollout import attempt_of
+from sims.worker import MAX_ATTEMPTS
+
+log = logging.getLogger(__name__)
+
+
+def whole_episodes(writer: EpisodeWriter, indices: Iterable[int], base_seed: int) -> set[int]:
+    """Those of the episodes that are on disk and whole; what is damaged is named and removed.
+
+    Raises:
+        DataError: When a whole file holds another episode than its name says.
+    """
+    present = sorted(writer.done() & set(indices))
+    whole = set()
+    for index in tqdm(present, desc="checking", unit="episode", leave=False, delay=3):
+        path = writer.path(index)
+        try:
+            _require_whole(writer, index)
+        except DataError as error:
+            reason = str(error).removesuffix(GENERATE_AGAIN).rstrip()
+            log.warning("%s It is removed and made again.", reason)
+            path.unlink()
+            continue
+        with open_episode(path) as file:
+            seed = int(file.attrs["seed"])
+        if attempt_of(base_seed, index, seed, MAX_ATTEMPTS) is None:
+            raise DataError(
+                f"{path} is whole, but no episode {index} of this data set: its seed is {seed}. "
+                "Move it elsewhere, and run the same command again."
+            )
+        whole.add(index)
+    return whole
+
+
+def _require_whole(writer: EpisodeWriter, index: int) -> None:
+    path, meta = writer.path(index), writer.meta
+    if not require_intact(path):  # it has no seal: at least its parts must be there
+        check_episode(path, meta.views, meta.image_size, len(meta.get_skeleton()))

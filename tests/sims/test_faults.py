@@ -1,0 +1,263 @@
+"""Generation under fire: kills at random moments, a full disk, damaged files, Ctrl-C.
+
+Whatever happens, what is on disk is whole, and the same command ends in the same bytes as an
+undisturbed run.
+"""
+
+import os
+import random
+import shutil
+import signal
+import subprocess
+import time
+from contextlib import suppress
+from pathlib import Path
+
+import psutil
+import pytest
+
+from datasets.episodes import EpisodeDataset
+from datasets.errors import DataError
+from datasets.seal import require_intact
+from sims.config import GenerateConfig
+from sims.generate import generate
+from sims.pool import MAX_DEATHS
+from sims.rollout import episode_seed
+from tests.sims.runs import (
+    TOY,
+    command,
+    contents,
+    episodes,
+    finish,
+    started,
+    wait_for_episodes,
+    workers_of,
+)
+from tests.sims.toy import DEADLY, PAUSE
+
+EPISODES = 30
+OPTIONS = {"env": TOY, "views": 2, "episodes": EPISODES, "size": 32, "split": "2,1,1"}
+KILLS = 24
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory) -> Path:
+    """What one process makes that nobody disturbs."""
+    root = tmp_path_factory.mktemp("undisturbed") / "toy"
+    generate(GenerateConfig(**OPTIONS, workers=1, out=root))
+    return root
+
+
+class Tormentor:
+    """Starts a run again and again, and kills its worker or itself at random moments."""
+
+    def __init__(self, root: Path, rng: random.Random) -> None:
+        self.root, self.rng = root, rng
+        self.kills = {"worker": 0, "parent": 0}
+
+    @property
+    def done(self) -> int:
+        return sum(self.kills.values())
+
+    def run_once(self) -> bool:
+        """Whether the run came to its end."""
+        with started(command(self.root, **OPTIONS), **{PAUSE: 0.01}) as process:
+            while process.poll() is None and self.done < KILLS:
+                self._strike(process)
+                self._look()
+            output, _ = process.communicate(timeout=600)
+        assert process.returncode in (0, -signal.SIGKILL), output
+        assert "Traceback" not in output
+        return process.returncode == 0
+
+    def _strike(self, process: subprocess.Popen) -> None:
+        who = self.rng.choice(["worker", "parent"])
+        # Some of the parents die before they have a worker.
+        while who == "worker" or self.rng.random() < 0.7:
+            if workers_of(process) or process.poll() is not None:
+                break
+            time.sleep(0.05)
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(self.rng.uniform(0, 1.5))
+        workers = workers_of(process)
+        if process.poll() is not None or (who == "worker" and not workers):
+            return
+        victim = self.rng.choice(workers) if who == "worker" else psutil.Process(process.pid)
+        victim.kill()
+        self.kills[who] += 1
+        if who == "parent":
+            process.wait()
+            _, alive = psutil.wait_procs(workers, timeout=30)
+            assert not alive, "workers have outlived their parent"
+
+    def _look(self) -> None:
+        """Every name stands for a whole file, at any moment."""
+        for path in episodes(self.root):
+            assert require_intact(path)
+
+
+@pytest.mark.slow
+def test_kills_at_random_moments_leave_no_trace(undisturbed, tmp_path, record_property):
+    tormentor, runs = Tormentor(tmp_path / "toy", random.Random(0)), 1
+    while not tormentor.run_once() or tormentor.done < KILLS:
+        runs += 1
+        if len(episodes(tormentor.root)) == EPISODES:  # finished before all kills were dealt out
+            for path in episodes(tormentor.root)[::2]:
+                path.unlink()
+    for name, value in {**tormentor.kills, "runs": runs, "episodes": EPISODES}.items():
+        record_property(name, value)
+    print(f"{tormentor.kills}, {runs} runs, {EPISODES} episodes compared")
+    assert min(tormentor.kills.values()) >= 5 and tormentor.done >= KILLS
+    assert contents(tormentor.root) == contents(undisturbed)
+
+
+def test_a_killed_worker_is_replaced_and_named(undisturbed, tmp_path):
+    root = tmp_path / "toy"
+    with started(command(root, **OPTIONS), **{PAUSE: 0.01}) as process:
+        wait_for_episodes(root, process, 2)
+        workers_of(process)[0].kill()
+        output, _ = process.communicate(timeout=300)
+    assert process.returncode == 0, output
+    assert "A worker was killed; workers start anew. Episodes that were under way: " in output
+    assert contents(root) == contents(undisturbed)
+
+
+def test_an_episode_that_always_kills_its_worker_is_given_up_after_all_others(
+    undisturbed, tmp_path
+):
+    root, deadly = tmp_path / "toy", 3
+    options = {**OPTIONS, "episodes": 8}
+    code, output = finish(command(root, **options), **{DEADLY: episode_seed(0, deadly, 0)})
+    assert code == 1
+    assert f"killed {MAX_DEATHS} times while they made episode {deadly}, 3 times with no" in output
+    assert "dmesg" in output and "Traceback" not in output
+    assert {path.stem for path in episodes(root)} == {f"{i:06d}" for i in range(8) if i != deadly}
+    # Memory was freed, say: the same command makes the one that is missing.
+    code, output = finish(command(root, **options))
+    assert code == 0
+    assert "7 of 8 episodes are on disk. Making those that are missing: 3." in output
+    for path in episodes(root):
+        assert path.read_bytes() == (undisturbed / "episodes" / path.name).read_bytes()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="sends SIGINT to a group of processes")
+def test_ctrl_c_stops_with_a_line_and_the_same_command_goes_on(undisturbed, tmp_path):
+    root = tmp_path / "toy"
+    with started(command(root, **OPTIONS), **{PAUSE: 0.05}) as process:
+        wait_for_episodes(root, process, 2)
+        workers = workers_of(process)
+        os.killpg(process.pid, signal.SIGINT)
+        output, _ = process.communicate(timeout=60)
+        psutil.wait_procs(workers, timeout=10)
+        assert not any(worker.is_running() for worker in workers)
+    assert process.returncode == 1
+    kept = {path: path.stat().st_mtime_ns for path in episodes(root)}
+    assert f"Stopped. {len(kept)} of {EPISODES} episodes are on disk." in output
+    assert "goes on where it stopped" in output
+    assert "Traceback" not in output
+    assert finish(command(root, **OPTIONS))[0] == 0
+    assert {path: path.stat().st_mtime_ns for path in kept} == kept
+    assert contents(root) == contents(undisturbed)
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A file system of 400 kB in memory, and a way to enlarge it."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+
+    def mount(options: str) -> subprocess.CompletedProcess:
+        words = ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(disk)]
+        return subprocess.run(words, capture_output=True, text=True)
+
+    try:
+        done = mount("size=400k")
+    except FileNotFoundError:
+        pytest.skip("there is no `mount` here")
+    if done.returncode:
+        pytest.skip(f"mounting is not permitted here: {done.stderr.strip()}")
+    yield disk, lambda: mount("remount,size=20m")
+    subprocess.run(["umount", "-l", str(disk)], check=True)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_full_disk_is_named_and_leaves_whole_episodes_only(undisturbed, small_disk, workers):
+    disk, enlarge = small_disk
+    root = disk / "toy"
+    code, output = finish(command(root, workers, **OPTIONS))
+    assert code == 1
+    made = episodes(root)
+    assert 0 < len(made) < EPISODES
+    assert f"error: the disk of {root} is full (No space left on device)." in output
+    assert f"{len(made)} of {EPISODES} episodes are on disk. Free space" in output
+    assert "Traceback" not in output
+    assert all(require_intact(path) for path in made)
+    assert enlarge().returncode == 0
+    code, output = finish(command(root, workers, **OPTIONS))
+    assert code == 0, output
+    assert contents(root) == contents(undisturbed)
+
+
+def truncate(content: bytes) -> bytes:
+    return content[: len(content) // 2]
+
+
+def flip(content: bytes) -> bytes:
+    middle = len(content) // 2
+    return content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1 :]
+
+
+@pytest.mark.parametrize(
+    "damage", [truncate, flip, lambda _: b"", lambda content: bytes(len(content))]
+)
+def test_a_damaged_episode_is_found_named_and_made_again(undisturbed, tmp_path, caplog, damage):
+    root = tmp_path / "toy"
+    shutil.copytree(undisturbed, root)
+    path = root / "episodes" / "000005.hdf5"
+    path.write_bytes(damage(path.read_bytes()))
+    with caplog.at_level("INFO", "sims"):
+        generate(GenerateConfig(**OPTIONS, workers=1, out=root))
+    assert f"{path} is damaged" in caplog.text
+    assert "It is removed and made again." in caplog.text
+    assert contents(root) == contents(undisturbed)
+
+
+def test_a_truncated_episode_without_a_seal_is_found_too(undisturbed, tmp_path, caplog):
+    """Files from before there were seals."""
+    root = tmp_path / "toy"
+    shutil.copytree(undisturbed, root)
+    for name in ("000005.hdf5", "000006.hdf5"):
+        path = root / "episodes" / name
+        # HDF5's own addresses are relative to where its part of the file begins.
+        path.write_bytes(path.read_bytes()[512:])
+    path.write_bytes(truncate(path.read_bytes()))
+    with caplog.at_level("INFO", "sims"):
+        generate(GenerateConfig(**OPTIONS, workers=1, out=root))
+    assert "000006.hdf5 cannot be read as HDF5" in caplog.text
+    assert "000005" not in caplog.text
+    assert len(EpisodeDataset(root)) == EPISODES
+
+
+def test_a_whole_episode_under_a_wrong_name_is_refused_and_kept(undisturbed, tmp_path):
+    root = tmp_path / "toy"
+    shutil.copytree(undisturbed, root)
+    wrong = shutil.copy(root / "episodes" / "000001.hdf5", root / "episodes" / "000002.hdf5")
+    with pytest.raises(DataError, match="000002.hdf5 is whole, but no episode 2.*Move it"):
+        generate(GenerateConfig(**OPTIONS, workers=1, out=root))
+    assert wrong.exists()
+
+
+def test_what_a_kill_in_the_middle_of_writing_leaves_is_removed(undisturbed, tmp_path):
+    root = tmp_path / "toy"
+    with started(command(root, **OPTIONS), **{PAUSE: 0.02}) as process:
+        deadline = time.monotonic() + 60
+        while not (half := list(root.glob("episodes/.*.tmp"))):
+            assert time.monotonic() < deadline
+            time.sleep(0.0002)
+        for each in [*workers_of(process), psutil.Process(process.pid)]:
+            each.kill()
+        process.wait()
+    if not half[0].exists():
+        half[0].write_bytes(b"half an episode")  # it was finished before the kill came
+    assert finish(command(root, **OPTIONS))[0] == 0
+    assert contents(root) == contents(undisturbed)
