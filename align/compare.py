@@ -26,7 +26,7 @@ from align.checkpoint import CheckpointError
 from align.cli import interruptible, parse_recipe, set_up_logging, user_errors
 from align.config import METHODS, Method, Protocol, TrainConfig, recipe
 from align.grid import Outcome, plan, run_all
-from align.protocols import tested_views, training_views
+from align.protocols import evaluation_views, training_views
 from align.report import REPORT_NAME, write_report
 from align.result_pages import as_markdown, write_tables
 from align.results import RUNS_NAME, measured_runs, result_tables, write_runs
@@ -100,7 +100,7 @@ def _check_views(config: TrainConfig) -> None:
     assert config.data is not None
     meta = DatasetMeta.load(config.data)
     training_views(config, meta)
-    tested_views(config, meta, config.protocol)
+    evaluation_views(config, meta, config.protocol)
 
 
 def _tabulate(out: Path) -> None:

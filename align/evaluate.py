@@ -33,7 +33,7 @@ from align.evaluation import Evaluation
 from align.metric_names import GROUPS
 from align.metrics import PairResult, episode_metrics, mean_metrics
 from align.phase_metrics import PhaseEpisode, PhaseResult, mean_phase_metrics, phase_metrics
-from align.protocols import tested_views
+from align.protocols import evaluation_views
 from align.task import FrameEmbedder
 from datasets.episodes import EpisodeDataset
 from datasets.errors import DataError
@@ -126,7 +126,7 @@ def _open(
         raise DataError(f"{run}/config.json names no data set; train again.")
     trained_on = EpisodeDataset(config.data, "train")
     root = root or config.data
-    data = EpisodeDataset(root, split, tested_views(config, DatasetMeta.load(root), protocol))
+    data = EpisodeDataset(root, split, evaluation_views(config, DatasetMeta.load(root), protocol))
     data.check(need_keypoints=config.needs_poses)
     if config.needs_poses and data.skeleton != trained_on.skeleton:
         raise DataError(

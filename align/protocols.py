@@ -36,7 +36,7 @@ def training_views(config: TrainConfig, meta: DatasetMeta) -> list[str]:
     return _at_least_two([*first, *third], f"training on {meta.env}, {config.protocol} views")
 
 
-def tested_views(config: TrainConfig, meta: DatasetMeta, protocol: Protocol) -> list[str]:
+def evaluation_views(config: TrainConfig, meta: DatasetMeta, protocol: Protocol) -> list[str]:
     """The views that a protocol tests on, of the data set that `meta` describes.
 
     Raises:

@@ -1,0 +1,65 @@
+"""Seen and unseen views, and how many of them take part."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from align.config import TrainConfig
+from align.protocols import evaluation_views, held_out_views, training_views
+from datasets.errors import DataError
+from datasets.meta import DatasetMeta
+from datasets.presets import PRESETS
+from tests.datasets.synthetic import make_meta
+
+SEEN, UNSEEN = TrainConfig(), TrainConfig(protocol="unseen")
+
+
+def meta(views: int, env: str = "dots") -> DatasetMeta:
+    return replace(make_meta(views), env=env)
+
+
+def test_seen_views_are_all_views() -> None:
+    all_views = ["ego", "view_0", "view_1", "view_2"]
+    assert training_views(SEEN, meta(3)) == evaluation_views(SEEN, meta(3), "seen") == all_views
+
+
+@pytest.mark.parametrize("env", PRESETS["ftpv"])
+def test_unseen_views_are_those_of_the_preset(env: str) -> None:
+    preset = PRESETS["ftpv"][env]
+    described = meta(preset.views, env)
+    train = training_views(UNSEEN, described)
+    test = evaluation_views(UNSEEN, described, "unseen")
+    assert train == ["ego", *(f"view_{i}" for i in range(preset.train_views))]
+    assert test == ["ego", *(f"view_{i}" for i in range(preset.train_views, preset.views))]
+    assert len(test) - 1 == preset.test_views
+
+
+@pytest.mark.parametrize(("views", "held_out"), [(2, 1), (4, 1), (6, 2), (9, 3)])
+def test_other_numbers_of_views_hold_out_the_last_third(views: int, held_out: int) -> None:
+    assert held_out_views("minecraft", views) == held_out
+    train = training_views(UNSEEN, meta(views))
+    test = evaluation_views(UNSEEN, meta(views), "unseen")
+    assert len(test) == 1 + held_out
+    assert set(train) & set(test) == {"ego"}
+    assert set(train) | set(test) == set(meta(views).views)
+
+
+def test_fewer_views_to_train_on() -> None:
+    config = replace(UNSEEN, train_views=2)
+    assert training_views(config, meta(4)) == ["ego", "view_0", "view_1"]
+    assert evaluation_views(config, meta(4), "unseen") == ["ego", "view_3"]
+    with pytest.raises(DataError, match="--train-views is 4.*leaves 3"):
+        training_views(replace(UNSEEN, train_views=4), meta(4))
+
+
+def test_views_chosen_by_name_are_what_the_protocol_divides() -> None:
+    config = replace(UNSEEN, views=("ego", "view_0", "view_2"))
+    assert training_views(config, meta(4)) == ["ego", "view_0"]
+    assert evaluation_views(config, meta(4), "unseen") == ["ego", "view_2"]
+
+
+def test_too_few_views_are_refused_with_the_remedy() -> None:
+    with pytest.raises(DataError, match=r"\['ego'\].*two views.*--protocol seen"):
+        training_views(UNSEEN, meta(1))
