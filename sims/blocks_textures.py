@@ -28,7 +28,7 @@ class Kind(IntEnum):
     BLOSSOM = 6
     HAY = 7
     GOAL = 8
-    STRUCK_GOAL = 9
+    STRUCK_GOAL = 9  # a look of the goal, in no world
 
 
 Tile = Float[np.ndarray, "16 16 3"]
@@ -46,6 +46,7 @@ def tiles() -> dict[tuple[Kind, int], UInt8[np.ndarray, "16 16 3"]]:
     return {
         (kind, side): np.clip(tile, 0, 255).astype(np.uint8)
         for kind in Kind
+        if kind is not Kind.AIR
         for side, tile in enumerate(_tiles(kind))
     }
 
@@ -76,7 +77,6 @@ def _tiles(kind: Kind) -> tuple[Tile, Tile, Tile]:
         tile = _target(rng, struck=kind is Kind.STRUCK_GOAL)
         return tile, tile, tile
     plain = {
-        Kind.AIR: ((0, 0, 0), 0.0),
         Kind.DIRT: (_DIRT, 0.12),
         Kind.STONE: (_STONE, 0.09),
         Kind.LEAVES: (_LEAF, 0.2),

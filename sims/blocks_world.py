@@ -73,14 +73,13 @@ def make_world(rng: np.random.Generator) -> World:
     blocks[goal[0], goal[1], top] = Kind.GOAL
     blocked[tuple(goal)] = True
     ground = heights - float(DEPTH)
-    away = rng.uniform(-np.pi, np.pi)
     return World(
         blocks=blocks,
         ground=ground,
         blocked=blocked,
         effort=1 + 1.2 * np.exp(_noise(rng, 1.5)),
         start=np.append(middle_of(start), ground[tuple(start)]),
-        start_yaw=float(away),
+        start_yaw=float(rng.uniform(-np.pi, np.pi)),
         goal=np.append(middle_of(goal), ground[tuple(goal)] + 0.5),
     )
 
