@@ -94,6 +94,17 @@ def read_frames(
     return np.stack(frames)
 
 
+def iterate_frames(video: Path) -> Iterator[UInt8[np.ndarray, "height width 3"]]:
+    """Decodes every frame in order, one at a time, as RGB.
+
+    Raises:
+        DataError: When the video cannot be decoded.
+    """
+    with _open_video(video) as (container, stream):
+        for frame in container.decode(stream):
+            yield frame.to_ndarray(format="rgb24")
+
+
 def write_video(
     video: Path,
     frames: Iterable[UInt8[np.ndarray, "height width 3"]],
