@@ -90,7 +90,7 @@ def run_all(
     context = multiprocessing.get_context("spawn")
     done = context.Array("d", len(configs))
     with ProcessPoolExecutor(
-        jobs, mp_context=context, initializer=_set_up_worker, initargs=(done, threads)
+        jobs, mp_context=context, initializer=start_worker, initargs=(done, threads)
     ) as pool:
         futures = [pool.submit(run_one, config, i) for i, config in enumerate(configs)]
         try:
@@ -124,7 +124,8 @@ def _measured(folder: Path, checkpoint: Path) -> bool:
     return True
 
 
-def _set_up_worker(done: Any, threads: int) -> None:
+def start_worker(done: Any, threads: int) -> None:
+    """Tells this process where to write how far its runs are, and its share of the cores."""
     global _done
     _done = done
     torch.set_num_threads(threads)

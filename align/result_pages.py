@@ -9,7 +9,7 @@ from pathlib import Path
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from align.group_tables import group_table, known_metrics, spreads
-from align.metric_names import GROUPS
+from align.metric_names import GROUPS, MetricGroup
 from align.paper_table import SOURCE
 from align.results import ResultTable
 from align.significance import PairedTest
@@ -72,11 +72,7 @@ def as_html(tables: Sequence[ResultTable], out: Path) -> str:
             "setting": table.setting,
             "short": short_table(table),
             "collapsed": collapsed(table),
-            "groups": [
-                (group.title, group.note, rows)
-                for group in GROUPS
-                if (rows := group_table(group, summaries(table), episode_lengths(table)))
-            ],
+            "groups": group_tables(table),
             "report": (table.folder / "report.html").relative_to(out),
         }
         for table in tables
@@ -112,6 +108,13 @@ def short_table(table: ResultTable) -> list[list[str]]:
             cells.append("–" if row.paper is None else f"{row.paper:.3f}")
         lines.append([*cells, str(len(row.summary.seeds)), *spreads(row.summary, known)])
     return lines
+
+
+def group_tables(table: ResultTable) -> list[tuple[MetricGroup, list[list[str]]]]:
+    """Each group of metrics that is known, with its header and one line a method."""
+    lengths = episode_lengths(table)
+    tables = [(group, group_table(group, summaries(table), lengths)) for group in GROUPS]
+    return [(group, lines) for group, lines in tables if lines]
 
 
 def summaries(table: ResultTable) -> list[SummaryRow]:

@@ -1,44 +1,176 @@
-"""Comparing methods: what is planned, what is kept, what comes out."""
+"""Comparing methods: what is planned, what is kept, what fails, what comes out."""
 
 from __future__ import annotations
 
+import csv
+import multiprocessing
+from dataclasses import replace
 from pathlib import Path
 
+import h5py
 import pytest
 
-from align.compare import main, plan
+from align.compare import main
 from align.config import TrainConfig
 from align.engine import finished
 from align.evaluation import load_evaluation
+from align.grid import plan, run_one, start_worker
+from align.paper_table import paper_error
+from align.result_pages import as_html, as_markdown, group_tables
+from align.results import measured_runs, result_tables, write_runs
+from tests.align.conftest import tiny_config
+from tests.align.hand_made_runs import run_with_error
+from tests.datasets.synthetic import make_data_set
 
 
-def test_every_method_gets_a_seed_before_any_gets_a_second(tmp_path: Path) -> None:
-    configs = plan(TrainConfig(epochs=7), ("deit", "paab+paat"), (3, 4), tmp_path)
-    assert [(c.method, c.seed) for c in configs] == [
-        ("deit", 3),
-        ("paab+paat", 3),
-        ("deit", 4),
-        ("paab+paat", 4),
+def test_an_unfinished_grid_has_all_methods_on_seen_views_first(tmp_path: Path) -> None:
+    data = (Path("data/lift"), Path("elsewhere/can"))
+    methods = ("deit", "paab+paat")
+    configs = plan(TrainConfig(epochs=7), data, ("seen", "unseen"), methods, (3, 4), tmp_path)
+    assert [(c.protocol, c.seed, str(c.data), c.method) for c in configs[:5]] == [
+        ("seen", 3, "data/lift", "deit"),
+        ("seen", 3, "data/lift", "paab+paat"),
+        ("seen", 3, "elsewhere/can", "deit"),
+        ("seen", 3, "elsewhere/can", "paab+paat"),
+        ("seen", 4, "data/lift", "deit"),
     ]
-    assert [c.out for c in configs][1] == tmp_path / "paab_paat_seed3"
+    assert len({c.out for c in configs}) == len(configs) == 16
+    assert configs[-1].out == tmp_path / "can_unseen" / "paab_paat_seed4"
     assert {c.epochs for c in configs} == {7}
 
 
-@pytest.mark.slow
-def test_runs_what_is_missing_and_keeps_what_is_there(
+@pytest.fixture(scope="module")
+def grid(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder as `align.compare` leaves it, with errors chosen by hand."""
+    out = tmp_path_factory.mktemp("grid")
+    for method, errors in {"deit": (0.2, 0.3), "paab": (0.1, 0.2)}.items():
+        for seed, error in enumerate(errors):
+            run_with_error(out / "dots_seen" / f"{method}_seed{seed}", data, method, seed, error)
+    return out
+
+
+def test_csv_has_a_row_a_run(grid: Path) -> None:
+    write_runs(grid / "runs.csv", measured_runs(grid))
+    with open(grid / "runs.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [(r["method"], r["seed"], r["alignment_error"]) for r in rows] == [
+        ("deit", "0", "0.2"),
+        ("deit", "1", "0.3"),
+        ("paab", "0", "0.1"),
+        ("paab", "1", "0.2"),
+    ]
+    # Four epochs of a minute; no tau-b, no phases, in hand-made runs.
+    assert {r["seconds"] for r in rows} == {"240.0"}
+    assert {r["kendalls_tau_b"] + r["phase_f1"] for r in rows} == {""}
+
+
+def test_table_has_change_interval_and_p(grid: Path) -> None:
+    (table,) = result_tables(measured_runs(grid))
+    deit, paab = table.rows
+    assert deit.test is None and paab.test is not None
+    assert paab.test.seeds == 2
+    text = as_markdown([table])
+    header, _, first, second = [line for line in text.splitlines() if line.startswith("|")]
+    assert header.startswith("| method | alignment error ↓ | against deit | p |")
+    assert first.startswith("| deit | 0.250 ± 0.071 | – | – |")
+    # Embeddings of paab are perfect in these runs, whatever means were written.
+    assert second.startswith("| paab | 0.150 ± 0.071 | −100.0 % (−100.0 to −100.0) |")
+    assert "Wilcoxon" in text and "bootstrap" in text
+    page = as_html([table], grid)
+    assert "dots_seen/report.html" in page and "0.250 ± 0.071" in page
+
+
+def test_papers_numbers_stand_beside_ours_on_its_worlds_alone(grid: Path) -> None:
+    assert paper_error("lift", "seen", "deit") == 0.095
+    assert paper_error("lift", "unseen", "deit") is None
+    assert paper_error("can", "seen", "tcn") is None
+    runs = measured_runs(grid)
+    assert "paper" not in as_markdown(result_tables(runs)).splitlines()[4]
+    lift = [replace(r, evaluation=replace(r.evaluation, world="lift")) for r in runs]
+    lines = as_markdown(result_tables(lift)).splitlines()
+    assert "| p | paper |" in lines[4]
+    assert "| 0.095 |" in lines[6]
+
+
+def test_runs_of_another_version_are_told_and_left_out(
+    grid: Path, data: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    kept = run_with_error(tmp_path / "dots_seen" / "a", data, "deit", 0, 0.2)
+    old = run_with_error(tmp_path / "dots_seen" / "b", data, "deit", 1, 0.2)
+    path = old / "config.json"
+    path.write_text(path.read_text().replace('"epochs"', '"epoch"'))
+    assert [run.folder for run in measured_runs(tmp_path)] == [kept]
+    assert f"left out: {path}" in caplog.text
+
+
+def test_random_embeddings_stand_beside_the_decodings(grid: Path) -> None:
+    runs = measured_runs(grid)
+    known = {"alignment_error_dtw": 0.1, "alignment_error_window": 0.05}
+    runs = [
+        replace(r, evaluation=replace(r.evaluation, metrics=r.evaluation.metrics | known))
+        for r in runs
+    ]
+    (table,) = result_tables(runs)
+    titles = [group.title for group, _ in group_tables(table)]
+    assert titles == ["Alignment", "Alignment error by decoding"]
+    lines = group_tables(table)[1][1]
+    assert lines[1] == ["deit", "0.250 ± 0.071", "0.100 ± 0.000", "0.050 ± 0.000"]
+    assert lines[-1][:2] == ["random embeddings, about", "0.333"]
+
+
+def test_a_run_tells_its_steps_and_is_measured_once(dots: Path, tmp_path: Path) -> None:
+    config = tiny_config(dots, tmp_path / "run", epochs=1)
+    done = multiprocessing.get_context("spawn").Array("d", 2)
+    start_worker(done, threads=1)
+    run_one(config, 1)
+    assert done[:] == [0.0, 1.0]
+    stored = tmp_path / "run" / "evaluation" / "test.json"
+    written = stored.stat().st_mtime_ns
+    run_one(config, 0)
+    assert done[0] == 1.0 and stored.stat().st_mtime_ns == written
+    # What another version stored is measured again.
+    stored.write_text('{"split": "test"}')
+    run_one(config, 0)
+    assert load_evaluation(tmp_path / "run").metrics["phase_f1"] > 0
+
+
+def test_bad_input_is_refused_before_anything_is_trained(
     dots: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    arguments = ["--data", str(dots), "--out", str(tmp_path / "runs"), "--epochs", "1"]
-    arguments += ["--backbone.depth", "2", "--batch.times", "8", "--jobs", "1", "--seeds", "0"]
-    main([*arguments, "--methods", "deit"])
-    checkpoint = tmp_path / "runs" / "deit_seed0" / "checkpoints" / "last.safetensors"
-    written = checkpoint.stat().st_mtime_ns
-    main([*arguments, "--methods", "deit", "paab"])
-    assert checkpoint.stat().st_mtime_ns == written
-    assert finished(tmp_path / "runs" / "paab_seed0")
-    printed = capsys.readouterr().out
+    one_view = make_data_set(tmp_path / "one", episodes=3, views=1, steps=12, size=32)
+    arguments = ["--data", str(dots), str(one_view), "--out", str(tmp_path / "runs")]
+    with pytest.raises(SystemExit) as stopped:
+        main([*arguments, "--protocols", "unseen"])
+    assert stopped.value.code == 2 and not (tmp_path / "runs").exists()
+    assert "--protocol seen" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        main([*arguments, "--method", "paab"])
+    assert "--methods" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_grid_outlives_a_run_that_fails_and_grows(
+    dots: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    blind = make_data_set(tmp_path / "blind", episodes=3, steps=20, size=48)
+    for path in (blind / "episodes").glob("*.hdf5"):
+        with h5py.File(path, "a") as file:
+            del file["obs/ego_keypoints"]
+    out = tmp_path / "runs"
+    seen = out / f"{dots.name}_seen"
+    run_one(tiny_config(dots, seen / "deit_seed0", epochs=1), 0)
+    arguments = ["--out", str(out), "--epochs", "1", "--backbone.depth", "1", "--jobs", "1"]
+    arguments += ["--batch.times", "8", "--seeds", "0", "--methods", "paab"]
+    with pytest.raises(SystemExit) as stopped:
+        main([*arguments, "--data", str(dots), str(blind)])
+    printed = capsys.readouterr()
+    assert stopped.value.code == 1
+    assert "failed" in printed.err and "ego" in printed.err and "--method deit" in printed.err
+    assert finished(seen / "paab_seed0")
+    # The table is of all runs in the folder, also of those that this command did not make.
     for method in ("deit", "paab"):
-        error = load_evaluation(tmp_path / "runs" / f"{method}_seed0").metrics["alignment_error"]
-        assert f"{error:.3f}" in printed
-    assert (tmp_path / "runs" / "report.html").exists()
-    assert (tmp_path / "runs" / "summary.csv").exists()
+        error = load_evaluation(seen / f"{method}_seed0").metrics["alignment_error"]
+        assert f"| {method} | {error:.3f} |" in printed.out
+    assert (seen / "report.html").exists()
+    assert len((out / "runs.csv").read_text().splitlines()) == 3
+    assert (out / "table.md").read_text().strip() in printed.out
