@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
+import numpy as np
 import torch
 from einops import rearrange
 from jaxtyping import Bool, Float
@@ -77,22 +78,27 @@ class FrameEmbedder:
         device = self.model.mean.device
         images = data.images(i, view)
         frames = resize_frames(frames_to_tensor(images), self.image_size)
-        # Data made elsewhere may have no keypoints, and most methods need none here.
-        pose_maps = self._view_pose_maps(data, i, view) if self.config.needs_poses else None
+        pose_maps = self.view_pose_maps(data, i, view)
         embeddings = []
         for chunk in torch.arange(len(frames)).split(EVALUATION_BATCH):
             pose_map = pose_maps[chunk].to(device) if pose_maps is not None else None
             embeddings.append(self.model(frames[chunk].to(device), pose_map)[0].float().cpu())
         return self.model.compare(torch.cat(embeddings))
 
-    def _view_pose_maps(
-        self, data: EpisodeDataset, i: int, view: str
-    ) -> Bool[Tensor, "time patches"]:
-        points = torch.from_numpy(data.keypoints(i, view)) * (
-            self.image_size / data.meta.image_size
-        )
+    def view_pose_maps(
+        self, data: EpisodeDataset, i: int, view: str, times: np.ndarray | slice = slice(None)
+    ) -> Bool[Tensor, "time patches"] | None:
+        """P2D maps of a view of an episode at `times`; None for a method that needs none.
+
+        Data made elsewhere may have no keypoints, and most methods need none after training.
+        """
+        if not self.config.needs_poses:
+            return None
+        scale = self.image_size / data.meta.image_size
+        points = torch.from_numpy(data.keypoints(i, view)[times]) * scale
+        visible = torch.from_numpy(data.visible(i, view)[times])
         generator = torch.Generator().manual_seed(self.config.seed)
-        return self.pose_map(points, torch.from_numpy(data.visible(i, view)), generator).any(-1)
+        return self.pose_map(points, visible, generator).any(-1)
 
 
 class AlignmentTask:

@@ -62,5 +62,5 @@ def test_a_size_that_doubling_does_not_reach_is_refused(image: int) -> None:
 
 
 def test_an_unknown_encoder_is_named() -> None:
-    with pytest.raises(ValueError, match="resnet10x"):
-        Disentangler(DisentangleConfig(encoder="resnet10x"))
+    with pytest.raises(ValueError, match="regnetx_003"):
+        Disentangler(DisentangleConfig(encoder="regnetx_003"))
