@@ -22,7 +22,7 @@ class RayCluster:
         """Connects, unless this process is connected already.
 
         Raises:
-            SimulatorError: When ray is not installed, or the cluster does not answer.
+            SimulatorError: When ray is not installed or broken, or the cluster does not answer.
         """
         try:
             import ray
@@ -31,13 +31,16 @@ class RayCluster:
             raise SimulatorError(
                 f"--cluster ray needs ray ({error}): pip install 'posealign[ray]'."
             ) from None
-        if not ray.is_initialized():
-            try:
+        try:
+            if not ray.is_initialized():
                 ray.init(include_dashboard=False, logging_level=logging.ERROR)
-            except ConnectionError as error:
-                raise SimulatorError(
-                    f"the Ray cluster does not answer ({error}); see RAY_ADDRESS."
-                ) from None
+            ray.put(None)  # ray imports pyarrow where there is one, fitting or not
+        except ConnectionError as error:
+            raise SimulatorError(
+                f"the Ray cluster does not answer ({error}); see RAY_ADDRESS."
+            ) from None
+        except ImportError as error:
+            raise SimulatorError(f"ray is installed, but does not work here: {error}.") from None
         register_ray()
         self._ray = ray
         self.deaths: tuple[type[Exception], ...] = (ray.exceptions.RayActorError,)
