@@ -15,6 +15,7 @@ import time
 from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
 
+from sims.bullet import INSTALL_PYBULLET
 from sims.errors import SimulatorError
 from sims.gl import INSTALL_ROBOSUITE, import_mujoco, is_software
 from sims.panda3d_nodes import INSTALL_PANDA3D
@@ -27,6 +28,7 @@ PACKAGES = {
     "trimesh": ("lighter meshes", INSTALL_ROBOSUITE),
     "fast_simplification": ("lighter meshes", INSTALL_ROBOSUITE),
     "panda3d": ("Minecraft, back end blocks", INSTALL_PANDA3D),
+    "pybullet": ("Pick", INSTALL_PYBULLET),
     "robomimic": (
         "reading our files with robomimic, optional",
         "pip install 'posealign[robomimic]'",

@@ -46,7 +46,7 @@ from sims.resume import whole_episodes
 from sims.rollout import attempt_of
 from sims.worker import MAX_ATTEMPTS, Job
 
-PACKAGES = ("posealign", "robosuite", "mujoco", "numpy", "h5py")
+PACKAGES = ("posealign", "robosuite", "mujoco", "pybullet", "numpy", "h5py")
 
 log = logging.getLogger("sims.generate")  # __name__ is __main__ where this is the command
 

@@ -60,9 +60,7 @@ def lighten(model: mujoco.MjModel) -> mujoco.MjModel:
     """
     import mujoco
 
-    for module in ("trimesh", "fast_simplification"):
-        if find_spec(module) is None:
-            raise SimulatorError(f"{module} is not installed. Run: {INSTALL_ROBOSUITE}")
+    require_mesh_libraries(INSTALL_ROBOSUITE)
     light = copy.copy(model)
     drawn = (model.geom_type == mujoco.mjtGeom.mjGEOM_MESH) & (model.geom_group == VISUAL_GROUP)
     for mesh in np.unique(model.geom_dataid[drawn]):
@@ -71,12 +69,27 @@ def lighten(model: mujoco.MjModel) -> mujoco.MjModel:
     return light
 
 
+def require_mesh_libraries(install: str) -> None:
+    """Raises a SimulatorError that names `install` when a library for meshes is missing."""
+    for module in ("trimesh", "fast_simplification"):
+        if find_spec(module) is None:
+            raise SimulatorError(f"{module} is not installed. Run: {install}")
+
+
 def _simplified(model: mujoco.MjModel, mesh: int) -> LightMesh:
     first, count = model.mesh_vertadr[mesh], model.mesh_vertnum[mesh]
     vertices = model.mesh_vert[first : first + count]
     first, count = model.mesh_faceadr[mesh], model.mesh_facenum[mesh]
     faces = model.mesh_face[first : first + count]
-    return _simplify(vertices.tobytes(), faces.tobytes())
+    return simplified(vertices, faces)
+
+
+def simplified(vertices: Float[np.ndarray, "v 3"], faces: Int[np.ndarray, "f 3"]) -> LightMesh:
+    """A large mesh with a fraction of its faces, a small one with its own, shaded as they were."""
+    return _simplify(
+        np.ascontiguousarray(vertices, np.float32).tobytes(),
+        np.ascontiguousarray(faces, np.int32).tobytes(),
+    )
 
 
 @lru_cache(maxsize=256)
@@ -91,7 +104,9 @@ def _simplify(vertex_bytes: bytes, face_bytes: bytes) -> LightMesh:
     # Vertices are doubled along texture and normal seams; left so, the mesh falls to pieces.
     mesh.merge_vertices(merge_tex=True, merge_norm=True)
     points, triangles = np.asarray(mesh.vertices, np.float32), np.asarray(mesh.faces, np.int32)
-    if _is_open(mesh.edges, len(faces)):
+    if len(faces) < MIN_FACES:
+        pass
+    elif _is_open(mesh.edges, len(faces)):
         points, triangles = _snap(points, triangles)
     else:
         points, triangles = fast_simplification.simplify(

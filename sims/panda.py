@@ -1,11 +1,13 @@
-"""Where the Panda's keypoints and its hand-eye camera sit, in robosuite's bodies."""
+"""Where the Panda's keypoints and its hand-eye camera sit, under robosuite's names of bodies."""
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
 import numpy as np
+from jaxtyping import Float
 
+from datasets.cameras import Camera
 from datasets.skeletons import PANDA
 
 
@@ -59,3 +61,23 @@ EGO_POSITION = np.array([0.0, 0.11, 0.0])
 EGO_TARGET = EGO_POSITION + np.array([0.0, np.sin(np.radians(8)), np.cos(np.radians(8))])
 EGO_UP = np.array([0.0, 1.0, 0.0])
 EGO_FOVY_DEGREES = 118.0
+
+
+def ego_camera(
+    position: Float[np.ndarray, 3], rotation: Float[np.ndarray, "3 3"], size: int
+) -> Camera:
+    """The hand-eye camera of a gripper.
+
+    Args:
+        position: Of the gripper's body, in world metres.
+        rotation: Of the gripper's body.
+        size: Height and width of the image in pixels.
+    """
+    return Camera.look_at(
+        position + rotation @ EGO_POSITION,
+        position + rotation @ EGO_TARGET,
+        rotation @ EGO_UP,
+        EGO_FOVY_DEGREES,
+        size,
+        size,
+    )

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 ENVIRONMENTS = {
     "lift": "sims.lift:LiftEnv",
     "can": "sims.can:CanEnv",
+    "pick": "sims.pick:PickEnv",
     "minecraft": "sims.minecraft:MinecraftEnv",
 }
 

@@ -203,15 +203,7 @@ class RobosuiteEnv(MultiViewEnv):
         """The hand-eye camera as it stands now, and the fixed ring."""
         rotation = self._data.xmat[self._hand].reshape(3, 3)
         position = self._data.xpos[self._hand]
-        ego = Camera.look_at(
-            position + rotation @ panda.EGO_POSITION,
-            position + rotation @ panda.EGO_TARGET,
-            rotation @ panda.EGO_UP,
-            panda.EGO_FOVY_DEGREES,
-            self.size,
-            self.size,
-        )
-        return {EGO: ego, **self._ring}
+        return {EGO: panda.ego_camera(position, rotation, self.size), **self._ring}
 
     def visible(self) -> dict[str, Bool[np.ndarray, " keypoints"]]:
         """Which keypoints each view sees; see `sims.visibility`."""
