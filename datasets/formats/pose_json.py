@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -66,24 +65,13 @@ def to_numbers(path: Path, values: list[Any]) -> Float[np.ndarray, " n"]:
         raise DataError(f"{path} has a number that is too large for a coordinate.") from None
 
 
-def write_pose_json(
-    path: Path,
-    keypoints: Float[np.ndarray, "time keypoints 2"]
-    | Sequence[Float[np.ndarray, "persons keypoints 2"]],
-) -> None:
-    """Writes one person's keypoints, or several persons' of each frame; NaN is written as (0, 0).
-
-    A frame in which a person has no keypoint lacks that person.
-    """
-    joints = np.shape(keypoints[0])[-2] if len(keypoints) else 0
+def write_pose_json(path: Path, keypoints: Float[np.ndarray, "time keypoints 2"]) -> None:
+    """Writes one person's keypoints; NaN is written as (0, 0), a frame of nothing else as empty."""
     frames = []
-    for persons in keypoints:
-        seen = []
-        for pose in np.reshape(persons, (-1, joints, 2)):
-            known = np.isfinite(pose).all(axis=1)
-            if known.any():
-                pose = np.where(known[:, None], pose, 0)
-                seen.append({"pose2d": [round(float(value), 3) for value in pose.T.reshape(-1)]})
-        frames.append(seen)
+    for pose in keypoints:
+        known = np.isfinite(pose).all(axis=1)
+        values = np.where(known[:, None], pose, 0).T.reshape(-1)
+        person = {"pose2d": [round(float(value), 3) for value in values]}
+        frames.append([person] if known.any() else [])
     with atomic_path(path) as temporary:
-        temporary.write_text(json.dumps({"njts": joints, "frames": frames}))
+        temporary.write_text(json.dumps({"njts": np.shape(keypoints)[1], "frames": frames}))
