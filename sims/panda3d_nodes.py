@@ -13,7 +13,9 @@ from sims.errors import SimulatorError
 
 INSTALL_PANDA3D = "pip install 'posealign[minecraft]'"
 INSTALL_X11 = "apt-get install -y libx11-6"
+# Without Panda3D's own main loop nothing would collect the transforms of past frames.
 SETTINGS = """
+garbage-collect-states 0
 window-type offscreen
 audio-library-name null
 notify-level-display error

@@ -206,3 +206,17 @@ def test_a_missing_library_is_named_with_its_command(monkeypatch):
     monkeypatch.setattr(panda3d_nodes, "import_panda3d", lambda: NoPipes)
     with pytest.raises(SimulatorError, match="apt-get install -y libx11-6"):
         panda3d_nodes.software_pipe.__wrapped__()
+
+
+def test_nothing_is_kept_of_past_frames_and_worlds():
+    env = sims.make("minecraft", views=1, size=16)
+    core = panda3d_nodes.import_panda3d()
+    counts = []
+    for seed in range(3):
+        env.reset(seed=seed)
+        for _ in range(30):
+            env.render_views()
+            env.step(np.array([1.0, 0.3, 0.2, 0.05, 1.0]))
+        counts.append(core.TransformState.get_num_states() + core.RenderState.get_num_states())
+    env.close()
+    assert counts[2] <= counts[0] + 5
