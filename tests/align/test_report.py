@@ -13,8 +13,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from align.collapse import Collapse
 from align.config import TrainConfig
+from align.evaluation import load_evaluation
 from align.metrics import METRICS
+from align.phase_metrics import PhaseResult
 from align.report import default_path, main, write_report
 from datasets.errors import DataError
 from tests.align.hand_made_runs import (
@@ -102,6 +105,35 @@ def test_runs_of_a_method_with_other_options_are_rows_of_their_own(
     rows = Elements(text).tables["summary"]
     assert [row[0] for row in rows[1:3]] == ["paab, epochs 40", "paab, epochs 80"]
     assert "runs differ in: epochs" in " ".join(text.split())
+
+
+def test_phases_decodings_and_collapse_are_shown_where_they_are_known(
+    page: str, data: Path, tmp_path: Path
+) -> None:
+    assert "alignment-error-by-decoding" not in Elements(page).tables
+    assert "collapsed (" not in page
+    run = make_run(tmp_path / "run", data, TrainConfig(), PICKS["deit"])
+    stored = load_evaluation(run)
+    known = {"alignment_error_dtw": 0.125, "phase_f1": 0.75, "across_phase_f1": 0.5}
+    phases = [
+        PhaseResult(first, second, {"phase_f1": 0.75 if first == second else 0.5})
+        for first in ("ego", "view_0")
+        for second in ("ego", "view_0")
+    ]
+    collapse = Collapse("point", 1.5, 0.25, 0.47, 0.469)
+    replace(stored, metrics=stored.metrics | known, phases=phases, collapse=collapse).save(
+        stored.embeddings()
+    )
+    elements = Elements(text := write_report([run]).read_text(encoding="utf-8"))
+    error = f"{stored.metrics['alignment_error']:.3f}"
+    decoded = elements.tables["alignment-error-by-decoding"]
+    assert decoded[:2] == [["method", "nearest frame", "monotone (DTW)"], ["deit", error, "0.125"]]
+    assert elements.tables["phases-of-the-task-across-views"] == [
+        ["method", "phase F1"],
+        ["deit", "0.500"],
+    ]
+    assert "Phase F1 from each view to each view" in text
+    assert "effective rank 1.5, spread 0.250" in text and "--head.whiten" in text
 
 
 def test_default_place_is_the_run_or_what_runs_share(

@@ -6,9 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
+from sklearn.metrics import pairwise_distances
 
 from align.aligned_video import contact_strip, encode_video, video_layout
+from align.embedding_map import draw_maps, embedding_map
 from align.example import load_example, typical_runs
 from align.figures import (
     distance_matrices,
@@ -77,6 +80,33 @@ def test_heat_map_has_the_mean_of_each_pair(runs: list[Path]) -> None:
         assert np.isnan(table[1, 0])
         assert table[1, 1] == values["view_0", "view_1"]
     assert to_svg(figure) == to_svg(view_pair_heat_map(errors))
+
+
+def test_embedding_map_keeps_time_and_view_of_every_frame() -> None:
+    # Two views on lines of their own in space: a plane, so that two components hold everything.
+    clock = torch.arange(STEPS, dtype=torch.float32)[:, None]
+    direction, offset = torch.tensor([[2.0, 0, 0, 1]]), torch.tensor([[0, 3.0, 0, 0]])
+    episode = {"ego": clock @ direction, "view_0": clock @ direction + offset}
+    one = embedding_map({"demo_0": episode, "demo_1": episode, "demo_2": episode}, episodes=2)
+    assert one.explained == pytest.approx(1)
+    assert one.points.shape == (4 * STEPS, 2)
+    assert one.view.tolist() == ([0] * STEPS + [1] * STEPS) * 2
+    np.testing.assert_allclose(one.time[:STEPS], np.linspace(0, 1, STEPS))
+    frames = torch.cat([*episode.values()] * 2)
+    # A projection without loss keeps every distance.
+    np.testing.assert_allclose(
+        pairwise_distances(one.points), pairwise_distances(frames.numpy()), atol=1e-4
+    )
+    figure = draw_maps({"deit": one, "paab": one})
+    panels = [axes for axes in figure.axes if axes.collections and axes.get_label() != "<colorbar>"]
+    assert len(panels) == 4
+    for axes in panels:
+        np.testing.assert_allclose(axes.collections[0].get_offsets(), one.points)
+    assert [axes.get_title("left") for axes in panels[:2]] == [
+        "deit: 100 % of the variance",
+        "paab: 100 % of the variance",
+    ]
+    assert to_svg(figure).count("<image") >= 4
 
 
 def test_video_shows_the_picked_frames(runs: list[Path], data: Path) -> None:

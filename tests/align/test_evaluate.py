@@ -1,0 +1,101 @@
+"""Evaluation on held-out views and in other worlds, its phases, and its verdict on collapse."""
+
+from __future__ import annotations
+
+import logging
+import math
+from pathlib import Path
+
+import pytest
+import torch
+
+from align.checkpoint import save_checkpoint
+from align.evaluate import evaluate, evaluation_name, main
+from align.evaluation import load_evaluation
+from align.metric_names import GROUPS
+from align.metrics import METRICS
+from align.phase_metrics import PHASE_METRICS
+from align.train import make_trainer
+from datasets.errors import DataError
+from datasets.skeletons import SKELETONS
+from tests.align.conftest import tiny_config
+from tests.datasets.synthetic import make_data_set
+
+
+@pytest.fixture(scope="module")
+def run(dots: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Trained for an epoch on views ego and view_0 alone."""
+    folder = tmp_path_factory.mktemp("runs") / "unseen"
+    config = tiny_config(dots, folder, "paab", epochs=1, protocol="unseen", train_episodes=4)
+    trainer = make_trainer(config, progress=False)
+    assert trainer.task.train.views == trainer.task.valid.views == ["ego", "view_0"]  # type: ignore[attr-defined]
+    assert len(trainer.task.train) == 4  # type: ignore[attr-defined]
+    trainer.fit()
+    return folder
+
+
+def test_a_run_is_tested_on_the_views_of_its_protocol(run: Path) -> None:
+    own = evaluate(run, progress=False)
+    assert {(p.view1, p.view2) for p in own.pairs} == {("ego", "view_1")}
+    assert (own.name, own.protocol, own.world) == ("test", "unseen", "dots")
+    both = evaluate(run, progress=False, protocol="seen", labelled_episodes=2)
+    assert len({(p.view1, p.view2) for p in both.pairs}) == 3
+    assert (both.name, both.path.name) == ("test_seen", "test_seen.json")
+    assert load_evaluation(run, "test_seen") == both
+    assert load_evaluation(run) == own
+
+
+def test_every_metric_has_a_title_and_a_value(run: Path) -> None:
+    evaluation = evaluate(run, progress=False, protocol="seen")
+    assert set(evaluation.metrics) == {name for group in GROUPS for name in group.metrics}
+    assert not any(math.isnan(value) for value in evaluation.metrics.values())
+    views = {(r.learned_view, r.asked_view) for r in evaluation.phases}
+    assert len(views) == 9 and len(evaluation.phases) == 9
+    across = [r.metrics["ap10"] for r in evaluation.phases if r.learned_view != r.asked_view]
+    assert evaluation.metrics["across_ap10"] == pytest.approx(sum(across) / 6)
+    assert evaluation.collapse is not None and evaluation.collapse.effective_rank > 1
+    assert evaluation.parameters > 1e6
+
+
+def test_without_labelled_episodes_there_are_no_phases(run: Path) -> None:
+    evaluation = evaluate(run, progress=False, protocol="seen", labelled_episodes=0)
+    assert not evaluation.phases
+    assert set(METRICS) <= set(evaluation.metrics) and not set(PHASE_METRICS) & set(
+        evaluation.metrics
+    )
+
+
+def test_another_world_has_a_name_of_its_own(
+    run: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    other = make_data_set(tmp_path / "others", episodes=5, views=3, size=32, seed=7)
+    with caplog.at_level(logging.WARNING, logger="align"):
+        evaluation = evaluate(run, progress=False, data=other, protocol="seen")
+    assert evaluation.name == "test_seen_on_others" and evaluation.data == other
+    assert len({(p.view1, p.view2) for p in evaluation.pairs}) == 6
+    # Trained at 48 pixels.
+    assert "stored at 32 pixels and enlarged to the 48" in caplog.text
+    config = tiny_config(tmp_path / "mine", tmp_path)
+    assert evaluation_name(config, "valid", tmp_path / "mine", "seen") == "valid"
+
+
+def test_poses_of_another_body_are_refused(run: Path, tmp_path: Path) -> None:
+    body = next(name for name in SKELETONS if name != "panda")
+    other = make_data_set(tmp_path / "player", episodes=5, size=48, skeleton=body)
+    with pytest.raises(DataError, match=f"'panda'.*{body}.*paat"):
+        evaluate(run, progress=False, data=other)
+
+
+def test_command_prints_groups_and_tells_a_collapse(
+    dots: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    trainer = make_trainer(tiny_config(dots, tmp_path / "run"), progress=False)
+    with torch.no_grad():
+        for parameter in trainer.model.parameters():
+            parameter.zero_()  # all frames alike
+    save_checkpoint(trainer.best_path, trainer.task.model, {})
+    with caplog.at_level(logging.WARNING, logger="align"):
+        main((tmp_path / "run",))
+    printed = capsys.readouterr().out
+    assert "Phases of the task across views" in printed and "AP@10" in printed
+    assert "embeddings have collapsed" in caplog.text and "Try" in caplog.text
