@@ -141,7 +141,8 @@ def extract(video: Path, out: Path, visibility: float = 0.5) -> DataError | None
                     keypoints.append(nobody)
                     continue
                 marks = np.array([(mark.x, mark.y, mark.visibility) for mark in found.landmark])
-                keypoints.append(to_coco18(marks, *frame.shape[:2], visibility))
+                height, width = frame.shape[:2]
+                keypoints.append(to_coco18(marks, height, width, visibility))
     except DataError as error:
         return error
     write_pose_json(out, np.reshape(keypoints, (-1, len(COCO18), 2)))

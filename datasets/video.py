@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from fractions import Fraction
@@ -78,9 +79,12 @@ def read_frames(
     if len(targets) and targets[0] < 0:
         raise ValueError(f"frames are counted from 0, got {targets[0]}")
     with _open_video(video) as (container, stream):
-        times, keys = _timetable(container, stream)
+        table = _timetable(container, stream)
     with _open_video(video) as (container, stream):
-        found = _decode(container, stream, targets, times, keys)
+        found = _decode(container, stream, targets, table)
+    if len(found) < len(targets) and len(table.keys):  # the seeks may have missed
+        with _open_video(video) as (container, stream):
+            found = _decode(container, stream, targets, _Timetable(table.times))
     if missing := [int(target) for target in targets if target not in found]:
         raise DataError(
             f"{video} has no frame {missing[0]} that can be decoded; copy it again, or leave its "
@@ -161,46 +165,51 @@ def _open_video(video: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
         ) from error
 
 
-def _timetable(
-    container: InputContainer, stream: VideoStream
-) -> tuple[np.ndarray | None, np.ndarray]:
-    """Time stamp of each frame in order, None where the file lacks some; indices of key frames."""
-    stamps, keys = [], []
-    for packet in container.demux(stream):
-        if packet.size == 0:
-            continue
-        if packet.pts is None:
-            return None, np.array([], np.int64)
-        stamps.append(packet.pts)
-        if packet.is_keyframe:
-            keys.append(packet.pts)
+class _Timetable(NamedTuple):
+    """When frames are shown, and where decoding can begin."""
+
+    times: np.ndarray | None
+    """Time stamp of each frame in order; None where the file lacks some."""
+    keys: Sequence[int] = ()
+    """Indices of key frames."""
+    places: Sequence[int] = ()
+    """Time stamps that a seek to each key frame finds it by, or an earlier one."""
+
+
+def _timetable(container: InputContainer, stream: VideoStream) -> _Timetable:
+    packets = [packet for packet in container.demux(stream) if packet.size > 0]
+    stamps = [packet.pts for packet in packets if packet.pts is not None]
     times = np.unique(np.array(stamps, np.int64))
-    if len(times) < len(stamps):  # two frames of one time cannot be told apart
-        return None, np.array([], np.int64)
-    return times, np.searchsorted(times, np.sort(np.array(keys, np.int64)))
+    if len(times) < len(packets):  # frames without a time, or of one time, cannot be told apart
+        return _Timetable(None)
+    # Some containers look for the time of decoding, which is never after that of showing.
+    keys = sorted(
+        (packet.pts, packet.pts if packet.dts is None else min(packet.pts, packet.dts))
+        for packet in packets
+        if packet.is_keyframe and packet.pts is not None
+    )
+    shown = np.searchsorted(times, [pts for pts, _ in keys])
+    return _Timetable(times, [int(index) for index in shown], [place for _, place in keys])
 
 
 def _decode(
-    container: InputContainer,
-    stream: VideoStream,
-    targets: np.ndarray,
-    times: np.ndarray | None,
-    keys: np.ndarray,
+    container: InputContainer, stream: VideoStream, targets: np.ndarray, table: _Timetable
 ) -> dict[int, UInt8[np.ndarray, "height width 3"]]:
     """The target frames that there are; without a timetable, frames are counted from the start."""
     found = {}
     frames = container.decode(stream)
     current, frame = -1, None
     for target in map(int, targets):
-        before = keys[: np.searchsorted(keys, target, side="right")]
-        if times is not None and len(before) and before[-1] - current > MIN_SKIP:
-            container.seek(int(times[before[-1]]), stream=stream)
+        key = bisect_right(table.keys, target) - 1
+        if key >= 0 and table.keys[key] - current > MIN_SKIP:
+            container.seek(table.places[key], stream=stream)
             frames = container.decode(stream)
             current, frame = -1, None
         while current < target and (following := next(frames, None)) is not None:
             frame = following
-            known = times is not None and frame.pts is not None
-            current = int(np.searchsorted(times, frame.pts)) if known else current + 1
+            current = current + 1
+            if table.times is not None and frame.pts is not None:
+                current = int(np.searchsorted(table.times, frame.pts))
         if frame is not None and 0 <= target - current <= MISCOUNT:
             found[target] = frame.to_ndarray(format="rgb24")
     return found

@@ -1,0 +1,133 @@
+import av
+import numpy as np
+import pytest
+
+from datasets.errors import DataError
+from datasets.video import (
+    _decode,
+    _timetable,
+    check_video,
+    iterate_frames,
+    read_frames,
+    video_shape,
+    write_video,
+)
+from tests.datasets.clip_files import FPS, HEIGHT, WIDTH, frame_numbers, write_grey_video
+
+# Containers, with and without frames stored in another order, key frames near and far.
+KINDS = {
+    "h264 far keys": ("a.mp4", "libx264", {"g": "250", "bf": "3"}),
+    "h264 near keys": ("a.mp4", "libx264", {"g": "8", "bf": "2", "sc_threshold": "0"}),
+    "h264 mkv": ("a.mkv", "libx264", {"g": "10", "bf": "0"}),
+    "xvid-like avi": ("a.avi", "mpeg4", {"g": "12"}),
+    "xvid-like avi with b-frames": ("a.avi", "mpeg4", {"g": "12", "bf": "2"}),
+    "mjpeg avi": ("a.avi", "mjpeg", {}),
+}
+INDICES = [41, 3, 3, 0, 20, 59, 21]
+
+
+@pytest.fixture(scope="module", params=KINDS, ids=lambda kind: kind.replace(" ", "_"))
+def video(request, tmp_path_factory):
+    name, codec, options = KINDS[request.param]
+    return write_grey_video(tmp_path_factory.mktemp("video") / name, 60, codec, **options)
+
+
+def test_the_frames_asked_for_in_the_order_asked_for(video):
+    frames = read_frames(video, INDICES)
+    assert frames.shape == (len(INDICES), HEIGHT, WIDTH, 3) and frames.dtype == np.uint8
+    assert frame_numbers(frames) == INDICES
+
+
+def test_every_frame_alone_is_the_one_of_a_straight_decoding(video):
+    straight = list(iterate_frames(video))
+    assert len(straight) == 60
+    for index in range(0, 60, 7):
+        assert np.array_equal(read_frames(video, [index])[0], straight[index])
+
+
+def test_shape_without_decoding(video):
+    assert video_shape(video) == (60, HEIGHT, WIDTH, FPS)
+    check_video(video)
+
+
+class CountingContainer:
+    """Counts seeks and decoded frames of a real container."""
+
+    def __init__(self, container):
+        self.container, self.seeks, self.decoded = container, 0, 0
+
+    def seek(self, *args, **kwargs):
+        self.seeks += 1
+        self.container.seek(*args, **kwargs)
+
+    def decode(self, stream):
+        for frame in self.container.decode(stream):
+            self.decoded += 1
+            yield frame
+
+
+@pytest.mark.parametrize(("gop", "seeks", "most"), [("8", 1, 20), ("250", 0, 60)])
+def test_seeks_where_key_frames_are_near_and_decodes_on_where_they_are_not(
+    tmp_path, gop, seeks, most
+):
+    video = write_grey_video(tmp_path / "a.mp4", 60, "libx264", g=gop, sc_threshold="0", bf="0")
+    with av.open(str(video)) as container:
+        table = _timetable(container, container.streams.video[0])
+    with av.open(str(video)) as container:
+        counting = CountingContainer(container)
+        targets = np.array([2, 57])
+        found = _decode(counting, container.streams.video[0], targets, table)
+    assert frame_numbers([found[2], found[57]]) == [2, 57]
+    assert counting.seeks == seeks and counting.decoded <= most
+
+
+def test_a_frame_beyond_the_end_is_an_error_but_for_a_miscount(tmp_path):
+    video = write_grey_video(tmp_path / "a.mp4", 20, "libx264")
+    assert frame_numbers(read_frames(video, [21])) == [19]
+    with pytest.raises(DataError, match=r"a\.mp4 has no frame 22 .*copy it again"):
+        read_frames(video, [4, 22])
+    with pytest.raises(ValueError, match="counted from 0, got -1"):
+        read_frames(video, [-1])
+
+
+def test_no_frames_have_the_video_s_size(tmp_path):
+    video = write_grey_video(tmp_path / "a.mp4", 5, "libx264")
+    assert read_frames(video, []).shape == (0, HEIGHT, WIDTH, 3)
+
+
+@pytest.mark.parametrize("read", [video_shape, check_video, lambda v: read_frames(v, [0])])
+@pytest.mark.parametrize("content", [None, b"", b"no video" * 100])
+def test_what_is_no_video_is_one_error(tmp_path, read, content):
+    path = tmp_path / "clip.avi"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(DataError, match=r"clip\.avi (cannot be decoded|has no)"):
+        read(path)
+
+
+def test_a_truncated_video_is_found_by_its_check(tmp_path):
+    video = write_grey_video(tmp_path / "a.avi", 60, "mjpeg")
+    content = video.read_bytes()
+    video.write_bytes(content[: len(content) // 2])
+    with pytest.raises(DataError, match=r"a\.avi (ends after|cannot be decoded)"):
+        check_video(video)
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".avi", ".mkv"])
+def test_written_videos_are_read_back(tmp_path, suffix):
+    rng = np.random.default_rng(0)
+    frames = rng.integers(0, 255, (30, 4, 4, 3)).astype(np.uint8).repeat(8, 1).repeat(8, 2)
+    path = tmp_path / f"clip{suffix}"
+    write_video(path, iter(frames), 29.97, crf=4)
+    assert video_shape(path)[:3] == (30, 32, 32)
+    assert video_shape(path).fps == pytest.approx(29.97, abs=0.01)
+    back = read_frames(path, range(30))
+    # Colour is stored at half the resolution, so single pixels can be off, pictures cannot.
+    assert np.abs(back.astype(int) - frames).mean() < 12
+    assert [path.name for path in tmp_path.iterdir()] == [path.name]
+
+
+def test_a_video_without_frames_is_not_written(tmp_path):
+    with pytest.raises(ValueError, match="no frames"):
+        write_video(tmp_path / "a.mp4", [], 30)
+    assert not list(tmp_path.iterdir())
