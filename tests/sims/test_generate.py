@@ -1,13 +1,7 @@
 """Generation: the same bytes whatever the workers and interruptions, and files others can read."""
 
-import os
 import platform
 import shutil
-import signal
-import subprocess
-import sys
-import time
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,31 +10,13 @@ import sims
 from datasets.episodes import EpisodeDataset
 from datasets.errors import DataError
 from sims import worker
-from sims.generate import GenerateConfig, generate, summarize
+from sims.config import GenerateConfig
+from sims.generate import generate, summarize
 from sims.rollout import attempt_of, episode_seed, record
+from tests.sims.runs import command, contents, episodes, finish, started, wait_for_episodes
 
 # The options of the `lift_dataset` fixture.
 OPTIONS = {"views": 2, "episodes": 4, "size": 64, "split": "2,1,1"}
-
-
-def same_files(root: Path, other: Path) -> bool:
-    """Whether two data sets hold the same bytes in the same files, but for the command."""
-    names = sorted(path.relative_to(root) for path in root.rglob("*.hdf5"))
-    assert names == sorted(path.relative_to(other) for path in other.rglob("*.hdf5"))
-    return all((root / name).read_bytes() == (other / name).read_bytes() for name in names)
-
-
-def command(root: Path) -> list[str]:
-    options = [word for name, value in OPTIONS.items() for word in (f"--{name}", str(value))]
-    return [sys.executable, "-m", "sims.generate", *options, "--out", str(root), "--workers", "2"]
-
-
-def wait_for_an_episode(root: Path, process: subprocess.Popen) -> None:
-    deadline = time.monotonic() + 120
-    while not list(root.glob("episodes/[0-9]*.hdf5")):
-        assert process.poll() is None, "generation ended before it was interrupted"
-        assert time.monotonic() < deadline, "no episode within two minutes"
-        time.sleep(0.02)
 
 
 def test_one_worker_makes_the_same_bytes_as_two(lift_dataset, tmp_path):
@@ -55,35 +31,20 @@ def test_one_worker_makes_the_same_bytes_as_two(lift_dataset, tmp_path):
 
 def test_a_killed_run_goes_on_to_the_same_bytes(lift_dataset, tmp_path):
     root = tmp_path / "lift"
-    process = subprocess.Popen(command(root), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    wait_for_an_episode(root, process)
-    process.kill()
-    process.wait()
+    with started(command(root, **OPTIONS)) as process:
+        wait_for_episodes(root, process)
+        process.kill()
+        process.wait()
     assert not (root / "lift.hdf5").exists(), "killed too late to show anything"
-    kept = {path: path.stat().st_mtime_ns for path in root.glob("episodes/[0-9]*.hdf5")}
-    (root / "episodes" / f".000003.hdf5.{process.pid}@{platform.node()}.tmp").write_bytes(
-        b"half an episode"
-    )
-    done = subprocess.run(command(root), capture_output=True, text=True, check=True)
-    assert "4 episodes in 4 attempts" in done.stdout
-    assert f"python -m datasets.info {root}" in done.stdout
+    kept = {path: path.stat().st_mtime_ns for path in episodes(root)}
+    leftover = root / "episodes" / f".000003.hdf5.{process.pid}@{platform.node()}.tmp"
+    leftover.write_bytes(b"half an episode")
+    code, output = finish(command(root, **OPTIONS))
+    assert code == 0, output
+    assert "4 episodes in 4 attempts" in output
+    assert f"python -m datasets.info {root}" in output
     assert {path: path.stat().st_mtime_ns for path in kept} == kept
-    assert not list(root.rglob(".*.tmp"))
-    assert same_files(lift_dataset, root)
-
-
-@pytest.mark.skipif(os.name != "posix", reason="sends SIGINT to a group of processes")
-def test_ctrl_c_stops_with_one_line_and_no_traceback(tmp_path):
-    root = tmp_path / "lift"
-    process = subprocess.Popen(
-        command(root), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True
-    )
-    wait_for_an_episode(root, process)
-    os.killpg(process.pid, signal.SIGINT)
-    output = process.communicate(timeout=60)[0].decode()
-    assert process.returncode == 1
-    assert "goes on where it stopped" in output
-    assert "Traceback" not in output
+    assert contents(root) == contents(lift_dataset)
 
 
 def test_other_options_for_the_same_folder_are_refused(lift_dataset):
