@@ -14,6 +14,7 @@ from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import IO, Any
+from weakref import WeakSet
 
 from sims.errors import SimulatorError
 from sims.registry import require_known
@@ -103,6 +104,10 @@ def _egl_complaint() -> str | None:
     return said[-1] if said else f"it ends with exit code {done.returncode}"
 
 
+# The driver's context belongs to the process: a second one takes the pictures of the first.
+_egl_clients: WeakSet[BulletClient] = WeakSet()
+
+
 class BulletClient:
     """A physics server of its own, with its renderer.
 
@@ -128,12 +133,20 @@ class BulletClient:
             self._load_egl()
 
     def _load_egl(self) -> None:
+        if any(client.id >= 0 for client in _egl_clients):
+            self.close()
+            raise SimulatorError(
+                "PyBullet's EGL renderer serves one environment at a time in a process: close the "
+                "other one first, or take renderer='tiny'."
+            )
         spec = find_spec(EGL_MODULE)
         if spec is None or spec.origin is None:
             self.close()
             raise SimulatorError(f"PyBullet came without its plugin {EGL_MODULE}.")
         with _captured() as output:
             plugin = self.call("loadPlugin", spec.origin, EGL_ENTRY)
+            for _ in range(2 if plugin >= 0 else 0):  # it prints with each of its first pictures
+                self.call("getCameraImage", 8, 8, renderer=self.api.ER_BULLET_HARDWARE_OPENGL)
             _flush()
             output.seek(0)
             said = output.read()
@@ -141,6 +154,7 @@ class BulletClient:
             self.close()
             raise SimulatorError(f"PyBullet's plugin {spec.origin} does not load: {said.strip()}")
         self._plugin = plugin
+        _egl_clients.add(self)
         named = re.search(r"GL_RENDERER=(.*)", said)
         self.driver = f"PyBullet's EGL renderer, {named[1] if named else 'driver unknown'}"
 

@@ -15,7 +15,9 @@ from typing import Any
 from xml.etree import ElementTree
 
 import numpy as np
+from jaxtyping import Float
 
+from datasets.atomic import atomic_path
 from sims import meshes
 from sims.bullet import INSTALL_PYBULLET, import_pybullet
 from sims.meshes import LightMesh, simplified
@@ -28,7 +30,7 @@ WHITE = (255, 255, 255, 255)
 # Of the channels of a colour: parts that look alike become one mesh.
 COLOR_STEP = 15
 # Raised when what is written changes, so that an older cache is not read.
-FORMAT = 1
+FORMAT = 2
 
 
 def panda_folder() -> Path:
@@ -58,7 +60,7 @@ def light_panda() -> Path:
         folder.parent.mkdir(parents=True, exist_ok=True)
         temporary = Path(tempfile.mkdtemp(prefix=".panda-", dir=folder.parent))
         try:
-            _write(source, temporary)
+            _write_panda(source, temporary)
             temporary.rename(folder)
         except OSError:
             if not folder.exists():  # else another process was first, with the same files
@@ -66,6 +68,22 @@ def light_panda() -> Path:
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
     return folder / URDF
+
+
+def box_mesh(half: Float[np.ndarray, 3]) -> Path:
+    """An OBJ file of a box around the origin with flat sides, kept in the user's cache.
+
+    PyBullet's own boxes are shaded as if they were round under EGL, which moreover draws a mesh of
+    one file in one size, whatever scale is asked for.
+
+    Args:
+        half: Half of its edges in metres, to the micrometre.
+    """
+    path = _cache() / f"box-{'-'.join(str(round(1e6 * value)) for value in half)}.obj"
+    if not path.exists():
+        with atomic_path(path) as temporary:
+            temporary.write_text(_obj(_box(half)))
+    return path
 
 
 def _cache() -> Path:
@@ -79,7 +97,7 @@ def _digest(source: Path) -> str:
     return hashlib.blake2b(said.encode(), digest_size=8).hexdigest()
 
 
-def _write(source: Path, folder: Path) -> None:
+def _write_panda(source: Path, folder: Path) -> None:
     tree = ElementTree.parse(source / URDF)
     for link in tree.getroot().findall("link"):
         for visual in link.findall("visual"):
@@ -115,6 +133,21 @@ def _light_visuals(
         ElementTree.SubElement(material, "color", {"rgba": rgba})
         made.append(part)
     return made
+
+
+def _box(half: Float[np.ndarray, 3]) -> LightMesh:
+    normals = np.concatenate([np.eye(3), -np.eye(3)])
+    corners, faces = [], []
+    for side, normal in enumerate(normals):
+        # Two axes that make a right-handed frame with the normal, so that faces show outwards.
+        a = np.roll(np.abs(normal), 1)
+        b = np.cross(normal, a)
+        corners += [
+            half * (normal + i * a + j * b) for i, j in ((-1, -1), (1, -1), (1, 1), (-1, 1))
+        ]
+        faces += [[4 * side, 4 * side + 1, 4 * side + 2], [4 * side, 4 * side + 2, 4 * side + 3]]
+    normal_faces = np.repeat(np.arange(len(normals)), 6).reshape(-1, 3)
+    return LightMesh(np.array(corners), np.array(faces), normals, normal_faces)
 
 
 def _by_color(path: Path) -> list[tuple[tuple[int, ...], LightMesh]]:

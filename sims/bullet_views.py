@@ -15,8 +15,8 @@ from sims.visibility import MAX_DEPTH_IN_LINK
 
 # Metres from the camera between which something is drawn.
 NEAR, FAR = 0.01, 10.0
-# TinyRenderer takes a pixel's colour at its lower left corner, OpenGL in its middle. A principal
-# point moved by this many pixels makes its pictures agree with `Camera.project`.
+# TinyRenderer takes a pixel's colour at its corner, OpenGL in its middle. A principal point moved by
+# this many pixels makes its pictures agree with `Camera.project` (measured on the masks of spheres).
 TINY_SHIFT = (-0.5, 0.5)
 LINK_SHIFT = 24
 # What lies behind everything.
@@ -24,8 +24,8 @@ BACKGROUND_COLOR = np.array([188, 198, 208], np.uint8)
 LIGHT = {
     "lightDirection": (0.5, -0.8, 1.6),
     "lightColor": (1.0, 1.0, 1.0),
-    "lightAmbientCoeff": 0.55,
-    "lightDiffuseCoeff": 0.5,
+    "lightAmbientCoeff": 0.5,
+    "lightDiffuseCoeff": 0.45,
     "lightSpecularCoeff": 0.05,
 }
 # Where scenery waits while a picture is drawn without it: behind what any camera can see.
@@ -95,7 +95,8 @@ class BulletViews:
     """Draws the views of an environment whose third-person cameras and scenery stand still.
 
     TinyRenderer spends most of a picture on floor and table, pixel by pixel. For the fixed cameras
-    they are drawn once; what moves is drawn without them and laid over them by depth.
+    they are drawn once; what moves is drawn without them and laid over them by depth. A GPU draws
+    the whole scene each time.
     """
 
     def __init__(self, client: BulletClient, scenery: Scenery, fixed: Mapping[str, Camera]) -> None:
@@ -111,7 +112,9 @@ class BulletViews:
         self._fixed = fixed
         client.call("resetSimulation")
         self.begin()
-        self._backdrops = {view: self._draw(camera) for view, camera in fixed.items()}
+        # EGL casts shadows, which cannot be turned off and would not fall on a backdrop.
+        alone = client.renderer == "tiny"
+        self._backdrops = {v: self._draw(camera) for v, camera in fixed.items()} if alone else {}
 
     def begin(self) -> None:
         """Puts the scenery into a simulation that has been reset."""

@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Float
 
 from sims.bullet import BulletClient
+from sims.bullet_meshes import box_mesh
 from sims.bullet_views import AWAY
 
 Color = tuple[float, float, float, float]
@@ -16,15 +17,16 @@ Vector = tuple[float, float, float]
 # The table's top is the plane z = 0; metres throughout.
 TABLE_LOW, TABLE_HIGH = np.array([-0.22, -0.5, -0.04]), np.array([0.85, 0.5, 0.0])
 FLOOR_HEIGHT = -0.55
-FLOOR_HALF_WIDTH = 3.0
+FLOOR_HALF_WIDTH, FLOOR_THICKNESS = 3.0, 0.02
 LEG_HALF_WIDTH = 0.03
 # Where the cube and the spot may lie.
 REGION_LOW, REGION_HIGH = np.array([0.38, -0.26]), np.array([0.66, 0.26])
 MIN_DISTANCE = 0.18
-CUBE_HALF_SIZE = (0.02, 0.026)
+# In whole millimetres, so that few meshes are made of it.
+CUBE_HALF_SIZES = np.arange(20, 27) / 1000
 CUBE_MASS = 0.1
 CUBE_FRICTION = 1.0
-SPOT_RADIUS = 0.045
+SPOT_HALF_SIZE = 0.04
 SPOT_HEIGHT = 0.002
 
 WOOD: Color = (0.80, 0.66, 0.48, 1.0)
@@ -56,7 +58,7 @@ class Layout(NamedTuple):
         spot = cube
         while np.linalg.norm(spot - cube) < MIN_DISTANCE:
             spot = rng.uniform(REGION_LOW, REGION_HIGH)
-        return cls(float(rng.uniform(*CUBE_HALF_SIZE)), cube, float(rng.uniform(0, np.pi)), spot)
+        return cls(float(rng.choice(CUBE_HALF_SIZES)), cube, float(rng.uniform(0, np.pi)), spot)
 
 
 def add_scenery(client: BulletClient) -> dict[int, Vector]:
@@ -69,8 +71,10 @@ def add_scenery(client: BulletClient) -> dict[int, Vector]:
             corner = middle + np.array([x, y, 0]) * (half - LEG_HALF_WIDTH)
             corner[2] = TABLE_LOW[2] - leg_half[2]
             bodies.append(_box(client, corner, leg_half, LEG))
-    floor = FLOOR_HALF_WIDTH * np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]])
-    bodies.append(_sheet(client, floor, FLOOR, np.array([0, 0, FLOOR_HEIGHT])))
+    floor_half = np.array([FLOOR_HALF_WIDTH, FLOOR_HALF_WIDTH, FLOOR_THICKNESS / 2])
+    bodies.append(
+        _box(client, np.array([0, 0, FLOOR_HEIGHT - FLOOR_THICKNESS / 2]), floor_half, FLOOR)
+    )
     return {body: client.call("getBasePositionAndOrientation", body)[0] for body in bodies}
 
 
@@ -92,9 +96,9 @@ def add_table(client: BulletClient) -> int:
 
 def add_cube(client: BulletClient, layout: Layout) -> int:
     """Adds the cube where the layout has it."""
-    half = [layout.half_size] * 3
-    shape = client.call("createCollisionShape", client.api.GEOM_BOX, halfExtents=half)
-    look = client.call("createVisualShape", client.api.GEOM_BOX, halfExtents=half, rgbaColor=RED)
+    half = np.full(3, layout.half_size)
+    shape = client.call("createCollisionShape", client.api.GEOM_BOX, halfExtents=half.tolist())
+    look = _look_of_box(client, half, RED)
     turn = [0.0, 0.0, np.sin(layout.yaw / 2), np.cos(layout.yaw / 2)]
     place = [*layout.cube, layout.half_size]
     body: int = client.call("createMultiBody", CUBE_MASS, shape, look, place, turn)
@@ -104,38 +108,24 @@ def add_cube(client: BulletClient, layout: Layout) -> int:
 
 
 def add_spot(client: BulletClient, layout: Layout) -> int:
-    """Adds the goal spot, a disc on the table that nothing collides with."""
-    around = np.linspace(0, 2 * np.pi, 32, endpoint=False)
-    rim = SPOT_RADIUS * np.stack([np.cos(around), np.sin(around)], axis=1)
-    return _sheet(client, rim, GREEN, np.append(layout.spot, SPOT_HEIGHT))
-
-
-def _sheet(
-    client: BulletClient,
-    rim: Float[np.ndarray, "corners 2"],
-    color: Color,
-    place: Float[np.ndarray, 3],
-) -> int:
-    """A flat, level, convex shape that is seen from above; its rim goes anticlockwise."""
-    fan = [[0, i, i + 1] for i in range(1, len(rim) - 1)]
-    look = client.call(
-        "createVisualShape",
-        client.api.GEOM_MESH,
-        vertices=np.pad(rim, ((0, 0), (0, 1))).tolist(),
-        indices=np.ravel(fan).tolist(),
-        normals=[[0, 0, 1]] * len(rim),
-        uvs=[[0, 0]] * len(rim),
-        rgbaColor=color,
-    )
-    body: int = client.call("createMultiBody", 0, -1, look, place.tolist())
-    return body
+    """Adds the goal spot, a thin square on the table that nothing collides with."""
+    middle = np.append(layout.spot, SPOT_HEIGHT / 2)
+    return _box(client, middle, np.array([*[SPOT_HALF_SIZE] * 2, SPOT_HEIGHT / 2]), GREEN)
 
 
 def _box(
     client: BulletClient, middle: Float[np.ndarray, 3], half: Float[np.ndarray, 3], color: Color
 ) -> int:
-    look = client.call(
-        "createVisualShape", client.api.GEOM_BOX, halfExtents=half.tolist(), rgbaColor=color
-    )
+    look = _look_of_box(client, half, color)
     body: int = client.call("createMultiBody", 0, -1, look, middle.tolist())
     return body
+
+
+def _look_of_box(client: BulletClient, half: Float[np.ndarray, 3], color: Color) -> int:
+    shape: int = client.call(
+        "createVisualShape",
+        client.api.GEOM_MESH,
+        fileName=str(box_mesh(half)),
+        rgbaColor=color,
+    )
+    return shape
