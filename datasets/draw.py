@@ -7,10 +7,11 @@ import math
 import matplotlib
 import numpy as np
 from jaxtyping import Bool, Float, Int, UInt8
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 from datasets.episodes import EpisodeDataset
 from datasets.skeletons import Skeleton
+from datasets.source import Source
 
 # Pillow draws without anti-aliasing: the overlay is drawn this many times larger, then reduced.
 _SUPERSAMPLING = 4
@@ -61,7 +62,7 @@ def enlarge(image: UInt8[np.ndarray, "height width 3"], min_side: int) -> Image.
 
 
 def contact_sheet(
-    dataset: EpisodeDataset, i: int, columns: int = 6, cell: int = 224
+    dataset: EpisodeDataset | Source, i: int, columns: int = 6, cell: int = 224
 ) -> Image.Image:
     """Lays out an episode: a row for each view, a column for each of some moments.
 
@@ -114,7 +115,8 @@ def contact_sheet(
                 frame = draw_skeleton(
                     frame, keypoints[column], visible[column], dataset.skeleton, cell
                 )
-            picture = enlarge(frame, cell).resize((cell, cell), Image.Resampling.LANCZOS)
+            lanczos, size = Image.Resampling.LANCZOS, (cell, cell)
+            picture = ImageOps.pad(enlarge(frame, cell), size, lanczos, _PAPER)
             sheet.paste(picture, (left + column * (cell + gap), y))
     return sheet
 
@@ -149,6 +151,11 @@ def _colours(name: str, count: int) -> list[tuple[int, int, int]]:
     return [(int(r), int(g), int(b)) for r, g, b, _ in colours(at, bytes=True)]
 
 
+def keypoint_colours(skeleton: Skeleton) -> list[tuple[int, int, int]]:
+    """RGB of each keypoint, the same wherever a skeleton is shown."""
+    return _colours("turbo", len(skeleton))
+
+
 def _skeleton_overlay(
     size: tuple[int, int],
     points: Float[np.ndarray, "keypoints 2"],
@@ -161,7 +168,7 @@ def _skeleton_overlay(
     # Just in front of the camera a point may land millions of pixels away, where Pillow overflows.
     points = np.clip(points, -20 * side, 20 * side) * fine - 0.5
     drawn = np.isfinite(points).all(axis=1)
-    colours = _colours("turbo", len(skeleton))
+    colours = keypoint_colours(skeleton)
     thin, radius = max(1.5, side / 110) * fine, max(2.2, side / 60) * fine
     edge = max(1.0, side / 260) * fine
     bones = [(a, b) for a, b in skeleton.bones if drawn[a] and drawn[b]]

@@ -13,7 +13,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from jaxtyping import UInt8
@@ -23,7 +23,7 @@ from datasets.episode import Episode
 from datasets.errors import DataError
 from datasets.meta import DatasetMeta
 from datasets.presets import PRESETS
-from datasets.source import Source, bare_episode, bare_meta
+from datasets.source import Source, bare_episode, bare_meta, deal
 
 PREFIXES = {"train": "tr", "valid": "va", "test": "te"}
 # The published sets' folders, and our names for their worlds.
@@ -84,10 +84,11 @@ class FtpvSource(Source):
                     f"{views}: all episodes need the same. Remove it, or add the missing views."
                 )
         self.lengths = [len(found[views[0]]) for found in self._frames]
-        self.frame_size = _read_picture(self._frames[0][views[0]][0]).shape[:2]
+        height, width = _read_picture(self._frames[0][views[0]][0]).shape[:2]
+        self.frame_size = (height, width)
         env = PUBLISHED.get(path.resolve().name, path.resolve().name)
-        self.meta = bare_meta(env, views, self.frame_size[0])
-        self.splits = _splits(self.names, env)
+        self.meta = bare_meta(env, views, height)
+        self.splits = _splits_by_prefix(self.names) or preset_splits(env, len(self.names))
 
     def episode(self, i: int) -> Episode:
         """Reads the frames of an episode."""
@@ -115,7 +116,7 @@ def write_ftpv(
         episodes: Split and episode, in the order of the splits.
         options: How to write.
     """
-    saving = {"quality": options.quality} if options.image == "jpg" else {}
+    saving: dict[str, Any] = {"quality": options.quality} if options.image == "jpg" else {}
     for index, (split, episode) in enumerate(episodes):
         prefix = PREFIXES[split if options.split_prefixes else "train"]
         for view in meta.views:
@@ -196,24 +197,15 @@ def _size(frame: UInt8[np.ndarray, "height width 3"]) -> str:
     return f"{frame.shape[1]} x {frame.shape[0]}"
 
 
-def _splits(names: list[str], env: str) -> dict[str, list[int]] | None:
+def preset_splits(env: str, episodes: int) -> dict[str, list[int]] | None:
+    """How the preset `ftpv` splits a world's episodes; None when it has not so many."""
+    preset = PRESETS["ftpv"].get(env)
+    return deal(preset.split) if preset and preset.episodes == episodes else None
+
+
+def _splits_by_prefix(names: list[str]) -> dict[str, list[int]] | None:
     by_prefix = {
         split: [i for i, name in enumerate(names) if name.startswith(prefix)]
         for split, prefix in PREFIXES.items()
     }
-    if by_prefix["valid"] or by_prefix["test"]:
-        return by_prefix
-    preset = PRESETS["ftpv"].get(env)
-    if preset is None or preset.episodes != len(names):
-        return None
-    return deal(names, preset.split)
-
-
-def deal(names: list[str], counts: tuple[int, ...]) -> dict[str, list[int]]:
-    """Positions of the first episodes for training, the next for validation, the last for test."""
-    ends = np.cumsum(counts).tolist()
-    positions = range(len(names))
-    return {
-        split: list(positions[end - count : end])
-        for split, count, end in zip(PREFIXES, counts, ends, strict=True)
-    }
+    return by_prefix if by_prefix["valid"] or by_prefix["test"] else None

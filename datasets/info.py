@@ -3,7 +3,11 @@
 Examples:
     python -m datasets.info
     python -m datasets.info data/lift --episode 3 --contact-sheet lift.png
+    python -m datasets.info ftpv/can_mh
     python -m datasets.info NTU --format ntu
+
+Besides data sets of ours it knows FTPV folders, robomimic's HDF5 files, LeRobot v3, and folders of
+videos; python -m datasets.convert turns one into another.
 """
 
 from __future__ import annotations
@@ -18,11 +22,13 @@ import tyro
 from datasets.atomic import atomic_path
 from datasets.checks import check_episode
 from datasets.clip_info import clip_info
+from datasets.detect import EpisodesSource, format_of, open_source
 from datasets.draw import contact_sheet
 from datasets.episodes import EpisodeDataset
 from datasets.errors import DataError
 from datasets.find import newest_data_set
-from datasets.summary import describe, summarize
+from datasets.source import Source
+from datasets.summary import describe, describe_source, summarize
 
 SHOWN_PROBLEMS = 10
 
@@ -37,11 +43,11 @@ class InfoConfig:
     """Tell what a data set holds, check it, and draw a contact sheet of one of its episodes.
 
     Attributes:
-        data: Folder of the data set; the newest under data/ by default.
+        data: The data set; the newest under data/ by default.
         episode: Number of the episode on the contact sheet, as in the name of its file; the first
             whole one by default.
         contact_sheet: Where to write the contact sheet; contact_sheet.png in the data set's folder
-            by default.
+            by default, beside it for other formats.
         columns: Moments of the episode on the contact sheet.
         format: How an action data set names its files, where the folder holds one; the contact
             sheet's options do not apply.
@@ -69,7 +75,11 @@ def info(config: InfoConfig) -> list[DataError]:
     Raises:
         DataError: When the data set cannot be opened, or lacks the episode asked for.
     """
-    dataset = EpisodeDataset(newest_data_set() if config.data is None else config.data)
+    root = newest_data_set() if config.data is None else config.data
+    if format_of(root) is not EpisodesSource:
+        info_of_source(open_source(root), config)
+        return []
+    dataset = EpisodeDataset(root)
     problems = find_problems(dataset, need_keypoints=False)
     whole = [i for i in range(len(dataset)) if i not in problems]
     with_keypoints = any(dataset.has_keypoints(i) for i in whole)
@@ -85,16 +95,40 @@ def info(config: InfoConfig) -> list[DataError]:
         print("\n  no keypoints: PAAB and PAAT need them, `--method deit` does not")
     if shown in whole:
         path = config.contact_sheet or dataset.root / "contact_sheet.png"
-        sheet = contact_sheet(dataset, shown, config.columns)
-        try:
-            with atomic_path(path) as temporary:
-                sheet.save(temporary, format="PNG")
-        except OSError as error:
-            raise DataError(
-                f"{path} cannot be written ({error.strerror}); name another --contact-sheet."
-            ) from error
+        _write_sheet(path, dataset, shown, config.columns)
         print(f"\n{path} shows {dataset.paths[shown].name}")
+    if not problems:
+        print("every episode is whole")
     return list(problems.values())
+
+
+def info_of_source(source: Source, config: InfoConfig) -> None:
+    """Prints what data in another format hold and writes the contact sheet of an episode.
+
+    Raises:
+        DataError: When the episode asked for is not there or cannot be read.
+    """
+    shown = config.episode or 0
+    if not 0 <= shown < len(source):
+        raise DataError(
+            f"{source.root} has no episode {shown}; --episode takes 0 to {len(source) - 1}."
+        )
+    print(describe_source(source))
+    beside = source.root.absolute()
+    path = config.contact_sheet or beside.with_name(f"{beside.name}_contact_sheet.png")
+    _write_sheet(path, source, shown, config.columns)
+    print(f"{path} shows {source.names[shown]}")
+
+
+def _write_sheet(path: Path, data: EpisodeDataset | Source, shown: int, columns: int) -> None:
+    sheet = contact_sheet(data, shown, columns)
+    try:
+        with atomic_path(path) as temporary:
+            sheet.save(temporary, format="PNG")
+    except OSError as error:
+        raise DataError(
+            f"{path} cannot be written ({error.strerror}); name another --contact-sheet."
+        ) from error
 
 
 def find_problems(dataset: EpisodeDataset, need_keypoints: bool) -> dict[int, DataError]:
@@ -122,7 +156,10 @@ def _position(dataset: EpisodeDataset, number: int) -> int:
 def _clip_info(config: InfoConfig, format: str) -> list[DataError]:
     if config.data is None:
         raise DataError(f"name the folder that holds the {format} data set.")
-    return clip_info(config.data, format, config.lists, config.workers, config.trust_pickles)
+    problems = clip_info(config.data, format, config.lists, config.workers, config.trust_pickles)
+    if not problems:
+        print("every clip is whole")
+    return problems
 
 
 def main() -> None:
@@ -134,12 +171,11 @@ def main() -> None:
         problems = info(config) if config.format is None else _clip_info(config, config.format)
     except DataError as error:
         sys.exit(f"error: {error}")
-    what = "episode" if config.format is None else "clip"
     for problem in problems[:SHOWN_PROBLEMS]:
         print(f"error: {problem}", file=sys.stderr)
     if problems:
-        sys.exit(f"{len(problems)} of the {what}s cannot be trained on.")
-    print(f"every {what} is whole")
+        what = "episodes" if config.format is None else "clips"
+        sys.exit(f"{len(problems)} of the {what} cannot be trained on.")
 
 
 if __name__ == "__main__":

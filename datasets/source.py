@@ -13,6 +13,7 @@ from jaxtyping import Bool, Float, UInt8
 from PIL import Image
 
 from datasets.episode import Episode
+from datasets.episodes import SPLITS
 from datasets.meta import DatasetMeta
 from datasets.skeletons import NO_SKELETON, Skeleton
 
@@ -131,6 +132,15 @@ def bare_episode(images: dict[str, UInt8[np.ndarray, "time height width 3"]]) ->
     dones = np.zeros(steps, np.int64)
     dones[-1:] = 1
     return Episode(images=images, phases=np.zeros(steps, np.uint8), dones=dones)
+
+
+def deal(counts: Sequence[int]) -> dict[str, list[int]]:
+    """Positions of the first episodes for training, the next for validation, the last for test."""
+    ends = np.cumsum(counts).tolist()
+    return {
+        split: list(range(end - count, end))
+        for split, count, end in zip(SPLITS, counts, ends, strict=True)
+    }
 
 
 def resized(episode: Episode, size: int) -> Episode:

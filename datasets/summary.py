@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import h5py
@@ -13,6 +13,7 @@ from tqdm import tqdm
 
 from datasets.checks import open_episode
 from datasets.episodes import EpisodeDataset
+from datasets.source import Source
 
 FIXED_WITHIN = 1e-3  # metres and radians; what a camera may differ by and still be called fixed
 
@@ -99,25 +100,59 @@ def _place(world_to_camera: Float[np.ndarray, "poses 4 4"]) -> CameraPlace:
 
 def describe(dataset: EpisodeDataset, summary: Summary) -> str:
     """The summary as text for a terminal."""
-    meta, lengths = dataset.meta, summary.lengths
-    steps = sum(lengths)
+    meta = dataset.meta
     facts = {
         "made by": meta.command,
         "splits": ", ".join(f"{name} {n}" for name, n in dataset.split_sizes().items()),
-        "lengths": f"{min(lengths)} to {max(lengths)} time steps, median {np.median(lengths):g}; "
-        f"long enough for a window of {min(lengths) // 2 - 1}",
+        "lengths": _lengths(summary.lengths),
         "images": f"{meta.image_size} x {meta.image_size} pixels",
         "phases": ", ".join(f"{name} {_percent(s)}" for name, s in summary.phase_shares.items()),
         "skeleton": f"{meta.skeleton}, {len(dataset.skeleton)} keypoints",
         "on disk": f"{_bytes(summary.size_on_disk)}, "
         f"{_bytes(summary.size_on_disk / len(dataset))} an episode",
     }
-    head = (
-        f"{dataset.root}: {meta.env}, {len(dataset)} episodes of {len(dataset.views)} views, "
-        f"{steps:,} time steps ({steps / meta.control_hz / 60:.1f} min at {meta.control_hz:g} Hz)"
+    head = f"{dataset.root}: {meta.env}, {_counts(dataset, summary.lengths)}"
+    return "\n".join([*_page(head, facts), *_view_table(dataset, summary)])
+
+
+def describe_source(source: Source) -> str:
+    """What data in another format hold, as text for a terminal; frames are not read."""
+    height, width = source.frame_size
+    splits = source.splits or {}
+    files = [source.root] if source.root.is_file() else source.root.rglob("*")
+    size = sum(file.stat().st_size for file in files if file.is_file())
+    facts = {
+        "splits": ", ".join(f"{name} {len(members)}" for name, members in splits.items())
+        or "not told",
+        "lengths": _lengths(source.lengths),
+        "images": f"{width} x {height} pixels",
+        "views": ", ".join(source.views),
+        "phases": ", ".join(source.meta.phases),
+        "skeleton": f"{source.meta.skeleton}, {len(source.skeleton)} keypoints",
+        "on disk": f"{_bytes(size)}, {_bytes(size / len(source))} an episode",
+    }
+    return "\n".join(
+        _page(f"{source.root}: {source.title}, {_counts(source, source.lengths)}", facts)
     )
-    lines = [head, "", *(f"  {name:<9} {fact}" for name, fact in facts.items()), ""]
-    return "\n".join(lines + _view_table(dataset, summary))
+
+
+def _counts(data: EpisodeDataset | Source, lengths: Sequence[int]) -> str:
+    steps, hz = sum(lengths), data.meta.control_hz
+    return (
+        f"{len(data)} episodes of {len(data.views)} views, {steps:,} time steps "
+        f"({steps / hz / 60:.1f} min at {hz:g} Hz)"
+    )
+
+
+def _lengths(lengths: Sequence[int]) -> str:
+    return (
+        f"{min(lengths)} to {max(lengths)} time steps, median {np.median(lengths):g}; "
+        f"long enough for a window of {min(lengths) // 2 - 1}"
+    )
+
+
+def _page(head: str, facts: Mapping[str, str]) -> list[str]:
+    return [head, "", *(f"  {name:<9} {fact}" for name, fact in facts.items()), ""]
 
 
 def _view_table(dataset: EpisodeDataset, summary: Summary) -> list[str]:

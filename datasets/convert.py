@@ -1,0 +1,227 @@
+"""Converts data sets of multi-view episodes from one format into another.
+
+Examples:
+    python -m datasets.convert data/lift out/lift_ftpv --to ftpv
+    python -m datasets.convert data/lift out/lift_lerobot --to lerobot --lerobot.task "lift it"
+    python -m datasets.convert data/lift out/lift.hdf5 --to robomimic
+    python -m datasets.convert data/lift out/lift_videos --to mp4 --mp4.skeleton
+    python -m datasets.convert data/lift out/lift_rerun --to rerun
+    python -m datasets.convert ftpv/can_mh data/can_mh --to episodes --size 224
+    python -m datasets.convert ftpv/mine data/mine --to episodes --split 10,5,5
+
+The source may be in any format that `python -m datasets.info` knows; which one is told by its
+files. The result appears whole or not at all, and nothing that exists is overwritten.
+"""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import tyro
+from tqdm import tqdm
+
+from datasets.atomic import atomic_folder, atomic_path, remove_leftovers
+from datasets.detect import open_source
+from datasets.episode import Episode
+from datasets.episodes import SPLITS, EpisodeWriter
+from datasets.errors import DataError
+from datasets.ftpv import FtpvOptions, preset_splits, write_ftpv
+from datasets.lerobot_export import LeRobotOptions, write_lerobot
+from datasets.meta import DatasetMeta
+from datasets.rerun_file import write_rerun
+from datasets.robomimic_file import write_robomimic
+from datasets.source import Source, deal, resized
+from datasets.videos import VideoOptions, write_videos
+
+Target = Literal["ftpv", "lerobot", "mp4", "rerun", "robomimic", "episodes"]
+Writer = Callable[[Path, DatasetMeta, Iterable[tuple[str, Episode]]], None]
+
+
+def _optional(metavar: str) -> Any:
+    # An option whose help says what happens without it, so that "(default: None)" adds nothing.
+    return tyro.conf.arg(metavar=metavar, help_behavior_hint="")
+
+
+@dataclass(frozen=True)
+class ConvertConfig:
+    """Convert a data set of multi-view episodes into another format.
+
+    Attributes:
+        source: What to convert.
+        out: Where to write: a folder, for robomimic a file; it must not exist.
+        to: ftpv: 3DTRL's folders of pictures. lerobot: LeRobot v3. mp4: a video of each view.
+            rerun: a recording of each episode with cameras, keypoints and the skeleton in space.
+            robomimic: one HDF5 file. episodes: our own, which training reads.
+        size: Height and width to which frames are resized; as they are by default. Episodes of
+            ours have square frames, others are squeezed.
+        split: How many of the first episodes are for training, of the next for validation, and of
+            next for test, such as 10,5,5; the source's own split by default.
+        env: Name of the world, such as pick, which presets go by; the source's own, or that of its
+            folder, by default.
+        hz: Time steps a second; the source's own by default, 20 where it does not tell.
+        ftpv: Options of --to ftpv.
+        lerobot: Options of --to lerobot.
+        mp4: Options of --to mp4.
+    """
+
+    source: tyro.conf.Positional[Annotated[Path, _optional("SOURCE")]]
+    out: tyro.conf.Positional[Annotated[Path, _optional("OUT")]]
+    to: Target
+    size: Annotated[int | None, _optional("PIXELS")] = None
+    split: Annotated[str | None, _optional("TRAIN,VALID,TEST")] = None
+    env: Annotated[str | None, _optional("NAME")] = None
+    hz: Annotated[float | None, _optional("HZ")] = None
+    ftpv: FtpvOptions = field(default_factory=FtpvOptions)
+    lerobot: LeRobotOptions = field(default_factory=LeRobotOptions)
+    mp4: VideoOptions = field(default_factory=VideoOptions)
+
+
+def convert(config: ConvertConfig, command: str = "") -> None:
+    """Converts a data set; what is half done when it fails is removed.
+
+    Args:
+        config: What to convert into what.
+        command: What makes the result, for its `meta.json`.
+
+    Raises:
+        DataError: When an option or the source cannot be used, a library is missing, or `out`
+            exists.
+    """
+    _require_in_range(config)
+    if config.out.exists():
+        raise DataError(f"{config.out} exists already: name another folder, or remove it.")
+    source = open_source(config.source)
+    meta = _meta(source, config, command)
+    order = _order(source, config)
+    episodes = tqdm(_read(source, order, config), total=len(order), unit="episode", disable=None)
+    writers: dict[Target, Writer] = {
+        "ftpv": partial(write_ftpv, options=config.ftpv),
+        "lerobot": partial(write_lerobot, options=config.lerobot),
+        "mp4": partial(write_videos, options=config.mp4),
+        "rerun": write_rerun,
+        "robomimic": write_robomimic,
+        "episodes": write_episodes,
+    }
+    remove_leftovers(config.out.parent)
+    whole: Callable[[Path], AbstractContextManager[Path]] = (
+        atomic_path if config.to == "robomimic" else atomic_folder
+    )
+    with whole(config.out) as temporary:
+        writers[config.to](temporary, meta, episodes)
+
+
+def write_episodes(out: Path, meta: DatasetMeta, episodes: Iterable[tuple[str, Episode]]) -> None:
+    """Writes a data set of ours.
+
+    Args:
+        out: An empty folder.
+        meta: What the episodes have in common.
+        episodes: Split and episode, in the order of the splits.
+    """
+    writer = EpisodeWriter(out, meta)
+    splits: dict[str, list[int]] = {split: [] for split in SPLITS}
+    for index, (split, episode) in enumerate(episodes):
+        writer.write(index, episode)
+        splits[split].append(index)
+    writer.write_index(splits)
+
+
+def _require_in_range(config: ConvertConfig) -> None:
+    for option, value, low, high in (
+        ("--size", config.size, 1, 8192),
+        ("--hz", config.hz, 0.001, 10000),
+        ("--ftpv.quality", config.ftpv.quality, 1, 100),
+        ("--mp4.crf", config.mp4.crf, 0, 51),
+        ("--lerobot.crf", config.lerobot.crf, 0, 51),
+    ):
+        if value is not None and not low <= value <= high:
+            raise DataError(f"{option} must be from {low} to {high}, got {value}.")
+
+
+def _meta(source: Source, config: ConvertConfig, command: str) -> DatasetMeta:
+    height, width = source.frame_size
+    if config.to == "episodes" and config.size is None and height != width:
+        raise DataError(
+            f"{source.root} has frames of {width} x {height} pixels, and episodes of ours have "
+            "square ones. Say how large: --size 224 squeezes them, as 3DTRL does."
+        )
+    return replace(
+        source.meta,
+        image_size=config.size or height,
+        env=config.env or source.meta.env,
+        control_hz=config.hz or source.meta.control_hz,
+        command=command or source.meta.command,
+    )
+
+
+def _order(source: Source, config: ConvertConfig) -> list[tuple[str, int]]:
+    """Split and position of the episodes to convert, split by split."""
+    splits = source.splits
+    if config.split is not None:
+        splits = _deal(config.split, len(source))
+    if splits is None and config.env is not None:
+        splits = preset_splits(config.env, len(source))
+    if splits is None and config.to == "episodes":
+        raise DataError(
+            f"{source.root} does not tell which of its {len(source)} episodes are for training, "
+            "validation and test. Say how many: --split 10,5,5"
+        )
+    if splits is None:
+        splits = {"train": range(len(source))}
+    return [(split, i) for split in SPLITS for i in splits.get(split, ())]
+
+
+def _deal(text: str, episodes: int) -> Mapping[str, Sequence[int]]:
+    try:
+        counts = [int(part) for part in text.split(",")]
+    except ValueError:
+        counts = []
+    if len(counts) != len(SPLITS) or min(counts) < 0 or sum(counts) > episodes:
+        raise DataError(
+            f"--split {text!r} must be three numbers of episodes for train, valid and test, such "
+            f"as 10,5,5, of no more than {episodes} episodes in all."
+        )
+    return deal(counts)
+
+
+def _read(
+    source: Source, order: Sequence[tuple[str, int]], config: ConvertConfig
+) -> Iterator[tuple[str, Episode]]:
+    height, width = source.frame_size
+    for split, i in order:
+        episode = source.episode(i)
+        if config.size is not None:
+            episode = resized(episode, config.size)
+        elif config.to == "episodes":
+            for view, frames in episode.images.items():
+                if frames.shape[1:3] != (height, width):
+                    raise DataError(
+                        f"{source.root}: frames of {view} in {source.names[i]} are "
+                        f"{frames.shape[2]} x {frames.shape[1]} pixels, others {width} x {height}. "
+                        f"Make them equal: --size {height}"
+                    )
+        yield split, episode
+
+
+def main() -> None:
+    """Runs the command line."""
+    config = tyro.cli(ConvertConfig, prog="python -m datasets.convert", description=__doc__)
+    command = shlex.join(["python", "-m", "datasets.convert", *sys.argv[1:]])
+    try:
+        convert(config, command)
+    except DataError as error:
+        sys.exit(f"error: {error}")
+    except KeyboardInterrupt:
+        sys.exit(f"stopped; {config.out} was not written.")
+    print(f"{config.out}\nLook at it:  python -m datasets.info {config.out}")
+
+
+if __name__ == "__main__":
+    main()
