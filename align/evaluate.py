@@ -111,6 +111,7 @@ def evaluate(
         name=evaluation_name(config, split, data, protocol),
         world=tested_on.meta.env,
         phases=phases,
+        labelled_episodes=labelled_episodes if phases else 0,
         collapse=collapse,
         parameters=sum(parameter.numel() for parameter in embedder.model.parameters()),
     )

@@ -39,6 +39,7 @@ class Evaluation:
         name: Under which it is stored; the split's by default.
         world: The data set's environment.
         phases: From every view to every view, over all episodes.
+        labelled_episodes: That the phase metrics learned from.
         collapse: Verdict on the embeddings; None where it was not looked at.
         parameters: Number of the model's parameters.
     """
@@ -54,6 +55,7 @@ class Evaluation:
     name: str = ""
     world: str = ""
     phases: list[PhaseResult] = field(default_factory=list)
+    labelled_episodes: int = 0
     collapse: Collapse | None = None
     parameters: int = 0
 

@@ -92,6 +92,7 @@ def require_comparable(evaluations: Sequence[Evaluation], labels: Sequence[str])
             ("the data set", first.data.resolve(), evaluation.data.resolve()),
             ("the split", first.split, evaluation.split),
             ("the episodes and views", _measured(first), _measured(evaluation)),
+            ("--labelled-episodes", *_labelled(first, evaluation)),
         ):
             if ours != theirs:
                 raise DataError(
@@ -173,6 +174,12 @@ def _change(label: str, errors: Mapping[str, float]) -> float | None:
 
 def _measured(evaluation: Evaluation) -> list[tuple[str, str, str]]:
     return sorted((pair.episode, pair.view1, pair.view2) for pair in evaluation.pairs)
+
+
+def _labelled(first: Evaluation, second: Evaluation) -> tuple[int, int]:
+    # Without any there are no phase metrics that could be compared wrongly.
+    counts = first.labelled_episodes, second.labelled_episodes
+    return counts if all(counts) else (0, 0)
 
 
 def _short(value: object) -> str:

@@ -36,7 +36,16 @@ def evaluation(method: str, seed: int, error: float, **other: object) -> Evaluat
         "kendalls_tau_b": math.nan if seed else 0.25,
     }
     pairs = [PairResult("demo_0", "ego", "view_0", metrics)]
-    made = Evaluation(Path(f"{method}_{seed}"), "test", method, Path("d"), seed, metrics, pairs)
+    made = Evaluation(
+        Path(f"{method}_{seed}"),
+        "test",
+        method,
+        Path("d"),
+        seed,
+        metrics,
+        pairs,
+        labelled_episodes=10,
+    )
     return replace(made, **other)
 
 
@@ -102,6 +111,7 @@ def test_formats() -> None:
         ({"data": Path("elsewhere")}, "the data set"),
         ({"split": "valid"}, "the split"),
         ({"pairs": []}, "the episodes and views"),
+        ({"labelled_episodes": 5}, "--labelled-episodes"),
     ],
 )
 def test_only_like_is_compared(other: dict, what: str) -> None:
