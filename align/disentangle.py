@@ -40,8 +40,9 @@ class DisentangleConfig:
     """Side of the decoded images in pixels: 4 times a power of 2."""
     channels: int = 128
     """Of the decoder's first map; halved at every doubling of the size."""
-    weight: float = 10.0
-    """Of the mean squared error of pixels in [0, 1], own and swapped together."""
+    weight: float = 100.0
+    """Of both mean squared errors of pixels in [0, 1], which are small where most of an image is
+    background."""
 
 
 class Codes(NamedTuple):

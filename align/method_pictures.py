@@ -130,7 +130,8 @@ def draw_depth(frames: Mapping[str, Frames], geometries: Mapping[str, Geometry])
     everything = np.concatenate([depth.ravel() for depth in depths.values()])
     low, high = float(everything.min()), float(everything.max())
     count = len(next(iter(frames.values())))
-    figure = Figure(figsize=(WIDTH, WIDTH * 2 * len(depths) / (count + 1.2)))
+    size = (WIDTH, WIDTH * 2 * len(depths) / (count + 1.8))
+    figure = Figure(figsize=size, layout="constrained")
     axes = figure.subplots(2 * len(depths), count, squeeze=False)
     for k, (view, depth) in enumerate(depths.items()):
         for column in range(count):
@@ -141,7 +142,7 @@ def draw_depth(frames: Mapping[str, Frames], geometries: Mapping[str, Geometry])
                 cell.set(xticks=[], yticks=[])
         axes[2 * k][0].set_ylabel(view, rotation=0, ha="right", va="center")
         axes[2 * k + 1][0].set_ylabel("pseudo-depth", rotation=0, ha="right", va="center")
-    figure.colorbar(shown, ax=axes, fraction=0.02, pad=0.01, label="depth (units of its own)")
+    figure.colorbar(shown, ax=axes, fraction=0.02, label="depth (units of its own)")
     caption = (
         "Pseudo-depth that 3DTRL recovers for each patch, below the frames. Nothing supervises it: "
         "its sign and scale are free, and it need not be the depth of the scene."

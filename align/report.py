@@ -3,7 +3,8 @@
     python -m align.report runs/paab_lift_20260101-120000
     python -m align.report runs/compare_lift/* --episode demo_27 --skeleton
 
-Draws on what training and `align.evaluate` stored and on the data set's images; loads no model.
+Draws on what training and `align.evaluate` stored and on the data set's images; models are loaded
+only of the methods that have pictures of their own, disentangle and 3dtrl.
 Prints the table as Markdown and writes it as `summary.csv` beside the page.
 """
 
@@ -22,6 +23,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from align.aligned_video import SLOW_DOWN, contact_strip, encode_video, poster, video_layout
+from align.checkpoint import CheckpointError
 from align.cli import set_up_logging, user_errors
 from align.embedding_map import EmbeddingMap, draw_maps, embedding_map
 from align.evaluate import Split
@@ -34,6 +36,7 @@ from align.figures import (
     view_pair_heat_map,
 )
 from align.group_tables import group_table
+from align.method_pictures import method_pictures
 from align.metric_names import GROUPS, METRIC_TITLES
 from align.metrics import METRICS
 from align.runs import Run, load_runs, options_that_differ, train_command
@@ -150,6 +153,7 @@ def render(
         phase_map=phase_heat_map(runs),
         embedding_maps=Markup(to_svg(draw_maps(embedding_maps(example)))),
         example=example,
+        recovered=recovered(example, data),
         slow_down=SLOW_DOWN,
         curves=Markup(to_svg(learning_curves(runs, colours))),
         heat_map=Markup(to_svg(view_pair_heat_map(pair_errors(runs)))),
@@ -178,6 +182,19 @@ def embedding_maps(example: Example) -> dict[str, EmbeddingMap]:
     """The map of each method's typical run."""
     return {
         label: embedding_map(run.evaluation.embeddings()) for label, run in example.runs.items()
+    }
+
+
+def recovered(example: Example, data: EpisodeDataset) -> dict[str, list[tuple[Markup, str]]]:
+    """Method to pictures, with captions, of what its model makes of the example's two views."""
+    i, views = data.names.index(example.episode), (example.query, example.target)
+    pictures = {
+        label: method_pictures(run.folder, data, i, views) for label, run in example.runs.items()
+    }
+    return {
+        label: [(Markup(to_svg(p.figure)), p.caption) for p in found]
+        for label, found in pictures.items()
+        if found
     }
 
 
@@ -292,7 +309,7 @@ def main(
         skeleton: Draw the skeleton on its frames.
     """
     set_up_logging()
-    with user_errors(DataError):
+    with user_errors(DataError, CheckpointError):
         path = write_report(runs, out, split, episode, view, skeleton)
         print(markdown_table(summary_of(load_runs(list(dict.fromkeys(runs)), split))))
     log.info("report: %s", path)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -13,8 +15,10 @@ from torch import Tensor
 
 from align.losses import LossConfig, build_loss
 from align.soft_dtw import SoftDtwConfig, contrastive_idm, soft_dtw
-from align.tcc import LEAST_VARIANCE
+from align.tcc import LEAST_VARIANCE, TccConfig
 from align.time_reversed import TimeReversedConfig
+from align.train import make_trainer
+from tests.align.conftest import tiny_config
 from tests.align.test_losses import WINDOW, squared, step
 
 
@@ -66,23 +70,24 @@ def test_tcc_agrees_with_a_loop() -> None:
         for v in range(3):
             for w in range(3):
                 for a in range(6 if v != w else 0):
-                    there = [-squared(unit[e, v, a], unit[e, w, k]) / 0.1 for k in range(6)]
+                    there = [-squared(unit[e, v, a], unit[e, w, k]) / 0.2 for k in range(6)]
                     neighbour = torch.tensor(there).double().softmax(0) @ unit[e, w]
-                    back = [-squared(neighbour, unit[e, v, k]) / 0.1 for k in range(6)]
+                    back = [-squared(neighbour, unit[e, v, k]) / 0.2 for k in range(6)]
                     beta = torch.tensor(back).double().softmax(0)
                     moments = times[e].double()
                     mean = (beta * moments).sum()
                     variance = max((beta * (moments - mean) ** 2).sum().item(), LEAST_VARIANCE)
                     error = (moments[a] - mean).item() ** 2
                     terms.append(error / variance + 0.001 * math.log(variance) / 2)
-    loss = build_loss(LossConfig("tcc"))
+    loss = build_loss(LossConfig("tcc", tcc=TccConfig(temperature=0.2)))
     assert loss(z, times).item() == pytest.approx(sum(terms) / len(terms), rel=1e-5)
 
 
 def test_tcc_is_nothing_when_every_frame_comes_back() -> None:
     z = torch.eye(6, dtype=torch.float64).expand(1, 2, -1, -1)
     times = torch.tensor([[0, 3, 5, 9, 11, 20]])
-    assert build_loss(LossConfig("tcc"))(z, times).item() == pytest.approx(0, abs=1e-4)
+    loss = build_loss(LossConfig("tcc", tcc=TccConfig(temperature=0.1)))
+    assert loss(z, times).item() == pytest.approx(0, abs=1e-4)
 
 
 def test_regulariser_of_lav_agrees_with_a_loop() -> None:
@@ -165,3 +170,13 @@ def test_single_view_triplet_agrees_with_a_loop() -> None:
 def test_single_view_triplet_needs_no_other_view() -> None:
     z, times = step(views=1)
     assert build_loss(LossConfig("single_view_triplet"))(z, times).isfinite()
+
+
+@pytest.mark.parametrize("name", ["tcc", "soft_dtw", "time_reversed"])
+def test_every_loss_of_sequences_trains(dots: Path, tmp_path: Path, name: str) -> None:
+    config = tiny_config(dots, tmp_path, epochs=4, validate_every=4)
+    config = replace(config, loss=LossConfig(name))  # type: ignore[arg-type]
+    trainer = make_trainer(config, progress=False)
+    trainer.fit()
+    assert trainer.history[-1]["train/loss"] < trainer.history[0]["train/loss"]
+    assert trainer.history[-1]["valid/alignment_error"] < 0.25

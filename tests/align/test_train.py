@@ -38,10 +38,12 @@ def test_every_method_learns_to_align(dots: Path, tmp_path: Path, method: Method
     config = tiny_config(dots, tmp_path / "run", method, epochs=epochs, validate_every=epochs)
     make_trainer(config, progress=False).fit()
     evaluation = evaluate(tmp_path / "run", "test", progress=False)
-    # Chance is 1/3; a collapsed embedding has about 1/2.
-    assert evaluation.metrics["alignment_error"] < 0.2
+    # Chance is 1/3; a collapsed embedding has about 1/2. Nothing in single-view TCN's loss ties one
+    # view to another, and it does end at chance.
+    if "single_view" not in PARTS[method]:
+        assert evaluation.metrics["alignment_error"] < 0.2
     history = read_history(tmp_path / "run" / "metrics.csv")
-    assert history[-1]["train/loss"] < history[0]["train/loss"]
+    assert history[-1]["train/time_contrastive"] < 0.6 * history[0]["train/time_contrastive"]
     assert ("train/paat" in history[0]) == ("paat" in PARTS[method])
 
 
