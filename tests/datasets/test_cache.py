@@ -1,0 +1,110 @@
+import json
+import os
+
+import numpy as np
+import pytest
+
+from datasets.cache import SETTINGS_NAME, CacheConfig, cache
+from datasets.clip_samples import SampleConfig, load_sample
+from datasets.clips import FORMATS, open_clip_set, read_keypoints
+from datasets.errors import DataError
+from datasets.video import video_shape
+from tests.datasets.clip_files import FPS, add_ntu, add_nucla, add_smarthome, write_grey_video
+
+
+def make_set(root, name):
+    """Two clips; NTU's second has no pose."""
+    if name == "ntu":
+        add_ntu(root, "S001C001P001R001A001")
+        add_ntu(root, "S001C001P003R001A002", pose=False)
+    elif name == "smarthome":
+        add_smarthome(root, "Walk_p03_r00_v00_c01")
+        add_smarthome(root, "Walk_p02_r00_v00_c01")
+    else:
+        add_nucla(root, 8, 1, 1)
+        add_nucla(root, 8, 2, 1)
+
+
+def config(root, out, **kwargs):
+    return CacheConfig(root, out, **{"format": "ntu", "size": 32, "workers": 1, **kwargs})
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_the_copy_is_read_as_the_data_set(tmp_path, name):
+    make_set(tmp_path / "set", name)
+    assert cache(config(tmp_path / "set", tmp_path / "copy", format=name)) == []
+    before = open_clip_set(tmp_path / "set", name).clips
+    after = open_clip_set(tmp_path / "copy", name).clips
+    assert [clip.name for clip in after] == [clip.name for clip in before]
+    assert [clip.skeleton is None for clip in after] == [clip.skeleton is None for clip in before]
+    settings = SampleConfig(frames=4, stride=2, size=32)
+    for old, new in zip(before, after, strict=True):
+        assert video_shape(new.video) == (12, 32, 32, FPS)
+        expected, sample = load_sample(old, settings), load_sample(new, settings)
+        assert np.array_equal(sample.indices, expected.indices)
+        assert np.array_equal(sample.visible, expected.visible)
+        np.testing.assert_allclose(sample.keypoints, expected.keypoints, atol=0.05)
+        assert np.abs(sample.frames.astype(int) - expected.frames).mean() < 3
+
+
+def test_it_goes_on_where_it_stopped(tmp_path):
+    root, out = tmp_path / "set", tmp_path / "copy"
+    make_set(root, "ntu")
+    cache(config(root, out))
+    videos = sorted(out.glob("rgb/*"))
+    kept = videos[0].stat().st_mtime_ns
+    # As a killed run leaves it: a skeleton without its video, and half a video of a dead process.
+    videos[1].unlink()
+    leftover = out / "rgb" / f".x.avi.999999999@{os.uname().nodename}.tmp"
+    leftover.write_text("half")
+    cache(config(root, out))
+    assert sorted(out.glob("rgb/*")) == videos and not leftover.exists()
+    assert videos[0].stat().st_mtime_ns == kept
+
+
+def test_other_settings_need_another_folder(tmp_path):
+    root, out = tmp_path / "set", tmp_path / "copy"
+    make_set(root, "ntu")
+    cache(config(root, out))
+    with pytest.raises(DataError, match=f"{SETTINGS_NAME} notes other settings.*another folder"):
+        cache(config(root, out, size=64))
+    assert json.loads((out / SETTINGS_NAME).read_text())["size"] == 32
+    with pytest.raises(DataError, match="must be another folder"):
+        cache(config(root, root))
+    with pytest.raises(DataError, match="--size must be even"):
+        cache(config(root, out, size=33))
+
+
+def test_a_bad_clip_is_told_and_left_out(tmp_path):
+    root, out = tmp_path / "set", tmp_path / "copy"
+    make_set(root, "ntu")
+    video = root / "rgb" / "S001C001P001R001A001_rgb.avi"
+    video.write_bytes(b"no video")
+    problems = cache(config(root, out))
+    assert len(problems) == 1 and str(video) in str(problems[0])
+    assert [clip.subject for clip in open_clip_set(out, "ntu").clips] == [3]
+    assert not list(out.rglob("*.tmp"))
+
+
+def test_processes_make_the_same_copy(tmp_path):
+    root = tmp_path / "set"
+    make_set(root, "ntu")
+    for workers in (1, 2):
+        assert cache(config(root, tmp_path / str(workers), workers=workers)) == []
+    for path in (tmp_path / "1" / "rgb").iterdir():
+        assert path.read_bytes() == (tmp_path / "2" / "rgb" / path.name).read_bytes()
+
+
+def test_ntu_s_missing_keypoints_stay_missing(tmp_path):
+    root, out = tmp_path / "set", tmp_path / "copy"
+    add_ntu(root, "S001C001P001R001A001")
+    ntu = FORMATS["ntu"]
+    clip = open_clip_set(root, "ntu").clips[0]
+    keypoints = read_keypoints(clip)
+    keypoints[4] = np.nan
+    keypoints[5, 7] = np.nan
+    ntu.write_keypoints(clip.skeleton, keypoints, video_width=64)
+    write_grey_video(clip.video)
+    cache(config(root, out))
+    copied = read_keypoints(open_clip_set(out, "ntu").clips[0])
+    assert np.array_equal(np.isnan(copied), np.isnan(keypoints))
