@@ -16,13 +16,12 @@ def require(module: str, extra: str) -> Any:
         extra: The extra of ours that installs it.
 
     Raises:
-        DataError: When it is not installed; names the command that installs it.
+        DataError: When it is not installed, or not for this environment's other libraries; names
+            the command that installs it.
     """
     try:
         return importlib.import_module(module)
-    except ModuleNotFoundError as error:
-        if error.name != module.split(".")[0]:
-            raise
+    except ImportError as error:
         raise DataError(
-            f"this needs {error.name}, which is not installed: pip install 'posealign[{extra}]'"
-        ) from None
+            f"this needs {module.split('.')[0]} ({error}): pip install 'posealign[{extra}]'"
+        ) from error
