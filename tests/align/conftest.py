@@ -56,6 +56,6 @@ def tiny_config(data: Path, out: Path, method: Method = "deit", **changes: objec
         "backbone": BackboneConfig(depth=2),
         "batch": BatchConfig(episodes=2, times=8),
         "tcn": TcnConfig(channels=64, hidden=128),
-        "disentangle": DisentangleConfig(image=16, channels=64),
+        "disentangle": DisentangleConfig("test_resnet", image=16, channels=64),
     }
     return TrainConfig(**options | changes)  # type: ignore[arg-type]
