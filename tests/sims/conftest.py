@@ -21,7 +21,15 @@ def minecraft():
     env.close()
 
 
-@pytest.fixture(params=["lift", "minecraft"])
+@pytest.fixture(scope="session")
+def pick():
+    """Pick seen by `ego` and three cameras at 112x112; tests reset it themselves."""
+    env = sims.make("pick", views=3, size=112)
+    yield env
+    env.close()
+
+
+@pytest.fixture(params=["lift", "pick", "minecraft"])
 def world(request):
     """Each world in turn, for promises that all of them keep."""
     return request.getfixturevalue(request.param)
