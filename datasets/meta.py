@@ -106,7 +106,8 @@ class DatasetMeta:
             stored = json.loads(text)
         except (json.JSONDecodeError, UnicodeDecodeError) as error:
             raise DataError(
-                f"{path} is not valid JSON ({error}); generate the data set again."
+                f"{path} is not valid JSON ({error}); delete it and generate the data set again: "
+                "whole episodes are kept."
             ) from None
         if not isinstance(stored, dict):
             raise DataError(f"{path} holds no JSON object; generate the data set again.")

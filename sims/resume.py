@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
+from pathlib import Path
 
 from tqdm import tqdm
 
@@ -21,31 +22,39 @@ def whole_episodes(writer: EpisodeWriter, indices: Iterable[int], base_seed: int
     """Those of the episodes that are on disk and whole; what is damaged is named and removed.
 
     Raises:
-        DataError: When a whole file holds another episode than its name says.
+        DataError: When a whole file holds another episode than its name says, or one that was made
+            with other options.
     """
     present = sorted(writer.done() & set(indices))
     whole = set()
     for index in tqdm(present, desc="checking", unit="episode", leave=False, delay=3):
         path = writer.path(index)
         try:
-            _require_whole(writer, index)
+            sealed = require_intact(path)
+            if not sealed:  # all that can be told is whether its parts are there
+                _require_fit(writer, path)
         except DataError as error:
             reason = str(error).removesuffix(GENERATE_AGAIN).rstrip()
             log.warning("%s It is removed and made again.", reason)
             path.unlink()
             continue
-        with open_episode(path) as file:
-            seed = int(file.attrs["seed"])
-        if attempt_of(base_seed, index, seed, MAX_ATTEMPTS) is None:
-            raise DataError(
-                f"{path} is whole, but no episode {index} of this data set: its seed is {seed}. "
-                "Move it elsewhere, and run the same command again."
-            )
+        if sealed:
+            _require_fit(writer, path)
+        _require_seed(path, index, base_seed)
         whole.add(index)
     return whole
 
 
-def _require_whole(writer: EpisodeWriter, index: int) -> None:
-    path, meta = writer.path(index), writer.meta
-    if not require_intact(path):  # it has no seal: at least its parts must be there
-        check_episode(path, meta.views, meta.image_size, len(meta.get_skeleton()))
+def _require_fit(writer: EpisodeWriter, path: Path) -> None:
+    meta = writer.meta
+    check_episode(path, meta.views, meta.image_size, len(meta.get_skeleton()))
+
+
+def _require_seed(path: Path, index: int, base_seed: int) -> None:
+    with open_episode(path) as file:
+        seed = int(file.attrs["seed"])
+    if attempt_of(base_seed, index, seed, MAX_ATTEMPTS) is None:
+        raise DataError(
+            f"{path} is whole, but no episode {index} of this data set: its seed is {seed}. "
+            "Move it elsewhere, and run the same command again."
+        )

@@ -247,6 +247,21 @@ def test_a_whole_episode_under_a_wrong_name_is_refused_and_kept(undisturbed, tmp
     assert wrong.exists()
 
 
+def test_a_damaged_meta_is_named_and_its_remedy_works(undisturbed, tmp_path):
+    root = tmp_path / "toy"
+    shutil.copytree(undisturbed, root)
+    (root / "meta.json").write_bytes(truncate((root / "meta.json").read_bytes()))
+    config = GenerateConfig(**OPTIONS, workers=1, out=root)
+    with pytest.raises(DataError, match="meta.json is not valid JSON.*delete it and generate"):
+        generate(config)
+    (root / "meta.json").unlink()
+    with pytest.raises(DataError, match=r"frames of ego have shape \(32, 32, 3\).*asks for"):
+        generate(GenerateConfig(**{**OPTIONS, "size": 48}, workers=1, out=root))
+    (root / "meta.json").unlink()
+    generate(config)
+    assert contents(root) == contents(undisturbed)
+
+
 def test_what_a_kill_in_the_middle_of_writing_leaves_is_removed(undisturbed, tmp_path):
     root = tmp_path / "toy"
     with started(command(root, **OPTIONS), **{PAUSE: 0.02}) as process:
