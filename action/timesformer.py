@@ -16,6 +16,7 @@ from einops import rearrange, reduce, repeat
 from jaxtyping import Float
 from timm.layers import Attention, DropPath, Mlp, PatchEmbed, to_2tuple, trunc_normal_
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from align.layout import TokenLayout
 
@@ -108,6 +109,7 @@ class TimeSformer(nn.Module):
         drop_path: Stochastic depth at the last block, growing linearly from zero.
         attention_type: "divided_space_time" (over time, then over space), "joint_space_time"
             (over all tokens at once), or "space_only" (each frame alone, averaged at the end).
+        checkpointing: Compute the blocks' activations anew in the backward pass, to save memory.
 
     Raises:
         ValueError: An unknown attention type, or a size that is no multiple of the patch.
@@ -126,6 +128,7 @@ class TimeSformer(nn.Module):
         qkv_bias: bool = True,
         drop_path: float = 0.1,
         attention_type: AttentionType = "divided_space_time",
+        checkpointing: bool = False,
     ) -> None:
         """Make the layers: truncated normal weights of 0.02, zero biases."""
         super().__init__()
@@ -135,6 +138,7 @@ class TimeSformer(nn.Module):
                 f"not {attention_type!r}"
             )
         self.attention_type = attention_type
+        self.checkpointing = checkpointing
         self.embed_dim = embed_dim
         self.num_heads = num_heads
         self.patch_size = (patch_size, patch_size)
@@ -199,6 +203,8 @@ class TimeSformer(nn.Module):
 
     def run_block(self, index: int, tokens: Tensor, layout: TokenLayout) -> Tensor:
         """Tokens after block ``index`` (from 0)."""
+        if self.checkpointing and self.training and torch.is_grad_enabled():
+            return checkpoint(self.blocks[index], tokens, layout, use_reentrant=False)
         return self.blocks[index](tokens, layout)
 
     def finish(

@@ -18,7 +18,7 @@ EXIT_INTERRUPTED = 130
 def set_up_logging() -> None:
     """Messages of our packages to stderr; stdout is for results."""
     logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
-    for name in ("align", "datasets"):
+    for name in ("action", "align", "datasets"):
         logging.getLogger(name).setLevel(logging.INFO)
 
 

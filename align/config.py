@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
-from pydantic import TypeAdapter
 from typing_extensions import assert_never
 
 from align.data import BatchConfig
@@ -19,10 +17,9 @@ from align.losses import LossConfig
 from align.models import ModelConfig, PaabConfig, PaatConfig, Readout
 from align.paat import PoseReduction
 from align.predicted_pose import PoseFreeConfig
+from align.stored_config import load_config, save_config
 from align.tcn import TcnConfig
 from align.trl3d import Trl3dConfig
-from datasets.atomic import atomic_path
-from datasets.errors import DataError
 
 Method = Literal[
     "deit",
@@ -54,7 +51,6 @@ PARTS: Mapping[Method, frozenset[Part]] = {
 }
 Recipe = Literal["default", "paper"]
 Protocol = Literal["seen", "unseen"]
-CONFIG_NAME = "config.json"
 
 
 @dataclass(frozen=True)
@@ -199,8 +195,7 @@ class TrainConfig:
 
     def save(self, folder: Path) -> None:
         """Writes `config.json` into a run's folder."""
-        with atomic_path(folder / CONFIG_NAME) as temporary:
-            temporary.write_bytes(TypeAdapter(TrainConfig).dump_json(self, indent=2) + b"\n")
+        save_config(self, folder)
 
     @classmethod
     def load(cls, folder: Path) -> TrainConfig:
@@ -209,34 +204,7 @@ class TrainConfig:
         Raises:
             DataError: When the folder is no run, or of a version with other options.
         """
-        path = folder / CONFIG_NAME
-        if not path.exists():
-            raise DataError(f"{path} does not exist: {folder} is no run of `align.train`.")
-        adapter = TypeAdapter(cls)
-        try:
-            stored = json.loads(path.read_bytes())
-            config = adapter.validate_python(stored)
-        except ValueError as error:  # of JSON's and pydantic's
-            raise DataError(f"{path} cannot be read: {error}. {_TRAIN_AGAIN}") from None
-        # A name that is not known would be passed over, one that is missing get a default.
-        if odd := _names(stored) ^ _names(adapter.dump_python(config, mode="json")):
-            raise DataError(
-                f"{path} does not fit this version's options, see {', '.join(sorted(odd))}. "
-                f"{_TRAIN_AGAIN}"
-            )
-        return config
-
-
-_TRAIN_AGAIN = "Train again, or mend the file."
-
-
-def _names(options: Mapping[str, Any], section: str = "") -> set[str]:
-    """The names of all options, as on the command line."""
-    names: set[str] = set()
-    for name, value in options.items():
-        inner = _names(value, f"{section}{name}.") if isinstance(value, dict) else set()
-        names |= inner or {section + name}
-    return names
+        return load_config(cls, folder, "align.train")
 
 
 # 3DTRL's published settings, which the paper follows: DeiT-Tiny at 224 pixels, from scratch, one

@@ -6,6 +6,7 @@ wherever a resumed run takes up.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -36,6 +37,13 @@ class BatchConfig:
     """Draw moments as anchor, positive, negative, anchor, …, as the published recipe does;
     otherwise at random without repeats."""
     augment: AugmentConfig = field(default_factory=AugmentConfig)
+
+
+def reading_processes(wanted: int | None) -> int:
+    """Processes that read data: as wanted, else none on a CPU and up to 8 beside a GPU."""
+    if wanted is not None:
+        return wanted
+    return min(8, os.cpu_count() or 1) if torch.cuda.is_available() else 0
 
 
 def sample_times(

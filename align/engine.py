@@ -49,8 +49,13 @@ class OptimConfig:
     """sgd only, with Nesterov's correction."""
     warmup: float = 0.1
     """Share of all steps over which the learning rate rises linearly."""
-    schedule: Literal["cosine", "constant"] = "cosine"
-    """What the learning rate does after the warm-up."""
+    schedule: Literal["cosine", "constant", "steps"] = "cosine"
+    """What the learning rate does after the warm-up; steps: a tenth from each of the milestones."""
+    milestones: tuple[float, ...] = (11 / 15, 14 / 15)
+    """steps only: shares of all steps (the paper's epochs 11 and 14 of 15)."""
+    accumulate: int = 1
+    """Parts that a step's batch is cut into, which pass through the model one after the other and
+    add up their gradients: less memory for the same batch."""
     clip_norm: float = 1.0
     """Largest norm of the gradient; 0 does not clip."""
     patience: int = 0
@@ -95,6 +100,8 @@ def learning_rate_factor(step: int, total_steps: int, config: OptimConfig) -> fl
         return (step + 1) / (warmup_steps + 1)
     if config.schedule == "constant":
         return 1.0
+    if config.schedule == "steps":
+        return 0.1 ** sum(step >= share * total_steps for share in config.milestones)
     progress = (step - warmup_steps) / max(1, total_steps - warmup_steps)
     return 0.5 * (1 + math.cos(math.pi * progress))
 
@@ -240,14 +247,34 @@ class Trainer:
         for group in self.optimizer.param_groups:
             factor = learning_rate_factor(step, self.total_steps, self.optim)
             group["lr"] = self.optim.lr * factor
-        with self.accelerator.autocast():
-            loss, logs = self.task.loss(self.model, batch, step)
-        self.accelerator.backward(loss)
+        sums: dict[str, Tensor] = {}
+        parts = self._parts(batch)
+        for part in parts:
+            with self.accelerator.autocast():
+                loss, logs = self.task.loss(self.model, part, step)
+            self.accelerator.backward(loss / len(parts))
+            for name, value in {"loss": loss, **logs}.items():
+                sums[name] = sums.get(name, 0) + value.detach() / len(parts)
         if self.optim.clip_norm > 0:
             self.accelerator.clip_grad_norm_(self.model.parameters(), self.optim.clip_norm)
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
-        return {name: value.detach() for name, value in {"loss": loss, **logs}.items()}
+        return sums
+
+    def _parts(self, batch: Any) -> list[Any]:
+        """A step's batch in `accumulate` parts of one size."""
+        if self.optim.accumulate == 1:
+            return [batch]
+        sizes = {len(value) for value in batch.values()}
+        if len(sizes) > 1 or min(sizes) % self.optim.accumulate:
+            raise ValueError(
+                f"--optim.accumulate {self.optim.accumulate} does not divide the {min(sizes)} "
+                "samples of a process's batch."
+            )
+        return [
+            {name: value[i :: self.optim.accumulate] for name, value in batch.items()}
+            for i in range(self.optim.accumulate)
+        ]
 
     def _require_finite(self, loss_sum: Tensor, first: int, stop: int) -> None:
         # Once an epoch, since asking every step would make a GPU wait for the host.

@@ -12,12 +12,12 @@ from typing import Any
 
 import numpy as np
 
-from align.config import CONFIG_NAME
 from align.evaluation import evaluation_path
 from align.metric_names import GROUPS
 from align.paper_table import paper_error
 from align.runs import Run, load_runs
 from align.significance import PairedTest, paired_test
+from align.stored_config import CONFIG_NAME
 from align.summary import BASELINE, SummaryRow, summary_table
 from datasets.atomic import atomic_path
 from datasets.errors import DataError

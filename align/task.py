@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -16,7 +15,7 @@ from torch.utils.data import DataLoader, Subset
 from align.augment import frames_to_tensor, resize_frames
 from align.collapse import CollapseWatch, diagnose
 from align.config import TrainConfig
-from align.data import Batch, EpisodeSamples
+from align.data import Batch, EpisodeSamples, reading_processes
 from align.disentangle import Codes, Disentangler, permutation_losses
 from align.encoder import FrameEncoder, Output
 from align.losses import build_loss
@@ -146,13 +145,10 @@ class AlignmentTask:
         """Batches of the steps start_step … stop_step - 1."""
         episodes = self.config.batch.episodes
         samples = self._samples(stop_step * episodes)
-        workers = self.config.workers
-        if workers is None:
-            workers = min(8, os.cpu_count() or 1) if torch.cuda.is_available() else 0
         return DataLoader(
             Subset(samples, range(start_step * episodes, stop_step * episodes)),
             batch_size=episodes,
-            num_workers=workers,
+            num_workers=reading_processes(self.config.workers),
             pin_memory=torch.cuda.is_available(),
         )
 

@@ -20,8 +20,9 @@ import tyro
 from align.allocator import keep_freed_memory
 from align.checkpoint import CheckpointError
 from align.cli import interruptible, parse_recipe, set_up_logging, user_errors
-from align.config import CONFIG_NAME, TrainConfig, recipe
+from align.config import TrainConfig, recipe
 from align.engine import NonFiniteLossError, Trainer
+from align.stored_config import CONFIG_NAME
 from align.task import AlignmentTask
 from datasets.errors import DataError
 from datasets.find import newest_data_set
@@ -96,19 +97,26 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 config = replace(TrainConfig.load(resume), out=resume)
             config = resolve(config)
             trainer = make_trainer(config)
-        _fit(trainer, config.out)
+        fit(trainer, config.out, "align")
 
     tyro.cli(run, args=arguments, prog="python -m align.train")
 
 
-def _fit(trainer: Trainer, out: Path | None) -> None:
-    resume = f"python -m align.train --resume {out}"
+def fit(trainer: Trainer, out: Path | None, package: str) -> None:
+    """Trains to the end and says what came of it; how to go on when it is stopped.
+
+    Args:
+        trainer: What trains.
+        out: The run's folder.
+        package: Whose commands to name.
+    """
+    resume = f"python -m {package}.train --resume {out}"
     with interruptible(resume), user_errors(NonFiniteLossError, CheckpointError, DataError):
         best = trainer.fit()
     if trainer.accelerator.is_main_process:
         print(f"best validation {trainer.task.metric}: {trainer.best:.4f}")
         print(f"checkpoint: {best}")
-        print(f"next: python -m align.evaluate {out}")
+        print(f"next: python -m {package}.evaluate {out}")
 
 
 if __name__ == "__main__":

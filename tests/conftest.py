@@ -1,6 +1,11 @@
 """Fixtures for every package's tests."""
 
+import os
 from pathlib import Path
+
+# Before torch is imported, here and in the processes that tests start: models this small gain
+# nothing from threads, which on a busy machine wait for each other most of the time.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import pytest
 from hypothesis import settings

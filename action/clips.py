@@ -1,0 +1,174 @@
+"""A run's clips: which data set, which split, and batches of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import joblib
+import numpy as np
+import torch
+from torch.utils.data import Dataset
+
+from action.config import ActionConfig
+from datasets.clip_checks import check_clips
+from datasets.clip_samples import ClipSample, SampleConfig, load_sample
+from datasets.clips import ClipSet, open_clip_set, protocol_parts
+from datasets.errors import DataError
+from datasets.formats.base import ClipInfo
+from datasets.mocap import MocapMeta
+
+MANY_CLIPS = 1000
+
+
+@dataclass(frozen=True)
+class ActionData:
+    """The clips of a data set under one protocol.
+
+    Attributes:
+        clip_set: Where they come from.
+        protocol: How they are split.
+        parts: `train`, `valid` and `test`.
+        classes: What the labels stand for.
+    """
+
+    clip_set: ClipSet
+    protocol: str
+    parts: dict[str, tuple[ClipInfo, ...]]
+    classes: tuple[str, ...]
+
+
+def data_root(config: ActionConfig) -> Path:
+    """Folder of the run's data set."""
+    return config.root or Path("data") / config.data
+
+
+def open_data(config: ActionConfig) -> ActionData:
+    """The clips of a run's data set and protocol, validation clips included.
+
+    Raises:
+        DataError: A missing folder, an unknown protocol, or a protocol without clips.
+    """
+    root = data_root(config)
+    mocap = MocapMeta.load(root) if config.data == "mocap" else None
+    clip_set = open_clip_set(root, mocap.layout if mocap else config.data, config.lists)
+    protocol = config.protocol or clip_set.protocols[0]
+    if len(parts := protocol_parts(clip_set.name, protocol)) > 1:
+        raise DataError(
+            f"{protocol} is the mean over {', '.join(parts)}: train and evaluate each of them."
+        )
+    split = clip_set.split(protocol)
+    if not split["valid"]:
+        split["train"], split["valid"] = hold_out(split["train"], config.valid_share)
+    classes = mocap.actions if mocap else clip_set.classes_of(protocol)
+    return ActionData(clip_set, protocol, split, classes)
+
+
+def hold_out(
+    clips: Sequence[ClipInfo], share: float
+) -> tuple[tuple[ClipInfo, ...], tuple[ClipInfo, ...]]:
+    """Training clips, and those of whole subjects set apart to validate on.
+
+    The subjects are drawn alike for every run; at least one is set apart, and one stays.
+
+    Raises:
+        DataError: When all clips are of one subject.
+    """
+    subjects = sorted({clip.subject for clip in clips})
+    if len(subjects) < 2:
+        raise DataError(
+            f"all training clips are of subject {subjects[0]}, so that none can be set apart to "
+            "validate on; name validation clips in lists (--lists)."
+        )
+    held: set[int] = set()
+    for subject in np.random.default_rng(0).permutation(subjects)[:-1]:
+        held.add(int(subject))
+        if sum(clip.subject in held for clip in clips) >= share * len(clips):
+            break
+    return (
+        tuple(clip for clip in clips if clip.subject not in held),
+        tuple(clip for clip in clips if clip.subject in held),
+    )
+
+
+def usable(clips: Sequence[ClipInfo], config: ActionConfig) -> tuple[ClipInfo, ...]:
+    """The clips that can be read; a few others are left out and named.
+
+    Raises:
+        DataError: When more than `max_bad_share` of them are bad.
+    """
+    # A few hundred are checked sooner than processes start.
+    workers = 1 if len(clips) < MANY_CLIPS else joblib.cpu_count()
+    return check_clips(clips, config.max_bad_share, workers, config.trust_pickles)
+
+
+def sample_config(config: ActionConfig, clip_set: ClipSet) -> SampleConfig:
+    """How the run's clips are sampled."""
+    backbone = config.backbone
+    return SampleConfig(
+        frames=backbone.frames or clip_set.format.frames,
+        stride=backbone.stride or clip_set.format.stride,
+        size=backbone.image_size,
+        flip=config.batch.flip,
+        person=config.batch.person,
+        trust_pickles=config.trust_pickles,
+    )
+
+
+class TrainingClips(Dataset[dict[str, Any]]):
+    """Random samples of clips; item i is drawn from (seed, i) alone.
+
+    Item i belongs to pass i // len(clips) over the clips, which is in an order of its own.
+    """
+
+    def __init__(
+        self, clips: Sequence[ClipInfo], config: SampleConfig, length: int, seed: int
+    ) -> None:
+        """Prepares `length` items."""
+        self.clips, self.config, self.length, self.seed = clips, config, length, seed
+
+    def __len__(self) -> int:
+        """Number of items."""
+        return self.length
+
+    def __getitem__(self, item: int) -> dict[str, Any]:
+        """Draws one sample, see `to_tensors`."""
+        passes, place = divmod(item, len(self.clips))
+        # The leading number keeps the streams of orders and of items apart.
+        order = np.random.default_rng([0, self.seed, passes]).permutation(len(self.clips))
+        rng = np.random.default_rng([1, self.seed, item])
+        return to_tensors(load_sample(self.clips[int(order[place])], self.config, rng))
+
+
+class TestingClips(Dataset[dict[str, Any]]):
+    """Every clip in `num_clips` samples, spread over its time; the same every time."""
+
+    def __init__(self, clips: Sequence[ClipInfo], config: SampleConfig, num_clips: int = 1) -> None:
+        """Prepares the samples, those of one clip beside each other."""
+        self.clips, self.config, self.num_clips = clips, config, num_clips
+
+    def __len__(self) -> int:
+        """Number of samples."""
+        return len(self.clips) * self.num_clips
+
+    def __getitem__(self, item: int) -> dict[str, Any]:
+        """One sample, see `to_tensors`."""
+        clip, index = divmod(item, self.num_clips)
+        return to_tensors(load_sample(self.clips[clip], self.config, None, index, self.num_clips))
+
+
+def to_tensors(sample: ClipSample) -> dict[str, Any]:
+    """A sample as the model takes it.
+
+    Returns:
+        `frames` (3, T, size, size) uint8, `keypoints` (T, K, 2) float32 pixels of the frames,
+        `visible` (T, K) bool, and `label`.
+    """
+    return {
+        "frames": torch.from_numpy(sample.frames).permute(3, 0, 1, 2).contiguous(),
+        "keypoints": torch.from_numpy(sample.keypoints),
+        "visible": torch.from_numpy(sample.visible),
+        "label": sample.label,
+    }

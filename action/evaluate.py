@@ -1,0 +1,193 @@
+"""Measures how well a trained run recognises the actions of held-out clips.
+
+    python -m action.evaluate runs/paab_mocap_CVS3_20260101-120000
+    python -m action.evaluate runs/paab_* --num-clips 10 --protocol CVS2
+
+Writes `evaluation/<protocol>_<split>.json`, the confusion matrix as a picture beside it, and the
+clips' features as `.safetensors`, which `python -m action.retrieve` searches.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import torch
+import tyro
+from jaxtyping import Float
+from safetensors.numpy import save_file
+
+from action.clips import ActionData, open_data, usable
+from action.config import ActionConfig
+from action.figures import draw_confusion
+from action.metrics import class_recall, confusion, recognition_metrics
+from action.task import ClipRecognizer
+from align.checkpoint import CheckpointError, load_checkpoint
+from align.cli import set_up_logging, user_errors
+from datasets.atomic import atomic_path
+from datasets.errors import DataError
+
+Ensemble = Literal["mean", "max"]
+Checkpoint = Literal["best", "last"]
+
+
+@dataclass(frozen=True)
+class ActionEvaluation:
+    """What one run recognises of one split.
+
+    Attributes:
+        run: The run's folder.
+        method: Its method.
+        seed: Its seed.
+        data: Its data set.
+        trained_on: The protocol that it was trained by.
+        protocol: The protocol whose clips these are.
+        split: train, valid or test.
+        num_clips: Samples of each clip.
+        ensemble: What became of their scores: the mean of probabilities, or the published
+            code's elementwise maximum of logits.
+        metrics: See `recognition_metrics`.
+        recall: Class to the share of its clips that are recognised; absent classes are left out.
+        clips: Clip to its class and the recognised one.
+    """
+
+    run: Path
+    method: str
+    seed: int
+    data: str
+    trained_on: str
+    protocol: str
+    split: str
+    num_clips: int
+    ensemble: Ensemble
+    metrics: dict[str, float]
+    recall: dict[str, float]
+    clips: dict[str, tuple[str, str]]
+
+
+def ensembled(
+    logits: Float[np.ndarray, "clips samples classes"], how: Ensemble
+) -> Float[np.ndarray, "clips classes"]:
+    """One score a clip and class of its samples' logits."""
+    if how == "max":
+        return logits.max(axis=1)
+    return torch.from_numpy(logits).softmax(dim=-1).mean(dim=1).numpy()
+
+
+def load_recognizer(run: Path, checkpoint: Checkpoint, data: ActionData) -> ClipRecognizer:
+    """The model of a run with its trained weights, in evaluation mode, on a GPU where there is one.
+
+    Raises:
+        CheckpointError: When the checkpoint is missing or of another model.
+    """
+    recognizer = ClipRecognizer(ActionConfig.load(run), data)
+    load_checkpoint(run / "checkpoints" / f"{checkpoint}.safetensors", recognizer.model)
+    recognizer.model.to("cuda" if torch.cuda.is_available() else "cpu").eval()
+    return recognizer
+
+
+def evaluate(
+    run: Path,
+    split: str = "test",
+    protocol: str | None = None,
+    checkpoint: Checkpoint = "best",
+    num_clips: int = 1,
+    ensemble: Ensemble = "mean",
+    progress: bool = True,
+) -> ActionEvaluation:
+    """Evaluates a run and writes the result into its folder.
+
+    Raises:
+        DataError: When the run or its data cannot be read.
+        CheckpointError: When its checkpoint cannot be used.
+    """
+    config = ActionConfig.load(run)
+    trained_on = open_data(config)
+    data = trained_on if protocol is None else open_data(replace(config, protocol=protocol))
+    if data.classes != trained_on.classes:
+        raise DataError(
+            f"{run} tells {len(trained_on.classes)} classes of {trained_on.protocol} apart, "
+            f"but {data.protocol} has {len(data.classes)} others."
+        )
+    clips = usable(data.parts[split], config)
+    recognizer = load_recognizer(run, checkpoint, data)
+    logits, features = recognizer.recognize(clips, num_clips, run.name if progress else None)
+    scores, labels = ensembled(logits, ensemble), np.array([clip.label for clip in clips])
+    matrix = confusion(scores, labels)
+    recall = zip(data.classes, class_recall(matrix).tolist(), strict=True)
+    guesses = [data.classes[i] for i in scores.argmax(axis=1)]
+    result = ActionEvaluation(
+        run,
+        config.method,
+        config.seed,
+        config.data,
+        trained_on.protocol,
+        data.protocol,
+        split,
+        num_clips,
+        ensemble,
+        recognition_metrics(scores, labels),
+        {name: value for name, value in recall if not np.isnan(value)},
+        {
+            clip.name: (data.classes[clip.label], guess)
+            for clip, guess in zip(clips, guesses, strict=True)
+        },
+    )
+    path = evaluation_path(run, data.protocol, split)
+    with atomic_path(path.with_suffix(".safetensors")) as temporary:
+        save_file({"features": features, "labels": labels}, temporary)
+    draw_confusion(matrix, data.classes, path.with_suffix(".png"))
+    with atomic_path(path) as temporary:
+        temporary.write_text(json.dumps(asdict(result) | {"run": str(run)}, indent=1) + "\n")
+    return result
+
+
+def evaluation_path(run: Path, protocol: str, split: str) -> Path:
+    """Where the evaluation of a run is stored."""
+    return run / "evaluation" / f"{protocol}_{split}.json"
+
+
+def describe(result: ActionEvaluation) -> str:
+    """The metrics, and each class's recall."""
+    width = max(map(len, result.recall), default=0)
+    return "\n".join(
+        [
+            f"{result.run} ({result.method}, trained on {result.trained_on}), "
+            f"{result.protocol} {result.split}: {len(result.clips)} clips",
+            *(f"  {name:<20} {value:.3f}" for name, value in result.metrics.items()),
+            *(f"    {name:<{width}} {value:.3f}" for name, value in result.recall.items()),
+        ]
+    )
+
+
+def main(
+    runs: tyro.conf.Positional[tuple[Path, ...]],
+    protocol: str | None = None,
+    split: Literal["test", "valid", "train"] = "test",
+    checkpoint: Checkpoint = "best",
+    num_clips: int = 1,
+    ensemble: Ensemble = "mean",
+) -> None:
+    """Measures how well trained runs recognise the actions of held-out clips.
+
+    Args:
+        runs: Folders made by `python -m action.train`.
+        protocol: Whose clips; the protocol that the run was trained by, if not said.
+        split: Which of its clips.
+        checkpoint: best: lowest validation error; last: the end of training.
+        num_clips: Samples of each clip, spread over its time (the paper's 10).
+        ensemble: mean of the samples' probabilities, or the published maximum of logits.
+    """
+    set_up_logging()
+    for run in runs:
+        with user_errors(DataError, CheckpointError):
+            result = evaluate(run, split, protocol, checkpoint, num_clips, ensemble)
+        print(describe(result))
+        print(f"confusion: {evaluation_path(run, result.protocol, split).with_suffix('.png')}")
+
+
+if __name__ == "__main__":
+    tyro.cli(main, prog="python -m action.evaluate")

@@ -1,0 +1,80 @@
+"""TimeSformer with PAAB and PAAT as a classifier of clips."""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Bool, Float, UInt8
+from torch import Tensor, nn
+
+from action.config import ActionConfig
+from action.timesformer import TimeSformer
+from align.models import PoseAware, PoseAwareOutput
+
+# TimeSformer's own, for all three channels (paper appendix B).
+MEAN, STD = 0.45, 0.225
+
+
+class ClipClassifier(nn.Module):
+    """Class logits of clips, from the feature of a pose-aware TimeSformer."""
+
+    def __init__(self, backbone: PoseAware, num_classes: int) -> None:
+        """Puts a linear head on `backbone`."""
+        super().__init__()
+        self.backbone = backbone
+        self.head = nn.Linear(backbone.embed_dim, num_classes)
+        nn.init.trunc_normal_(self.head.weight, std=0.02)
+        nn.init.zeros_(self.head.bias)
+
+    def forward(
+        self,
+        frames: UInt8[Tensor, "batch 3 frames height width"],
+        pose_map: Bool[Tensor, "batch frames patches"] | None = None,
+    ) -> tuple[Float[Tensor, "batch classes"], PoseAwareOutput]:
+        """Classifies clips.
+
+        Args:
+            frames: RGB.
+            pose_map: P2D, which only PAAB needs.
+
+        Returns:
+            Logits, and the backbone's whole output, whose `embedding` is the clip's feature.
+        """
+        output = self.backbone((frames / 255 - MEAN) / STD, pose_map)
+        return self.head(output.embedding), output
+
+
+def build_classifier(
+    config: ActionConfig, frames: int, num_keypoints: int, num_classes: int
+) -> ClipClassifier:
+    """The model of a run; the seed decides its weights, the backbone's alike for all methods.
+
+    Args:
+        config: The run's options.
+        frames: Frames of a clip.
+        num_keypoints: Keypoints of the data set's skeleton.
+        num_classes: Classes to tell apart.
+
+    Raises:
+        ValueError: Options of the model that do not fit each other.
+    """
+    torch.manual_seed(config.seed)
+    options = config.backbone
+    backbone = TimeSformer(
+        image_size=options.image_size,
+        patch_size=options.patch_size,
+        frames=frames,
+        embed_dim=options.dim,
+        depth=options.depth,
+        num_heads=options.heads,
+        drop_path=options.drop_path,
+        attention_type=options.attention,
+        checkpointing=options.checkpointing,
+    )
+    model = PoseAware(
+        backbone,
+        config.paab if config.uses_paab else None,
+        config.paat if config.uses_paat else None,
+        num_keypoints,
+        options.readout,
+    )
+    return ClipClassifier(model, num_classes)

@@ -1,0 +1,165 @@
+"""Action recognition as a task of the training loop: model, batches, losses, validation."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from jaxtyping import Bool, Float, Int
+from torch import Tensor, nn
+from torch.utils.data import DataLoader, Subset
+from tqdm import tqdm
+
+from action.clips import (
+    ActionData,
+    TestingClips,
+    TrainingClips,
+    open_data,
+    sample_config,
+    usable,
+)
+from action.config import ActionConfig
+from action.metrics import recognition_metrics
+from action.model import build_classifier
+from align.data import reading_processes
+from align.paat import mean_pose_loss
+from align.pose import pose_map_3d
+from datasets.formats.base import ClipInfo
+
+
+class ClipRecognizer:
+    """A run's model, and how clips and pose maps get into it."""
+
+    def __init__(self, config: ActionConfig, data: ActionData) -> None:
+        """Builds the model.
+
+        Raises:
+            ValueError: When options of the model do not fit each other.
+        """
+        self.config, self.data = config, data
+        self.sample = sample_config(config, data.clip_set)
+        self.model = build_classifier(
+            config, self.sample.frames, len(data.clip_set.skeleton), len(data.classes)
+        )
+
+    def pose_map(
+        self, batch: Mapping[str, Tensor], seed: int
+    ) -> Bool[Tensor, "batch frames patches keypoints"]:
+        """P3D maps of a batch's keypoints; a frame without a pose has an empty map."""
+        size, options = self.sample.size, self.config.pose_map
+        generator = torch.Generator(batch["frames"].device).manual_seed(seed)
+        return pose_map_3d(
+            batch["keypoints"],
+            (size, size),
+            self.config.backbone.patch_size,
+            batch["visible"],
+            noise=options.noise,
+            random=options.random,
+            dilation=options.dilation,
+            generator=generator,
+        )
+
+    @torch.no_grad()
+    def recognize(
+        self, clips: Sequence[ClipInfo], num_clips: int = 1, progress: str | None = None
+    ) -> tuple[Float[np.ndarray, "clips samples classes"], Float[np.ndarray, "clips dim"]]:
+        """Logits of every sample of every clip, and each clip's feature, the mean of its samples'.
+
+        The model is used in the mode it is in; evaluation mode is the caller's to set.
+
+        Args:
+            clips: The clips.
+            num_clips: Samples of each, spread over its time.
+            progress: What to write before a progress bar; None draws none.
+        """
+        device = next(self.model.parameters()).device
+        loader = DataLoader(
+            TestingClips(clips, self.sample, num_clips),
+            batch_size=self.config.batch.clips,
+            num_workers=reading_processes(self.config.workers),
+        )
+        logits, features = [], []
+        for batch in tqdm(loader, progress, unit="batch", disable=progress is None, leave=False):
+            batch = {name: value.to(device) for name, value in batch.items()}
+            pose_map = None
+            if self.config.uses_paab:
+                pose_map = self.pose_map(batch, self.config.seed).any(-1)
+            scores, output = self.model(batch["frames"], pose_map)
+            logits.append(scores.float().cpu().numpy())
+            features.append(output.embedding.float().cpu().numpy())
+        scores = np.concatenate(logits)
+        features = np.concatenate(features)
+        return (
+            scores.reshape(len(clips), num_clips, -1),
+            features.reshape(len(clips), num_clips, -1).mean(axis=1),
+        )
+
+
+class ActionTask:
+    """Trains a classifier of clips with cross-entropy, and PAAT's loss where there is PAAT."""
+
+    metric = "class_error"
+
+    def __init__(self, config: ActionConfig) -> None:
+        """Opens the data and builds the model.
+
+        Raises:
+            DataError: Before anything is trained, when too many clips cannot be used.
+        """
+        self.config = config
+        data = open_data(config)
+        self.train = usable(data.parts["train"], config)
+        self.valid = usable(data.parts["valid"], config)
+        self.recognizer = ClipRecognizer(config, data)
+        self.steps_per_epoch = max(1, round(len(self.train) / config.batch.clips))
+
+    @property
+    def model(self) -> nn.Module:
+        """The classifier."""
+        return self.recognizer.model
+
+    def loader(self, start_step: int, stop_step: int) -> DataLoader:
+        """Batches of the steps start_step … stop_step - 1."""
+        clips = self.config.batch.clips
+        samples = TrainingClips(
+            self.train, self.recognizer.sample, stop_step * clips, self.config.seed
+        )
+        return DataLoader(
+            Subset(samples, range(start_step * clips, stop_step * clips)),
+            batch_size=clips,
+            num_workers=reading_processes(self.config.workers),
+            pin_memory=torch.cuda.is_available(),
+        )
+
+    def loss(
+        self, model: nn.Module, batch: Mapping[str, Tensor], step: int
+    ) -> tuple[Float[Tensor, ""], dict[str, Tensor]]:
+        """Cross-entropy plus, with its weight, PAAT's loss (paper Eq. 8)."""
+        config = self.config
+        pose_map = None
+        if config.uses_paab or config.uses_paat:
+            pose_map = self.recognizer.pose_map(batch, config.seed + step)
+        attended = pose_map.any(-1) if pose_map is not None and config.uses_paab else None
+        logits, output = model(batch["frames"], attended)
+        total = recognition = F.cross_entropy(logits.float(), batch["label"])
+        logs = {"recognition": recognition, "accuracy": _accuracy(logits, batch["label"])}
+        if config.uses_paat and pose_map is not None:
+            paat = mean_pose_loss(output.pose_logits, pose_map, config.paat_loss.reduction)
+            total = total + config.paat_loss.weight * paat
+            logs["paat"] = paat
+        return total, logs
+
+    def validate(self) -> Mapping[str, float]:
+        """Metrics on the validation clips, one sample each."""
+        logits, _ = self.recognizer.recognize(self.valid)
+        labels = np.array([clip.label for clip in self.valid])
+        metrics = recognition_metrics(logits[:, 0], labels)
+        return metrics | {"class_error": 1 - metrics["mean_class_accuracy"]}
+
+
+def _accuracy(
+    logits: Float[Tensor, "batch classes"], labels: Int[Tensor, " batch"]
+) -> Float[Tensor, ""]:
+    return (logits.argmax(dim=1) == labels).float().mean()

@@ -1,0 +1,99 @@
+"""Trains a method to recognise actions in clips.
+
+python -m action.train --data mocap --protocol CVS3 --method paab
+python -m action.train --data smarthome --root /data/smarthome --recipe paper --method paat
+python -m action.train --resume runs/paab_mocap_CVS3_20260101-120000
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+from action.config import ActionConfig, action_recipe
+from action.task import ActionTask
+from align.allocator import keep_freed_memory
+from align.checkpoint import CheckpointError
+from align.cli import parse_recipe, set_up_logging, user_errors
+from align.engine import Trainer
+from align.stored_config import CONFIG_NAME
+from align.train import fit
+from datasets.errors import DataError
+
+
+def resolve(config: ActionConfig) -> ActionConfig:
+    """Names the run's folder where the user left it open."""
+    if config.out is not None:
+        return config
+    parts = [config.method.replace("+", "_"), config.data]
+    parts += [config.protocol] if config.protocol else []
+    return replace(config, out=Path("runs", "_".join([*parts, time.strftime("%Y%m%d-%H%M%S")])))
+
+
+def make_trainer(config: ActionConfig, progress: bool = True) -> Trainer:
+    """Opens the data, builds the model and claims the run's folder.
+
+    Args:
+        config: With `out` set, see `resolve`.
+        progress: Whether to draw a progress bar.
+
+    Raises:
+        DataError: When the data cannot be used, or the folder holds another run.
+        ValueError: When options do not fit each other.
+    """
+    if config.out is None:
+        raise ValueError("a run needs `out`; `resolve` fills it in.")
+    if (config.out / CONFIG_NAME).exists() and ActionConfig.load(config.out) != config:
+        raise DataError(
+            f"{config.out} holds a run with other options. Choose another --out, or go on with "
+            f"that run: python -m action.train --resume {config.out}"
+        )
+    keep_freed_memory()
+    task = ActionTask(config)
+    config.save(config.out)
+    return Trainer(
+        task,
+        config.out,
+        config.optim,
+        epochs=config.epochs,
+        seed=config.seed,
+        validate_every=config.validate_every,
+        precision=config.precision,
+        progress=progress,
+    )
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """The command line."""
+    set_up_logging()
+    arguments = sys.argv[1:] if arguments is None else arguments
+    defaults = action_recipe(parse_recipe(arguments))
+
+    def run(
+        config: Annotated[ActionConfig, tyro.conf.arg(name="")] = defaults,
+        resume: Path | None = None,
+    ) -> None:
+        """Trains a method to recognise actions in clips.
+
+        Args:
+            config: All that the run depends on.
+            resume: Go on with the run in this folder; all other options come from there.
+        """
+        with user_errors(DataError, CheckpointError, ValueError):
+            if resume is not None:
+                config = replace(ActionConfig.load(resume), out=resume)
+            config = resolve(config)
+            trainer = make_trainer(config)
+        fit(trainer, config.out, "action")
+
+    tyro.cli(run, args=arguments, prog="python -m action.train")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,62 @@
+"""Configurations as JSON in a run's folder, read back only where every option is known."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import TypeAdapter
+
+from datasets.atomic import atomic_path
+from datasets.errors import DataError
+
+CONFIG_NAME = "config.json"
+Config = TypeVar("Config")
+
+_TRAIN_AGAIN = "Train again, or mend the file."
+
+
+def save_config(config: object, folder: Path) -> None:
+    """Writes a dataclass as `config.json` into a run's folder."""
+    with atomic_path(folder / CONFIG_NAME) as temporary:
+        temporary.write_bytes(TypeAdapter(type(config)).dump_json(config, indent=2) + b"\n")
+
+
+def load_config(kind: type[Config], folder: Path, command: str) -> Config:
+    """Reads the `config.json` of a run.
+
+    Args:
+        kind: The dataclass that was saved.
+        folder: The run's folder.
+        command: What makes such runs, for the message.
+
+    Raises:
+        DataError: When the folder is no run, or of a version with other options.
+    """
+    path = folder / CONFIG_NAME
+    if not path.exists():
+        raise DataError(f"{path} does not exist: {folder} is no run of `{command}`.")
+    adapter = TypeAdapter(kind)
+    try:
+        stored = json.loads(path.read_bytes())
+        config = adapter.validate_python(stored)
+    except ValueError as error:  # of JSON's and pydantic's
+        raise DataError(f"{path} cannot be read: {error}. {_TRAIN_AGAIN}") from None
+    # A name that is not known would be passed over, one that is missing get a default.
+    if odd := _names(stored) ^ _names(adapter.dump_python(config, mode="json")):
+        raise DataError(
+            f"{path} does not fit this version's options, see {', '.join(sorted(odd))}. "
+            f"{_TRAIN_AGAIN}"
+        )
+    return config
+
+
+def _names(options: Mapping[str, Any], section: str = "") -> set[str]:
+    """The names of all options, as on the command line."""
+    names: set[str] = set()
+    for name, value in options.items():
+        inner = _names(value, f"{section}{name}.") if isinstance(value, dict) else set()
+        names |= inner or {section + name}
+    return names

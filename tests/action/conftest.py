@@ -1,0 +1,46 @@
+"""A tiny data set in NTU's layout: a square that moves right or down, or stands still, with its pose."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from datasets.clips import get_format
+from datasets.mocap import MocapMeta
+from datasets.video import write_video
+
+SIZE, FRAMES, SIDE = 96, 36, 20
+DIRECTIONS = {1: (1.0, 0.0), 2: (0.0, 0.0), 3: (0.0, 1.0)}
+SUBJECTS = (1, 2, 3, 4, 5, 6)  # of these, NTU's CS trains on 1, 2, 4 and 5
+
+
+def write_clip(root: Path, subject: int, action: int, replication: int) -> None:
+    fmt = get_format("ntu")
+    clip = fmt.identify(Path(f"S001C001P{subject:03}R{replication:03}A{action:03}_rgb.avi"))
+    assert clip is not None
+    rng = np.random.default_rng([subject, action, replication])
+    time = np.linspace(-1, 1, FRAMES)[:, None]
+    centres = SIZE / 2 + 26 * time * np.array(DIRECTIONS[action]) + rng.uniform(-4, 4, 2)
+    frames = np.full((FRAMES, SIZE, SIZE, 3), 40 + 10 * subject, np.uint8)
+    for frame, (x, y) in zip(frames, centres.round().astype(int), strict=True):
+        frame[y - SIDE // 2 : y + SIDE // 2, x - SIDE // 2 : x + SIDE // 2] = (220, 180, 90)
+    offsets = rng.uniform(-SIDE / 2, SIDE / 2, (len(fmt.skeleton), 2))
+    video, skeleton = root / fmt.video_name(clip), root / fmt.skeleton_name(clip)
+    for path in (video, skeleton):
+        path.parent.mkdir(parents=True, exist_ok=True)
+    write_video(video, frames, 30)
+    fmt.write_keypoints(skeleton, (centres[:, None] + offsets).astype(np.float32), SIZE)
+
+
+@pytest.fixture(scope="session")
+def squares(tmp_path_factory) -> Path:
+    """36 clips of 3 actions by 6 subjects, as `--data mocap`."""
+    root = tmp_path_factory.mktemp("squares")
+    for subject in SUBJECTS:
+        for action in DIRECTIONS:
+            for replication in (1, 2):
+                write_clip(root, subject, action, replication)
+    MocapMeta("ntu", ("right", "still", "down"), "tests").save(root)
+    return root

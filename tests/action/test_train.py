@@ -1,0 +1,140 @@
+"""Training, evaluation and resume of action recognition."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from action.clips import hold_out, open_data
+from action.config import ActionConfig, ClipBatchConfig, TimeSformerConfig
+from action.evaluate import ensembled, evaluate, evaluation_path
+from action.metrics import class_recall, confusion, recognition_metrics
+from action.task import ActionTask
+from action.train import make_trainer
+from align.checkpoint import CheckpointError
+from align.engine import OptimConfig, learning_rate_factor
+from datasets.errors import DataError
+
+TINY = TimeSformerConfig(image_size=32, patch_size=8, frames=4, stride=8, dim=32, depth=2, heads=2)
+
+
+def config_for(root, out, method="baseline", **options) -> ActionConfig:
+    # Mirrored, a square that moves right would be one that moves left.
+    defaults = dict(
+        backbone=TINY,
+        batch=ClipBatchConfig(clips=8, flip=0, person=False),
+        optim=OptimConfig(lr=3e-3),
+        epochs=2,
+        valid_share=0.2,
+    )
+    return ActionConfig(method=method, root=root, out=out, **(defaults | options))
+
+
+@pytest.mark.parametrize("method", ["baseline", "paab", "paat", "paab+paat"])
+def test_every_method_trains_and_is_evaluated(squares, tmp_path, method):
+    run = tmp_path / "run"
+    make_trainer(config_for(squares, run, method), progress=False).fit()
+    result = evaluate(run, progress=False, num_clips=2)
+    assert len(result.clips) == 12
+    assert set(result.recall) == {"right", "still", "down"}
+    assert evaluation_path(run, "CS", "test").with_suffix(".png").stat().st_size > 1000
+
+
+@pytest.mark.slow
+def test_a_small_model_learns_how_a_square_moves(squares, tmp_path):
+    run = tmp_path / "run"
+    make_trainer(config_for(squares, run, "paat", epochs=40, optim=OptimConfig(lr=3e-3)), progress=False).fit()
+    assert evaluate(run, checkpoint="last", progress=False).metrics["top1"] > 0.6
+
+
+def test_a_stopped_run_goes_on_as_if_it_had_not_stopped(squares, tmp_path):
+    whole, stopped = tmp_path / "whole", tmp_path / "stopped"
+    make_trainer(config_for(squares, whole, "paab+paat", epochs=3), progress=False).fit()
+    trainer = make_trainer(config_for(squares, stopped, "paab+paat", epochs=3), progress=False)
+    trainer.epochs = 1
+    trainer.fit()
+    make_trainer(config_for(squares, stopped, "paab+paat", epochs=3), progress=False).fit()
+    last = [run / "checkpoints" / "last.safetensors" for run in (whole, stopped)]
+    assert last[0].read_bytes() == last[1].read_bytes()
+
+
+def test_accumulated_parts_give_the_gradient_of_the_whole_batch(squares, tmp_path):
+    losses = {}
+    for parts in (1, 4):
+        optim = OptimConfig(name="sgd", lr=0.01, accumulate=parts)
+        run = tmp_path / str(parts)
+        trainer = make_trainer(config_for(squares, run, optim=optim, epochs=1), progress=False)
+        trainer.fit()
+        losses[parts] = torch.cat([p.detach().flatten() for p in trainer.model.parameters()])
+    assert torch.allclose(losses[1], losses[4], atol=1e-6)
+
+
+def test_paat_leaves_no_trace_at_inference(squares, tmp_path):
+    plain = ActionTask(config_for(squares, tmp_path / "a")).model.eval()
+    with_paat = ActionTask(config_for(squares, tmp_path / "b", "paat")).model.eval()
+    with_paat.load_state_dict(plain.state_dict(), strict=False)
+    clips = torch.randint(0, 256, (2, 3, 4, 32, 32), dtype=torch.uint8)
+    assert torch.equal(plain(clips)[0], with_paat(clips)[0])
+
+
+def test_checkpointing_changes_no_gradient(squares, tmp_path):
+    gradients = []
+    for checkpointing in (False, True):
+        backbone = replace(TINY, checkpointing=checkpointing)
+        config = config_for(squares, tmp_path / "run", "paab+paat", backbone=backbone)
+        task = ActionTask(config)
+        batch = next(iter(task.loader(0, 1)))
+        task.model.train()
+        task.loss(task.model, batch, 0)[0].backward()
+        gradients.append([p.grad for p in task.model.parameters() if p.grad is not None])
+    for a, b in zip(*gradients, strict=True):
+        assert torch.allclose(a, b, atol=1e-6)
+
+
+def test_validation_subjects_are_never_trained_on(squares):
+    parts = open_data(ActionConfig(root=squares, valid_share=0.2)).parts
+    subjects = {name: {clip.subject for clip in clips} for name, clips in parts.items()}
+    assert subjects["test"] == {3, 6}
+    assert len(subjects["valid"]) == 1
+    assert subjects["train"] | subjects["valid"] == {1, 2, 4, 5}
+    assert not subjects["train"] & subjects["valid"]
+
+
+def test_one_subject_alone_cannot_be_split(squares):
+    clips = [c for c in open_data(ActionConfig(root=squares)).parts["train"] if c.subject == 1]
+    with pytest.raises(DataError, match="subject 1"):
+        hold_out(clips, 0.1)
+
+
+def test_a_run_of_another_shape_is_refused(squares, tmp_path):
+    run = tmp_path / "run"
+    make_trainer(config_for(squares, run, epochs=1), progress=False).fit()
+    other = config_for(squares, run, epochs=1, backbone=replace(TINY, dim=64))
+    with pytest.raises(DataError, match="other options"):
+        make_trainer(other)
+    other.save(run)
+    with pytest.raises(CheckpointError, match="best.safetensors"):
+        evaluate(run, progress=False)
+
+
+def test_the_published_schedule_drops_at_epochs_11_and_14_of_15():
+    optim = OptimConfig(schedule="steps", warmup=0)
+    factors = [learning_rate_factor(epoch * 10, 150, optim) for epoch in (0, 10, 11, 13, 14)]
+    assert np.allclose(factors, [1, 1, 0.1, 0.1, 0.01])
+
+
+def test_metrics_of_known_answers():
+    scores = np.eye(7)[[0, 0, 1, 2]]
+    labels = np.array([0, 1, 1, 2])
+    metrics = recognition_metrics(scores, labels)
+    assert metrics["top1"] == 0.75
+    assert metrics["mean_class_accuracy"] == pytest.approx((1 + 0.5 + 1) / 3)
+    assert confusion(scores, labels)[1].tolist() == [1, 1, 0, 0, 0, 0, 0]
+    assert np.isnan(class_recall(confusion(scores, labels))[3:]).all()
+
+
+def test_ensembles_by_mean_probability_or_by_the_published_maximum():
+    logits = np.array([[[4.0, 0.0], [0.0, 3.0], [0.0, 3.0]]])
+    assert ensembled(logits, "max").argmax() == 0
+    assert ensembled(logits, "mean").argmax() == 1
