@@ -15,8 +15,8 @@ from sims.visibility import MAX_DEPTH_IN_LINK
 
 # Metres from the camera between which something is drawn.
 NEAR, FAR = 0.01, 10.0
-# TinyRenderer takes a pixel's colour at its corner, OpenGL in its middle. A principal point moved by
-# this many pixels makes its pictures agree with `Camera.project` (measured on the masks of spheres).
+# TinyRenderer takes a pixel's colour at its corner, OpenGL in its middle. A principal point moved
+# by this many pixels makes its pictures agree with `Camera.project`, measured on masks of spheres.
 TINY_SHIFT = (-0.5, 0.5)
 LINK_SHIFT = 24
 # What lies behind everything.
