@@ -21,32 +21,22 @@ what a failed share has left out, and writes the index; until then the data set 
 
 from __future__ import annotations
 
-import errno
 import logging
-import sys
 from dataclasses import replace
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import numpy as np
 import tyro
-from tqdm import tqdm
-from tqdm.contrib.logging import logging_redirect_tqdm
 
 from datasets.checks import open_episode
-from datasets.episodes import EPISODE_FOLDER, EpisodeWriter
-from datasets.errors import DataError
-from datasets.meta import DatasetMeta, short_name
+from datasets.episodes import EpisodeWriter
+from datasets.meta import DatasetMeta
 from datasets.skeletons import SKELETONS
 from sims.config import GenerateConfig
-from sims.errors import SimulatorError, UnknownNameError
-from sims.pool import make_episodes
+from sims.production import ending_in_words, make_missing, progress, talk, versions
 from sims.registry import make, require_known
-from sims.resume import whole_episodes
 from sims.rollout import attempt_of
-from sims.worker import MAX_ATTEMPTS, Job
-
-PACKAGES = ("posealign", "robosuite", "mujoco", "pybullet", "numpy", "h5py")
+from sims.worker import MAX_ATTEMPTS, Generation
 
 log = logging.getLogger("sims.generate")  # __name__ is __main__ where this is the command
 
@@ -65,22 +55,12 @@ def describe(config: GenerateConfig) -> DatasetMeta:
             phases=list(env.phases),
             control_hz=env.control_hz,
             env_args=env.env_args(),
-            versions=_versions(),
+            versions=versions(),
             command=config.command,
             preset=config.preset or "",
         )
     finally:
         env.close()
-
-
-def _versions() -> dict[str, str]:
-    found = {}
-    for package in PACKAGES:
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            continue  # not part of this environment's simulator
-    return found
 
 
 def generate(config: GenerateConfig) -> Path | None:
@@ -100,26 +80,8 @@ def generate(config: GenerateConfig) -> Path | None:
     _say_what_the_preset_comes_to(config)
     meta = describe(config)
     root = config.root.absolute()  # the workers of a cluster may be elsewhere
-    writer = EpisodeWriter(root, meta)
-    writer.remove_leftovers()
-    done = whole_episodes(writer, config.share, config.seed)
-    todo = sorted(set(config.share) - done)
-    if done and todo:
-        log.info(
-            "%d of %d episodes are on disk. Making those that are missing: %s.",
-            len(done),
-            len(config.share),
-            in_words(todo),
-        )
-    with tqdm(
-        total=len(config.share),
-        initial=len(done),
-        unit="episode",
-        desc=short_name(config.env),
-        smoothing=0.05,
-    ) as bar:
-        make_episodes(Job(root, meta, config.seed), todo, config.workers, config.cluster, bar)
-    writer.remove_leftovers()
+    job = Generation(root, meta, config.seed)
+    writer = make_missing(job, config.share, config.workers, config.cluster)
     if config.shard is not None:
         return None
     # Of runs that added to one data set, the last one's command makes all of it.
@@ -145,18 +107,6 @@ def _say_what_the_preset_comes_to(config: GenerateConfig) -> None:
         if fewer
         else "",
     )
-
-
-def in_words(numbers: list[int], most: int = 8) -> str:
-    """Sorted numbers as runs, such as `0, 4-7, 9`; of many runs, the first ones."""
-    runs: list[list[int]] = []
-    for number in numbers:
-        if runs and number == runs[-1][-1] + 1:
-            runs[-1][1:] = [number]
-        else:
-            runs.append([number])
-    rest = f" and {len(runs) - most} runs more" if len(runs) > most else ""
-    return ", ".join("-".join(map(str, run)) for run in runs[:most]) + rest
 
 
 def summarize(config: GenerateConfig) -> str:
@@ -185,30 +135,15 @@ def summarize(config: GenerateConfig) -> str:
 
 
 def _progress(config: GenerateConfig) -> str:
-    names = {f"{index:06d}" for index in range(config.num_episodes)}
-    found = names & {path.stem for path in (config.root / EPISODE_FOLDER).glob("*.hdf5")}
-    return f"{len(found)} of {len(names)} episodes are on disk."
+    return progress(config.root, range(config.num_episodes))
 
 
 def main() -> None:
     """Command line."""
-    logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
-    logging.getLogger("sims").setLevel(logging.INFO)
+    talk()
     config = tyro.cli(GenerateConfig, prog="python -m sims.generate")
-    try:
-        with logging_redirect_tqdm():
-            generate(config)
-    except KeyboardInterrupt:
-        sys.exit(f"\nStopped. {_progress(config)} The same command goes on where it stopped.")
-    except (DataError, SimulatorError, UnknownNameError, ValueError) as error:
-        sys.exit(f"error: {error}")
-    except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
-            raise
-        sys.exit(
-            f"error: the disk of {config.root} is full ({error.strerror}). {_progress(config)} "
-            "Free space, then the same command goes on where it stopped."
-        )
+    with ending_in_words(config.root, lambda: _progress(config)):
+        generate(config)
     print(summarize(config))
 
 

@@ -17,7 +17,7 @@ from datasets.episodes import EpisodeWriter
 from sims.config import Cluster
 from sims.errors import SimulatorError
 from sims.ray_cluster import RayCluster
-from sims.worker import Job, begin_worker, make_episode
+from sims.worker import Job, begin_worker
 
 log = logging.getLogger(__name__)
 
@@ -66,14 +66,14 @@ def make_episodes(
 
     Raises:
         SimulatorError: When workers die of one episode again and again, when a machine of the
-            cluster writes elsewhere, and what `make_episode` raises.
+            cluster writes elsewhere, and what the job raises.
     """
     if not todo:
         return
     place = LocalProcesses() if cluster == "local" else RayCluster()
     if cluster == "local" and min(place.fit(workers), len(todo)) == 1:
         for index in todo:
-            make_episode(job, index)
+            job.make(index)
             bar.update()
         return
     writer = EpisodeWriter(job.root, job.meta)
@@ -122,7 +122,11 @@ def _calls(job: Job, batch: list[int], started: set[int]) -> Iterator[Any]:
     # joblib asks for the next call when a worker is free, so what was asked for is under way.
     for index in batch:
         started.add(index)
-        yield joblib.delayed(make_episode)(job, index)
+        yield joblib.delayed(_make)(job, index)
+
+
+def _make(job: Job, index: int) -> None:
+    job.make(index)
 
 
 @dataclass

@@ -12,13 +12,12 @@ from datasets.checks import GENERATE_AGAIN, check_episode, open_episode
 from datasets.episodes import EpisodeWriter
 from datasets.errors import DataError
 from datasets.seal import require_intact
-from sims.rollout import attempt_of
-from sims.worker import MAX_ATTEMPTS
+from sims.worker import Job
 
 log = logging.getLogger(__name__)
 
 
-def whole_episodes(writer: EpisodeWriter, indices: Iterable[int], base_seed: int) -> set[int]:
+def whole_episodes(writer: EpisodeWriter, indices: Iterable[int], job: Job) -> set[int]:
     """Those of the episodes that are on disk and whole; what is damaged is named and removed.
 
     Raises:
@@ -40,7 +39,7 @@ def whole_episodes(writer: EpisodeWriter, indices: Iterable[int], base_seed: int
             continue
         if sealed:
             _require_fit(writer, path)
-        _require_seed(path, index, base_seed)
+        _require_member(path, index, job)
         whole.add(index)
     return whole
 
@@ -50,11 +49,11 @@ def _require_fit(writer: EpisodeWriter, path: Path) -> None:
     check_episode(path, meta.views, meta.image_size, len(meta.get_skeleton()))
 
 
-def _require_seed(path: Path, index: int, base_seed: int) -> None:
+def _require_member(path: Path, index: int, job: Job) -> None:
     with open_episode(path) as file:
-        seed = int(file.attrs["seed"])
-    if attempt_of(base_seed, index, seed, MAX_ATTEMPTS) is None:
+        reason = job.stranger(index, file)
+    if reason is not None:
         raise DataError(
-            f"{path} is whole, but no episode {index} of this data set: its seed is {seed}. "
+            f"{path} is whole, but no episode {index} of this data set: {reason}. "
             "Move it elsewhere, and run the same command again."
         )

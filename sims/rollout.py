@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
+from jaxtyping import Int
 
 from datasets.episodes import Episode
 from sims.env import MultiViewEnv
@@ -20,6 +23,60 @@ def attempt_of(base_seed: int, index: int, seed: int, limit: int) -> int | None:
     return next((a for a in range(limit) if episode_seed(base_seed, index, a) == seed), None)
 
 
+class Recording:
+    """What each time step of one episode shows, from every view."""
+
+    def __init__(self, env: MultiViewEnv) -> None:
+        """Begins a recording of the env's present episode."""
+        self._env = env
+        self._intrinsics = {view: camera.intrinsics for view, camera in env.cameras().items()}
+        self._frames: dict[str, dict[str, list[np.ndarray]]] = {
+            part: {view: [] for view in env.views}
+            for part in ("images", "keypoints", "visible", "extrinsics")
+        }
+        self._steps: dict[str, list[np.ndarray]] = defaultdict(list)
+        self._observations: dict[str, list[np.ndarray]] = defaultdict(list)
+
+    def look(self, observation: Mapping[str, np.ndarray]) -> None:
+        """Adds the present state, and what the actor observes of it, as the next time step."""
+        env, frames = self._env, self._frames
+        keypoints, images, visible = env.keypoints(), env.render_views(), env.visible()
+        for view, camera in env.cameras().items():
+            frames["images"][view].append(images[view])
+            frames["keypoints"][view].append(camera.project(keypoints)[0].astype(np.float32))
+            frames["visible"][view].append(visible[view])
+            frames["extrinsics"][view].append(camera.world_to_camera)
+        for name, value in observation.items():
+            self._observations[name].append(value)
+        self._steps["keypoints_world"].append(keypoints)
+        self._steps["states"].append(env.state())
+
+    def episode(self, phases: Sequence[int], **told: Any) -> Episode:
+        """The episode of all steps so far.
+
+        Args:
+            phases: The phase of each step.
+            **told: What recording does not see: actions, rewards, seed and the like.
+        """
+        frames = self._frames
+        return Episode(
+            images={view: np.stack(value) for view, value in frames["images"].items()},
+            keypoints={view: np.stack(value) for view, value in frames["keypoints"].items()},
+            visible={view: np.stack(value) for view, value in frames["visible"].items()},
+            intrinsics=self._intrinsics,
+            world_to_camera={
+                view: _fixed_or_moving(np.stack(value))
+                for view, value in frames["extrinsics"].items()
+            },
+            keypoints_world=np.stack(self._steps["keypoints_world"]),
+            states=np.stack(self._steps["states"]),
+            phases=np.array(phases, np.uint8),
+            observations={name: np.stack(value) for name, value in self._observations.items()},
+            model_file=self._env.model_file(),
+            **told,
+        )
+
+
 def record(env: MultiViewEnv, seed: int) -> Episode | None:
     """Lets the expert act once and records what it does.
 
@@ -30,53 +87,33 @@ def record(env: MultiViewEnv, seed: int) -> Episode | None:
         The episode, or None when the expert failed by the environment's own rule.
     """
     observation, info = env.reset(seed=seed)
-    frames: dict[str, dict[str, list[np.ndarray]]] = {
-        part: {view: [] for view in env.views}
-        for part in ("images", "keypoints", "visible", "extrinsics")
-    }
-    steps: dict[str, list] = defaultdict(list)
-    observations: dict[str, list[np.ndarray]] = {name: [] for name in observation}
-    intrinsics = {view: camera.intrinsics for view, camera in env.cameras().items()}
+    recording = Recording(env)
+    actions, phases, rewards = [], [], []
     for step in env.expert(np.random.default_rng([seed, 1])):
-        keypoints, images, visible = env.keypoints(), env.render_views(), env.visible()
-        for view, camera in env.cameras().items():
-            frames["images"][view].append(images[view])
-            frames["keypoints"][view].append(camera.project(keypoints)[0].astype(np.float32))
-            frames["visible"][view].append(visible[view])
-            frames["extrinsics"][view].append(camera.world_to_camera)
-        for name, value in observation.items():
-            observations[name].append(value)
-        steps["keypoints_world"].append(keypoints)
-        steps["states"].append(env.state())
+        recording.look(observation)
         observation, reward, terminated, truncated, info = env.step(step.action)
-        steps["actions"].append(step.action)
-        steps["phases"].append(step.phase)
-        steps["rewards"].append(reward)
+        actions.append(step.action)
+        phases.append(step.phase)
+        rewards.append(reward)
         if terminated or truncated:
             break
     if not info["success"]:
         return None
-    dones = np.zeros(len(steps["actions"]), np.int64)
-    dones[-1] = 1
-    return Episode(
-        images={view: np.stack(value) for view, value in frames["images"].items()},
-        keypoints={view: np.stack(value) for view, value in frames["keypoints"].items()},
-        visible={view: np.stack(value) for view, value in frames["visible"].items()},
-        intrinsics=intrinsics,
-        world_to_camera={
-            view: _fixed_or_moving(np.stack(value)) for view, value in frames["extrinsics"].items()
-        },
-        keypoints_world=np.stack(steps["keypoints_world"]),
-        actions=np.stack(steps["actions"]),
-        states=np.stack(steps["states"]),
-        rewards=np.array(steps["rewards"]),
-        dones=dones,
-        phases=np.array(steps["phases"], np.uint8),
-        observations={name: np.stack(value) for name, value in observations.items()},
+    return recording.episode(
+        phases,
+        actions=np.stack(actions),
+        rewards=np.array(rewards),
+        dones=done_at_end(len(actions)),
         seed=seed,
         success=True,
-        model_file=env.model_file(),
     )
+
+
+def done_at_end(steps: int) -> Int[np.ndarray, " time"]:
+    """1 at the last time step, 0 before."""
+    dones = np.zeros(steps, np.int64)
+    dones[-1] = 1
+    return dones
 
 
 def _fixed_or_moving(extrinsics: np.ndarray) -> np.ndarray:

@@ -9,21 +9,47 @@ import time
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import Protocol
+
+import h5py
 
 from datasets.episodes import EpisodeWriter
 from datasets.meta import DatasetMeta
 from sims.env import MultiViewEnv
 from sims.errors import SimulatorError
 from sims.registry import make
-from sims.rollout import episode_seed, record
+from sims.rollout import attempt_of, episode_seed, record
 
 # An expert succeeds nine times in ten, so this many failures in a row mean a fault.
 MAX_ATTEMPTS = 20
 
 
+class Job(Protocol):
+    """A data set in the making; it is sent to each worker.
+
+    Attributes:
+        root: Folder of the data set.
+        meta: What all of its episodes have in common.
+    """
+
+    @property
+    def root(self) -> Path: ...  # noqa: D102
+
+    @property
+    def meta(self) -> DatasetMeta: ...  # noqa: D102
+
+    def make(self, index: int) -> None:
+        """Makes and writes one episode; the same one whatever this process made before."""
+        ...
+
+    def stranger(self, index: int, file: h5py.File) -> str | None:
+        """Why a whole file under the name of an episode is another one; None when it is not."""
+        ...
+
+
 @dataclass(frozen=True)
-class Job:
-    """What a worker needs to know to make any episode of a data set.
+class Generation:
+    """A data set that an expert makes.
 
     Attributes:
         root: Folder of the data set.
@@ -35,9 +61,34 @@ class Job:
     meta: DatasetMeta
     seed: int
 
+    def make(self, index: int) -> None:
+        """Makes and writes one episode; the same one whatever this process made before.
+
+        Raises:
+            SimulatorError: When the expert fails `MAX_ATTEMPTS` times.
+        """
+        meta = self.meta
+        env = process_env(meta.env, len(meta.views) - 1, meta.image_size)
+        writer = EpisodeWriter(self.root, meta)
+        for attempt in range(MAX_ATTEMPTS):
+            episode = record(env, episode_seed(self.seed, index, attempt))
+            if episode is not None:
+                writer.write(index, episode)
+                return
+        raise SimulatorError(
+            f"The expert of {meta.env} failed {MAX_ATTEMPTS} times on episode {index}; "
+            "see `python -m sims.doctor`."
+        )
+
+    def stranger(self, index: int, file: h5py.File) -> str | None:
+        """Why a whole file under the name of an episode is another one; None when it is not."""
+        seed = int(file.attrs["seed"])
+        known = attempt_of(self.seed, index, seed, MAX_ATTEMPTS) is not None
+        return None if known else f"its seed is {seed}"
+
 
 @lru_cache(maxsize=1)
-def _process_env(env: str, third_person_views: int, size: int) -> MultiViewEnv:
+def process_env(env: str, third_person_views: int, size: int) -> MultiViewEnv:
     """The environment of this process, with its one graphics context."""
     # One worker per core: the software rasterizer's own threads would only contend.
     os.environ.setdefault("LP_NUM_THREADS", "0")
@@ -58,23 +109,3 @@ def begin_worker(parent: int) -> None:
         os._exit(1)  # what is being written has a temporary name still
 
     threading.Thread(target=watch, daemon=True).start()
-
-
-def make_episode(job: Job, index: int) -> None:
-    """Makes and writes one episode; the same one whatever this process made before.
-
-    Raises:
-        SimulatorError: When the expert fails `MAX_ATTEMPTS` times.
-    """
-    meta = job.meta
-    env = _process_env(meta.env, len(meta.views) - 1, meta.image_size)
-    writer = EpisodeWriter(job.root, meta)
-    for attempt in range(MAX_ATTEMPTS):
-        episode = record(env, episode_seed(job.seed, index, attempt))
-        if episode is not None:
-            writer.write(index, episode)
-            return
-    raise SimulatorError(
-        f"The expert of {meta.env} failed {MAX_ATTEMPTS} times on episode {index}; "
-        "see `python -m sims.doctor`."
-    )

@@ -32,7 +32,7 @@ from datasets.episodes import EpisodeDataset, EpisodeWriter  # noqa: E402
 from sims.config import GenerateConfig  # noqa: E402
 from sims.errors import SimulatorError  # noqa: E402
 from sims.generate import describe, generate  # noqa: E402
-from sims.worker import Job, make_episode  # noqa: E402
+from sims.worker import Generation  # noqa: E402
 
 
 @dataclass(frozen=True)
@@ -122,10 +122,10 @@ def memory(env: str, options: Options) -> str:
     begin = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
         config = GenerateConfig(env=env, size=options.size, out=Path(folder))
-        job = Job(config.root, describe(config), config.seed)
+        job = Generation(config.root, describe(config), config.seed)
         writer = EpisodeWriter(job.root, job.meta)
         for index in range(options.memory_episodes):
-            make_episode(job, index)
+            job.make(index)
             writer.path(index).unlink()
             resident.append(process.memory_info().rss / 1e6)
     half = len(resident) // 2

@@ -13,7 +13,8 @@ from datasets.meta import DatasetMeta
 from datasets.presets import PRESETS, Preset
 from sims.checker import check_multi_view_env
 from sims.config import GenerateConfig
-from sims.generate import generate, in_words, main, summarize
+from sims.generate import generate, main, summarize
+from sims.production import in_words
 from tests.sims.runs import TOY, contents
 from tests.sims.toy import ToyEnv
 

@@ -1,0 +1,124 @@
+"""Makes what is missing of a data set, and ends well when it is stopped or the disk is full."""
+
+from __future__ import annotations
+
+import errno
+import logging
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from tqdm import tqdm
+from tqdm.contrib.logging import logging_redirect_tqdm
+
+from datasets.episodes import EPISODE_FOLDER, EpisodeWriter
+from datasets.errors import DataError
+from datasets.meta import short_name
+from sims.config import Cluster
+from sims.errors import SimulatorError, UnknownNameError
+from sims.pool import make_episodes
+from sims.resume import whole_episodes
+from sims.worker import Job
+
+PACKAGES = ("posealign", "robosuite", "mujoco", "pybullet", "numpy", "h5py")
+
+log = logging.getLogger(__name__)
+
+
+def versions() -> dict[str, str]:
+    """Versions of the installed packages that a data set depends on."""
+    found = {}
+    for package in PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue  # not part of this environment's simulator
+    return found
+
+
+def make_missing(
+    job: Job, indices: Sequence[int], workers: int | None, cluster: Cluster = "local"
+) -> EpisodeWriter:
+    """Makes those of some episodes that are not on disk yet, side by side, with a progress bar.
+
+    Returns:
+        The data set's writer; the index is still to be written.
+
+    Raises:
+        DataError: When the folder holds episodes of another data set or made with other options.
+        SimulatorError: When the simulator or the graphics driver is missing, or workers are killed
+            again and again.
+        OSError: When the disk is full or cannot be written.
+    """
+    writer = EpisodeWriter(job.root, job.meta)
+    writer.remove_leftovers()
+    done = whole_episodes(writer, indices, job)
+    todo = sorted(set(indices) - done)
+    if done and todo:
+        log.info(
+            "%d of %d episodes are on disk. Making those that are missing: %s.",
+            len(done),
+            len(indices),
+            in_words(todo),
+        )
+    with tqdm(
+        total=len(indices),
+        initial=len(done),
+        unit="episode",
+        desc=short_name(job.meta.env),
+        smoothing=0.05,
+    ) as bar:
+        make_episodes(job, todo, workers, cluster, bar)
+    writer.remove_leftovers()
+    return writer
+
+
+def in_words(numbers: Sequence[int], most: int = 8) -> str:
+    """Sorted numbers as runs, such as `0, 4-7, 9`; of many runs, the first ones."""
+    runs: list[list[int]] = []
+    for number in numbers:
+        if runs and number == runs[-1][-1] + 1:
+            runs[-1][1:] = [number]
+        else:
+            runs.append([number])
+    rest = f" and {len(runs) - most} runs more" if len(runs) > most else ""
+    return ", ".join("-".join(map(str, run)) for run in runs[:most]) + rest
+
+
+def progress(root: Path, indices: Sequence[int]) -> str:
+    """How many of some episodes are on disk, in a sentence."""
+    names = {f"{index:06d}" for index in indices}
+    found = names & {path.stem for path in (root / EPISODE_FOLDER).glob("*.hdf5")}
+    return f"{len(found)} of {len(names)} episodes are on disk."
+
+
+def talk() -> None:
+    """Lets a command's messages be seen, on stderr."""
+    logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
+    logging.getLogger("sims").setLevel(logging.INFO)
+
+
+@contextmanager
+def ending_in_words(root: Path, how_far: Callable[[], str]) -> Iterator[None]:
+    """Ends the process with a message instead of a traceback where the user can act on it.
+
+    Args:
+        root: Folder of the data set.
+        how_far: Says how much of it is on disk; see `progress`.
+    """
+    try:
+        with logging_redirect_tqdm():
+            yield
+    except KeyboardInterrupt:
+        sys.exit(f"\nStopped. {how_far()} The same command goes on where it stopped.")
+    except (DataError, SimulatorError, UnknownNameError, ValueError) as error:
+        sys.exit(f"error: {error}")
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        sys.exit(
+            f"error: the disk of {root} is full ({error.strerror}). {how_far()} "
+            "Free space, then the same command goes on where it stopped."
+        )
