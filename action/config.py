@@ -103,7 +103,7 @@ class ActionConfig:
     paat_loss: PaatLossConfig = field(default_factory=PaatLossConfig)
     pose_map: PoseMapConfig = field(default_factory=PoseMapConfig)
     batch: ClipBatchConfig = field(default_factory=ClipBatchConfig)
-    optim: OptimConfig = field(default_factory=lambda: OptimConfig(lr=5e-4))
+    optim: OptimConfig = field(default_factory=OptimConfig)
 
     @property
     def uses_paab(self) -> bool:

@@ -41,7 +41,7 @@ class OptimConfig:
     """Optimizer and schedule."""
 
     name: Literal["adamw", "adam", "sgd"] = "adamw"
-    lr: float = 1e-3
+    lr: float = 5e-4
     """Peak learning rate."""
     weight_decay: float = 0.05
     """On matrices only: biases, norms and embeddings of single vectors are left alone."""

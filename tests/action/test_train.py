@@ -43,9 +43,10 @@ def test_every_method_trains_and_is_evaluated(squares, tmp_path, method):
 
 @pytest.mark.slow
 def test_a_small_model_learns_how_a_square_moves(squares, tmp_path):
-    run = tmp_path / "run"
-    make_trainer(config_for(squares, run, "paat", epochs=40, optim=OptimConfig(lr=3e-3)), progress=False).fit()
-    assert evaluate(run, checkpoint="last", progress=False).metrics["top1"] > 0.6
+    run, optim = tmp_path / "run", OptimConfig(lr=5e-3)
+    config = config_for(squares, run, "paab", epochs=50, optim=optim, validate_every=50)
+    make_trainer(config, progress=False).fit()
+    assert evaluate(run, checkpoint="last", progress=False).metrics["top1"] > 0.5  # chance: 1/3
 
 
 def test_a_stopped_run_goes_on_as_if_it_had_not_stopped(squares, tmp_path):
