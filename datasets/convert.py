@@ -220,7 +220,12 @@ def main() -> None:
         sys.exit(f"error: {error}")
     except KeyboardInterrupt:
         sys.exit(f"stopped; {config.out} was not written.")
-    print(f"{config.out}\nLook at it:  python -m datasets.info {config.out}")
+    look = (
+        f"rerun {config.out}/*.rrd"
+        if config.to == "rerun"
+        else f"python -m datasets.info {config.out}"
+    )
+    print(f"{config.out}\nLook at it:  {look}")
 
 
 if __name__ == "__main__":

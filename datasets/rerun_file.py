@@ -25,6 +25,7 @@ JPEG_QUALITY = 95
 # Metres from a camera's centre to where the 3-D view shows its picture.
 PICTURE_DISTANCE = 0.15
 _HIDDEN_ALPHA = 90
+_PARTS = ("keypoints", "bones")
 
 
 def write_rerun(out: Path, meta: DatasetMeta, episodes: Iterable[tuple[str, Episode]]) -> None:
@@ -62,7 +63,10 @@ def _blueprint(meta: DatasetMeta, episode: Episode) -> Any:
     pictures = [rrb.Spatial2DView(origin=_place(episode, v), name=v) for v in meta.views]
     left = [rrb.TextLogView(origin="phase", name="phases")]
     if episode.intrinsics:
-        left.insert(0, rrb.Spatial3DView(origin="world", name="world"))
+        # Keypoints outside a picture would stand far from it in the world.
+        flat = [f"{_place(episode, v)}/{part}" for v in meta.views for part in _PARTS]
+        contents = ["+ $origin/**", *(f"- /{path}/**" for path in flat)]
+        left.insert(0, rrb.Spatial3DView(origin="world", name="world", contents=contents))
     return rrb.Blueprint(
         rrb.Horizontal(rrb.Vertical(*left, row_shares=[4, 1][-len(left) :]), rrb.Grid(*pictures))
     )
@@ -127,16 +131,15 @@ def _body(
     bones = bones.reshape(-1, 2)
     bone_colours = colours[bones[:, 1]]
     bone_colours[:, 3] = alpha[bones].min(axis=1)
-    return {
-        "keypoints": points_of(
-            points[known],
-            radii=radius,
-            colors=colours[known],
-            labels=names[known].tolist(),
-            show_labels=False,
-        ),
-        "bones": strips_of(points[bones], radii=radius / 2, colors=bone_colours),
-    }
+    dots = points_of(
+        points[known],
+        radii=radius,
+        colors=colours[known],
+        labels=names[known].tolist(),
+        show_labels=False,
+    )
+    lines = strips_of(points[bones], radii=radius / 2, colors=bone_colours)
+    return dict(zip(_PARTS, (dots, lines), strict=True))
 
 
 def _pose(rr: Any, episode: Episode, view: str, time: int) -> Any:

@@ -1,0 +1,310 @@
+"""The command, and conversions whose formats need no library of their own."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import fields
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+
+from datasets import convert as command
+from datasets import info
+from datasets.convert import ConvertConfig, convert
+from datasets.detect import open_source
+from datasets.episode import Episode
+from datasets.episodes import EpisodeDataset
+from datasets.errors import DataError
+from datasets.source import resized
+from datasets.video import video_shape
+from datasets.videos import VideoOptions, write_video
+from tests.datasets.synthetic import make_data_set, make_episode, make_meta
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+
+
+def assert_same_episode(one: Episode, other: Episode) -> None:
+    for field in fields(Episode):
+        a, b = getattr(one, field.name), getattr(other, field.name)
+        if isinstance(a, dict):
+            assert a.keys() == b.keys(), field.name
+            for key in a:
+                np.testing.assert_array_equal(a[key], b[key], err_msg=f"{field.name} {key}")
+        else:
+            np.testing.assert_array_equal(a, b, err_msg=field.name)
+
+
+@pytest.fixture
+def run(monkeypatch, capsys):
+    """Runs a command line inside this process and gives its exit status and output."""
+
+    def run_main(module, *arguments):
+        monkeypatch.setattr(sys, "argv", ["command", *map(str, arguments)])
+        status = 0
+        try:
+            module.main()
+        except SystemExit as end:
+            status = end.code
+        return status, capsys.readouterr().out
+
+    return run_main
+
+
+# robomimic files
+
+
+@pytest.fixture(scope="module")
+def one_file(dots, tmp_path_factory):
+    out = tmp_path_factory.mktemp("robomimic") / "dots.hdf5"
+    convert(ConvertConfig(dots, out, "robomimic"))
+    return out
+
+
+def test_a_robomimic_file_holds_all_that_the_episodes_hold(dots, one_file, tmp_path):
+    convert(ConvertConfig(one_file, tmp_path / "back", "episodes"))
+    original, back = EpisodeDataset(dots), EpisodeDataset(tmp_path / "back")
+    assert back.split_sizes() == original.split_sizes()
+    assert back.skeleton == original.skeleton and back.meta.phases == original.meta.phases
+    for i in range(len(original)):
+        assert_same_episode(back.episode(i), original.episode(i))
+
+
+def test_robomimic_makes_batches_of_the_file(one_file):
+    obs_utils = pytest.importorskip("robomimic.utils.obs_utils")
+    from robomimic.utils.dataset import SequenceDataset
+
+    image, proprioception = "view_0_image", "robot0_eef_pos"
+    obs_utils.initialize_obs_utils_with_obs_specs(
+        {"obs": {"low_dim": [proprioception], "rgb": [image]}}
+    )
+    data = SequenceDataset(
+        hdf5_path=str(one_file),
+        obs_keys=(image, proprioception),
+        dataset_keys=("actions", "rewards", "dones"),
+        load_next_obs=False,
+        seq_length=3,
+        filter_by_attribute="train",
+    )
+    assert len(data) == sum(open_source(one_file).lengths[:3])
+    assert data[0]["obs"][image].shape == (3, 48, 48, 3)
+    assert data[0]["actions"].shape == (3, 7)
+
+
+def write_demonstrations(path, images=True, frames=5):
+    """A file as robomimic's own tools write it."""
+    with h5py.File(path, "w") as file:
+        data = file.create_group("data")
+        data.attrs["env_args"] = '{"env_name": "Can", "env_kwargs": {"control_freq": 10}}'
+        for number in (0, 1, 2, 10):
+            demo = data.create_group(f"demo_{number}")
+            demo.attrs["num_samples"] = frames
+            demo["actions"] = np.full((frames, 7), number, float)
+            demo["obs/robot0_eef_pos"] = np.zeros((frames, 3))
+            if images:
+                demo["obs/agentview_image"] = np.full((frames, 8, 8, 3), number, np.uint8)
+                demo["obs/robot0_eye_in_hand_image"] = np.zeros((frames, 8, 8, 3), np.uint8)
+    return path
+
+
+def test_a_robomimic_file_by_others(tmp_path):
+    source = open_source(write_demonstrations(tmp_path / "can.hdf5"))
+    assert source.names == ["demo_0", "demo_1", "demo_2", "demo_10"]
+    assert source.views == ["agentview", "robot0_eye_in_hand"]
+    assert (source.meta.env, source.meta.control_hz, source.splits) == ("Can", 10.0, None)
+    convert(ConvertConfig(source.root, tmp_path / "can", "episodes", split="2,1,1", env="can"))
+    episode = EpisodeDataset(tmp_path / "can").episode(3)
+    assert (episode.images["agentview"] == 10).all()
+    assert (episode.actions == 10).all() and "robot0_eef_pos" in episode.observations
+    assert not episode.keypoints
+
+
+def test_a_file_of_states_alone_says_how_to_render_it(tmp_path):
+    path = write_demonstrations(tmp_path / "low_dim.hdf5", images=False)
+    with pytest.raises(DataError, match=r"no images in /data/demo_0/obs.*sims\.replay --demos"):
+        open_source(path)
+
+
+def test_demonstrations_of_different_views_are_refused(tmp_path):
+    path = write_demonstrations(tmp_path / "can.hdf5")
+    with h5py.File(path, "r+") as file:
+        del file["data/demo_2/obs/agentview_image"]
+    with pytest.raises(DataError, match="demo_2 has images.*need the same views"):
+        open_source(path)
+
+
+def test_views_of_different_length_in_a_file_are_refused(tmp_path):
+    path = write_demonstrations(tmp_path / "can.hdf5")
+    with h5py.File(path, "r+") as file:
+        del file["data/demo_2/obs/agentview_image"]
+        file["data/demo_2/obs/agentview_image"] = np.zeros((4, 8, 8, 3), np.uint8)
+    with pytest.raises(DataError, match=r"the views of demo_2 have \[4, 5\] frames"):
+        open_source(path)
+
+
+# Videos
+
+
+@pytest.fixture(scope="module")
+def videos(dots, tmp_path_factory):
+    out = tmp_path_factory.mktemp("mp4") / "dots"
+    convert(ConvertConfig(dots, out, "mp4"))
+    return out
+
+
+def test_every_view_becomes_a_video_of_as_many_frames(dots, videos):
+    data = EpisodeDataset(dots)
+    for i, steps in enumerate(data.lengths):
+        for view in data.views:
+            shape = video_shape(videos / f"{i:06d}" / f"{view}.mp4")
+            assert shape == (steps, 48, 48, data.meta.control_hz)
+    source = open_source(videos)
+    assert source.views == data.views and source.lengths == data.lengths
+    frames = source.episode(1).images["view_0"].astype(float)
+    error = (frames - data.images(1, "view_0")) ** 2
+    assert 10 * np.log10(255**2 / error.mean()) > 25  # dB, of colours at half resolution
+
+
+def test_a_skeleton_can_be_drawn_on_videos(videos, tmp_path):
+    short = make_data_set(tmp_path / "short", episodes=3, views=1, steps=3)
+    convert(ConvertConfig(short, tmp_path / "drawn", "mp4", mp4=VideoOptions(skeleton=True)))
+    # Enlarged by a whole factor, until lines are finer than what they mark.
+    assert video_shape(tmp_path / "drawn/000000/view_0.mp4") == (3, 48 * 5, 48 * 5, 20.0)
+    with pytest.raises(DataError, match="no keypoints to draw"):
+        convert(ConvertConfig(videos, tmp_path / "no", "mp4", mp4=VideoOptions(skeleton=True)))
+    assert not (tmp_path / "no").exists()
+
+
+def test_a_video_of_odd_size_keeps_it(tmp_path):
+    frames = np.random.default_rng(0).integers(0, 256, (4, 17, 31, 3)).astype(np.uint8)
+    write_video(tmp_path / "odd.mp4", frames, hz=12.5)
+    assert video_shape(tmp_path / "odd.mp4") == (4, 17, 31, 12.5)
+
+
+def test_videos_of_different_length_are_refused(videos, tmp_path):
+    folder = tmp_path / "videos" / "a"
+    folder.mkdir(parents=True)
+    for view, steps in (("ego", 4), ("view_0", 5)):
+        write_video(folder / f"{view}.mp4", np.zeros((steps, 16, 16, 3), np.uint8), 20)
+    with pytest.raises(DataError, match=r"'ego.mp4': 4, 'view_0.mp4': 5.*one length"):
+        open_source(tmp_path / "videos")
+    # The videos of one episode, without a folder around it, are a data set too.
+    (folder / "view_0.mp4").unlink()
+    assert open_source(folder).lengths == [4]
+
+
+# Any format
+
+
+def test_resizing_moves_keypoints_and_cameras_along():
+    meta = make_meta()
+    episode = make_episode(meta, 0)
+    small = resized(episode, 24)
+    for view in meta.views:
+        assert small.images[view].shape == (len(episode), 24, 24, 3)
+        for step in range(len(episode)):
+            camera = small.camera(view, step)
+            pixels, _ = camera.project(small.keypoints_world[step])
+            np.testing.assert_allclose(small.keypoints[view][step], pixels, atol=1e-3)
+    np.testing.assert_array_equal(episode.keypoints["ego"], make_episode(meta, 0).keypoints["ego"])
+
+
+def test_resizing_to_the_same_size_changes_nothing():
+    episode = make_episode(make_meta(), 0)
+    assert_same_episode(resized(episode, 48), episode)
+
+
+def test_the_command_says_where_the_result_is(run, dots, tmp_path):
+    status, output = run(command, dots, tmp_path / "out", "--to", "episodes", "--size", "16")
+    assert status == 0
+    assert output == f"{tmp_path}/out\nLook at it:  python -m datasets.info {tmp_path}/out\n"
+    data = EpisodeDataset(tmp_path / "out")
+    data.check(window=3)
+    assert data.meta.image_size == 16
+    assert data.meta.command.startswith(f"python -m datasets.convert {dots}")
+
+
+def test_nothing_is_overwritten(run, dots, tmp_path):
+    (tmp_path / "out").mkdir()
+    status, _ = run(command, dots, tmp_path / "out", "--to", "ftpv")
+    assert "out exists already" in status
+    assert not list((tmp_path / "out").iterdir())
+
+
+BAD_OPTIONS = {
+    "size": (["--to", "ftpv", "--size", "0"], "--size must be from 1 to 8192, got 0"),
+    "quality": (["--to", "ftpv", "--ftpv.quality", "101"], "--ftpv.quality must be from 1 to 100"),
+    "crf": (["--to", "mp4", "--mp4.crf", "60"], "--mp4.crf must be from 0 to 51, got 60"),
+    "split of words": (["--to", "ftpv", "--split", "most"], "--split 'most' must be three numbers"),
+    "too large a split": (["--to", "ftpv", "--split", "5,5,5"], "of no more than 5 episodes"),
+}
+
+
+@pytest.mark.parametrize(("options", "message"), BAD_OPTIONS.values(), ids=BAD_OPTIONS.keys())
+def test_a_bad_option_is_named(run, dots, tmp_path, options, message):
+    status, _ = run(command, dots, tmp_path / "out", *options)
+    assert message in status
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_unknown_folder_is_told_the_known_formats(run, tmp_path):
+    (tmp_path / "photos").mkdir()
+    for arguments in (
+        [command, tmp_path / "photos", tmp_path / "out", "--to", "mp4"],
+        [info, tmp_path / "photos"],
+    ):
+        status, _ = run(*arguments)
+        for known in ("meta.json", "LeRobot v3", "FTPV folders", "robomimic HDF5", "ego.mp4"):
+            assert known in status
+    status, _ = run(info, tmp_path / "nowhere")
+    assert status == f"error: {tmp_path}/nowhere does not exist."
+
+
+@pytest.mark.parametrize("source", ["one_file", "videos"])
+def test_info_shows_other_formats(run, request, tmp_path, dots, source):
+    path = request.getfixturevalue(source)
+    sheet = tmp_path / "sheet.png"
+    status, output = run(info, path, "--contact-sheet", sheet, "--episode", "1")
+    assert status == 0 and sheet.stat().st_size > 1000
+    lengths = EpisodeDataset(dots).lengths
+    assert f"5 episodes of 3 views, {sum(lengths)} time steps" in output
+    assert f"{min(lengths)} to {max(lengths)} time steps" in output
+    assert "ego, view_0, view_1" in output and "48 x 48 pixels" in output
+    status, _ = run(info, path, "--episode", "5")
+    assert "has no episode 5; --episode takes 0 to 4" in status
+
+
+def test_the_index_of_a_data_set_stands_for_it(dots):
+    assert open_source(dots / "dots.hdf5").meta == open_source(dots).meta
+
+
+CONVERT_SLOWLY = """
+import sys, time
+from pathlib import Path
+
+from datasets.convert import ConvertConfig, convert
+from datasets.detect import EpisodesSource
+read = EpisodesSource.episode
+EpisodesSource.episode = lambda self, i: (time.sleep(0.2), read(self, i))[1]
+convert(ConvertConfig(Path(sys.argv[1]), Path(sys.argv[2]), "ftpv"))
+"""
+
+
+def test_a_killed_conversion_leaves_nothing_that_looks_whole(tmp_path):
+    root = make_data_set(tmp_path / "dots", episodes=12, size=8, views=1, steps=4)
+    out = tmp_path / "results" / "out"
+    process = subprocess.Popen(
+        [sys.executable, "-c", CONVERT_SLOWLY, str(root), str(out)], cwd=REPOSITORY
+    )
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline and not list(tmp_path.glob("results/.*/tr_0001/fpv/*")):
+        time.sleep(0.01)
+    os.kill(process.pid, signal.SIGKILL)
+    assert process.wait(timeout=10) == -signal.SIGKILL
+    assert not out.exists()
+    assert len(list(out.parent.iterdir())) == 1  # hidden, and gone with the next conversion
+    convert(ConvertConfig(root, out, "ftpv"))
+    assert [path.name for path in out.parent.iterdir()] == ["out"]
