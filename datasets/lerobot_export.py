@@ -201,7 +201,14 @@ class LeRobotWriter:
     def _tasks(self) -> Any:
         table = self.pa.table({"task_index": [0], "task": [self.options.task or self.meta.env]})
         # LeRobot reads the table with pandas and looks tasks up by its index.
-        pandas = {"index_columns": ["task"], "column_indexes": [], "columns": []}
+        columns = [
+            {"name": name, "field_name": name, "pandas_type": kind, "numpy_type": numpy_type}
+            for name, kind, numpy_type in (
+                ("task_index", "int64", "int64"),
+                ("task", "unicode", "object"),
+            )
+        ]
+        pandas = {"index_columns": ["task"], "column_indexes": [], "columns": columns}
         return table.replace_schema_metadata({"pandas": json.dumps(pandas)})
 
     def _info(self) -> dict[str, Any]:
