@@ -9,8 +9,14 @@ import numpy as np
 from jaxtyping import Float
 
 from sims.env import Step
-from sims.lift_expert import PHASES, lift_expert
+from sims.lift_expert import GRASP, HOLD, LIFT, PHASES, REACH, lift_expert
 from sims.robosuite_env import RobosuiteEnv
+
+CUBE = "cube_g0"
+# A cube this far from the table, in metres, is lifted; slower than this, in metres a second, it is
+# held at its height.
+CLEAR = 0.005
+RISING = 0.08
 
 
 class LiftEnv(RobosuiteEnv):
@@ -33,6 +39,21 @@ class LiftEnv(RobosuiteEnv):
         """Position of the cube's middle in metres, and its rotation."""
         body = self._env.cube_body_id
         return self._data.xpos[body].copy(), self._data.xmat[body].reshape(3, 3).copy()
+
+    def phase_now(self) -> int:
+        """The phase that the present state alone shows.
+
+        `grasp` from when the fingers close around the cube until it is clear of the table, then
+        `lift`, and `hold` once it is solved and the cube rises no more. `reach` is all else.
+        """
+        cube, _ = self.cube_pose()
+        if not self._holds(self._env.cube):
+            return GRASP if self._closes_on(cube) else REACH
+        half = self._model.geom_size[self._model.geom(CUBE).id, 2]
+        if cube[2] - half - self._env.model.mujoco_arena.table_offset[2] < CLEAR:
+            return GRASP
+        resting = self.success() and self._upward(self._env.cube_body_id) < RISING
+        return HOLD if resting else LIFT
 
     def expert(self, rng: np.random.Generator) -> Iterator[Step]:
         """Reaches, grasps, lifts and holds, never twice alike; see `sims.lift_expert`."""

@@ -29,6 +29,9 @@ HAND = "gripper0_right_right_gripper"
 LEFT_FINGER = "gripper0_right_leftfinger"
 RIGHT_FINGER = "gripper0_right_rightfinger"
 GRIP_SITE = "gripper0_right_grip_site"
+# The joints of the fingers, and the direction in which each opens the hand.
+FINGER_JOINTS = ("gripper0_right_finger_joint1", "gripper0_right_finger_joint2")
+FINGERS_OPEN = np.array([1.0, -1.0])
 
 
 def _joint(number: int, along_axis: float = 0.0) -> Attachment:

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import logging
+from abc import abstractmethod
 from collections.abc import Mapping
 from typing import Any, ClassVar
+from xml.etree import ElementTree
 
 import gymnasium
 import numpy as np
 from jaxtyping import Bool, Float, UInt8
 
 from datasets.cameras import Camera
+from datasets.errors import DataError
 from datasets.skeletons import PANDA
 from sims import panda, rig
 from sims.env import EGO, MultiViewEnv, view_names
 from sims.errors import SimulatorError
 from sims.gl import INSTALL_ROBOSUITE, import_mujoco
 from sims.renderer import ViewRenderer
+from sims.robosuite_xml import missing_files, with_present_names
 from sims.visibility import visible_keypoints
 
 ROBOMIMIC_ROBOSUITE_TYPE = 1  # robomimic.envs.env_base.EnvType.ROBOSUITE_TYPE
@@ -24,6 +28,10 @@ ROBOMIMIC_ROBOSUITE_TYPE = 1  # robomimic.envs.env_base.EnvType.ROBOSUITE_TYPE
 OBJECT_STATE = "object-state"
 ARM_PREFIXES = ("robot0_", "gripper0_")
 FIRST_BROKEN_MUJOCO = (3, 10)
+# Fingers that close faster than this, in metres a second, this near to an object's middle, in
+# metres, are about to grasp it.
+CLOSING = 0.02
+AROUND = 0.035
 
 
 def import_robosuite() -> Any:
@@ -127,6 +135,10 @@ class RobosuiteEnv(MultiViewEnv):
             self._env.close()  # else 100 MB of models wait for the garbage collector
         self._env = self._robosuite.make(self.task, seed=seed, **self._kwargs())
         self._raw_observation = self._env.reset()
+        self._take_up()
+
+    def _take_up(self) -> None:
+        """Looks up the parts of a model that has just been made."""
         self._model = self._env.sim.model._model
         self._data = self._env.sim.data._data
         self._steps = 0
@@ -137,6 +149,9 @@ class RobosuiteEnv(MultiViewEnv):
             frozenset(body[name] for name in p.own_bodies) for p in panda.KEYPOINTS.values()
         ]
         self._hand = body[panda.HAND]
+        self._fingers = np.array(
+            [self._model.joint(name).dofadr[0] for name in panda.FINGER_JOINTS]
+        )
         self._loaded = False
 
     def reset(
@@ -222,6 +237,65 @@ class RobosuiteEnv(MultiViewEnv):
         site = self._model.site(panda.GRIP_SITE).id
         return self._data.site_xpos[site].copy(), self._data.site_xmat[site].reshape(3, 3).copy()
 
+    def reward(self) -> float:
+        """The reward of the present state, by robosuite's own rule."""
+        return float(self._env.reward())
+
+    @abstractmethod
+    def phase_now(self) -> int:
+        """The phase that the present state alone shows, an index into `phases`.
+
+        It is for recordings, whose actor told none: an expert knows what it is about, and names a
+        phase a few steps earlier than it can be seen.
+        """
+
+    def _holds(self, thing: Any) -> bool:
+        """Whether pads of both fingers touch an object, a model of robosuite's."""
+        return bool(self._env._check_grasp(self._env.robots[0].gripper, thing))
+
+    def _closes_on(self, middle: Float[np.ndarray, 3]) -> bool:
+        """Whether the fingers close around a point."""
+        opening = self._data.qvel[self._fingers] @ panda.FINGERS_OPEN
+        near = np.linalg.norm(self.gripper_pose()[0] - middle) < AROUND
+        return bool(near and opening < -CLOSING)
+
+    def _upward(self, body: int) -> float:
+        """How fast a body rises, in metres a second."""
+        velocity = np.zeros(6)
+        kind = self._mujoco.mjtObj.mjOBJ_BODY
+        self._mujoco.mj_objectVelocity(self._model, self._data, kind, body, velocity, 0)
+        return float(velocity[5])
+
+    def load_episode(self, model_file: str) -> None:
+        """Takes up the model of an episode that was recorded, perhaps by an older robosuite.
+
+        `set_state` then restores the states of that episode. A `reset` leaves it.
+
+        Args:
+            model_file: As `model_file` gives it, or robomimic's attribute of that name.
+
+        Raises:
+            DataError: When the model cannot be loaded; the message says why.
+        """
+        try:
+            model = self._env.edit_model_xml(with_present_names(model_file))
+            if missing := missing_files(model):
+                raise ValueError(
+                    f"{missing[0]} is not there, nor are {len(missing) - 1} other files"
+                )
+            self._env.reset_from_xml_string(model)
+            self._take_up()
+        except (ElementTree.ParseError, ValueError, KeyError) as error:
+            raise DataError(
+                f"The model does not load with robosuite {self._robosuite.__version__}: {error}. "
+                "Replay it with the robosuite and the robot's files that recorded it."
+            ) from error
+
+    @property
+    def state_size(self) -> int:
+        """Length of a state of the present episode."""
+        return 1 + self._model.nq + self._model.nv
+
     def state(self) -> Float[np.ndarray, " state"]:
         """Time, positions and velocities, as robomimic stores them."""
         return self._env.sim.get_state().flatten()
@@ -230,6 +304,9 @@ class RobosuiteEnv(MultiViewEnv):
         """Restores a state of the present episode."""
         self._env.sim.set_state_from_flattened(state)
         self._env.sim.forward()
+        # Can's pose in the hand's frame is computed from what was observed of both before: only the
+        # second look is all of this state.
+        self._env._get_observations(force_update=True)
         self._raw_observation = self._env._get_observations(force_update=True)
 
     def model_file(self) -> str:

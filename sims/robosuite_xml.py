@@ -1,0 +1,42 @@
+"""Fits the models that robosuite's demonstrations hold to the installed robosuite."""
+
+from __future__ import annotations
+
+import xml.etree.ElementTree as ElementTree
+from pathlib import Path
+
+# robosuite 1.5 named the arm a gripper belongs to, called a robot's stand its base, and marks the
+# arm's origin by a site. Nothing of this changes what a state means.
+OLD_GRIPPER, GRIPPER = "gripper0_", "gripper0_right_"
+OLD_MOUNT, MOUNT = "mount0_", "fixed_mount0_"
+OLD_ASSETS, ASSETS = "/assets/mounts/", "/assets/bases/"
+ARM_ORIGIN, FIRST_LINK = "robot0_right_center", "robot0_link0"
+
+
+def with_present_names(model_file: str) -> str:
+    """Gives the parts of a single-arm model of robosuite before 1.5 their names of today.
+
+    A model of today comes back as it is.
+    """
+    if f'"{GRIPPER}right_gripper"' in model_file:
+        return model_file
+    root = ElementTree.fromstring(model_file)
+    for element in root.iter():
+        for attribute, value in element.items():
+            if value.startswith(OLD_GRIPPER):
+                element.set(attribute, GRIPPER + value.removeprefix(OLD_GRIPPER))
+            elif value.startswith(OLD_MOUNT):
+                element.set(attribute, MOUNT + value.removeprefix(OLD_MOUNT))
+            elif attribute == "file":
+                element.set(attribute, value.replace(OLD_ASSETS, ASSETS))
+    first = root.find(f".//body[@name='{FIRST_LINK}']")
+    if first is not None:
+        ElementTree.SubElement(first, "site", name=ARM_ORIGIN, size="0.01", rgba="0 0 0 0")
+    return ElementTree.tostring(root, encoding="unicode")
+
+
+def missing_files(model_file: str) -> list[str]:
+    """The meshes and textures of a model that are not on this machine."""
+    root = ElementTree.fromstring(model_file)
+    files = {path for element in root.iterfind("asset/*") if (path := element.get("file"))}
+    return sorted(path for path in files if not Path(path).is_file())
