@@ -36,13 +36,6 @@ CHUNK = 1000
 DATA_MEGABYTES = 100
 # Every second frame can be jumped to: training reads frames at random.
 KEY_FRAME_EVERY = 2
-_INDEX_FEATURES = {
-    "timestamp": "float32",
-    "frame_index": "int64",
-    "episode_index": "int64",
-    "index": "int64",
-    "task_index": "int64",
-}
 
 
 @dataclass(frozen=True)
@@ -70,6 +63,7 @@ class LeRobotWriter:
         """
         self.pa, self.pq = require("pyarrow", EXTRA), require("pyarrow.parquet", EXTRA)
         self.out, self.meta, self.options = out, meta, options
+        self.task = options.task or meta.env
         self.fps: float = int(meta.control_hz) if meta.control_hz % 1 == 0 else meta.control_hz
         self.rows: list[dict[str, Any]] = []
         self.splits = dict.fromkeys(SPLITS, 0)
@@ -81,29 +75,24 @@ class LeRobotWriter:
         self._table_index, self._table_bytes = -1, 0
 
     def write(self, split: str, episode: Episode) -> None:
-        """Adds an episode; those of a split must follow each other."""
+        """Adds an episode; those of a split must follow each other.
+
+        Raises:
+            DataError: When it has other parts than the first episode.
+        """
         index, steps = len(self.rows), len(episode)
-        columns = episode_columns(episode, self.meta)
-        if not self.features:
-            self.features = self._describe(episode, columns)
-        elif (
-            set(columns)
-            != {n for n in self.features if not n.startswith(IMAGES)} - _INDEX_FEATURES.keys()
-        ):
-            raise DataError(f"episode {index} has other parts ({sorted(columns)}) than the first.")
-        frame_index = np.arange(steps)
-        columns |= {
-            "timestamp": (frame_index / self.fps).astype(np.float32),
-            "frame_index": frame_index,
-            "episode_index": np.full(steps, index),
-            "index": self.frames + frame_index,
-            "task_index": np.zeros(steps, np.int64),
-        }
+        columns = episode_columns(episode, self.meta) | self._index_columns(index, steps)
+        self.features = self.features or self._describe(episode, columns)
+        if differing := columns.keys() ^ self._vectors():
+            raise DataError(
+                f"episode {index} and the first one differ in what they have: {sorted(differing)}. "
+                "LeRobot's episodes all have the same; leave the odd ones out."
+            )
         self._write_rows(columns)
-        stats = {name: vector_stats(value.reshape(steps, -1)) for name, value in columns.items()}
+        stats = {name: vector_stats(value) for name, value in columns.items()}
         row = {
             "episode_index": index,
-            "tasks": [self.options.task or self.meta.env],
+            "tasks": [self.task],
             "length": steps,
             "dataset_from_index": self.frames,
             "dataset_to_index": self.frames + steps,
@@ -114,9 +103,23 @@ class LeRobotWriter:
             row |= self._write_video(index, view, episode, stats)
         self.rows.append(row | flatten(stats))
         for name, value in columns.items():
-            self._columns.setdefault(name, []).append(value.reshape(steps, -1))
+            self._columns.setdefault(name, []).append(value)
         self.splits[split] += 1
         self.frames += steps
+
+    def _vectors(self) -> list[str]:
+        return [name for name in self.features if not name.startswith(IMAGES)]
+
+    def _index_columns(self, index: int, steps: int) -> dict[str, np.ndarray]:
+        frame_index = np.arange(steps)
+        columns = {
+            "timestamp": (frame_index / self.fps).astype(np.float32),
+            "frame_index": frame_index,
+            "episode_index": np.full(steps, index),
+            "index": self.frames + frame_index,
+            "task_index": np.zeros(steps, np.int64),
+        }
+        return {name: value[:, None] for name, value in columns.items()}
 
     def close(self) -> None:
         """Writes the metadata."""
@@ -160,14 +163,12 @@ class LeRobotWriter:
                 "shape": [value.shape[1]],
                 "names": names.get(name),
             }
-        for name, dtype in _INDEX_FEATURES.items():
-            features[name] = {"dtype": dtype, "shape": [1], "names": None}
         return features
 
     def _write_rows(self, columns: dict[str, np.ndarray]) -> None:
         pa = self.pa
         arrays = {}
-        for name in (name for name in self.features if not name.startswith(IMAGES)):
+        for name in self._vectors():
             flat = pa.array(np.ascontiguousarray(columns[name]).ravel())
             size = self.features[name]["shape"][0]
             arrays[name] = flat if size == 1 else pa.FixedSizeListArray.from_arrays(flat, size)
@@ -199,7 +200,7 @@ class LeRobotWriter:
         }
 
     def _tasks(self) -> Any:
-        table = self.pa.table({"task_index": [0], "task": [self.options.task or self.meta.env]})
+        table = self.pa.table({"task_index": [0], "task": [self.task]})
         # LeRobot reads the table with pandas and looks tasks up by its index.
         columns = [
             {"name": name, "field_name": name, "pandas_type": kind, "numpy_type": numpy_type}
