@@ -94,7 +94,7 @@ def test_cubes_differ_between_seeds_and_are_drawn_in_their_size(lift):
     assert not np.array_equal(*sizes)
 
 
-@pytest.mark.parametrize("name", ["lift", "pick", "minecraft"])
+@pytest.mark.parametrize("name", ["lift", "can", "pick", "minecraft"])
 def test_keypoints_lie_on_the_body_at_full_size(name):
     """At 224x224 nearly all visible keypoints are within 3 pixels of the body's own pixels."""
     from sims.checker import _keypoints_on_body
