@@ -29,7 +29,7 @@ from datasets.lerobot_columns import episode_columns, feature_names
 from datasets.lerobot_stats import Stats, colour_histogram, flatten, image_stats, vector_stats
 from datasets.meta import DatasetMeta
 from datasets.optional import require
-from datasets.videos import pixel_format, write_video
+from datasets.video import pixel_format, write_video
 
 # Files of one folder, and the size at which a table is continued in another.
 CHUNK = 1000
@@ -189,7 +189,7 @@ class LeRobotWriter:
         key, frames = IMAGES + view, episode.images[view]
         path = self.out / _path(VIDEO_PATH, index, video_key=key)
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_video(path, frames, self.fps, self.options.crf, KEY_FRAME_EVERY)
+        write_video(path, frames, self.fps, crf=self.options.crf, key_every=KEY_FRAME_EVERY)
         histogram = colour_histogram(frames)
         stats[key] = image_stats(histogram, len(frames))
         self._histograms[key] = self._histograms.get(key, 0) + histogram

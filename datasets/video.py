@@ -12,6 +12,7 @@ from typing import NamedTuple
 import av
 import numpy as np
 from av.container import InputContainer
+from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
 from jaxtyping import UInt8
 
@@ -63,13 +64,25 @@ def check_video(video: Path) -> None:
     read_frames(video, [0])
 
 
+class Window(NamedTuple):
+    """Rows and columns of a picture, all of them by default."""
+
+    rows: slice = slice(None)
+    columns: slice = slice(None)
+
+
 def read_frames(
-    video: Path, indices: Sequence[int] | np.ndarray
+    video: Path, indices: Sequence[int] | np.ndarray, window: Window = Window()
 ) -> UInt8[np.ndarray, "time height width 3"]:
     """Decodes the frames at `indices`, in that order, repeats allowed, as RGB.
 
     Jumps to the key frame before a wanted frame where that skips frames, and decodes straight on
     where it does not.
+
+    Args:
+        video: The video's file.
+        indices: Numbers of frames, from 0.
+        window: The part of each frame to return.
 
     Raises:
         DataError: When the video cannot be decoded, or is shorter.
@@ -81,10 +94,10 @@ def read_frames(
     with _open_video(video) as (container, stream):
         table = _timetable(container, stream)
     with _open_video(video) as (container, stream):
-        found = _decode(container, stream, targets, table)
+        found = _decode(container, stream, targets, window, table)
     if len(found) < len(targets) and len(table.keys):  # the seeks may have missed
         with _open_video(video) as (container, stream):
-            found = _decode(container, stream, targets, _Timetable(table.times))
+            found = _decode(container, stream, targets, window, _Timetable(table.times))
     if missing := [int(target) for target in targets if target not in found]:
         raise DataError(
             f"{video} has no frame {missing[0]} that can be decoded; copy it again, or leave its "
@@ -94,7 +107,7 @@ def read_frames(
     if len({frame.shape for frame in frames}) > 1:
         raise DataError(f"{video} changes its size; encode it again at one size.")
     if not frames:
-        return np.empty((0, *video_shape(video)[1:3], 3), np.uint8)
+        return np.empty((0, *video_shape(video)[1:3], 3), np.uint8)[(slice(None), *window)]
     return np.stack(frames)
 
 
@@ -105,8 +118,9 @@ def iterate_frames(video: Path) -> Iterator[UInt8[np.ndarray, "height width 3"]]
         DataError: When the video cannot be decoded.
     """
     with _open_video(video) as (container, stream):
+        reformatter = VideoReformatter()
         for frame in container.decode(stream):
-            yield frame.to_ndarray(format="rgb24")
+            yield _to_rgb(frame, reformatter)
 
 
 def write_video(
@@ -121,7 +135,8 @@ def write_video(
 
     Args:
         video: Where to; the container is that of its suffix.
-        frames: All of one size, even in height and width.
+        frames: All of one size; an odd height or width keeps full colour resolution, which some
+            players cannot show.
         fps: Frames a second.
         crf: x264's quality: 0 is lossless, 18 hard to tell from it, 51 worst.
         key_every: A key frame at least every this many frames.
@@ -131,22 +146,30 @@ def write_video(
     """
     with atomic_path(video) as temporary:
         kind = {".mkv": "matroska"}.get(video.suffix, video.suffix[1:])
-        with av.open(str(temporary), "w", format=kind) as container:
+        # Players can start before the whole of an MP4 is there.
+        layout = {"movflags": "+faststart"} if kind == "mp4" else {}
+        with av.open(str(temporary), "w", format=kind, options=layout) as container:
             stream = None
             for picture in frames:
                 if stream is None:
                     stream = container.add_stream("libx264", Fraction(fps).limit_denominator(1001))
                     stream.height, stream.width = picture.shape[:2]
-                    stream.pix_fmt = "yuv420p"
+                    stream.pix_fmt = pixel_format(stream.height, stream.width)
                     stream.gop_size = key_every
                     # AVI has no place for frames in another order than they are shown in.
                     stream.max_b_frames = 0
                     stream.codec_context.thread_count = 1
                     stream.options = {"crf": str(crf), "preset": "veryfast"}
-                container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+                image = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24")
+                container.mux(stream.encode(image))
             if stream is None:
                 raise ValueError(f"there are no frames for {video}")
             container.mux(stream.encode())
+
+
+def pixel_format(height: int, width: int) -> str:
+    """FFmpeg's name of how colours are stored: halved, where the size is even."""
+    return "yuv444p" if height % 2 or width % 2 else "yuv420p"
 
 
 @contextmanager
@@ -193,10 +216,15 @@ def _timetable(container: InputContainer, stream: VideoStream) -> _Timetable:
 
 
 def _decode(
-    container: InputContainer, stream: VideoStream, targets: np.ndarray, table: _Timetable
+    container: InputContainer,
+    stream: VideoStream,
+    targets: np.ndarray,
+    window: Window,
+    table: _Timetable,
 ) -> dict[int, UInt8[np.ndarray, "height width 3"]]:
     """The target frames that there are; without a timetable, frames are counted from the start."""
     found = {}
+    reformatter = VideoReformatter()
     frames = container.decode(stream)
     current, frame = -1, None
     for target in map(int, targets):
@@ -211,5 +239,13 @@ def _decode(
             if table.times is not None and frame.pts is not None:
                 current = int(np.searchsorted(table.times, frame.pts))
         if frame is not None and 0 <= target - current <= MISCOUNT:
-            found[target] = frame.to_ndarray(format="rgb24")
+            # A copy of the window, so that the rest of the frame is let go.
+            found[target] = np.ascontiguousarray(_to_rgb(frame, reformatter)[window])
     return found
+
+
+def _to_rgb(
+    frame: av.VideoFrame, reformatter: VideoReformatter
+) -> UInt8[np.ndarray, "height width 3"]:
+    """Converts in this thread, with what the reformatter has set up for the frames before."""
+    return reformatter.reformat(frame, format="rgb24", threads=1).to_ndarray()

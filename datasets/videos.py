@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from fractions import Fraction
 from pathlib import Path
 
-import av
 import numpy as np
 from jaxtyping import UInt8
 
@@ -16,7 +14,7 @@ from datasets.episode import Episode
 from datasets.errors import DataError
 from datasets.meta import DatasetMeta
 from datasets.source import Source, bare_episode, bare_meta
-from datasets.video import read_frames, video_shape
+from datasets.video import read_frames, video_shape, write_video
 
 SUFFIXES = {".mp4", ".mov", ".mkv", ".avi", ".webm"}
 
@@ -101,41 +99,7 @@ def write_videos(
             frames = episode.images[view]
             if options.skeleton:
                 frames = _with_skeleton(episode, view, meta)
-            write_video(folder / f"{view}.mp4", frames, meta.control_hz, options.crf)
-
-
-def write_video(
-    path: Path,
-    frames: UInt8[np.ndarray, "time height width 3"],
-    hz: float,
-    crf: int = 18,
-    group: int = 20,
-) -> None:
-    """Writes an H.264 video that players can jump in.
-
-    Args:
-        path: The file.
-        frames: RGB; an odd height or width keeps full colour resolution, which some players
-            cannot show.
-        hz: Frames a second.
-        crf: Quality, see `VideoOptions`.
-        group: Frames from one key frame to the next.
-    """
-    height, width = frames.shape[1:3]
-    options = {"crf": str(crf), "preset": "medium", "g": str(group)}
-    with av.open(str(path), "w", format="mp4", options={"movflags": "+faststart"}) as container:
-        stream = container.add_stream("libx264", Fraction(hz).limit_denominator(1000), options)
-        stream.width, stream.height = width, height
-        stream.pix_fmt = pixel_format(height, width)
-        for frame in frames:
-            picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="rgb24")
-            container.mux(stream.encode(picture))
-        container.mux(stream.encode())
-
-
-def pixel_format(height: int, width: int) -> str:
-    """FFmpeg's name of how colours are stored: halved, where the size is even."""
-    return "yuv444p" if height % 2 or width % 2 else "yuv420p"
+            write_video(folder / f"{view}.mp4", frames, meta.control_hz, crf=options.crf)
 
 
 def _with_skeleton(

@@ -20,8 +20,8 @@ from datasets.episode import Episode
 from datasets.episodes import EpisodeDataset
 from datasets.errors import DataError
 from datasets.source import resized
-from datasets.video import video_shape
-from datasets.videos import VideoOptions, write_video
+from datasets.video import video_shape, write_video
+from datasets.videos import VideoOptions
 from tests.datasets.synthetic import make_data_set, make_episode, make_meta
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -180,7 +180,7 @@ def test_a_skeleton_can_be_drawn_on_videos(videos, tmp_path):
 
 def test_a_video_of_odd_size_keeps_it(tmp_path):
     frames = np.random.default_rng(0).integers(0, 256, (4, 17, 31, 3)).astype(np.uint8)
-    write_video(tmp_path / "odd.mp4", frames, hz=12.5)
+    write_video(tmp_path / "odd.mp4", frames, 12.5)
     assert video_shape(tmp_path / "odd.mp4") == (4, 17, 31, 12.5)
 
 
