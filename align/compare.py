@@ -24,7 +24,7 @@ import tyro
 
 from align.checkpoint import CheckpointError
 from align.cli import interruptible, parse_recipe, set_up_logging, user_errors
-from align.config import METHODS, Method, Protocol, TrainConfig, recipe
+from align.config import PAPER_METHODS, Method, Protocol, TrainConfig, recipe
 from align.grid import Outcome, plan, run_all
 from align.protocols import evaluation_views, training_views
 from align.report import REPORT_NAME, write_report
@@ -67,7 +67,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     def run(
         config: Annotated[GridConfig, tyro.conf.arg(name="")] = defaults,
         env: tuple[str, ...] = (),
-        methods: tuple[Method, ...] = METHODS,
+        methods: tuple[Method, ...] = PAPER_METHODS,
         seeds: tuple[int, ...] = (0, 1, 2),
         protocols: tuple[Protocol, ...] = ("seen",),
         jobs: int = 1 if torch.cuda.is_available() else min(4, os.cpu_count() or 1),

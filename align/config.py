@@ -35,6 +35,8 @@ Method = Literal[
     "3dtrl+paat",
 ]
 METHODS: tuple[Method, ...] = get_args(Method)
+# The rows of the paper's Table 5.
+PAPER_METHODS: tuple[Method, ...] = ("deit", "paab", "paat", "tcn", "disentangle", "3dtrl")
 Part = Literal["vit", "paab", "paat", "pose_free", "3dtrl", "tcn", "single_view", "disentangle"]
 PARTS: Mapping[Method, frozenset[Part]] = {
     "deit": frozenset({"vit"}),

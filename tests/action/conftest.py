@@ -1,4 +1,4 @@
-"""A tiny data set in NTU's layout: a square that moves right or down, or stands still, with its pose."""
+"""A tiny data set in NTU's layout: a square with its pose that moves right, down, or not at all."""
 
 from __future__ import annotations
 
