@@ -13,7 +13,7 @@ from PIL import Image
 from datasets.clips import get_format, read_keypoints
 from datasets.formats.base import ClipInfo
 from datasets.skeletons import Skeleton
-from datasets.video import read_frames, video_shape
+from datasets.video import Window, read_frames, video_shape
 
 # Room around the keypoints, which end at the joints while the body does not: a share of the
 # longer side of their box.
@@ -160,21 +160,32 @@ def cut(
 ) -> UInt8[np.ndarray, "time size size 3"]:
     """Cuts a square out of every frame and resizes it, antialiased; black beyond the picture."""
     height, width = frames.shape[1:3]
-    # Whole pixels around the square, so that only they are converted and interpolated.
-    left, top = int(np.floor(crop.x)), int(np.floor(crop.y))
-    right, bottom = int(np.ceil(crop.x + crop.side)), int(np.ceil(crop.y + crop.side))
-    rows = slice(max(top, 0), min(bottom, height))
-    columns = slice(max(left, 0), min(right, width))
+    left, top, right, bottom = _around(crop)
+    rows, columns = window_of(crop, height, width)
     canvas = np.zeros((bottom - top, right - left, 3), np.uint8)
+    inside = canvas[rows.start - top : rows.stop - top, columns.start - left : columns.stop - left]
     box = (crop.x - left, crop.y - top, crop.x - left + crop.side, crop.y - top + crop.side)
     pictures = np.empty((len(frames), size, size, 3), np.uint8)
     for slot, frame in enumerate(frames):
-        canvas[rows.start - top : rows.stop - top, columns.start - left : columns.stop - left] = (
-            frame[rows, columns]
-        )
+        inside[:] = frame[rows, columns]
         picture = Image.fromarray(canvas).resize((size, size), Image.Resampling.BILINEAR, box)
         pictures[slot] = np.asarray(picture)
     return pictures
+
+
+def window_of(crop: Crop, height: int, width: int) -> Window:
+    """The rows and columns of a picture that a square needs."""
+    left, top, right, bottom = _around(crop)
+    return Window(
+        slice(max(top, 0), max(min(bottom, height), 0)),
+        slice(max(left, 0), max(min(right, width), 0)),
+    )
+
+
+def _around(crop: Crop) -> tuple[int, int, int, int]:
+    """Left, top, right and bottom of the whole pixels that hold a square."""
+    low, high = np.floor(crop[:2]), np.ceil(np.add(crop[:2], crop.side))
+    return int(low[0]), int(low[1]), int(high[0]), int(high[1])
 
 
 def move_keypoints(
@@ -217,7 +228,9 @@ def load_sample(
     crop = person_crop(keypoints if config.person else nowhere, shape.height, shape.width)
     if rng is not None:
         crop = jitter_crop(crop, rng, config.jitter)
-    frames = cut(read_frames(clip.video, indices), crop, config.size)
+    window = window_of(crop, shape.height, shape.width)
+    within = Crop(crop.x - window.columns.start, crop.y - window.rows.start, crop.side)
+    frames = cut(read_frames(clip.video, indices, window), within, config.size)
     points = move_keypoints(keypoints_at(keypoints, indices), crop, config.size)
     if rng is not None and rng.random() < config.flip:
         frames, points = mirror(frames, points, get_format(clip.format).skeleton)

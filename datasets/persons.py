@@ -31,21 +31,25 @@ def choose_person(
         (T, K, 2) float32, NaN where missing and where a frame has nobody.
     """
     chosen = np.full((len(frames), keypoints, 2), np.nan, np.float32)
-    cleaned = [_without_missing(np.asarray(persons, np.float64)) for persons in frames]
+    cleaned = [_without_missing(np.asarray(persons)) for persons in frames]
     seen = [t for t, persons in enumerate(cleaned) if len(persons)]
     if not seen:
         return chosen
-    boxes = [_boxes(cleaned[t]) for t in seen]
-    for t, person in zip(seen, _best_path(boxes), strict=True):
+    if all(len(cleaned[t]) == 1 for t in seen):
+        path = [0] * len(seen)
+    else:
+        path = _best_path([_boxes(cleaned[t]) for t in seen])
+    for t, person in zip(seen, path, strict=True):
         chosen[t] = cleaned[t][person]
     return chosen
 
 
 def _without_missing(persons: Float[np.ndarray, "persons keypoints 2"]) -> np.ndarray:
     """NaN for keypoints that are missing; persons without any keypoint are dropped."""
+    # In the precision of the result: what it cannot hold lies nowhere near a picture.
+    with np.errstate(invalid="ignore", over="ignore", under="ignore"):
+        persons = persons.astype(np.float32)
     missing = ~np.isfinite(persons).all(axis=-1) | (persons == 0).all(axis=-1)
-    # What float32 cannot hold lies nowhere near a picture.
-    missing |= (np.abs(persons) > np.finfo(np.float32).max).any(axis=-1)
     persons = np.where(missing[..., None], np.nan, persons)
     return persons[~missing.all(axis=-1)]
 

@@ -65,14 +65,14 @@ def check_video(video: Path) -> None:
 
 
 class Window(NamedTuple):
-    """Rows and columns of a picture, all of them by default."""
+    """Rows and columns of a picture."""
 
-    rows: slice = slice(None)
-    columns: slice = slice(None)
+    rows: slice
+    columns: slice
 
 
 def read_frames(
-    video: Path, indices: Sequence[int] | np.ndarray, window: Window = Window()
+    video: Path, indices: Sequence[int] | np.ndarray, window: Window | None = None
 ) -> UInt8[np.ndarray, "time height width 3"]:
     """Decodes the frames at `indices`, in that order, repeats allowed, as RGB.
 
@@ -82,11 +82,12 @@ def read_frames(
     Args:
         video: The video's file.
         indices: Numbers of frames, from 0.
-        window: The part of each frame to return.
+        window: The part of each frame to return; all of it by default.
 
     Raises:
         DataError: When the video cannot be decoded, or is shorter.
     """
+    window = window or Window(slice(None), slice(None))
     wanted = np.asarray(indices, dtype=np.int64)
     targets = np.unique(wanted)
     if len(targets) and targets[0] < 0:
@@ -107,7 +108,7 @@ def read_frames(
     if len({frame.shape for frame in frames}) > 1:
         raise DataError(f"{video} changes its size; encode it again at one size.")
     if not frames:
-        return np.empty((0, *video_shape(video)[1:3], 3), np.uint8)[(slice(None), *window)]
+        return np.empty((0, *video_shape(video)[1:3], 3), np.uint8)[:, window.rows, window.columns]
     return np.stack(frames)
 
 

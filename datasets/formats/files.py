@@ -12,6 +12,20 @@ from datasets.errors import DataError
 MAX_BYTES = 1 << 30
 
 
+def read_bytes_file(path: Path) -> bytes:
+    """Reads all of a file.
+
+    Raises:
+        DataError: When the file cannot be read, or is larger than a gigabyte.
+    """
+    try:
+        if path.stat().st_size > MAX_BYTES:
+            raise DataError(f"{path} is larger than {MAX_BYTES} bytes; is it another file?")
+        return path.read_bytes()
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror}.") from error
+
+
 def read_text_file(path: Path) -> str:
     """Reads UTF-8 text.
 
@@ -19,11 +33,7 @@ def read_text_file(path: Path) -> str:
         DataError: When the file cannot be read, is no text, or is larger than a gigabyte.
     """
     try:
-        if path.stat().st_size > MAX_BYTES:
-            raise DataError(f"{path} is larger than {MAX_BYTES} bytes; is it another file?")
-        return path.read_text(encoding="utf-8-sig")
-    except OSError as error:
-        raise DataError(f"{path} cannot be read: {error.strerror}.") from error
+        return read_bytes_file(path).decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise DataError(f"{path} is not text; copy it again from the data set.") from error
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import pickle
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
@@ -13,7 +14,7 @@ from jaxtyping import Float
 from datasets.atomic import atomic_path
 from datasets.errors import DataError
 from datasets.formats.base import MAX_FRAMES, Persons
-from datasets.formats.files import read_text_file
+from datasets.formats.files import read_bytes_file, read_text_file
 from datasets.skeletons import NTU25
 from datasets.video import video_shape
 
@@ -44,7 +45,7 @@ def read_text(path: Path, video_width: int) -> Persons:
     """
     lines = _Lines(path)
     count = lines.integer("the number of frames", MAX_FRAMES)
-    persons = [_read_frame(lines) * (video_width / SENSOR_WIDTH) for _ in range(count)]
+    persons = [_to_video(_read_frame(lines), video_width) for _ in range(count)]
     lines.finish()
     return persons
 
@@ -172,27 +173,34 @@ def read_pickled(path: Path, video_width: int, trust_pickles: bool) -> Persons:
             raise DataError(f"{path}: {name} has {len(body)} frames, more than {MAX_FRAMES}.")
     if not bodies:
         raise DataError(f"{path} has no `rgb_body0`; make it again with the colour pixels.")
-    return list(np.stack(bodies, axis=1).astype(np.float64) * (video_width / SENSOR_WIDTH))
+    return list(_to_video(np.stack(bodies, axis=1), video_width))
+
+
+def _to_video(points: np.ndarray, video_width: int) -> np.ndarray:
+    """Pixels of the video instead of the sensor's; what is no number or too large stays so."""
+    with np.errstate(invalid="ignore", over="ignore"):
+        return points.astype(np.float64) * (video_width / SENSOR_WIDTH)
 
 
 def _load_pickled(path: Path) -> Any:
     try:
-        with open(path, "rb") as file:
-            if np.lib.format.read_magic(file) != (1, 0):
-                raise ValueError("a newer version of the format")
-            shape, _, dtype = np.lib.format.read_array_header_1_0(file)
-            if dtype.kind != "O" or shape != ():
-                raise ValueError("no pickled dict")
-            return _ArrayUnpickler(file, encoding="latin1").load().item()
+        file = io.BytesIO(read_bytes_file(path))
+        if np.lib.format.read_magic(file) != (1, 0):
+            raise ValueError("a newer version of the format")
+        shape, _, dtype = np.lib.format.read_array_header_1_0(file)
+        if dtype.kind != "O" or shape != ():
+            raise ValueError("no pickled dict")
+        return _ArrayUnpickler(file, encoding="latin1").load().item()
+    except DataError:
+        raise
     except Exception as error:  # a damaged pickle can raise anything
         what = " ".join(str(error).split())
         raise DataError(f"{path} cannot be read ({what}); make it again.") from error
 
 
-class _ArrayUnpickler(pickle.Unpickler):
-    def __init__(self, file: BinaryIO, encoding: str) -> None:
-        super().__init__(file, encoding=encoding)
-
+# The unpickler in Python: the one in C makes room for any number of objects that a file claims to
+# refer to, which can be all memory.
+class _ArrayUnpickler(pickle._Unpickler):
     def find_class(self, module: str, name: str) -> Any:
         if (module, name) not in _PICKLED:
             raise pickle.UnpicklingError(f"it asks for {module}.{name}")

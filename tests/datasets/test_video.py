@@ -4,6 +4,7 @@ import pytest
 
 from datasets.errors import DataError
 from datasets.video import (
+    Window,
     _decode,
     _timetable,
     check_video,
@@ -23,6 +24,7 @@ KINDS = {
     "xvid-like avi with b-frames": ("a.avi", "mpeg4", {"g": "12", "bf": "2"}),
     "mjpeg avi": ("a.avi", "mjpeg", {}),
 }
+EVERYTHING = Window(slice(None), slice(None))
 INDICES = [41, 3, 3, 0, 20, 59, 21]
 
 
@@ -36,6 +38,16 @@ def test_the_frames_asked_for_in_the_order_asked_for(video):
     frames = read_frames(video, INDICES)
     assert frames.shape == (len(INDICES), HEIGHT, WIDTH, 3) and frames.dtype == np.uint8
     assert frame_numbers(frames) == INDICES
+
+
+def test_a_window_of_the_frames(tmp_path):
+    rng = np.random.default_rng(0)
+    video = tmp_path / "a.mp4"
+    write_video(video, rng.integers(0, 255, (5, 32, 48, 3)).astype(np.uint8), 30)
+    window = Window(slice(3, 20), slice(10, 40))
+    whole = read_frames(video, [1, 4])
+    assert np.array_equal(read_frames(video, [1, 4], window), whole[:, 3:20, 10:40])
+    assert read_frames(video, [], window).shape == (0, 17, 30, 3)
 
 
 def test_every_frame_alone_is_the_one_of_a_straight_decoding(video):
@@ -76,7 +88,7 @@ def test_seeks_where_key_frames_are_near_and_decodes_on_where_they_are_not(
     with av.open(str(video)) as container:
         counting = CountingContainer(container)
         targets = np.array([2, 57])
-        found = _decode(counting, container.streams.video[0], targets, table)
+        found = _decode(counting, container.streams.video[0], targets, EVERYTHING, table)
     assert frame_numbers([found[2], found[57]]) == [2, 57]
     assert counting.seeks == seeks and counting.decoded <= most
 
