@@ -114,11 +114,12 @@ class DemonstrationFile:
                 model_file=model_file if isinstance(model_file, str) else model_file.decode(),
                 rewards=demo["rewards"][:] if "rewards" in demo else None,
                 dones=demo["dones"][:] if "dones" in demo else None,
-                # Pictures and depth have more axes: they are rendered anew.
+                # Pictures and depth have more axes, and our own marks of what is visible are
+                # flags: they are made anew.
                 observations={
                     name: value[:]
                     for name, value in demo.get("obs", {}).items()
-                    if value.ndim <= 2 and len(value) == len(demo["actions"])
+                    if value.ndim <= 2 and value.dtype != bool
                 },
             )
 

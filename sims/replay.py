@@ -18,10 +18,8 @@ from __future__ import annotations
 import logging
 import shlex
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 
-import h5py
 import numpy as np
 import tyro
 
@@ -36,10 +34,9 @@ from sims.demos import DemonstrationFile
 from sims.lift import LiftEnv
 from sims.production import ending_in_words, make_missing, progress, talk, versions
 from sims.registry import make
-from sims.restore import require_restorable, restore_episode
+from sims.restore import Replay, opened, require_restorable
 from sims.robosuite_env import RobosuiteEnv
 from sims.splits import parse_split, split_episodes
-from sims.worker import process_env
 
 # robosuite's name of a task to our environment.
 WORLDS = {env.task: env.name for env in (LiftEnv, CanEnv)}
@@ -110,45 +107,6 @@ class ReplayConfig:
         return {name: [numbers[i] for i in members] for name, members in dealt.items()}
 
 
-@dataclass(frozen=True)
-class Replay:
-    """A data set that shows recorded demonstrations, under the numbers that they have there.
-
-    Attributes:
-        root: Folder of the data set.
-        meta: What all of its episodes have in common.
-        demos: robomimic's HDF5 file.
-    """
-
-    root: Path
-    meta: DatasetMeta
-    demos: Path
-
-    def make(self, index: int) -> None:
-        """Renders and writes one demonstration.
-
-        Raises:
-            DataError: When its model cannot be loaded, or its states are not of this model.
-        """
-        file = _opened(self.demos)
-        env = process_env(self.meta.env, len(self.meta.views) - 1, self.meta.image_size)
-        assert isinstance(env, RobosuiteEnv)
-        episode = restore_episode(env, file.read(index), f"{self.demos}: {file.names[index]}")
-        EpisodeWriter(self.root, self.meta).write(index, episode)
-
-    def stranger(self, index: int, file: h5py.File) -> str | None:
-        """Why a whole file under the name of an episode is another one; None when it is not."""
-        states = _opened(self.demos).states(index)
-        same = "states" in file and np.array_equal(file["states"][:], states)
-        return None if same else f"its states are not those in {self.demos}"
-
-
-@lru_cache(maxsize=1)
-def _opened(path: Path) -> DemonstrationFile:
-    """The file, checked once by each process: that takes a while where it holds thousands."""
-    return DemonstrationFile(path)
-
-
 def describe(config: ReplayConfig, file: DemonstrationFile) -> DatasetMeta:
     """What `meta.json` says of the data set; the first demonstration's model is tried.
 
@@ -214,7 +172,7 @@ def replay(config: ReplayConfig) -> Path:
     """
     config.check()
     demos, root = config.demos.absolute(), config.root.absolute()  # workers may be elsewhere
-    file = _opened(demos)
+    file = opened(demos)
     parts = config.parts(file)
     numbers = sorted(number for members in parts.values() for number in members)
     if not numbers:
@@ -238,7 +196,7 @@ def replay(config: ReplayConfig) -> Path:
 
 def summarize(config: ReplayConfig) -> str:
     """What is on disk, and what to run next."""
-    file = _opened(config.demos.absolute())
+    file = opened(config.demos.absolute())
     parts = config.parts(file)
     writer = EpisodeWriter(config.root, DatasetMeta.load(config.root))
     lengths, solved = [], 0
@@ -260,7 +218,7 @@ def summarize(config: ReplayConfig) -> str:
 
 
 def _progress(config: ReplayConfig) -> str:
-    parts = config.parts(_opened(config.demos.absolute()))
+    parts = config.parts(opened(config.demos.absolute()))
     return progress(config.root, [number for members in parts.values() for number in members])
 
 

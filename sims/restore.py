@@ -6,17 +6,64 @@ median over five time steps, for contacts flicker.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import h5py
 import numpy as np
 from jaxtyping import UInt8
 from scipy.ndimage import median_filter
 
 from datasets.episode import Episode
+from datasets.episodes import EpisodeWriter
 from datasets.errors import DataError
-from sims.demos import Demonstration
+from datasets.meta import DatasetMeta
+from sims.demos import Demonstration, DemonstrationFile
 from sims.robosuite_env import RobosuiteEnv
 from sims.rollout import Recording, done_at_end
+from sims.worker import process_env
 
 MEDIAN_STEPS = 5
+
+
+@lru_cache(maxsize=1)
+def opened(path: Path) -> DemonstrationFile:
+    """The file, checked once by each process: that takes a while where it holds thousands."""
+    return DemonstrationFile(path)
+
+
+@dataclass(frozen=True)
+class Replay:
+    """A data set that shows recorded demonstrations, under the numbers that they have there.
+
+    Attributes:
+        root: Folder of the data set.
+        meta: What all of its episodes have in common.
+        demos: robomimic's HDF5 file.
+    """
+
+    root: Path
+    meta: DatasetMeta
+    demos: Path
+
+    def make(self, index: int) -> None:
+        """Renders and writes one demonstration.
+
+        Raises:
+            DataError: When its model cannot be loaded, or its states are not of this model.
+        """
+        file = opened(self.demos)
+        env = process_env(self.meta.env, len(self.meta.views) - 1, self.meta.image_size)
+        assert isinstance(env, RobosuiteEnv)
+        episode = restore_episode(env, file.read(index), f"{self.demos}: {file.names[index]}")
+        EpisodeWriter(self.root, self.meta).write(index, episode)
+
+    def stranger(self, index: int, file: h5py.File) -> str | None:
+        """Why a whole file under the name of an episode is another one; None when it is not."""
+        states = opened(self.demos).states(index)
+        same = "states" in file and np.array_equal(file["states"][:], states)
+        return None if same else f"its states are not those in {self.demos}"
 
 
 def require_restorable(env: RobosuiteEnv, demo: Demonstration, name: str) -> None:

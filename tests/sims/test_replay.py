@@ -1,0 +1,326 @@
+"""Replay: files that robosuite and robomimic wrote come back to the byte, and bad ones by name."""
+
+import json
+import shutil
+import sys
+from itertools import pairwise
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+
+from datasets.episodes import EpisodeDataset
+from datasets.errors import DataError
+from sims.demos import DemonstrationFile
+from sims.gl import import_mujoco
+from sims.renderer import ViewRenderer
+from sims.replay import ReplayConfig, replay, summarize
+from sims.restore import steady
+from sims.robosuite_xml import with_present_names
+from tests.sims.recorded import collect, convert, make_old
+from tests.sims.runs import contents, finish
+
+pytest.importorskip("robomimic")
+
+OPTIONS = {"views": 2, "size": 64, "workers": 1}
+
+
+@pytest.fixture(scope="module")
+def collected(tmp_path_factory):
+    """Three episodes as robosuite's own collection script leaves them."""
+    return collect(tmp_path_factory.mktemp("collected"), episodes=3)
+
+
+@pytest.fixture(scope="module")
+def demos(collected):
+    """The same after robomimic's own conversion, with one episode for validation."""
+    path = collected.with_name("lift_real.hdf5")
+    shutil.copy(collected, path)
+    convert(path, valid=0.34)
+    return path
+
+
+@pytest.fixture(scope="module")
+def replayed(demos, tmp_path_factory):
+    """The data set that they are replayed to."""
+    config = ReplayConfig(demos, **OPTIONS, out=tmp_path_factory.mktemp("replayed") / "lift")
+    replay(config)
+    return config
+
+
+@pytest.fixture
+def copy(demos, tmp_path):
+    """A copy of the file, to be broken."""
+    return Path(shutil.copy(demos, tmp_path))
+
+
+def test_what_is_recorded_is_kept(demos, replayed):
+    data = EpisodeDataset(replayed.root)
+    data.check(window=2)
+    assert data.names == ["demo_1", "demo_2", "demo_3"]
+    with h5py.File(demos) as file:
+        for i, name in enumerate(data.names):
+            episode, demo = data.episode(i), file["data"][name]
+            assert np.array_equal(episode.states, demo["states"])
+            assert np.array_equal(episode.actions, demo["actions"])
+            assert episode.success
+            assert episode.rewards[-1] > 0
+        assert data.meta.env_args == json.loads(file["data"].attrs["env_args"])
+        for split in ("train", "valid"):
+            names = sorted(name.decode() for name in file[f"mask/{split}"])
+            assert EpisodeDataset(replayed.root, split).names == names
+    assert len(EpisodeDataset(replayed.root, "train")) == 2
+
+
+def test_pictures_are_those_of_the_bare_model_and_state(demos, replayed):
+    """MuJoCo alone, given the file's model and state, shows the same to the byte."""
+    mujoco = import_mujoco()
+    data = EpisodeDataset(replayed.root)
+    renderer = ViewRenderer(64)
+    for i, t in ((0, 5), (2, 30)):
+        episode = data.episode(i)
+        with h5py.File(demos) as file:
+            demo = file["data"][data.names[i]]
+            model = mujoco.MjModel.from_xml_string(demo.attrs["model_file"])
+            state = demo["states"][t]
+        physics = mujoco.MjData(model)
+        physics.time = state[0]
+        physics.qpos[:] = state[1 : 1 + model.nq]
+        physics.qvel[:] = state[1 + model.nq :]
+        mujoco.mj_forward(model, physics)
+        renderer.load(model)
+        images = renderer.render(physics, {view: episode.camera(view, t) for view in data.views})
+        for view in data.views:
+            assert np.array_equal(images[view], episode.images[view][t]), f"{view} of {i} at {t}"
+            pixels, _ = episode.camera(view, t).project(episode.keypoints_world[t])
+            assert np.allclose(pixels, episode.keypoints[view][t], atol=1e-3, equal_nan=True)
+        fingers = [physics.body(f"gripper0_right_{side}finger").xpos for side in ("left", "right")]
+        at = [data.skeleton.keypoints.index(f"{side}_finger") for side in ("left", "right")]
+        offsets = np.linalg.norm(episode.keypoints_world[t][at] - fingers, axis=1)
+        assert (offsets < 0.06).all()
+        assert np.allclose(episode.observations["robot0_gripper_qpos"][t], state[8:10])
+    renderer.close()
+
+
+def test_phases_follow_one_another(replayed):
+    data = EpisodeDataset(replayed.root)
+    for i in range(len(data)):
+        phases = data.phases(i)
+        assert phases[0] == 0
+        assert phases[-1] == len(data.meta.phases) - 1
+        changes = {(int(a), int(b)) for a, b in pairwise(phases) if a != b}
+        assert changes <= {(0, 1), (1, 0), (1, 2), (2, 3), (3, 2)}
+
+
+def test_phases_told_by_states_agree_with_what_the_expert_was_about(robosuite_world):
+    env = robosuite_world
+    env.reset(seed=5)
+    states, meant = [], []
+    for step in env.expert(np.random.default_rng(5)):
+        states.append(env.state())
+        meant.append(step.phase)
+        env.step(step.action)
+    seen = []
+    env.load_episode(env.model_file())
+    for state in states:
+        env.set_state(state)
+        seen.append(env.phase_now())
+    phases = steady(np.array(seen, np.uint8))
+    assert (phases == meant).mean() > 0.8
+    assert (np.diff(phases.astype(int)) >= 0).all()
+    assert set(phases) == set(range(len(env.phases)))
+
+
+def test_a_phase_of_two_steps_is_a_flicker():
+    flickering = np.array([0, 0, 0, 1, 1, 0, 0, 0, 1, 1, 1, 0, 1, 2, 2, 2], np.uint8)
+    expected = [0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 2, 2, 2]
+    assert steady(flickering).tolist() == expected
+
+
+def test_the_command_makes_the_same_bytes_with_two_workers(demos, replayed, tmp_path):
+    out = tmp_path / "lift"
+    shutil.copytree(replayed.root, out)
+    for name in ("000001", "000003"):
+        (out / "episodes" / f"{name}.hdf5").unlink()
+    words = ["--demos", demos, "--views", 2, "--size", 64, "--workers", 2, "--out", out]
+    code, output = finish([sys.executable, "-m", "sims.replay", *map(str, words)])
+    assert code == 0, output
+    assert "3 demonstrations, 3 of them solved" in output
+    assert "1 of 3 episodes are on disk. Making those that are missing: 1, 3." in output
+    assert "for one: --split 4,1,1" in output
+    assert contents(out) == contents(replayed.root)
+
+
+def test_other_demonstrations_for_the_same_folder_are_refused(copy, replayed):
+    with h5py.File(copy, "a") as file:
+        file["data/demo_2/states"][3, 4] += 0.01
+    config = ReplayConfig(copy, **OPTIONS, out=replayed.root)
+    with pytest.raises(DataError, match=r"000002.hdf5 is whole, but no episode 2 .* its states"):
+        replay(config)
+
+
+def test_a_split_of_ones_own_and_the_first_few(demos, tmp_path):
+    config = ReplayConfig(demos, views=1, size=32, episodes=2, split="1,1,0", out=tmp_path / "two")
+    parts = config.parts(DemonstrationFile(demos))
+    assert parts == {"train": [1], "valid": [2], "test": []}
+
+
+def test_a_file_of_robosuite_1_4_shows_the_same(copy, replayed, tmp_path, caplog):
+    make_old(copy)
+    config = ReplayConfig(copy, **OPTIONS, episodes=1, split="1,0,0", out=tmp_path / "old")
+    with caplog.at_level("WARNING", "sims"):
+        replay(config)
+    assert "was recorded with robosuite 1.4.1" in caplog.text
+    assert "is installed" in caplog.text
+    old, new = EpisodeDataset(config.root).episode(0), EpisodeDataset(replayed.root).episode(0)
+    assert np.array_equal(old.phases, new.phases)
+    assert np.array_equal(old.keypoints_world, new.keypoints_world)
+    for view, images in new.images.items():
+        assert np.array_equal(old.images[view], images)
+    assert "1 demonstrations, 1 of them solved" in summarize(config)
+
+
+def test_a_model_of_today_keeps_its_names(demos):
+    with h5py.File(demos) as file:
+        model = file["data/demo_1"].attrs["model_file"]
+    assert with_present_names(model) == model
+
+
+def test_what_the_file_holds_besides_is_taken_and_pictures_are_not(copy, tmp_path):
+    """As robomimic's files with pictures have it: rewards, dones, obs."""
+    with h5py.File(copy, "a") as file:
+        demo = file["data/demo_1"]
+        steps = len(demo["states"])
+        for name in ("states", "actions"):  # short, for the time it takes
+            kept = demo[name][steps - 4 :]
+            del demo[name]
+            demo[name] = kept
+        demo["rewards"] = np.array([0.0, 0.0, 0.25, 1.0])
+        demo["dones"] = np.array([0, 0, 1, 1])
+        demo["obs/robot0_eef_pos"] = np.arange(12.0).reshape(4, 3)
+        demo["obs/agentview_image"] = np.zeros((4, 8, 8, 3), np.uint8)
+    config = ReplayConfig(copy, **OPTIONS, episodes=1, split="1,0,0", out=tmp_path / "image")
+    replay(config)
+    episode = EpisodeDataset(config.root).episode(0)
+    assert episode.rewards.tolist() == [0.0, 0.0, 0.25, 1.0]
+    assert episode.dones.tolist() == [0, 0, 1, 1]
+    assert list(episode.observations) == ["robot0_eef_pos"]
+    assert np.array_equal(episode.observations["robot0_eef_pos"], np.arange(12.0).reshape(4, 3))
+
+
+def test_generated_episodes_can_be_replayed_too(lift_dataset, tmp_path):
+    """Ours are robomimic's files too: other views of the same episodes."""
+    config = ReplayConfig(
+        lift_dataset / "lift.hdf5", views=1, size=32, episodes=1, split="1,0,0", out=tmp_path / "a"
+    )
+    replay(config)
+    theirs, ours = EpisodeDataset(lift_dataset).episode(0), EpisodeDataset(config.root).episode(0)
+    assert np.array_equal(ours.states, theirs.states)
+    # MJCF as text rounds the lengths in a model.
+    assert np.allclose(ours.keypoints_world, theirs.keypoints_world, atol=1e-6)
+
+
+def edit_env_args(file, **changes):
+    env_args = {**json.loads(file["data"].attrs["env_args"]), **changes}
+    file["data"].attrs["env_args"] = json.dumps(env_args)
+
+
+def put(group, name, value):
+    del group[name]
+    group[name] = value
+
+
+def rename_demo(file):
+    file["data"].move("demo_2", "second")
+
+
+BROKEN = {
+    "no data": (lambda f: f.move("data", "other"), "no demonstrations data/demo_0"),
+    "no env_args": (lambda f: f["data"].attrs.pop("env_args"), "convert_robosuite --dataset"),
+    "no JSON": (lambda f: f["data"].attrs.create("env_args", "{"), "not robomimic's JSON"),
+    "no kwargs": (lambda f: f["data"].attrs.create("env_args", '{"type": 1}'), "env_name"),
+    "gym": (lambda f: edit_env_args(f, type=2, env_name="Hopper"), "Hopper.*only robosuite's"),
+    "task": (lambda f: edit_env_args(f, env_name="ToolHang"), "ToolHang.*Lift, PickPlaceCan"),
+    "robot": (lambda f: edit_env_args(f, env_kwargs={"robots": ["Sawyer"]}), "Sawyer"),
+    "no states": (lambda f: f["data/demo_2"].pop("states"), "demo_2 has no states"),
+    "no model": (lambda f: f["data/demo_3"].attrs.pop("model_file"), "demo_3 has no attribute"),
+    "lengths": (lambda f: put(f["data/demo_1"], "actions", np.zeros((3, 7))), "one of each"),
+    "names": (rename_demo, "demo_NUMBER"),
+    "width": (
+        lambda f: put(f["data/demo_2"], "states", np.zeros((len(f["data/demo_2/actions"]), 9))),
+        r"\[9, 32\] numbers",
+    ),
+    "other model": (
+        lambda f: [
+            put(demo, "states", np.zeros((len(demo["actions"]), 30))) for demo in f["data"].values()
+        ],
+        "30 numbers, its model asks for 32",
+    ),
+    "not a number": (
+        lambda f: f["data/demo_2/states"].write_direct(np.full((1, 32), np.nan), None, np.s_[:1]),
+        "demo_2 are not all finite",
+    ),
+    "stranger in a mask": (
+        lambda f: put(f["mask"], "valid", np.array([b"demo_9"])),
+        "mask valid names .*demo_9",
+    ),
+    "shared masks": (
+        lambda f: put(f["mask"], "valid", f["mask/train"][:]),
+        "masks train, valid and test share",
+    ),
+    "mesh": (
+        lambda f: f["data/demo_1"].attrs.modify(
+            "model_file", f["data/demo_1"].attrs["model_file"].replace("link0.stl", "none.stl")
+        ),
+        "demo_1: The model does not load .*none.stl is not there",
+    ),
+    "no XML": (
+        lambda f: f["data/demo_1"].attrs.modify("model_file", "<mujoco>"),
+        "demo_1: The model does not load",
+    ),
+}
+
+
+@pytest.mark.parametrize("damage", BROKEN)
+def test_a_file_that_cannot_be_replayed_is_named_before_any_work(copy, tmp_path, damage):
+    breaks, complaint = BROKEN[damage]
+    with h5py.File(copy, "a") as file:
+        breaks(file)
+    config = ReplayConfig(copy, **OPTIONS, out=tmp_path / "none")
+    with pytest.raises(DataError, match=complaint) as raised:
+        replay(config)
+    assert str(copy) in str(raised.value)
+    assert not config.root.exists()
+
+
+@pytest.mark.parametrize(
+    ("content", "complaint"),
+    [(None, "does not exist"), (b"no HDF5", "cannot be read as HDF5"), (0.5, "truncated")],
+)
+def test_what_is_no_file_of_demonstrations_is_named(copy, tmp_path, content, complaint):
+    if content is None:
+        copy.unlink()
+    elif isinstance(content, bytes):
+        copy.write_bytes(content)
+    else:
+        copy.write_bytes(copy.read_bytes()[: int(copy.stat().st_size * content)])
+    with pytest.raises(DataError, match=complaint):
+        replay(ReplayConfig(copy, out=tmp_path / "none"))
+
+
+def test_a_collected_file_is_told_its_conversion(collected, tmp_path):
+    with pytest.raises(DataError, match=f"convert_robosuite --dataset {collected}"):
+        replay(ReplayConfig(collected, out=tmp_path / "none"))
+
+
+@pytest.mark.parametrize("option", ["views", "episodes", "size", "workers"])
+def test_an_option_below_one_is_named(demos, option):
+    with pytest.raises(ValueError, match=f"--{option}"):
+        replay(ReplayConfig(demos, **{option: 0}))
+
+
+def test_the_command_ends_in_one_line_on_a_bad_file(tmp_path):
+    code, output = finish([sys.executable, "-m", "sims.replay", "--demos", str(tmp_path)])
+    assert code == 1
+    assert output.strip() == f"error: {tmp_path} is a folder; --demos takes an HDF5 file."
