@@ -15,9 +15,10 @@ from sims.blocks_scene import HIDDEN_FROM_EGO, BlocksScene
 from sims.blocks_textures import Kind
 from sims.blocks_walk import Body, advance
 from sims.blocks_world import ARENA_RADIUS, ORIGIN, World, make_world
+from sims.body_sight import visible_on_body
 from sims.env import EGO
-from sims.player import KEYPOINTS, PARTS, PlayerPose, player_boxes
-from sims.rays import blocks_hit, boxes_hit
+from sims.player import PARTS, PlayerPose, player_boxes
+from sims.rays import blocks_hit
 
 EGO_FOVY_DEGREES = 70.0
 # Third-person cameras: all around, from eye level to a tower's, near and far.
@@ -37,17 +38,8 @@ def third_person_cameras(num_views: int, size: int) -> list[Camera]:
     around = np.linspace(0, 2 * np.pi, 16, endpoint=False)
     rim = ARENA_RADIUS * np.stack([np.cos(around), np.sin(around)], axis=1)
     workspace = np.concatenate([np.column_stack([rim, np.full(16, z)]) for z in HEIGHTS])
-    cameras = []
-    for i in range(num_views):
-        azimuth = 2 * np.pi * (i + 0.3) / num_views
-        # Multiples of two irrational numbers, so that height and distance go their own ways.
-        elevation = np.radians(np.interp(i * rig.GOLDEN_RATIO % 1, (0, 1), ELEVATION_DEGREES))
-        distance = np.interp((0.5 + i * np.sqrt(2)) % 1, (0, 1), DISTANCE)
-        flat = np.cos(elevation)
-        direction = [flat * np.cos(azimuth), flat * np.sin(azimuth), np.sin(elevation)]
-        position = distance * np.array(direction) + [0, 0, 1.0]
-        cameras.append(rig.frame(position, workspace, size))
-    return cameras
+    places = rig.all_around(num_views, ELEVATION_DEGREES, DISTANCE) + [0, 0, 1.0]
+    return [rig.frame(place, workspace, size) for place in places]
 
 
 class BlocksBackend:
@@ -64,15 +56,8 @@ class BlocksBackend:
         self._size = size
         self._scene = BlocksScene(views, size)
         self._fixed = dict(zip(views[1:], third_person_cameras(len(views) - 1, size), strict=True))
-        # A keypoint may be seen on its own parts, and on no part that the view does not draw.
-        own = np.array(
-            [[part in place.own_parts for part in PARTS] for place in KEYPOINTS.values()]
-        )
         drawn = np.array([part not in HIDDEN_FROM_EGO for part in PARTS])
-        whole = np.array([place.part in HIDDEN_FROM_EGO for place in KEYPOINTS.values()])
-        self._own = {view: own & (drawn | (view != EGO)) for view in views}
         self._drawn = {view: drawn | (view != EGO) for view in views}
-        self._shown = {view: ~whole | (view != EGO) for view in views}
         self.begin(seed=0)
 
     def begin(self, seed: int) -> None:
@@ -89,6 +74,10 @@ class BlocksBackend:
 
     def player(self) -> PlayerPose:
         """The player's body."""
+        return self._body.pose
+
+    def shown_player(self) -> PlayerPose:
+        """The same body: every view is drawn from one state."""
         return self._body.pose
 
     def goal(self) -> Float[np.ndarray, 3]:
@@ -129,26 +118,14 @@ class BlocksBackend:
     def visible(
         self, keypoints: Float[np.ndarray, "keypoints 3"]
     ) -> dict[str, Bool[np.ndarray, " keypoints"]]:
-        """Which keypoints each view sees.
-
-        As a joint lies inside the body, it counts as visible when the first surface on the ray to
-        it belongs to one of the parts that meet there.
-        """
-        cameras = self.cameras()
-        count = len(keypoints)
-        origins = np.repeat([camera.position for camera in cameras.values()], count, axis=0)
-        points = np.tile(keypoints, (len(cameras), 1))
-        parts = boxes_hit(origins, points, player_boxes(self.player()))
-        parts = parts.reshape(len(cameras), count, len(PARTS))
-        blocks = blocks_hit(origins, points, self._solid, ORIGIN).reshape(len(cameras), count)
-        seen = {}
-        for (view, camera), hit, block in zip(cameras.items(), parts, blocks, strict=True):
-            own = np.where(self._own[view], hit, np.inf).min(axis=1)
-            other = np.where(self._drawn[view] & ~self._own[view], hit, np.inf).min(axis=1)
-            hidden = (np.minimum(other, block) < own) | ~np.isfinite(own)
-            inside = camera.contains(camera.project(keypoints)[0])
-            seen[view] = inside & ~hidden & self._shown[view]
-        return seen
+        """Which keypoints each view sees: those that neither body nor blocks hide."""
+        return visible_on_body(
+            self.cameras(),
+            keypoints,
+            player_boxes(self.player()),
+            self._drawn,
+            lambda origins, points: blocks_hit(origins, points, self._solid, ORIGIN),
+        )
 
     def state(self) -> Float[np.ndarray, " state"]:
         """The body's state."""

@@ -19,7 +19,7 @@ from sims.minecraft_backend import (
     TURN,
     aims_at,
 )
-from sims.player import PlayerPose
+from sims.player import PlayerPose, limb_swing
 
 HALF_WIDTH = 0.3  # of the body, in metres
 STEP_HEIGHT = 1.0
@@ -84,9 +84,8 @@ def advance(world: World, body: Body, action: Float[np.ndarray, 5]) -> Body:
     pitch = float(np.clip(body.pitch + MAX_TILT * action[TILT], -STEEPEST_LOOK, STEEPEST_LOOK))
     moved = _walk(world, replace(body, yaw=yaw, pitch=pitch), action[[FORWARD, LEFT]])
     way = float(np.hypot(moved.x - body.x, moved.y - body.y))
-    # The game's limb swing.
-    amplitude = body.amplitude + 0.4 * (min(4 * way, 1.0) - body.amplitude)
-    moved = replace(moved, amplitude=amplitude, swing=body.swing + amplitude)
+    swing, amplitude = limb_swing(body.swing, body.amplitude, way)
+    moved = replace(moved, amplitude=amplitude, swing=swing)
     if body.stroke:
         return replace(moved, stroke=(body.stroke + 1) % STROKE_STEPS)
     if action[STRIKE] <= 0:

@@ -94,7 +94,7 @@ class MinecraftEnv(MultiViewEnv):
         }
 
     def player(self) -> PlayerPose:
-        """The player's body as it stands in the pictures."""
+        """The player's body as it stands."""
         return self._backend.player()
 
     def goal(self) -> Float[np.ndarray, 3]:
@@ -110,8 +110,8 @@ class MinecraftEnv(MultiViewEnv):
         return self._backend.render()
 
     def keypoints(self) -> Float[np.ndarray, "keypoints 3"]:
-        """World coordinates of the player's keypoints in metres."""
-        return player_keypoints(self.player())
+        """World coordinates in metres of the player's keypoints, as the pictures show them."""
+        return player_keypoints(self._backend.shown_player())
 
     def cameras(self) -> dict[str, Camera]:
         """The camera at the player's eyes as it stands now, and the fixed ones around."""

@@ -55,7 +55,14 @@ class Backend(Protocol):
         ...
 
     def player(self) -> PlayerPose:
-        """The player's body as it stands in the pictures."""
+        """The player's body as it stands."""
+        ...
+
+    def shown_player(self) -> PlayerPose:
+        """The player's body as the third-person pictures show it.
+
+        Where they come over a network, it stands as it did a little earlier.
+        """
         ...
 
     def goal(self) -> Float[np.ndarray, 3]:

@@ -198,6 +198,18 @@ def limb_angles(pose: PlayerPose) -> dict[str, float]:
     }
 
 
+def limb_swing(swing: float, amplitude: float, way: float) -> tuple[float, float]:
+    """Phase and amplitude of the limbs' swing a time step later, as the game has them.
+
+    Args:
+        swing: See `PlayerPose`.
+        amplitude: See `PlayerPose`.
+        way: Metres walked in this time step, seen from above.
+    """
+    amplitude += 0.4 * (min(4 * way, 1.0) - amplitude)
+    return swing + amplitude, amplitude
+
+
 # The game's axes are x east, y up, z south; ours x east, y north, z up; a block is a metre.
 _GAME_TO_WORLD = np.array([[1.0, 0, 0], [0, 0, -1], [0, 1, 0]])
 

@@ -53,6 +53,26 @@ def ring(
     return cameras
 
 
+def all_around(
+    num_views: int, elevation_degrees: tuple[float, float], distance: tuple[float, float]
+) -> Float[np.ndarray, "views 3"]:
+    """Places for cameras all around the origin, as varied in height and distance as can be.
+
+    Args:
+        num_views: How many.
+        elevation_degrees: The least and the most.
+        distance: The least and the most, in metres.
+    """
+    i = np.arange(num_views)
+    azimuth = 2 * np.pi * (i + 0.3) / num_views
+    # Multiples of two irrational numbers, so that height and distance go their own ways.
+    elevation = np.radians(np.interp(i * GOLDEN_RATIO % 1, (0, 1), elevation_degrees))
+    far = np.interp((0.5 + i * np.sqrt(2)) % 1, (0, 1), distance)
+    flat = np.cos(elevation)
+    directions = [flat * np.cos(azimuth), flat * np.sin(azimuth), np.sin(elevation)]
+    return far[:, None] * np.stack(directions, axis=1)
+
+
 def frame(
     position: Float[np.ndarray, 3], workspace: Float[np.ndarray, "points 3"], size: int
 ) -> Camera:
