@@ -10,6 +10,7 @@ import torch
 from align.config import BackboneConfig, Method, TrainConfig
 from align.data import BatchConfig
 from align.disentangle import DisentangleConfig
+from align.engine import OptimConfig
 from align.tcn import TcnConfig
 from tests.align.hand_made_runs import make_data, make_runs
 from tests.datasets.synthetic import make_data_set
@@ -55,6 +56,7 @@ def tiny_config(data: Path, out: Path, method: Method = "deit", **changes: objec
         "validate_every": 1,
         "backbone": BackboneConfig(depth=2),
         "batch": BatchConfig(episodes=2, times=8),
+        "optim": OptimConfig(lr=1e-3),  # for a few dozen steps
         "tcn": TcnConfig(channels=64, hidden=128),
         "disentangle": DisentangleConfig("test_resnet", image=16, channels=64),
     }
