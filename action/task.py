@@ -22,7 +22,8 @@ from action.clips import (
 )
 from action.config import ActionConfig
 from action.metrics import recognition_metrics
-from action.model import build_classifier
+from action.model import ClipClassifier, build_classifier
+from action.weights import load_pretrained
 from align.data import reading_processes
 from align.paat import mean_pose_loss
 from align.pose import pose_map_3d
@@ -107,16 +108,19 @@ class ActionTask:
 
         Raises:
             DataError: Before anything is trained, when too many clips cannot be used.
+            CheckpointError: When the weights to start from cannot be used.
         """
         self.config = config
         data = open_data(config)
         self.train = usable(data.parts["train"], config)
         self.valid = usable(data.parts["valid"], config)
         self.recognizer = ClipRecognizer(config, data)
+        if config.backbone.weights is not None:
+            load_pretrained(self.model.backbone.backbone, config.backbone.weights)
         self.steps_per_epoch = max(1, round(len(self.train) / config.batch.clips))
 
     @property
-    def model(self) -> nn.Module:
+    def model(self) -> ClipClassifier:
         """The classifier."""
         return self.recognizer.model
 

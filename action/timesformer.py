@@ -236,19 +236,11 @@ class TimeSformer(nn.Module):
         return TokenLayout(frames, rows, cols)
 
     def _position_embedding(self, layout: TokenLayout) -> Float[Tensor, "1 tokens dim"]:
-        built = self.default_layout
-        if (layout.rows, layout.cols) == (built.rows, built.cols):
-            return self.pos_embed
-        grid = rearrange(self.pos_embed[:, 1:], "1 (r c) d -> 1 d r c", r=built.rows)
-        grid = F.interpolate(grid, size=(layout.rows, layout.cols), mode="nearest")
-        return torch.cat([self.pos_embed[:, :1], rearrange(grid, "1 d r c -> 1 (r c) d")], dim=1)
+        return resized_in_space(self.pos_embed, self.default_layout.rows, layout)
 
     def _time_embedding(self, frames: int) -> Float[Tensor, "1 frames dim"]:
         assert self.time_embed is not None
-        if frames == self.time_embed.shape[1]:
-            return self.time_embed
-        along_time = rearrange(self.time_embed, "1 t d -> 1 d t")
-        return rearrange(F.interpolate(along_time, size=frames, mode="nearest"), "1 d t -> 1 t d")
+        return resized_in_time(self.time_embed, frames)
 
     def _init_weights(self) -> None:
         for module in self.modules():
@@ -264,3 +256,25 @@ class TimeSformer(nn.Module):
             for block in list(self.blocks)[1:]:
                 for parameter in cast(nn.Linear, block.temporal_fc).parameters():
                     nn.init.zeros_(parameter)
+
+
+def resized_in_space(
+    position: Float[Tensor, "1 tokens dim"], rows: int, layout: TokenLayout
+) -> Float[Tensor, "1 new_tokens dim"]:
+    """A position embedding of ``rows`` rows of patches for the patches of ``layout`` (nearest)."""
+    cols = (position.shape[1] - 1) // rows
+    if (layout.rows, layout.cols) == (rows, cols):
+        return position
+    grid = rearrange(position[:, 1:], "1 (r c) d -> 1 d r c", r=rows)
+    grid = F.interpolate(grid, size=(layout.rows, layout.cols), mode="nearest")
+    return torch.cat([position[:, :1], rearrange(grid, "1 d r c -> 1 (r c) d")], dim=1)
+
+
+def resized_in_time(
+    time: Float[Tensor, "1 frames dim"], frames: int
+) -> Float[Tensor, "1 new_frames dim"]:
+    """A time embedding for another number of frames (nearest)."""
+    if frames == time.shape[1]:
+        return time
+    along_time = rearrange(time, "1 t d -> 1 d t")
+    return rearrange(F.interpolate(along_time, size=frames, mode="nearest"), "1 d t -> 1 t d")

@@ -1,0 +1,198 @@
+"""Loads the public Kinetics weights of TimeSformer, in the files that users have them in.
+
+Facebook publishes `.pyth` files, Hugging Face folders with `model.safetensors` or
+`pytorch_model.bin`. Both hold the same network under other names.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor
+
+from action.timesformer import TimeSformer, resized_in_space, resized_in_time
+from align.checkpoint import CheckpointError
+
+logger = logging.getLogger(__name__)
+
+FOLDER_FILES = ("model.safetensors", "pytorch_model.bin")
+# Under one of these names a training program's file holds its weights.
+_CONTAINERS = ("model_state", "state_dict", "model")
+# What wrappers put before every name.
+_WRAPPERS = re.compile(r"^(module\.)?(model\.)?(timesformer\.)?")
+_HUGGING_FACE = "encoder.layer."
+# Hugging Face's names to the published ones, in this order: a part of one name is another name.
+_RENAMED = (
+    ("embeddings.cls_token", "cls_token"),
+    ("embeddings.position_embeddings", "pos_embed"),
+    ("embeddings.time_embeddings", "time_embed"),
+    ("embeddings.patch_embeddings.projection.", "patch_embed.proj."),
+    (_HUGGING_FACE, "blocks."),
+    ("attention.attention.qkv.", "attn.qkv."),
+    ("attention.output.dense.", "attn.proj."),
+    ("temporal_layernorm.", "temporal_norm1."),
+    ("temporal_dense.", "temporal_fc."),
+    ("layernorm_before.", "norm1."),
+    ("layernorm_after.", "norm2."),
+    ("intermediate.dense.", "mlp.fc1."),
+    ("output.dense.", "mlp.fc2."),
+    ("layernorm.", "norm."),
+    ("classifier.", "head."),
+)
+
+
+def load_pretrained(backbone: TimeSformer, path: Path) -> None:
+    """Puts published weights into a TimeSformer.
+
+    Position and time embeddings are resized (nearest) where frames are of another size or number.
+    The head is taken where the model has one of as many classes, and left out otherwise.
+
+    Args:
+        backbone: Before PAAB and PAAT are put in, which no published file holds.
+        path: Facebook's `.pyth` or `.pt` file, or Hugging Face's folder or file.
+
+    Raises:
+        CheckpointError: When there is no such file, it cannot be read, or holds another model;
+            lists every missing, unknown and unfit weight. Nothing has been changed then.
+    """
+    file = _find(path)
+    weights = published_names(read_weights(file))
+    _check_heads(file, backbone)
+    wanted = backbone.state_dict()
+    _leave_out_head(file, weights, wanted)
+    _resize(file, weights, backbone)
+    _require_same_model(file, weights, wanted, backbone)
+    backbone.load_state_dict(weights, strict=False)  # the head alone may be missing
+
+
+def read_weights(file: Path) -> dict[str, Tensor]:
+    """The tensors of a file as it names them, but for the wrappers' prefixes.
+
+    Raises:
+        CheckpointError: When the file is no whole file of weights.
+    """
+    if file.suffix == ".safetensors":
+        try:
+            stored = load_file(file)
+        except (SafetensorError, OSError) as error:
+            raise CheckpointError(
+                f"{file} is no whole safetensors file ({error}); download it again."
+            ) from None
+    else:
+        stored = _read_pickle(file)
+    return {_WRAPPERS.sub("", name): value for name, value in stored.items()}
+
+
+def published_names(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Weights under the published names, which are ours, also where they come from Hugging Face."""
+    if not any(name.startswith(_HUGGING_FACE) for name in weights):
+        return dict(weights)
+    renamed = {}
+    for name, value in weights.items():
+        for theirs, ours in _RENAMED:
+            name = name.replace(theirs, ours)
+        renamed[name] = value
+    return renamed
+
+
+def _find(path: Path) -> Path:
+    if path.is_dir():
+        for name in FOLDER_FILES:
+            if (path / name).exists():
+                return path / name
+        raise CheckpointError(f"{path} holds neither {' nor '.join(FOLDER_FILES)}.")
+    if not path.exists():
+        raise CheckpointError(
+            f"{path} does not exist; name Facebook's .pyth file, or Hugging Face's folder."
+        )
+    return path
+
+
+def _read_pickle(file: Path) -> dict[str, Tensor]:
+    try:
+        stored = torch.load(file, map_location="cpu", weights_only=True)
+    except Exception as error:  # a damaged pickle can fail in any way
+        reason = str(error).strip().split("\n")[0]
+        raise CheckpointError(
+            f"{file} cannot be read as weights ({type(error).__name__}: {reason}); download it "
+            "again. Files that hold more than weights are not opened, since they can run any code."
+        ) from None
+    for container in _CONTAINERS:
+        if isinstance(stored, dict) and isinstance(stored.get(container), dict):
+            stored = stored[container]
+    if not isinstance(stored, dict) or not all(isinstance(v, Tensor) for v in stored.values()):
+        raise CheckpointError(
+            f"{file} holds no weights: neither names and tensors, nor these under one of "
+            f"{', '.join(_CONTAINERS)}."
+        )
+    return stored
+
+
+def _check_heads(file: Path, backbone: TimeSformer) -> None:
+    """Refuses another number of attention heads, which no weight's shape shows."""
+    config = file.parent / "config.json"
+    if file.name not in FOLDER_FILES or not config.exists():
+        return
+    try:
+        heads = json.loads(config.read_bytes()).get("num_attention_heads", backbone.num_heads)
+    except (ValueError, AttributeError) as error:
+        raise CheckpointError(f"{config} is no valid JSON ({error}); download it again.") from None
+    if heads != backbone.num_heads:
+        raise CheckpointError(
+            f"{file} has {heads} attention heads, the model {backbone.num_heads}: "
+            f"use --backbone.heads {heads}."
+        )
+
+
+def _leave_out_head(file: Path, weights: dict[str, Tensor], wanted: Mapping[str, Tensor]) -> None:
+    head = {name: weights[name] for name in weights if name.startswith("head.")}
+    if any(name not in wanted or wanted[name].shape != v.shape for name, v in head.items()):
+        logger.info("left out the head of %d classes of %s", len(next(iter(head.values()))), file)
+        for name in head:
+            del weights[name]
+
+
+def _resize(file: Path, weights: dict[str, Tensor], backbone: TimeSformer) -> None:
+    layout = backbone.default_layout
+    position, time = weights.get("pos_embed"), weights.get("time_embed")
+    if position is not None and position.ndim == 3 and position.shape[1] != 1 + layout.patches:
+        rows = math.isqrt(position.shape[1] - 1)
+        if rows**2 != position.shape[1] - 1:
+            raise CheckpointError(
+                f"{file} has {position.shape[1] - 1} patches, which are no square: build the "
+                "model for frames of the same size to take its position embedding as it is."
+            )
+        weights["pos_embed"] = resized_in_space(position, rows, layout)
+    if time is not None and time.ndim == 3 and backbone.time_embed is not None:
+        weights["time_embed"] = resized_in_time(time, backbone.time_embed.shape[1])
+
+
+def _require_same_model(
+    file: Path, weights: Mapping[str, Tensor], wanted: Mapping[str, Tensor], backbone: TimeSformer
+) -> None:
+    problems = {
+        "missing": [n for n in wanted if n not in weights and not n.startswith("head.")],
+        "unknown": [name for name in weights if name not in wanted],
+        "of another shape": [
+            f"{name} {tuple(weights[name].shape)} for {tuple(value.shape)}"
+            for name, value in wanted.items()
+            if name in weights and weights[name].shape != value.shape
+        ],
+    }
+    if any(problems.values()):
+        listed = "; ".join(
+            f"{what}: {', '.join(names)}" for what, names in problems.items() if names
+        )
+        raise CheckpointError(
+            f"{file} holds another model than a TimeSformer of width {backbone.embed_dim}, "
+            f"{len(backbone.blocks)} blocks, patches of {backbone.patch_size[0]} and attention "
+            f"{backbone.attention_type}. {listed}."
+        )

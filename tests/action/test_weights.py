@@ -1,0 +1,199 @@
+"""Published weights: agreement with Hugging Face's TimeSformer, and files that do not fit."""
+
+import logging
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from einops import rearrange
+from safetensors.torch import save_file
+from transformers import TimesformerConfig, TimesformerForVideoClassification
+
+from action.task import ActionTask
+from action.timesformer import TimeSformer
+from action.weights import FOLDER_FILES, load_pretrained
+from align.checkpoint import CheckpointError
+from align.models import PoseAware
+from tests.action.test_train import TINY, config_for
+
+SIZE, FRAMES, CLASSES = 32, 3, 5
+KINDS = ["divided_space_time", "joint_space_time", "space_only"]
+
+
+def ours(seed: int = 1, **options) -> TimeSformer:
+    torch.manual_seed(seed)
+    defaults = dict(
+        image_size=SIZE,
+        patch_size=8,
+        frames=FRAMES,
+        num_classes=CLASSES,
+        embed_dim=24,
+        depth=2,
+        num_heads=3,
+    )
+    return TimeSformer(**(defaults | options)).eval()
+
+
+def theirs(kind: str = "divided_space_time") -> TimesformerForVideoClassification:
+    """Hugging Face's model of that size, every parameter random."""
+    torch.manual_seed(0)
+    config = TimesformerConfig(
+        image_size=SIZE,
+        patch_size=8,
+        num_frames=FRAMES,
+        hidden_size=24,
+        num_hidden_layers=2,
+        num_attention_heads=3,
+        intermediate_size=96,
+        attention_type=kind,
+        num_labels=CLASSES,
+    )
+    model = TimesformerForVideoClassification(config).eval()
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.normal_(std=0.2)
+    return model
+
+
+def clips() -> torch.Tensor:
+    return torch.randn(2, 3, FRAMES, SIZE, SIZE, generator=torch.Generator().manual_seed(2))
+
+
+def published(model: TimeSformer) -> dict:
+    """The contents of a file of Facebook's."""
+    weights = {f"model.{name}": value for name, value in model.state_dict().items()}
+    return {"epoch": 14, "model_state": weights, "cfg": "MODEL: ..."}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@torch.no_grad()
+def test_tokens_and_logits_agree_with_hugging_face(tmp_path, kind):
+    model, expected = ours(attention_type=kind), theirs(kind)
+    expected.save_pretrained(tmp_path)
+    load_pretrained(model, tmp_path)
+    given = clips()
+    logits = expected(given.transpose(1, 2)).logits
+    tokens = expected.timesformer(given.transpose(1, 2)).last_hidden_state
+    if kind == "space_only":  # theirs gives logits frame by frame
+        given = rearrange(given, "b c t h w -> (b t) c 1 h w")
+    else:  # and their tokens have time fastest
+        patches = rearrange(tokens[:, 1:], "b (n t) d -> b (t n) d", t=FRAMES)
+        tokens = torch.cat([tokens[:, :1], patches], dim=1)
+    assert logits.std() > 0.1
+    assert (PoseAware(model)(given).tokens - tokens).abs().max() < 1e-4
+    assert (model(given) - logits).abs().max() < 1e-4
+
+
+@pytest.mark.parametrize("name", ["pytorch_model.bin", "weights.pt"])
+def test_all_of_hugging_faces_files_are_read(tmp_path, name):
+    expected = theirs().state_dict()
+    torch.save(expected, tmp_path / name)
+    model = ours()
+    load_pretrained(model, tmp_path if name in FOLDER_FILES else tmp_path / name)
+    assert torch.equal(model.head.weight, expected["classifier.weight"])
+    qkv = expected["timesformer.encoder.layer.1.temporal_attention.attention.qkv.weight"]
+    assert torch.equal(model.blocks[1].temporal_attn.qkv.weight, qkv)
+
+
+@torch.no_grad()
+def test_facebooks_file_is_read(tmp_path):
+    source, model = ours(seed=0), ours(seed=1)
+    torch.save(published(source), tmp_path / "TimeSformer_divST_8x32_224_K400.pyth")
+    load_pretrained(model, tmp_path / "TimeSformer_divST_8x32_224_K400.pyth")
+    assert torch.equal(model(clips()), source(clips()))
+
+
+def test_a_head_of_other_classes_is_left_out(tmp_path, caplog):
+    caplog.set_level(logging.INFO)
+    torch.save(published(ours(num_classes=7)), tmp_path / "a.pyth")
+    model = ours()
+    head = model.head.weight.clone()
+    load_pretrained(model, tmp_path / "a.pyth")
+    assert torch.equal(model.head.weight, head)
+    load_pretrained(ours(num_classes=0), tmp_path / "a.pyth")
+    assert [record.getMessage() for record in caplog.records] == [
+        f"left out the head of 7 classes of {tmp_path / 'a.pyth'}"
+    ] * 2
+
+
+def test_embeddings_are_resized_to_other_frames_and_sizes(tmp_path):
+    source = ours(frames=2, image_size=16)
+    torch.save(published(source), tmp_path / "a.pyth")
+    model = ours(frames=4, image_size=32)
+    load_pretrained(model, tmp_path / "a.pyth")
+    assert torch.equal(model.time_embed, source.time_embed.repeat_interleave(2, dim=1))
+    grid = rearrange(source.pos_embed[:, 1:], "1 (r c) d -> 1 r c d", r=2)
+    doubled = grid.repeat_interleave(2, dim=1).repeat_interleave(2, dim=2)
+    assert torch.equal(model.pos_embed[:, 1:], rearrange(doubled, "1 r c d -> 1 (r c) d"))
+    assert torch.equal(model.pos_embed[:, 0], source.pos_embed[:, 0])
+
+
+def test_every_weight_that_does_not_fit_is_listed(tmp_path):
+    stored = published(ours())
+    weights = stored["model_state"]
+    del weights["model.blocks.0.attn.qkv.weight"], weights["model.norm.bias"]
+    weights["model.blocks.7.norm1.weight"] = weights["model.surprise"] = torch.zeros(24)
+    weights["model.cls_token"] = torch.zeros(1, 1, 23)
+    torch.save(stored, tmp_path / "a.pyth")
+    model = ours()
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    with pytest.raises(CheckpointError) as raised:
+        load_pretrained(model, tmp_path / "a.pyth")
+    for name in (
+        "a.pyth",
+        "missing: blocks.0.attn.qkv.weight, norm.bias",
+        "unknown: blocks.7.norm1.weight, surprise",
+        "of another shape: cls_token (1, 1, 23) for (1, 1, 24)",
+    ):
+        assert name in str(raised.value)
+    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+
+
+def test_another_attention_or_number_of_heads_is_refused(tmp_path):
+    theirs("joint_space_time").save_pretrained(tmp_path)
+    with pytest.raises(CheckpointError, match=r"missing: .*temporal_fc.weight"):
+        load_pretrained(ours(), tmp_path)
+    theirs().save_pretrained(tmp_path)
+    with pytest.raises(CheckpointError, match="3 attention heads, the model 4"):
+        load_pretrained(ours(num_heads=4), tmp_path)
+
+
+class Evil:
+    def __reduce__(self):
+        return Path.touch, (Path("evil"),)
+
+
+def test_files_that_are_no_weights_are_named(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    torch.save({"model_state": Evil()}, "evil.pyth")
+    torch.save({"epoch": 3}, "epoch.pyth")
+    torch.save(published(ours()), "whole.pyth")
+    Path("half.pyth").write_bytes(Path("whole.pyth").read_bytes()[:5000])
+    Path("page.pyth").write_text("<html>too many downloads</html>")
+    save_file({"cls_token": torch.zeros(1, 1, 24)}, "whole.safetensors")
+    Path("half.safetensors").write_bytes(Path("whole.safetensors").read_bytes()[:20])
+    Path("empty").mkdir()
+    for name in ("evil", "epoch", "half", "page", "nowhere"):
+        with pytest.raises(CheckpointError, match=f"{name}.pyth"):
+            load_pretrained(ours(), Path(f"{name}.pyth"))
+    with pytest.raises(CheckpointError, match="half.safetensors"):
+        load_pretrained(ours(), Path("half.safetensors"))
+    with pytest.raises(CheckpointError, match="empty holds neither"):
+        load_pretrained(ours(), Path("empty"))
+    assert not Path("evil").exists()
+
+
+@pytest.mark.parametrize("method", ["baseline", "paab+paat"])
+def test_training_starts_from_the_weights(squares, tmp_path, method):
+    plain = ActionTask(config_for(squares, tmp_path, method))
+    backbone = ours(
+        image_size=32, patch_size=8, frames=8, num_classes=400, embed_dim=32, num_heads=2
+    )
+    torch.save(published(backbone), tmp_path / "a.pyth")
+    options = replace(TINY, weights=tmp_path / "a.pyth")
+    task = ActionTask(config_for(squares, tmp_path, method, backbone=options))
+    loaded = task.model.state_dict()
+    name = "backbone.backbone.blocks.1.mlp.fc1.weight"
+    assert torch.equal(loaded[name], backbone.blocks[1].mlp.fc1.weight)
+    assert torch.equal(loaded["head.weight"], plain.model.head.weight)
