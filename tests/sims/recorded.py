@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-import subprocess
+import runpy
 import sys
 from pathlib import Path
+from unittest import mock
 
 import h5py
 import numpy as np
@@ -60,8 +61,9 @@ def convert(path: Path, valid: float) -> None:
         ("conversion.convert_robosuite", []),
         ("split_train_val", ["--ratio", str(valid)]),
     ):
-        words = [sys.executable, "-m", f"robomimic.scripts.{script}", "--dataset", str(path)]
-        subprocess.run([*words, *options], check=True, capture_output=True)
+        # Run as commands, but here: a process of their own would import torch again.
+        with mock.patch.object(sys, "argv", [script, "--dataset", str(path), *options]):
+            runpy.run_module(f"robomimic.scripts.{script}", run_name="__main__")
 
 
 def make_old(path: Path) -> None:
