@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import runpy
 import sys
+import warnings
 from pathlib import Path
 from unittest import mock
 
@@ -62,7 +63,9 @@ def convert(path: Path, valid: float) -> None:
         ("split_train_val", ["--ratio", str(valid)]),
     ):
         # Run as commands, but here: a process of their own would import torch again.
-        with mock.patch.object(sys, "argv", [script, "--dataset", str(path), *options]):
+        words = [script, "--dataset", str(path), *options]
+        with mock.patch.object(sys, "argv", words), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # they average the lengths of no demonstrations
             runpy.run_module(f"robomimic.scripts.{script}", run_name="__main__")
 
 
