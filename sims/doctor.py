@@ -18,6 +18,7 @@ from importlib.metadata import PackageNotFoundError, version
 from sims.bullet import INSTALL_PYBULLET
 from sims.errors import SimulatorError
 from sims.gl import INSTALL_ROBOSUITE, import_mujoco, is_software
+from sims.minerl_process import probe
 from sims.panda3d_nodes import INSTALL_PANDA3D
 from sims.registry import ENVIRONMENTS, make
 
@@ -55,6 +56,7 @@ def examine() -> Iterator[tuple[str, bool, str]]:
         yield "graphics", False, str(error)
     for name in ENVIRONMENTS:
         yield (name, *examine_environment(name))
+    yield ("minerl", *examine_minerl())
 
 
 def examine_environment(name: str) -> tuple[bool, str]:
@@ -73,6 +75,17 @@ def examine_environment(name: str) -> tuple[bool, str]:
     kind = "software, on the CPU" if is_software(driver) else "hardware"
     env.close()
     return True, f"{milliseconds:.1f} ms a frame of {SIZE}x{SIZE}, drawn by {driver} ({kind})"
+
+
+def examine_minerl() -> tuple[bool, str]:
+    """Whether the game could start: that minerl imports is not enough."""
+    try:
+        lacks, found = probe()
+    except SimulatorError as error:
+        return False, f"Minecraft, back end minerl, optional. {error}"
+    if lacks:
+        return False, f"Minecraft, back end minerl, optional: {'; '.join(lacks)}"
+    return True, f"Minecraft, back end minerl {found['minerl']} with java {found['java']}"
 
 
 def main() -> None:

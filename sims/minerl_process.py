@@ -120,12 +120,11 @@ class MinerlProcess:
     def _listen(self) -> None:
         stdout = self._process.stdout
         assert stdout is not None
-        try:
-            with stdout:
-                while (answer := _receive(stdout)) is not None:
-                    self._answers.put(answer)
-        finally:
-            self._answers.put(None)  # also where what came was no answer
+        # What is no answer ends the talk as well: it came from another program.
+        with stdout, suppress(ValueError):
+            while (answer := _receive(stdout)) is not None:
+                self._answers.put(answer)
+        self._answers.put(None)
 
     def close(self) -> None:
         """Ends the game and its process; again does nothing."""

@@ -22,7 +22,9 @@ def run(**environment):
 def test_a_working_machine():
     done = run()
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "MISSING" not in done.stdout.replace("MISSING robomimic", "")
+    optional = ("robomimic", "minerl")
+    missing = [line.split()[1] for line in done.stdout.splitlines() if line.startswith("MISSING")]
+    assert set(missing) <= set(optional)
     lift = next(line for line in done.stdout.splitlines() if " lift " in line)
     assert "ms a frame" in lift
     assert "software" in lift or "hardware" in lift
