@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -46,10 +46,23 @@ def data_root(config: ActionConfig) -> Path:
 
 
 def open_data(config: ActionConfig) -> ActionData:
-    """The clips of a run's data set and protocol, validation clips included.
+    """The clips of a run's data set and protocol, some held out to validate on.
 
     Raises:
         DataError: A missing folder, an unknown protocol, or a protocol without clips.
+    """
+    data = open_all_data(config)
+    if not data.parts["valid"]:
+        train, valid = hold_out(data.parts["train"], config.valid_share)
+        return replace(data, parts=data.parts | {"train": train, "valid": valid})
+    return data
+
+
+def open_all_data(config: ActionConfig) -> ActionData:
+    """The clips of a data set and protocol as its authors split them, most without validation.
+
+    Raises:
+        DataError: See `open_data`.
     """
     root = data_root(config)
     mocap = MocapMeta.load(root) if config.data == "mocap" else None
@@ -59,11 +72,8 @@ def open_data(config: ActionConfig) -> ActionData:
         raise DataError(
             f"{protocol} is the mean over {', '.join(parts)}: train and evaluate each of them."
         )
-    split = clip_set.split(protocol)
-    if not split["valid"]:
-        split["train"], split["valid"] = hold_out(split["train"], config.valid_share)
     classes = mocap.actions if mocap else clip_set.classes_of(protocol)
-    return ActionData(clip_set, protocol, split, classes)
+    return ActionData(clip_set, protocol, clip_set.split(protocol), classes)
 
 
 def hold_out(

@@ -18,20 +18,25 @@ import numpy as np
 import torch
 import tyro
 from jaxtyping import Float
-from safetensors.numpy import save_file
 
-from action.clips import ActionData, open_data, usable
+from action.clips import open_data, usable
 from action.config import ActionConfig
+from action.features import (
+    Checkpoint,
+    ClipFeatures,
+    checkpoint_path,
+    features_path,
+    fingerprint,
+    load_recognizer,
+)
 from action.figures import draw_confusion
 from action.metrics import class_recall, confusion, recognition_metrics
-from action.task import ClipRecognizer
-from align.checkpoint import CheckpointError, load_checkpoint
+from align.checkpoint import CheckpointError
 from align.cli import set_up_logging, user_errors
 from datasets.atomic import atomic_path
 from datasets.errors import DataError
 
 Ensemble = Literal["mean", "max"]
-Checkpoint = Literal["best", "last"]
 
 
 @dataclass(frozen=True)
@@ -75,18 +80,6 @@ def ensembled(
     if how == "max":
         return logits.max(axis=1)
     return torch.from_numpy(logits).softmax(dim=-1).mean(dim=1).numpy()
-
-
-def load_recognizer(run: Path, checkpoint: Checkpoint, data: ActionData) -> ClipRecognizer:
-    """The model of a run with its trained weights, in evaluation mode, on a GPU where there is one.
-
-    Raises:
-        CheckpointError: When the checkpoint is missing or of another model.
-    """
-    recognizer = ClipRecognizer(ActionConfig.load(run), data)
-    load_checkpoint(run / "checkpoints" / f"{checkpoint}.safetensors", recognizer.model)
-    recognizer.model.to("cuda" if torch.cuda.is_available() else "cpu").eval()
-    return recognizer
 
 
 def evaluate(
@@ -137,8 +130,10 @@ def evaluate(
         },
     )
     path = evaluation_path(run, data.protocol, split)
-    with atomic_path(path.with_suffix(".safetensors")) as temporary:
-        save_file({"features": features, "labels": labels}, temporary)
+    model = fingerprint(checkpoint_path(run, checkpoint))
+    ClipFeatures(features, clips, data.classes, model, num_clips).save(
+        features_path(run, data.protocol, split)
+    )
     draw_confusion(matrix, data.classes, path.with_suffix(".png"))
     with atomic_path(path) as temporary:
         temporary.write_text(json.dumps(asdict(result) | {"run": str(run)}, indent=1) + "\n")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import cast
 
 import numpy as np
 import torch
@@ -23,6 +24,7 @@ from action.clips import (
 from action.config import ActionConfig
 from action.metrics import recognition_metrics
 from action.model import ClipClassifier, build_classifier
+from action.timesformer import TimeSformer
 from action.weights import load_pretrained
 from align.data import reading_processes
 from align.paat import mean_pose_loss
@@ -116,7 +118,8 @@ class ActionTask:
         self.valid = usable(data.parts["valid"], config)
         self.recognizer = ClipRecognizer(config, data)
         if config.backbone.weights is not None:
-            load_pretrained(self.model.backbone.backbone, config.backbone.weights)
+            backbone = cast(TimeSformer, self.model.backbone.backbone)
+            load_pretrained(backbone, config.backbone.weights)
         self.steps_per_epoch = max(1, round(len(self.train) / config.batch.clips))
 
     @property

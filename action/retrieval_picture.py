@@ -1,0 +1,71 @@
+"""A picture of what clips a search found."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import UInt8
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from datasets.atomic import atomic_path
+from datasets.clip_samples import SampleConfig, load_sample
+from datasets.formats.base import ClipInfo
+
+RIGHT, WRONG, ASKED = "#2a9d4b", "#d1353b", "#555b66"
+# One frame, from the clip's middle, cut to the person.
+_SAMPLE = SampleConfig(frames=1, stride=1, size=160)
+
+
+@dataclass(frozen=True)
+class Found:
+    """A clip as the picture shows it."""
+
+    clip: ClipInfo
+    name: str
+    colour: str
+
+
+def draw_retrieval(rows: Sequence[Sequence[Found]], title: str, path: Path) -> None:
+    """Writes a PNG: a query at the left of each row, then what it found, nearest first.
+
+    Raises:
+        DataError: When a clip's video or skeleton cannot be read.
+    """
+    columns = max(map(len, rows))
+    size = (1.55 * columns + 0.3, 1.85 * len(rows) + 0.5)
+    figure = Figure(figsize=size, layout="constrained")
+    figure.suptitle(title, fontsize=10)
+    grid = figure.subplots(len(rows), columns, squeeze=False)
+    for axes in grid.flat:
+        axes.axis("off")
+    for row, found in zip(grid, rows, strict=True):
+        for axes, item in zip(row, found, strict=False):
+            _show(axes, item)
+    for column, axes in enumerate(grid[0]):
+        head = "query" if column == 0 else f"{column}"
+        axes.text(0.5, 1.2, head, transform=axes.transAxes, ha="center", fontsize=8, color=ASKED)
+    with atomic_path(path) as temporary:
+        figure.savefig(temporary, format="png", dpi=120)
+
+
+def middle_frame(clip: ClipInfo) -> UInt8[np.ndarray, "height width 3"]:
+    """The frame in the middle of a clip, cut to the person.
+
+    Raises:
+        DataError: When the video or the skeleton cannot be read.
+    """
+    return load_sample(clip, _SAMPLE).frames[0]
+
+
+def _show(axes: Axes, item: Found) -> None:
+    axes.imshow(middle_frame(item.clip))
+    axes.set_title(item.name, fontsize=7, color=item.colour, pad=3)
+    axes.axis("on")
+    axes.set_xticks([])
+    axes.set_yticks([])
+    for spine in axes.spines.values():
+        spine.set(color=item.colour, linewidth=3)

@@ -1,0 +1,145 @@
+"""Exact search of clips by their features, and how well it finds clips of the same class.
+
+Brute force in torch: a query compares with every clip of the gallery in one matrix product, which
+for tens of thousands of clips takes milliseconds (`tests/benchmarks/bench_retrieval.py`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+Metric = Literal["cosine", "euclidean"]
+RECALLS = (1, 5, 10)
+# Distances held at once; a few hundred megabytes with their order.
+_AT_ONCE = 10_000_000
+
+
+@dataclass(frozen=True)
+class Retrieval:
+    """What a search found.
+
+    Attributes:
+        metrics: recall@1, recall@5, recall@10 and map, see `retrieve`.
+        queries: Places of the queries that count.
+        nearest: For each of these the nearest clips of the gallery, nearest first.
+    """
+
+    metrics: dict[str, float]
+    queries: Int[np.ndarray, " counted"]
+    nearest: Int[np.ndarray, "counted found"]
+
+
+def retrieve(
+    queries: Float[np.ndarray, "queries dim"],
+    gallery: Float[np.ndarray, "clips dim"],
+    query_labels: Int[np.ndarray, " queries"],
+    gallery_labels: Int[np.ndarray, " clips"],
+    metric: Metric = "cosine",
+    own: Int[np.ndarray, " queries"] | None = None,
+) -> Retrieval:
+    """Ranks the gallery for every query and measures where the clips of its class stand.
+
+    recall@k is the share of queries with a clip of their class among the k nearest (paper section
+    4.1). map is the mean over queries of average precision: the precision at each clip of the
+    query's class, averaged over these clips. A query without such a clip in the gallery does not
+    count. Clips equally near keep the gallery's order.
+
+    Args:
+        queries: Features of the queries.
+        gallery: Features of the clips to find.
+        query_labels: Classes of the queries.
+        gallery_labels: Classes of the gallery, counted alike.
+        metric: What is near: the angle, or the distance.
+        own: Each query's own place in the gallery, which it must not find; -1 where it has none.
+
+    Raises:
+        ValueError: When features differ in width, or no query counts.
+    """
+    if queries.shape[1] != gallery.shape[1]:
+        raise ValueError(
+            f"features of width {queries.shape[1]} cannot be searched among those of width "
+            f"{gallery.shape[1]}: both must come from one model."
+        )
+    places = np.full(len(queries), -1) if own is None else own
+    labels, wanted = torch.from_numpy(gallery_labels), torch.from_numpy(query_labels)
+    shown = min(RECALLS[-1], len(gallery) - int((places >= 0).any()))
+    counted, nearest, hits, precision = [], [], [], []
+    for part, order in rankings(queries, gallery, metric):
+        keep = order != torch.from_numpy(places)[part, None]
+        same = (labels[order] == wanted[part, None]) & keep
+        counts = same.any(dim=1)
+        counted.append(torch.arange(part.start, part.stop)[counts])
+        order, same, keep = order[counts], same[counts], keep[counts]
+        nearest.append(_first(order, keep, shown))
+        hits.append(_first(same, keep, shown))
+        precision.append(average_precision(same, keep))
+    if not sum(map(len, counted)):
+        raise ValueError("no query has a clip of its class in the gallery.")
+    found = torch.cat(hits)
+    metrics = {f"recall@{k}": found[:, :k].any(dim=1).double().mean().item() for k in RECALLS}
+    metrics["map"] = torch.cat(precision).mean().item()
+    return Retrieval(metrics, torch.cat(counted).numpy(), torch.cat(nearest).numpy())
+
+
+def rankings(
+    queries: Float[np.ndarray, "queries dim"],
+    gallery: Float[np.ndarray, "clips dim"],
+    metric: Metric = "cosine",
+) -> Iterator[tuple[slice, Int[Tensor, "some clips"]]]:
+    """Some queries at a time, and the places of all clips of the gallery, nearest first."""
+    asked, searched = torch.from_numpy(queries).float(), torch.from_numpy(gallery).float()
+    if metric == "cosine":
+        asked, searched = F.normalize(asked, dim=1), F.normalize(searched, dim=1)
+    step = max(1, _AT_ONCE // len(searched))
+    for start in range(0, len(asked), step):
+        part = slice(start, min(start + step, len(asked)))
+        if metric == "cosine":
+            distance = -(asked[part] @ searched.T)
+        else:
+            distance = torch.cdist(asked[part], searched)
+        yield part, distance.argsort(dim=1, stable=True)
+
+
+def average_precision(
+    same: Bool[Tensor, "queries clips"], keep: Bool[Tensor, "queries clips"]
+) -> Float[Tensor, " queries"]:
+    """Average precision of rankings: which clips are of the class, and which count at all."""
+    found, seen = same.cumsum(dim=1), keep.cumsum(dim=1)
+    at_hits = torch.where(same, found.double() / seen.clamp(min=1), 0.0)
+    return at_hits.sum(dim=1) / found[:, -1]
+
+
+def common_labels(
+    query_names: Sequence[str], gallery_names: Sequence[str]
+) -> tuple[tuple[str, ...], Int[np.ndarray, " queries"], Int[np.ndarray, " clips"]]:
+    """Labels that count alike for clips of two data sets.
+
+    Args:
+        query_names: Each query's class.
+        gallery_names: The class of each clip of the gallery.
+
+    Returns:
+        The classes that both have clips of, by name whatever the case, and the label of every
+        query and of every clip of the gallery; -1 for other classes.
+    """
+    asked, searched = ([n.lower() for n in names] for names in (query_names, gallery_names))
+    common = sorted(set(asked) & set(searched))
+    index = {name: label for label, name in enumerate(common)}
+    of_queries, of_gallery = (
+        np.array([index.get(n, -1) for n in names], np.int64) for names in (asked, searched)
+    )
+    return tuple(common), of_queries, of_gallery
+
+
+def _first(values: Tensor, keep: Bool[Tensor, "queries clips"], count: int) -> Tensor:
+    """The first `count` kept values of each row, at most one of whose values is not kept."""
+    at = (~keep[:, : count + 1]).byte().argsort(dim=1, stable=True)[:, :count]
+    return values.gather(1, at)
