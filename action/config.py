@@ -71,8 +71,8 @@ class ActionConfig:
     """baseline: TimeSformer alone; paab, paat: with the pose-aware block or task; or both."""
     recipe: ActionRecipe = "default"
     """default: a small model from scratch; paper: TimeSformer-Base with the published settings."""
-    data: DataName = "mocap"
-    """Which data set; mocap is the one that `python -m sims.generate --env mocap` makes."""
+    data: DataName = "smarthome"
+    """Which data set; mocap: rendered clips in the layout that their mocap.json names."""
     root: Path | None = None
     """Its folder; data/<name> by default."""
     lists: Path | None = None

@@ -1,6 +1,6 @@
 """Measures how well a trained run recognises the actions of held-out clips.
 
-    python -m action.evaluate runs/paab_mocap_CVS3_20260101-120000
+    python -m action.evaluate runs/paab_ntu_CVS3_20260101-120000
     python -m action.evaluate runs/paab_* --num-clips 10 --protocol CVS2
 
 Writes `evaluation/<protocol>_<split>.json`, the confusion matrix as a picture beside it, and the

@@ -1,6 +1,6 @@
 """Finds clips of the same action among others, by the features of a trained run.
 
-    python -m action.retrieve runs/paat_mocap_CS_20260101-120000
+    python -m action.retrieve runs/paat_ntu_CS_20260101-120000
     python -m action.retrieve runs/paat_ntu_CS_* --query.data nucla --gallery.data nucla
     python -m action.retrieve --query.features a.safetensors --gallery.features b.safetensors
 

@@ -1,8 +1,8 @@
 """Trains a method to recognise actions in clips.
 
-python -m action.train --data mocap --protocol CVS3 --method paab
+python -m action.train --data ntu --root NTU --protocol CVS3 --method paab
 python -m action.train --data smarthome --root /data/smarthome --recipe paper --method paat
-python -m action.train --resume runs/paab_mocap_CVS3_20260101-120000
+python -m action.train --resume runs/paab_ntu_CVS3_20260101-120000
 """
 
 from __future__ import annotations

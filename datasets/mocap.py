@@ -41,8 +41,8 @@ class MocapMeta:
         path = root / MOCAP_NAME
         if not path.exists():
             raise DataError(
-                f"{path} does not exist; make the data set with "
-                f"`python -m sims.generate --env mocap --out {root}`."
+                f"{path} does not exist: {root} is no rendered motion-capture set. Name the folder "
+                "of one, or the data set whose clips these are."
             )
         try:
             stored = json.loads(path.read_bytes())

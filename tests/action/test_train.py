@@ -28,7 +28,7 @@ def config_for(root, out, method="baseline", **options) -> ActionConfig:
         epochs=2,
         valid_share=0.2,
     )
-    return ActionConfig(method=method, root=root, out=out, **(defaults | options))
+    return ActionConfig(method=method, data="mocap", root=root, out=out, **(defaults | options))
 
 
 @pytest.mark.parametrize("method", ["baseline", "paab", "paat", "paab+paat"])
@@ -94,7 +94,7 @@ def test_checkpointing_changes_no_gradient(squares, tmp_path):
 
 
 def test_validation_subjects_are_never_trained_on(squares):
-    parts = open_data(ActionConfig(root=squares, valid_share=0.2)).parts
+    parts = open_data(ActionConfig(data="mocap", root=squares, valid_share=0.2)).parts
     subjects = {name: {clip.subject for clip in clips} for name, clips in parts.items()}
     assert subjects["test"] == {3, 6}
     assert len(subjects["valid"]) == 1
@@ -103,7 +103,11 @@ def test_validation_subjects_are_never_trained_on(squares):
 
 
 def test_one_subject_alone_cannot_be_split(squares):
-    clips = [c for c in open_data(ActionConfig(root=squares)).parts["train"] if c.subject == 1]
+    clips = [
+        c
+        for c in open_data(ActionConfig(data="mocap", root=squares)).parts["train"]
+        if c.subject == 1
+    ]
     with pytest.raises(DataError, match="subject 1"):
         hold_out(clips, 0.1)
 
