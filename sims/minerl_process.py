@@ -58,6 +58,8 @@ class MinerlProcess:
         if not python:
             raise SimulatorError(f"For the game itself, {INSTALL_MINERL}. {FALLBACK}")
         self._seconds = seconds or ANSWER_SECONDS
+        # minerl copies the game for each instance, and leaves the copies behind when it crashes.
+        self._copies = tempfile.TemporaryDirectory(prefix="minerl-", ignore_cleanup_errors=True)
         self._said = tempfile.TemporaryFile("w+b")  # noqa: SIM115 it lives as long as the process
         try:
             self._process = subprocess.Popen(
@@ -65,11 +67,13 @@ class MinerlProcess:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=self._said,
+                env={**os.environ, "TMPDIR": self._copies.name},
                 # Ctrl-C is for this process, which then ends the server in good order.
                 start_new_session=True,
             )
         except OSError as error:
             self._said.close()
+            self._copies.cleanup()
             raise SimulatorError(
                 f"{PYTHON_VARIABLE}={python} does not start ({error}): {INSTALL_MINERL}. {FALLBACK}"
             ) from error
@@ -136,6 +140,7 @@ class MinerlProcess:
         except subprocess.TimeoutExpired:
             self._stop()
         self._said.close()
+        self._copies.cleanup()
 
     def _stop(self) -> None:
         # The process alone: a watcher of minerl's own ends the game after it.

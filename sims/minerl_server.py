@@ -79,8 +79,13 @@ def lend_settings(fov_degrees: float) -> None:
     from minerl.env.malmo import InstanceManager
 
     source = Path(InstanceManager.MINECRAFT_DIR).resolve()
-    lent = Path(tempfile.mkdtemp(prefix="minerl-"))
-    atexit.register(shutil.rmtree, str(lent), True)
+    own = Path(tempfile.mkdtemp(prefix="minerl-"))
+    atexit.register(shutil.rmtree, str(own), True)
+    lent, working = own / "Minecraft", own / "working"
+    lent.mkdir()
+    working.mkdir()
+    # minerl keeps logs in whatever folder is the present one.
+    os.chdir(str(working))
     for entry in source.iterdir():
         if entry.name != "run":
             (lent / entry.name).symlink_to(entry)

@@ -190,8 +190,10 @@ def test_a_failing_game_says_so_names_blocks_and_is_ended(game, monkeypatch, fau
         broken.reset(seed=0)
         for _ in range(12):
             broken.step(np.zeros(5))
+    process = broken._backend._process
     broken.close()
-    assert broken._backend._process._process.poll() is not None
+    assert process._process.poll() is not None
+    assert not Path(process._copies.name).exists()
 
 
 def test_a_failed_game_stays_ended(installed, monkeypatch):

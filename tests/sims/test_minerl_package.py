@@ -62,9 +62,27 @@ for mission in env._setup_agent_xmls("an episode"):
 told["missions"] = len(env._setup_agent_xmls("an episode"))
 """
 
+# Two episodes through all of the real one but the game itself.
+PLAY = """
+import json, os, sys
+given = json.loads(sys.argv[1])
+sys.path.insert(0, given["sims"])
+import minerl_server
+from minerl.env.malmo import InstanceManager
+InstanceManager.MINECRAFT_DIR = given["game"]
+game = minerl_server.Game(16, given["places"], 70.0)
+options = open(os.path.join(InstanceManager.MINECRAFT_DIR, "run", "options.txt")).read()
+told = {"fov": [line for line in options.splitlines() if line.startswith("fov:")], "looks": []}
+looks = [game.reset(seed, given["places"][seed], [2.5, 4.5, -1.5]) for seed in (0, 1)]
+looks.append(game.step({"forward": 1, "attack": 1, "camera": [1.5, -9.0]}))
+game.close()
+told["looks"] = [{**look, "data": list(data[::16 * 16 * 3])} for look, data in looks]
+"""
 
-def describe(python, program, **variables):
-    given = {"sims": str(minerl_process.SERVER.parent), "size": SIZE, "places": PLACES}
+
+def describe(python, program, places=PLACES, game="", **variables):
+    given = {"sims": str(minerl_process.SERVER.parent), "size": SIZE, "places": places}
+    given["game"] = game
     done = subprocess.run(
         [python, "-c", program + "\nprint(json.dumps(told))", json.dumps(given)],
         capture_output=True,
@@ -125,3 +143,28 @@ def test_the_server_imports_it_and_sets_the_task_up():
     assert process.ask("make", size=SIZE, places=PLACES, fov_degrees=70.0).header == {"bytes": 0}
     process.close()
     assert process._process.returncode == 0
+
+
+@pytest.mark.slow
+def test_episodes_run_through_the_real_package_down_to_its_sockets(tmp_path):
+    log, game = tmp_path / "log", tmp_path / "Minecraft"
+    (game / "run").mkdir(parents=True)
+    (game / "run/options.txt").write_text("fov:1.5\nbobView:false\n")
+    mod = Path(__file__).with_name("minerl_mod_standin.py")
+    launch = game / "launchClient.sh"
+    launch.write_text(f'#!/bin/sh\nexec {PYTHON} {mod} "$@"\n')
+    launch.chmod(0o755)
+    places = [[float(value) for value in place] for place in PLACES[:3]]
+    told = describe(PYTHON, PLAY, places=places, game=str(game), MINERL_MOD_LOG=str(log))
+    assert told["fov"] == ["fov:0"]
+    for look, start in zip(told["looks"], (0, 1, 1), strict=True):
+        assert look["places"] == [places[start], *places[1:]]
+        assert look["seen"] == [[1, 4, 2, 3, 4]] * 3
+        assert look["data"] == [0, 10, 20]
+    notes = [json.loads(line) for line in log.read_text().splitlines()]
+    assert [seed for kind, role, seed in notes if (kind, role) == ("seed", 0)] == [0, 1]
+    moves = [set(keys) for kind, role, keys in notes if (kind, role) == ("step", 0)]
+    assert {"forward 1", "attack 1", "back 0", "camera 1.5 -9.0"} <= moves[-1]
+    assert {"forward 0", "attack 0", "camera 0.0 0.0"} <= moves[-2]
+    last = [keys for kind, role, keys in notes if (kind, role) == ("step", 1)][-1]
+    assert {"forward 0", "attack 0", "camera 0.0 0.0"} <= set(last)
