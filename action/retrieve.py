@@ -18,11 +18,11 @@ from pathlib import Path
 
 import numpy as np
 import tyro
-from jaxtyping import Int
 
 from action.features import Checkpoint, ClipFeatures, ClipSource, clip_features
 from action.retrieval_picture import ASKED, RIGHT, WRONG, Found, draw_retrieval
 from action.search import Metric, Retrieval, common_labels, retrieve
+from align.analysis import evenly
 from align.checkpoint import CheckpointError
 from align.cli import set_up_logging, user_errors
 from datasets.atomic import atomic_path
@@ -120,11 +120,6 @@ def _rows(
     return rows
 
 
-def spread(count: int, shown: int) -> Int[np.ndarray, " shown"]:
-    """Places of `shown` of `count` items, evenly from the first to the last."""
-    return np.unique(np.linspace(0, count - 1, min(count, shown)).round().astype(int))
-
-
 def describe(result: ClipRetrieval) -> str:
     """The metrics in one line, and what they are of in another."""
     numbers = "  ".join(f"{name} {value:.3f}" for name, value in result.metrics.items())
@@ -144,7 +139,7 @@ def write(
     with atomic_path(path) as temporary:
         temporary.write_text(json.dumps(asdict(result), indent=1) + "\n")
     if pictured:
-        shown = [rows[i][: 1 + SHOWN] for i in spread(len(rows), pictured)]
+        shown = [rows[i][: 1 + SHOWN] for i in evenly(len(rows), pictured)]
         draw_retrieval(shown, title, path.with_suffix(".png"))
 
 

@@ -1,0 +1,104 @@
+"""Draws what the tokens of trained runs tell of the pose (paper section 4.6, Figures 7 and 10).
+
+    python -m align.analyze runs/deit_lift runs/paab_lift runs/paat_lift
+
+Writes the figure, and what it shows as `analysis/<split>.json` into each run's folder.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+import tyro
+from tqdm import tqdm
+
+from align.analysis import FeatureAnalysis, FeatureProbe, evenly, save_analysis
+from align.analysis_figure import draw_analyses
+from align.augment import frames_to_tensor, resize_frames
+from align.checkpoint import CheckpointError, load_checkpoint
+from align.cli import set_up_logging, user_errors
+from align.config import TrainConfig
+from align.evaluate import Checkpoint, Split
+from align.models import PoseAware
+from align.task import FrameEmbedder
+from datasets.episodes import EpisodeDataset
+from datasets.errors import DataError
+
+# Moments of a view of an episode: neighbouring frames show next to nothing new.
+_MOMENTS = 8
+
+
+@torch.no_grad()
+def analyze(
+    run: Path,
+    split: Split = "test",
+    checkpoint: Checkpoint = "best",
+    episodes: int = 10,
+    progress: bool = True,
+) -> tuple[FeatureAnalysis, tuple[str, ...]]:
+    """Analyses a run on moments of every view of some episodes, and stores the result.
+
+    Returns:
+        The analysis, and the names of its keypoints.
+
+    Raises:
+        DataError: When the run or its data cannot be used, or it is of no pose-aware transformer.
+        CheckpointError: When its checkpoint cannot be used.
+    """
+    config = TrainConfig.load(run)
+    if config.data is None:
+        raise DataError(f"{run}/config.json names no data set; train again.")
+    data = EpisodeDataset(config.data, split)
+    data.check(need_keypoints=True)
+    embedder = FrameEmbedder(config, EpisodeDataset(config.data, "train"))
+    network = embedder.model.backbone
+    if not isinstance(network, PoseAware):
+        raise DataError(f"{run} ({config.method}) is no transformer, which alone has tokens.")
+    load_checkpoint(run / "checkpoints" / f"{checkpoint}.safetensors", embedder.model)
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    embedder.model.to(device).eval()
+    scale = embedder.image_size / data.meta.image_size
+    chosen = [(i, view) for i in evenly(len(data), episodes) for view in data.views]
+    with FeatureProbe(network) as probe:
+        for i, view in tqdm(chosen, run.name, unit="view", disable=not progress, leave=False):
+            times = evenly(data.lengths[i], _MOMENTS)
+            images = frames_to_tensor(data.images(i, view, times))
+            pose_map = embedder.pose_map(
+                torch.from_numpy(data.keypoints(i, view)[times]) * scale,
+                torch.from_numpy(data.visible(i, view)[times]),
+                torch.Generator().manual_seed(config.seed),
+            ).to(device)
+            embedder.model(resize_frames(images, embedder.image_size).to(device), pose_map.any(-1))
+            probe.take(pose_map.unsqueeze(1))
+    result = probe.result()
+    save_analysis(result, run / "analysis" / f"{split}.json")
+    return result, data.skeleton.keypoints
+
+
+def main(
+    runs: tyro.conf.Positional[tuple[Path, ...]],
+    split: Split = "test",
+    checkpoint: Checkpoint = "best",
+    episodes: int = 10,
+    out: Path = Path("runs/analysis.png"),
+) -> None:
+    """Draws what the tokens of trained runs tell of the pose.
+
+    Args:
+        runs: Folders made by `python -m align.train` with a transformer, of one world.
+        split: Which episodes.
+        checkpoint: best: lowest validation error; last: the end of training.
+        episodes: How many of them at most, spread evenly; 8 moments of every view of each.
+        out: The figure, a PNG.
+    """
+    set_up_logging()
+    with user_errors(DataError, CheckpointError, ValueError):
+        results = {run: analyze(run, split, checkpoint, episodes) for run in runs}
+        labels = {run: TrainConfig.load(run).method for run in runs}
+        draw_analyses(results, labels, out)
+    print(f"figure: {out}")
+
+
+if __name__ == "__main__":
+    tyro.cli(main, prog="python -m align.analyze")
