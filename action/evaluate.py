@@ -22,7 +22,6 @@ from jaxtyping import Float
 from action.clips import open_data, usable
 from action.config import ActionConfig
 from action.features import (
-    Checkpoint,
     ClipFeatures,
     checkpoint_path,
     features_path,
@@ -33,6 +32,7 @@ from action.figures import draw_confusion
 from action.metrics import class_recall, confusion, recognition_metrics
 from align.checkpoint import CheckpointError
 from align.cli import set_up_logging, user_errors
+from align.evaluate import Checkpoint
 from datasets.atomic import atomic_path
 from datasets.errors import DataError
 

@@ -21,13 +21,13 @@ from action.clips import ActionData, open_all_data, open_data, sample_config, us
 from action.config import ActionConfig, DataName
 from action.task import ClipRecognizer
 from align.checkpoint import load_checkpoint
+from align.evaluate import Checkpoint
 from datasets.atomic import atomic_path
 from datasets.errors import DataError
 from datasets.formats.base import ClipInfo
 
 logger = logging.getLogger(__name__)
 
-Checkpoint = Literal["best", "last"]
 _CLIPS = TypeAdapter(tuple[ClipInfo, ...])
 
 

@@ -19,12 +19,13 @@ from pathlib import Path
 import numpy as np
 import tyro
 
-from action.features import Checkpoint, ClipFeatures, ClipSource, clip_features
+from action.features import ClipFeatures, ClipSource, clip_features
 from action.retrieval_picture import ASKED, RIGHT, WRONG, Found, draw_retrieval
 from action.search import Metric, Retrieval, common_labels, retrieve
 from align.analysis import evenly
 from align.checkpoint import CheckpointError
 from align.cli import set_up_logging, user_errors
+from align.evaluate import Checkpoint
 from datasets.atomic import atomic_path
 from datasets.errors import DataError
 
