@@ -68,12 +68,15 @@ def open_all_data(config: ActionConfig) -> ActionData:
     mocap = MocapMeta.load(root) if config.data == "mocap" else None
     clip_set = open_clip_set(root, mocap.layout if mocap else config.data, config.lists)
     protocol = config.protocol or clip_set.protocols[0]
-    if len(parts := protocol_parts(clip_set.name, protocol)) > 1:
+    if len(means := protocol_parts(clip_set.name, protocol)) > 1:
         raise DataError(
-            f"{protocol} is the mean over {', '.join(parts)}: train and evaluate each of them."
+            f"{protocol} is the mean over {', '.join(means)}: train and evaluate each of them."
         )
-    classes = mocap.actions if mocap else clip_set.classes_of(protocol)
-    return ActionData(clip_set, protocol, clip_set.split(protocol), classes)
+    data = ActionData(clip_set, protocol, clip_set.split(protocol), clip_set.classes_of(protocol))
+    if mocap is None:
+        return data
+    relabelled, motions = mocap.relabel(data.parts, data.classes)
+    return replace(data, parts=relabelled, classes=motions)
 
 
 def hold_out(

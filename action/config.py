@@ -71,7 +71,7 @@ class ActionConfig:
     """baseline: TimeSformer alone; paab, paat: with the pose-aware block or task; or both."""
     recipe: ActionRecipe = "default"
     """default: a small model from scratch; paper: TimeSformer-Base with the published settings."""
-    data: DataName = "smarthome"
+    data: DataName = "mocap"
     """Which data set; mocap: rendered clips in the layout that their mocap.json names."""
     root: Path | None = None
     """Its folder; data/<name> by default."""

@@ -21,7 +21,7 @@ TINY_SHIFT = (-0.5, 0.5)
 LINK_SHIFT = 24
 # What lies behind everything.
 BACKGROUND_COLOR = np.array([188, 198, 208], np.uint8)
-LIGHT = {
+LIGHT: Mapping[str, Any] = {
     "lightDirection": (0.5, -0.8, 1.6),
     "lightColor": (1.0, 1.0, 1.0),
     "lightAmbientCoeff": 0.5,
@@ -147,8 +147,8 @@ class BulletViews:
         return replace(view, image=np.where(empty, BACKGROUND_COLOR, view.image))
 
 
-def draw(client: BulletClient, camera: Camera) -> View:
-    """Draws the whole scene from one camera."""
+def draw(client: BulletClient, camera: Camera, light: Mapping[str, Any] = LIGHT) -> View:
+    """Draws the whole scene from one camera, in the light of PyBullet's options."""
     api: Any = client.api
     tiny = client.renderer == "tiny"
     view, projection = matrices(camera, TINY_SHIFT if tiny else (0.0, 0.0))
@@ -161,7 +161,7 @@ def draw(client: BulletClient, camera: Camera) -> View:
         shadow=0,
         renderer=api.ER_TINY_RENDERER if tiny else api.ER_BULLET_HARDWARE_OPENGL,
         flags=api.ER_SEGMENTATION_MASK_OBJECT_AND_LINKINDEX,
-        **LIGHT,
+        **light,
     )
     return View(rgba[..., :3], segments, depth)
 

@@ -24,7 +24,8 @@ class GenerateConfig:
     """Generate a data set of multi-view episodes.
 
     Attributes:
-        env: The environment; or a class of your own, as `package.module:Class`.
+        env: The environment; or a class of your own, as `package.module:Class`; or mocap, whose
+            options are others (--env mocap --help).
         preset: A published protocol's views, episodes and split: ftpv. --episodes then keeps the
             protocol's shares.
         views: Number of third-person views, besides the first-person view `ego`. By default the

@@ -5,6 +5,7 @@ Examples:
     python -m sims.generate --env pick --preset ftpv
     python -m sims.generate --env lift --views 9 --episodes 20 --size 112 --out data/lift9
     python -m sims.generate --env mine.door:DoorEnv --episodes 20      (a simulator of your own)
+    python -m sims.generate --env mocap --views 3        (people; it has options of its own)
 
 It can be stopped with Ctrl-C, or killed, at any time: the same command goes on where it stopped,
 and the result is the same to the byte, whatever the number of workers. A worker that is killed is
@@ -21,6 +22,7 @@ what a failed share has left out, and writes the index; until then the data set 
 
 from __future__ import annotations
 
+import argparse
 import logging
 from dataclasses import replace
 from pathlib import Path
@@ -32,6 +34,7 @@ from datasets.checks import open_episode
 from datasets.episodes import EpisodeWriter
 from datasets.meta import DatasetMeta
 from datasets.skeletons import SKELETONS
+from sims import mocap
 from sims.config import GenerateConfig
 from sims.production import ending_in_words, make_missing, progress, talk, versions
 from sims.registry import make, require_known
@@ -138,9 +141,18 @@ def _progress(config: GenerateConfig) -> str:
     return progress(config.root, range(config.num_episodes))
 
 
+def _named_env() -> str | None:
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    parser.add_argument("--env")
+    return parser.parse_known_args()[0].env
+
+
 def main() -> None:
     """Command line."""
     talk()
+    if _named_env() == "mocap":
+        mocap.main()
+        return
     config = tyro.cli(GenerateConfig, prog="python -m sims.generate")
     with ending_in_words(config.root, lambda: _progress(config)):
         generate(config)

@@ -13,7 +13,6 @@ from typing import Any
 import joblib
 from tqdm import tqdm
 
-from datasets.episodes import EpisodeWriter
 from sims.config import Cluster
 from sims.errors import SimulatorError
 from sims.ray_cluster import RayCluster
@@ -76,9 +75,8 @@ def make_episodes(
             job.make(index)
             bar.update()
         return
-    writer = EpisodeWriter(job.root, job.meta)
     deaths = _Deaths()
-    while missing := sorted(set(todo) - writer.done()):
+    while missing := sorted(set(todo) - job.done()):
         together = [index for index in missing if deaths.of[index] < ALONE_AFTER]
         batch = together or [min(missing, key=lambda index: deaths.of[index])]
         bar.n = bar.total - len(missing)
@@ -94,11 +92,11 @@ def make_episodes(
         try:
             parallel(_calls(job, batch, started))
         except place.deaths:
-            left = set(missing) - writer.done()
+            left = set(missing) - job.done()
             deaths.count(sorted(started & left), finished=len(missing) - len(left))
             deaths.require_hope(alone=not together)
             continue
-        if elsewhere := sorted(set(batch) - writer.done()):
+        if elsewhere := sorted(set(batch) - job.done()):
             raise SimulatorError(
                 f"workers have written the episodes {elsewhere}, but not into {job.root} of this "
                 "machine: --out must be a folder that all machines of the cluster share."

@@ -20,7 +20,7 @@ from sims.config import Cluster
 from sims.errors import SimulatorError, UnknownNameError
 from sims.pool import make_episodes
 from sims.resume import whole_episodes
-from sims.worker import Job
+from sims.worker import EpisodeJob
 
 PACKAGES = ("posealign", "robosuite", "mujoco", "pybullet", "numpy", "h5py")
 
@@ -39,7 +39,7 @@ def versions() -> dict[str, str]:
 
 
 def make_missing(
-    job: Job, indices: Sequence[int], workers: int | None, cluster: Cluster = "local"
+    job: EpisodeJob, indices: Sequence[int], workers: int | None, cluster: Cluster = "local"
 ) -> EpisodeWriter:
     """Makes those of some episodes that are not on disk yet, side by side, with a progress bar.
 

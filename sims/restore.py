@@ -59,6 +59,10 @@ class Replay:
         episode = restore_episode(env, file.read(index), f"{self.demos}: {file.names[index]}")
         EpisodeWriter(self.root, self.meta).write(index, episode)
 
+    def done(self) -> set[int]:
+        """The episodes that are on disk."""
+        return EpisodeWriter(self.root, self.meta).done()
+
     def stranger(self, index: int, file: h5py.File) -> str | None:
         """Why a whole file under the name of an episode is another one; None when it is not."""
         states = opened(self.demos).states(index)

@@ -12,12 +12,12 @@ from datasets.checks import GENERATE_AGAIN, check_episode, open_episode
 from datasets.episodes import EpisodeWriter
 from datasets.errors import DataError
 from datasets.seal import require_intact
-from sims.worker import Job
+from sims.worker import EpisodeJob
 
 log = logging.getLogger(__name__)
 
 
-def whole_episodes(writer: EpisodeWriter, indices: Iterable[int], job: Job) -> set[int]:
+def whole_episodes(writer: EpisodeWriter, indices: Iterable[int], job: EpisodeJob) -> set[int]:
     """Those of the episodes that are on disk and whole; what is damaged is named and removed.
 
     Raises:
@@ -49,7 +49,7 @@ def _require_fit(writer: EpisodeWriter, path: Path) -> None:
     check_episode(path, meta.views, meta.image_size, len(meta.get_skeleton()))
 
 
-def _require_member(path: Path, index: int, job: Job) -> None:
+def _require_member(path: Path, index: int, job: EpisodeJob) -> None:
     with open_episode(path) as file:
         reason = job.stranger(index, file)
     if reason is not None:

@@ -25,22 +25,33 @@ MAX_ATTEMPTS = 20
 
 
 class Job(Protocol):
-    """A data set in the making; it is sent to each worker.
+    """A data set in the making, piece by piece; it is sent to each worker.
 
     Attributes:
         root: Folder of the data set.
-        meta: What all of its episodes have in common.
     """
 
     @property
     def root(self) -> Path: ...  # noqa: D102
 
+    def make(self, index: int) -> None:
+        """Makes and writes one piece; the same one whatever this process made before."""
+        ...
+
+    def done(self) -> set[int]:
+        """The pieces that are on disk."""
+        ...
+
+
+class EpisodeJob(Job, Protocol):
+    """A data set whose pieces are episodes.
+
+    Attributes:
+        meta: What all of its episodes have in common.
+    """
+
     @property
     def meta(self) -> DatasetMeta: ...  # noqa: D102
-
-    def make(self, index: int) -> None:
-        """Makes and writes one episode; the same one whatever this process made before."""
-        ...
 
     def stranger(self, index: int, file: h5py.File) -> str | None:
         """Why a whole file under the name of an episode is another one; None when it is not."""
@@ -79,6 +90,10 @@ class Generation:
             f"The expert of {meta.env} failed {MAX_ATTEMPTS} times on episode {index}; "
             "see `python -m sims.doctor`."
         )
+
+    def done(self) -> set[int]:
+        """The episodes that are on disk."""
+        return EpisodeWriter(self.root, self.meta).done()
 
     def stranger(self, index: int, file: h5py.File) -> str | None:
         """Why a whole file under the name of an episode is another one; None when it is not."""

@@ -36,7 +36,7 @@ _NOT_CROSS_VIEW = frozenset(
 )
 CROSS_VIEW_CLASSES = tuple(name for name in CLASSES if name not in _NOT_CROSS_VIEW)
 
-_SUBJECTS = {
+SUBJECTS = {
     "train": frozenset((3, 4, 6, 7, 9, 12, 13, 15, 17)),
     "valid": frozenset((19, 25)),
     "test": frozenset((2, 10, 11, 14, 16, 18, 20)),
@@ -95,7 +95,7 @@ class Smarthome(ClipFormat):
     def split(self, clips: Sequence[ClipInfo], protocol: str) -> dict[str, list[ClipInfo]]:
         """Cross-subject and cross-view; CV's labels count its own 19 classes."""
         if protocol == "CS":
-            return split_by(clips, lambda clip: _part_with(clip.subject, _SUBJECTS))
+            return split_by(clips, lambda clip: _part_with(clip.subject, SUBJECTS))
         shared = [
             replace(clip, label=CROSS_VIEW_CLASSES.index(clip.action))
             for clip in clips

@@ -42,5 +42,6 @@ def squares(tmp_path_factory) -> Path:
         for action in DIRECTIONS:
             for replication in (1, 2):
                 write_clip(root, subject, action, replication)
-    MocapMeta("ntu", ("right", "still", "down"), "tests").save(root)
+    motions = dict(zip(get_format("ntu").classes, ("right", "still", "down"), strict=False))
+    MocapMeta("ntu", motions, views=1, size=SIZE, seed=0, command="tests").save(root)
     return root

@@ -122,7 +122,8 @@ def other(tmp_path_factory) -> Path:
                 path.parent.mkdir(parents=True, exist_ok=True)
             write_video(root / fmt.video_name(clip), frames, 30)
             fmt.write_keypoints(root / fmt.skeleton_name(clip), points, 64)
-    MocapMeta("nucla", ("down", "right", "jump"), "tests").save(root)
+    motions = dict(zip(get_format("nucla").classes, ("down", "right", "jump"), strict=False))
+    MocapMeta("nucla", motions, views=1, size=64, seed=0, command="tests").save(root)
     return root
 
 
