@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
@@ -18,13 +18,9 @@ import tyro
 
 from action.config import ActionConfig, action_recipe
 from action.task import ActionTask
-from align.allocator import keep_freed_memory
-from align.checkpoint import CheckpointError
-from align.cli import parse_recipe, set_up_logging, user_errors
+from align.cli import parse_recipe, set_up_logging
 from align.engine import Trainer
-from align.stored_config import CONFIG_NAME
-from align.train import fit
-from datasets.errors import DataError
+from align.training import claim_folder, train
 
 
 def resolve(config: ActionConfig) -> ActionConfig:
@@ -36,37 +32,23 @@ def resolve(config: ActionConfig) -> ActionConfig:
     return replace(config, out=Path("runs", "_".join([*parts, time.strftime("%Y%m%d-%H%M%S")])))
 
 
-def make_trainer(config: ActionConfig, progress: bool = True) -> Trainer:
+def make_trainer(
+    config: ActionConfig,
+    progress: bool = True,
+    on_step: Callable[[float], object] | None = None,
+) -> Trainer:
     """Opens the data, builds the model and claims the run's folder.
 
     Args:
         config: With `out` set, see `resolve`.
         progress: Whether to draw a progress bar.
+        on_step: Called after each step with the share of all steps that are done.
 
     Raises:
         DataError: When the data cannot be used, or the folder holds another run.
         ValueError: When options do not fit each other.
     """
-    if config.out is None:
-        raise ValueError("a run needs `out`; `resolve` fills it in.")
-    if (config.out / CONFIG_NAME).exists() and ActionConfig.load(config.out) != config:
-        raise DataError(
-            f"{config.out} holds a run with other options. Choose another --out, or go on with "
-            f"that run: python -m action.train --resume {config.out}"
-        )
-    keep_freed_memory()
-    task = ActionTask(config)
-    config.save(config.out)
-    return Trainer(
-        task,
-        config.out,
-        config.optim,
-        epochs=config.epochs,
-        seed=config.seed,
-        validate_every=config.validate_every,
-        precision=config.precision,
-        progress=progress,
-    )
+    return claim_folder(config, lambda: ActionTask(config), "action", progress, on_step)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -85,12 +67,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             config: All that the run depends on.
             resume: Go on with the run in this folder; all other options come from there.
         """
-        with user_errors(DataError, CheckpointError, ValueError):
-            if resume is not None:
-                config = replace(ActionConfig.load(resume), out=resume)
-            config = resolve(config)
-            trainer = make_trainer(config)
-        fit(trainer, config.out, "action")
+        train(config, resume, resolve, make_trainer, "action")
 
     tyro.cli(run, args=arguments, prog="python -m action.train")
 

@@ -11,12 +11,14 @@ from __future__ import annotations
 import logging
 import multiprocessing
 import os
+import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+from typing import Protocol as Interface
 
 import torch
 from tqdm import tqdm
@@ -25,8 +27,10 @@ from align.config import Method, Protocol, TrainConfig
 from align.engine import finished
 from align.evaluate import evaluate
 from align.evaluation import evaluation_path, load_evaluation
+from align.protocols import evaluation_views, training_views
 from align.train import make_trainer
 from datasets.errors import DataError
+from datasets.meta import DatasetMeta
 
 log = logging.getLogger(__name__)
 
@@ -35,11 +39,18 @@ POLL_SECONDS = 1.0
 _done: Any = None
 
 
+class PlacedConfig(Interface):
+    """The options of a run that knows its folder."""
+
+    @property
+    def out(self) -> Path | None: ...  # noqa: D102
+
+
 @dataclass(frozen=True)
 class Outcome:
     """What came of a run: its folder, or what went wrong."""
 
-    config: TrainConfig
+    config: PlacedConfig
     error: BaseException | None = None
 
 
@@ -57,14 +68,7 @@ def plan(
     gets a second.
     """
     return [
-        replace(
-            config,
-            method=method,
-            seed=seed,
-            data=data,
-            protocol=protocol,
-            out=out / f"{data.name}_{protocol}" / f"{method.replace('+', '_')}_seed{seed}",
-        )
+        placed(replace(config, method=method), out, data, protocol, method, seed)
         for protocol in protocols
         for seed in seeds
         for data in data_sets
@@ -72,8 +76,33 @@ def plan(
     ]
 
 
+def placed(
+    config: TrainConfig, out: Path, data: Path, protocol: Protocol, name: str, seed: int
+) -> TrainConfig:
+    """One run of a grid: its data set, protocol and seed, and the folder that they make."""
+    folder = group_folder(out, data, protocol) / f"{name.replace('+', '_')}_seed{seed}"
+    return replace(config, seed=seed, data=data, protocol=protocol, out=folder)
+
+
+def group_folder(out: Path, data: Path, protocol: Protocol) -> Path:
+    """Where a grid keeps the runs of one data set and protocol."""
+    return out / f"{data.name}_{protocol}"
+
+
+def check_views(configs: Iterable[TrainConfig]) -> None:
+    """Raises a DataError, before anything is trained, when a protocol does not fit a data set."""
+    for config in configs:
+        assert config.data is not None
+        meta = DatasetMeta.load(config.data)
+        training_views(config, meta)
+        evaluation_views(config, meta, config.protocol)
+
+
 def run_all(
-    configs: Sequence[TrainConfig], jobs: int, after_each: Callable[[], object]
+    configs: Sequence[PlacedConfig],
+    jobs: int,
+    after_each: Callable[[], object],
+    work: Callable[[Any, int], None] | None = None,
 ) -> list[Outcome]:
     """Runs all configurations, `jobs` at a time, each in a process with its share of the cores.
 
@@ -81,10 +110,13 @@ def run_all(
         configs: With their folders.
         jobs: Processes.
         after_each: Called whenever a run has ended.
+        work: Takes a configuration and its place among them, and says with `tell` how far it is;
+            `run_one` by default.
 
     Returns:
         One outcome a configuration, in their order.
     """
+    chosen: Callable[[Any, int], None] = work or run_one
     threads = max(1, (os.cpu_count() or 1) // jobs)
     # Spawned, since a forked process would inherit torch's thread pools in an unknown state.
     context = multiprocessing.get_context("spawn")
@@ -92,7 +124,7 @@ def run_all(
     with ProcessPoolExecutor(
         jobs, mp_context=context, initializer=start_worker, initargs=(done, threads)
     ) as pool:
-        futures = [pool.submit(run_one, config, i) for i, config in enumerate(configs)]
+        futures = [pool.submit(chosen, config, i) for i, config in enumerate(configs)]
         try:
             _follow(configs, futures, done, after_each)
         except BaseException:
@@ -101,15 +133,24 @@ def run_all(
     return [Outcome(c, f.exception()) for c, f in zip(configs, futures, strict=True)]
 
 
+def require_success(outcomes: Sequence[Outcome]) -> None:
+    """Tells which runs failed, and exits with 1 when any did."""
+    failed = [outcome for outcome in outcomes if outcome.error is not None]
+    for outcome in failed:
+        print(f"failed: {outcome.config.out}: {outcome.error}", file=sys.stderr)
+    if failed:
+        raise SystemExit(1)
+
+
 def run_one(config: TrainConfig, place: int) -> None:
     """Trains a run to its end unless it is there, and measures it on the test episodes."""
-    trainer = make_trainer(config, progress=False, on_step=lambda share: _tell(place, share))
+    trainer = make_trainer(config, progress=False, on_step=lambda share: tell(place, share))
     folder = trainer.folder
     if not finished(folder):
         trainer.fit()
     if not _measured(folder, trainer.best_path):
         evaluate(folder, progress=False)
-    _tell(place, 1.0)
+    tell(place, 1.0)
 
 
 def _measured(folder: Path, checkpoint: Path) -> bool:
@@ -131,13 +172,14 @@ def start_worker(done: Any, threads: int) -> None:
     torch.set_num_threads(threads)
 
 
-def _tell(place: int, share: float) -> None:
+def tell(place: int, share: float) -> None:
+    """In a worker: tells the share that is done of a run."""
     if _done is not None:
         _done[place] = share
 
 
 def _follow(
-    configs: Sequence[TrainConfig],
+    configs: Sequence[PlacedConfig],
     futures: Sequence[Future[None]],
     done: Any,
     after_each: Callable[[], object],

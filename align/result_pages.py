@@ -13,7 +13,7 @@ from align.metric_names import GROUPS, MetricGroup
 from align.paper_table import SOURCE
 from align.results import ResultTable
 from align.significance import PairedTest
-from align.summary import BASELINE, SummaryRow, format_change
+from align.summary import BASELINE, SummaryRow, format_change, markdown
 from datasets.atomic import atomic_path
 
 MARKDOWN_NAME, PAGE_NAME = "table.md", "table.html"
@@ -50,15 +50,9 @@ def as_markdown(tables: Sequence[ResultTable]) -> str:
     parts = []
     for table in tables:
         header, *rows = short_table(table)
-        lines = [_line(header), "|---" + "|---:" * (len(header) - 1) + "|", *map(_line, rows)]
-        parts += [f"### {title(table)}", table.setting + ".", "\n".join(lines)]
+        parts += [f"### {title(table)}", table.setting + ".", markdown(header, rows)]
         parts += [f"Collapsed: {', '.join(told)}." for told in [collapsed(table)] if told]
     return "\n\n".join([*parts, *NOTES])
-
-
-def _line(cells: Sequence[str]) -> str:
-    # A bar in an option's value would start a new column.
-    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
 
 
 def as_html(tables: Sequence[ResultTable], out: Path) -> str:

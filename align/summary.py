@@ -118,14 +118,22 @@ def run_order(label: str, seed: int) -> tuple[int, list[str | int], int]:
 def markdown_table(rows: Sequence[SummaryRow]) -> str:
     """The table as GitHub writes it, a line a method, without a newline at the end."""
     titles = ["method", *(METRIC_TITLES[name] for name in METRICS), "seeds", f"against {BASELINE}"]
-    lines = ["| " + " | ".join(titles) + " |", "|---" + "|---:" * (len(titles) - 1) + "|"]
+    lines = []
     for row in rows:
         values = [format_spread(row.mean[name], row.std[name]) for name in METRICS]
-        # A bar in an option's value would start a new column.
-        cells = [row.label.replace("|", "\\|"), *values]
-        cells += [str(len(row.seeds)), format_change(row.change)]
-        lines.append("| " + " | ".join(cells) + " |")
+        lines.append([row.label, *values, str(len(row.seeds)), format_change(row.change)])
+    return markdown(titles, lines)
+
+
+def markdown(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Cells as GitHub writes a table, all but the first column to the right."""
+    lines = [_line(header), "|---" + "|---:" * (len(header) - 1) + "|", *map(_line, rows)]
     return "\n".join(lines)
+
+
+def _line(cells: Sequence[str]) -> str:
+    # A bar in an option's value would start a new column.
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
 
 
 def write_summary(path: Path, rows: Sequence[SummaryRow]) -> None:
@@ -141,12 +149,12 @@ def write_summary(path: Path, rows: Sequence[SummaryRow]) -> None:
             writer.writerow([row.label, " ".join(map(str, row.seeds)), *known])
 
 
-def format_spread(mean: float, std: float = math.nan) -> str:
+def format_spread(mean: float, std: float = math.nan, *, digits: int = 3) -> str:
     """`0.123 ± 0.004`; only the mean where the spread is not known, a dash where neither is."""
     if math.isnan(mean):
         return "–"
-    text = f"{mean:.3f}".replace("-", "−")
-    return text if math.isnan(std) else f"{text} ± {std:.3f}"
+    text = f"{mean:.{digits}f}".replace("-", "−")
+    return text if math.isnan(std) else f"{text} ± {std:.{digits}f}"
 
 
 def format_change(change: float | None) -> str:

@@ -17,14 +17,11 @@ from typing import Annotated
 
 import tyro
 
-from align.allocator import keep_freed_memory
-from align.checkpoint import CheckpointError
-from align.cli import interruptible, parse_recipe, set_up_logging, user_errors
+from align.cli import parse_recipe, set_up_logging
 from align.config import TrainConfig, recipe
-from align.engine import NonFiniteLossError, Trainer
-from align.stored_config import CONFIG_NAME
+from align.engine import Trainer
 from align.task import AlignmentTask
-from datasets.errors import DataError
+from align.training import claim_folder, train
 from datasets.find import newest_data_set
 
 
@@ -52,34 +49,16 @@ def make_trainer(
         DataError: When the data cannot be used, or the folder holds another run.
         ValueError: When options do not fit each other.
     """
-    if config.data is None or config.out is None:
-        raise ValueError("a run needs `data` and `out`; `resolve` fills them in.")
-    if (config.out / CONFIG_NAME).exists() and TrainConfig.load(config.out) != config:
-        raise DataError(
-            f"{config.out} holds a run with other options. Choose another --out, or go on with "
-            f"that run: python -m align.train --resume {config.out}"
-        )
-    keep_freed_memory()
-    task = AlignmentTask(config, config.data)
-    config.save(config.out)
-    return Trainer(
-        task,
-        config.out,
-        config.optim,
-        epochs=config.epochs,
-        seed=config.seed,
-        validate_every=config.validate_every,
-        precision=config.precision,
-        progress=progress,
-        on_step=on_step,
-    )
+    data = config.data
+    if data is None:
+        raise ValueError("a run needs `data`; `resolve` fills it in.")
+    return claim_folder(config, lambda: AlignmentTask(config, data), "align", progress, on_step)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """The command line."""
     set_up_logging()
     arguments = sys.argv[1:] if arguments is None else arguments
-
     defaults = recipe(parse_recipe(arguments))
 
     def run(
@@ -92,31 +71,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
             config: All that the run depends on.
             resume: Go on with the run in this folder; all other options come from there.
         """
-        with user_errors(DataError, CheckpointError, ValueError):
-            if resume is not None:
-                config = replace(TrainConfig.load(resume), out=resume)
-            config = resolve(config)
-            trainer = make_trainer(config)
-        fit(trainer, config.out, "align")
+        train(config, resume, resolve, make_trainer, "align")
 
     tyro.cli(run, args=arguments, prog="python -m align.train")
-
-
-def fit(trainer: Trainer, out: Path | None, package: str) -> None:
-    """Trains to the end and says what came of it; how to go on when it is stopped.
-
-    Args:
-        trainer: What trains.
-        out: The run's folder.
-        package: Whose commands to name.
-    """
-    resume = f"python -m {package}.train --resume {out}"
-    with interruptible(resume), user_errors(NonFiniteLossError, CheckpointError, DataError):
-        best = trainer.fit()
-    if trainer.accelerator.is_main_process:
-        print(f"best validation {trainer.task.metric}: {trainer.best:.4f}")
-        print(f"checkpoint: {best}")
-        print(f"next: python -m {package}.evaluate {out}")
 
 
 if __name__ == "__main__":

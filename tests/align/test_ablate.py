@@ -1,0 +1,179 @@
+"""The ablations: what is varied, what is trained, what is kept, what is written."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import get_args
+
+import pytest
+from PIL import Image
+
+from align import ablate
+from align.ablate import depth_of, main, plan_studies, results
+from align.ablation import Measured, Point, StudyResult, as_markdown
+from align.ablation_figure import draw_study
+from align.config import BackboneConfig, PaabConfig, TrainConfig
+from align.evaluation import evaluation_path, load_evaluation
+from align.grid import Outcome, run_one
+from align.models import build_model
+from align.stored_config import load_config, save_config
+from align.studies import STUDIES, StudyName, insertion_points, option, variants, with_option
+from tests.align.hand_made_runs import PICKS, make_run
+
+
+def test_every_study_has_a_name_on_the_command_line() -> None:
+    assert tuple(STUDIES) == get_args(StudyName)
+
+
+@pytest.mark.parametrize("name", STUDIES)
+def test_every_variant_is_a_configuration_and_a_model(name: StudyName, tmp_path: Path) -> None:
+    config = TrainConfig(backbone=BackboneConfig("test_vit", depth=2))
+    study = STUDIES[name]
+    found = variants(study, config, depth=2)
+    assert len({variant.name for variant in found}) == len(found) >= 2
+    # The option's default is among the values: its runs are the plain method's.
+    assert {variant.name for variant in found} >= set(study.methods)
+    for variant in found:
+        save_config(variant.config, tmp_path / variant.name)
+        stored = load_config(TrainConfig, tmp_path / variant.name, "")
+        assert stored == variant.config
+        assert stored.method == variant.method
+    values = [option(variant.config, study.option) for variant in found]
+    assert values == [*study.values_for(2)] * len(study.methods)
+    # The option does something: on the model, or on what it learns from.
+    if study.option.startswith(("paab.", "paat.")):
+        built = [build_model(variant.config.model_config(32, 3)) for variant in found]
+        assert len({tuple(model.state_dict()) + shapes(model) for model in built}) == len(built)
+
+
+def shapes(model) -> tuple[object, ...]:
+    return tuple(parameter.shape for parameter in model.parameters())
+
+
+def test_positions_follow_the_depth() -> None:
+    assert insertion_points(12) == [(1,), (6,), (-1,), (1, 6), (1, -1)]
+    assert insertion_points(4) == [(1,), (2,), (-1,), (1, 2), (1, -1)]
+    # Where the middle block is the first one, it comes once.
+    assert insertion_points(2) == [(1,), (-1,), (1, -1)]
+    assert insertion_points(1) == [(1,)]
+    study = STUDIES["paab-position"]
+    assert [study.label(v, 12) for v in study.values_for(12)] == ["1", "6", "12", "1, 6", "1, 12"]
+
+
+def test_depth_is_that_of_the_backbone() -> None:
+    assert depth_of(TrainConfig(), 96) == 12
+    assert depth_of(TrainConfig(backbone=BackboneConfig(depth=4)), 96) == 4
+
+
+def test_an_option_is_set_by_its_name() -> None:
+    config = with_option(TrainConfig(), "paab.positions", (2, 3))
+    assert config == TrainConfig(paab=PaabConfig(positions=(2, 3)))
+    with pytest.raises(TypeError, match="place"):
+        with_option(config, "paab.place", 1)
+
+
+def test_studies_share_runs_and_seeds_come_in_turn(dots: Path, tmp_path: Path) -> None:
+    config = TrainConfig(backbone=BackboneConfig(depth=4))
+    configs = plan_studies(
+        config, ["paab-position", "paab-blocks"], [dots], "seen", (5, 6), tmp_path
+    )
+    names = [config.out.name for config in configs if config.out]
+    first = [name.removesuffix("_seed5") for name in names[: len(names) // 2]]
+    assert first[:6] == ["deit", "paab_positions1", "paab_positions2", "paab"] + [
+        "paab_positions1-2",
+        "paab_positions1--1",
+    ]
+    assert first[6:] == ["paab_blocks2", "paab_blocks3", "paab_blocks4"]
+    assert [c.seed for c in configs] == [5] * 9 + [6] * 9
+    assert {c.out.parent for c in configs if c.out} == {tmp_path / f"{dots.name}_seen"}
+
+
+def test_a_study_is_trained_measured_tabulated_and_taken_up(
+    dots: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    trained: list[str] = []
+
+    def here(
+        configs: Sequence[TrainConfig], jobs: int, after_each: Callable[[], object]
+    ) -> list[Outcome]:
+        """As `run_all` in this process, since importing torch in another takes seconds."""
+        for config in configs:
+            assert config.out is not None
+            if not evaluation_path(config.out, "test").exists():
+                trained.append(config.out.name)
+            run_one(config, 0)
+            after_each()
+        return [Outcome(config) for config in configs]
+
+    monkeypatch.setattr(ablate, "run_all", here)
+    out = tmp_path / "runs"
+    arguments = ["--data", str(dots), "--out", str(out), "--studies", "paat-target"]
+    arguments += ["--epochs", "1", "--validate-every", "1", "--backbone.depth", "1"]
+    arguments += ["--backbone.name", "test_vit", "--batch.times", "8", "--batch.episodes", "2"]
+    main([*arguments, "--seeds", "0"])
+    assert trained == ["deit_seed0", "paat_seed0", "paat_targetp2d_seed0"]
+    main([*arguments, "--seeds", "0", "1"])
+    assert trained[3:] == ["deit_seed1", "paat_seed1", "paat_targetp2d_seed1"]
+    folder = out / f"{dots.name}_seen"
+    with open(folder / "paat-target.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [(r["method"], r["paat.target"], r["seed"]) for r in rows] == [
+        (method, label, seed)
+        for method, label in (
+            ("deit", ""),
+            ("paat", "which keypoint (P3D)"),
+            ("paat", "whether any (P2D)"),
+        )
+        for seed in ("0", "1")
+    ]
+    for row in rows:
+        run = load_evaluation(Path(row["folder"]))
+        assert float(row["test"]) == run.metrics["alignment_error"]
+        history = (Path(row["folder"]) / "metrics.csv").read_text()
+        assert row["valid"] in history
+    assert Image.open(folder / "paat-target.png").size[0] > 1000
+    printed = capsys.readouterr().out
+    assert (folder / "paat-target.md").read_text() in printed + "\n"
+    assert printed.count("| paat | ") == 4
+
+
+def test_a_point_has_all_seeds_of_its_variant_and_no_others(data: Path, tmp_path: Path) -> None:
+    base = TrainConfig(backbone=BackboneConfig(depth=4))
+    for config in plan_studies(base, ["paab-blocks"], [data], "seen", (0, 1), tmp_path):
+        assert config.out is not None
+        if config.paab.blocks < 3:
+            error = 0.1 * config.paab.blocks
+            metrics = {"alignment_error": error, "cycle_error": error, "kendalls_tau": 0.5}
+            make_run(config.out, data, config, PICKS["paab"], metrics)
+    (result,) = results(base, ["paab-blocks", "lambda"], data, "seen", tmp_path).values()
+    seeds = [(point.label, [run.seed for run in point.runs]) for point in result.points]
+    assert seeds == [("1", [0, 1]), ("2", [0, 1])]
+    assert [point.errors("test") for point in result.points] == [[0.1, 0.1], [0.2, 0.2]]
+    # The lowest of 0.3 / epoch, measured every second epoch of four.
+    assert result.points[0].errors("valid") == [0.075, 0.075]
+
+
+def test_a_value_is_chosen_on_validation_episodes(tmp_path: Path) -> None:
+    def point(method: str, label: str, *errors: tuple[float, float]) -> Point:
+        runs = [Measured(Path(label), i, *pair) for i, pair in enumerate(errors)]
+        return Point(method, label, runs)
+
+    result = StudyResult(
+        STUDIES["lambda"],
+        "lift",
+        "alignment error",
+        point("deit", "", (0.3, 0.31)),
+        [
+            point("paat", "0.3", (0.2, 0.1), (0.22, 0.1)),
+            point("paat", "1.6", (0.1, 0.25), (0.14, 0.25)),
+        ],
+    )
+    lines = [line for line in as_markdown(result).splitlines() if line.startswith("|")]
+    assert lines[0].startswith("| method | weight λ of PAAT's loss | validation alignment error ↓")
+    assert lines[2] == "| deit | – | 0.300 | 0.310 | 1 |"
+    assert lines[3] == "| paat | 0.3 | 0.210 ± 0.014 | 0.100 ± 0.000 | 2 |"
+    assert lines[4] == "| paat | **1.6** | 0.120 ± 0.028 | 0.250 ± 0.000 | 2 |"
+    draw_study(result, tmp_path / "a.png")
+    assert (tmp_path / "a.png").stat().st_size > 20_000
