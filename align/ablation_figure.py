@@ -51,6 +51,8 @@ def _draw_panel(axes: Axes, result: StudyResult, split: str) -> None:
             [_deviation(point.errors(split)) for point in points],
             color=colours[method],
             marker="o",
+            # Between places and kinds there is nothing to go through.
+            linestyle="-" if all(map(_is_number, labels)) else "",
             linewidth=1.6,
             capsize=3,
             label=method,
@@ -74,6 +76,10 @@ def _draw_reference(axes: Axes, reference: Point, split: str, colour: str) -> No
     middle, half = mean(errors), _deviation(errors)
     axes.axhline(middle, color=colour, linestyle="--", linewidth=1.4, label=reference.method)
     axes.axhspan(middle - half, middle + half, color=colour, alpha=0.12, linewidth=0)
+
+
+def _is_number(label: str) -> bool:
+    return label.replace(".", "", 1).isdigit()
 
 
 def _deviation(errors: list[float]) -> float:

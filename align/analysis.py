@@ -6,6 +6,8 @@ All distances are 1 - cosine, so that models whose tokens differ in length can b
 
 from __future__ import annotations
 
+import json
+import math
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -226,3 +228,17 @@ def save_analysis(analysis: FeatureAnalysis, path: Path) -> None:
     text = TypeAdapter(FeatureAnalysis).dump_json(analysis, indent=1)
     with atomic_path(path) as temporary:
         temporary.write_bytes(text + b"\n")
+
+
+def load_analysis(path: Path) -> FeatureAnalysis:
+    """Reads what `save_analysis` wrote."""
+    return TypeAdapter(FeatureAnalysis).validate_python(_with_nan(json.loads(path.read_bytes())))
+
+
+def _with_nan(stored: Any) -> Any:
+    """Numbers in nested lists and objects, NaN for null."""
+    if isinstance(stored, dict):
+        return {name: _with_nan(value) for name, value in stored.items()}
+    if isinstance(stored, list):
+        return [_with_nan(value) for value in stored]
+    return math.nan if stored is None else stored

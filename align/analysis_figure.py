@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from align.analysis import FeatureAnalysis, bin_names
-from align.figures import method_colours
+from align.figures import STYLE, WIDTH, method_colours
 from datasets.atomic import atomic_path
 from datasets.errors import DataError
 
@@ -41,15 +42,21 @@ def draw_analyses(
 def draw_analysis(
     results: Mapping[str, FeatureAnalysis], keypoints: Sequence[str], path: Path
 ) -> None:
-    """Writes a PNG of four panels, a colour for each model.
+    """Writes a PNG of the four panels of `analysis_panels`."""
+    with atomic_path(path) as temporary:
+        analysis_panels(results, keypoints).savefig(temporary, format="png", dpi=120)
+
+
+@matplotlib.rc_context(STYLE)
+def analysis_panels(results: Mapping[str, FeatureAnalysis], keypoints: Sequence[str]) -> Figure:
+    """Four panels, a colour for each model.
 
     Args:
         results: Label to what was measured.
         keypoints: Names of the keypoints, those of all models.
-        path: Where to.
     """
     colours = method_colours(list(results))
-    figure = Figure(figsize=(11, 8), layout="constrained")
+    figure = Figure(figsize=(WIDTH, 8), layout="constrained")
     (pose, ffn), (separate, attention) = figure.subplots(2, 2)
     for label, result in results.items():
         style = {"color": colours[label], "label": label, "marker": "o", "markersize": 3}
@@ -69,8 +76,7 @@ def draw_analysis(
         axes.set_xlabel("layer")
         axes.xaxis.get_major_locator().set_params(integer=True)
     pose.legend(fontsize=8)
-    with atomic_path(path) as temporary:
-        figure.savefig(temporary, format="png", dpi=120)
+    return figure
 
 
 def _keypoint_bars(

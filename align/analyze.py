@@ -2,19 +2,25 @@
 
     python -m align.analyze runs/deit_lift runs/paab_lift runs/paat_lift
 
-Writes the figure, and what it shows as `analysis/<split>.json` into each run's folder.
+Writes the figure, and what it shows as `analysis/<split>.json` into each run's folder; beside it,
+`<split>_attention.json`, where the runs look in an episode. `align.report` shows both.
 """
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
+import numpy as np
 import torch
 import tyro
+from jaxtyping import Bool
+from torch import Tensor
 from tqdm import tqdm
 
 from align.analysis import FeatureAnalysis, FeatureProbe, evenly, save_analysis
 from align.analysis_figure import draw_analyses
+from align.attention_maps import AttentionMaps, received_attention, save_maps
 from align.augment import frames_to_tensor, resize_frames
 from align.checkpoint import CheckpointError, load_checkpoint
 from align.cli import set_up_logging, user_errors
@@ -27,6 +33,8 @@ from datasets.errors import DataError
 
 # Moments of a view of an episode: neighbouring frames show next to nothing new.
 _MOMENTS = 8
+# Of the episode whose attention is drawn.
+_SHOWN = 6
 
 
 @torch.no_grad()
@@ -56,24 +64,45 @@ def analyze(
     if not isinstance(network, PoseAware):
         raise DataError(f"{run} ({config.method}) is no transformer, which alone has tokens.")
     load_checkpoint(run / "checkpoints" / f"{checkpoint}.safetensors", embedder.model)
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    embedder.model.to(device).eval()
-    scale = embedder.image_size / data.meta.image_size
+    embedder.model.to("cuda" if torch.cuda.is_available() else "cpu").eval()
     chosen = [(i, view) for i in evenly(len(data), episodes) for view in data.views]
     with FeatureProbe(network) as probe:
         for i, view in tqdm(chosen, run.name, unit="view", disable=not progress, leave=False):
             times = evenly(data.lengths[i], _MOMENTS)
-            images = frames_to_tensor(data.images(i, view, times))
-            pose_map = embedder.pose_map(
-                torch.from_numpy(data.keypoints(i, view)[times]) * scale,
-                torch.from_numpy(data.visible(i, view)[times]),
-                torch.Generator().manual_seed(config.seed),
-            ).to(device)
-            embedder.model(resize_frames(images, embedder.image_size).to(device), pose_map.any(-1))
-            probe.take(pose_map.unsqueeze(1))
-    result = probe.result()
-    save_analysis(result, run / "analysis" / f"{split}.json")
+            probe.take(_see(embedder, data, i, view, times).unsqueeze(1))
+    result, times = probe.result(), evenly(data.lengths[0], _SHOWN)
+    maps = {
+        view: received_attention(network, partial(_see, embedder, data, 0, view, times)).tolist()
+        for view in data.views[:2]
+    }
+    save_analysis(result, analysis_path(run, split))
+    save_maps(AttentionMaps(data.names[0], times.tolist(), maps), attention_path(run, split))
     return result, data.skeleton.keypoints
+
+
+def _see(
+    embedder: FrameEmbedder, data: EpisodeDataset, i: int, view: str, times: np.ndarray
+) -> Bool[Tensor, "time patches keypoints"]:
+    """Shows a model frames of a view, and returns their P3D maps."""
+    device, scale = embedder.model.mean.device, embedder.image_size / data.meta.image_size
+    images = resize_frames(frames_to_tensor(data.images(i, view, times)), embedder.image_size)
+    pose_map = embedder.pose_map(
+        torch.from_numpy(data.keypoints(i, view)[times]) * scale,
+        torch.from_numpy(data.visible(i, view)[times]),
+        torch.Generator().manual_seed(embedder.config.seed),
+    ).to(device)
+    embedder.model(images.to(device), pose_map.any(-1))
+    return pose_map
+
+
+def analysis_path(run: Path, split: str) -> Path:
+    """Where the analysis of a run is stored."""
+    return run / "analysis" / f"{split}.json"
+
+
+def attention_path(run: Path, split: str) -> Path:
+    """Where the attention maps of a run are stored."""
+    return run / "analysis" / f"{split}_attention.json"
 
 
 def main(
@@ -98,6 +127,7 @@ def main(
         labels = {run: TrainConfig.load(run).method for run in runs}
         draw_analyses(results, labels, out)
     print(f"figure: {out}")
+    print(f"next: python -m align.report {' '.join(map(str, runs))}")
 
 
 if __name__ == "__main__":

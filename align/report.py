@@ -3,8 +3,9 @@
     python -m align.report runs/paab_lift_20260101-120000
     python -m align.report runs/compare_lift/* --episode demo_27 --skeleton
 
-Draws on what training and `align.evaluate` stored and on the data set's images; models are loaded
-only of the methods that have pictures of their own, disentangle and 3dtrl.
+Draws on what training, `align.evaluate` and, where it has been run, `align.analyze` stored, and on
+the data set's images; models are loaded only of the methods that have pictures of their own,
+disentangle and 3dtrl.
 Prints the table as Markdown and writes it as `summary.csv` beside the page.
 """
 
@@ -13,7 +14,7 @@ from __future__ import annotations
 import base64
 import logging
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,7 @@ from markupsafe import Markup
 from align.aligned_video import SLOW_DOWN, contact_strip, encode_video, poster, video_layout
 from align.checkpoint import CheckpointError
 from align.cli import set_up_logging, user_errors
-from align.embedding_map import EmbeddingMap, draw_maps, embedding_map
+from align.embedding_map import draw_maps
 from align.evaluate import Split
 from align.example import Example, load_example
 from align.figures import (
@@ -36,9 +37,15 @@ from align.figures import (
     view_pair_heat_map,
 )
 from align.group_tables import group_table
-from align.method_pictures import method_pictures
 from align.metric_names import GROUPS, METRIC_TITLES
 from align.metrics import METRICS
+from align.report_pictures import (
+    embedding_maps,
+    pair_errors,
+    phase_heat_map,
+    recovered,
+    token_pictures,
+)
 from align.runs import Run, load_runs, options_that_differ, train_command
 from align.summary import (
     BASELINE,
@@ -152,6 +159,7 @@ def render(
         ],
         phase_map=phase_heat_map(runs),
         embedding_maps=Markup(to_svg(draw_maps(embedding_maps(example)))),
+        tokens=token_pictures(example, data),
         example=example,
         recovered=recovered(example, data),
         slow_down=SLOW_DOWN,
@@ -164,38 +172,6 @@ def render(
         video_size=(layout.width, layout.height),
         now=datetime.now(),
     )
-
-
-def phase_heat_map(runs: Sequence[Run]) -> Markup | None:
-    """Phase F1 from each view to each other; None where runs have no phase metrics."""
-    scores = pair_means(
-        (run.label, (result.learned_view, result.asked_view), result.metrics["phase_f1"])
-        for run in runs
-        for result in run.evaluation.phases
-    )
-    if len(scores) < len({run.label for run in runs}):
-        return None
-    return Markup(to_svg(view_pair_heat_map(scores, "phase F1", higher_is_better=True)))
-
-
-def embedding_maps(example: Example) -> dict[str, EmbeddingMap]:
-    """The map of each method's typical run."""
-    return {
-        label: embedding_map(run.evaluation.embeddings()) for label, run in example.runs.items()
-    }
-
-
-def recovered(example: Example, data: EpisodeDataset) -> dict[str, list[tuple[Markup, str]]]:
-    """Method to pictures, with captions, of what its model makes of the example's two views."""
-    i, views = data.names.index(example.episode), (example.query, example.target)
-    pictures = {
-        label: method_pictures(run.folder, data, i, views) for label, run in example.runs.items()
-    }
-    return {
-        label: [(Markup(to_svg(p.figure)), p.caption) for p in found]
-        for label, found in pictures.items()
-        if found
-    }
 
 
 def collapsed(runs: Sequence[Run]) -> dict[str, str]:
@@ -264,25 +240,6 @@ def anchors(lengths: Sequence[int]) -> dict[str, dict[str, float]]:
         "collapsed to a point": (collapsed, collapsed, -1.0, float("nan")),
     }
     return {name: dict(zip(METRICS, row, strict=True)) for name, row in values.items()}
-
-
-def pair_errors(runs: Sequence[Run]) -> dict[str, dict[tuple[str, str], float]]:
-    """Method to pair of views to alignment error, mean over episodes and seeds."""
-    return pair_means(
-        (run.label, (pair.view1, pair.view2), pair.metrics["alignment_error"])
-        for run in runs
-        for pair in run.evaluation.pairs
-    )
-
-
-def pair_means(
-    values: Iterable[tuple[str, tuple[str, str], float]],
-) -> dict[str, dict[tuple[str, str], float]]:
-    """Means of (method, pair of views, value), by method and pair."""
-    found: dict[str, dict[tuple[str, str], list[float]]] = {}
-    for label, pair, value in values:
-        found.setdefault(label, {}).setdefault(pair, []).append(value)
-    return {label: {p: mean(v) for p, v in pairs.items()} for label, pairs in found.items()}
 
 
 def data_uri(kind: str, content: bytes) -> str:

@@ -15,11 +15,13 @@ from align.analysis import (
     attention_counts,
     attention_weights,
     evenly,
+    load_analysis,
     save_analysis,
     token_distances,
 )
 from align.analysis_figure import draw_analyses
 from align.analyze import main
+from align.attention_maps import draw_attention, load_maps, received_attention
 from align.backbones import create_timm_backbone
 from align.checkpoint import save_checkpoint
 from align.models import PaabConfig, PaatConfig, PoseAware
@@ -105,6 +107,7 @@ def test_every_layer_of_every_backbone_is_measured(case, tmp_path):
     assert (last[:2] > 0).all() and np.isnan(last[2])
     save_analysis(result, tmp_path / "a.json")
     assert "null" in (tmp_path / "a.json").read_text()
+    np.testing.assert_equal(load_analysis(tmp_path / "a.json"), result)
 
 
 @torch.no_grad()
@@ -122,6 +125,22 @@ def test_the_last_layer_is_seen_after_paab():
         distances.append(probe.result().pose_distance)
     assert distances[0][0] == distances[1][0]
     assert distances[0][1] != distances[1][1]
+
+
+@pytest.mark.parametrize("readout", ["class", "mean"])
+def test_attention_is_received_from_what_becomes_the_embedding(readout):
+    torch.manual_seed(0)
+    model = PoseAware(create_timm_backbone("deit_tiny_patch16_224", 32, depth=2), readout=readout)
+    attention, seen = model.backbone.blocks[-1].attn, []
+    attention.fused_attn = False
+    # timm's own weights, as it is about to add up its values.
+    attention.attn_drop.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+    maps = received_attention(model.eval(), lambda: model(torch.randn(3, 3, 32, 32)))
+    weights = seen[0].mean(dim=1)
+    asking = weights[:, 0] if readout == "class" else weights[:, 1:].mean(dim=1)
+    expected = 4 * asking[:, 1:] / asking[:, 1:].sum(dim=1, keepdim=True)
+    assert torch.allclose(maps, expected.reshape(3, 2, 2), atol=1e-5)
+    assert not attention._forward_pre_hooks
 
 
 def test_mistakes_are_named():
@@ -143,6 +162,13 @@ def test_runs_are_analysed_and_drawn(dots, tmp_path, capsys):
     assert (tmp_path / "a.png").stat().st_size > 20_000
     stored = json.loads((tmp_path / "paab" / "analysis" / "test.json").read_text())
     assert len(stored["ffn_distance"]) == 2
+    maps = load_maps(tmp_path / "paab" / "analysis" / "test_attention.json")
+    assert list(maps.views) == ["ego", "view_0"] and len(maps.times) == 6
+    assert np.shape(maps.views["ego"]) == (6, 3, 3)
+    assert np.mean(maps.views["ego"], axis=(1, 2)) == pytest.approx(np.ones(6))
+    # A row of frames and one of maps for each view, and the colour bar.
+    figure = draw_attention({"paab": maps}, EpisodeDataset(dots, "test"))
+    assert len(figure.axes) == 2 * 2 + 1
     with pytest.raises(SystemExit):
         main((tmp_path / "tcn",), out=tmp_path / "b.png")
     assert "no transformer" in capsys.readouterr().err

@@ -13,12 +13,16 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from align.analysis import FeatureAnalysis, save_analysis
+from align.analyze import analysis_path, attention_path
+from align.attention_maps import AttentionMaps, save_maps
 from align.collapse import Collapse
 from align.config import TrainConfig
 from align.evaluation import load_evaluation
 from align.metrics import METRICS
 from align.phase_metrics import PhaseResult
 from align.report import default_path, main, write_report
+from datasets.episodes import EpisodeDataset
 from datasets.errors import DataError
 from tests.align.hand_made_runs import (
     PICKS,
@@ -134,6 +138,33 @@ def test_phases_decodings_and_collapse_are_shown_where_they_are_known(
     ]
     assert "Phase F1 from each view to each view" in text
     assert "effective rank 1.5, spread 0.250" in text and "--head.whiten" in text
+
+
+def test_what_tokens_tell_is_shown_of_runs_that_have_been_analysed(
+    page: str, data: Path, tmp_path: Path
+) -> None:
+    assert "What the tokens tell of the pose" not in page
+    folders = [
+        make_run(tmp_path / method, data, TrainConfig(method=method), PICKS[method])
+        for method in ("deit", "paab")
+    ]
+    keypoints = len(EpisodeDataset(data, "test").skeleton)
+    shares = [0.0, 0.5, 0.5, 0.0, 0.0]
+    analysis = FeatureAnalysis([0.1, 0.2], [[0.3] * keypoints] * 2, [shares] * 2, [0.4, 0.5])
+    save_analysis(analysis, analysis_path(folders[0], "test"))
+    maps = AttentionMaps("demo_4", [0, 9], {"ego": [[[1.0, 3.0], [0.0, 0.0]]] * 2})
+    save_maps(maps, attention_path(folders[0], "test"))
+    text = write_report(folders).read_text(encoding="utf-8")
+    assert "What the tokens tell of the pose" in text and "looks in demo_4" in text
+    assert "t = 9" in text
+    assert f"python -m align.analyze {folders[1]}<" in text
+    # Trained on since: what was analysed is no longer what is reported.
+    checkpoint = folders[0] / "checkpoints" / "best.safetensors"
+    checkpoint.parent.mkdir()
+    checkpoint.touch()
+    late = analysis_path(folders[0], "test").stat().st_mtime + 10
+    os.utime(checkpoint, (late, late))
+    assert "What the tokens tell" not in write_report(folders).read_text(encoding="utf-8")
 
 
 def test_default_place_is_the_run_or_what_runs_share(

@@ -21,7 +21,7 @@ from align.figures import (
     view_pair_heat_map,
 )
 from align.metrics import alignment_error
-from align.report import pair_errors
+from align.report_pictures import pair_errors
 from align.runs import load_runs
 from datasets.episodes import EpisodeDataset
 from tests.align.hand_made_runs import PICKS, STEPS, decode
