@@ -146,13 +146,17 @@ class TrainingClips(Dataset[dict[str, Any]]):
         """Number of items."""
         return self.length
 
-    def __getitem__(self, item: int) -> dict[str, Any]:
-        """Draws one sample, see `to_tensors`."""
+    def clip_of(self, item: int) -> ClipInfo:
+        """The clip that an item is drawn from."""
         passes, place = divmod(item, len(self.clips))
         # The leading number keeps the streams of orders and of items apart.
         order = np.random.default_rng([0, self.seed, passes]).permutation(len(self.clips))
+        return self.clips[int(order[place])]
+
+    def __getitem__(self, item: int) -> dict[str, Any]:
+        """Draws one sample, see `to_tensors`."""
         rng = np.random.default_rng([1, self.seed, item])
-        return to_tensors(load_sample(self.clips[int(order[place])], self.config, rng))
+        return to_tensors(load_sample(self.clip_of(item), self.config, rng))
 
 
 class TestingClips(Dataset[dict[str, Any]]):

@@ -27,6 +27,7 @@ from action.model import ClipClassifier, build_classifier
 from action.timesformer import TimeSformer
 from action.weights import load_pretrained
 from align.data import reading_processes
+from align.loading import read_batches
 from align.paat import mean_pose_loss
 from align.pose import pose_map_3d
 from datasets.formats.base import ClipInfo
@@ -84,7 +85,9 @@ class ClipRecognizer:
             num_workers=reading_processes(self.config.workers),
         )
         logits, features = [], []
-        for batch in tqdm(loader, progress, unit="batch", disable=progress is None, leave=False):
+        hidden = progress is None
+        bar = tqdm(loader, progress, unit="batch", disable=hidden, leave=False)
+        for batch in read_batches(bar):
             batch = {name: value.to(device) for name, value in batch.items()}
             pose_map = None
             if self.config.uses_paab:
@@ -127,18 +130,24 @@ class ActionTask:
         """The classifier."""
         return self.recognizer.model
 
+    def _samples(self, length: int) -> TrainingClips:
+        return TrainingClips(self.train, self.recognizer.sample, length, self.config.seed)
+
     def loader(self, start_step: int, stop_step: int) -> DataLoader:
         """Batches of the steps start_step … stop_step - 1."""
         clips = self.config.batch.clips
-        samples = TrainingClips(
-            self.train, self.recognizer.sample, stop_step * clips, self.config.seed
-        )
         return DataLoader(
-            Subset(samples, range(start_step * clips, stop_step * clips)),
+            Subset(self._samples(stop_step * clips), range(start_step * clips, stop_step * clips)),
             batch_size=clips,
             num_workers=reading_processes(self.config.workers),
             pin_memory=torch.cuda.is_available(),
         )
+
+    def seen(self, step: int) -> str:
+        """The videos of a step's batch."""
+        count = self.config.batch.clips
+        samples = self._samples((step + 1) * count)
+        return ", ".join(str(samples.clip_of(step * count + i).video) for i in range(count))
 
     def loss(
         self, model: nn.Module, batch: Mapping[str, Tensor], step: int

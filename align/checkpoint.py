@@ -7,7 +7,8 @@ appear at once: weights, optimizer and step can never come from different moment
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,24 @@ _MODEL, _OPTIMIZER, _STATE = "model.", "optimizer.", "state"
 
 
 class CheckpointError(ValueError):
-    """Raised when a checkpoint cannot be used; the message names the file and the remedy."""
+    """Raised when a checkpoint cannot be read or written; names the file and the remedy."""
+
+
+@contextmanager
+def kept_when_unwritable(path: Path) -> Iterator[None]:
+    """Tells of a file or folder of a run that cannot be written, such as on a full disk.
+
+    Raises:
+        CheckpointError: Naming the path and how to go on; inside, files are written whole or not
+            at all, so those from before are still there.
+    """
+    try:
+        yield
+    except (OSError, SafetensorError) as error:
+        raise CheckpointError(
+            f"{path} cannot be written ({error}); what was written before is kept. Make room on "
+            "its disk, or mend its rights, then go on with --resume."
+        ) from error
 
 
 def save_checkpoint(
@@ -36,6 +54,10 @@ def save_checkpoint(
         model: Its parameters and buffers are saved.
         state: Scalars that JSON can hold, such as the step.
         optimizer: Saved too when given, to resume from.
+
+    Raises:
+        CheckpointError: When the disk is full or cannot be written; a checkpoint from before is
+            kept.
     """
     tensors = {_MODEL + name: value for name, value in model.state_dict().items()}
     if optimizer is not None:
@@ -44,7 +66,7 @@ def save_checkpoint(
                 if value is not None:
                     tensors[f"{_OPTIMIZER}{index}.{slot}"] = torch.as_tensor(value)
     tensors = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
-    with atomic_path(path) as temporary:
+    with kept_when_unwritable(path), atomic_path(path) as temporary:
         save_file(tensors, temporary, metadata={_STATE: json.dumps(state)})
 
 
@@ -105,7 +127,8 @@ def _require_same_architecture(
         more = f"; and {len(problems) - 3} more" if len(problems) > 3 else ""
         raise CheckpointError(
             f"{path} is of another model: {'; '.join(problems[:3])}{more}. "
-            "Use the config.json that lies in the same run folder."
+            "Use the config.json that lies in the same run folder, and data with the same "
+            "keypoints."
         )
 
 

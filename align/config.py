@@ -12,9 +12,9 @@ from typing_extensions import assert_never
 from align.data import BatchConfig
 from align.disentangle import DisentangleConfig
 from align.encoder import HeadConfig
-from align.engine import OptimConfig
 from align.losses import LossConfig
 from align.models import ModelConfig, PaabConfig, PaatConfig, Readout
+from align.optim import OptimConfig
 from align.paat import PoseReduction
 from align.predicted_pose import PoseFreeConfig
 from align.stored_config import load_config, save_config

@@ -118,6 +118,13 @@ class EpisodeSamples(Dataset[dict[str, Any]]):
         """Number of items."""
         return self.length
 
+    def episode_of(self, item: int) -> int:
+        """Position of the episode that an item is drawn from."""
+        passes, place = divmod(item, len(self.data))
+        # The leading number keeps the streams of orders and of items apart.
+        order = np.random.default_rng([0, self.seed, passes]).permutation(len(self.data))
+        return int(order[place])
+
     def __getitem__(self, item: int) -> dict[str, Any]:
         """Draws one episode's moments.
 
@@ -126,10 +133,7 @@ class EpisodeSamples(Dataset[dict[str, Any]]):
             pixels, `visible` (views, times, K) bool, `times` (times,) int64, `episode` int.
             Data made elsewhere may have no keypoints; K is then 0.
         """
-        passes, place = divmod(item, len(self.data))
-        # The leading number keeps the streams of orders and of items apart.
-        order = np.random.default_rng([0, self.seed, passes]).permutation(len(self.data))
-        i = int(order[place])
+        i = self.episode_of(item)
         rng = np.random.default_rng([1, self.seed, item])
         times = sample_times(
             self.lengths[i], self.num_times, self.window, self.config.triplets, rng

@@ -7,60 +7,26 @@ and the step alone, so a resumed run repeats an undisturbed one.
 
 from __future__ import annotations
 
-import csv
 import logging
 import math
 import time
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
 import torch
 from accelerate import Accelerator, DataLoaderConfiguration
 from torch import Tensor, nn
-from torch.optim import Optimizer
 from torch.utils.data import DataLoader
 from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
-from align.checkpoint import load_checkpoint, read_state, save_checkpoint
-from datasets.atomic import atomic_path
+from align.checkpoint import kept_when_unwritable, load_checkpoint, read_state, save_checkpoint
+from align.history import read_history, write_history
+from align.loading import read_batches
+from align.optim import OptimConfig, build_optimizer, learning_rate_factor
 
 log = logging.getLogger(__name__)
-
-OPTIMIZERS: dict[str, Callable[..., Optimizer]] = {
-    "adamw": torch.optim.AdamW,
-    "adam": torch.optim.Adam,
-    "sgd": torch.optim.SGD,
-}
-
-
-@dataclass(frozen=True)
-class OptimConfig:
-    """Optimizer and schedule."""
-
-    name: Literal["adamw", "adam", "sgd"] = "adamw"
-    lr: float = 5e-4
-    """Peak learning rate."""
-    weight_decay: float = 0.05
-    """On matrices only: biases, norms and embeddings of single vectors are left alone."""
-    momentum: float = 0.9
-    """sgd only, with Nesterov's correction."""
-    warmup: float = 0.1
-    """Share of all steps over which the learning rate rises linearly."""
-    schedule: Literal["cosine", "constant", "steps"] = "cosine"
-    """What the learning rate does after the warm-up; steps: a tenth from each of the milestones."""
-    milestones: tuple[float, ...] = (11 / 15, 14 / 15)
-    """steps only: shares of all steps (the paper's epochs 11 and 14 of 15)."""
-    accumulate: int = 1
-    """Parts that a step's batch is cut into, which pass through the model one after the other and
-    add up their gradients: less memory for the same batch."""
-    clip_norm: float = 1.0
-    """Largest norm of the gradient; 0 does not clip."""
-    patience: int = 0
-    """Stop after so many validations without a better one; 0 never stops early."""
-
 
 class Task(Protocol):
     """What the loop needs to know of a task."""
@@ -88,37 +54,17 @@ class Task(Protocol):
         """The loss of a batch, and what else to log of it."""
         ...
 
+    def seen(self, step: int) -> str:
+        """What the batch of a step is drawn from, for messages."""
+        ...
+
     def validate(self) -> Mapping[str, float]:
         """Metrics of the model, which is in evaluation mode, on the validation split."""
         ...
 
 
-def learning_rate_factor(step: int, total_steps: int, config: OptimConfig) -> float:
-    """Factor on the peak learning rate at a step: linear warm-up, then cosine or constant."""
-    warmup_steps = int(config.warmup * total_steps)
-    if step < warmup_steps:
-        return (step + 1) / (warmup_steps + 1)
-    if config.schedule == "constant":
-        return 1.0
-    if config.schedule == "steps":
-        return 0.1 ** sum(step >= share * total_steps for share in config.milestones)
-    progress = (step - warmup_steps) / max(1, total_steps - warmup_steps)
-    return 0.5 * (1 + math.cos(math.pi * progress))
-
-
-def build_optimizer(model: nn.Module, config: OptimConfig) -> Optimizer:
-    """The optimizer, with weight decay on matrices only."""
-    parameters = [p for p in model.parameters() if p.requires_grad]
-    groups = [
-        {"params": [p for p in parameters if p.ndim > 1], "weight_decay": config.weight_decay},
-        {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
-    ]
-    options = {"momentum": config.momentum, "nesterov": True} if config.name == "sgd" else {}
-    return OPTIMIZERS[config.name](groups, lr=config.lr, **options)
-
-
 class NonFiniteLossError(FloatingPointError):
-    """Raised when the loss is NaN or infinite; names the step, keeps the last checkpoint."""
+    """Raised when a loss or gradient is NaN or infinite; names the step and what it saw."""
 
 
 class Trainer:
@@ -187,6 +133,8 @@ class Trainer:
 
         Raises:
             NonFiniteLossError: When the loss is no number; the last good checkpoint is kept.
+            CheckpointError: When a checkpoint cannot be read or written; the last one is kept.
+            DataError: When data turns unreadable, or a process that reads it dies.
         """
         start_epoch = self._resume() if self.last.exists() else 0
         main = self.accelerator.is_main_process
@@ -222,17 +170,24 @@ class Trainer:
         steps = self.task.steps_per_epoch
         first = epoch * steps
         loader = self.accelerator.prepare(self.task.loader(first, first + steps))
+        # Asking a GPU at every step would make it wait for the host.
+        check_every = 1 if self.accelerator.device.type == "cpu" else steps
+        unchecked: list[Tensor] = []
         sums: dict[str, Tensor] = {}
         waited, asked = 0.0, time.perf_counter()
-        for step, batch in enumerate(loader, start=first):
+        for step, batch in enumerate(read_batches(loader), start=first):
             waited += time.perf_counter() - asked
-            for name, value in self._step(step, batch).items():
+            logs, norm = self._step(step, batch)
+            unchecked.append(torch.stack([logs["loss"], norm]))
+            if len(unchecked) == check_every:
+                self._require_finite(unchecked, step + 1 - check_every)
+                unchecked.clear()
+            for name, value in logs.items():
                 sums[name] = sums[name] + value if name in sums else value
             bar.update()
             if self.on_step is not None:
                 self.on_step((step + 1) / self.total_steps)
             asked = time.perf_counter()
-        self._require_finite(sums["loss"], first, first + steps)
         # Each process has seen its share of the batches.
         sums = {name: self.accelerator.reduce(value, "mean") for name, value in sums.items()}
         means = {f"train/{name}": value.item() / steps for name, value in sums.items()}
@@ -240,7 +195,8 @@ class Trainer:
         place = {"epoch": float(epoch + 1), "step": float(first + steps)}
         return place | means | {"lr": lr, "seconds_waiting_for_data": waited}
 
-    def _step(self, step: int, batch: Any) -> dict[str, Tensor]:
+    def _step(self, step: int, batch: Any) -> tuple[dict[str, Tensor], Tensor]:
+        """Learns from a batch; returns what to log of it and the norm of its gradient."""
         # Dropout and stochastic depth draw from the global generators: seeding them by the step
         # makes a resumed run draw what an undisturbed one does, without storing their state.
         torch.manual_seed(self.seed * 1_000_003 + step)
@@ -255,11 +211,11 @@ class Trainer:
             self.accelerator.backward(loss / len(parts))
             for name, value in {"loss": loss, **logs}.items():
                 sums[name] = sums.get(name, 0) + value.detach() / len(parts)
-        if self.optim.clip_norm > 0:
-            self.accelerator.clip_grad_norm_(self.model.parameters(), self.optim.clip_norm)
+        limit = self.optim.clip_norm or math.inf
+        norm = self.accelerator.clip_grad_norm_(self.model.parameters(), limit)
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
-        return sums
+        return sums, norm.to(sums["loss"].dtype)
 
     def _parts(self, batch: Any) -> list[Any]:
         """A step's batch in `accumulate` parts of one size."""
@@ -276,13 +232,20 @@ class Trainer:
             for i in range(self.optim.accumulate)
         ]
 
-    def _require_finite(self, loss_sum: Tensor, first: int, stop: int) -> None:
-        # Once an epoch, since asking every step would make a GPU wait for the host.
-        if not torch.isfinite(loss_sum):
-            raise NonFiniteLossError(
-                f"the loss became {loss_sum.item()} between steps {first} and {stop}. "
-                f"The last good checkpoint is {self.last}; try a lower --optim.lr."
-            )
+    def _require_finite(self, losses_and_norms: Sequence[Tensor], first: int) -> None:
+        # Of all processes, so that none is left waiting for one that has stopped.
+        values = self.accelerator.reduce(torch.stack(list(losses_and_norms)), "mean")
+        bad = (~values.isfinite()).nonzero().tolist()
+        if not bad:
+            return
+        row, column = bad[0]
+        step, what = first + row, ("loss", "gradient")[column]
+        kept = f"{self.last} from before it is kept" if self.last.exists() else "none was saved yet"
+        raise NonFiniteLossError(
+            f"the {what} became {values[row, column].item()} at step {step}, in epoch "
+            f"{step // self.task.steps_per_epoch + 1}, on {self.task.seen(step)}. "
+            f"Checkpoints: {kept}. Try a lower --optim.lr."
+        )
 
     @torch.no_grad()
     def _validate(self) -> dict[str, float]:
@@ -304,9 +267,11 @@ class Trainer:
         self.history.append(row)
         if writer is None:
             return
-        for name, value in row.items():
-            writer.add_scalar(name, value, epoch)
-        write_history(self.folder / "metrics.csv", self.history)
+        with kept_when_unwritable(self.folder):
+            for name, value in row.items():
+                writer.add_scalar(name, value, epoch)
+            writer.flush()
+            write_history(self.folder / "metrics.csv", self.history)
         state = {
             "epoch": epoch + 1,
             "best": self.best,
@@ -331,22 +296,3 @@ def finished(folder: Path) -> bool:
     """Whether the run in a folder has trained to its end, early stops included."""
     path = folder / "checkpoints" / "last.safetensors"
     return path.exists() and read_state(path)["finished"]
-
-
-def write_history(path: Path, rows: Iterable[Mapping[str, float]]) -> None:
-    """Writes one row an epoch as CSV; what an epoch did not measure stays empty."""
-    rows = list(rows)
-    columns = list(dict.fromkeys(name for row in rows for name in row))
-    with atomic_path(path) as temporary, open(temporary, "w", newline="") as file:
-        writer = csv.DictWriter(file, columns)
-        writer.writeheader()
-        writer.writerows(rows)
-
-
-def read_history(path: Path) -> list[dict[str, float]]:
-    """Reads what `write_history` wrote."""
-    with open(path, newline="") as file:
-        return [
-            {name: float(value) for name, value in row.items() if value}
-            for row in csv.DictReader(file)
-        ]

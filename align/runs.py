@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from align.config import TrainConfig, recipe
-from align.engine import read_history
 from align.evaluation import Evaluation, load_evaluation
+from align.history import read_history
 from align.summary import require_comparable, run_order
 from datasets.errors import DataError
 
@@ -28,7 +28,7 @@ class Run:
         label: The method, with the options that differ from other runs of that method.
         config: All its options.
         evaluation: On one split.
-        history: One entry an epoch, see `align.engine.write_history`.
+        history: One entry an epoch, see `align.history.write_history`.
         finished: When its last epoch ended, in local time.
     """
 

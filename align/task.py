@@ -152,6 +152,12 @@ class AlignmentTask:
             pin_memory=torch.cuda.is_available(),
         )
 
+    def seen(self, step: int) -> str:
+        """The episodes of a step's batch, and their files."""
+        count, samples = self.config.batch.episodes, self._samples(0)
+        drawn = [samples.episode_of(item) for item in range(step * count, (step + 1) * count)]
+        return ", ".join(f"{self.train.names[i]} ({self.train.paths[i]})" for i in drawn)
+
     def loss(
         self, model: nn.Module, batch: Batch, step: int
     ) -> tuple[Float[Tensor, ""], dict[str, Tensor]]:

@@ -13,7 +13,7 @@ from action.metrics import class_recall, confusion, recognition_metrics
 from action.task import ActionTask
 from action.train import make_trainer
 from align.checkpoint import CheckpointError
-from align.engine import OptimConfig, learning_rate_factor
+from align.optim import OptimConfig, learning_rate_factor
 from datasets.errors import DataError
 
 TINY = TimeSformerConfig(image_size=32, patch_size=8, frames=4, stride=8, dim=32, depth=2, heads=2)

@@ -10,7 +10,7 @@ import torch
 from align.config import BackboneConfig, Method, TrainConfig
 from align.data import BatchConfig
 from align.disentangle import DisentangleConfig
-from align.engine import OptimConfig
+from align.optim import OptimConfig
 from align.tcn import TcnConfig
 from tests.align.hand_made_runs import make_data, make_runs
 from tests.datasets.synthetic import make_data_set

@@ -13,8 +13,8 @@ import numpy as np
 import torch
 
 from align.config import TrainConfig
-from align.engine import write_history
 from align.evaluation import Evaluation
+from align.history import write_history
 from align.metrics import episode_metrics, mean_metrics
 from datasets.episodes import EpisodeDataset
 from tests.datasets.synthetic import make_data_set
