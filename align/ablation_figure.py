@@ -62,8 +62,14 @@ def _draw_panel(axes: Axes, result: StudyResult, split: str) -> None:
             errors = point.errors(split)
             axes.plot([place] * len(errors), errors, ".", color=colours[method], alpha=0.45)
         best = points.index(result.chosen(method))
-        ring = {"markersize": 13, "markerfacecolor": "none", "color": colours[method]}
-        axes.plot(places[best], means[best], "o", **ring)
+        axes.plot(
+            places[best],
+            means[best],
+            "o",
+            markersize=13,
+            markerfacecolor="none",
+            markeredgecolor=colours[method],
+        )
     axes.set_xticks(range(len(labels)), labels)
     axes.margins(x=0.08)
     axes.grid(axis="y", alpha=0.15)

@@ -92,11 +92,13 @@ def draw_attention(maps: Mapping[str, AttentionMaps], data: EpisodeDataset) -> F
     first = next(iter(maps.values()))
     episode, times = data.names.index(first.episode), np.array(first.times)
     lines = len(first.views) * (1 + len(maps))
-    figure = Figure(figsize=(WIDTH, 0.84 * WIDTH / len(times) * lines * 1.06 + 0.3))
-    figure.subplots_adjust(left=0.1, right=0.92, top=1 - 0.3 / figure.get_figheight(), bottom=0.01)
+    height, gap = 0.82 * WIDTH / len(times) * lines, 0.15
+    figure = Figure(figsize=(WIDTH, height * (1 + gap) + 0.3))
+    top = 1 - 0.3 / figure.get_figheight()
+    figure.subplots_adjust(left=0.1, right=0.92, top=top, bottom=0.01, hspace=gap)
     rows = iter(figure.subplots(lines, 1, squeeze=False)[:, 0])
     everything = [np.ravel(values) for one in maps.values() for values in one.views.values()]
-    top = float(np.percentile(np.concatenate(everything), 99))
+    brightest = float(np.percentile(np.concatenate(everything), 99))
     for view in first.views:
         # The moments side by side as one picture: an axes for each is slow to draw.
         frames = np.concatenate(list(data.images(episode, view, times)), axis=1)
@@ -113,7 +115,7 @@ def draw_attention(maps: Mapping[str, AttentionMaps], data: EpisodeDataset) -> F
                 np.concatenate(list(map(np.asarray, one.views[view])), axis=1),
                 cmap="inferno",
                 vmin=0,
-                vmax=top,
+                vmax=brightest,
                 alpha=0.6,
                 extent=(-0.5, frames.shape[1] - 0.5, frames.shape[0] - 0.5, -0.5),
             )

@@ -40,13 +40,14 @@ class TokenPictures:
 
 def token_pictures(example: Example, data: EpisodeDataset) -> TokenPictures | None:
     """Of each method's typical run that has been analysed; None where none has been."""
-    known = {label: run.folder for label, run in example.runs.items() if _analysed(run, data.split)}
+    split = next(iter(example.runs.values())).evaluation.split
+    known = {label: run.folder for label, run in example.runs.items() if _analysed(run, split)}
     if not known:
         return None
     analyses = {
-        label: load_analysis(analysis_path(folder, data.split)) for label, folder in known.items()
+        label: load_analysis(analysis_path(folder, split)) for label, folder in known.items()
     }
-    maps = {label: load_maps(attention_path(folder, data.split)) for label, folder in known.items()}
+    maps = {label: load_maps(attention_path(folder, split)) for label, folder in known.items()}
     missing = [
         run.folder
         for label, run in example.runs.items()

@@ -1,6 +1,7 @@
 """The analysis of tokens: known answers, agreement with the model, and no trace left on it."""
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -107,7 +108,7 @@ def test_every_layer_of_every_backbone_is_measured(case, tmp_path):
     assert (last[:2] > 0).all() and np.isnan(last[2])
     save_analysis(result, tmp_path / "a.json")
     assert "null" in (tmp_path / "a.json").read_text()
-    np.testing.assert_equal(load_analysis(tmp_path / "a.json"), result)
+    np.testing.assert_equal(asdict(load_analysis(tmp_path / "a.json")), asdict(result))
 
 
 @torch.no_grad()
