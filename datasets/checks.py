@@ -11,6 +11,7 @@ import numpy as np
 
 from datasets.episode import OVER_TIME, Episode
 from datasets.errors import DataError
+from datasets.inside import require_own_content
 from datasets.meta import DatasetMeta
 
 GENERATE_AGAIN = (
@@ -60,16 +61,20 @@ def require_fit(index: int, episode: Episode, meta: DatasetMeta) -> None:
 
 
 @contextmanager
-def open_episode(path: Path, attribute: str | None = "num_samples") -> Iterator[h5py.File]:
+def open_episode(
+    path: Path, attribute: str | None = "num_samples", links_in: str | None = None
+) -> Iterator[h5py.File]:
     """Opens an HDF5 file for reading, and closes it.
 
     Args:
         path: An episode, or the index of a data set.
-        attribute: What a whole file must have; None for an index.
+        attribute: What a whole file must have; None for one of several episodes or an index.
+        links_in: A group whose members may be links into other files, which are not to be
+            followed; an index has one.
 
     Raises:
-        DataError: When the file is missing, truncated or half-written, or when what is read from
-            it inside the block is missing or damaged.
+        DataError: When the file is missing, truncated or half-written, links into another file,
+            or when what is read from it inside the block is missing or damaged.
     """
     try:
         # An episode is written once and renamed, never changed, so no lock is needed; without
@@ -90,6 +95,7 @@ def open_episode(path: Path, attribute: str | None = "num_samples") -> Iterator[
         if attribute is not None and attribute not in file.attrs:
             raise DataError(f"{path} is no whole episode: it lacks `{attribute}`. {GENERATE_AGAIN}")
         try:
+            require_own_content(file, path, links_in)
             yield file
         # What h5py raises for a name that is not there and for bytes that do not decode.
         except (KeyError, OSError, RuntimeError) as error:

@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Bool, Float, UInt8
 
 from datasets.cameras import Camera
+from datasets.inside import own_array, read_array
 
 # What has one entry a time step, besides what each view has.
 OVER_TIME = ("actions", "states", "rewards", "dones", "phases", "keypoints_world")
@@ -126,19 +127,23 @@ def read_episode(
 
     def of_views(pattern: str) -> dict[str, np.ndarray]:
         names = {view: pattern.format(view) for view in views}
-        return {view: group[name][:] for view, name in names.items() if name in group}
+        return {view: read_array(group, name) for view, name in names.items() if name in group}
 
     success = group.attrs.get("success")
     return Episode(
         images={view: read_frames(group[f"obs/{view}_image"]) for view in views},
-        phases=group["phases"][:] if phases is None else phases,
+        phases=read_array(group, "phases") if phases is None else phases,
         keypoints=of_views("obs/{}_keypoints"),
         visible=of_views("obs/{}_visible"),
         intrinsics=of_views("cameras/{}/intrinsics"),
         world_to_camera=of_views("cameras/{}/world_to_camera"),
-        **{name: group[name][:] for name in OVER_TIME if name in group and name != "phases"},
+        **{
+            name: read_array(group, name)
+            for name in OVER_TIME
+            if name in group and name != "phases"
+        },
         observations={
-            name: value[:] for name, value in group["obs"].items() if name not in per_view
+            name: read_array(group["obs"], name) for name in group["obs"] if name not in per_view
         },
         seed=int(group.attrs["seed"]) if "seed" in group.attrs else None,
         success=None if success is None else bool(success),
@@ -149,7 +154,12 @@ def read_episode(
 def read_frames(
     frames: h5py.Dataset, times: Sequence[int] | np.ndarray | None = None
 ) -> UInt8[np.ndarray, "time height width 3"]:
-    """Reads frames one by one: h5py's list indexing is hundreds of times slower."""
+    """Reads frames one by one: h5py's list indexing is hundreds of times slower.
+
+    Raises:
+        DataError: When the frames are in other files.
+    """
+    own_array(frames)
     if times is None:
         return frames[:]
     out = np.empty((len(times), *frames.shape[1:]), frames.dtype)

@@ -23,6 +23,7 @@ from datasets.checks import check_episode, open_episode, require_fit
 from datasets.episode import Episode, read_episode, read_frames, write_episode
 from datasets.errors import DataError
 from datasets.index import read_index, read_splits, write_index
+from datasets.inside import read_array
 from datasets.meta import META_NAME, DatasetMeta
 from datasets.seal import SEAL_SIZE, seal
 
@@ -203,7 +204,7 @@ class EpisodeDataset:
 
     def _read(self, i: int, name: str) -> np.ndarray:
         with open_episode(self.paths[i]) as file:
-            return file[name][:]
+            return read_array(file, name)
 
     def episode(self, i: int) -> Episode:
         """Reads a whole episode into memory."""

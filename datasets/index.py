@@ -7,7 +7,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 import h5py
@@ -16,6 +16,7 @@ import numpy as np
 from datasets.atomic import atomic_path
 from datasets.checks import GENERATE_AGAIN, open_episode
 from datasets.errors import DataError
+from datasets.inside import path_inside
 
 
 def write_index(
@@ -80,7 +81,7 @@ def read_index(path: Path, split: str | None) -> tuple[list[str], list[Path]]:
         DataError: When the split does not exist, when an episode's file does not exist, and when
             an entry is no link into the index's folder.
     """
-    with open_episode(path, attribute=None) as index:
+    with open_episode(path, attribute=None, links_in="data") as index:
         names = sorted(index["data"], key=demo_number)
         if split is not None:
             splits = list(index.get("mask", ()))
@@ -106,7 +107,7 @@ def read_index(path: Path, split: str | None) -> tuple[list[str], list[Path]]:
 
 def read_splits(path: Path) -> dict[str, list[str]]:
     """Reads the names of the episodes of each split of an index."""
-    with open_episode(path, attribute=None) as index:
+    with open_episode(path, attribute=None, links_in="data") as index:
         masks = index.get("mask", {}).items()
         return {split: [name.decode() for name in members[:]] for split, members in masks}
 
@@ -119,7 +120,4 @@ def _resolve(index: Path, link: h5py.ExternalLink | h5py.HardLink) -> Path:
             f"{index} holds episodes inside itself, not links to episode files; "
             "generate the data set with `python -m sims.generate`."
         )
-    relative = PurePosixPath(link.filename)
-    if relative.is_absolute() or ".." in relative.parts:
-        raise DataError(f"{index} names {link.filename}, outside its own folder. {GENERATE_AGAIN}")
-    return index.parent / relative
+    return path_inside(index.parent, link.filename, index)

@@ -23,6 +23,7 @@ import numpy as np
 from datasets.episode import Episode
 from datasets.episodes import SPLITS
 from datasets.errors import DataError
+from datasets.inside import path_inside
 from datasets.lerobot_columns import episode_from_columns
 from datasets.meta import DatasetMeta
 from datasets.optional import require
@@ -97,11 +98,11 @@ class LeRobotSource(Source):
         """Decodes the videos and reads the table of an episode."""
         row, images = self._rows[i], {}
         for view, key in self._videos.items():
-            file = self.root / self._file(self._info["video_path"], row, f"videos/{key}", key)
+            file = self._file(self._info["video_path"], row, f"videos/{key}", key)
             first = round(row[f"videos/{key}/from_timestamp"] * self._info["fps"])
             images[view] = read_frames(file, first + np.arange(row["length"]))
         table = self._tables.read_table(
-            self.root / self._file(self._info["data_path"], row, "data"),
+            self._file(self._info["data_path"], row, "data"),
             filters=[("episode_index", "=", row["episode_index"])],
         )
         columns = {
@@ -111,9 +112,11 @@ class LeRobotSource(Source):
         }
         return episode_from_columns(images, columns, self.meta)
 
-    def _file(self, pattern: str, row: dict[str, Any], prefix: str, key: str = "") -> str:
+    def _file(self, pattern: str, row: dict[str, Any], prefix: str, key: str = "") -> Path:
         chunk, number = row[f"{prefix}/chunk_index"], row[f"{prefix}/file_index"]
-        return pattern.format(chunk_index=chunk, file_index=number, video_key=key)
+        name = pattern.format(chunk_index=chunk, file_index=number, video_key=key)
+        # Hugging Face's cache is made of links.
+        return path_inside(self.root, name, self.root / INFO, may_link=True)
 
 
 def _read_json(path: Path) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from typing import Any
 
 from datasets.atomic import atomic_path
 from datasets.errors import DataError
+from datasets.inside import require_plain_name
 from datasets.skeletons import SKELETONS, Skeleton, get_skeleton
 
 META_NAME = "meta.json"
@@ -100,7 +101,7 @@ class DatasetMeta:
             path: Where the text comes from, for messages.
 
         Raises:
-            DataError: When the text is not JSON, or lacks a field.
+            DataError: When the text is not JSON, lacks a field, or names a path.
         """
         try:
             stored = json.loads(text)
@@ -125,6 +126,9 @@ class DatasetMeta:
                 f"{path} names the skeleton {stored['skeleton']!r}, which is not one of "
                 f"{list(SKELETONS)}; generate the data set again."
             )
+        # They become names of files.
+        for name in (short_name(stored["env"]), *stored["views"]):
+            require_plain_name(name, path)
         return cls(**{name: stored[name] for name in known & stored.keys()})
 
     def require_same_data_set(self, other: DatasetMeta, root: Path) -> None:

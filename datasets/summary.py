@@ -13,6 +13,7 @@ from tqdm import tqdm
 
 from datasets.checks import open_episode
 from datasets.episodes import EpisodeDataset
+from datasets.inside import read_array
 from datasets.source import Source
 
 FIXED_WITHIN = 1e-3  # metres and radians; what a camera may differ by and still be called fixed
@@ -69,12 +70,12 @@ def summarize(dataset: EpisodeDataset, whole: Sequence[int], with_keypoints: boo
     for i in tqdm(whole, unit="episode", disable=None, leave=False):
         with open_episode(dataset.paths[i]) as file:
             lengths.append(int(file.attrs["num_samples"]))
-            phase_counts += np.bincount(file["phases"][:], minlength=len(phases))
+            phase_counts += np.bincount(read_array(file, "phases"), minlength=len(phases))
             for view in views:
                 if view in file.get("cameras", ()):
                     poses[view].append(_poses(file, view))
                 if with_keypoints:
-                    visible_counts[view] += file[f"obs/{view}_visible"][:].sum(0)
+                    visible_counts[view] += read_array(file, f"obs/{view}_visible").sum(0)
     steps = sum(lengths)
     return Summary(
         lengths,
@@ -86,7 +87,7 @@ def summarize(dataset: EpisodeDataset, whole: Sequence[int], with_keypoints: boo
 
 
 def _poses(file: h5py.File, view: str) -> Float[np.ndarray, "time 4 4"]:
-    return file[f"cameras/{view}/world_to_camera"][:].reshape(-1, 4, 4)
+    return read_array(file, f"cameras/{view}/world_to_camera").reshape(-1, 4, 4)
 
 
 def _place(world_to_camera: Float[np.ndarray, "poses 4 4"]) -> CameraPlace:

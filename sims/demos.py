@@ -16,6 +16,7 @@ from jaxtyping import Float
 from datasets.episodes import SPLITS
 from datasets.errors import DataError
 from datasets.index import demo_number
+from datasets.inside import require_own_content
 from sims.robosuite_env import ROBOMIMIC_ROBOSUITE_TYPE
 
 ROBOT = "Panda"
@@ -139,6 +140,7 @@ class DemonstrationFile:
                 f"{COPY_AGAIN}"
             ) from None
         with file:
+            require_own_content(file, self.path)
             try:
                 yield file
             # What h5py raises for a name that is not there and for bytes that do not decode.

@@ -1,0 +1,113 @@
+"""Keeps what a data set names inside its own folder: one from elsewhere must not reach further.
+
+An index can name any file, a link can lead anywhere, and HDF5 itself follows links into other
+files and reads arrays out of any file that a header names.
+"""
+
+from __future__ import annotations
+
+import os
+from functools import lru_cache
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import h5py
+import numpy as np
+
+from datasets.errors import DataError
+
+_REMEDY = "Generate the data set again, or, where you trust it, copy what it names into the folder."
+
+
+def path_inside(folder: Path, name: str, source: Path, may_link: bool = False) -> Path:
+    """The file that `source` names, relative to the folder that it must lie in.
+
+    Args:
+        folder: The data set's folder.
+        name: The path as it is named.
+        source: The file that names it, for the message.
+        may_link: Whether it may be a symbolic link that leads elsewhere.
+
+    Raises:
+        DataError: When the path is absolute, or leads outside by `..` or a link.
+    """
+    relative = PurePosixPath(name)
+    path = folder / relative
+    outside = relative.is_absolute() or ".." in relative.parts or "\0" in name
+    if not outside and not may_link:
+        outside = not path.resolve().is_relative_to(folder.resolve())
+    if outside:
+        raise DataError(f"{source} names {name}, outside its own folder. {_REMEDY}")
+    return path
+
+
+def require_plain_name(name: object, source: Path) -> None:
+    """Requires what becomes part of a file's name to be no path.
+
+    Raises:
+        DataError: When it is empty, hidden, or has a separator.
+    """
+    text = str(name)
+    if not text or text.startswith(".") or any(mark in text for mark in "/\\\0"):
+        raise DataError(
+            f"{source} has the name {name!r}, which would be a path of its own. {_REMEDY}"
+        )
+
+
+def require_own_content(file: h5py.File, path: Path, links_in: str | None = None) -> None:
+    """Requires an HDF5 file to hold its content itself, with no link into another file.
+
+    Args:
+        file: The open file.
+        path: Where it is.
+        links_in: A group whose members may be links: to follow them is the caller's to forbid.
+
+    Raises:
+        DataError: Naming the link.
+    """
+    status = os.stat(path)
+    version = (status.st_ino, status.st_mtime_ns, status.st_size)
+    link = _link_elsewhere(str(path), links_in, version)
+    if link is not None:
+        target = file.get(link, getlink=True).filename
+        raise DataError(f"{path} names {target}, outside itself, as its {link}. {_REMEDY}")
+
+
+@lru_cache(maxsize=1 << 16)
+def _link_elsewhere(path: str, links_in: str | None, version: tuple[int, ...]) -> str | None:
+    """The first external link in a file that is not in `links_in`.
+
+    Remembered, because training opens a file many times and this takes as long as opening it.
+    """
+
+    def see(name: bytes, info: Any) -> str | None:
+        place = name.decode()
+        if info.type != h5py.h5l.TYPE_EXTERNAL or place.rpartition("/")[0] == links_in:
+            return None
+        return place
+
+    with h5py.File(path, "r", locking=False) as file:
+        return file.id.links.visit(see, info=True)
+
+
+def own_array(array: h5py.Dataset) -> h5py.Dataset:
+    """The array, which must lie in its file: HDF5 can also read one out of any other.
+
+    Raises:
+        DataError: When its numbers are in other files.
+    """
+    if array.is_virtual or array.external:
+        raise DataError(
+            f"{array.file.filename} keeps {array.name} in other files, which is not read. {_REMEDY}"
+        )
+    return array
+
+
+def read_array(group: h5py.Group, name: str) -> np.ndarray:
+    """All of an array that lies in the group's own file.
+
+    Raises:
+        DataError: When its numbers are in other files.
+        KeyError: When there is none of that name.
+    """
+    return own_array(group[name])[:]
