@@ -34,10 +34,12 @@ demo: $(INSTALLED)  ## Lift episodes, DeiT against PAAB and PAAT, a report: with
 test: $(INSTALLED)  ## run the tests
 	$(BIN)/python -m pytest
 
-check: $(INSTALLED)  ## lint, formatting and types
+check: $(INSTALLED)  ## lint, formatting, types, unsafe code and vulnerable packages
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/bandit --quiet --configfile pyproject.toml --recursive action align datasets sims .ci posealign.py
+	$(BIN)/python .ci/audit.py
 
 bench: $(INSTALLED)  ## run the benchmarks: ratios against stated baselines
 	@for file in tests/benchmarks/bench_*.py; do echo "== $$file"; $(BIN)/python $$file || exit 1; done

@@ -63,7 +63,9 @@ def _display() -> str | None:
 def _java() -> str | None:
     """The version of the java that the game would be started with."""
     try:
-        done = subprocess.run(["java", "-version"], capture_output=True, text=True, timeout=60)
+        # The java on the path is the one that the game takes too.
+        command = ["java", "-version"]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60)  # nosec B607
     except (OSError, subprocess.TimeoutExpired):
         return None
     named = re.search(r'version "([^"]+)"', done.stderr)
