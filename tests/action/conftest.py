@@ -34,14 +34,18 @@ def write_clip(root: Path, subject: int, action: int, replication: int) -> None:
     fmt.write_keypoints(skeleton, (centres[:, None] + offsets).astype(np.float32), SIZE)
 
 
-@pytest.fixture(scope="session")
-def squares(tmp_path_factory) -> Path:
-    """36 clips of 3 actions by 6 subjects, as `--data mocap`."""
-    root = tmp_path_factory.mktemp("squares")
+def write_squares(root: Path, replications: int) -> Path:
+    """Clips of 3 actions by 6 subjects, as `--data mocap`."""
     for subject in SUBJECTS:
         for action in DIRECTIONS:
-            for replication in (1, 2):
+            for replication in range(1, replications + 1):
                 write_clip(root, subject, action, replication)
     motions = dict(zip(get_format("ntu").classes, ("right", "still", "down"), strict=False))
     MocapMeta("ntu", motions, views=1, size=SIZE, seed=0, command="tests").save(root)
     return root
+
+
+@pytest.fixture(scope="session")
+def squares(tmp_path_factory) -> Path:
+    """36 clips of 3 actions by 6 subjects."""
+    return write_squares(tmp_path_factory.mktemp("squares"), replications=2)

@@ -2,12 +2,6 @@
 
 from __future__ import annotations
 
-import math
-import os
-import signal
-import subprocess
-import sys
-import time
 from dataclasses import replace
 from pathlib import Path
 from typing import get_args
@@ -18,9 +12,10 @@ import torch
 from safetensors.torch import load_file
 
 from align.config import METHODS, PARTS, Method, Recipe, TrainConfig, recipe
-from align.engine import NonFiniteLossError, OptimConfig, learning_rate_factor, read_history
 from align.evaluate import evaluate
 from align.evaluation import load_evaluation
+from align.history import read_history
+from align.optim import OptimConfig, learning_rate_factor
 from align.train import main, make_trainer
 from datasets.errors import DataError
 from tests.align.conftest import tiny_config
@@ -76,43 +71,6 @@ def test_stopped_between_epochs_it_ends_as_if_undisturbed(dots: Path, tmp_path: 
     ]
 
 
-@pytest.mark.slow
-def test_killed_at_any_moment_it_ends_as_if_undisturbed(dots: Path, tmp_path: Path) -> None:
-    whole = tiny_config(dots, tmp_path / "whole", "paab", epochs=4)
-    make_trainer(whole, progress=False).fit()
-    killed = replace(whole, out=tmp_path / "killed")
-    killed.save(tmp_path / "killed")
-    command = [sys.executable, "-m", "align.train", "--resume", str(tmp_path / "killed")]
-    environment = os.environ | {"OMP_NUM_THREADS": "1"}
-    process = subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL)
-    deadline = time.monotonic() + 120
-    while not (tmp_path / "killed" / "checkpoints" / "last.safetensors").exists():
-        assert time.monotonic() < deadline and process.poll() is None
-        time.sleep(0.05)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    subprocess.run(command, env=environment, check=True, capture_output=True)
-    for name, value in weights(tmp_path / "whole").items():
-        assert torch.equal(value, weights(tmp_path / "killed")[name]), name
-
-
-@pytest.mark.slow
-def test_two_processes_share_the_batches_of_one(dots: Path, tmp_path: Path) -> None:
-    one = tiny_config(dots, tmp_path / "one", "paat")
-    make_trainer(one, progress=False).fit()
-    two = replace(one, out=tmp_path / "two")
-    two.save(tmp_path / "two")
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]
-    command += ["-m", "align.train", "--resume", str(tmp_path / "two")]
-    environment = os.environ | {"OMP_NUM_THREADS": "1"}
-    subprocess.run(command, env=environment, check=True, capture_output=True)
-    rows = [read_history(tmp_path / name / "metrics.csv") for name in ("one", "two")]
-    # Whitening takes each process's own statistics, so losses agree closely but not exactly.
-    for first, second in zip(*rows, strict=True):
-        assert second["train/loss"] == pytest.approx(first["train/loss"], rel=0.01)
-        assert second["train/loss"] != first["train/loss"]
-
-
 def test_patience_ends_a_run_that_does_not_get_better(dots: Path, tmp_path: Path) -> None:
     optim = OptimConfig(lr=0.0, patience=2)
     config = tiny_config(dots, tmp_path, epochs=8, optim=optim)
@@ -122,27 +80,6 @@ def test_patience_ends_a_run_that_does_not_get_better(dots: Path, tmp_path: Path
     assert len(read_history(tmp_path / "metrics.csv")) == 3
     make_trainer(config, progress=False).fit()
     assert len(read_history(tmp_path / "metrics.csv")) == 3
-
-
-def test_a_loss_that_is_no_number_stops_and_keeps_the_checkpoint(
-    dots: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    config = tiny_config(dots, tmp_path, epochs=2)
-    trainer = make_trainer(config, progress=False)
-    steps = trainer.task.steps_per_epoch
-    loss = trainer.task.loss
-
-    def poisoned(model, batch, step):  # type: ignore[no-untyped-def]
-        value, logs = loss(model, batch, step)
-        return (value * math.nan if step >= steps else value), logs
-
-    monkeypatch.setattr(trainer.task, "loss", poisoned)
-    with pytest.raises(
-        NonFiniteLossError, match=f"between steps {steps} and {2 * steps}.*--optim.lr"
-    ):
-        trainer.fit()
-    assert len(read_history(tmp_path / "metrics.csv")) == 1
-    assert all(value.isfinite().all() for value in weights(tmp_path).values())
 
 
 def test_configuration_survives_the_disk(tmp_path: Path) -> None:
