@@ -65,7 +65,7 @@ def _java() -> str | None:
     try:
         # The java on the path is the one that the game takes too.
         command = ["java", "-version"]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=60)  # nosec B607
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60)
     except (OSError, subprocess.TimeoutExpired):
         return None
     named = re.search(r'version "([^"]+)"', done.stderr)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-import pickle  # nosec B403: loaded only where `trust_pickles` says so, and of arrays alone
+import pickle  # nosec B403 # loaded only where `trust_pickles` says so, and of arrays alone
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
