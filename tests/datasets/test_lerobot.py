@@ -160,6 +160,15 @@ def test_damaged_metadata_are_named(own_info):
         open_source(root)
 
 
+@pytest.mark.parametrize("path", ["video_path", "data_path"])
+@pytest.mark.parametrize("target", ["/etc/{chunk_index}", "videos/../../../{video_key}"])
+def test_metadata_that_lead_outside_the_folder(own_info, path, target):
+    info, write = own_info
+    info[path] = target
+    with pytest.raises(DataError, match=r"info\.json names .*outside its own folder"):
+        open_source(write()).episode(0)
+
+
 def test_statistics_of_pictures_are_those_of_their_pixels():
     frames = np.random.default_rng(0).integers(20, 230, (7, 9, 11, 3)).astype(np.uint8)
     stats = image_stats(colour_histogram(frames[:3]) + colour_histogram(frames[3:]), 7)
