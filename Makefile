@@ -11,10 +11,16 @@ DEMO_EPISODES ?= 30
 DEMO_SPLIT ?= 20,5,5
 DEMO_EPOCHS ?= 3
 
-.PHONY: help setup demo test check bench clean
+DEMO_ACTION ?= data/mocap_demo
+DEMO_ACTION_RUNS ?= runs/demo_action
+DEMO_ACTIONS ?= walk kick crawl cartwheel jump punch
+DEMO_SUBJECTS ?= 16
+DEMO_ACTION_EPOCHS ?= 24
+
+.PHONY: help setup demo demo-action test check bench clean
 
 help:  ## say what each target does
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
 
 $(INSTALLED): pyproject.toml
 	PYTHON=$(PYTHON) sh system-packages.sh
@@ -30,6 +36,14 @@ demo: $(INSTALLED)  ## Lift episodes, DeiT against PAAB and PAAT, a report: with
 	$(BIN)/python -m sims.generate --env lift --views 4 --episodes $(DEMO_EPISODES) --split $(DEMO_SPLIT) --size 112 --out $(DEMO_DATA)
 	$(BIN)/python -m datasets.info $(DEMO_DATA)
 	$(BIN)/python -m align.compare --data $(DEMO_DATA) --methods deit paab paat --seeds 0 --backbone.depth 4 --epochs $(DEMO_EPOCHS) --validate-every 1 --out $(DEMO_RUNS)
+
+demo-action: $(INSTALLED)  ## people in three data sets' layouts, TimeSformer against PAAB and PAAT, a report: within 20 minutes
+	for layout in ntu smarthome nucla; do \
+		subjects=$(DEMO_SUBJECTS); test $$layout = ntu || subjects=4; \
+		$(BIN)/python -m sims.generate --env mocap --views 3 --layout $$layout --subjects $$subjects --size 112 --actions $(DEMO_ACTIONS) --out $(DEMO_ACTION)/$$layout || exit 1; \
+		$(BIN)/python -m datasets.info $(DEMO_ACTION)/$$layout --format $$layout || exit 1; \
+	done
+	$(BIN)/python -m action.compare --data mocap --root $(DEMO_ACTION)/ntu --protocol CVS1 --test CVS1 CVS3 --retrieve $(DEMO_ACTION)/smarthome $(DEMO_ACTION)/nucla --methods baseline paab paat --seeds 0 --backbone.image-size 80 --backbone.frames 4 --backbone.stride 8 --backbone.depth 4 --batch.clips 8 --epochs $(DEMO_ACTION_EPOCHS) --validate-every 4 --out $(DEMO_ACTION_RUNS)
 
 test: $(INSTALLED)  ## run the tests
 	$(BIN)/python -m pytest

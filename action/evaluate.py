@@ -9,8 +9,7 @@ clips' features as `.safetensors`, which `python -m action.retrieve` searches.
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict, dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -21,6 +20,7 @@ from jaxtyping import Float
 
 from action.clips import open_data, usable
 from action.config import ActionConfig
+from action.evaluation import ActionEvaluation, Ensemble, evaluation_path
 from action.features import (
     ClipFeatures,
     checkpoint_path,
@@ -33,44 +33,7 @@ from action.metrics import class_recall, confusion, recognition_metrics
 from align.checkpoint import CheckpointError
 from align.cli import set_up_logging, user_errors
 from align.evaluate import Checkpoint
-from datasets.atomic import atomic_path
 from datasets.errors import DataError
-
-Ensemble = Literal["mean", "max"]
-
-
-@dataclass(frozen=True)
-class ActionEvaluation:
-    """What one run recognises of one split.
-
-    Attributes:
-        run: The run's folder.
-        method: Its method.
-        seed: Its seed.
-        data: Its data set.
-        trained_on: The protocol that it was trained by.
-        protocol: The protocol whose clips these are.
-        split: train, valid or test.
-        num_clips: Samples of each clip.
-        ensemble: What became of their scores: the mean of probabilities, or the published
-            code's elementwise maximum of logits.
-        metrics: See `recognition_metrics`.
-        recall: Class to the share of its clips that are recognised; absent classes are left out.
-        clips: Clip to its class and the recognised one.
-    """
-
-    run: Path
-    method: str
-    seed: int
-    data: str
-    trained_on: str
-    protocol: str
-    split: str
-    num_clips: int
-    ensemble: Ensemble
-    metrics: dict[str, float]
-    recall: dict[str, float]
-    clips: dict[str, tuple[str, str]]
 
 
 def ensembled(
@@ -129,20 +92,14 @@ def evaluate(
             for clip, guess in zip(clips, guesses, strict=True)
         },
     )
-    path = evaluation_path(run, data.protocol, split)
     model = fingerprint(checkpoint_path(run, checkpoint))
     ClipFeatures(features, clips, data.classes, model, num_clips).save(
         features_path(run, data.protocol, split)
     )
-    draw_confusion(matrix, data.classes, path.with_suffix(".png"))
-    with atomic_path(path) as temporary:
-        temporary.write_text(json.dumps(asdict(result) | {"run": str(run)}, indent=1) + "\n")
+    picture = evaluation_path(run, data.protocol, split).with_suffix(".png")
+    draw_confusion(matrix, data.classes, picture)
+    result.save()
     return result
-
-
-def evaluation_path(run: Path, protocol: str, split: str) -> Path:
-    """Where the evaluation of a run is stored."""
-    return run / "evaluation" / f"{protocol}_{split}.json"
 
 
 def describe(result: ActionEvaluation) -> str:

@@ -30,6 +30,7 @@ from datasets.atomic import atomic_path
 from datasets.errors import DataError
 
 SHOWN = 5
+RETRIEVAL_FOLDER = "retrieval"
 
 
 @dataclass(frozen=True)
@@ -144,6 +145,35 @@ def write(
         draw_retrieval(shown, title, path.with_suffix(".png"))
 
 
+def search(
+    run: Path,
+    query: ClipSource,
+    gallery: ClipSource,
+    metric: Metric = "cosine",
+    checkpoint: Checkpoint = "best",
+    num_clips: int = 1,
+    pictured: int = 6,
+    out: Path | None = None,
+    progress: bool = True,
+) -> tuple[ClipRetrieval, Path]:
+    """Searches by a run's features, and writes the result and its picture; see `main`.
+
+    Returns:
+        The result and its file.
+
+    Raises:
+        DataError: When the run, its data or the features cannot be used.
+        CheckpointError: When the run's checkpoint cannot be used.
+    """
+    asked = clip_features(run, query, checkpoint, num_clips, progress)
+    searched = clip_features(run, gallery, checkpoint, num_clips, progress)
+    result, rows = retrieve_clips(asked, searched, metric)
+    name = f"{_told(query)}_in_{_told(gallery)}"
+    path = (out or run / RETRIEVAL_FOLDER) / f"{name}.json"
+    write(result, rows, path, pictured, f"{run.name}: {name.replace('_', ' ')}")
+    return result, path
+
+
 def _told(source: ClipSource) -> str:
     if source.features is not None:
         return source.features.stem
@@ -178,13 +208,8 @@ def main(
         searches = list(runs) or [_folder_of_features(query, gallery)]
     for run in searches:
         with user_errors(DataError, CheckpointError):
-            asked = clip_features(run, query, checkpoint, num_clips)
-            searched = clip_features(run, gallery, checkpoint, num_clips)
-            result, rows = retrieve_clips(asked, searched, metric)
-            name = f"{_told(query)}_in_{_told(gallery)}"
-            print(f"{run}, {name.replace('_', ' ')}:\n{describe(result)}")
-            path = (out or run / "retrieval") / f"{name}.json"
-            write(result, rows, path, pictured, f"{run.name}: {name.replace('_', ' ')}")
+            result, path = search(run, query, gallery, metric, checkpoint, num_clips, pictured, out)
+        print(f"{run}, {path.stem.replace('_', ' ')}:\n{describe(result)}")
         print(f"results: {path}")
 
 

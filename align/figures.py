@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import textwrap
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import matplotlib
 import numpy as np
@@ -22,7 +22,13 @@ from align.runs import Run
 from align.summary import mean
 
 # Okabe and Ito's colours, which the colour-blind can tell apart; grey is the plain baseline.
-_METHOD_COLOURS = {"deit": "#808080", "paab": "#0072B2", "paat": "#D55E00", "paab+paat": "#009E73"}
+_METHOD_COLOURS = {
+    "deit": "#808080",
+    "baseline": "#808080",
+    "paab": "#0072B2",
+    "paat": "#D55E00",
+    "paab+paat": "#009E73",
+}
 _OTHER_COLOURS = ("#CC79A7", "#E69F00", "#56B4E9", "#8C6BB1", "#A6761D", "#66A61E")
 # Stands for the page's own text colour: `to_svg` replaces it, so that figures follow the page.
 _INK = "#010203"
@@ -81,8 +87,8 @@ def learning_curves(runs: Sequence[Run], colours: Mapping[str, str]) -> Figure:
     """
     figure = Figure(figsize=(WIDTH, 3.5), layout="constrained")
     loss, error = figure.subplots(1, 2)
-    _draw_curves(loss, runs, "train/time_contrastive", colours)
-    _draw_curves(error, runs, "valid/alignment_error", colours)
+    draw_curves(loss, runs, "train/time_contrastive", colours)
+    draw_curves(error, runs, "valid/alignment_error", colours)
     loss.set_title("Training loss (time-contrastive)", loc="left")
     error.set_title("Validation alignment error (dot: the checkpoint that is measured)", loc="left")
     for run in runs:
@@ -100,7 +106,27 @@ def learning_curves(runs: Sequence[Run], colours: Mapping[str, str]) -> Figure:
     return figure
 
 
-def _draw_curves(axes: Axes, runs: Sequence[Run], name: str, colours: Mapping[str, str]) -> None:
+class _Trained(Protocol):
+    """A run as `draw_curves` needs it."""
+
+    @property
+    def label(self) -> str: ...
+
+    @property
+    def history(self) -> list[dict[str, float]]: ...
+
+
+def draw_curves(
+    axes: Axes, runs: Sequence[_Trained], name: str, colours: Mapping[str, str]
+) -> None:
+    """Draws a number of the history over epochs: a thin line a run, a thick one their mean.
+
+    Args:
+        axes: Where.
+        runs: Of all labels.
+        name: Which column of the history.
+        colours: A colour a label.
+    """
     for label, colour in colours.items():
         curves = [
             {row["epoch"]: row[name] for row in run.history if name in row}

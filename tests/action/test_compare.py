@@ -1,0 +1,116 @@
+"""Comparing methods of action recognition: the numbers by hand, and a whole small comparison."""
+
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from action.compare import main
+from action.config import ActionConfig
+from action.evaluation import ActionEvaluation, load_evaluation
+from action.report import finding, retrieval_table, typical
+from action.results import ActionRun, gain, measured_runs, result_rows, table
+from datasets.errors import DataError
+
+SMALL = (
+    *("--backbone.image-size", "48", "--backbone.dim", "24", "--backbone.depth", "1"),
+    *("--backbone.heads", "2", "--backbone.frames", "2", "--backbone.stride", "4"),
+    *("--batch.clips", "12", "--epochs", "1", "--paab.positions", "1"),
+)
+
+
+def evaluation(method: str, seed: int, right: list[bool], run: Path = Path()) -> ActionEvaluation:
+    clips = {f"clip{i}": ("a", "a" if is_right else "b") for i, is_right in enumerate(right)}
+    share = float(np.mean(right))
+    metrics = {"top1": share, "mean_class_accuracy": share}
+    return ActionEvaluation(
+        run, method, seed, "mocap", "CVS1", "CVS3", "test", 1, "mean", metrics, {"a": share}, clips
+    )
+
+
+def run_of(method: str, seed: int, right: list[bool], folder: Path = Path()) -> ActionRun:
+    history = [{"epoch": 1.0, "seconds": 90.0}]
+    evaluations = {"CVS3": evaluation(method, seed, right, folder)}
+    return ActionRun(folder, ActionConfig(method=method, seed=seed), history, evaluations)
+
+
+def test_rows_are_means_over_seeds_and_gains_over_common_seeds():
+    runs = [
+        run_of("baseline", 0, [True, False, False, False]),
+        run_of("baseline", 1, [True, True, False, False]),
+        run_of("paat", 0, [True, True, True, False]),
+        run_of("paat", 7, [False, False, False, False]),
+    ]
+    baseline, paat = result_rows(runs)
+    assert baseline.mean["top1"] == pytest.approx(37.5)
+    assert baseline.std["top1"] == pytest.approx(np.std([25, 50], ddof=1))
+    assert baseline.gain is None
+    # Of paat, seed 7 has nothing to compare with.
+    assert paat.gain is not None
+    assert paat.gain.points == pytest.approx(50)
+    assert paat.gain.low <= 50 <= paat.gain.high
+    header, first, second = table([baseline, paat])
+    assert header == [
+        *("protocol", "method", "top-1", "mean class accuracy", "seeds", "against baseline")
+    ]
+    assert first[2] == "37.5 ± 17.7"
+    assert second[-1].startswith("+50.0 [")
+    assert finding(runs).startswith("CVS3: baseline recognises most, 37.5 %")
+
+
+def test_a_gain_of_every_clip_is_certain_and_none_is_nothing():
+    rng = np.random.default_rng(0)
+    worse, better = evaluation("baseline", 0, [False] * 5), evaluation("paab", 0, [True] * 5)
+    certain = gain([worse], [better], rng)
+    assert certain is not None
+    assert (certain.points, certain.low, certain.high) == (100, 100, 100)
+    same = gain([worse], [evaluation("paab", 0, [False] * 5)], rng)
+    assert same is not None
+    assert (same.points, same.low, same.high) == (0, 0, 0)
+    assert gain([worse], [evaluation("paab", 1, [True] * 5)], rng) is None
+
+
+def test_the_typical_run_is_the_one_in_the_middle():
+    runs = [
+        run_of("paab", seed, [i < right for i in range(4)]) for seed, right in enumerate((4, 1, 2))
+    ]
+    assert typical(runs, "paab", "CVS3").seed == 2
+
+
+def test_retrievals_are_averaged_over_seeds(tmp_path):
+    runs = []
+    for seed, value in enumerate((0.2, 0.4)):
+        folder = tmp_path / str(seed)
+        (folder / "retrieval").mkdir(parents=True)
+        (folder / "retrieval" / "a_in_b.json").write_text(json.dumps({"metrics": {"map": value}}))
+        runs.append(run_of("paat", seed, [True], folder))
+    assert retrieval_table(runs) == [["search", "method", "map"], ["a in b", "paat", "30.0 ± 14.1"]]
+    assert retrieval_table([run_of("paat", 0, [True], tmp_path / "none")]) == []
+
+
+def test_a_run_that_was_not_measured_is_named(tmp_path):
+    with pytest.raises(DataError, match="python -m action.evaluate"):
+        load_evaluation(tmp_path, "CVS3")
+
+
+def test_methods_are_compared_once_and_more_are_added(squares, tmp_path, capsys):
+    out = tmp_path / "compared"
+    command = ["--data", "mocap", "--root", str(squares), "--out", str(out), "--jobs", "1"]
+    command += ["--retrieve", str(squares), "--seeds", "0", *SMALL, "--methods"]
+    main([*command, "baseline"])
+    first = (out / "baseline_seed0" / "checkpoints" / "last.safetensors").stat().st_mtime_ns
+    main([*command, "baseline", "paat"])
+    assert (out / "baseline_seed0" / "checkpoints" / "last.safetensors").stat().st_mtime_ns == first
+    printed = capsys.readouterr().out
+    assert "| CS | paat |" in printed
+    assert [run.label for run in measured_runs(out, ("CS",))] == ["baseline", "paat"]
+    with open(out / "runs.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["method"] for row in rows] == ["baseline", "paat"]
+    assert all(0 <= float(row["top1"]) <= 1 and int(row["clips"]) == 12 for row in rows)
+    page = (out / "report.html").read_text()
+    for part in ("<svg", "recall@1", "paat", "data:image/png;base64,"):
+        assert part in page
+    assert 'src="http' not in page
