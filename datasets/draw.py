@@ -15,7 +15,7 @@ from datasets.source import Source
 
 # Pillow draws without anti-aliasing: the overlay is drawn this many times larger, then reduced.
 _SUPERSAMPLING = 4
-_INK, _FAINT, _PAPER = (30, 34, 40), (110, 116, 124), (255, 255, 255)
+INK, FAINT, PAPER = (30, 34, 40), (110, 116, 124), (255, 255, 255)
 _OUTLINE = (15, 15, 20, 230)
 
 
@@ -76,7 +76,7 @@ def contact_sheet(
     phases = dataset.phases(i)
     times = _moments(phases, columns)
     with_skeleton = dataset.has_keypoints(i)
-    font = _font(max(11, round(cell / 14)))
+    font = sheet_font(max(11, round(cell / 14)))
     line, gap = round(font.size * 1.5), max(2, cell // 56)
     left = round(max(font.getlength(view) for view in dataset.views) + 2 * line / 1.5)
     top = round(line * 3.9)
@@ -84,29 +84,29 @@ def contact_sheet(
         left + len(times) * (cell + gap) + 2 * gap,
         top + len(dataset.views) * (cell + gap) + 2 * gap,
     )
-    sheet = Image.new("RGB", size, _PAPER)
+    sheet = Image.new("RGB", size, PAPER)
     draw = ImageDraw.Draw(sheet)
 
     number = dataset.names[i].removeprefix("demo_")
     title = f"{dataset.meta.env}, episode {number}: {len(phases)} time steps"
-    draw.text((left, line * 0.7), title, _INK, font, anchor="lm")
+    draw.text((left, line * 0.7), title, INK, font, anchor="lm")
     if with_skeleton:
         _draw_legend(sheet, (size[0] - 3 * gap, round(line * 0.7)), font)
     colours = _colours("Set2", len(dataset.meta.phases))
     for column, time in enumerate(times):
         x = left + column * (cell + gap)
         seconds = time / dataset.meta.control_hz
-        draw.text((x, line * 2.0), f"step {time}", _INK, font, anchor="lm")
-        draw.text((x + cell - 2 * gap, line * 2.0), f"{seconds:.2f} s", _FAINT, font, anchor="rm")
+        draw.text((x, line * 2.0), f"step {time}", INK, font, anchor="lm")
+        draw.text((x + cell - 2 * gap, line * 2.0), f"{seconds:.2f} s", FAINT, font, anchor="rm")
         phase = int(phases[time])
         box = (x, round(line * 2.6), x + cell - 1, round(line * 3.7))
         draw.rounded_rectangle(box, gap, colours[phase])
         middle = (x + cell / 2, line * 3.15)
-        draw.text(middle, dataset.meta.phases[phase], _INK, font, anchor="mm")
+        draw.text(middle, dataset.meta.phases[phase], INK, font, anchor="mm")
 
     for row, view in enumerate(dataset.views):
         y = top + row * (cell + gap)
-        draw.text((left - line / 2, y + cell / 2), view, _INK, font, anchor="rm")
+        draw.text((left - line / 2, y + cell / 2), view, INK, font, anchor="rm")
         frames = dataset.images(i, view, times)
         if with_skeleton:
             keypoints, visible = dataset.keypoints(i, view)[times], dataset.visible(i, view)[times]
@@ -116,7 +116,7 @@ def contact_sheet(
                     frame, keypoints[column], visible[column], dataset.skeleton, cell
                 )
             lanczos, size = Image.Resampling.LANCZOS, (cell, cell)
-            picture = ImageOps.pad(enlarge(frame, cell), size, lanczos, _PAPER)
+            picture = ImageOps.pad(enlarge(frame, cell), size, lanczos, PAPER)
             sheet.paste(picture, (left + column * (cell + gap), y))
     return sheet
 
@@ -135,7 +135,8 @@ def _moments(phases: UInt8[np.ndarray, " time"], columns: int) -> Int[np.ndarray
     return np.sort(times)
 
 
-def _font(size: int) -> ImageFont.FreeTypeFont:
+def sheet_font(size: int) -> ImageFont.FreeTypeFont:
+    """The font of contact sheets."""
     font = ImageFont.load_default(size)
     if not isinstance(font, ImageFont.FreeTypeFont):
         raise RuntimeError("this Pillow was built without FreeType; run `pip install -U pillow`.")
@@ -210,7 +211,7 @@ def _draw_legend(
     dot = Skeleton("dot", ("dot",), ())
     box = round(font.size * 1.2)
     for meaning, visible in (("hidden", False), ("visible keypoint", True)):
-        draw.text((x, y), meaning, _FAINT, font, anchor="rm")
+        draw.text((x, y), meaning, FAINT, font, anchor="rm")
         x -= round(font.getlength(meaning)) + box
         middle = np.array([[box / 2, box / 2]])
         # Drawn as on a picture of 18 times its size, so that the dot fills its box.

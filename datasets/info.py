@@ -13,20 +13,24 @@ videos; python -m datasets.convert turns one into another.
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import tyro
+from PIL.Image import Image
 
 from datasets.atomic import atomic_path
 from datasets.checks import check_episode
 from datasets.clip_info import clip_info
+from datasets.clip_sheet import clip_sheet
+from datasets.clips import open_clip_set
 from datasets.detect import EpisodesSource, format_of, open_source
 from datasets.draw import contact_sheet
 from datasets.episodes import EpisodeDataset
 from datasets.errors import DataError
 from datasets.find import newest_data_set
+from datasets.mocap import MOCAP_NAME, MocapMeta
 from datasets.source import Source
 from datasets.summary import describe, describe_source, summarize
 
@@ -49,8 +53,8 @@ class InfoConfig:
         contact_sheet: Where to write the contact sheet; contact_sheet.png in the data set's folder
             by default, beside it for other formats.
         columns: Moments of the episode on the contact sheet.
-        format: How an action data set names its files, where the folder holds one; the contact
-            sheet's options do not apply.
+        format: How an action data set names its files, where the folder holds one; its contact
+            sheet, a row a clip, is drawn where --contact-sheet names a file.
         lists: Folder of train.csv, val.csv and test.csv to read an action data set's clips from.
         workers: Processes that check an action data set's clips.
         trust_pickles: Load NTU's .skeleton.npy files, which are pickles.
@@ -95,7 +99,7 @@ def info(config: InfoConfig) -> list[DataError]:
         print("\n  no keypoints: PAAB and PAAT need them, `--method deit` does not")
     if shown in whole:
         path = config.contact_sheet or dataset.root / "contact_sheet.png"
-        _write_sheet(path, dataset, shown, config.columns)
+        _write_sheet(path, contact_sheet(dataset, shown, config.columns))
         print(f"\n{path} shows {dataset.paths[shown].name}")
     if not problems:
         print("every episode is whole")
@@ -116,12 +120,11 @@ def info_of_source(source: Source, config: InfoConfig) -> None:
     print(describe_source(source))
     beside = source.root.absolute()
     path = config.contact_sheet or beside.with_name(f"{beside.name}_contact_sheet.png")
-    _write_sheet(path, source, shown, config.columns)
+    _write_sheet(path, contact_sheet(source, shown, config.columns))
     print(f"{path} shows {source.names[shown]}")
 
 
-def _write_sheet(path: Path, data: EpisodeDataset | Source, shown: int, columns: int) -> None:
-    sheet = contact_sheet(data, shown, columns)
+def _write_sheet(path: Path, sheet: Image) -> None:
     try:
         with atomic_path(path) as temporary:
             sheet.save(temporary, format="PNG")
@@ -157,6 +160,13 @@ def _clip_info(config: InfoConfig, format: str) -> list[DataError]:
     if config.data is None:
         raise DataError(f"name the folder that holds the {format} data set.")
     problems = clip_info(config.data, format, config.lists, config.workers, config.trust_pickles)
+    if config.contact_sheet is not None:
+        clips = [c for c in open_clip_set(config.data, format, config.lists).clips if c.skeleton]
+        if (config.data / MOCAP_NAME).exists():
+            motions = MocapMeta.load(config.data).motions
+            clips = [replace(clip, action=motions.get(clip.action, clip.action)) for clip in clips]
+        _write_sheet(config.contact_sheet, clip_sheet(clips, columns=config.columns))
+        print(f"{config.contact_sheet} shows some of them")
     if not problems:
         print("every clip is whole")
     return problems
