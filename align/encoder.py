@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from align.disentangle import Codes, Disentangler
 from align.models import PoseAware, PoseAwareOutput
+from align.shared_norm import SharedBatchNorm
 from align.tcn import TcnNetwork, TcnOutput
 
 Network = PoseAware | TcnNetwork | Disentangler
@@ -48,7 +49,7 @@ class FrameEncoder(nn.Module):
         super().__init__()
         self.backbone = backbone
         dim = backbone.embed_dim
-        self.whiten = nn.BatchNorm1d(dim, affine=False) if head.whiten else nn.Identity()
+        self.whiten = SharedBatchNorm(dim, affine=False) if head.whiten else nn.Identity()
         self.project = nn.Linear(dim, head.dim) if head.dim else nn.Identity()
         self.center, self.unit = head.center, head.unit
         self.register_buffer("mean", torch.tensor(IMAGENET_MEAN).view(3, 1, 1), persistent=False)
