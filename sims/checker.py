@@ -35,7 +35,7 @@ def check_multi_view_env(env: MultiViewEnv, seed: int = 0, steps: int = 12) -> N
         _require(env.action_space.contains(step.action), f"action {step.action} outside its space")
         _require(0 <= step.phase < len(env.phases), f"phase {step.phase} has no name")
         _check_step(env)
-        on_body += _keypoints_on_body(env)
+        on_body += keypoints_on_body(env)
         env.step(step.action)
         for view, camera in fixed.items():
             now = env.cameras()[view].world_to_camera
@@ -101,7 +101,7 @@ def _check_step(env: MultiViewEnv) -> None:
         _require(bool(camera.contains(pixels[visible]).all()), f"visible outside {view}")
 
 
-def _keypoints_on_body(env: MultiViewEnv) -> list[bool]:
+def keypoints_on_body(env: MultiViewEnv) -> list[bool]:
     """For each visible keypoint of each view, whether it lies on the body or next to it."""
     found: list[bool] = []
     visible, masks, points = env.visible(), env.actor_masks(), env.keypoints()

@@ -97,14 +97,14 @@ def test_cubes_differ_between_seeds_and_are_drawn_in_their_size(lift):
 @pytest.mark.parametrize("name", ["lift", "can", "pick", "minecraft"])
 def test_keypoints_lie_on_the_body_at_full_size(name):
     """At 224x224 nearly all visible keypoints are within 3 pixels of the body's own pixels."""
-    from sims.checker import _keypoints_on_body
+    from sims.checker import keypoints_on_body
 
     env = sims.make(name, views=4, size=224)
     env.reset(seed=3)
     on_body = []
     for index, step in enumerate(env.expert(np.random.default_rng(3))):
         if index % 12 == 0:
-            on_body += _keypoints_on_body(env)
+            on_body += keypoints_on_body(env)
         env.step(step.action)
     env.close()
     assert len(on_body) > 100
