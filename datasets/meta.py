@@ -7,17 +7,19 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from pydantic import TypeAdapter, ValidationError
+
 from datasets.atomic import atomic_path
 from datasets.errors import DataError
 from datasets.inside import require_plain_name
-from datasets.skeletons import SKELETONS, Skeleton, get_skeleton
+from datasets.skeletons import BUILT_IN, SKELETONS, Skeleton, get_skeleton
 
 META_NAME = "meta.json"
 MAKE_ONE = "Make one with `python -m sims.generate --env lift --views 4`."
 # What may differ between two runs that add episodes to one data set.
 _INFORMATIVE = {"command", "versions", "preset"}
 # What a data set may lack.
-_OPTIONAL = {"preset"}
+_OPTIONAL = {"preset", "own_skeleton"}
 # The fields that reading an episode rests on.
 _KINDS = {"env": str, "views": list, "skeleton": str, "image_size": int, "phases": list}
 
@@ -44,6 +46,7 @@ class DatasetMeta:
         versions: Versions of the simulator's packages.
         command: The command that generated the data set.
         preset: The preset that it follows, see `datasets.presets`; empty where it follows none.
+        own_skeleton: The skeleton itself, where it is none of this project's; found by its name.
     """
 
     env: str
@@ -57,10 +60,16 @@ class DatasetMeta:
     versions: dict[str, str] = field(default_factory=dict)
     command: str = ""
     preset: str = ""
+    own_skeleton: Skeleton | None = None
+
+    def __post_init__(self) -> None:
+        """Takes a skeleton of the user's own along, so that others can read the data set."""
+        if self.own_skeleton is None and self.skeleton not in BUILT_IN:
+            object.__setattr__(self, "own_skeleton", SKELETONS.get(self.skeleton))
 
     def get_skeleton(self) -> Skeleton:
         """The skeleton named by `skeleton`."""
-        return get_skeleton(self.skeleton)
+        return get_skeleton(self.skeleton) if self.own_skeleton is None else self.own_skeleton
 
     @property
     def index_name(self) -> str:
@@ -121,11 +130,7 @@ class DatasetMeta:
                     f"{path}: `{name}` must be a {kind.__name__}, got {stored[name]!r}; "
                     "generate the data set again."
                 )
-        if stored["skeleton"] not in SKELETONS:
-            raise DataError(
-                f"{path} names the skeleton {stored['skeleton']!r}, which is not one of "
-                f"{list(SKELETONS)}; generate the data set again."
-            )
+        stored["own_skeleton"] = _own_skeleton(stored, path)
         # They become names of files.
         for name in (short_name(stored["env"]), *stored["views"]):
             require_plain_name(name, path)
@@ -145,3 +150,25 @@ class DatasetMeta:
                 f"{root} holds episodes made with other options ({'; '.join(differing)}). "
                 "Use the same options to go on, or another --out."
             )
+
+
+def _own_skeleton(stored: dict[str, Any], path: Path) -> Skeleton | None:
+    """The skeleton that a `meta.json` brings along; None where it names one of this project's."""
+    name, parts = stored["skeleton"], stored.get("own_skeleton")
+    if parts is None or name in BUILT_IN:
+        if name not in SKELETONS:
+            raise DataError(
+                f"{path} names the skeleton {name!r}, which is not one of {list(SKELETONS)}; "
+                "generate the data set again."
+            )
+        return None
+    if not isinstance(parts, dict):
+        raise DataError(f"{path}: `own_skeleton` is no object; generate the data set again.")
+    try:
+        return TypeAdapter(Skeleton).validate_python({**parts, "name": name})
+    except ValidationError as error:
+        wrong = error.errors()[0]
+        place = "/".join(map(str, ("own_skeleton", *wrong["loc"])))
+        raise DataError(
+            f"{path}: `{place}` cannot be used: {wrong['msg']}; generate the data set again."
+        ) from None

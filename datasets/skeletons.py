@@ -23,6 +23,15 @@ class Skeleton:
     bones: tuple[tuple[int, int], ...]
     flip_pairs: tuple[tuple[int, int], ...] = ()
 
+    def __post_init__(self) -> None:
+        """Raises a ValueError when a bone or a flip pair joins a keypoint that is not there."""
+        for pair in (*self.bones, *self.flip_pairs):
+            if any(not 0 <= point < len(self.keypoints) for point in pair):
+                raise ValueError(
+                    f"skeleton {self.name!r} has keypoints 0 to {len(self.keypoints) - 1}, but "
+                    f"joins {pair}"
+                )
+
     def __len__(self) -> int:
         """Number of keypoints."""
         return len(self.keypoints)
@@ -165,6 +174,22 @@ COCO18 = Skeleton.from_body(
 SKELETONS = {
     skeleton.name: skeleton for skeleton in (PANDA, PLAYER, NO_SKELETON, NTU25, SMARTHOME13, COCO18)
 }
+# What needs no definition beside the data.
+BUILT_IN = frozenset(SKELETONS)
+
+
+def add_skeleton(skeleton: Skeleton) -> Skeleton:
+    """Makes a body of your own known by its name; data sets that follow it carry it along.
+
+    Raises:
+        ValueError: When another skeleton has that name.
+    """
+    if SKELETONS.setdefault(skeleton.name, skeleton) != skeleton:
+        raise ValueError(
+            f"there is another skeleton {skeleton.name!r}, with other keypoints, bones or flip "
+            "pairs: give yours a name of its own"
+        )
+    return skeleton
 
 
 def get_skeleton(name: str) -> Skeleton:

@@ -257,6 +257,18 @@ BAD_META = {
     "a field is missing": ({"views": None}, r"lacks \['views'\]"),
     "a field of the wrong type": ({"views": "ego"}, "`views` must be a list, got 'ego'"),
     "a skeleton nobody knows": ({"skeleton": "octopus"}, "names the skeleton 'octopus'.*'panda'"),
+    "a skeleton that is none": (
+        {"skeleton": "octopus", "own_skeleton": ["arm"]},
+        "`own_skeleton` is no object",
+    ),
+    "a skeleton without bones": (
+        {"skeleton": "octopus", "own_skeleton": {"keypoints": ["head"]}},
+        "`own_skeleton/bones` cannot be used: Field required",
+    ),
+    "a skeleton with a loose bone": (
+        {"skeleton": "octopus", "own_skeleton": {"keypoints": ["head"], "bones": [[0, 1]]}},
+        r"`own_skeleton` cannot be used: .*joins \(0, 1\)",
+    ),
 }
 
 

@@ -1,6 +1,6 @@
 import pytest
 
-from datasets.skeletons import PANDA, SKELETONS, Skeleton, get_skeleton
+from datasets.skeletons import PANDA, SKELETONS, Skeleton, add_skeleton, get_skeleton
 
 
 @pytest.mark.parametrize("skeleton", SKELETONS.values(), ids=SKELETONS.keys())
@@ -48,3 +48,14 @@ def test_an_unknown_name_gives_the_nearest():
     assert get_skeleton("panda") is PANDA
     with pytest.raises(KeyError, match="'pandas'.*did you mean 'panda'"):
         get_skeleton("pandas")
+
+
+def test_a_name_that_is_taken_cannot_be_given_to_another_body():
+    assert add_skeleton(PANDA) is PANDA
+    with pytest.raises(ValueError, match="another skeleton 'panda'.*a name of its own"):
+        add_skeleton(Skeleton("panda", ("tip",), ()))
+
+
+def test_a_bone_to_a_keypoint_that_is_not_there():
+    with pytest.raises(ValueError, match=r"'crane' has keypoints 0 to 1, but joins \(1, 2\)"):
+        Skeleton("crane", ("base", "tip"), ((0, 1), (1, 2)))
