@@ -8,11 +8,12 @@ from pathlib import Path
 import numpy as np
 import torch
 from einops import rearrange
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, UInt8
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Subset
 
 from align.augment import frames_to_tensor, resize_frames
+from align.checkpoint import load_checkpoint
 from align.collapse import CollapseWatch, diagnose
 from align.config import TrainConfig
 from align.data import Batch, EpisodeSamples, reading_processes
@@ -26,6 +27,7 @@ from align.paat import mean_pose_loss
 from align.pose import pose_map_3d
 from align.protocols import training_views
 from datasets.episodes import EpisodeDataset
+from datasets.errors import DataError
 from datasets.meta import DatasetMeta
 
 # Frames encoded at once in evaluation, where no activations are kept.
@@ -46,6 +48,26 @@ class FrameEmbedder:
         torch.manual_seed(config.seed)
         network = build_network(config, self.image_size, len(data.skeleton))
         self.model = FrameEncoder(network, config.head)
+
+    @classmethod
+    def load(cls, run: Path, checkpoint: str = "best") -> FrameEmbedder:
+        """The encoder of a trained run, in evaluation mode, on the GPU where there is one.
+
+        Args:
+            run: A folder made by `align.train`; its data set must still be where it was.
+            checkpoint: best: lowest validation alignment error; last: the end of training.
+
+        Raises:
+            DataError: When the folder is no run, or its data set cannot be read.
+            CheckpointError: When the checkpoint is missing, truncated or of another model.
+        """
+        config = TrainConfig.load(run)
+        if config.data is None:
+            raise DataError(f"{run}/config.json names no data set; train again.")
+        embedder = cls(config, EpisodeDataset(config.data, "train"))
+        load_checkpoint(run / "checkpoints" / f"{checkpoint}.safetensors", embedder.model)
+        embedder.model.to("cuda" if torch.cuda.is_available() else "cpu").eval()
+        return embedder
 
     def pose_map(
         self,
@@ -71,13 +93,29 @@ class FrameEmbedder:
 
         The model is used in the mode it is in; evaluation mode is the caller's to set.
         """
-        return {view: self._embed_view(data, i, view) for view in data.views}
+        return {
+            view: self.embed_frames(data.images(i, view), self.view_pose_maps(data, i, view))
+            for view in data.views
+        }
 
-    def _embed_view(self, data: EpisodeDataset, i: int, view: str) -> Float[Tensor, "time dim"]:
+    @torch.no_grad()
+    def embed_frames(
+        self,
+        images: UInt8[np.ndarray, "time height width 3"],
+        pose_maps: Bool[Tensor, "time patches"] | None = None,
+    ) -> Float[Tensor, "time dim"]:
+        """Embeddings of all frames of one video, as distances are measured between them.
+
+        Args:
+            images: RGB, of any size.
+            pose_maps: P2D maps of the frames at the size that the model sees, which methods with
+                PAAB need.
+
+        Raises:
+            ValueError: When the method needs pose maps and there are none.
+        """
         device = self.model.mean.device
-        images = data.images(i, view)
         frames = resize_frames(frames_to_tensor(images), self.image_size)
-        pose_maps = self.view_pose_maps(data, i, view)
         embeddings = []
         for chunk in torch.arange(len(frames)).split(EVALUATION_BATCH):
             pose_map = pose_maps[chunk].to(device) if pose_maps is not None else None
