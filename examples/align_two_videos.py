@@ -1,0 +1,60 @@
+"""Line up two of your own videos with a trained run: which frame of one shows what the other shows.
+
+    python examples/align_two_videos.py runs/lift_deit first.mp4 second.mp4 --out aligned.mp4
+
+Each frame of the first is answered by the nearest frame of the second, and by the one that dynamic
+time warping picks, which never goes back in time. They may differ in length, size and speed.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import tyro
+
+from align.augment import frames_to_tensor, resize_frames
+from align.checkpoint import CheckpointError
+from align.cli import user_errors
+from align.decoding import dtw_picks
+from align.metrics import distances
+from align.task import FrameEmbedder
+from datasets.errors import DataError
+from datasets.video import iterate_frames, video_shape, write_video
+
+
+def align(run: Path, first: Path, second: Path, out: Path, side: int = 224) -> np.ndarray:
+    """Writes the first video | its nearest frames | the frames by DTW; returns both, (2, time)."""
+    embedder = FrameEmbedder.load(run)
+    if embedder.config.needs_poses:
+        raise DataError(
+            f"{run} ({embedder.config.method}) needs the keypoints of every frame, which videos "
+            "do not hold: take a run of deit, paat or paab-free."
+        )
+    videos = [np.stack(list(iterate_frames(video))) for video in (first, second)]
+    cost = distances(*map(embedder.embed_frames, videos)).numpy()
+    picks = np.stack([cost.argmin(axis=1), dtw_picks(cost[None])[0]])
+    small = [resize_frames(frames_to_tensor(v), side).permute(0, 2, 3, 1).numpy() for v in videos]
+    shown = np.concatenate([small[0], *(small[1][chosen] for chosen in picks)], axis=2)
+    write_video(out, shown, video_shape(first).fps or 20.0)
+    return picks
+
+
+def main(run: Path, first: Path, second: Path, out: Path = Path("aligned.mp4")) -> None:
+    """Line up two videos.
+
+    Args:
+        run: A folder made by `python -m align.train`, of a method that needs no keypoints.
+        first: Whose frames ask.
+        second: Whose frames answer.
+        out: The first video, its nearest frames and those by DTW, side by side.
+    """
+    with user_errors(DataError, CheckpointError):
+        picks = align(run, first, second, out)
+    print(f"{out}: {first.name}, its nearest frames of {second.name}, those by DTW")
+    for time, (nearest, monotone) in enumerate(picks.T):
+        print(f"{time:>5}: {nearest:>5} {monotone:>5}")
+
+
+if __name__ == "__main__":
+    tyro.cli(main, config=(tyro.conf.PositionalRequiredArgs,))

@@ -1,0 +1,59 @@
+"""Plug PAAB and PAAT into your own vision transformer, train a step, and embed frames.
+
+    python examples/own_backbone.py --vit vit_small_patch16_224 --image-size 112
+
+The transformer is made by timm.create_model, with whatever weights you give it. The frames are
+random here: take yours, and the keypoints of whatever body they show.
+"""
+
+from __future__ import annotations
+
+import timm
+import torch
+import tyro
+
+from align.backbones import TimmBackbone
+from align.losses import contrastive
+from align.models import PaabConfig, PaatConfig, PoseAware
+from align.paat import mean_pose_loss
+from align.pose import pose_map_3d
+
+
+def main(
+    vit: str = "vit_tiny_patch16_224", image_size: int = 64, keypoints: int = 17, seed: int = 0
+) -> None:
+    """Wrap, train, embed.
+
+    Args:
+        vit: A vision transformer of timm's; one of your own class that inherits from it will do.
+        image_size: Height and width of the frames in pixels, a multiple of the patch.
+        keypoints: Of the body.
+        seed: Of weights and frames.
+    """
+    torch.manual_seed(seed)
+    own = timm.create_model(vit, num_classes=0, img_size=image_size)
+    model = PoseAware(TimmBackbone(own, vit), PaabConfig(), PaatConfig(), num_keypoints=keypoints)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-4)
+
+    views, times = 2, 4  # of one episode
+    frames = torch.randn(views * times, 3, image_size, image_size)  # normalised for your weights
+    points = torch.rand(len(frames), keypoints, 2) * image_size  # pixels, x right and y down
+    p3d = pose_map_3d(points, (image_size, image_size), model.patch_size[0])
+    p2d = p3d.any(-1)
+
+    output = model(frames, p2d)
+    z = output.embedding.reshape(1, views, times, -1)
+    aligned = contrastive(z, torch.arange(times)[None], window=1, temperature=0.1, sigma=1.0)
+    told = mean_pose_loss(output.pose_logits, p3d.unsqueeze(1), "patch_sum")
+    (aligned + 1.6 * told).backward()
+    optimizer.step()
+    print(f"contrastive loss {aligned:.3f}, PAAT's loss {told:.3f}")
+
+    model.eval()  # PAAT is gone now and costs nothing; PAAB still looks at the pose map
+    with torch.no_grad():
+        embedding = model(frames, p2d).embedding
+    print(f"embeddings {tuple(embedding.shape)}, one a frame")
+
+
+if __name__ == "__main__":
+    tyro.cli(main)

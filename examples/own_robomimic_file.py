@@ -1,0 +1,58 @@
+"""Read an HDF5 file in robomimic's layout: what is in it, and what to do with it.
+
+    python examples/own_robomimic_file.py demos.hdf5 --picture first.png
+
+A file with pictures can be read as it is, or converted. A file without, such as robomimic's
+low-dimensional ones, still holds the simulator's states, from which all views can be rendered.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import tyro
+from PIL import Image
+
+from datasets.checks import open_episode
+from datasets.errors import DataError
+from datasets.index import demo_number
+from datasets.robomimic_file import RobomimicSource
+from sims.demos import DemonstrationFile
+
+
+def observations(path: Path) -> dict[str, dict[str, tuple[int, ...]]]:
+    """Demonstration to the name and shape, time first, of each of its observations."""
+    with open_episode(path, attribute=None) as file:
+        demos = {name: file[f"data/{name}/obs"] for name in sorted(file["data"], key=demo_number)}
+        return {name: {key: obs[key].shape for key in obs} for name, obs in demos.items()}
+
+
+def main(demos: Path, picture: Path = Path("first.png")) -> None:
+    """List a file's demonstrations, and show the first or say how to render it.
+
+    Args:
+        demos: robomimic's HDF5 file.
+        picture: Where to put the views of the first demonstration's middle, where it has pictures.
+    """
+    try:
+        found = observations(demos)
+        for name, shapes in found.items():
+            print(name, *(f"{key} {shape}" for key, shape in shapes.items()), sep="\n    ")
+        if any(key.endswith("_image") for shapes in found.values() for key in shapes):
+            source = RobomimicSource(demos)
+            episode = source.episode(0)
+            middle = [episode.images[view][len(episode) // 2] for view in source.views]
+            Image.fromarray(np.concatenate(middle, axis=1)).save(picture)
+            print(f"{picture}: {', '.join(source.views)} of {source.names[0]}")
+            print(f"next: python -m datasets.convert {demos} data/{demos.stem} --to episodes")
+        else:
+            task = DemonstrationFile(demos).env_args["env_name"]  # checks that it can be restored
+            print(f"{task} without pictures, but with its states, from which they are rendered")
+            print(f"next: python -m sims.replay --demos {demos} --views 4")
+    except DataError as error:
+        raise SystemExit(f"error: {error}") from None
+
+
+if __name__ == "__main__":
+    tyro.cli(main, config=(tyro.conf.PositionalRequiredArgs,))
