@@ -1,4 +1,4 @@
-"""A body of the user's own: named in code, carried by its data sets, known to whoever reads them."""
+"""A body of the user's own: named in code, carried by its data sets, known to who reads them."""
 
 import json
 
@@ -9,30 +9,30 @@ from datasets.meta import DatasetMeta
 from datasets.skeletons import SKELETONS, Skeleton, add_skeleton
 from tests.datasets.synthetic import make_data_set, make_meta
 
-CRANE = Skeleton("crane", ("base", "elbow", "hook"), ((0, 1), (1, 2)), ((0, 2),))
+DERRICK = Skeleton("derrick", ("base", "elbow", "hook"), ((0, 1), (1, 2)), ((0, 2),))
 
 
 @pytest.fixture
 def forgotten(tmp_path):
-    """A data set of cranes, where nobody has heard of cranes."""
-    add_skeleton(CRANE)
+    """A data set of derricks, where nobody has heard of derricks."""
+    add_skeleton(DERRICK)
     try:
-        return make_data_set(tmp_path / "cranes", skeleton="crane", episodes=3, size=16)
+        return make_data_set(tmp_path / "derricks", skeleton="derrick", episodes=3, size=16)
     finally:
-        del SKELETONS["crane"]
+        del SKELETONS["derrick"]
 
 
 def test_a_data_set_brings_its_skeleton_along(forgotten):
     data = EpisodeDataset(forgotten)
-    assert data.skeleton == CRANE
-    assert data.keypoints(0, "ego").shape[1:] == (len(CRANE), 2)
+    assert data.skeleton == DERRICK
+    assert data.keypoints(0, "ego").shape[1:] == (len(DERRICK), 2)
     data.check(need_keypoints=True)
 
 
 def test_reading_teaches_no_names(forgotten):
-    assert "crane" not in SKELETONS
+    assert "derrick" not in SKELETONS
     EpisodeDataset(forgotten)
-    assert "crane" not in SKELETONS
+    assert "derrick" not in SKELETONS
 
 
 def test_what_was_read_is_written_again(forgotten, tmp_path):
