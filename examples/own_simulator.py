@@ -34,7 +34,9 @@ class CraneEnv(MultiViewEnv):
     def __init__(self, views: int = 2, size: int = 64) -> None:
         self.views, self.size, self.sim = view_names(views), size, Crane()
         self.action_space = Box(-0.2, 0.2, (3,), np.float64)
-        self.observation_space = Dict({"angles": Box(-9, 9, (3,), np.float64)})
+        self.observation_space = Dict(  # type: ignore[assignment]
+            {"angles": Box(-9, 9, (3,), np.float64)}
+        )
 
     def reset(self, *, seed=None, options=None):
         super().reset(seed=seed)
