@@ -18,6 +18,7 @@ GENERATE_AGAIN = (
     "Delete it and run the command in meta.json again: whole episodes are kept, "
     "the missing one is made anew."
 )
+MAKE_MISSING = "Run the command in meta.json again: whole episodes are kept, missing ones are made."
 
 
 def require_fit(index: int, episode: Episode, meta: DatasetMeta) -> None:
@@ -62,7 +63,10 @@ def require_fit(index: int, episode: Episode, meta: DatasetMeta) -> None:
 
 @contextmanager
 def open_episode(
-    path: Path, attribute: str | None = "num_samples", links_in: str | None = None
+    path: Path,
+    attribute: str | None = "num_samples",
+    links_in: str | None = None,
+    remedy: str | None = None,
 ) -> Iterator[h5py.File]:
     """Opens an HDF5 file for reading, and closes it.
 
@@ -71,35 +75,35 @@ def open_episode(
         attribute: What a whole file must have; None for one of several episodes or an index.
         links_in: A group whose members may be links into other files, which are not to be
             followed; an index has one.
+        remedy: What to do about a missing or damaged file that is not one of ours; ours are
+            generated again.
 
     Raises:
         DataError: When the file is missing, truncated or half-written, links into another file,
             or when what is read from it inside the block is missing or damaged.
     """
+    again = remedy or GENERATE_AGAIN
     try:
         # An episode is written once and renamed, never changed, so no lock is needed; without
         # it read-only and network file systems work too.
         file = h5py.File(path, "r", locking=False)
     except FileNotFoundError:
-        raise DataError(
-            f"{path} does not exist. Run the command in meta.json again: "
-            "whole episodes are kept, missing ones are made."
-        ) from None
+        raise DataError(f"{path} does not exist. {remedy or MAKE_MISSING}") from None
     except PermissionError:
         raise
     except OSError as error:
         raise DataError(
-            f"{path} cannot be read as HDF5, truncated or half-written ({error}). {GENERATE_AGAIN}"
+            f"{path} cannot be read as HDF5, truncated or half-written ({error}). {again}"
         ) from None
     with file:
         if attribute is not None and attribute not in file.attrs:
-            raise DataError(f"{path} is no whole episode: it lacks `{attribute}`. {GENERATE_AGAIN}")
+            raise DataError(f"{path} is no whole episode: it lacks `{attribute}`. {again}")
         try:
             require_own_content(file, path, links_in)
             yield file
         # What h5py raises for a name that is not there and for bytes that do not decode.
         except (KeyError, OSError, RuntimeError) as error:
-            raise DataError(f"{path} is damaged: {error}. {GENERATE_AGAIN}") from error
+            raise DataError(f"{path} is damaged: {error}. {again}") from error
 
 
 def check_episode(

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,17 @@ from datasets.source import USUAL_HZ, Source, bare_meta
 
 META_ATTRIBUTE = "posealign_meta"
 _IMAGE = "_image"
+_COPY_AGAIN = "Name another file, or download or copy it again."
+
+
+def open_demonstrations(path: Path) -> AbstractContextManager[h5py.File]:
+    """Opens a file of demonstrations for reading.
+
+    Raises:
+        DataError: When the file is missing or truncated, links into another file, or when what is
+            read from it inside the block is missing or damaged.
+    """
+    return open_episode(path, attribute=None, remedy=_COPY_AGAIN)
 
 
 class RobomimicSource(Source):
@@ -46,7 +58,7 @@ class RobomimicSource(Source):
             DataError: When there are no demonstrations, or they have no images, or not the same.
         """
         self.root = path
-        with open_episode(path, attribute=None) as file:
+        with open_demonstrations(path) as file:
             data = file.get("data")
             if not isinstance(data, h5py.Group) or not len(data):
                 raise DataError(f"{path} holds no demonstrations data/demo_0, data/demo_1, …")
@@ -87,7 +99,7 @@ class RobomimicSource(Source):
     def episode(self, i: int) -> Episode:
         """Reads a demonstration, as far as it goes."""
         phases = None if self._ours else np.zeros(self.lengths[i], np.uint8)
-        with open_episode(self.root, attribute=None) as file:
+        with open_demonstrations(self.root) as file:
             episode = read_episode(file[f"data/{self.names[i]}"], self.views, self.views, phases)
         # Keypoints of others follow a skeleton that nobody told.
         return episode if self._ours else replace(episode, keypoints={}, visible={})

@@ -14,17 +14,17 @@ import numpy as np
 import tyro
 from PIL import Image
 
-from datasets.checks import open_episode
 from datasets.errors import DataError
 from datasets.index import demo_number
-from datasets.robomimic_file import RobomimicSource
+from datasets.robomimic_file import RobomimicSource, open_demonstrations
 from sims.demos import DemonstrationFile
 
 
 def observations(path: Path) -> dict[str, dict[str, tuple[int, ...]]]:
     """Demonstration to the name and shape, time first, of each of its observations."""
-    with open_episode(path, attribute=None) as file:
-        demos = {name: file[f"data/{name}/obs"] for name in sorted(file["data"], key=demo_number)}
+    with open_demonstrations(path) as file:
+        data = file["data"]  # robosuite's own collections hold states alone, and no `obs`
+        demos = {name: data[name].get("obs", {}) for name in sorted(data, key=demo_number)}
         return {name: {key: obs[key].shape for key in obs} for name, obs in demos.items()}
 
 

@@ -152,6 +152,23 @@ def test_a_robomimic_file_without_pictures(run_example, tmp_path):
     assert f"python -m sims.replay --demos {demos} --views 4" in shown
 
 
-def test_no_robomimic_file(run_example, tmp_path):
-    with pytest.raises(SystemExit, match=r"^error: .*lift\.hdf5"):
-        run_example("own_robomimic_file", tmp_path / "lift.hdf5")
+def test_a_file_of_states_alone(run_example, tmp_path):
+    demos = robomimic_file(tmp_path / "demo.hdf5", False)
+    with h5py.File(demos, "a") as file:
+        for demo in file["data"].values():
+            del demo["obs"]
+    shown = run_example("own_robomimic_file", demos)
+    assert "demo_2" in shown and "python -m sims.replay" in shown
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [(None, "does not exist"), (b"\x89HDF\r\n\x1a\n", "cannot be read as HDF5")],
+)
+def test_no_whole_robomimic_file(run_example, tmp_path, content, told):
+    demos = tmp_path / "lift.hdf5"
+    if content is not None:
+        demos.write_bytes(content)
+    # Somebody's recordings are not to be deleted, nor can they be generated again.
+    with pytest.raises(SystemExit, match=rf"^error: .*lift\.hdf5 {told}.* copy it again\.$"):
+        run_example("own_robomimic_file", demos)
