@@ -70,6 +70,7 @@ def finding(runs: Sequence[ActionRun]) -> str:
         text = f"{protocol}: {best.method} recognises most, {best.mean['top1']:.1f} %"
         if best.gain is not None:
             text += f", {best.gain} points against the {BASELINE}"
+            text += " (not told apart)" if best.gain.low <= 0 <= best.gain.high else ""
         told.append(f"{text}.")
     return " ".join(told)
 
