@@ -28,6 +28,7 @@ from align.optim import OptimConfig, build_optimizer, learning_rate_factor
 
 log = logging.getLogger(__name__)
 
+
 class Task(Protocol):
     """What the loop needs to know of a task."""
 
