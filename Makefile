@@ -52,7 +52,7 @@ check: $(INSTALLED)  ## lint, formatting, types, unsafe code and vulnerable pack
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/bandit --quiet --configfile pyproject.toml --recursive action align datasets sims .ci posealign.py
+	$(BIN)/bandit --quiet --configfile pyproject.toml --recursive action align datasets examples sims .ci posealign.py
 	$(BIN)/python .ci/audit.py
 
 bench: $(INSTALLED)  ## run the benchmarks: ratios against stated baselines

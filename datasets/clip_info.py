@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 from datasets.clip_checks import find_problems
@@ -37,12 +38,22 @@ def clip_info(
     Raises:
         DataError: When the data set cannot be opened.
     """
-    # What is left out is in the report already.
-    logging.getLogger("datasets").setLevel(logging.ERROR)
-    clips = open_clip_set(folder, format, lists)
-    problems = find_problems(clips.clips, workers, trust_pickles)
-    print(describe_clips(clips))
+    with _warnings_off():  # what is left out is in the report already
+        clips = open_clip_set(folder, format, lists)
+        problems = find_problems(clips.clips, workers, trust_pickles)
+        print(describe_clips(clips))
     return list(problems.values())
+
+
+@contextmanager
+def _warnings_off() -> Iterator[None]:
+    logger = logging.getLogger("datasets")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
 
 
 def describe_clips(clips: ClipSet) -> str:
