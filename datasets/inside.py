@@ -73,6 +73,25 @@ def require_own_content(file: h5py.File, path: Path, links_in: str | None = None
         raise DataError(f"{path} names {target}, outside itself, as its {link}. {_REMEDY}")
 
 
+def require_links_inside(file: h5py.File, path: Path, group: str) -> None:
+    """Requires the members of a group that are links to lead to files of the same folder.
+
+    Those files in turn must hold their content themselves; one that is missing is let pass.
+
+    Raises:
+        DataError: Naming the link.
+    """
+    members = file[group]
+    for name in members:
+        link = members.get(name, getlink=True)
+        if not isinstance(link, h5py.ExternalLink):
+            continue
+        target = path_inside(path.parent, link.filename, path)
+        if target.exists():
+            with h5py.File(target, "r", locking=False) as linked:
+                require_own_content(linked, target)
+
+
 @lru_cache(maxsize=1 << 16)
 def _link_elsewhere(path: str, links_in: str | None, version: tuple[int, ...]) -> str | None:
     """The first external link in a file that is not in `links_in`.

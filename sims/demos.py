@@ -16,7 +16,7 @@ from jaxtyping import Float
 from datasets.episodes import SPLITS
 from datasets.errors import DataError
 from datasets.index import demo_number
-from datasets.inside import require_own_content
+from datasets.inside import require_links_inside, require_own_content
 from sims.robosuite_env import ROBOMIMIC_ROBOSUITE_TYPE
 
 ROBOT = "Panda"
@@ -69,6 +69,7 @@ class DemonstrationFile:
                     f"{path} holds no demonstrations data/demo_0, data/demo_1 …: it is no file of "
                     "robomimic. --demos takes files such as robomimic's lift/ph/low_dim_v15.hdf5."
                 )
+            require_links_inside(file, path, "data")  # our own indices consist of such links
             self.env_args = self._read_env_args(data)
             self.names = {demo_number(name)[0]: name for name in sorted(data, key=demo_number)}
             if len(self.names) < len(data) or -1 in self.names:
@@ -140,7 +141,7 @@ class DemonstrationFile:
                 f"{COPY_AGAIN}"
             ) from None
         with file:
-            require_own_content(file, self.path)
+            require_own_content(file, self.path, links_in="data")
             try:
                 yield file
             # What h5py raises for a name that is not there and for bytes that do not decode.

@@ -12,7 +12,7 @@ import pytest
 
 from datasets.episodes import EpisodeDataset
 from datasets.errors import DataError
-from datasets.inside import path_inside
+from datasets.inside import path_inside, require_links_inside
 from datasets.meta import DatasetMeta
 from datasets.robomimic_file import RobomimicSource
 from datasets.summary import summarize
@@ -171,3 +171,25 @@ def test_soft_links_within_an_episode_are_fine(own_dots: Path) -> None:
         file.move("phases", "kept")
         file["phases"] = h5py.SoftLink("/kept")
     assert np.array_equal(EpisodeDataset(own_dots).phases(1), before)
+
+
+def test_links_of_a_group_may_lead_to_whole_files_of_the_folder_alone(tmp_path: Path) -> None:
+    for name in ("good", "bad"):
+        with h5py.File(tmp_path / f"{name}.hdf5", "w") as file:
+            file["states"] = np.zeros(3)
+    with h5py.File(tmp_path / "bad.hdf5", "a") as file:
+        file["more"] = h5py.ExternalLink("/etc/passwd", "/")
+
+    def require(target: str) -> None:
+        path = tmp_path / "index.hdf5"
+        with h5py.File(path, "w") as file:
+            file["data/demo_0"] = h5py.ExternalLink(target, "/")
+        with h5py.File(path) as file:
+            require_links_inside(file, path, "data")
+
+    require("good.hdf5")
+    require("missing.hdf5")  # whoever reads it says so
+    with pytest.raises(DataError, match=r"bad\.hdf5 names /etc/passwd"):
+        require("bad.hdf5")
+    with pytest.raises(DataError, match=r"names \.\./good\.hdf5, outside its own folder"):
+        require("../good.hdf5")
