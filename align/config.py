@@ -20,6 +20,8 @@ from align.predicted_pose import PoseFreeConfig
 from align.stored_config import load_config, save_config
 from align.tcn import TcnConfig
 from align.trl3d import Trl3dConfig
+from datasets.meta import DatasetMeta
+from datasets.presets import usual_window
 
 Method = Literal[
     "deit",
@@ -168,16 +170,18 @@ class TrainConfig:
         """Whether frames must come with keypoints at inference too."""
         return self.uses_paab and not self.has("pose_free")
 
-    def method_loss(self, control_hz: float) -> LossConfig:
+    def method_loss(self, meta: DatasetMeta) -> LossConfig:
         """The loss of the method: --loss, but for the convolutional baselines, which have own ones.
 
         Args:
-            control_hz: Time steps a second, by which single-view TCN measures its window.
+            meta: Of the data set, whose environment decides a window that was left open, and whose
+                time steps a second that of single-view TCN.
         """
         if self.has("single_view"):
-            window = max(1, round(self.tcn.single_window * control_hz))
+            window = max(1, round(self.tcn.single_window * meta.control_hz))
             return replace(self.loss, name="single_view_triplet", window=window)
-        return replace(self.loss, name=self.tcn.loss) if self.has("tcn") else self.loss
+        name = self.tcn.loss if self.has("tcn") else self.loss.name
+        return replace(self.loss, name=name, window=self.loss.window or usual_window(meta.env))
 
     def model_config(self, image_size: int, num_keypoints: int) -> ModelConfig:
         """The transformer of a method that has one, for frames of a size and so many keypoints."""
@@ -220,7 +224,7 @@ _PAPER = TrainConfig(
     backbone=BackboneConfig(readout="class"),
     head=HeadConfig(whiten=False, center=False, unit=False),
     paat_loss=PaatLossConfig(weight=1.6, reduction="mean"),
-    loss=LossConfig(name="published_triplet", window=2),
+    loss=LossConfig(name="published_triplet"),
     batch=BatchConfig(episodes=1, views=2, times=3, triplets=True),
     optim=OptimConfig(
         name="adam",

@@ -44,9 +44,10 @@ class LossConfig:
     """contrastive: soft multi-positive; n_pairs, margin_triplet and single_view_triplet: TCN's;
     published_triplet: the recipe of 3DTRL; tcc: cycle-back regression; soft_dtw: LAV's;
     time_reversed: AE2's."""
-    window: int = 2
+    window: int = 0
     """Time steps around an anchor within which frames are not negatives; twice as many for
-    single_view_triplet."""
+    single_view_triplet. 0 takes the published one of the data set's environment: 3 for pick and
+    minecraft, 2 for the others."""
     temperature: float = 0.1
     """contrastive, n_pairs: divides the similarities."""
     sigma: float = 1.0
@@ -69,7 +70,13 @@ class LossConfig:
 
 
 def build_loss(config: LossConfig) -> Callable[[Embeddings, Times], Float[Tensor, ""]]:
-    """The loss that a configuration names, as a function of embeddings and times."""
+    """The loss that a configuration names, as a function of embeddings and times.
+
+    Raises:
+        ValueError: When the window is not a positive number of time steps.
+    """
+    if config.window < 1:
+        raise ValueError(f"a loss needs a window of 1 time step or more, not {config.window}")
     match config.name:
         case "contrastive":
             return lambda z, times: contrastive(

@@ -153,7 +153,7 @@ class AlignmentTask:
         self.config = config
         self.train = EpisodeDataset(root, "train", views, config.train_episodes)
         self.valid = EpisodeDataset(root, "valid", views)
-        self.loss_config = config.method_loss(self.train.meta.control_hz)
+        self.loss_config = config.method_loss(self.train.meta)
         for data in (self.train, self.valid):
             data.check(self.loss_config.negatives_from, need_keypoints=config.trains_on_poses)
         self.embedder = FrameEmbedder(config, self.train)

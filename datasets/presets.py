@@ -9,8 +9,9 @@ import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-# Third-person views of an environment that no preset knows.
+# Third-person views, and the time-contrastive window, of an environment that no preset knows.
 OTHER_VIEWS = 4
+OTHER_WINDOW = 2
 
 
 @dataclass(frozen=True)
@@ -90,3 +91,9 @@ def usual_views(env: str) -> int:
     """How many third-person views an environment has when nothing else is asked for."""
     presets = PRESETS["ftpv"]
     return presets[env].views if env in presets else OTHER_VIEWS
+
+
+def usual_window(env: str) -> int:
+    """The time-contrastive window of an environment, in time steps, unless another is asked for."""
+    presets = PRESETS["ftpv"]
+    return presets[env].window if env in presets else OTHER_WINDOW

@@ -156,4 +156,9 @@ class TestEveryLoss:
 def test_a_single_view_is_refused(name: LossName) -> None:
     z, times = step(views=1)
     with pytest.raises(ValueError, match="two views or more"):
-        build_loss(LossConfig(name))(z, times)
+        build_loss(LossConfig(name, window=WINDOW))(z, times)
+
+
+def test_a_window_that_was_left_open_is_refused() -> None:
+    with pytest.raises(ValueError, match="window of 1 time step or more"):
+        build_loss(LossConfig())

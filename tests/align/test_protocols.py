@@ -63,3 +63,19 @@ def test_views_chosen_by_name_are_what_the_protocol_divides() -> None:
 def test_too_few_views_are_refused_with_the_remedy() -> None:
     with pytest.raises(DataError, match=r"\['ego'\].*two views.*--protocol seen"):
         training_views(UNSEEN, meta(1))
+
+
+@pytest.mark.parametrize(("env", "window"), [("pick", 3), ("minecraft", 3), ("lift", 2)])
+def test_the_window_is_that_of_the_preset_unless_another_is_asked_for(
+    env: str, window: int
+) -> None:
+    of_env, config = meta(4, env), TrainConfig()
+    assert config.method_loss(of_env).window == window
+    assert replace(config, method="tcn").method_loss(of_env).window == window
+    other = replace(config, loss=replace(config.loss, window=5))
+    assert other.method_loss(of_env).window == 5
+
+
+def test_single_view_tcn_measures_its_window_in_seconds() -> None:
+    of_env = replace(meta(4, "pick"), control_hz=20.0)
+    assert TrainConfig(method="tcn-single").method_loss(of_env).window == 4

@@ -79,14 +79,14 @@ def test_tcc_agrees_with_a_loop() -> None:
                     variance = max((beta * (moments - mean) ** 2).sum().item(), LEAST_VARIANCE)
                     error = (moments[a] - mean).item() ** 2
                     terms.append(error / variance + 0.001 * math.log(variance) / 2)
-    loss = build_loss(LossConfig("tcc", tcc=TccConfig(temperature=0.2)))
+    loss = build_loss(LossConfig("tcc", WINDOW, tcc=TccConfig(temperature=0.2)))
     assert loss(z, times).item() == pytest.approx(sum(terms) / len(terms), rel=1e-5)
 
 
 def test_tcc_is_nothing_when_every_frame_comes_back() -> None:
     z = torch.eye(6, dtype=torch.float64).expand(1, 2, -1, -1)
     times = torch.tensor([[0, 3, 5, 9, 11, 20]])
-    loss = build_loss(LossConfig("tcc", tcc=TccConfig(temperature=0.1)))
+    loss = build_loss(LossConfig("tcc", WINDOW, tcc=TccConfig(temperature=0.1)))
     assert loss(z, times).item() == pytest.approx(0, abs=1e-4)
 
 
@@ -137,7 +137,7 @@ def test_time_reversed_agrees_with_a_loop() -> None:
             backwards = soft_dtw_by_recursion(cost.flip(1), 0.2) / 6
             terms.append(forwards + 0.5 * max(0.0, forwards - backwards + 0.3))
     options = TimeReversedConfig(gamma=0.2, temperature=0.1, weight=0.5, margin=0.3)
-    loss = build_loss(LossConfig("time_reversed", time_reversed=options))
+    loss = build_loss(LossConfig("time_reversed", WINDOW, time_reversed=options))
     assert loss(z, times).item() == pytest.approx(sum(terms) / len(terms))
 
 
@@ -169,7 +169,7 @@ def test_single_view_triplet_agrees_with_a_loop() -> None:
 
 def test_single_view_triplet_needs_no_other_view() -> None:
     z, times = step(views=1)
-    assert build_loss(LossConfig("single_view_triplet"))(z, times).isfinite()
+    assert build_loss(LossConfig("single_view_triplet", WINDOW))(z, times).isfinite()
 
 
 @pytest.mark.parametrize("name", ["tcc", "soft_dtw", "time_reversed"])

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from datasets.meta import DatasetMeta
-from datasets.presets import PRESETS, get_preset, usual_views
+from datasets.presets import PRESETS, get_preset, usual_views, usual_window
 from tests.datasets.synthetic import make_data_set
 
 
@@ -24,6 +24,7 @@ def test_unseen_views_are_tested_on_only(env):
     preset = get_preset("ftpv", env)
     assert preset.env == env
     assert preset.train_views + preset.test_views == preset.views == usual_views(env)
+    assert preset.window == usual_window(env)
     assert min(preset.train_views, preset.test_views) >= 1
 
 
@@ -33,6 +34,7 @@ def test_unknown_names_are_answered_with_valid_ones():
     with pytest.raises(ValueError, match="nothing for 'door', only for pick, minecraft"):
         get_preset("ftpv", "door")
     assert usual_views("door") == 4
+    assert usual_window("door") == 2
 
 
 def test_the_preset_is_kept_with_the_data_set_and_may_be_missing(tmp_path):
