@@ -10,8 +10,8 @@ from typing_extensions import assert_never
 
 from action.timesformer import AttentionType
 from align.config import PaatLossConfig, PoseMapConfig
-from align.engine import OptimConfig
 from align.models import PaabConfig, PaatConfig, Readout
+from align.optim import OptimConfig
 from align.stored_config import load_config, save_config
 
 ActionMethod = Literal["baseline", "paab", "paat", "paab+paat"]
@@ -98,6 +98,10 @@ class ActionConfig:
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     """auto: bf16 on a GPU that has it, fp32 elsewhere."""
     backbone: TimeSformerConfig = field(default_factory=TimeSformerConfig)
+    whiten: bool = True
+    """Batch norm without affine between a clip's feature and the classifier: removes what all
+    clips of a step share, which is most of a feature at initialisation and keeps a network trained
+    from scratch near chance."""
     paab: PaabConfig = field(default_factory=PaabConfig)
     paat: PaatConfig = field(default_factory=PaatConfig)
     paat_loss: PaatLossConfig = field(default_factory=PaatLossConfig)
@@ -132,6 +136,7 @@ class ActionConfig:
 # Paper section 4.2 and appendix B, for Smarthome; NTU and N-UCLA have --batch.clips 64.
 _PAPER = ActionConfig(
     recipe="paper",
+    whiten=False,
     epochs=15,
     seed=42,
     backbone=TimeSformerConfig(

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from action.config import ActionConfig
 from action.timesformer import TimeSformer
 from align.models import PoseAware, PoseAwareOutput
+from align.shared_norm import SharedBatchNorm
 
 # TimeSformer's own, for all three channels (paper appendix B).
 MEAN, STD = 0.45, 0.225
@@ -17,10 +18,18 @@ MEAN, STD = 0.45, 0.225
 class ClipClassifier(nn.Module):
     """Class logits of clips, from the feature of a pose-aware TimeSformer."""
 
-    def __init__(self, backbone: PoseAware, num_classes: int) -> None:
-        """Puts a linear head on `backbone`."""
+    def __init__(self, backbone: PoseAware, num_classes: int, whiten: bool) -> None:
+        """Puts a linear head on `backbone`, with batch norm before it if features are to be white.
+
+        Args:
+            backbone: Gives the feature of a clip.
+            num_classes: Classes to tell apart.
+            whiten: Whether the classifier sees features as they vary among clips, not as they are.
+        """
         super().__init__()
         self.backbone = backbone
+        width = backbone.embed_dim
+        self.whiten = SharedBatchNorm(width, affine=False) if whiten else nn.Identity()
         self.head = nn.Linear(backbone.embed_dim, num_classes)
         nn.init.trunc_normal_(self.head.weight, std=0.02)
         nn.init.zeros_(self.head.bias)
@@ -40,7 +49,9 @@ class ClipClassifier(nn.Module):
             Logits, and the backbone's whole output, whose `embedding` is the clip's feature.
         """
         output = self.backbone((frames / 255 - MEAN) / STD, pose_map)
-        return self.head(output.embedding), output
+        # Features vary little among clips at first: from here on in full precision.
+        with torch.autocast(frames.device.type, enabled=False):
+            return self.head(self.whiten(output.embedding.float())), output
 
 
 def build_classifier(
@@ -77,4 +88,4 @@ def build_classifier(
         num_keypoints,
         options.readout,
     )
-    return ClipClassifier(model, num_classes)
+    return ClipClassifier(model, num_classes, config.whiten)

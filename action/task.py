@@ -114,7 +114,13 @@ class ActionTask:
         Raises:
             DataError: Before anything is trained, when too many clips cannot be used.
             CheckpointError: When the weights to start from cannot be used.
+            ValueError: When options do not fit each other.
         """
+        if config.whiten and config.batch.clips // config.optim.accumulate < 2:
+            raise ValueError(
+                "whitening takes statistics over the clips that pass through the model together, "
+                "two or more: raise --batch.clips, lower --optim.accumulate, or use --no-whiten."
+            )
         self.config = config
         data = open_data(config)
         self.train = usable(data.parts["train"], config)

@@ -65,7 +65,8 @@ def test_accumulated_parts_give_the_gradient_of_the_whole_batch(squares, tmp_pat
     for parts in (1, 4):
         optim = OptimConfig(name="sgd", lr=0.01, accumulate=parts)
         run = tmp_path / str(parts)
-        trainer = make_trainer(config_for(squares, run, optim=optim, epochs=1), progress=False)
+        config = config_for(squares, run, optim=optim, epochs=1, whiten=False)
+        trainer = make_trainer(config, progress=False)
         trainer.fit()
         losses[parts] = torch.cat([p.detach().flatten() for p in trainer.model.parameters()])
     assert torch.allclose(losses[1], losses[4], atol=1e-6)
@@ -91,6 +92,25 @@ def test_checkpointing_changes_no_gradient(squares, tmp_path):
         gradients.append([p.grad for p in task.model.parameters() if p.grad is not None])
     for a, b in zip(*gradients, strict=True):
         assert torch.allclose(a, b, atol=1e-6)
+
+
+def test_the_classifier_sees_what_differs_between_clips_in_training(squares, tmp_path):
+    model = ActionTask(config_for(squares, tmp_path / "run")).model.train()
+    clips = torch.randint(0, 256, (8, 3, 4, 32, 32), dtype=torch.uint8)
+    _, output = model(clips)
+    white = model.whiten(output.embedding)
+    assert white.mean(0).abs().max() < 1e-4
+    assert white.abs().mean() > 0.5 > output.embedding.std(0).mean()
+    model.eval()
+    assert not torch.equal(model.whiten(output.embedding), white), "its own statistics"
+
+
+def test_a_single_clip_cannot_be_whitened(squares, tmp_path):
+    batch, run = ClipBatchConfig(clips=2), tmp_path / "run"
+    config = config_for(squares, run, batch=batch, optim=OptimConfig(accumulate=2))
+    with pytest.raises(ValueError, match="--no-whiten"):
+        make_trainer(config)
+    make_trainer(replace(config, whiten=False))
 
 
 def test_validation_subjects_are_never_trained_on(squares):
