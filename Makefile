@@ -55,8 +55,8 @@ check: $(INSTALLED)  ## lint, formatting, types, unsafe code and vulnerable pack
 	$(BIN)/bandit --quiet --configfile pyproject.toml --recursive action align datasets examples sims .ci posealign.py
 	$(BIN)/python .ci/audit.py
 
-bench: $(INSTALLED)  ## run the benchmarks: ratios against stated baselines
-	@for file in tests/benchmarks/bench_*.py; do echo "== $$file"; $(BIN)/python $$file || exit 1; done
+bench: $(INSTALLED)  ## run the benchmarks: one table of ratios against stated baselines, runs/bench.md
+	$(BIN)/python tests/benchmarks/run.py
 
 clean:  ## remove the environment and caches; data and runs stay
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache *.egg-info

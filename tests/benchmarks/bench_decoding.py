@@ -7,9 +7,7 @@ with key frames far apart and once as MPEG-4 in AVI, which is what NTU's own are
 take turns in one thread; time is the processor's, so that a busy machine does not matter.
 """
 
-import os
 import statistics
-import sys
 import tempfile
 import time
 from fractions import Fraction
@@ -17,14 +15,13 @@ from pathlib import Path
 
 import av
 import numpy as np
+from measuring import Row, note
+from measuring import times as ratio_of
 
-ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT))
-
-from datasets.cache import cache_clip  # noqa: E402
-from datasets.clip_samples import SampleConfig, load_sample  # noqa: E402
-from datasets.clips import open_clip_set  # noqa: E402
-from datasets.formats.ntu import Ntu  # noqa: E402
+from datasets.cache import cache_clip
+from datasets.clip_samples import SampleConfig, load_sample
+from datasets.clips import open_clip_set
+from datasets.formats.ntu import Ntu
 
 HEIGHT, WIDTH, FRAMES, FPS = 1080, 1920, 100, 30
 CLIPS = 2
@@ -35,9 +32,6 @@ CODECS = {"H.264": ("libx264", {"crf": "20", "g": "250"}), "MPEG-4": ("mpeg4", {
 
 def main() -> None:
     """Print clips a second of processor time of each reader, and the ratio."""
-    print(
-        f"16 frames every 4th of {WIDTH}x{HEIGHT}x{FRAMES}, cut to 224; load {os.getloadavg()[0]}"
-    )
     for title, (codec, options) in CODECS.items():
         with tempfile.TemporaryDirectory() as folder:
             compare(title, codec, options, Path(folder))
@@ -64,13 +58,17 @@ def compare(title: str, codec: str, options: dict[str, str], folder: Path) -> No
             for clip in clips:
                 load_sample(clip, config, rng)
             rates[name].append(CLIPS / (time.process_time() - start))
-    base = statistics.median(rates["original"])
+    base = statistics.median(rates.pop("original"))
     for name, values in rates.items():
         files = [clip.video.stat().st_size for clip in sets[name]]
         rate = statistics.median(values)
-        print(
-            f"{title:7}{name:12}{rate:8.2f} clips/s{rate / base:7.1f} times"
-            f"{sum(files) / len(files) / 1e6:8.2f} MB a clip"
+        note(
+            Row(
+                f"clips a second, 16 frames every 4th cut to 224, {name}",
+                f"{title} of {WIDTH} × {HEIGHT} as it comes",
+                ratio_of(rate / base),
+                f"{rate:.2f} against {base:.2f}; {sum(files) / len(files) / 1e6:.2f} MB a clip",
+            )
         )
 
 

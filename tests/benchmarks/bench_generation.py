@@ -9,30 +9,21 @@ its episodes; its slope is fitted to the second half, when caches have filled.
 """
 
 import logging
-import multiprocessing
-import os
-import sys
 import tempfile
-import time
-from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import psutil
 import tyro
+from measuring import Row, apart, note, times
 
-ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT))
-
-import sims  # noqa: E402
-from datasets.episodes import EpisodeDataset, EpisodeWriter  # noqa: E402
-from sims.config import GenerateConfig  # noqa: E402
-from sims.errors import SimulatorError  # noqa: E402
-from sims.generate import describe, generate  # noqa: E402
-from sims.worker import Generation  # noqa: E402
+import sims
+from datasets.episodes import EpisodeDataset, EpisodeWriter
+from sims.config import GenerateConfig
+from sims.errors import SimulatorError
+from sims.generate import describe, generate
+from sims.worker import Generation
 
 
 @dataclass(frozen=True)
@@ -62,26 +53,21 @@ def main() -> None:
     options = tyro.cli(Options)
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     envs = [env for env in options.envs if apart(loads, env)]
-    print(f"{options.size}x{options.size}, load {os.getloadavg()[0]:.1f} of {os.cpu_count()} cores")
-    print(f"{'':12}{'workers':>8}{'views':>7}{'episodes/s':>12}{'frames/s':>10}{'speed-up':>10}")
     for env in envs:
         base = 0.0
         for workers in options.workers:
             views, episodes, frames = apart(rates, env, workers, options)
             base = base or frames
-            print(
-                f"{env:12}{workers:8}{views:7}{episodes:12.2f}{frames:10.1f}{frames / base:10.2f}",
-                flush=True,
+            note(
+                Row(
+                    f"generating {env}, {views} views, {options.size}², {workers} workers",
+                    "one worker" if workers > 1 else "",
+                    times(frames / base) if workers > 1 else f"{frames:.0f} frames/s",
+                    f"{frames:.1f} frames/s, {60 * episodes:.1f} episodes a minute",
+                )
             )
     if options.memory_episodes and envs:
-        print(apart(memory, options.memory_env or envs[0], options))
-
-
-def apart(function: Callable[..., Any], *arguments: Any) -> Any:
-    """Calls a function in a fresh process: no simulator's caches are carried into the next one."""
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(1, mp_context=context) as executor:
-        return executor.submit(function, *arguments).result()
+        note(apart(memory, options.memory_env or envs[0], options))
 
 
 def loads(env: str) -> bool:
@@ -116,10 +102,9 @@ def rates(env: str, workers: int, options: Options) -> tuple[int, float, float]:
         return len(data.views), len(timed) / seconds, frames / seconds
 
 
-def memory(env: str, options: Options) -> str:
+def memory(env: str, options: Options) -> Row:
     """Make episodes in this process, as a worker does, and say what it holds over time."""
     process, resident = psutil.Process(), []
-    begin = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
         config = GenerateConfig(env=env, size=options.size, out=Path(folder))
         job = Generation(config.root, describe(config), config.seed)
@@ -130,11 +115,12 @@ def memory(env: str, options: Options) -> str:
             resident.append(process.memory_info().rss / 1e6)
     half = len(resident) // 2
     slope = np.polyfit(np.arange(half, len(resident)), resident[half:], 1)[0] if half > 1 else 0.0
-    return (
-        f"memory of a worker, {env}, {len(resident)} episodes in "
-        f"{time.perf_counter() - begin:.0f} s: {resident[0]:.0f} MB after the first, "
-        f"{resident[half]:.0f} MB half-way, {resident[-1]:.0f} MB at the end, at most "
-        f"{max(resident):.0f} MB; slope of the second half {1000 * slope:+.0f} kB an episode"
+    return Row(
+        f"memory of a worker over {len(resident)} episodes of {env}",
+        "",
+        f"{max(resident):.0f} MB at most",
+        f"{resident[0]:.0f} MB after the first, {resident[half]:.0f} half-way, {resident[-1]:.0f} "
+        f"at the end; {1000 * slope:+.0f} kB an episode in the second half",
     )
 
 

@@ -7,19 +7,16 @@ mask is within 3 pixels of it. Looked at are every `--every`-th step of the expe
 all of the world's usual views.
 """
 
-import sys
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import tyro
+from measuring import Row, note
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
-
-import sims  # noqa: E402
-from datasets.presets import usual_views  # noqa: E402
-from sims.checker import keypoints_on_body  # noqa: E402
-from sims.errors import SimulatorError  # noqa: E402
+import sims
+from datasets.presets import usual_views
+from sims.checker import keypoints_on_body
+from sims.errors import SimulatorError
 
 
 @dataclass(frozen=True)
@@ -58,10 +55,13 @@ def main() -> None:
                 if terminated or truncated:
                     break
         env.close()
-        print(
-            f"{name:12} {sum(on_body)} of {len(on_body)} visible keypoints on the body, "
-            f"{100 * np.mean(on_body):.2f} %, at {options.size}x{options.size}",
-            flush=True,
+        note(
+            Row(
+                f"visible keypoints of {name} within 3 pixels of the body, {options.size}²",
+                "",
+                f"{100 * np.mean(on_body):.2f} %",
+                f"{sum(on_body)} of {len(on_body)}",
+            )
         )
 
 

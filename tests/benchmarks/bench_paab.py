@@ -3,17 +3,12 @@
 Run: python tests/benchmarks/bench_paab.py
 """
 
-import statistics
-import sys
-import time
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 
 import torch
+from measuring import Row, clock_of, in_turns, note, one_thread, times
 from torch import Tensor
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from align.layout import TokenLayout
 from align.paab import PaabVariant, PoseAwareAttentionBlock
@@ -22,10 +17,10 @@ from tests.align.masked_paab import masked_paab
 
 CASES: list[tuple[str, int, int, PaabVariant, int, int]] = [
     # name, width, heads, variant, images or clips in a batch, frames
-    ("DeiT-Tiny width", 192, 3, "spatial", 16, 1),
-    ("DeiT-Base width", 768, 12, "spatial", 8, 1),
-    ("DeiT-Tiny width, 8 frames", 192, 3, "joint", 2, 8),
-    ("DeiT-Base width, 8 frames", 768, 12, "joint", 1, 8),
+    ("width 192", 192, 3, "spatial", 16, 1),
+    ("width 768", 768, 12, "spatial", 8, 1),
+    ("width 192, 8 frames", 192, 3, "joint", 2, 8),
+    ("width 768, 8 frames", 768, 12, "joint", 1, 8),
 ]
 ROUNDS = 7
 KEYPOINTS = 11
@@ -35,21 +30,25 @@ PATCH_SIZE = 16
 
 def main() -> None:
     """Print one line per case: medians in milliseconds over interleaved rounds, and their ratio."""
+    one_thread()
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    print(f"PAAB, forward and backward, {KEYPOINTS} keypoints, 224x224 pixels in patches of 16")
-    print(f"{torch.get_num_threads()} threads, {device}, torch {torch.__version__}")
-    print(f"{'case':27}{'variant':>10}{'batch':>7}{'masked ms':>11}{'gathered ms':>13}{'ratio':>8}")
+    print(f"PAAB, {KEYPOINTS} keypoints, 224x224 pixels in patches of 16, {device}")
     for name, dim, heads, variant, batch, frames in CASES:
         masked, gathered = measure(dim, heads, variant, batch, frames, device)
-        print(
-            f"{name:27}{variant:>10}{batch:7}{masked:11.1f}{gathered:13.1f}{masked / gathered:8.1f}"
+        note(
+            Row(
+                f"PAAB {variant} on pose tokens, forward and backward, {name}",
+                "masked attention over all tokens",
+                times(masked / gathered),
+                f"{1000 * gathered:.1f} against {1000 * masked:.1f} ms, batch {batch}",
+            )
         )
 
 
 def measure(
     dim: int, heads: int, variant: PaabVariant, batch: int, frames: int, device: str
 ) -> tuple[float, float]:
-    """Median milliseconds a step of the masked and of the gathered form."""
+    """Median seconds a step of the masked and of the gathered form."""
     generator = torch.Generator().manual_seed(0)
     torch.manual_seed(0)
     layout = TokenLayout(frames, IMAGE_SIZE[0] // PATCH_SIZE, IMAGE_SIZE[1] // PATCH_SIZE)
@@ -62,22 +61,14 @@ def measure(
         "masked": partial(masked_paab, block),
         "gathered": block,
     }
-    times: dict[str, list[float]] = {name: [] for name in forms}
-    for round_index in range(ROUNDS + 2):
-        for name, form in forms.items():
-            leaf = tokens.clone().requires_grad_()
-            start = now(device)
-            form(leaf, pose_map, layout).square().mean().backward()
-            if round_index >= 2:  # the first rounds warm up allocators and kernels
-                times[name].append(1000 * (now(device) - start))
-    return statistics.median(times["masked"]), statistics.median(times["gathered"])
 
+    def step(form: Callable[[Tensor, Tensor, TokenLayout], Tensor]) -> None:
+        leaf = tokens.clone().requires_grad_()
+        form(leaf, pose_map, layout).square().mean().backward()
 
-def now(device: str) -> float:
-    """Seconds, once the device has done its work."""
-    if device == "cuda":
-        torch.cuda.synchronize()
-    return time.perf_counter()
+    steps_of = {name: partial(step, form) for name, form in forms.items()}
+    took = in_turns(steps_of, ROUNDS, clock_of(device))
+    return took["masked"], took["gathered"]
 
 
 if __name__ == "__main__":

@@ -6,32 +6,27 @@ The baseline draws the same states from the same cameras, with PyBullet's defaul
 pybullet_data has it; ours gives segmentation and depth too. Both draw by TinyRenderer, in turn.
 """
 
-import os
-import statistics
-import sys
 import time
 from collections.abc import Callable
 from itertools import islice
-from pathlib import Path
 
 import numpy as np
+from measuring import ROOT, note_rendering
 from PIL import Image
 
-ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT))
-
-from sims import pick_scene  # noqa: E402
-from sims.bullet import BulletClient  # noqa: E402
-from sims.bullet_meshes import panda_folder  # noqa: E402
-from sims.bullet_panda import BulletPanda  # noqa: E402
-from sims.bullet_views import matrices  # noqa: E402
-from sims.pick import PickEnv  # noqa: E402
+from sims import pick_scene
+from sims.bullet import BulletClient
+from sims.bullet_meshes import panda_folder
+from sims.bullet_panda import BulletPanda
+from sims.bullet_views import matrices
+from sims.pick import PickEnv
 
 SIZE = 224
 VIEWS = 9
 SEED = 7
 STATES = (0, 25, 50, 75)
 ROUNDS = 7
+BASELINE = "PyBullet getCameraImage"
 OUTPUT = ROOT / "runs" / "bench_pick.png"
 
 Images = list[np.ndarray]
@@ -41,7 +36,7 @@ def main() -> None:
     """Print medians over interleaved rounds and their ratios; write a side-by-side picture."""
     env = PickEnv(views=VIEWS, size=SIZE)
     states = visit(env)
-    renderers = {"PyBullet getCameraImage": baseline(env), "ours": lambda: ours(env)}
+    renderers = {BASELINE: baseline(env), "lighter meshes, no shadow": lambda: ours(env)}
     times: dict[str, list[tuple[float, float]]] = {name: [] for name in renderers}
     pictures: dict[str, Images] = {}
     for round_index in range(ROUNDS + 1):
@@ -56,7 +51,8 @@ def main() -> None:
             if round_index > 0:  # the first round warms up
                 times[name].append((cpu, wall))
     env.close()
-    report(times)
+    what = f"{VIEWS + 1} views of Pick, {SIZE}², TinyRenderer"
+    note_rendering(what, BASELINE, times, len(STATES) * (VIEWS + 1))
     OUTPUT.parent.mkdir(exist_ok=True)
     Image.fromarray(np.concatenate([np.concatenate(p, axis=1) for p in pictures.values()])).save(
         OUTPUT
@@ -99,24 +95,6 @@ def baseline(env: PickEnv) -> Callable[[], Images]:
         return images
 
     return draw
-
-
-def report(times: dict[str, list[tuple[float, float]]]) -> None:
-    """Print a line for each renderer."""
-    frames = len(STATES) * (VIEWS + 1)
-    print(f"Pick, ego and {VIEWS} third-person views, {SIZE}x{SIZE}, PyBullet's TinyRenderer")
-    print(f"{frames} frames a round, medians of {ROUNDS} rounds; load {os.getloadavg()[0]:.1f}")
-    print(f"{'':30}{'CPU ms':>8}{'wall ms':>9}{'frames/s':>10}{'CPU ratio':>11}{'wall ratio':>12}")
-    medians = {
-        name: [statistics.median(value) for value in zip(*rounds, strict=True)]
-        for name, rounds in times.items()
-    }
-    base_cpu, base_wall = next(iter(medians.values()))
-    for name, (cpu, wall) in medians.items():
-        print(
-            f"{name:30}{1000 * cpu / frames:8.1f}{1000 * wall / frames:9.1f}{frames / wall:10.1f}"
-            f"{base_cpu / cpu:11.1f}{base_wall / wall:12.1f}"
-        )
 
 
 if __name__ == "__main__":

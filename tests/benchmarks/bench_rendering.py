@@ -9,19 +9,15 @@ rendering is kept to one thread, as the generator's workers have it.
 
 import multiprocessing
 import os
-import statistics
-import sys
 import time
 from collections.abc import Callable
 from itertools import islice
 from multiprocessing.connection import Connection
-from pathlib import Path
 
 import numpy as np
+from measuring import ROOT, note_rendering
 from PIL import Image, ImageDraw
 
-ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT))
 os.environ.setdefault("LP_NUM_THREADS", "0")
 
 SIZE = 224
@@ -56,23 +52,9 @@ def main() -> None:
     for connection, process in zip(renderers.values(), processes, strict=True):
         connection.send(False)
         process.join()
-    report(times, driver)
+    what = f"five views of Lift, {SIZE}², {driver}"
+    note_rendering(what, BASELINE, times, len(STATES) * 5)
     write_side_by_side(pictures)
-
-
-def report(times: dict[str, list[tuple[float, float]]], driver: str) -> None:
-    """Print a line for each renderer."""
-    views = len(STATES) * 5
-    print(f"Lift, ego and 4 third-person views, {SIZE}x{SIZE}, {driver}")
-    print(f"{views} frames a round, medians of {ROUNDS} rounds; load {os.getloadavg()[0]:.1f}")
-    print(f"{'':30}{'CPU ms':>8}{'wall ms':>9}{'frames/s':>10}{'CPU ratio':>11}{'wall ratio':>12}")
-    base = [statistics.median(value) for value in zip(*times[BASELINE], strict=True)]
-    for name, rounds in times.items():
-        cpu, wall = (statistics.median(value) for value in zip(*rounds, strict=True))
-        print(
-            f"{name:30}{1000 * cpu / views:8.1f}{1000 * wall / views:9.1f}{views / wall:10.1f}"
-            f"{base[0] / cpu:11.1f}{base[1] / wall:12.1f}"
-        )
 
 
 def serve(name: str, connection: Connection) -> None:

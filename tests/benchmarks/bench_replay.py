@@ -12,19 +12,16 @@ one thread, as the workers of `sims.replay` have it.
 import importlib
 import multiprocessing
 import os
-import statistics
 import sys
 import time
 import types
 from collections.abc import Callable
 from itertools import islice
 from multiprocessing.connection import Connection
-from pathlib import Path
 
 import numpy as np
+from measuring import note_rendering
 
-ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT))
 os.environ.setdefault("LP_NUM_THREADS", "0")
 
 SIZE = 224
@@ -56,25 +53,12 @@ def main() -> None:
     for connection, process in zip(servers.values(), processes, strict=True):
         connection.send(False)
         process.join()
-    report(times, notes)
-
-
-def report(times: dict[str, list[tuple[float, float, int]]], notes: dict[str, str]) -> None:
-    """Print a line for each."""
     frames = times[OURS][0][2]
     assert all(counted == frames for rounds in times.values() for *_, counted in rounds)
-    print(f"Lift, 5 views, {SIZE}x{SIZE}, {notes[OURS]}")
-    print(f"{frames} frames a round, medians of {ROUNDS} rounds; load {os.getloadavg()[0]:.1f}")
     if notes[BASELINE]:
         print(notes[BASELINE])
-    print(f"{'':30}{'CPU ms':>8}{'wall ms':>9}{'frames/s':>10}{'CPU ratio':>11}{'wall ratio':>12}")
-    base = [statistics.median(each[i] for each in times[BASELINE]) for i in (0, 1)]
-    for name, rounds in times.items():
-        cpu, wall = (statistics.median(each[i] for each in rounds) for i in (0, 1))
-        print(
-            f"{name:30}{1000 * cpu / frames:8.1f}{1000 * wall / frames:9.1f}{frames / wall:10.1f}"
-            f"{base[0] / cpu:11.1f}{base[1] / wall:12.1f}"
-        )
+    spent = {name: [(cpu, wall) for cpu, wall, _ in rounds] for name, rounds in times.items()}
+    note_rendering(f"Lift, 5 views, {SIZE}², {notes[OURS]}", BASELINE, spent, frames)
 
 
 def serve(name: str, connection: Connection) -> None:

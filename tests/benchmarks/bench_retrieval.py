@@ -6,23 +6,17 @@ The ten nearest clips by angle, in a gallery of 50,000 clips of TimeSformer-Base
 one thread; and the whole ranking with Recall@k and mAP, which the others do not give.
 """
 
-import os
-import sys
-import time
 from collections.abc import Callable
 from importlib.util import find_spec
-from pathlib import Path
 
-os.environ.setdefault("OMP_NUM_THREADS", "1")
+import numpy as np
+import torch
+import torch.nn.functional as F
+from measuring import Row, in_turns, note, one_thread, times
+from sklearn.neighbors import NearestNeighbors
+from threadpoolctl import threadpool_limits
 
-import numpy as np  # noqa: E402
-import torch  # noqa: E402
-import torch.nn.functional as F  # noqa: E402
-from sklearn.neighbors import NearestNeighbors  # noqa: E402
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
-
-from action.search import retrieve  # noqa: E402
+from action.search import retrieve
 
 GALLERY, QUERIES, DIM, CLASSES, NEAREST = 50_000, 500, 768, 60, 10
 ROUNDS = 3
@@ -30,14 +24,10 @@ ROUNDS = 3
 
 def main() -> None:
     """Print the median milliseconds a query of each."""
-    torch.set_num_threads(1)
+    one_thread()
     rng = np.random.default_rng(0)
     queries, gallery = (rng.standard_normal((n, DIM), dtype=np.float32) for n in (QUERIES, GALLERY))
     labels = rng.integers(0, CLASSES, QUERIES), rng.integers(0, CLASSES, GALLERY)
-    print(
-        f"{QUERIES} queries in {GALLERY} clips x {DIM}, one thread, torch {torch.__version__}, "
-        f"load {os.getloadavg()[0]:.1f}"
-    )
     asked, searched = (F.normalize(torch.from_numpy(x), dim=1) for x in (queries, gallery))
     ways: dict[str, Callable[[], object]] = {
         "torch, nearest 10": lambda: (asked @ searched.T).topk(NEAREST, dim=1),
@@ -52,14 +42,18 @@ def main() -> None:
         index = faiss.IndexFlatIP(DIM)
         index.add(searched.numpy())
         ways["faiss, nearest 10"] = lambda: index.search(asked.numpy(), NEAREST)
-    times: dict[str, list[float]] = {name: [] for name in ways}
-    for _ in range(ROUNDS):
-        for name, way in ways.items():
-            start = time.perf_counter()
-            way()
-            times[name].append(1000 * (time.perf_counter() - start) / QUERIES)
-    for name, each in times.items():
-        print(f"{name:28}{np.median(each):8.2f} ms a query")
+    with threadpool_limits(1):
+        took = in_turns(ways, ROUNDS)
+    base = took.pop("scikit-learn, nearest 10")
+    for name, seconds in took.items():
+        note(
+            Row(
+                f"a query in {GALLERY:,} clips × {DIM}: {name}",
+                "scikit-learn, nearest 10",
+                times(base / seconds),
+                f"{1000 * seconds / QUERIES:.2f} against {1000 * base / QUERIES:.2f} ms",
+            )
+        )
 
 
 if __name__ == "__main__":

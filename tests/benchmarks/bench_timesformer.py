@@ -8,29 +8,20 @@ default sizes are TimeSformer-Base's with one clip a step; --depth and --clips c
 """
 
 import argparse
-import os
-import re
-import statistics
 import subprocess
 import sys
-import time
-from collections.abc import Callable
-from pathlib import Path
 
-os.environ.setdefault("OMP_NUM_THREADS", "1")
+import torch
+from measuring import Row, clock_of, in_turns, note, one_thread, peak_resident, times
+from torch import Tensor, nn
+from transformers import TimesformerConfig, TimesformerModel
 
-import torch  # noqa: E402
-from torch import Tensor, nn  # noqa: E402
-from transformers import TimesformerConfig, TimesformerModel  # noqa: E402
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
-
-from action.timesformer import TimeSformer  # noqa: E402
-from align.models import PaabConfig, PaatConfig, PoseAware  # noqa: E402
-from align.paab import PoseAwareAttentionBlock  # noqa: E402
-from align.paat import mean_pose_loss  # noqa: E402
-from align.pose import pose_map_3d  # noqa: E402
-from tests.align.masked_paab import masked_paab  # noqa: E402
+from action.timesformer import TimeSformer
+from align.models import PaabConfig, PaatConfig, PoseAware
+from align.paab import PoseAwareAttentionBlock
+from align.paat import mean_pose_loss
+from align.pose import pose_map_3d
+from tests.align.masked_paab import masked_paab
 
 SIZE, PATCH, FRAMES, DIM, HEADS, KEYPOINTS = 224, 16, 8, 768, 12, 25
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
@@ -46,15 +37,11 @@ def main() -> None:
     parser.add_argument("--parts", nargs="+", default=list(PARTS), choices=list(PARTS))
     parser.add_argument("--peak", choices=("plain", "checkpointing"), help=argparse.SUPPRESS)
     options = parser.parse_args()
-    torch.set_num_threads(1)
+    one_thread()
     torch.manual_seed(0)
     if options.peak:
         print(peak_memory(options.depth, options.clips, options.peak == "checkpointing"))
         return
-    print(
-        f"TimeSformer of width {DIM}, {options.depth} blocks, {options.clips} clips of {FRAMES} x "
-        f"{SIZE}x{SIZE}, {DEVICE}, torch {torch.__version__}, load {os.getloadavg()[0]:.1f}"
-    )
     for part in options.parts:
         PARTS[part](options)
 
@@ -68,16 +55,22 @@ def against_transformers(options: argparse.Namespace) -> None:
     ).to(DEVICE)
     theirs.train()
     frames = clips.transpose(1, 2).contiguous()
-    times = in_turns(
+    took = in_turns(
         {
             "ours": lambda: step(ours, ours(clips)),
             "transformers": lambda: step(theirs, theirs(frames).last_hidden_state[:, 0]),
         },
         options.rounds,
+        clock_of(DEVICE),
     )
-    ratio = times["transformers"] / times["ours"]
-    print(f"training step: ours {times['ours']:.2f} s, transformers {times['transformers']:.2f} s,")
-    print(f"  ours is {ratio:.2f} times as fast")
+    note(
+        Row(
+            f"training step of {size_of(options)}",
+            "that of the transformers package",
+            times(took["transformers"] / took["ours"]),
+            f"{took['ours']:.2f} against {took['transformers']:.2f} s",
+        )
+    )
 
 
 def joint_paab(options: argparse.Namespace) -> None:
@@ -86,18 +79,23 @@ def joint_paab(options: argparse.Namespace) -> None:
     layout = make_backbone(1).default_layout
     pose_map = make_pose_map(options.clips).any(-1)
     tokens = torch.randn(options.clips, layout.tokens, DIM, device=DEVICE, requires_grad=True)
-    times = in_turns(
+    took = in_turns(
         {
             "masked": lambda: step(block, masked_paab(block, tokens, pose_map, layout)),
             "gathered": lambda: step(block, block(tokens, pose_map, layout)),
         },
         options.rounds,
+        clock_of(DEVICE),
     )
     count = pose_map.sum().item() / options.clips
-    print(
-        f"PAAB joint, {FRAMES} x {layout.patches} tokens, {count:.0f} of them with a pose, forward "
-        f"and backward: masked {times['masked']:.3f} s, gathered {times['gathered']:.3f} s, "
-        f"{times['masked'] / times['gathered']:.1f} times as fast"
+    note(
+        Row(
+            f"PAAB joint, {FRAMES} × {layout.patches} tokens, {count:.0f} of them with a pose, "
+            f"width {DIM}, forward and backward",
+            "its masked form",
+            times(took["masked"] / took["gathered"]),
+            f"{1000 * took['gathered']:.0f} against {1000 * took['masked']:.0f} ms",
+        )
     )
 
 
@@ -125,10 +123,17 @@ def overheads(options: argparse.Namespace) -> None:
 
     for title, form in {"training": train, "inference": infer}.items():
         calls = {name: (lambda m=model, f=form: f(m)) for name, model in models.items()}
-        times = in_turns(calls, options.rounds)
-        base = times.pop("baseline")
-        added = ", ".join(f"{name} {100 * (t / base - 1):+.1f} %" for name, t in times.items())
-        print(f"{title}: baseline {base:.2f} s, {added}")
+        took = in_turns(calls, options.rounds, clock_of(DEVICE))
+        base = took.pop("baseline")
+        added = ", ".join(f"{name} {100 * (t / base - 1):+.1f} %" for name, t in took.items())
+        note(
+            Row(
+                f"{title} of {size_of(options)} with the pose modules",
+                "without",
+                added,
+                f"{base:.2f} s without",
+            )
+        )
 
 
 def memory(options: argparse.Namespace) -> None:
@@ -150,9 +155,13 @@ def memory(options: argparse.Namespace) -> None:
             )
             for clips in ("1", "2")
         )
-        print(
-            f"memory in fp32, {kind}: {one / GIB:.2f} GiB for 1 clip, {(two - one) / GIB:.2f} GiB "
-            f"for each more: {(one + 3 * (two - one)) / GIB:.2f} GiB for 4"
+        note(
+            Row(
+                f"memory of a training step of {size_of(options)}, fp32, {kind}",
+                "",
+                f"{(one + 3 * (two - one)) / GIB:.2f} GiB for 4 clips",
+                f"{one / GIB:.2f} GiB for 1 clip, {(two - one) / GIB:.2f} GiB for each more",
+            )
         )
 
 
@@ -169,12 +178,6 @@ def peak_memory(depth: int, clips: int, checkpointing: bool) -> float:
     if DEVICE == "cuda":
         return float(torch.cuda.max_memory_allocated())
     return peak_resident() - before
-
-
-def peak_resident() -> float:
-    """Bytes that this process has had in memory at most; `getrusage` counts its parent's too."""
-    status = Path("/proc/self/status").read_text()
-    return 1024.0 * int(re.search(r"VmHWM:\s+(\d+) kB", status)[1])
 
 
 def make_backbone(depth: int, **options: bool) -> TimeSformer:
@@ -199,24 +202,9 @@ def step(module: nn.Module, output: Tensor) -> None:
     output.square().mean().backward()
 
 
-def in_turns(forms: dict[str, Callable[[], None]], rounds: int) -> dict[str, float]:
-    """Median seconds of each form; they take turns, after one round to warm up."""
-    times: dict[str, list[float]] = {name: [] for name in forms}
-    for round_index in range(rounds + 1):
-        for name, form in forms.items():
-            start = now()
-            form()
-            if round_index:
-                times[name].append(now() - start)
-    return {name: statistics.median(each) for name, each in times.items()}
-
-
-def now() -> float:
-    """Seconds: of the processor's own time on a CPU, so that a busy machine does not matter."""
-    if DEVICE == "cpu":
-        return time.process_time()
-    torch.cuda.synchronize()
-    return time.perf_counter()
+def size_of(options: argparse.Namespace) -> str:
+    """What is trained, for a table."""
+    return f"TimeSformer, {options.depth} blocks of {DIM}, {options.clips} × {FRAMES} × {SIZE}²"
 
 
 PARTS = {

@@ -9,20 +9,15 @@ would need so many steps for, and all triplets that the loss averages over. Forw
 optimizer step of DeiT-Tiny, medians over interleaved rounds.
 """
 
-import statistics
-import sys
-import time
 from collections.abc import Callable
 from itertools import combinations
-from pathlib import Path
 
 import torch
+from measuring import Row, in_turns, note, one_thread, times
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
-
-from align.allocator import keep_freed_memory  # noqa: E402
-from align.losses import count_triplets, published_triplet  # noqa: E402
-from align.models import ModelConfig, build_model  # noqa: E402
+from align.allocator import keep_freed_memory
+from align.losses import count_triplets, published_triplet
+from align.models import ModelConfig, build_model
 
 ROUNDS = 3
 WINDOW = 2
@@ -46,31 +41,26 @@ def step(size: int, views: int, times: torch.Tensor) -> Callable[[], None]:
     return run
 
 
-def seconds(run: Callable[[], None]) -> float:
-    """Wall-clock time of one call."""
-    start = time.perf_counter()
-    run()
-    return time.perf_counter() - start
-
-
 def main() -> None:
     """Print triplets a second and their ratios."""
+    one_thread()
     keep_freed_memory()
-    print(f"DeiT-Tiny, {torch.get_num_threads()} threads, torch {torch.__version__}")
     for size, views, moments in CASES:
-        times = torch.arange(moments)[None] * 2
-        baseline, ours = step(size, 2, BASELINE_TIMES), step(size, views, times)
-        baseline(), ours()
-        took = [(seconds(baseline), seconds(ours)) for _ in range(ROUNDS)]
-        slow, fast = (statistics.median(column) for column in zip(*took, strict=True))
+        drawn = torch.arange(moments)[None] * 2
+        forms = {"one": step(size, 2, BASELINE_TIMES), "all": step(size, views, drawn)}
+        took = in_turns(forms, ROUNDS)
+        slow, fast = took["one"], took["all"]
         anchored = moments * len(list(combinations(range(views), 2)))
-        every = count_triplets(times, views, WINDOW)
-        print(
-            f"{size}x{size}, {views} views x {moments} moments: one triplet a step "
-            f"{1 / slow:.2f}/s; encoded once {anchored / fast:.1f}/s by anchors "
-            f"({anchored * slow / fast:.1f}x), {every / fast:.0f}/s in all "
-            f"({every * slow / fast:.0f}x); images {views * moments / fast:.1f}/s "
-            f"against {6 / slow:.1f}/s"
+        every = count_triplets(drawn, views, WINDOW)
+        note(
+            Row(
+                f"triplets a second in training DeiT-Tiny {size}², {views} views × {moments} "
+                "moments, every frame encoded once",
+                "one triplet of two views a step, six frames encoded",
+                f"{times(anchored * slow / fast)} by anchors, {times(every * slow / fast)} in all",
+                f"{anchored / fast:.1f} and {every / fast:.0f} against {1 / slow:.2f} triplets/s; "
+                f"{views * moments / fast:.1f} against {6 / slow:.1f} images/s",
+            )
         )
 
 
