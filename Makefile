@@ -17,7 +17,7 @@ DEMO_ACTIONS ?= walk kick crawl cartwheel jump punch
 DEMO_SUBJECTS ?= 16
 DEMO_ACTION_EPOCHS ?= 24
 
-.PHONY: help setup demo demo-action test check bench clean
+.PHONY: help setup demo demo-action test check bench mutate clean
 
 help:  ## say what each target does
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -35,7 +35,7 @@ demo: $(INSTALLED)  ## Lift episodes, DeiT against PAAB and PAAT, a report: with
 	$(BIN)/python -m sims.doctor
 	$(BIN)/python -m sims.generate --env lift --views 4 --episodes $(DEMO_EPISODES) --split $(DEMO_SPLIT) --size 112 --out $(DEMO_DATA)
 	$(BIN)/python -m datasets.info $(DEMO_DATA)
-	$(BIN)/python -m align.compare --data $(DEMO_DATA) --methods deit paab paat --seeds 0 --backbone.depth 4 --epochs $(DEMO_EPOCHS) --validate-every 1 --out $(DEMO_RUNS)
+	$(BIN)/python -m align.compare --data $(DEMO_DATA) --methods deit paab paat --seeds 0 --backbone.depth 4 --epochs $(DEMO_EPOCHS) --optim.lr 1e-3 --validate-every 1 --out $(DEMO_RUNS)
 
 demo-action: $(INSTALLED)  ## people in three data sets' layouts, TimeSformer against PAAB and PAAT, a report: within 20 minutes
 	for layout in ntu smarthome nucla; do \
@@ -57,6 +57,11 @@ check: $(INSTALLED)  ## lint, formatting, types, unsafe code and vulnerable pack
 
 bench: $(INSTALLED)  ## run the benchmarks: one table of ratios against stated baselines, runs/bench.md
 	$(BIN)/python tests/benchmarks/run.py
+
+mutate: $(INSTALLED)  ## change the metrics, pose maps and PAAB in 900 ways: which do the tests not notice?
+	$(BIN)/python -m pip install -e ".[mutation]"
+	OMP_NUM_THREADS=1 $(BIN)/mutmut run
+	$(BIN)/mutmut results
 
 clean:  ## remove the environment and caches; data and runs stay
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache *.egg-info

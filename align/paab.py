@@ -164,7 +164,8 @@ class PoseAwareAttentionBlock(nn.Module):
         place = place.unsqueeze(1).expand(-1, layout.frames, -1).gather(2, chosen.patch)
         frame = torch.arange(layout.frames, device=tokens.device).unsqueeze(-1)
         lookup = rearrange(frame * count + place, "b t l -> b (t l)")
-        return _gather(rearrange(columns, "(b p) t d -> b (t p) d", b=len(tokens)), lookup)
+        columns = rearrange(columns, "(b p) t d -> b (t p) d", b=len(tokens), p=count)
+        return _gather(columns, lookup)
 
 
 class Chosen(NamedTuple):

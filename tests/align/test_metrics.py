@@ -115,6 +115,8 @@ def test_episode_takes_each_pair_once_and_averages() -> None:
         ("ego", "view_1"),
         ("view_0", "view_1"),
     ]
+    assert {r.episode for r in results} == {"demo_0"}
+    assert mean_metrics(results[1:2]) == results[1].metrics
     means = mean_metrics(results)
     assert set(means) == set(METRICS)
     assert means["alignment_error"] == pytest.approx((0 + 0.5 + 0.5) / 3)
@@ -122,7 +124,9 @@ def test_episode_takes_each_pair_once_and_averages() -> None:
 
 def test_a_tau_of_nothing_but_ties_does_not_count_in_the_mean() -> None:
     views = {"a": clock(4), "b": clock(4), "c": torch.zeros(4, 1)}
-    assert mean_metrics(episode_metrics("demo_0", views))["kendalls_tau_b"] == pytest.approx(1)
+    results = episode_metrics("demo_0", views)
+    assert mean_metrics(results)["kendalls_tau_b"] == pytest.approx(1)
+    assert math.isnan(mean_metrics(results[1:])["kendalls_tau_b"])
 
 
 def test_views_of_different_length_are_refused() -> None:

@@ -167,14 +167,55 @@ def test_a_fixed_capacity_changes_nothing_until_it_is_exceeded(variant: PaabVari
         make_block(variant, capacity=4)(tokens, crowded, LAYOUT)
 
 
-def test_registers_stay_as_they_were():
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_a_fixed_capacity_neither_waits_for_the_device_nor_leaves_it(variant: PaabVariant):
+    # On this device there are shapes but no values: reading one, or mixing devices, is an error.
+    block = make_block(variant, capacity=5).to("meta")
+    tokens, pose_map = make_tokens().to("meta"), make_map().to("meta")
+    assert block(tokens, pose_map, LAYOUT).shape == tokens.shape
+    with pytest.raises(RuntimeError, match="meta"):
+        make_block(variant).to("meta")(tokens, pose_map, LAYOUT)
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_one_pose_token_a_frame_is_the_least_capacity(variant: PaabVariant):
+    tokens, pose_map = make_tokens(), torch.zeros_like(make_map())
+    pose_map[:, 1, 6] = True
+    expected = make_block(variant)(tokens, pose_map, LAYOUT)
+    out = make_block(variant, capacity=1)(tokens, pose_map, LAYOUT)
+    assert torch.allclose(out, expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_a_batch_of_nothing_gives_nothing(variant: PaabVariant):
+    assert make_block(variant)(make_tokens(0), make_map(0), LAYOUT).shape == (0, 25, DIM)
+
+
+def test_one_frame_attends_over_time_to_itself():
+    layout = TokenLayout(1, 2, 4)
+    block, tokens, pose_map = (
+        make_block("spatiotemporal"),
+        make_tokens(4, layout),
+        make_map()[:, :1],
+    )
+    expected = masked_paab(block, tokens, pose_map, layout)
+    assert torch.allclose(block(tokens, pose_map, layout), expected, atol=1e-4)
+
+
+def test_attention_over_time_has_the_heads_of_the_block():
+    block = make_block("spatiotemporal")
+    assert block.temporal_attn.num_heads == block.attn.num_heads == 3
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_registers_stay_as_they_were(variant: PaabVariant):
     layout = TokenLayout(1, 2, 4, prefix=3)
     tokens = make_tokens(2, layout)
     pose_map = make_map(2)[:, :1]
-    out = make_block()(tokens, pose_map, layout)
+    out = make_block(variant)(tokens, pose_map, layout)
     assert torch.equal(out[:, 1:3], tokens[:, 1:3])
     without = torch.cat([tokens[:, :1], tokens[:, 3:]], dim=1)
-    expected = make_block()(without, pose_map, TokenLayout(1, 2, 4))
+    expected = make_block(variant)(without, pose_map, TokenLayout(1, 2, 4))
     assert torch.equal(out[:, 3:], expected[:, 1:])
 
 

@@ -57,12 +57,15 @@ def test_maps_agree_with_the_definition(points: Tensor, data: st.DataObject):
     assert torch.equal(pose_map_2d(points, SIZE, 16, visible), expected.any(dim=-1))
 
 
+@pytest.mark.parametrize("dilation", [0, 1])
 @pytest.mark.parametrize(
     ("x", "y"), [(NAN, 5), (5, NAN), (-0.1, 5), (5, -1), (80, 5), (5, 48), (-1, -1)]
 )
-def test_missing_and_outside_keypoints_mark_nothing(x: float, y: float):
+def test_missing_and_outside_keypoints_mark_nothing(x: float, y: float, dilation: int):
     point = torch.tensor([[x, y], [0.0, 47.9]])
-    assert pose_map_3d(point, SIZE, 16).nonzero().tolist() == [[10, 1]]
+    pose_map = pose_map_3d(point, SIZE, 16, dilation=dilation)
+    assert not pose_map[:, 0].any()
+    assert pose_map[10, 1]
 
 
 def test_a_hidden_keypoint_marks_nothing():
@@ -71,7 +74,15 @@ def test_a_hidden_keypoint_marks_nothing():
     assert pose_map.nonzero().flatten().tolist() == [1]
 
 
-def test_any_leading_axes_and_a_device_of_the_keypoints():
+@pytest.mark.parametrize("make", [pose_map_2d, pose_map_3d])
+def test_a_map_is_on_the_device_of_its_keypoints(make):
+    points = torch.empty(4, 7, 2, device="meta")
+    assert make(points, SIZE, 16).device.type == "meta"
+    random = make(points, SIZE, 16, noise=3, random=True, generator=seeded())
+    assert random.device.type == "meta"
+
+
+def test_any_leading_axes():
     points = torch.rand(2, 3, 4, 7, 2, generator=seeded()) * 48
     assert pose_map_3d(points, SIZE, 16).shape == (2, 3, 4, 15, 7)
     assert torch.equal(
@@ -80,7 +91,9 @@ def test_any_leading_axes_and_a_device_of_the_keypoints():
 
 
 def test_dilation_marks_the_square_around_and_stops_at_the_border():
-    pose_map = pose_map_3d(torch.tensor([[70.0, 20.0], [NAN, NAN]]), SIZE, 16, dilation=1)
+    points = torch.tensor([[70.0, 20.0], [NAN, NAN]])
+    pose_map = pose_map_3d(points, SIZE, 16, dilation=1)
+    assert torch.equal(pose_map_2d(points, SIZE, 16, dilation=1), pose_map.any(dim=-1))
     corner = torch.zeros(3, 5, dtype=torch.bool)
     corner[:, 3:] = True
     assert torch.equal(pose_map[:, 0].view(3, 5), corner)
@@ -111,6 +124,8 @@ def test_random_maps_keep_the_number_of_marks_and_lose_their_place():
     random_2d = pose_map_2d(points, SIZE, 16, random=True, generator=seeded(1))
     assert torch.equal(random_3d.sum(dim=-2), true_3d.sum(dim=-2))
     assert torch.equal(random_2d.sum(dim=-1), true_2d.sum(dim=-1))
+    one_frame = pose_map_3d(points[0], SIZE, 16, random=True, generator=seeded(1))
+    assert torch.equal(one_frame.sum(dim=-2), true_3d[0].sum(dim=-2))
     # A mark meets the true patch about once in 15.
     overlap = (random_3d & true_3d).sum() / true_3d.sum()
     assert 0.03 < overlap < 0.11
@@ -176,6 +191,10 @@ def test_mistakes_are_named():
     points = torch.zeros(3, 2)
     with pytest.raises(ValueError, match="50 x 80.*16.*resize"):
         pose_map_3d(points, (50, 80), 16)
+    for size, patch in (((0, 80), 16), ((48, 0), 16), (SIZE, 0)):
+        with pytest.raises(ValueError, match="cannot be cut"):
+            pose_map_3d(points, size, patch)
+    assert pose_map_3d(points, (1, 1), 1).tolist() == [[True, True, True]]
     with pytest.raises(ValueError, match="visible"):
         pose_map_3d(points, SIZE, 16, torch.ones(4, dtype=torch.bool))
     with pytest.raises(ValueError, match=r"\(x, y\)"):
