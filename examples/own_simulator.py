@@ -38,18 +38,19 @@ class CraneEnv(MultiViewEnv):
             {"angles": Box(-9, 9, (3,), np.float64)}
         )
 
-    def reset(self, *, seed=None, options=None):
-        super().reset(seed=seed)
-        self.sim.start(self.np_random)
-        return {"angles": self.sim.angles}, {"success": self.success()}
+    def begin(self, seed):
+        self.sim.start(np.random.default_rng(seed))
+
+    def observe(self):
+        return {"angles": self.sim.angles}
 
     def step(self, action):
         self.sim.turn(action)
         success = self.success()
-        return {"angles": self.sim.angles}, float(success), False, False, {"success": success}
+        return self.observe(), float(success), False, False, {"success": success}
 
     def expert(self, rng):
-        speed = rng.uniform(0.06, 0.12)  # all that differs comes from here and the seed of `reset`
+        speed = rng.uniform(0.06, 0.12)  # all that differs comes from here and the seed of `begin`
         while not self.success():
             yield Step(np.clip(self.sim.goal - self.sim.angles, -speed, speed), phase=0)
         for _ in range(3):

@@ -66,6 +66,22 @@ class MultiViewEnv(gymnasium.Env[dict[str, np.ndarray], np.ndarray]):
     views: tuple[str, ...]
     size: int
 
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+        """Begins a new episode; the seed fixes it entirely."""
+        super().reset(seed=seed)
+        self.begin(int(self.np_random.integers(2**32)) if seed is None else seed)
+        return self.observe(), {"success": self.success()}
+
+    @abstractmethod
+    def begin(self, seed: int) -> None:
+        """Puts the simulator at the start of the episode that this seed fixes entirely."""
+
+    @abstractmethod
+    def observe(self) -> dict[str, np.ndarray]:
+        """What `reset` and `step` return: the low-dimensional state that episodes record."""
+
     @abstractmethod
     def render_views(self) -> dict[str, UInt8[np.ndarray, "height width 3"]]:
         """Renders the present state from every view, upright RGB."""

@@ -65,14 +65,10 @@ class MinecraftEnv(MultiViewEnv):
             }
         )
 
-    def reset(
-        self, *, seed: int | None = None, options: dict[str, Any] | None = None
-    ) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-        """Begins a new episode; the seed fixes it entirely."""
-        super().reset(seed=seed)
-        self._backend.begin(int(self.np_random.integers(2**32)) if seed is None else seed)
+    def begin(self, seed: int) -> None:
+        """Makes the world of a seed, with the player at its start."""
+        self._backend.begin(seed)
         self._steps = 0
-        return self.observe(), {"success": self.success()}
 
     def step(
         self, action: Float[np.ndarray, " action"]

@@ -85,7 +85,7 @@ class PickEnv(MultiViewEnv):
         ring = rig.ring(views, WORKSPACE, CAMERA_DISTANCE, size)
         self._ring = dict(zip(self.views[1:], ring, strict=True))
         self._views = BulletViews(self._client, pick_scene.add_scenery, self._ring)
-        self._begin(seed=0)
+        self.begin(seed=0)
         self.action_space = gymnasium.spaces.Box(-1.0, 1.0, (7,), np.float64)
         self.observation_space = gymnasium.spaces.Dict(  # type: ignore[assignment]
             {
@@ -94,7 +94,7 @@ class PickEnv(MultiViewEnv):
             }
         )
 
-    def _begin(self, seed: int) -> None:
+    def begin(self, seed: int) -> None:
         """Builds the world anew, so that nothing is left of what was simulated before."""
         rng = np.random.default_rng(seed)
         self._layout = pick_scene.Layout.draw(rng)
@@ -112,14 +112,6 @@ class PickEnv(MultiViewEnv):
         self._steps = 0
         self._lifted = False
         self._seen: dict[str, View] | None = None
-
-    def reset(
-        self, *, seed: int | None = None, options: dict[str, Any] | None = None
-    ) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-        """Begins a new episode; the seed fixes it entirely."""
-        super().reset(seed=seed)
-        self._begin(int(self.np_random.integers(2**32)) if seed is None else seed)
-        return self.observe(), {"success": self.success()}
 
     def step(
         self, action: Float[np.ndarray, " action"]

@@ -107,7 +107,7 @@ class RobosuiteEnv(MultiViewEnv):
                 strict=True,
             )
         )
-        self._begin(seed=0)
+        self.begin(seed=0)
         low, high = self._env.action_spec
         self.action_space = gymnasium.spaces.Box(low, high, dtype=np.float64)
         self.observation_space = gymnasium.spaces.Dict(  # type: ignore[assignment]
@@ -130,7 +130,8 @@ class RobosuiteEnv(MultiViewEnv):
             "hard_reset": False,
         }
 
-    def _begin(self, seed: int) -> None:
+    def begin(self, seed: int) -> None:
+        """Makes robosuite's environment anew: its models and placements come from the seed."""
         if self._env is not None:
             self._env.close()  # else 100 MB of models wait for the garbage collector
         self._env = self._robosuite.make(self.task, seed=seed, **self._kwargs())
@@ -153,14 +154,6 @@ class RobosuiteEnv(MultiViewEnv):
             [self._model.joint(name).dofadr[0] for name in panda.FINGER_JOINTS]
         )
         self._loaded = False
-
-    def reset(
-        self, *, seed: int | None = None, options: dict[str, Any] | None = None
-    ) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-        """Begins a new episode; the seed fixes it entirely."""
-        super().reset(seed=seed)
-        self._begin(int(self.np_random.integers(2**32)) if seed is None else seed)
-        return self.observe(), {"success": self.success()}
 
     def step(
         self, action: Float[np.ndarray, " action"]

@@ -36,9 +36,9 @@ class ForgetfulSeed(LiftEnv):
 
     count = 0
 
-    def _begin(self, seed):
+    def begin(self, seed):
         self.count += 1
-        super()._begin(seed + self.count)
+        super().begin(seed + self.count)
 
 
 class OneSizeTooSmall(LiftEnv):

@@ -41,18 +41,17 @@ class ToyEnv(MultiViewEnv):
         )
         self._hand, self._target = np.zeros(3), np.ones(3)
 
-    def reset(self, *, seed=None, options=None):
-        super().reset(seed=seed)
+    def begin(self, seed):
         if str(seed) in os.environ.get(DEADLY, "").split(","):
             os.kill(os.getpid(), signal.SIGKILL)
-        self._hand = self.np_random.uniform([0.2, -0.3, 0.3], [0.3, 0.3, 0.5])
-        self._target = self.np_random.uniform([0.5, -0.2, 0.1], [0.6, 0.2, 0.3])
-        return self._observation(), {"success": self.success()}
+        rng = np.random.default_rng(seed)
+        self._hand = rng.uniform([0.2, -0.3, 0.3], [0.3, 0.3, 0.5])
+        self._target = rng.uniform([0.5, -0.2, 0.1], [0.6, 0.2, 0.3])
 
     def step(self, action):
         time.sleep(float(os.environ.get(PAUSE, 0)))
         self._hand = self._hand + STRIDE * np.clip(action, -1, 1)
-        return self._observation(), float(self.success()), False, False, {"success": self.success()}
+        return self.observe(), float(self.success()), False, False, {"success": self.success()}
 
     def expert(self, rng: np.random.Generator) -> Iterator[Step]:
         speed = rng.uniform(0.5, 0.9)
@@ -109,7 +108,7 @@ class ToyEnv(MultiViewEnv):
     def env_args(self):
         return {"env_name": "toy", "type": 1, "env_kwargs": {}}
 
-    def _observation(self):
+    def observe(self):
         return {"hand": self._hand.copy()}
 
     def _each(self):
