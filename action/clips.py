@@ -13,6 +13,7 @@ import torch
 from torch.utils.data import Dataset
 
 from action.config import ActionConfig
+from align.data import order_of_pass
 from datasets.clip_checks import check_clips
 from datasets.clip_samples import ClipSample, SampleConfig, load_sample
 from datasets.clips import ClipSet, open_clip_set, protocol_parts
@@ -149,9 +150,7 @@ class TrainingClips(Dataset[dict[str, Any]]):
     def clip_of(self, item: int) -> ClipInfo:
         """The clip that an item is drawn from."""
         passes, place = divmod(item, len(self.clips))
-        # The leading number keeps the streams of orders and of items apart.
-        order = np.random.default_rng([0, self.seed, passes]).permutation(len(self.clips))
-        return self.clips[int(order[place])]
+        return self.clips[int(order_of_pass(len(self.clips), self.seed, passes)[place])]
 
     def __getitem__(self, item: int) -> dict[str, Any]:
         """Draws one sample, see `to_tensors`."""

@@ -9,11 +9,12 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 from torch.utils.data import Dataset
 
@@ -73,6 +74,17 @@ def sample_times(
     return np.array(drawn, dtype=np.int64)
 
 
+@lru_cache(maxsize=2)
+def order_of_pass(count: int, seed: int, passes: int) -> Int64[np.ndarray, " count"]:
+    """The order in which the pass of this number goes over `count` items.
+
+    Remembered, since every sample asks for it and a million items take longer to shuffle than one
+    to read.
+    """
+    # The leading number keeps the streams of orders and of samples apart.
+    return np.random.default_rng([0, seed, passes]).permutation(count)
+
+
 class EpisodeSamples(Dataset[dict[str, Any]]):
     """Moments of episodes, seen from several views.
 
@@ -121,9 +133,7 @@ class EpisodeSamples(Dataset[dict[str, Any]]):
     def episode_of(self, item: int) -> int:
         """Position of the episode that an item is drawn from."""
         passes, place = divmod(item, len(self.data))
-        # The leading number keeps the streams of orders and of items apart.
-        order = np.random.default_rng([0, self.seed, passes]).permutation(len(self.data))
-        return int(order[place])
+        return int(order_of_pass(len(self.data), self.seed, passes)[place])
 
     def __getitem__(self, item: int) -> dict[str, Any]:
         """Draws one episode's moments.

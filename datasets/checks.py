@@ -112,7 +112,7 @@ def check_episode(
     image_size: int,
     num_keypoints: int | None,
     window: int = 0,
-) -> None:
+) -> int:
     """Checks the structure of one episode file without reading its frames.
 
     Args:
@@ -121,6 +121,9 @@ def check_episode(
         image_size: Height and width in pixels.
         num_keypoints: The skeleton's number of keypoints; None where keypoints are not needed.
         window: The time-contrastive window; an episode needs 2 * window + 2 time steps.
+
+    Returns:
+        The episode's number of time steps.
 
     Raises:
         DataError: When the episode cannot be trained on; names the file and the remedy.
@@ -138,6 +141,7 @@ def check_episode(
             f"{window} needs. Use a smaller --loss.window, or delete the episode and run "
             "the command in meta.json again."
         )
+    return steps
 
 
 def _shape(group: h5py.Group, name: str) -> tuple[int, ...] | None:

@@ -169,8 +169,13 @@ class EpisodeDataset:
                 "generate more episodes, or another --split."
             )
         count = len(self.skeleton) if need_keypoints else None
-        for path in self.paths:
+        # What training asks for next is known after this pass over the files: none needs another.
+        self.lengths = [
             check_episode(path, self.views, self.meta.image_size, count, window)
+            for path in self.paths
+        ]
+        if need_keypoints:
+            self.with_keypoints = True
 
     def images(
         self, i: int, view: str, times: Sequence[int] | np.ndarray | None = None

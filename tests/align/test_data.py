@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from align.augment import AugmentConfig, augment_view
-from align.data import BatchConfig, EpisodeSamples, sample_times
+from align.data import BatchConfig, EpisodeSamples, order_of_pass, sample_times
 from datasets.episodes import EpisodeDataset
 
 STRONG = AugmentConfig(crop=0.3, brightness=0.5, contrast=0.5, saturation=0.5)
@@ -114,3 +114,10 @@ def test_all_frames_of_a_view_are_augmented_alike() -> None:
     moved, _ = augment_view(frames, keypoints, 24, STRONG, np.random.default_rng(0))
     assert all(torch.equal(moved[0], other) for other in moved)
     assert not torch.equal(moved[0], frame[0])
+
+
+def test_passes_over_the_episodes_differ_and_repeat_themselves() -> None:
+    orders = [order_of_pass(50, seed, passes) for seed, passes in ((0, 0), (0, 0), (1, 0), (0, 1))]
+    first, again, *others = (order.tolist() for order in orders)
+    assert first == again
+    assert all(sorted(order) == list(range(50)) and order != first for order in others)

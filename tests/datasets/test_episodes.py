@@ -228,3 +228,13 @@ def test_other_options_into_an_existing_folder_are_refused(tmp_path):
     with pytest.raises(DataError, match="seed: 0 on disk, 1 asked for.*or another --out") as error:
         EpisodeWriter(tmp_path, make_meta(seed=1))
     assert str(tmp_path) in str(error.value)
+
+
+def test_a_check_leaves_nothing_else_to_ask_the_files(tmp_path):
+    root = make_data_set(tmp_path / "dots", episodes=3, views=1, steps=8)
+    data, checked = EpisodeDataset(root), EpisodeDataset(root)
+    checked.check(window=2)
+    expected = (data.lengths, data.with_keypoints)
+    for path in checked.paths:
+        path.unlink()
+    assert (checked.lengths, checked.with_keypoints) == expected == ([8, 8, 8], True)
