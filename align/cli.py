@@ -23,12 +23,17 @@ def set_up_logging() -> None:
 
 
 @contextmanager
-def user_errors(*families: type[Exception]) -> Iterator[None]:
-    """Tells errors of these families in one line and exits; all others keep their traceback."""
+def user_errors(*families: type[Exception], then: str = "") -> Iterator[None]:
+    """Tells errors of these families in one line and exits; all others keep their traceback.
+
+    Args:
+        families: What a user can mend.
+        then: What to do once it is mended, a second line.
+    """
     try:
         yield
     except families as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {error}", *[then] * bool(then), sep="\n", file=sys.stderr)
         raise SystemExit(EXIT_USAGE) from None
 
 

@@ -26,8 +26,8 @@ def read_batches(loader: Iterable[Batch]) -> Iterator[Batch]:
             raise
         raise DataError(
             f"a process that reads data has died ({error}). It was killed, or had too little "
-            "memory: go on with --resume, on a machine with more of it or with fewer --workers "
-            "in the run's config.json."
+            "memory: use --resume on a machine with more of it, or with fewer --workers in the "
+            "run's config.json."
         ) from error
 
 

@@ -105,7 +105,10 @@ def train(
         config = resolve(config)
         trainer = make_trainer(config)
     go_on = f"python -m {package}.train --resume {config.out}"
-    with interruptible(go_on), user_errors(NonFiniteLossError, CheckpointError, DataError):
+    mendable = user_errors(
+        CheckpointError, DataError, then=f"once that is mended, go on with: {go_on}"
+    )
+    with interruptible(go_on), user_errors(NonFiniteLossError), mendable:
         best = trainer.fit()
     if trainer.accelerator.is_main_process:
         print(f"best validation {trainer.task.metric}: {trainer.best:.4f}")

@@ -15,7 +15,9 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+import action.train
 import align.engine
+import align.train
 from action.clips import TrainingClips
 from align.checkpoint import CheckpointError
 from align.data import EpisodeSamples
@@ -27,6 +29,7 @@ from tests.kills import results
 from tests.tiny_runs import RUNS, TinyConfig, align_run, trainer_of
 
 both = pytest.mark.parametrize("package", RUNS)
+COMMANDS = {"align": align.train.main, "action": action.train.main}
 
 
 @contextmanager
@@ -166,6 +169,29 @@ def test_data_that_turn_unreadable(package: str, workers: int, tmp_path: Path) -
         trainer.fit()
     assert any(str(path) in str(raised.value) for path in files)
     assert "\n" not in str(raised.value) and "Traceback" not in str(raised.value)
+
+
+@both
+def test_the_command_says_how_to_go_on(
+    package: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    config = RUNS[package](tmp_path)
+    config.save(config.out)
+
+    def damaged(trainer: Trainer) -> Path:
+        raise DataError("demo_3.hdf5 cannot be read")
+
+    monkeypatch.setattr(Trainer, "fit", damaged)
+    with pytest.raises(SystemExit):
+        COMMANDS[package](["--resume", str(config.out)])
+    said = capsys.readouterr().err.splitlines()
+    assert said[-2:] == [
+        "error: demo_3.hdf5 cannot be read",
+        f"once that is mended, go on with: python -m {package}.train --resume {config.out}",
+    ]
 
 
 def test_a_checkpoint_of_another_number_of_keypoints(tmp_path: Path) -> None:
