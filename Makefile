@@ -17,7 +17,7 @@ DEMO_ACTIONS ?= walk kick crawl cartwheel jump punch
 DEMO_SUBJECTS ?= 16
 DEMO_ACTION_EPOCHS ?= 24
 
-.PHONY: help setup demo demo-action test check bench mutate clean
+.PHONY: help setup demo demo-action test coverage check bench mutate clean
 
 help:  ## say what each target does
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -48,6 +48,9 @@ demo-action: $(INSTALLED)  ## people in three data sets' layouts, TimeSformer ag
 test: $(INSTALLED)  ## run the tests
 	$(BIN)/python -m pytest
 
+coverage: $(INSTALLED)  ## run the tests and say which lines they reach, in what they start as well
+	$(BIN)/python -m pytest --cov --cov-report=term --cov-report=html
+
 check: $(INSTALLED)  ## lint, formatting, types, unsafe code and vulnerable packages
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -64,4 +67,4 @@ mutate: $(INSTALLED)  ## change the metrics, pose maps and PAAB in 900 ways: whi
 	$(BIN)/mutmut results
 
 clean:  ## remove the environment and caches; data and runs stay
-	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache *.egg-info
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache htmlcov .coverage* *.egg-info
