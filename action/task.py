@@ -27,7 +27,7 @@ from action.model import ClipClassifier, build_classifier
 from action.timesformer import TimeSformer
 from action.weights import load_pretrained
 from align.data import reading_processes
-from align.loading import read_batches
+from align.loading import reading_batches
 from align.paat import mean_pose_loss
 from align.pose import pose_map_3d
 from datasets.formats.base import ClipInfo
@@ -87,14 +87,15 @@ class ClipRecognizer:
         logits, features = [], []
         hidden = progress is None
         bar = tqdm(loader, progress, unit="batch", disable=hidden, leave=False)
-        for batch in read_batches(bar):
-            batch = {name: value.to(device) for name, value in batch.items()}
-            pose_map = None
-            if self.config.uses_paab:
-                pose_map = self.pose_map(batch, self.config.seed).any(-1)
-            scores, output = self.model(batch["frames"], pose_map)
-            logits.append(scores.float().cpu().numpy())
-            features.append(output.embedding.float().cpu().numpy())
+        with reading_batches():
+            for batch in bar:
+                batch = {name: value.to(device) for name, value in batch.items()}
+                pose_map = None
+                if self.config.uses_paab:
+                    pose_map = self.pose_map(batch, self.config.seed).any(-1)
+                scores, output = self.model(batch["frames"], pose_map)
+                logits.append(scores.float().cpu().numpy())
+                features.append(output.embedding.float().cpu().numpy())
         scores = np.concatenate(logits)
         features = np.concatenate(features)
         return (

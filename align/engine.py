@@ -10,7 +10,9 @@ from __future__ import annotations
 import logging
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
+from itertools import islice
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
@@ -23,7 +25,7 @@ from tqdm import tqdm
 
 from align.checkpoint import kept_when_unwritable, load_checkpoint, read_state, save_checkpoint
 from align.history import read_history, write_history
-from align.loading import read_batches
+from align.loading import reading_batches
 from align.optim import OptimConfig, build_optimizer, learning_rate_factor
 
 log = logging.getLogger(__name__)
@@ -148,13 +150,16 @@ class Trainer:
             dynamic_ncols=True,
             disable=not (self.progress and main),
         )
-        with bar:
+        # One loader for all epochs: processes that read data start once, and read on meanwhile.
+        steps = self.task.steps_per_epoch
+        loader = self.accelerator.prepare(self.task.loader(start_epoch * steps, self.total_steps))
+        with reading_batches(), bar, closing(batch for batch in loader) as batches:
             for epoch in range(start_epoch, self.epochs):
                 if self._out_of_patience():
                     log.info("stopped early after epoch %d", epoch)
                     break
                 started = time.perf_counter()
-                row = self._train_epoch(epoch, bar)
+                row = self._train_epoch(epoch, batches, bar)
                 if (epoch + 1) % self.validate_every == 0 or epoch + 1 == self.epochs:
                     row |= self._validate()
                     value = row[f"valid/{self.task.metric}"]
@@ -166,17 +171,16 @@ class Trainer:
         self.accelerator.wait_for_everyone()
         return self.best_path
 
-    def _train_epoch(self, epoch: int, bar: tqdm) -> dict[str, float]:
+    def _train_epoch(self, epoch: int, batches: Iterator[Any], bar: tqdm) -> dict[str, float]:
         self.model.train()
         steps = self.task.steps_per_epoch
         first = epoch * steps
-        loader = self.accelerator.prepare(self.task.loader(first, first + steps))
         # Asking a GPU at every step would make it wait for the host.
         check_every = 1 if self.accelerator.device.type == "cpu" else steps
         unchecked: list[Tensor] = []
         sums: dict[str, Tensor] = {}
         waited, asked = 0.0, time.perf_counter()
-        for step, batch in enumerate(read_batches(loader), start=first):
+        for step, batch in enumerate(islice(batches, steps), start=first):
             waited += time.perf_counter() - asked
             logs, norm = self._step(step, batch)
             unchecked.append(torch.stack([logs["loss"], norm]))

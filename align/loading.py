@@ -1,23 +1,24 @@
-"""Batches from a loader, whose failures are told in one line that names a remedy."""
+"""Failures to read batches, in this process or in others, told in one line with a remedy."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from typing import TypeVar
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from datasets.errors import DataError
 
-Batch = TypeVar("Batch")
 
+@contextmanager
+def reading_batches() -> Iterator[None]:
+    """What is done while a loader reads belongs in here.
 
-def read_batches(loader: Iterable[Batch]) -> Iterator[Batch]:
-    """The batches of a loader, whether it reads in this process or in others.
+    A process that reads data and dies is told of by a signal, wherever this one is at that time.
 
     Raises:
         DataError: When data cannot be read, or a process that reads it dies.
     """
     try:
-        yield from loader
+        yield
     except DataError as error:
         raise DataError(_told_last(str(error))) from error
     except RuntimeError as error:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import errno
+import multiprocessing
 import os
 import resource
-import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -134,20 +134,17 @@ def test_what_is_no_number_stops_with_its_step_and_files(
 
 
 @both
-def test_a_process_that_reads_data_and_dies(
-    package: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    samples = {"align": EpisodeSamples, "action": TrainingClips}[package]
-    read = samples.__getitem__
+def test_a_process_that_reads_data_and_dies(package: str, tmp_path: Path) -> None:
     trainer = trainer_of(RUNS[package](tmp_path, workers=1))
-    last_item = {"align": 2, "action": 4}[package] * trainer.task.steps_per_epoch
 
-    def killed(self, item):  # type: ignore[no-untyped-def]
-        if item >= last_item:
-            os.kill(os.getpid(), signal.SIGKILL)
-        return read(self, item)
+    def kill_readers() -> None:
+        readers = multiprocessing.active_children()
+        assert readers
+        for reader in readers:
+            reader.kill()
+            reader.join()
 
-    monkeypatch.setattr(samples, "__getitem__", killed)
+    after_epoch(trainer, 1, kill_readers)
     with stopped_in_epoch_2(trainer, DataError, "has died.*killed.*--resume.*--workers"):
         trainer.fit()
 
