@@ -143,14 +143,14 @@ def test_an_episode_that_always_kills_its_worker_is_given_up_after_all_others(
 @pytest.mark.skipif(os.name != "posix", reason="sends SIGINT to a group of processes")
 def test_ctrl_c_stops_with_a_line_and_the_same_command_goes_on(undisturbed, tmp_path):
     root = tmp_path / "toy"
-    with started(command(root, **OPTIONS), **{PAUSE: 0.05}) as process:
+    with started(command(root, **OPTIONS), **{PAUSE: 0.2}) as process:
         wait_for_episodes(root, process, 2)
         workers = workers_of(process)
         os.killpg(process.pid, signal.SIGINT)
         output, _ = process.communicate(timeout=60)
         psutil.wait_procs(workers, timeout=10)
         assert not any(worker.is_running() for worker in workers)
-    assert process.returncode == 1
+    assert process.returncode == 1, output
     kept = {path: path.stat().st_mtime_ns for path in episodes(root)}
     assert f"Stopped. {len(kept)} of {EPISODES} episodes are on disk." in output
     assert "goes on where it stopped" in output
