@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
@@ -97,34 +95,6 @@ def pose_map_2d(
     return pose_map
 
 
-def flip_keypoints(
-    keypoints: Float[Tensor, "... keypoints 2"],
-    width: float,
-    flip_pairs: Sequence[tuple[int, int]],
-) -> Float[Tensor, "... keypoints 2"]:
-    """Keypoints (pixels) of the image mirrored left to right, left and right names swapped."""
-    flipped = keypoints.clone()
-    flipped[..., 0] = width - keypoints[..., 0]
-    return flipped[..., _flip_order(keypoints.shape[-2], flip_pairs), :]
-
-
-def flip_visible(
-    visible: Bool[Tensor, "... keypoints"], flip_pairs: Sequence[tuple[int, int]]
-) -> Bool[Tensor, "... keypoints"]:
-    """Visibility after ``flip_keypoints``: the same left and right names swapped."""
-    return visible[..., _flip_order(visible.shape[-1], flip_pairs)]
-
-
-def resize_keypoints(
-    keypoints: Float[Tensor, "... keypoints 2"],
-    old_size: tuple[int, int],
-    new_size: tuple[int, int],
-) -> Float[Tensor, "... keypoints 2"]:
-    """Keypoints (pixels) after a resize from ``old_size`` to ``new_size``, both (height, width)."""
-    ratio = keypoints.new_tensor([new_size[1] / old_size[1], new_size[0] / old_size[0]])
-    return keypoints * ratio
-
-
 def _grid(image_size: tuple[int, int], patch_size: int) -> tuple[int, int]:
     """Rows and columns of patches in an image."""
     height, width = image_size
@@ -134,13 +104,6 @@ def _grid(image_size: tuple[int, int], patch_size: int) -> tuple[int, int]:
             "resize it to a multiple of the patch size"
         )
     return height // patch_size, width // patch_size
-
-
-def _flip_order(num_keypoints: int, flip_pairs: Sequence[tuple[int, int]]) -> list[int]:
-    order = list(range(num_keypoints))
-    for left, right in flip_pairs:
-        order[left], order[right] = right, left
-    return order
 
 
 def _source(generator: torch.Generator | None) -> torch.Generator:

@@ -1,15 +1,12 @@
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
 from align.pose import (
-    flip_keypoints,
-    flip_visible,
     pose_map_2d,
     pose_map_3d,
-    resize_keypoints,
 )
 
 SIZE = (48, 80)  # 3 rows and 5 columns of 16
@@ -149,42 +146,7 @@ def test_making_a_map_leaves_the_keypoints_alone():
     points = torch.rand(5, 11, 2, generator=seeded()) * 48
     before = points.clone()
     pose_map_3d(points, SIZE, 16, noise=3, generator=seeded())
-    flip_keypoints(points, 80, [(0, 1)])
     assert torch.equal(points, before)
-
-
-def test_a_flip_mirrors_pixels_and_swaps_left_and_right():
-    nose, left, right = [40.0, 5.0], [10.0, 20.0], [75.0, 30.0]
-    flipped = flip_keypoints(torch.tensor([nose, left, right]), 80, [(1, 2)])
-    assert flipped.tolist() == [[40.0, 5.0], [5.0, 30.0], [70.0, 20.0]]
-    visible = torch.tensor([True, False, True])
-    assert flip_visible(visible, [(1, 2)]).tolist() == [True, True, False]
-
-
-def test_a_flip_of_keypoints_is_the_flip_of_the_map_with_identities_swapped():
-    points = torch.rand(20, 3, 2, generator=seeded()) * torch.tensor([80.0, 48.0])
-    flipped = pose_map_3d(flip_keypoints(points, 80, [(1, 2)]), SIZE, 16)
-    mirrored = pose_map_3d(points, SIZE, 16).view(20, 3, 5, 3).flip(2)[..., [0, 2, 1]]
-    assert torch.equal(flipped.view(20, 3, 5, 3), mirrored)
-
-
-@settings(deadline=None)
-@given(points=keypoints())
-def test_two_flips_give_back_the_keypoints(points: Tensor):
-    pairs = [(0, points.shape[1] - 1)]
-    twice = flip_keypoints(flip_keypoints(points, 80, pairs), 80, pairs)
-    assert torch.allclose(twice, points, equal_nan=True, atol=1e-4)
-
-
-def test_a_resize_scales_x_by_width_and_y_by_height():
-    resized = resize_keypoints(torch.tensor([[8.0, 6.0]]), (48, 80), (96, 20))
-    assert resized.tolist() == [[2.0, 12.0]]
-
-
-def test_a_resize_keeps_the_map_when_the_patch_grows_with_it():
-    points = torch.rand(20, 3, 2, generator=seeded()) * torch.tensor([80.0, 48.0])
-    resized = resize_keypoints(points, SIZE, (96, 160))
-    assert torch.equal(pose_map_3d(resized, (96, 160), 32), pose_map_3d(points, SIZE, 16))
 
 
 def test_mistakes_are_named():
