@@ -1,8 +1,13 @@
-"""Configurations as JSON in a run's folder, read back only where every option is known."""
+"""Configurations as JSON in a run's folder, read back only where every option is known.
+
+An option that is added later must do by default what was done without it: runs from before then
+stay readable.
+"""
 
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar
@@ -12,9 +17,12 @@ from pydantic import TypeAdapter
 from datasets.atomic import atomic_path
 from datasets.errors import DataError
 
+log = logging.getLogger(__name__)
+
 CONFIG_NAME = "config.json"
 Config = TypeVar("Config")
 
+_SHOWN = 5  # options that a warning names
 _TRAIN_AGAIN = "Train again, or mend the file."
 
 
@@ -25,7 +33,7 @@ def save_config(config: object, folder: Path) -> None:
 
 
 def load_config(kind: type[Config], folder: Path, command: str) -> Config:
-    """Reads the `config.json` of a run.
+    """Reads the `config.json` of a run; options that are newer than it get their defaults.
 
     Args:
         kind: The dataclass that was saved.
@@ -33,7 +41,7 @@ def load_config(kind: type[Config], folder: Path, command: str) -> Config:
         command: What makes such runs, for the message.
 
     Raises:
-        DataError: When the folder is no run, or of a version with other options.
+        DataError: When the folder is no run, or has options that are not known.
     """
     path = folder / CONFIG_NAME
     if not path.exists():
@@ -44,11 +52,20 @@ def load_config(kind: type[Config], folder: Path, command: str) -> Config:
         config = adapter.validate_python(stored)
     except ValueError as error:  # of JSON's and pydantic's
         raise DataError(f"{path} cannot be read: {error}. {_TRAIN_AGAIN}") from None
-    # A name that is not known would be passed over, one that is missing get a default.
-    if odd := _names(stored) ^ _names(adapter.dump_python(config, mode="json")):
+    known, given = _names(adapter.dump_python(config, mode="json")), _names(stored)
+    # A name that is not known would be passed over.
+    if unknown := sorted(given - known):
         raise DataError(
-            f"{path} does not fit this version's options, see {', '.join(sorted(odd))}. "
+            f"{path} has options that this version does not know: {', '.join(unknown)}. "
             f"{_TRAIN_AGAIN}"
+        )
+    if newer := sorted(known - given):
+        more = f" and {len(newer) - _SHOWN} more" if len(newer) > _SHOWN else ""
+        log.warning(
+            "%s is older than some options, which get their defaults: %s%s",
+            path,
+            ", ".join(newer[:_SHOWN]),
+            more,
         )
     return config
 

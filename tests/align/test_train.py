@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import get_args
@@ -93,8 +94,21 @@ def test_an_unknown_option_in_a_stored_configuration_is_named(tmp_path: Path) ->
     TrainConfig().save(tmp_path)
     path = tmp_path / "config.json"
     path.write_text(path.read_text().replace('"epochs"', '"epoch"'))
-    with pytest.raises(DataError, match="(?s)config.json does not fit.*epoch"):
+    with pytest.raises(
+        DataError, match="config.json has options .* not know: epoch"
+    ):
         TrainConfig.load(tmp_path)
+
+
+def test_a_run_from_before_an_option_is_read_with_its_default(tmp_path: Path, caplog) -> None:
+    TrainConfig(epochs=3).save(tmp_path)
+    path = tmp_path / "config.json"
+    stored = json.loads(path.read_text())
+    del stored["optim"]["accumulate"], stored["tcn"]
+    path.write_text(json.dumps(stored))
+    assert TrainConfig.load(tmp_path) == TrainConfig(epochs=3)
+    assert "config.json is older than some options" in caplog.text
+    assert "optim.accumulate, tcn.channels" in caplog.text and "1 more" in caplog.text
 
 
 def test_paper_recipe_is_the_published_one() -> None:
