@@ -94,9 +94,7 @@ def test_an_unknown_option_in_a_stored_configuration_is_named(tmp_path: Path) ->
     TrainConfig().save(tmp_path)
     path = tmp_path / "config.json"
     path.write_text(path.read_text().replace('"epochs"', '"epoch"'))
-    with pytest.raises(
-        DataError, match="config.json has options .* not know: epoch"
-    ):
+    with pytest.raises(DataError, match="config.json has options .* not know: epoch"):
         TrainConfig.load(tmp_path)
 
 
