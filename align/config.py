@@ -208,7 +208,7 @@ class TrainConfig:
         """Reads the `config.json` of a run.
 
         Raises:
-            DataError: When the folder is no run, or of a version with other options.
+            DataError: When the folder is no run, or has options that are not known.
         """
         return load_config(cls, folder, "align.train")
 

@@ -52,7 +52,7 @@ def load_config(kind: type[Config], folder: Path, command: str) -> Config:
         config = adapter.validate_python(stored)
     except ValueError as error:  # of JSON's and pydantic's
         raise DataError(f"{path} cannot be read: {error}. {_TRAIN_AGAIN}") from None
-    known, given = _names(adapter.dump_python(config, mode="json")), _names(stored)
+    known, given = options_of(config).keys(), _flat(stored).keys()
     # A name that is not known would be passed over.
     if unknown := sorted(given - known):
         raise DataError(
@@ -70,10 +70,14 @@ def load_config(kind: type[Config], folder: Path, command: str) -> Config:
     return config
 
 
-def _names(options: Mapping[str, Any], section: str = "") -> set[str]:
-    """The names of all options, as on the command line."""
-    names: set[str] = set()
+def options_of(config: object) -> dict[str, Any]:
+    """All options of a dataclass as JSON has them, by their names on the command line."""
+    return _flat(TypeAdapter(type(config)).dump_python(config, mode="json"))
+
+
+def _flat(options: Mapping[str, Any], section: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
     for name, value in options.items():
-        inner = _names(value, f"{section}{name}.") if isinstance(value, dict) else set()
-        names |= inner or {section + name}
-    return names
+        inner = _flat(value, f"{section}{name}.") if isinstance(value, dict) else {}
+        flat |= inner or {section + name: value}
+    return flat

@@ -11,7 +11,7 @@ from align.allocator import keep_freed_memory
 from align.checkpoint import CheckpointError
 from align.cli import interruptible, user_errors
 from align.engine import NonFiniteLossError, OptimConfig, Task, Trainer
-from align.stored_config import CONFIG_NAME
+from align.stored_config import CONFIG_NAME, options_of
 from datasets.errors import DataError
 
 
@@ -62,11 +62,14 @@ def claim_folder(
     """
     if config.out is None:
         raise ValueError("a run needs `out`; `resolve` fills it in.")
-    if (config.out / CONFIG_NAME).exists() and type(config).load(config.out) != config:
-        raise DataError(
-            f"{config.out} holds a run with other options. Choose another --out, or go on with "
-            f"that run: python -m {package}.train --resume {config.out}"
-        )
+    if (config.out / CONFIG_NAME).exists():
+        there, asked = options_of(type(config).load(config.out)), options_of(config)
+        differing = {name for name in asked if there[name] != asked[name]} - {"out"}
+        if others := [f"{name} {there[name]}" for name in sorted(differing)]:
+            raise DataError(
+                f"{config.out} holds a run with other options, {', '.join(others)}. Choose another "
+                f"--out, or go on with that run: python -m {package}.train --resume {config.out}"
+            )
     keep_freed_memory()
     task = open_task()
     config.save(config.out)

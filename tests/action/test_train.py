@@ -136,7 +136,7 @@ def test_a_run_of_another_shape_is_refused(squares, tmp_path):
     run = tmp_path / "run"
     make_trainer(config_for(squares, run, epochs=1), progress=False).fit()
     other = config_for(squares, run, epochs=1, backbone=replace(TINY, dim=64))
-    with pytest.raises(DataError, match="other options"):
+    with pytest.raises(DataError, match="other options, backbone.dim 32"):
         make_trainer(other)
     other.save(run)
     with pytest.raises(CheckpointError, match="best.safetensors"):

@@ -173,6 +173,7 @@ class TestBadInput:
         tiny_config(dots, tmp_path).save(tmp_path)
         error = self.refused(capsys, "--data", str(dots), "--out", str(tmp_path))
         assert "other options" in error and f"--resume {tmp_path}" in error
+        assert f"epochs {tiny_config(dots, tmp_path).epochs}" in error
 
     def test_position_beyond_the_depth(
         self, capsys: pytest.CaptureFixture[str], dots: Path, tmp_path: Path
