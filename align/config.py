@@ -31,6 +31,7 @@ Method = Literal[
     "paab-free",
     "tcn",
     "tcn-single",
+    "tcn+paat",
     "disentangle",
     "3dtrl",
     "3dtrl+paab",
@@ -48,6 +49,7 @@ PARTS: Mapping[Method, frozenset[Part]] = {
     "paab-free": frozenset({"vit", "paab", "paat", "pose_free"}),
     "tcn": frozenset({"tcn"}),
     "tcn-single": frozenset({"tcn", "single_view"}),
+    "tcn+paat": frozenset({"tcn", "paat"}),
     "disentangle": frozenset({"disentangle"}),
     "3dtrl": frozenset({"vit", "3dtrl"}),
     "3dtrl+paab": frozenset({"vit", "3dtrl", "paab"}),
@@ -104,7 +106,8 @@ class TrainConfig:
     """deit: the backbone alone; paab, paat: with the pose-aware block or task; paab+paat: both;
     paab-free: both, and at inference PAAB goes by PAAT's prediction and needs no poses; 3dtrl:
     with recovered geometry, alone or below paab or paat; tcn, tcn-single: TCN's network, with its
-    multi-view or its single-view loss; disentangle: codes of state and viewpoint apart."""
+    multi-view or its single-view loss; tcn+paat: with the multi-view one and PAAT after its trunk;
+    disentangle: codes of state and viewpoint apart."""
     recipe: Recipe = "default"
     """Where the defaults of all options come from: ours, or the published settings."""
     data: Path | None = None

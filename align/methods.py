@@ -5,7 +5,7 @@ from __future__ import annotations
 from align.config import TrainConfig
 from align.disentangle import Disentangler
 from align.encoder import Network
-from align.models import PoseAware, build_model
+from align.models import build_model
 from align.tcn import TcnNetwork
 
 
@@ -17,18 +17,19 @@ def build_network(config: TrainConfig, image_size: int, num_keypoints: int) -> N
         RuntimeError: Pretrained weights that cannot be had.
     """
     if config.has("tcn"):
-        return TcnNetwork(config.tcn, config.backbone.pretrained)
+        paat = config.paat if config.uses_paat else None
+        return TcnNetwork(config.tcn, config.backbone.pretrained, paat, num_keypoints)
     if config.has("disentangle"):
         return Disentangler(config.disentangle, config.backbone.pretrained)
     return build_model(config.model_config(image_size, num_keypoints))
 
 
 def patch_size(network: Network) -> int:
-    """Side of a network's square patches in pixels.
+    """Side in pixels of the square patches that a network is asked about.
 
     Raises:
         ValueError: A network without patches, which has no pose map.
     """
-    if not isinstance(network, PoseAware):
+    if isinstance(network, Disentangler):
         raise ValueError(f"{type(network).__name__} has no patches that a pose map could mark.")
     return network.patch_size[0]

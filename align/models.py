@@ -145,11 +145,9 @@ class PoseAware(nn.Module):
                 stack = (self._make_paab(paab, position) for _ in range(paab.blocks))
                 self.paab[str(position)] = nn.ModuleList(stack)
         if paat is not None:
-            if paat.target == "p3d" and not num_keypoints:
-                raise ValueError("PAAT with target p3d needs num_keypoints, the skeleton's number")
             for position in _positions("PAAT", paat.positions, depth):
                 self.paat[str(position)] = PoseAwareAuxiliaryTask(
-                    backbone.embed_dim, num_keypoints or 1, paat.bottleneck, paat.target
+                    backbone.embed_dim, num_keypoints, paat.bottleneck, paat.target
                 )
         if pose_free is not None:
             self._require_a_prediction_for_every_paab()

@@ -21,15 +21,18 @@ class PoseAwareAuxiliaryTask(nn.Module):
 
     Args:
         dim: Width of the tokens.
-        num_keypoints: Keypoints of the skeleton; not used with target "p2d".
+        num_keypoints: Keypoints of the skeleton, which target "p3d" needs.
         bottleneck: Width between the layers (the paper's D_e).
         target: "p3d" tells which keypoint lies in a patch, "p2d" whether any does.
+
+    Raises:
+        ValueError: An unknown target, or one that needs the number of keypoints without it.
     """
 
     def __init__(
         self,
         dim: int,
-        num_keypoints: int,
+        num_keypoints: int | None,
         bottleneck: int = 256,
         target: PoseTarget = "p3d",
     ) -> None:
@@ -37,9 +40,12 @@ class PoseAwareAuxiliaryTask(nn.Module):
         super().__init__()
         if target not in ("p3d", "p2d"):
             raise ValueError(f"target must be 'p3d' or 'p2d', not {target!r}")
+        channels = num_keypoints if target == "p3d" else 1
+        if not channels:
+            raise ValueError("PAAT with target p3d needs num_keypoints, the skeleton's number")
         self.target = target
         self.reduce = nn.Linear(dim, bottleneck)
-        self.classify = nn.Linear(bottleneck, num_keypoints if target == "p3d" else 1)
+        self.classify = nn.Linear(bottleneck, channels)
         for layer in (self.reduce, self.classify):
             trunc_normal_(layer.weight, std=0.02)
             nn.init.zeros_(layer.bias)

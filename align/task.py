@@ -22,7 +22,6 @@ from align.encoder import FrameEncoder, Output
 from align.losses import build_loss
 from align.methods import build_network, patch_size
 from align.metrics import episode_metrics, mean_metrics
-from align.models import PoseAwareOutput
 from align.paat import mean_pose_loss
 from align.pose import pose_map_3d
 from align.protocols import training_views
@@ -228,7 +227,7 @@ class AlignmentTask:
     ) -> dict[str, tuple[float, Float[Tensor, ""]]]:
         """Weights and values of losses besides the time-contrastive one (PAAT's: paper Eq. 8)."""
         config, network = self.config, self.embedder.model.backbone
-        if config.uses_paat and pose_map is not None and isinstance(output, PoseAwareOutput):
+        if config.uses_paat and pose_map is not None and not isinstance(output, Codes):
             target, reduction = pose_map.unsqueeze(1), config.paat_loss.reduction
             loss = mean_pose_loss(output.pose_logits, target, reduction)
             return {"paat": (config.paat_loss.weight, loss)}

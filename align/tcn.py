@@ -1,4 +1,7 @@
-"""The network of TCN (Sermanet et al. 2018): an Inception trunk that tells where features are."""
+"""The network of TCN (Sermanet et al. 2018): an Inception trunk that tells where features are.
+
+PAAT is no matter of transformers alone: here it asks the trunk which keypoint lies in which patch.
+"""
 
 from __future__ import annotations
 
@@ -6,12 +9,16 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
+import torch.nn.functional as F
 from einops import rearrange
 from jaxtyping import Float
 from torch import Tensor, nn
 from torchvision.models import Inception_V3_Weights, inception_v3
 
+from align.gradients import AuxiliaryGradient, branch
 from align.losses import LossName
+from align.models import PaatConfig
+from align.paat import PoseAwareAuxiliaryTask
 
 # The layers of torchvision's Inception-v3 up to Mixed_5d, in order, with its poolings.
 _TRUNK = (
@@ -27,6 +34,9 @@ _TRUNK = (
     "Mixed_5d",
 )
 _TRUNK_CHANNELS = 288
+# In pixels: from one of the trunk's features to the next, and the middle of what the first sees.
+_STRIDE = 8
+_FIRST = 13.5
 # From ImageNet's mean and deviation to the range [-1, 1] that the published weights expect.
 _SCALE = (0.229 / 0.5, 0.224 / 0.5, 0.225 / 0.5)
 _SHIFT = ((0.485 - 0.5) / 0.5, (0.456 - 0.5) / 0.5, (0.406 - 0.5) / 0.5)
@@ -49,10 +59,14 @@ class TcnConfig:
 
 
 class TcnOutput(NamedTuple):
-    """What `TcnNetwork` gives; `points` are the soft-argmax (x, y) in [-1, 1] of each channel."""
+    """What `TcnNetwork` gives; `points` are the soft-argmax (x, y) in [-1, 1] of each channel.
+
+    ``pose_logits`` has PAAT's logits at 1, and is empty without PAAT and in evaluation mode.
+    """
 
     embedding: Float[Tensor, "batch dim"]
     points: Float[Tensor, "batch channels 2"]
+    pose_logits: dict[int, Float[Tensor, "batch 1 patches keypoints"]]
 
 
 class TcnNetwork(nn.Module):
@@ -61,15 +75,25 @@ class TcnNetwork(nn.Module):
     Args:
         config: Widths.
         pretrained: Start the trunk from torchvision's ImageNet weights.
+        paat: The pose-aware auxiliary task after the trunk, wherever its positions say; or None.
+        num_keypoints: Keypoints of the skeleton, which PAAT with target p3d needs.
 
     Raises:
+        ValueError: PAAT without a number of keypoints.
         RuntimeError: Pretrained weights that cannot be had.
     """
 
+    patch_size = (_STRIDE, _STRIDE)
     scale: Tensor
     shift: Tensor
 
-    def __init__(self, config: TcnConfig, pretrained: bool = False) -> None:
+    def __init__(
+        self,
+        config: TcnConfig,
+        pretrained: bool = False,
+        paat: PaatConfig | None = None,
+        num_keypoints: int | None = None,
+    ) -> None:
         """Make the layers, with torchvision's initialisation in the trunk."""
         super().__init__()
         inception = _inception(pretrained)
@@ -83,15 +107,48 @@ class TcnNetwork(nn.Module):
             nn.ReLU(),
             nn.Linear(config.hidden, config.dim),
         )
+        self.paat: PoseAwareAuxiliaryTask | None = None
+        self.gradients: AuxiliaryGradient = "sum"
+        if paat is not None:
+            self.gradients = paat.gradients
+            self.paat = PoseAwareAuxiliaryTask(
+                _TRUNK_CHANNELS, num_keypoints, paat.bottleneck, paat.target
+            )
         self.embed_dim = config.dim
         self.register_buffer("scale", torch.tensor(_SCALE).view(3, 1, 1), persistent=False)
         self.register_buffer("shift", torch.tensor(_SHIFT).view(3, 1, 1), persistent=False)
 
     def forward(self, images: Float[Tensor, "batch 3 height width"]) -> TcnOutput:
         """Embed images, normalised with ImageNet's mean and deviation, of 35 pixels or more."""
-        features = self.convolutions(self.trunk(images * self.scale + self.shift))
-        points = spatial_soft_argmax(features)
-        return TcnOutput(self.head(points.flatten(1)), points)
+        features = self.trunk(images * self.scale + self.shift)
+        pose_logits = {}
+        if self.paat is not None and self.training:
+            features, seen = branch(features, self.gradients)
+            height, width = images.shape[-2:]
+            pose_logits[1] = self.paat(at_patches(seen, (height, width)))
+        points = spatial_soft_argmax(self.convolutions(features))
+        return TcnOutput(self.head(points.flatten(1)), points, pose_logits)
+
+
+def at_patches(
+    features: Float[Tensor, "batch channels rows cols"], image_size: tuple[int, int]
+) -> Float[Tensor, "batch 1 patches channels"]:
+    """The trunk's features in the middle of each patch of 8 x 8 pixels, patches row-major.
+
+    Between features they are interpolated; patches beyond the outermost, which the trunk's
+    unpadded convolutions leave at the image's borders, take those.
+
+    Args:
+        features: What the trunk makes of images.
+        image_size: Height and width of those in pixels, multiples of 8.
+    """
+    y, x = (
+        _grid_positions(side, count, features)
+        for side, count in zip(image_size, features.shape[-2:], strict=True)
+    )
+    grid = torch.stack(torch.meshgrid(x, y, indexing="xy"), dim=-1).expand(len(features), -1, -1, 2)
+    sampled = F.grid_sample(features, grid, padding_mode="border", align_corners=True)
+    return rearrange(sampled, "b c h w -> b 1 (h w) c")
 
 
 def spatial_soft_argmax(
@@ -107,6 +164,13 @@ def spatial_soft_argmax(
     x = weights.sum(dim=-2) @ _positions(cols, weights)
     y = weights.sum(dim=-1) @ _positions(rows, weights)
     return torch.stack([x, y], dim=-1)
+
+
+def _grid_positions(side: int, count: int, like: Tensor) -> Float[Tensor, " patches"]:
+    """Middles of the patches along a side of the image: -1 is its first feature, 1 its last."""
+    patches = torch.arange(side // _STRIDE, device=like.device, dtype=like.dtype)
+    feature = ((patches + 0.5) * _STRIDE - _FIRST) / _STRIDE
+    return 2 * feature / max(count - 1, 1) - 1
 
 
 def _positions(count: int, like: Tensor) -> Float[Tensor, " count"]:
