@@ -40,14 +40,16 @@ Method = Literal[
 METHODS: tuple[Method, ...] = get_args(Method)
 # The rows of the paper's Table 5.
 PAPER_METHODS: tuple[Method, ...] = ("deit", "paab", "paat", "tcn", "disentangle", "3dtrl")
-Part = Literal["vit", "paab", "paat", "pose_free", "3dtrl", "tcn", "single_view", "disentangle"]
+Part = Literal[
+    "vit", "paab", "paat", "pose_free", "3dtrl", "tcn", "multi_view", "single_view", "disentangle"
+]
 PARTS: Mapping[Method, frozenset[Part]] = {
     "deit": frozenset({"vit"}),
     "paab": frozenset({"vit", "paab"}),
     "paat": frozenset({"vit", "paat"}),
     "paab+paat": frozenset({"vit", "paab", "paat"}),
     "paab-free": frozenset({"vit", "paab", "paat", "pose_free"}),
-    "tcn": frozenset({"tcn"}),
+    "tcn": frozenset({"tcn", "multi_view"}),
     "tcn-single": frozenset({"tcn", "single_view"}),
     "tcn+paat": frozenset({"tcn", "paat"}),
     "disentangle": frozenset({"disentangle"}),
@@ -106,8 +108,8 @@ class TrainConfig:
     """deit: the backbone alone; paab, paat: with the pose-aware block or task; paab+paat: both;
     paab-free: both, and at inference PAAB goes by PAAT's prediction and needs no poses; 3dtrl:
     with recovered geometry, alone or below paab or paat; tcn, tcn-single: TCN's network, with its
-    multi-view or its single-view loss; tcn+paat: with the multi-view one and PAAT after its trunk;
-    disentangle: codes of state and viewpoint apart."""
+    multi-view or its single-view loss; tcn+paat: with --loss and PAAT after its trunk; disentangle:
+    codes of state and viewpoint apart."""
     recipe: Recipe = "default"
     """Where the defaults of all options come from: ours, or the published settings."""
     data: Path | None = None
@@ -174,7 +176,7 @@ class TrainConfig:
         return self.uses_paab and not self.has("pose_free")
 
     def method_loss(self, meta: DatasetMeta) -> LossConfig:
-        """The loss of the method: --loss, but for the convolutional baselines, which have own ones.
+        """The loss of the method: --loss, but for TCN's own, multi-view or single-view.
 
         Args:
             meta: Of the data set, whose environment decides a window that was left open, and whose
@@ -183,7 +185,7 @@ class TrainConfig:
         if self.has("single_view"):
             window = max(1, round(self.tcn.single_window * meta.control_hz))
             return replace(self.loss, name="single_view_triplet", window=window)
-        name = self.tcn.loss if self.has("tcn") else self.loss.name
+        name = self.tcn.loss if self.has("multi_view") else self.loss.name
         return replace(self.loss, name=name, window=self.loss.window or usual_window(meta.env))
 
     def model_config(self, image_size: int, num_keypoints: int) -> ModelConfig:

@@ -79,3 +79,9 @@ def test_the_window_is_that_of_the_preset_unless_another_is_asked_for(
 def test_single_view_tcn_measures_its_window_in_seconds() -> None:
     of_env = replace(meta(4, "pick"), control_hz=20.0)
     assert TrainConfig(method="tcn-single").method_loss(of_env).window == 4
+
+
+def test_tcn_brings_its_loss_along_and_tcn_with_paat_takes_ours() -> None:
+    of_env = meta(4, "lift")
+    names = [TrainConfig(method=m).method_loss(of_env).name for m in ("tcn", "tcn+paat", "deit")]
+    assert names == ["margin_triplet", "contrastive", "contrastive"]
