@@ -25,7 +25,7 @@ def build_network(config: TrainConfig, image_size: int, num_keypoints: int) -> N
 
 
 def patch_size(network: Network) -> int:
-    """Side in pixels of the square patches that a network is asked about.
+    """Side in pixels of the square patches that pose maps mark for a network.
 
     Raises:
         ValueError: A network without patches, which has no pose map.
