@@ -140,7 +140,16 @@ def test_an_episode_that_always_kills_its_worker_is_given_up_after_all_others(
         assert path.read_bytes() == (undisturbed / "episodes" / path.name).read_bytes()
 
 
+@pytest.fixture
+def ctrl_c_is_heard():
+    """Tests in a script's background, `make test &`, ignore SIGINT, as would what they start."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.mark.skipif(os.name != "posix", reason="sends SIGINT to a group of processes")
+@pytest.mark.usefixtures("ctrl_c_is_heard")
 def test_ctrl_c_stops_with_a_line_and_the_same_command_goes_on(undisturbed, tmp_path):
     root = tmp_path / "toy"
     with started(command(root, **OPTIONS), **{PAUSE: 0.2}) as process:
