@@ -29,7 +29,7 @@ def weights(run: Path, name: str = "last") -> dict[str, torch.Tensor]:
 
 @pytest.mark.parametrize("method", METHODS)
 def test_every_method_learns_to_align(dots: Path, tmp_path: Path, method: Method) -> None:
-    config = tiny_config(dots, tmp_path / "run", method, epochs=4, validate_every=4)
+    config = tiny_config(dots, tmp_path / "run", method, epochs=6, validate_every=6)
     make_trainer(config, progress=False).fit()
     evaluation = evaluate(tmp_path / "run", "test", progress=False)
     # Chance is 1/3; a collapsed embedding has about 1/2. Nothing in single-view TCN's loss ties one
