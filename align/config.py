@@ -75,6 +75,8 @@ class BackboneConfig:
     """Stochastic depth at the last block."""
     readout: Readout = "mean"
     """What becomes the embedding: the class token, the mean of the patch tokens, or both."""
+    freeze_patches: bool = False
+    """Leave the projection of patches at its random start; pretrained ones are trained anyway."""
 
 
 @dataclass(frozen=True)
@@ -197,6 +199,7 @@ class TrainConfig:
             pretrained=self.backbone.pretrained,
             drop_path=self.backbone.drop_path,
             readout=self.backbone.readout,
+            freeze_patches=self.backbone.freeze_patches,
             paab=self.paab if self.uses_paab else None,
             paat=self.paat if self.uses_paat else None,
             num_keypoints=num_keypoints,
@@ -217,6 +220,9 @@ class TrainConfig:
         """
         return load_config(cls, folder, "align.train")
 
+
+# The options' own defaults but for what came later: those must leave earlier runs what they were.
+_DEFAULT = TrainConfig(backbone=BackboneConfig(freeze_patches=True))
 
 # 3DTRL's published settings, which the paper follows: DeiT-Tiny at 224 pixels, from scratch, one
 # triplet of two views a step.
@@ -247,7 +253,7 @@ def recipe(name: Recipe) -> TrainConfig:
     """The settings that a recipe's name stands for."""
     match name:
         case "default":
-            return TrainConfig()
+            return _DEFAULT
         case "paper":
             return _PAPER
         case _:

@@ -72,6 +72,9 @@ class ModelConfig:
     """Stochastic depth at the last block."""
     readout: Readout = "class"
     """What becomes the embedding: the class token, the mean of the patch tokens, or both."""
+    freeze_patches: bool = False
+    """Leave the projection of patches at its random start, as MoCo v3 does (Chen et al. 2021);
+    pretrained ones are trained anyway."""
     paab: PaabConfig | None = None
     """Pose-aware attention blocks."""
     paat: PaatConfig | None = None
@@ -280,6 +283,8 @@ def build_model(config: ModelConfig) -> PoseAware:
     backbone = create_timm_backbone(
         config.backbone, config.image_size, config.depth, config.pretrained, config.drop_path
     )
+    if config.freeze_patches and not config.pretrained:
+        backbone.vit.patch_embed.proj.requires_grad_(False)
     return PoseAware(
         backbone,
         config.paab,

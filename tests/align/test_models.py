@@ -207,6 +207,26 @@ def test_mistakes_of_input_are_named():
         model(make_images().unsqueeze(2), make_map())
 
 
+@pytest.mark.parametrize("name", ["deit_tiny_patch16_224", "vit_tiny_r_s16_p8_224"])
+def test_frozen_patches_leave_all_but_the_projection_to_training(name):
+    size = (64, 96)
+    model = build_model(ModelConfig(name, image_size=size, depth=1, freeze_patches=True))
+    model(make_images(size=size)).embedding.sum().backward()
+    untrained = {n for n, parameter in model.named_parameters() if parameter.grad is None}
+    assert untrained == {f"backbone.vit.patch_embed.proj.{part}" for part in ("weight", "bias")}
+
+
+def test_pretrained_patches_are_trained_also_where_random_ones_are_frozen(monkeypatch):
+    create = timm.create_model
+
+    def without_weights(name, pretrained, **options):
+        return create(name, pretrained=False, **options)
+
+    monkeypatch.setattr("align.backbones.timm.create_model", without_weights)
+    model = build(pretrained=True, freeze_patches=True)
+    assert all(parameter.requires_grad for parameter in model.parameters())
+
+
 def test_weights_that_cannot_be_had_name_the_remedy(monkeypatch):
     def offline(*_, **__):
         raise OSError("no route to host")
