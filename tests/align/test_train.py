@@ -109,6 +109,16 @@ def test_a_run_from_before_an_option_is_read_with_its_default(tmp_path: Path, ca
     assert "optim.accumulate, tcn.channels" in caplog.text and "1 more" in caplog.text
 
 
+def test_only_new_runs_of_the_default_recipe_leave_patches_at_their_start(tmp_path: Path) -> None:
+    recipe("default").save(tmp_path)
+    path = tmp_path / "config.json"
+    assert TrainConfig.load(tmp_path).backbone.freeze_patches
+    stored = json.loads(path.read_text())
+    del stored["backbone"]["freeze_patches"]
+    path.write_text(json.dumps(stored))
+    assert not TrainConfig.load(tmp_path).backbone.freeze_patches
+
+
 def test_paper_recipe_is_the_published_one() -> None:
     config = recipe("paper")
     assert (config.seed, config.epochs, config.image_size) == (42, 100, 224)
@@ -118,6 +128,7 @@ def test_paper_recipe_is_the_published_one() -> None:
     assert (config.batch.episodes, config.batch.views, config.batch.times) == (1, 2, 3)
     assert (config.paat_loss.weight, config.paat_loss.reduction) == (1.6, "mean")
     assert config.backbone.readout == "class" and not config.head.whiten and not config.head.unit
+    assert not config.backbone.freeze_patches
 
 
 def test_paper_recipe_trains(dots: Path, tmp_path: Path) -> None:
