@@ -12,6 +12,7 @@ from action.timesformer import AttentionType
 from align.config import PaatLossConfig, PoseMapConfig
 from align.models import PaabConfig, PaatConfig, Readout
 from align.optim import OptimConfig
+from align.precision import Precision
 from align.stored_config import load_config, save_config
 
 ActionMethod = Literal["baseline", "paab", "paat", "paab+paat"]
@@ -95,7 +96,7 @@ class ActionConfig:
     """Load NTU's .skeleton.npy files, which are pickles and can run any code."""
     workers: int | None = None
     """Processes that read clips; none on a CPU, 8 beside a GPU by default."""
-    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    precision: Precision = "auto"
     """auto: bf16 on a GPU that has it, fp32 elsewhere."""
     backbone: TimeSformerConfig = field(default_factory=TimeSformerConfig)
     whiten: bool = True

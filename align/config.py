@@ -16,6 +16,7 @@ from align.losses import LossConfig
 from align.models import ModelConfig, PaabConfig, PaatConfig, Readout
 from align.optim import OptimConfig
 from align.paat import PoseReduction
+from align.precision import Precision
 from align.predicted_pose import PoseFreeConfig
 from align.stored_config import load_config, save_config
 from align.tcn import TcnConfig
@@ -137,8 +138,9 @@ class TrainConfig:
     """Epochs between validations."""
     workers: int | None = None
     """Processes that read data; none on a CPU, 8 beside a GPU by default."""
-    precision: Literal["auto", "fp32", "bf16"] = "auto"
-    """auto: bf16 on a GPU that has it, fp32 elsewhere."""
+    precision: Precision = "auto"
+    """auto: bf16 on a GPU that has it, fp32 elsewhere; on a CPU, bf16 is worth asking for where
+    `lscpu` lists amx_bf16."""
     backbone: BackboneConfig = field(default_factory=BackboneConfig)
     head: HeadConfig = field(default_factory=HeadConfig)
     paab: PaabConfig = field(default_factory=PaabConfig)

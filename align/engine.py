@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from itertools import islice
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
 import torch
 from accelerate import Accelerator, DataLoaderConfiguration
@@ -27,6 +27,7 @@ from align.checkpoint import kept_when_unwritable, load_checkpoint, read_state, 
 from align.history import read_history, write_history
 from align.loading import reading_batches
 from align.optim import OptimConfig, build_optimizer, learning_rate_factor
+from align.precision import Precision, uses_bf16
 
 log = logging.getLogger(__name__)
 
@@ -82,7 +83,7 @@ class Trainer:
         epochs: int,
         seed: int,
         validate_every: int = 1,
-        precision: Literal["auto", "fp32", "bf16"] = "auto",
+        precision: Precision = "auto",
         progress: bool = True,
         on_step: Callable[[float], object] | None = None,
     ) -> None:
@@ -99,13 +100,10 @@ class Trainer:
             progress: Whether to draw a progress bar.
             on_step: Called after each step with the share of all steps that are done.
         """
-        if precision == "auto":
-            bf16 = torch.cuda.is_available() and torch.cuda.is_bf16_supported()
-            precision = "bf16" if bf16 else "fp32"
         self.accelerator = Accelerator(
             # Said outright: without a GPU, several processes would else each train alone.
             cpu=not torch.cuda.is_available(),
-            mixed_precision="bf16" if precision == "bf16" else "no",
+            mixed_precision="bf16" if uses_bf16(precision) else "no",
             # A step's batch is shared out among the processes, so that a step is the same step on
             # any number of them.
             dataloader_config=DataLoaderConfiguration(split_batches=True),

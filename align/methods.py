@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TypeVar
+
+import torch
+
 from align.config import TrainConfig
 from align.disentangle import Disentangler
 from align.encoder import Network
 from align.models import build_model
 from align.tcn import TcnNetwork
+
+ConvolutionalNetwork = TypeVar("ConvolutionalNetwork", TcnNetwork, Disentangler)
 
 
 def build_network(config: TrainConfig, image_size: int, num_keypoints: int) -> Network:
@@ -18,9 +24,10 @@ def build_network(config: TrainConfig, image_size: int, num_keypoints: int) -> N
     """
     if config.has("tcn"):
         paat = config.paat if config.uses_paat else None
-        return TcnNetwork(config.tcn, config.backbone.pretrained, paat, num_keypoints)
+        tcn = TcnNetwork(config.tcn, config.backbone.pretrained, paat, num_keypoints)
+        return _channels_last(tcn)
     if config.has("disentangle"):
-        return Disentangler(config.disentangle, config.backbone.pretrained)
+        return _channels_last(Disentangler(config.disentangle, config.backbone.pretrained))
     return build_model(config.model_config(image_size, num_keypoints))
 
 
@@ -33,3 +40,8 @@ def patch_size(network: Network) -> int:
     if isinstance(network, Disentangler):
         raise ValueError(f"{type(network).__name__} has no patches that a pose map could mark.")
     return network.patch_size[0]
+
+
+def _channels_last(network: ConvolutionalNetwork) -> ConvolutionalNetwork:
+    """With weights in the order of memory that convolutions are fastest in."""
+    return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]

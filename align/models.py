@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, NamedTuple, cast
+from typing import Literal, NamedTuple, cast, get_args
 
 import torch
 from einops import rearrange
@@ -20,11 +20,12 @@ from align.gradients import AuxiliaryGradient, branch
 from align.layout import TokenLayout
 from align.paab import PaabVariant, PoseAwareAttentionBlock
 from align.paat import PoseAwareAuxiliaryTask, PoseTarget
+from align.pose_points import PosePoints
 from align.predicted_pose import PoseFreeConfig, mixed_map, predicted_map
 from align.trl3d import Geometry, TokenRepresentation3d, Trl3dConfig
 
-Readout = Literal["class", "mean", "class+mean"]
-_READOUTS: tuple[Readout, ...] = ("class", "mean", "class+mean")
+Readout = Literal["class", "mean", "class+mean", "mean+pose"]
+_READOUTS: tuple[Readout, ...] = get_args(Readout)
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,8 @@ class PaatConfig:
     gradients: AuxiliaryGradient = "sum"
     """What the backbone sees of PAAT's gradient: all of it (sum, the paper's), what does not point
     against the primary one (pcgrad projects, cosine drops whole images), or nothing (detach)."""
+    points: bool = False
+    """The last PAAT's predicted keypoints become part of the embedding, at inference too."""
 
 
 @dataclass(frozen=True)
@@ -91,7 +94,7 @@ class PoseAwareOutput(NamedTuple):
     """What `PoseAware` gives.
 
     ``pose_logits`` maps PAAT's positions to logits, and is empty in evaluation mode, but for a
-    model that predicts PAAB's pose map. ``geometry`` is what 3DTRL recovered.
+    model that goes by PAAT's prediction there too. ``geometry`` is what 3DTRL recovered.
     """
 
     embedding: Float[Tensor, "batch embed_dim"]
@@ -152,6 +155,11 @@ class PoseAware(nn.Module):
                 self.paat[str(position)] = PoseAwareAuxiliaryTask(
                     backbone.embed_dim, num_keypoints, paat.bottleneck, paat.target
                 )
+        self.points: PosePoints | None = None
+        if paat is not None and paat.points:
+            if paat.target != "p3d" or num_keypoints is None or backbone.default_layout.frames > 1:
+                raise ValueError("points in the embedding need images, and PAAT with target p3d")
+            self.points = PosePoints(num_keypoints, backbone.embed_dim)
         if pose_free is not None:
             self._require_a_prediction_for_every_paab()
         if trl3d is not None:
@@ -171,7 +179,13 @@ class PoseAware(nn.Module):
     @property
     def embed_dim(self) -> int:
         """Width of the embedding."""
-        return self.backbone.embed_dim * (2 if self.readout == "class+mean" else 1)
+        parts = len(self.readout.split("+")) + (self.points is not None)
+        return self.backbone.embed_dim * parts
+
+    @property
+    def predicts_pose(self) -> bool:
+        """Whether the forward pass asks PAAT at inference too."""
+        return self.pose_free is not None or self.points is not None
 
     @property
     def needs_pose(self) -> bool:
@@ -201,7 +215,7 @@ class PoseAware(nn.Module):
         if self.backbone.frames_apart and pose_map is not None:
             pose_map = rearrange(pose_map, "b t n -> (b t) 1 n")
         pose_logits: dict[int, Tensor] = {}
-        logits, geometry = None, None
+        logits, geometry, attended = None, None, None
         for index in range(len(self.backbone.blocks)):
             if str(index) in self.trl3d:
                 where = cast(TimmBackbone, self.backbone).position_embedding()
@@ -209,7 +223,7 @@ class PoseAware(nn.Module):
             tokens = self.backbone.run_block(index, tokens, inside)
             position = str(index + 1)
             # PAAT comes first: after PAAB, the tokens know the pose map that it should predict.
-            if position in self.paat and (self.training or self.pose_free is not None):
+            if position in self.paat and (self.training or self.predicts_pose):
                 tokens, seen = branch(tokens, self.gradients)
                 logits = self.paat[position](inside.to_grid(inside.split(seen)[1]))
                 pose_logits[index + 1] = logits.reshape(-1, layout.frames, *logits.shape[2:])
@@ -218,7 +232,8 @@ class PoseAware(nn.Module):
                 for block in cast(nn.ModuleList, self.paab[position]):
                     tokens = block(tokens, attended, inside)
         tokens = self.backbone.finish(tokens, layout)
-        return PoseAwareOutput(self._embedding(tokens, layout), tokens, pose_logits, geometry)
+        embedding = self._embedding(tokens, layout, logits, attended)
+        return PoseAwareOutput(embedding, tokens, pose_logits, geometry)
 
     def _attended(self, pose_map: Tensor | None, logits: Tensor | None) -> Tensor | None:
         """The pose map that a PAAB goes by: as given, or as the PAAT before it predicts."""
@@ -262,15 +277,34 @@ class PoseAware(nn.Module):
         return pose_map if pose_map.dtype == torch.bool else pose_map > 0
 
     def _embedding(
-        self, tokens: Float[Tensor, "batch tokens dim"], layout: TokenLayout
+        self,
+        tokens: Float[Tensor, "batch tokens dim"],
+        layout: TokenLayout,
+        logits: Tensor | None,
+        attended: Tensor | None,
     ) -> Float[Tensor, "batch embed_dim"]:
         prefix, patches = layout.split(tokens)
         pooled = []
-        if self.readout != "mean":
-            pooled.append(self.backbone.pool_norm(prefix[:, 0]))
-        if self.readout != "class":
-            pooled.append(self.backbone.pool_norm(patches.mean(dim=1)))
+        for part in self.readout.split("+"):
+            if part == "class":
+                token = prefix[:, 0]
+            elif part == "mean" or attended is None:
+                token = patches.mean(dim=1)
+            else:
+                token = _mean_of_pose(patches, rearrange(attended, "b t n -> b (t n)"))
+            pooled.append(self.backbone.pool_norm(token))
+        if self.points is not None and logits is not None:
+            pooled.append(self.points(logits, layout.rows, layout.cols))
         return torch.cat(pooled, dim=-1) if len(pooled) > 1 else pooled[0]
+
+
+def _mean_of_pose(
+    patches: Float[Tensor, "batch patches dim"], attended: Bool[Tensor, "batch patches"]
+) -> Float[Tensor, "batch dim"]:
+    """Mean of the pose tokens; of all where there is none."""
+    chosen = attended | ~attended.any(dim=1, keepdim=True)
+    weights = chosen.to(patches.dtype) / chosen.sum(dim=1, keepdim=True)
+    return torch.einsum("bn,bnd->bd", weights, patches)
 
 
 def build_model(config: ModelConfig) -> PoseAware:

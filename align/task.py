@@ -24,6 +24,7 @@ from align.methods import build_network, patch_size
 from align.metrics import episode_metrics, mean_metrics
 from align.paat import mean_pose_loss
 from align.pose import pose_map_3d
+from align.precision import attend_plainly, uses_bf16
 from align.protocols import training_views
 from datasets.episodes import EpisodeDataset
 from datasets.errors import DataError
@@ -46,6 +47,8 @@ class FrameEmbedder:
         self.image_size = config.image_size or data.meta.image_size
         torch.manual_seed(config.seed)
         network = build_network(config, self.image_size, len(data.skeleton))
+        if uses_bf16(config.precision) and not torch.cuda.is_available():
+            attend_plainly(network)
         self.model = FrameEncoder(network, config.head)
 
     @classmethod
@@ -114,11 +117,14 @@ class FrameEmbedder:
             ValueError: When the method needs pose maps and there are none.
         """
         device = self.model.mean.device
+        bf16 = uses_bf16(self.config.precision)
         frames = resize_frames(frames_to_tensor(images), self.image_size)
         embeddings = []
         for chunk in torch.arange(len(frames)).split(EVALUATION_BATCH):
             pose_map = pose_maps[chunk].to(device) if pose_maps is not None else None
-            embeddings.append(self.model(frames[chunk].to(device), pose_map)[0].float().cpu())
+            with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
+                embedding, _ = self.model(frames[chunk].to(device), pose_map)
+            embeddings.append(embedding.float().cpu())
         return self.model.compare(torch.cat(embeddings))
 
     def view_pose_maps(

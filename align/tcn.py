@@ -19,6 +19,7 @@ from align.gradients import AuxiliaryGradient, branch
 from align.losses import LossName
 from align.models import PaatConfig
 from align.paat import PoseAwareAuxiliaryTask
+from align.pose_points import COORDINATES, pose_points
 
 # The layers of torchvision's Inception-v3 up to Mixed_5d, in order, with its poolings.
 _TRUNK = (
@@ -102,8 +103,10 @@ class TcnNetwork(nn.Module):
             *_convolution(_TRUNK_CHANNELS, config.channels),
             *_convolution(config.channels, config.channels),
         )
+        self.points = paat is not None and paat.points
+        described = COORDINATES * (num_keypoints or 0) if self.points else 0
         self.head = nn.Sequential(
-            nn.Linear(2 * config.channels, config.hidden),
+            nn.Linear(2 * config.channels + described, config.hidden),
             nn.ReLU(),
             nn.Linear(config.hidden, config.dim),
         )
@@ -121,13 +124,17 @@ class TcnNetwork(nn.Module):
     def forward(self, images: Float[Tensor, "batch 3 height width"]) -> TcnOutput:
         """Embed images, normalised with ImageNet's mean and deviation, of 35 pixels or more."""
         features = self.trunk(images * self.scale + self.shift)
+        height, width = images.shape[-2:]
         pose_logits = {}
-        if self.paat is not None and self.training:
+        if self.paat is not None and (self.training or self.points):
             features, seen = branch(features, self.gradients)
-            height, width = images.shape[-2:]
             pose_logits[1] = self.paat(at_patches(seen, (height, width)))
         points = spatial_soft_argmax(self.convolutions(features))
-        return TcnOutput(self.head(points.flatten(1)), points, pose_logits)
+        places = points.flatten(1)
+        if self.points:
+            keypoints = pose_points(pose_logits[1], height // _STRIDE, width // _STRIDE)
+            places = torch.cat([places, keypoints.flatten(1)], dim=1)
+        return TcnOutput(self.head(places), points, pose_logits)
 
 
 def at_patches(

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from align.allocator import keep_freed_memory
 from align.checkpoint import CheckpointError
 from align.cli import interruptible, user_errors
 from align.engine import NonFiniteLossError, OptimConfig, Task, Trainer
+from align.precision import Precision
 from align.stored_config import CONFIG_NAME, options_of
 from datasets.errors import DataError
 
@@ -27,7 +28,7 @@ class RunConfig(Protocol):
     @property
     def validate_every(self) -> int: ...  # noqa: D102
     @property
-    def precision(self) -> Literal["auto", "fp32", "bf16"]: ...  # noqa: D102
+    def precision(self) -> Precision: ...  # noqa: D102
     @property
     def optim(self) -> OptimConfig: ...  # noqa: D102
 

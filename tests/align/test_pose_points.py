@@ -1,0 +1,71 @@
+"""Keypoints that PAAT predicts, as coordinates in the embedding."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor
+
+from align.models import ModelConfig, PaatConfig, build_model
+from align.pose import pose_map_3d
+from align.pose_points import PosePoints, pose_points
+from align.tcn import TcnConfig, TcnNetwork
+
+
+def images() -> Tensor:
+    return torch.randn(3, 3, 48, 64, generator=torch.Generator().manual_seed(1))
+
+
+def test_a_certain_prediction_gives_the_middle_of_its_patch() -> None:
+    # Pixels (40, 20) and (5, 44) of 48 x 64, patches of 16: column 2 of row 1, column 0 of row 2.
+    keypoints = torch.tensor([[[40.0, 20.0], [5.0, 44.0], [-1.0, 3.0]]])
+    truth = pose_map_3d(keypoints, (48, 64), 16)
+    logits = torch.where(truth, 50.0, -50.0).unsqueeze(1)
+    points = pose_points(logits, rows=3, cols=4)[0]
+    torch.testing.assert_close(points[0], torch.tensor([1 / 3, 0.0, 1.0]))
+    torch.testing.assert_close(points[1], torch.tensor([-1.0, 1.0, 1.0]))
+    # The third is outside of the image: nowhere, so in the middle with probability 0.
+    torch.testing.assert_close(points[2], torch.tensor([0.0, 0.0, 0.0]))
+
+
+def test_an_uncertain_prediction_lies_between() -> None:
+    logits = torch.tensor([0.0, 2.0]).view(1, 1, 2, 1)
+    x, y, there = pose_points(logits, rows=1, cols=2)[0, 0].tolist()
+    odds = torch.tensor([0.0, 2.0]).softmax(0)
+    assert x == pytest.approx((odds[1] - odds[0]).item()) and y == 0
+    assert there == pytest.approx(1 - 0.5 * (1 - torch.tensor(2.0).sigmoid().item()))
+
+
+def test_the_embedding_learns_of_the_points_at_inference_too() -> None:
+    torch.manual_seed(0)
+    config = ModelConfig(
+        image_size=(48, 64), depth=2, num_keypoints=4, paat=PaatConfig(points=True), readout="mean"
+    )
+    model = build_model(config)
+    assert model.embed_dim == 2 * 192 and not model.needs_pose
+    for training in (True, False):
+        output = model.train(training)(images())
+        assert isinstance(model.points, PosePoints)
+        expected = model.points(output.pose_logits[1], 3, 4)
+        torch.testing.assert_close(output.embedding[:, 192:], expected)
+    # The primary loss reaches PAAT through them.
+    output.embedding.sum().backward()
+    assert model.paat["1"].classify.weight.grad.abs().max() > 0
+
+
+def test_tcn_takes_the_points_beside_its_own() -> None:
+    torch.manual_seed(0)
+    network = TcnNetwork(
+        TcnConfig(channels=16, hidden=32), paat=PaatConfig(points=True), num_keypoints=4
+    ).eval()
+    output = network(images())
+    found = pose_points(output.pose_logits[1], 6, 8)
+    places = torch.cat([output.points.flatten(1), found.flatten(1)], dim=1)
+    torch.testing.assert_close(output.embedding, network.head(places))
+
+
+def test_points_need_keypoints_told_apart() -> None:
+    with pytest.raises(ValueError, match="target p3d"):
+        build_model(
+            ModelConfig(image_size=48, depth=1, paat=PaatConfig(points=True, target="p2d"))
+        )
