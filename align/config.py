@@ -30,9 +30,11 @@ Method = Literal[
     "paat",
     "paab+paat",
     "paab-free",
+    "paat-points",
     "tcn",
     "tcn-single",
     "tcn+paat",
+    "tcn+paat-points",
     "disentangle",
     "3dtrl",
     "3dtrl+paab",
@@ -42,7 +44,16 @@ METHODS: tuple[Method, ...] = get_args(Method)
 # The rows of the paper's Table 5.
 PAPER_METHODS: tuple[Method, ...] = ("deit", "paab", "paat", "tcn", "disentangle", "3dtrl")
 Part = Literal[
-    "vit", "paab", "paat", "pose_free", "3dtrl", "tcn", "multi_view", "single_view", "disentangle"
+    "vit",
+    "paab",
+    "paat",
+    "pose_free",
+    "points",
+    "3dtrl",
+    "tcn",
+    "multi_view",
+    "single_view",
+    "disentangle",
 ]
 PARTS: Mapping[Method, frozenset[Part]] = {
     "deit": frozenset({"vit"}),
@@ -50,9 +61,11 @@ PARTS: Mapping[Method, frozenset[Part]] = {
     "paat": frozenset({"vit", "paat"}),
     "paab+paat": frozenset({"vit", "paab", "paat"}),
     "paab-free": frozenset({"vit", "paab", "paat", "pose_free"}),
+    "paat-points": frozenset({"vit", "paat", "points"}),
     "tcn": frozenset({"tcn", "multi_view"}),
     "tcn-single": frozenset({"tcn", "single_view"}),
     "tcn+paat": frozenset({"tcn", "paat"}),
+    "tcn+paat-points": frozenset({"tcn", "paat", "points"}),
     "disentangle": frozenset({"disentangle"}),
     "3dtrl": frozenset({"vit", "3dtrl"}),
     "3dtrl+paab": frozenset({"vit", "3dtrl", "paab"}),
@@ -109,7 +122,9 @@ class TrainConfig:
 
     method: Method = "deit"
     """deit: the backbone alone; paab, paat: with the pose-aware block or task; paab+paat: both;
-    paab-free: both, and at inference PAAB goes by PAAT's prediction and needs no poses; 3dtrl:
+    paab-free: both, and at inference PAAB goes by PAAT's prediction and needs no poses;
+    paat-points: PAAT after the last block tells places to less than a patch, which become part of
+    the embedding, at inference too; tcn+paat-points: the same after TCN's trunk; 3dtrl:
     with recovered geometry, alone or below paab or paat; tcn, tcn-single: TCN's network, with its
     multi-view or its single-view loss; tcn+paat: with --loss and PAAT after its trunk; disentangle:
     codes of state and viewpoint apart."""
@@ -179,6 +194,15 @@ class TrainConfig:
         """Whether frames must come with keypoints at inference too."""
         return self.uses_paab and not self.has("pose_free")
 
+    @property
+    def method_paat(self) -> PaatConfig | None:
+        """PAAT as the method has it: by --paat, but for what points need."""
+        if not self.uses_paat:
+            return None
+        if self.has("points"):
+            return replace(self.paat, positions=(-1,), target="soft", points=True)
+        return self.paat
+
     def method_loss(self, meta: DatasetMeta) -> LossConfig:
         """The loss of the method: --loss, but for TCN's own, multi-view or single-view.
 
@@ -203,7 +227,7 @@ class TrainConfig:
             readout=self.backbone.readout,
             freeze_patches=self.backbone.freeze_patches,
             paab=self.paab if self.uses_paab else None,
-            paat=self.paat if self.uses_paat else None,
+            paat=self.method_paat,
             num_keypoints=num_keypoints,
             pose_free=self.pose_free if self.has("pose_free") else None,
             trl3d=self.trl3d if self.has("3dtrl") else None,

@@ -23,9 +23,8 @@ def build_network(config: TrainConfig, image_size: int, num_keypoints: int) -> N
         RuntimeError: Pretrained weights that cannot be had.
     """
     if config.has("tcn"):
-        paat = config.paat if config.uses_paat else None
-        tcn = TcnNetwork(config.tcn, config.backbone.pretrained, paat, num_keypoints)
-        return _channels_last(tcn)
+        pretrained, paat = config.backbone.pretrained, config.method_paat
+        return _channels_last(TcnNetwork(config.tcn, pretrained, paat, num_keypoints))
     if config.has("disentangle"):
         return _channels_last(Disentangler(config.disentangle, config.backbone.pretrained))
     return build_model(config.model_config(image_size, num_keypoints))

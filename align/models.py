@@ -51,7 +51,8 @@ class PaatConfig:
     bottleneck: int = 256
     """Width between the classifier's two layers."""
     target: PoseTarget = "p3d"
-    """Predict which keypoint a patch holds (p3d) or whether it holds any (p2d)."""
+    """Predict which keypoint a patch holds (p3d), whether it holds any (p2d), or how near each
+    keypoint is to its middle (soft), from which its place follows to less than a patch."""
     gradients: AuxiliaryGradient = "sum"
     """What the backbone sees of PAAT's gradient: all of it (sum, the paper's), what does not point
     against the primary one (pcgrad projects, cosine drops whole images), or nothing (detach)."""
@@ -157,8 +158,8 @@ class PoseAware(nn.Module):
                 )
         self.points: PosePoints | None = None
         if paat is not None and paat.points:
-            if paat.target != "p3d" or num_keypoints is None or backbone.default_layout.frames > 1:
-                raise ValueError("points in the embedding need images, and PAAT with target p3d")
+            if paat.target == "p2d" or num_keypoints is None or backbone.default_layout.frames > 1:
+                raise ValueError("points in the embedding need images, and keypoints told apart")
             self.points = PosePoints(num_keypoints, backbone.embed_dim)
         if pose_free is not None:
             self._require_a_prediction_for_every_paab()

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal
+from typing import Literal, get_args
 
 import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from timm.layers import trunc_normal_
 from torch import Tensor, nn
 
-PoseTarget = Literal["p3d", "p2d"]
+PoseTarget = Literal["p3d", "p2d", "soft"]
+_TARGETS: tuple[PoseTarget, ...] = get_args(PoseTarget)
 PoseReduction = Literal["mean", "patch_sum"]
 
 
@@ -21,9 +22,10 @@ class PoseAwareAuxiliaryTask(nn.Module):
 
     Args:
         dim: Width of the tokens.
-        num_keypoints: Keypoints of the skeleton, which target "p3d" needs.
+        num_keypoints: Keypoints of the skeleton, which all targets but "p2d" need.
         bottleneck: Width between the layers (the paper's D_e).
-        target: "p3d" tells which keypoint lies in a patch, "p2d" whether any does.
+        target: "p3d" tells which keypoint lies in a patch, "p2d" whether any does, and "soft" how
+            near each keypoint lies to its middle (`align.pose.soft_pose_map`).
 
     Raises:
         ValueError: An unknown target, or one that needs the number of keypoints without it.
@@ -38,11 +40,13 @@ class PoseAwareAuxiliaryTask(nn.Module):
     ) -> None:
         """Make the two layers: truncated normal weights of 0.02, zero biases."""
         super().__init__()
-        if target not in ("p3d", "p2d"):
-            raise ValueError(f"target must be 'p3d' or 'p2d', not {target!r}")
-        channels = num_keypoints if target == "p3d" else 1
+        if target not in _TARGETS:
+            raise ValueError(f"target must be one of {', '.join(_TARGETS)}, not {target!r}")
+        channels = 1 if target == "p2d" else num_keypoints
         if not channels:
-            raise ValueError("PAAT with target p3d needs num_keypoints, the skeleton's number")
+            raise ValueError(
+                f"PAAT with target {target} needs num_keypoints, the skeleton's number"
+            )
         self.target = target
         self.reduce = nn.Linear(dim, bottleneck)
         self.classify = nn.Linear(bottleneck, channels)
@@ -59,15 +63,15 @@ class PoseAwareAuxiliaryTask(nn.Module):
 
 def pose_loss(
     logits: Float[Tensor, "batch frames patches keypoints"],
-    target: Bool[Tensor, "batch frames patches *keypoints"],
+    target: Bool[Tensor, ...] | Float[Tensor, "batch frames patches *keypoints"],
     reduction: PoseReduction = "mean",
 ) -> Float[Tensor, ""]:
     """Binary cross-entropy between PAAT's logits and the pose map (paper Eq. 8).
 
     Args:
         logits: One channel per keypoint, or a single one for the P2D target.
-        target: P3D, or P2D without the last axis. Single-channel logits take a P3D map too and
-            compare with its P2D form.
+        target: P3D or its soft form, or P2D without the last axis. Single-channel logits take a
+            P3D map too and compare with its P2D form.
         reduction: "mean" over everything (the paper's); "patch_sum" sums over the patches of an
             image and averages over keypoints and images, N times as much. A keypoint lies in one
             patch of many, so the plain mean leaves the few positives next to no weight.
@@ -96,7 +100,7 @@ def pose_loss(
 
 def mean_pose_loss(
     pose_logits: Mapping[int, Float[Tensor, "batch frames patches keypoints"]],
-    target: Bool[Tensor, "batch frames patches *keypoints"],
+    target: Bool[Tensor, ...] | Float[Tensor, "batch frames patches *keypoints"],
     reduction: PoseReduction = "mean",
 ) -> Float[Tensor, ""]:
     """``pose_loss`` averaged over the places where PAAT is inserted.

@@ -95,6 +95,42 @@ def pose_map_2d(
     return pose_map
 
 
+def soft_pose_map(
+    keypoints: Float[Tensor, "... keypoints 2"],
+    image_size: tuple[int, int],
+    patch_size: int,
+    visible: Bool[Tensor, "... keypoints"] | None = None,
+) -> Float[Tensor, "... patches keypoints"]:
+    """Spread every keypoint over the patches around it, so that their mean place is its own.
+
+    The weights are bilinear in the distance to the patches' middles and sum to 1; beyond the middle
+    of the outermost patches a keypoint counts as in it. Not in the paper, whose P3D tells a
+    keypoint's place to a patch.
+
+    Args:
+        keypoints: Pixels, as for ``pose_map_3d``; what marks nothing there weighs nothing here.
+        image_size: Height and width in pixels, multiples of ``patch_size``.
+        patch_size: Side of a square patch in pixels.
+        visible: False where a keypoint is missing or hidden.
+
+    Raises:
+        ValueError: A size that is no multiple of the patch, or shapes that do not fit.
+    """
+    rows, cols = _grid(image_size, patch_size)
+    held = pose_map_3d(keypoints, image_size, patch_size, visible).any(dim=-2)
+    x, y = (keypoints.float() / patch_size - 0.5).unbind(dim=-1)
+    near_col, near_row = _nearness(x, cols), _nearness(y, rows)
+    weights = near_row.unsqueeze(-1) * near_col.unsqueeze(-2)
+    weights = weights.flatten(-2).masked_fill(~held.unsqueeze(-1), 0.0)
+    return weights.transpose(-1, -2)
+
+
+def _nearness(place: Float[Tensor, ...], count: int) -> Float[Tensor, "... count"]:
+    """1 at an index, falling to 0 at its neighbours."""
+    place = place.clamp(0, count - 1).unsqueeze(-1)
+    return (1 - (place - torch.arange(count, device=place.device)).abs()).clamp(min=0)
+
+
 def _grid(image_size: tuple[int, int], patch_size: int) -> tuple[int, int]:
     """Rows and columns of patches in an image."""
     height, width = image_size

@@ -1,18 +1,19 @@
 """Keypoints as PAAT sees them, handed on to the embedding: no poses are needed at inference.
 
 This goes beyond the paper, whose PAAT leaves its prediction unused once it is trained. The way from
-a map over patches to a place is TCN's spatial soft-argmax.
+a map over patches to a place is like TCN's spatial soft-argmax.
 """
 
 from __future__ import annotations
 
 import torch
+from einops import rearrange
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from align.predicted_pose import probability_of_any
-
 COORDINATES = 3
+# Of a keypoint's probabilities taken together: one that is nowhere is put in the middle.
+LEAST = 1e-3
 
 
 def pose_points(
@@ -26,15 +27,14 @@ def pose_points(
         cols: Of patches.
 
     Returns:
-        (x, y, p): the mean place under the softmax over patches, -1 in the middle of the first
-        column or row and 1 in that of the last, and the probability that any patch holds it.
+        (x, y, m): the mean place by PAAT's probabilities, -1 in the middle of the first column or
+        row and 1 in that of the last, and how many patches are expected to hold it: 1 or 0.
     """
-    logits = logits.squeeze(1).float()
-    weights = logits.softmax(dim=1)
+    probability = rearrange(logits.float(), "b 1 n k -> b k n").sigmoid()
     row, col = torch.meshgrid(_along(rows, logits), _along(cols, logits), indexing="ij")
-    places = torch.stack([col.flatten(), row.flatten()], dim=-1)
-    there = probability_of_any(logits, dim=1)
-    return torch.cat([weights.transpose(1, 2) @ places, there.unsqueeze(-1)], dim=-1)
+    places = torch.stack([col.flatten(), row.flatten()], dim=-1).float()
+    held = probability.sum(dim=-1, keepdim=True)
+    return torch.cat([probability @ places / held.clamp(min=LEAST), held], dim=-1)
 
 
 class PosePoints(nn.Module):

@@ -50,12 +50,7 @@ def any_keypoint(
     logits: Float[Tensor, "batch frames patches keypoints"],
 ) -> Float[Tensor, "batch frames patches"]:
     """Probability that a patch holds any keypoint, each being there independently of the rest."""
-    return probability_of_any(logits.float(), dim=-1)
-
-
-def probability_of_any(logits: Tensor, dim: int) -> Tensor:
-    """Probability that any of the events along an axis is so, each independently of the rest."""
-    return -torch.expm1(F.logsigmoid(-logits).sum(dim=dim))
+    return -torch.expm1(F.logsigmoid(-logits.float()).sum(dim=-1))
 
 
 def mixed_map(

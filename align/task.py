@@ -23,7 +23,7 @@ from align.losses import build_loss
 from align.methods import build_network, patch_size
 from align.metrics import episode_metrics, mean_metrics
 from align.paat import mean_pose_loss
-from align.pose import pose_map_3d
+from align.pose import pose_map_3d, soft_pose_map
 from align.precision import attend_plainly, uses_bf16
 from align.protocols import training_views
 from datasets.episodes import EpisodeDataset
@@ -88,6 +88,15 @@ class FrameEmbedder:
             dilation=self.config.pose_map.dilation,
             generator=generator,
         )
+
+    def soft_map(
+        self,
+        keypoints: Float[Tensor, "batch keypoints 2"],
+        visible: Bool[Tensor, "batch keypoints"],
+    ) -> Float[Tensor, "batch patches keypoints"]:
+        """The soft form of `pose_map`, which has none of its controls."""
+        size = (self.image_size, self.image_size)
+        return soft_pose_map(keypoints, size, patch_size(self.model.backbone), visible)
 
     @torch.no_grad()
     def embed_episode(self, data: EpisodeDataset, i: int) -> dict[str, Float[Tensor, "time dim"]]:
@@ -223,9 +232,7 @@ class AlignmentTask:
         # Its own generator: pose maps must not change what dropout draws.
         generator = torch.Generator(batch["frames"].device)
         return self.embedder.pose_map(
-            rearrange(batch["keypoints"], "e v t k xy -> (e v t) k xy"),
-            rearrange(batch["visible"], "e v t k -> (e v t) k"),
-            generator.manual_seed(self.config.seed + step),
+            *_poses(batch), generator.manual_seed(self.config.seed + step)
         )
 
     def _auxiliary(
@@ -233,9 +240,12 @@ class AlignmentTask:
     ) -> dict[str, tuple[float, Float[Tensor, ""]]]:
         """Weights and values of losses besides the time-contrastive one (PAAT's: paper Eq. 8)."""
         config, network = self.config, self.embedder.model.backbone
-        if config.uses_paat and pose_map is not None and not isinstance(output, Codes):
-            target, reduction = pose_map.unsqueeze(1), config.paat_loss.reduction
-            loss = mean_pose_loss(output.pose_logits, target, reduction)
+        paat = config.method_paat
+        if paat is not None and pose_map is not None and not isinstance(output, Codes):
+            soft = paat.target == "soft"
+            target = self.embedder.soft_map(*_poses(batch)) if soft else pose_map
+            reduction = config.paat_loss.reduction
+            loss = mean_pose_loss(output.pose_logits, target.unsqueeze(1), reduction)
             return {"paat": (config.paat_loss.weight, loss)}
         if isinstance(output, Codes) and isinstance(network, Disentangler):
             e, v, t = batch["frames"].shape[:3]
@@ -261,3 +271,11 @@ class AlignmentTask:
             "effective_rank": collapse.effective_rank,
             "spread": collapse.spread,
         }
+
+
+def _poses(
+    batch: Batch,
+) -> tuple[Float[Tensor, "batch keypoints 2"], Bool[Tensor, "batch keypoints"]]:
+    """Keypoints and their visibility in every frame of a batch."""
+    keypoints = rearrange(batch["keypoints"], "e v t k xy -> (e v t) k xy")
+    return keypoints, rearrange(batch["visible"], "e v t k -> (e v t) k")

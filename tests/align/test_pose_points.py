@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from align.models import ModelConfig, PaatConfig, build_model
-from align.pose import pose_map_3d
+from align.pose import pose_map_3d, soft_pose_map
 from align.pose_points import PosePoints, pose_points
 from align.tcn import TcnConfig, TcnNetwork
 
@@ -31,9 +31,31 @@ def test_a_certain_prediction_gives_the_middle_of_its_patch() -> None:
 def test_an_uncertain_prediction_lies_between() -> None:
     logits = torch.tensor([0.0, 2.0]).view(1, 1, 2, 1)
     x, y, there = pose_points(logits, rows=1, cols=2)[0, 0].tolist()
-    odds = torch.tensor([0.0, 2.0]).softmax(0)
-    assert x == pytest.approx((odds[1] - odds[0]).item()) and y == 0
-    assert there == pytest.approx(1 - 0.5 * (1 - torch.tensor(2.0).sigmoid().item()))
+    left, right = 0.5, torch.tensor(2.0).sigmoid().item()
+    assert x == pytest.approx((right - left) / (right + left)) and y == 0
+    assert there == pytest.approx(left + right)
+
+
+def test_the_soft_map_gives_a_keypoint_back() -> None:
+    torch.manual_seed(0)
+    # Between the middles of the outermost patches: 8 to 56 and 8 to 40 pixels of 64 x 48.
+    keypoints = torch.rand(5, 7, 2) * torch.tensor([48.0, 32.0]) + 8
+    weights = soft_pose_map(keypoints, (48, 64), 16)
+    assert weights.shape == (5, 12, 7)
+    torch.testing.assert_close(weights.sum(dim=1), torch.ones(5, 7))
+    assert (weights > 0).sum(dim=1).max() <= 4
+    points = pose_points(weights.unsqueeze(1).logit(eps=1e-7), rows=3, cols=4)
+    middle, reach = torch.tensor([32.0, 24.0]), torch.tensor([24.0, 16.0])
+    torch.testing.assert_close(points[..., :2] * reach + middle, keypoints, atol=1e-3, rtol=0)
+
+
+def test_the_soft_map_leaves_out_what_marks_nothing() -> None:
+    keypoints = torch.tensor([[[20.0, 20.0], [20.0, 20.0], [64.0, 5.0], [torch.nan, 3.0]]])
+    visible = torch.tensor([[True, False, True, True]])
+    weights = soft_pose_map(keypoints, (48, 64), 16, visible)
+    assert weights.sum(dim=1).tolist() == [[1, 0, 0, 0]]
+    # In the corner beyond the middle of its patch, a keypoint is all in it.
+    assert soft_pose_map(torch.tensor([[1.0, 2.0]]), (48, 64), 16)[0, 0] == 1
 
 
 def test_the_embedding_learns_of_the_points_at_inference_too() -> None:
@@ -65,7 +87,5 @@ def test_tcn_takes_the_points_beside_its_own() -> None:
 
 
 def test_points_need_keypoints_told_apart() -> None:
-    with pytest.raises(ValueError, match="target p3d"):
-        build_model(
-            ModelConfig(image_size=48, depth=1, paat=PaatConfig(points=True, target="p2d"))
-        )
+    with pytest.raises(ValueError, match="told apart"):
+        build_model(ModelConfig(image_size=48, depth=1, paat=PaatConfig(points=True, target="p2d")))
