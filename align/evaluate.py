@@ -35,6 +35,7 @@ from align.metrics import PairResult, episode_metrics, mean_metrics
 from align.phase_metrics import PhaseEpisode, PhaseResult, mean_phase_metrics, phase_metrics
 from align.protocols import evaluation_views
 from align.task import FrameEmbedder
+from align.view_errors import view_errors
 from datasets.episodes import EpisodeDataset
 from datasets.errors import DataError
 from datasets.meta import DatasetMeta
@@ -93,7 +94,7 @@ def evaluate(
         for i in tqdm(range(len(tested_on)), desc=run.name, unit="episode", disable=not progress)
     }
     pairs = [p for name, views in embeddings.items() for p in _episode_pairs(name, views)]
-    metrics = mean_metrics(pairs)
+    metrics = mean_metrics(pairs) | view_errors(pairs)
     phases = _phases(tested_on, embeddings, embedder, labelled_episodes, progress)
     metrics |= mean_phase_metrics(phases)
     collapse = diagnose(embeddings.values(), metrics["alignment_error"])

@@ -40,6 +40,15 @@ class MetricGroup:
 GROUPS = (
     MetricGroup("Alignment", METRIC_TITLES, "By the nearest frame, for every pair of views."),
     MetricGroup(
+        "Alignment error by kinds of views",
+        {
+            "alignment_error": "all pairs",
+            "alignment_error_ego": "with the first-person view",
+            "alignment_error_third": "among third-person views",
+        },
+        "Lower is better.",
+    ),
+    MetricGroup(
         "Alignment error by decoding",
         {
             "alignment_error": "nearest frame",

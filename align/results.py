@@ -118,6 +118,7 @@ def run_row(run: Run) -> dict[str, Any]:
         "backbone": config.backbone.name,
         "depth": config.backbone.depth or "",
         "parameters": evaluation.parameters,
+        "precision": config.precision,
         "train_episodes": config.train_episodes or "",
         "folder": str(run.folder),
     }
