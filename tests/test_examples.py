@@ -69,6 +69,16 @@ def dots(tmp_path_factory):
     return make_data_set(tmp_path_factory.mktemp("own") / "dots", 3, 1, steps=FRAMES, size=32)
 
 
+def test_keypoints_alone(run_example, dots):
+    def error(steps):
+        shown = run_example("keypoints_alone", "--data", dots, "--steps", steps)
+        assert re.search(r"^alignment_error_(ego|third) 0\.\d+$", shown, re.MULTILINE)
+        return float(re.search(r"^alignment error (\S+)$", shown, re.MULTILINE)[1])
+
+    # Points that move along say all there is to say, once the network has learned to read them.
+    assert error(300) < 0.6 * error(1)
+
+
 def trained(dots, out, method):
     config = TrainConfig(
         method=method,
