@@ -1,10 +1,11 @@
-"""Which frame of one view answers which of another: nearest, monotone, or near in relative time.
+"""Which frame of one view answers which of another: nearest, in motion, monotone, or near in time.
 
-`align.metrics` takes the nearest frame, as the published metric does. Here are two ways that know
-more: dynamic time warping, whose picks never go back in time, and a search that only looks near
-the frame's own relative time. Both use what the plain metric withholds, and since two synchronized
-views are equally long, both are far better at chance level: errors are only to be compared under
-one decoding, and beside what random embeddings get under it (`chance_errors`).
+`align.metrics` takes the nearest frame, as the published metric does. Here are three ways that know
+more: the frame nearest in what it shows and in how that moves (`align.motion`), dynamic time
+warping, whose picks never go back in time, and a search that only looks near the frame's own
+relative time. The last two use what the plain metric withholds, and since two synchronized views
+are equally long, both are far better at chance level, the first a little: errors are only to be compared under one
+decoding, and beside what random embeddings get under it (`chance_errors`).
 """
 
 from __future__ import annotations
@@ -18,8 +19,9 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 
 from align.metrics import distances
+from align.motion import with_motion
 
-DECODING_METRICS = ("alignment_error_dtw", "alignment_error_window")
+DECODING_METRICS = ("alignment_error_motion", "alignment_error_dtw", "alignment_error_window")
 # Half the width of the window, as a share of the episode.
 WINDOW_RADIUS = 0.1
 
@@ -91,10 +93,14 @@ def episode_decodings(
     pairs = list(combinations(embeddings, 2))
     if not pairs:
         return {}
-    cost = np.stack([distances(embeddings[a], embeddings[b]).cpu().numpy() for a, b in pairs])
+    moving = {view: with_motion(z) for view, z in embeddings.items()}
+    still, in_motion = (
+        np.stack([distances(views[a], views[b]).cpu().numpy() for a, b in pairs])
+        for views in (embeddings, moving)
+    )
     return {
         pair: dict(zip(DECODING_METRICS, errors, strict=True))
-        for pair, *errors in zip(pairs, *_errors(cost), strict=True)
+        for pair, *errors in zip(pairs, *_errors(still, in_motion), strict=True)
     }
 
 
@@ -110,16 +116,19 @@ def chance_errors(lengths: Sequence[int], seed: int = 0, draws: int = 20) -> dic
     found = []
     for length in lengths:
         views = torch.randn(2 * draws, length, 32, generator=generator)
-        cost = torch.cdist(views[:draws], views[draws:]).numpy()
-        found.append([np.mean(errors) for errors in _errors(cost)])
+        moving = torch.stack([with_motion(z) for z in views])
+        still, in_motion = (torch.cdist(z[:draws], z[draws:]).numpy() for z in (views, moving))
+        found.append([np.mean(errors) for errors in _errors(still, in_motion)])
     means = np.mean(found, axis=0)
     return {name: float(value) for name, value in zip(DECODING_METRICS, means, strict=True)}
 
 
-def _errors(cost: Float[np.ndarray, "pairs time time"]) -> tuple[list[float], list[float]]:
-    length = cost.shape[1]
-    dtw, window = (
+def _errors(
+    still: Float[np.ndarray, "pairs time time"], in_motion: Float[np.ndarray, "pairs time time"]
+) -> list[list[float]]:
+    """Of every pair under each of DECODING_METRICS, from distances without and with motion."""
+    length = still.shape[1]
+    return [
         (np.abs(picks - np.arange(length)).mean(axis=1) / length).tolist()
-        for picks in (dtw_picks(cost), window_picks(cost))
-    )
-    return dtw, window
+        for picks in (in_motion.argmin(axis=2), dtw_picks(still), window_picks(still))
+    ]

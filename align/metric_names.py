@@ -52,12 +52,15 @@ GROUPS = (
         "Alignment error by decoding",
         {
             "alignment_error": "nearest frame",
+            "alignment_error_motion": "nearest in motion",
             "alignment_error_dtw": "monotone (DTW)",
             "alignment_error_window": "centred window",
         },
-        "Lower is better. DTW pairs first with first and last with last frames and never goes "
-        "back; the window only holds frames within a tenth of the episode of the frame's own "
-        "relative time. Both know more than the embeddings tell, so random embeddings do well too: "
+        "Lower is better. In motion, a frame's embedding is smoothed over time and joined by its "
+        "change from before to after. DTW pairs first with first and last with last frames and "
+        "never goes back; the window only holds frames within a tenth of the episode of the "
+        "frame's own relative time. These two know more than the embeddings tell, so random "
+        "embeddings do well too: "
         "compare with the last row, not across columns.",
     ),
     MetricGroup(
