@@ -4,8 +4,8 @@
 more: the frame nearest in what it shows and in how that moves (`align.motion`), dynamic time
 warping, whose picks never go back in time, and a search that only looks near the frame's own
 relative time. The last two use what the plain metric withholds, and since two synchronized views
-are equally long, both are far better at chance level, the first a little: errors are only to be compared under one
-decoding, and beside what random embeddings get under it (`chance_errors`).
+are equally long, both are far better at chance level, the first a little: errors are only to be
+compared under one decoding, and beside what random embeddings get under it (`chance_errors`).
 """
 
 from __future__ import annotations

@@ -2,8 +2,9 @@
 
     python examples/align_two_videos.py runs/lift_deit first.mp4 second.mp4 --out aligned.mp4
 
-Each frame of the first is answered by the nearest frame of the second, and by the one that dynamic
-time warping picks, which never goes back in time. They may differ in length, size and speed.
+Each frame of the first is answered by the nearest frame of the second, by the nearest in motion,
+which moves alike too, and by the one that dynamic time warping picks, which never goes back in
+time. The videos may differ in length, size and speed.
 """
 
 from __future__ import annotations
@@ -18,13 +19,14 @@ from align.checkpoint import CheckpointError
 from align.cli import user_errors
 from align.decoding import dtw_picks
 from align.metrics import distances
+from align.motion import with_motion
 from align.task import FrameEmbedder
 from datasets.errors import DataError
 from datasets.video import iterate_frames, video_shape, write_video
 
 
 def align(run: Path, first: Path, second: Path, out: Path, side: int = 224) -> np.ndarray:
-    """Writes the first video | its nearest frames | the frames by DTW; returns both, (2, time)."""
+    """Writes the first video beside the frames picked nearest, in motion and by DTW: (3, time)."""
     embedder = FrameEmbedder.load(run)
     if embedder.config.needs_poses:
         raise DataError(
@@ -32,8 +34,10 @@ def align(run: Path, first: Path, second: Path, out: Path, side: int = 224) -> n
             "do not hold: take a run of deit, paat or paab-free."
         )
     videos = [np.stack(list(iterate_frames(video))) for video in (first, second)]
-    cost = distances(*map(embedder.embed_frames, videos)).numpy()
-    picks = np.stack([cost.argmin(axis=1), dtw_picks(cost[None])[0]])
+    embeddings = [embedder.embed_frames(video) for video in videos]
+    cost = distances(*embeddings).numpy()
+    in_motion = distances(*map(with_motion, embeddings)).numpy()
+    picks = np.stack([cost.argmin(axis=1), in_motion.argmin(axis=1), dtw_picks(cost[None])[0]])
     small = [resize_frames(frames_to_tensor(v), side).permute(0, 2, 3, 1).numpy() for v in videos]
     shown = np.concatenate([small[0], *(small[1][chosen] for chosen in picks)], axis=2)
     write_video(out, shown, video_shape(first).fps or 20.0)
@@ -47,13 +51,15 @@ def main(run: Path, first: Path, second: Path, out: Path = Path("aligned.mp4")) 
         run: A folder made by `python -m align.train`, of a method that needs no keypoints.
         first: Whose frames ask.
         second: Whose frames answer.
-        out: The first video, its nearest frames and those by DTW, side by side.
+        out: The first video, its nearest frames, those in motion and those by DTW, side by side.
     """
     with user_errors(DataError, CheckpointError):
         picks = align(run, first, second, out)
-    print(f"{out}: {first.name}, its nearest frames of {second.name}, those by DTW")
-    for time, (nearest, monotone) in enumerate(picks.T):
-        print(f"{time:>5}: {nearest:>5} {monotone:>5}")
+    print(
+        f"{out}: {first.name}, its nearest frames of {second.name}, those in motion, those by DTW"
+    )
+    for time, (nearest, in_motion, monotone) in enumerate(picks.T):
+        print(f"{time:>5}: {nearest:>5} {in_motion:>5} {monotone:>5}")
 
 
 if __name__ == "__main__":
