@@ -33,7 +33,9 @@ def main() -> None:
     for method, name in names.items():
         compare(name, "float32", step(method, bf16=True), step(method, bf16=False))
     fused = step("deit", bf16=True, written_out=False)
-    compare(f"{DEIT}, attention written out", "fused", step("deit", bf16=True), fused)
+    compare(
+        f"{DEIT}, attention written out,", "torch's fused attention", step("deit", bf16=True), fused
+    )
 
 
 def compare(name: str, baseline: str, ours: Callable[[], None], theirs: Callable[[], None]) -> None:
