@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import get_args
@@ -10,6 +11,7 @@ from typing import get_args
 import h5py
 import pytest
 import torch
+from accelerate.state import AcceleratorState
 from safetensors.torch import load_file
 
 from align.config import METHODS, PARTS, Method, Recipe, TrainConfig, recipe
@@ -17,6 +19,7 @@ from align.evaluate import evaluate
 from align.evaluation import load_evaluation
 from align.history import read_history
 from align.optim import OptimConfig, learning_rate_factor
+from align.precision import Precision
 from align.train import main, make_trainer
 from datasets.errors import DataError
 from tests.align.conftest import tiny_config
@@ -55,8 +58,22 @@ def test_an_evaluation_is_stored_whole(dots: Path, tmp_path: Path) -> None:
         load_evaluation(tmp_path, "valid")
 
 
-def test_stopped_between_epochs_it_ends_as_if_undisturbed(dots: Path, tmp_path: Path) -> None:
-    whole = tiny_config(dots, tmp_path / "whole", "paat", epochs=3)
+@pytest.fixture
+def other_precision() -> Iterator[None]:
+    """Accelerate keeps to the precision that a process began with, unless it is made to forget."""
+    AcceleratorState._reset_state(reset_partial_state=True)
+    yield
+    AcceleratorState._reset_state(reset_partial_state=True)
+
+
+@pytest.mark.usefixtures("other_precision")
+@pytest.mark.parametrize(
+    ("method", "precision"), [("paat", "auto"), ("paat-points", "bf16"), ("disentangle", "auto")]
+)
+def test_stopped_between_epochs_it_ends_as_if_undisturbed(
+    dots: Path, tmp_path: Path, method: Method, precision: Precision
+) -> None:
+    whole = tiny_config(dots, tmp_path / "whole", method, epochs=3, precision=precision)
     make_trainer(whole, progress=False).fit()
     parts = replace(whole, out=tmp_path / "parts")
     trainer = make_trainer(parts, progress=False)
