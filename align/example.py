@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Float, Int64, UInt8
 
 from align.metrics import distances
+from align.motion import with_motion
 from align.protocols import EGO
 from align.runs import Run
 from datasets.draw import draw_skeleton
@@ -26,6 +27,7 @@ class Example:
         target: The view that frames are picked from, the first-person one.
         frames: Of these two views.
         distances: Method to distances of its embeddings, query times by target times.
+        distances_in_motion: The same of embeddings in motion.
         runs: Method to the run that its embeddings are of.
         phases: Index into `phase_names` of each time step.
         phase_names: Of the data set.
@@ -37,6 +39,7 @@ class Example:
     target: str
     frames: Mapping[str, UInt8[np.ndarray, "time height width 3"]]
     distances: Mapping[str, Float[np.ndarray, "time time"]]
+    distances_in_motion: Mapping[str, Float[np.ndarray, "time time"]]
     runs: Mapping[str, Run]
     phases: UInt8[np.ndarray, " time"]
     phase_names: Sequence[str]
@@ -45,6 +48,10 @@ class Example:
     def __len__(self) -> int:
         """Number of time steps."""
         return len(self.phases)
+
+    def in_motion(self) -> Example:
+        """The same episode, with frames picked by embeddings in motion."""
+        return replace(self, distances=self.distances_in_motion)
 
     def picks(self, method: str) -> Int64[np.ndarray, " time"]:
         """The target's time step nearest to each of the query; the first of equally near ones."""
@@ -104,7 +111,7 @@ def load_example(
     i = data.names.index(episode)
     measured = list(next(iter(stored.values()))[1][episode])
     query, target = _choose_views([v for v in data.views if v in measured], view)
-    matrices = {}
+    matrices, in_motion = {}, {}
     for label, (run, embeddings) in stored.items():
         z1, z2 = (embeddings[episode][v] for v in (query, target))
         if len(z1) != data.lengths[i]:
@@ -114,12 +121,14 @@ def load_example(
                 f"`python -m align.evaluate {run.folder} --split {data.split}`."
             )
         matrices[label] = distances(z1, z2).numpy()
+        in_motion[label] = distances(with_motion(z1), with_motion(z2)).numpy()
     return Example(
         episode,
         query,
         target,
         {v: _frames(data, i, v, skeleton) for v in (query, target)},
         matrices,
+        in_motion,
         {label: run for label, (run, _) in stored.items()},
         data.phases(i),
         data.meta.phases,

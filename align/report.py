@@ -166,6 +166,7 @@ def render(
         curves=Markup(to_svg(learning_curves(runs, colours))),
         heat_map=Markup(to_svg(view_pair_heat_map(pair_errors(runs)))),
         matrices=Markup(to_svg(distance_matrices(example, colours))),
+        matrices_in_motion=Markup(to_svg(distance_matrices(example.in_motion(), colours))),
         video=data_uri("video/mp4", encode_video(example, colours)),
         poster=data_uri("image/jpeg", poster(example, colours)),
         strip=data_uri("image/png", contact_strip(example, colours)),

@@ -21,6 +21,7 @@ from align.figures import (
     view_pair_heat_map,
 )
 from align.metrics import alignment_error
+from align.motion import with_motion
 from align.report_pictures import pair_errors
 from align.runs import load_runs
 from datasets.episodes import EpisodeDataset
@@ -50,6 +51,16 @@ def test_distance_matrix_shows_the_nearest_frames_and_their_error(
         assert example.error(label) == pytest.approx(
             alignment_error(embeddings["view_0"], embeddings["ego"])
         )
+
+
+def test_in_motion_frames_are_picked_by_embeddings_in_motion(runs: list[Path], data: Path) -> None:
+    example = load_example(load_runs(runs), EpisodeDataset(data, "test"))
+    moving = example.in_motion()
+    for label, run in moving.runs.items():
+        views = run.evaluation.embeddings()[example.episode]
+        expected = alignment_error(with_motion(views["view_0"]), with_motion(views["ego"]))
+        assert moving.error(label) == pytest.approx(expected)
+    assert (moving.picks("deit") != example.picks("deit")).any()
 
 
 def test_typical_run_is_the_median_of_the_seeds(runs: list[Path]) -> None:
