@@ -86,13 +86,13 @@ def _see(
     """Shows a model frames of a view, and returns their P3D maps."""
     device, scale = embedder.model.mean.device, embedder.image_size / data.meta.image_size
     images = resize_frames(frames_to_tensor(data.images(i, view, times)), embedder.image_size)
-    pose_map = embedder.pose_map(
+    poses = (
         torch.from_numpy(data.keypoints(i, view)[times]) * scale,
         torch.from_numpy(data.visible(i, view)[times]),
-        torch.Generator().manual_seed(embedder.config.seed),
-    ).to(device)
-    embedder.model(images.to(device), pose_map.any(-1))
-    return pose_map
+    )
+    given = embedder.view_pose_maps(data, i, view, times)
+    embedder.model(images.to(device), None if given is None else given.to(device))
+    return embedder.pose_map(*poses, torch.Generator().manual_seed(embedder.config.seed)).to(device)
 
 
 def analysis_path(run: Path, split: str) -> Path:

@@ -30,6 +30,7 @@ Method = Literal[
     "paat",
     "paab+paat",
     "paab-free",
+    "paab-points",
     "paat-points",
     "tcn",
     "tcn-single",
@@ -61,6 +62,7 @@ PARTS: Mapping[Method, frozenset[Part]] = {
     "paat": frozenset({"vit", "paat"}),
     "paab+paat": frozenset({"vit", "paab", "paat"}),
     "paab-free": frozenset({"vit", "paab", "paat", "pose_free"}),
+    "paab-points": frozenset({"vit", "paab", "points"}),
     "paat-points": frozenset({"vit", "paat", "points"}),
     "tcn": frozenset({"tcn", "multi_view"}),
     "tcn-single": frozenset({"tcn", "single_view"}),
@@ -123,7 +125,8 @@ class TrainConfig:
     method: Method = "deit"
     """deit: the backbone alone; paab, paat: with the pose-aware block or task; paab+paat: both;
     paab-free: both, and at inference PAAB goes by PAAT's prediction and needs no poses;
-    paat-points: PAAT after the last block tells places to less than a patch, which become part of
+    paab-points: the given keypoints' places become part of the embedding besides; paat-points:
+    PAAT after the last block tells places to less than a patch, which become part of
     the embedding, at inference too; tcn+paat-points: the same after TCN's trunk; 3dtrl:
     with recovered geometry, alone or below paab or paat; tcn, tcn-single: TCN's network, with its
     multi-view or its single-view loss; tcn+paat: with --loss and PAAT after its trunk; disentangle:
@@ -195,6 +198,13 @@ class TrainConfig:
         return self.uses_paab and not self.has("pose_free")
 
     @property
+    def method_paab(self) -> PaabConfig | None:
+        """PAAB as the method has it: by --paab, but for points."""
+        if not self.uses_paab:
+            return None
+        return replace(self.paab, points=True) if self.has("points") else self.paab
+
+    @property
     def method_paat(self) -> PaatConfig | None:
         """PAAT as the method has it: by --paat, but for what points need."""
         if not self.uses_paat:
@@ -226,7 +236,7 @@ class TrainConfig:
             drop_path=self.backbone.drop_path,
             readout=self.backbone.readout,
             freeze_patches=self.backbone.freeze_patches,
-            paab=self.paab if self.uses_paab else None,
+            paab=self.method_paab,
             paat=self.method_paat,
             num_keypoints=num_keypoints,
             pose_free=self.pose_free if self.has("pose_free") else None,

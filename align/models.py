@@ -40,6 +40,8 @@ class PaabConfig:
     """PAABs at each position, one on top of the other."""
     capacity: int | None = None
     """Upper bound of pose tokens in a frame; None reads it off each pose map."""
+    points: bool = False
+    """The given keypoints become part of the embedding; the pose map must tell them apart."""
 
 
 @dataclass(frozen=True)
@@ -156,9 +158,11 @@ class PoseAware(nn.Module):
                 self.paat[str(position)] = PoseAwareAuxiliaryTask(
                     backbone.embed_dim, num_keypoints, paat.bottleneck, paat.target
                 )
+        self.given_points = paab is not None and paab.points
         self.points: PosePoints | None = None
-        if paat is not None and paat.points:
-            if paat.target == "p2d" or num_keypoints is None or backbone.default_layout.frames > 1:
+        if self.given_points or (paat is not None and paat.points):
+            predicts_any = paat is not None and paat.points and paat.target == "p2d"
+            if predicts_any or num_keypoints is None or backbone.default_layout.frames > 1:
                 raise ValueError("points in the embedding need images, and keypoints told apart")
             self.points = PosePoints(num_keypoints, backbone.embed_dim)
         if pose_free is not None:
@@ -186,7 +190,7 @@ class PoseAware(nn.Module):
     @property
     def predicts_pose(self) -> bool:
         """Whether the forward pass asks PAAT at inference too."""
-        return self.pose_free is not None or self.points is not None
+        return self.pose_free is not None or (self.points is not None and not self.given_points)
 
     @property
     def needs_pose(self) -> bool:
@@ -196,21 +200,24 @@ class PoseAware(nn.Module):
     def forward(
         self,
         images: Float[Tensor, "batch 3 *frames height width"],
-        pose_map: Bool[Tensor, "batch *frames patches"] | None = None,
+        pose_map: Tensor | None = None,
     ) -> PoseAwareOutput:
         """Embed images (B, 3, H, W) or clips (B, 3, T, H, W).
 
         Args:
             images: Normalised pixels.
-            pose_map: The P2D map, (B, N) for images or (B, T, N); only PAAB reads it, and with
-                `pose_free` only in training.
+            pose_map: The P2D map, (B, N) for images or (B, T, N), or with keypoints told apart, P3D
+                or its soft form, (B, N, K) or (B, T, N, K), as PAAB with points needs it; only
+                PAAB reads it, and with `pose_free` only in training.
 
         Raises:
             ValueError: Images or a pose map that do not fit the model, or a missing pose map.
         """
         layout = self.backbone.layout(images)
         reads_map = self.needs_pose or (len(self.paab) > 0 and self.training)
-        pose_map = self._fit_pose_map(pose_map, layout) if reads_map else None
+        given = pose_map
+        pose_map = self._fit_pose_map(given, layout) if reads_map else None
+        held = given.flatten(0, -3) if self.given_points and given is not None else None
         tokens = self.backbone.embed(images)
         inside = layout.one_frame() if self.backbone.frames_apart else layout
         if self.backbone.frames_apart and pose_map is not None:
@@ -233,7 +240,9 @@ class PoseAware(nn.Module):
                 for block in cast(nn.ModuleList, self.paab[position]):
                     tokens = block(tokens, attended, inside)
         tokens = self.backbone.finish(tokens, layout)
-        embedding = self._embedding(tokens, layout, logits, attended)
+        if logits is not None and not self.given_points:
+            held = logits.squeeze(1).sigmoid()
+        embedding = self._embedding(tokens, layout, held, attended)
         return PoseAwareOutput(embedding, tokens, pose_logits, geometry)
 
     def _attended(self, pose_map: Tensor | None, logits: Tensor | None) -> Tensor | None:
@@ -273,15 +282,21 @@ class PoseAware(nn.Module):
                 f"PAAB needs the pose map of every image, {when}: pass "
                 "pose_map=pose_map_2d(keypoints, image_size, patch_size)"
             )
-        if pose_map.ndim == 2 and layout.frames == 1:
-            pose_map = pose_map.unsqueeze(1)
-        return pose_map if pose_map.dtype == torch.bool else pose_map > 0
+        told_apart = pose_map.ndim == 4 or pose_map.shape[1:] not in (
+            (layout.patches,),
+            (layout.frames, layout.patches),
+        )
+        if self.given_points and not told_apart:
+            raise ValueError("PAAB with points needs a pose map with keypoints told apart")
+        pose_map = pose_map if pose_map.dtype == torch.bool else pose_map > 0
+        pose_map = pose_map.any(-1) if told_apart and pose_map.ndim > 2 else pose_map
+        return pose_map.unsqueeze(1) if pose_map.ndim == 2 and layout.frames == 1 else pose_map
 
     def _embedding(
         self,
         tokens: Float[Tensor, "batch tokens dim"],
         layout: TokenLayout,
-        logits: Tensor | None,
+        held: Tensor | None,
         attended: Tensor | None,
     ) -> Float[Tensor, "batch embed_dim"]:
         prefix, patches = layout.split(tokens)
@@ -294,8 +309,8 @@ class PoseAware(nn.Module):
             else:
                 token = _mean_of_pose(patches, rearrange(attended, "b t n -> b (t n)"))
             pooled.append(self.backbone.pool_norm(token))
-        if self.points is not None and logits is not None:
-            pooled.append(self.points(logits, layout.rows, layout.cols))
+        if self.points is not None and held is not None:
+            pooled.append(self.points(held, layout.rows, layout.cols))
         return torch.cat(pooled, dim=-1) if len(pooled) > 1 else pooled[0]
 
 

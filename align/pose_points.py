@@ -1,7 +1,8 @@
-"""Keypoints as PAAT sees them, handed on to the embedding: no poses are needed at inference.
+"""Where keypoints are, from how likely each patch holds them, handed on to the embedding.
 
-This goes beyond the paper, whose PAAT leaves its prediction unused once it is trained. The way from
-a map over patches to a place is like TCN's spatial soft-argmax.
+This goes beyond the paper, whose PAAT leaves its prediction unused once it is trained, and whose
+PAAB knows no more of a pose than the patches that it lies in. The way from a map over patches to a
+place is like TCN's spatial soft-argmax.
 """
 
 from __future__ import annotations
@@ -17,31 +18,32 @@ LEAST = 1e-3
 
 
 def pose_points(
-    logits: Float[Tensor, "batch 1 patches keypoints"], rows: int, cols: int
+    held: Float[Tensor, "batch patches keypoints"], rows: int, cols: int
 ) -> Float[Tensor, "batch keypoints 3"]:
     """Where each keypoint is, and whether it is there at all.
 
     Args:
-        logits: PAAT's, of single images; patches row-major.
+        held: How likely each patch, row-major, holds each keypoint: PAAT's probabilities, or
+            `align.pose.soft_pose_map`, of which this is the inverse.
         rows: Of patches.
         cols: Of patches.
 
     Returns:
-        (x, y, m): the mean place by PAAT's probabilities, -1 in the middle of the first column or
-        row and 1 in that of the last, and how many patches are expected to hold it: 1 or 0.
+        (x, y, m): the mean place, -1 in the middle of the first column or row and 1 in that of the
+        last, and how many patches are expected to hold the keypoint: 1 or 0.
     """
-    probability = rearrange(logits.float(), "b 1 n k -> b k n").sigmoid()
-    row, col = torch.meshgrid(_along(rows, logits), _along(cols, logits), indexing="ij")
-    places = torch.stack([col.flatten(), row.flatten()], dim=-1).float()
-    held = probability.sum(dim=-1, keepdim=True)
-    return torch.cat([probability @ places / held.clamp(min=LEAST), held], dim=-1)
+    held = rearrange(held.float(), "b n k -> b k n")
+    row, col = torch.meshgrid(_along(rows, held), _along(cols, held), indexing="ij")
+    places = torch.stack([col.flatten(), row.flatten()], dim=-1)
+    mass = held.sum(dim=-1, keepdim=True)
+    return torch.cat([held @ places / mass.clamp(min=LEAST), mass], dim=-1)
 
 
 class PosePoints(nn.Module):
-    """An embedding of the keypoints that PAAT sees: two linear layers, ReLU between.
+    """An embedding of where keypoints are: two linear layers, ReLU between.
 
     Args:
-        num_keypoints: That PAAT predicts.
+        num_keypoints: Of the skeleton.
         dim: Width of the embedding, and of the layer between.
     """
 
@@ -53,10 +55,10 @@ class PosePoints(nn.Module):
         )
 
     def forward(
-        self, logits: Float[Tensor, "batch 1 patches keypoints"], rows: int, cols: int
+        self, held: Float[Tensor, "batch patches keypoints"], rows: int, cols: int
     ) -> Float[Tensor, "batch dim"]:
         """Embed what `pose_points` finds."""
-        return self.layers(pose_points(logits, rows, cols).flatten(1))
+        return self.layers(pose_points(held, rows, cols).flatten(1))
 
 
 def _along(count: int, like: Tensor) -> Float[Tensor, " count"]:

@@ -98,6 +98,20 @@ class FrameEmbedder:
         size = (self.image_size, self.image_size)
         return soft_pose_map(keypoints, size, patch_size(self.model.backbone), visible)
 
+    def given_map(
+        self,
+        keypoints: Float[Tensor, "batch keypoints 2"],
+        visible: Bool[Tensor, "batch keypoints"],
+        generator: torch.Generator | None = None,
+    ) -> Tensor | None:
+        """What the method's PAAB is given: P2D, or soft maps for points; None without PAAB."""
+        paab = self.config.method_paab
+        if paab is None:
+            return None
+        if paab.points:
+            return self.soft_map(keypoints, visible)
+        return self.pose_map(keypoints, visible, generator).any(-1)
+
     @torch.no_grad()
     def embed_episode(self, data: EpisodeDataset, i: int) -> dict[str, Float[Tensor, "time dim"]]:
         """Embeddings of every frame of every view of an episode, each frame encoded once.
@@ -113,14 +127,14 @@ class FrameEmbedder:
     def embed_frames(
         self,
         images: UInt8[np.ndarray, "time height width 3"],
-        pose_maps: Bool[Tensor, "time patches"] | None = None,
+        pose_maps: Tensor | None = None,
     ) -> Float[Tensor, "time dim"]:
         """Embeddings of all frames of one video, as distances are measured between them.
 
         Args:
             images: RGB, of any size.
-            pose_maps: P2D maps of the frames at the size that the model sees, which methods with
-                PAAB need.
+            pose_maps: Of the frames at the size that the model sees, which methods with PAAB need;
+                see `given_map`.
 
         Raises:
             ValueError: When the method needs pose maps and there are none.
@@ -138,8 +152,8 @@ class FrameEmbedder:
 
     def view_pose_maps(
         self, data: EpisodeDataset, i: int, view: str, times: np.ndarray | slice = slice(None)
-    ) -> Bool[Tensor, "time patches"] | None:
-        """P2D maps of a view of an episode at `times`; None for a method that needs none.
+    ) -> Tensor | None:
+        """What PAAB is given of a view of an episode at `times`; None for a method that needs none.
 
         Data made elsewhere may have no keypoints, and most methods need none after training.
         """
@@ -149,7 +163,7 @@ class FrameEmbedder:
         points = torch.from_numpy(data.keypoints(i, view)[times]) * scale
         visible = torch.from_numpy(data.visible(i, view)[times])
         generator = torch.Generator().manual_seed(self.config.seed)
-        return self.pose_map(points, visible, generator).any(-1)
+        return self.given_map(points, visible, generator)
 
 
 class AlignmentTask:
@@ -216,34 +230,35 @@ class AlignmentTask:
         """Time-contrastive loss plus, with its weight, what the method learns besides."""
         episodes, views, times = batch["frames"].shape[:3]
         frames = rearrange(batch["frames"], "e v t c h w -> (e v t) c h w")
-        pose_map = self._step_pose_map(batch, step) if self.config.trains_on_poses else None
-        attended = pose_map.any(-1) if pose_map is not None and self.config.uses_paab else None
-        embedding, output = model(frames, attended)
+        given = self.embedder.given_map(*_poses(batch), self._pose_generator(batch, step))
+        embedding, output = model(frames, given)
         z = rearrange(embedding, "(e v t) d -> e v t d", e=episodes, v=views, t=times)
         z = self.embedder.model.compare(z.float())
         logs = {"time_contrastive": self.time_contrastive(z, batch["times"])}
         total = logs["time_contrastive"]
-        for name, (weight, value) in self._auxiliary(output, batch, pose_map).items():
+        for name, (weight, value) in self._auxiliary(output, batch, step).items():
             total = total + weight * value
             logs[name] = value
         return total, logs
 
-    def _step_pose_map(self, batch: Batch, step: int) -> Bool[Tensor, "batch patches keypoints"]:
-        # Its own generator: pose maps must not change what dropout draws.
+    def _pose_generator(self, batch: Batch, step: int) -> torch.Generator:
+        """Of a step's pose maps alone: they must not change what dropout draws."""
         generator = torch.Generator(batch["frames"].device)
-        return self.embedder.pose_map(
-            *_poses(batch), generator.manual_seed(self.config.seed + step)
-        )
+        return generator.manual_seed(self.config.seed + step)
 
     def _auxiliary(
-        self, output: Output, batch: Batch, pose_map: Tensor | None
+        self, output: Output, batch: Batch, step: int
     ) -> dict[str, tuple[float, Float[Tensor, ""]]]:
         """Weights and values of losses besides the time-contrastive one (PAAT's: paper Eq. 8)."""
         config, network = self.config, self.embedder.model.backbone
         paat = config.method_paat
-        if paat is not None and pose_map is not None and not isinstance(output, Codes):
-            soft = paat.target == "soft"
-            target = self.embedder.soft_map(*_poses(batch)) if soft else pose_map
+        if paat is not None and not isinstance(output, Codes):
+            poses = _poses(batch)
+            target = (
+                self.embedder.soft_map(*poses)
+                if paat.target == "soft"
+                else self.embedder.pose_map(*poses, self._pose_generator(batch, step))
+            )
             reduction = config.paat_loss.reduction
             loss = mean_pose_loss(output.pose_logits, target.unsqueeze(1), reduction)
             return {"paat": (config.paat_loss.weight, loss)}

@@ -132,7 +132,8 @@ class TcnNetwork(nn.Module):
         points = spatial_soft_argmax(self.convolutions(features))
         places = points.flatten(1)
         if self.points:
-            keypoints = pose_points(pose_logits[1], height // _STRIDE, width // _STRIDE)
+            held = pose_logits[1].squeeze(1).sigmoid()
+            keypoints = pose_points(held, height // _STRIDE, width // _STRIDE)
             places = torch.cat([places, keypoints.flatten(1)], dim=1)
         return TcnOutput(self.head(places), points, pose_logits)
 
