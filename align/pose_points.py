@@ -33,7 +33,9 @@ def pose_points(
         last, and how many patches are expected to hold the keypoint: 1 or 0.
     """
     held = rearrange(held.float(), "b n k -> b k n")
-    row, col = torch.meshgrid(_along(rows, held), _along(cols, held), indexing="ij")
+    row, col = torch.meshgrid(
+        positions_along(rows, held), positions_along(cols, held), indexing="ij"
+    )
     places = torch.stack([col.flatten(), row.flatten()], dim=-1)
     mass = held.sum(dim=-1, keepdim=True)
     return torch.cat([held @ places / mass.clamp(min=LEAST), mass], dim=-1)
@@ -61,7 +63,8 @@ class PosePoints(nn.Module):
         return self.layers(pose_points(held, rows, cols).flatten(1))
 
 
-def _along(count: int, like: Tensor) -> Float[Tensor, " count"]:
+def positions_along(count: int, like: Tensor) -> Float[Tensor, " count"]:
+    """From -1, the first of so many columns or rows, to 1, the last; a single one is at 0."""
     if count == 1:
         return like.new_zeros(1)
     return torch.linspace(-1, 1, count, device=like.device, dtype=like.dtype)

@@ -19,7 +19,7 @@ from align.gradients import AuxiliaryGradient, branch
 from align.losses import LossName
 from align.models import PaatConfig
 from align.paat import PoseAwareAuxiliaryTask
-from align.pose_points import COORDINATES, pose_points
+from align.pose_points import COORDINATES, pose_points, positions_along
 
 # The layers of torchvision's Inception-v3 up to Mixed_5d, in order, with its poolings.
 _TRUNK = (
@@ -169,8 +169,8 @@ def spatial_soft_argmax(
     rows, cols = features.shape[-2:]
     weights = rearrange(features.float(), "b c h w -> b c (h w)").softmax(dim=-1)
     weights = rearrange(weights, "b c (h w) -> b c h w", h=rows)
-    x = weights.sum(dim=-2) @ _positions(cols, weights)
-    y = weights.sum(dim=-1) @ _positions(rows, weights)
+    x = weights.sum(dim=-2) @ positions_along(cols, weights)
+    y = weights.sum(dim=-1) @ positions_along(rows, weights)
     return torch.stack([x, y], dim=-1)
 
 
@@ -179,12 +179,6 @@ def _grid_positions(side: int, count: int, like: Tensor) -> Float[Tensor, " patc
     patches = torch.arange(side // _STRIDE, device=like.device, dtype=like.dtype)
     feature = ((patches + 0.5) * _STRIDE - _FIRST) / _STRIDE
     return 2 * feature / max(count - 1, 1) - 1
-
-
-def _positions(count: int, like: Tensor) -> Float[Tensor, " count"]:
-    if count == 1:
-        return like.new_zeros(1)
-    return torch.linspace(-1, 1, count, device=like.device, dtype=like.dtype)
 
 
 def _convolution(channels_in: int, channels_out: int) -> tuple[nn.Module, ...]:
