@@ -24,7 +24,7 @@ from align.pose_points import PosePoints
 from align.predicted_pose import PoseFreeConfig, mixed_map, predicted_map
 from align.trl3d import Geometry, TokenRepresentation3d, Trl3dConfig
 
-Readout = Literal["class", "mean", "class+mean", "mean+pose"]
+Readout = Literal["class", "mean", "class+mean"]
 _READOUTS: tuple[Readout, ...] = get_args(Readout)
 
 
@@ -223,7 +223,7 @@ class PoseAware(nn.Module):
         if self.backbone.frames_apart and pose_map is not None:
             pose_map = rearrange(pose_map, "b t n -> (b t) 1 n")
         pose_logits: dict[int, Tensor] = {}
-        logits, geometry, attended = None, None, None
+        logits, geometry = None, None
         for index in range(len(self.backbone.blocks)):
             if str(index) in self.trl3d:
                 where = cast(TimmBackbone, self.backbone).position_embedding()
@@ -242,7 +242,7 @@ class PoseAware(nn.Module):
         tokens = self.backbone.finish(tokens, layout)
         if logits is not None and not self.given_points:
             held = logits.squeeze(1).sigmoid()
-        embedding = self._embedding(tokens, layout, held, attended)
+        embedding = self._embedding(tokens, layout, held)
         return PoseAwareOutput(embedding, tokens, pose_logits, geometry)
 
     def _attended(self, pose_map: Tensor | None, logits: Tensor | None) -> Tensor | None:
@@ -293,34 +293,17 @@ class PoseAware(nn.Module):
         return pose_map.unsqueeze(1) if pose_map.ndim == 2 and layout.frames == 1 else pose_map
 
     def _embedding(
-        self,
-        tokens: Float[Tensor, "batch tokens dim"],
-        layout: TokenLayout,
-        held: Tensor | None,
-        attended: Tensor | None,
+        self, tokens: Float[Tensor, "batch tokens dim"], layout: TokenLayout, held: Tensor | None
     ) -> Float[Tensor, "batch embed_dim"]:
         prefix, patches = layout.split(tokens)
         pooled = []
-        for part in self.readout.split("+"):
-            if part == "class":
-                token = prefix[:, 0]
-            elif part == "mean" or attended is None:
-                token = patches.mean(dim=1)
-            else:
-                token = _mean_of_pose(patches, rearrange(attended, "b t n -> b (t n)"))
-            pooled.append(self.backbone.pool_norm(token))
+        if self.readout != "mean":
+            pooled.append(self.backbone.pool_norm(prefix[:, 0]))
+        if self.readout != "class":
+            pooled.append(self.backbone.pool_norm(patches.mean(dim=1)))
         if self.points is not None and held is not None:
             pooled.append(self.points(held, layout.rows, layout.cols))
         return torch.cat(pooled, dim=-1) if len(pooled) > 1 else pooled[0]
-
-
-def _mean_of_pose(
-    patches: Float[Tensor, "batch patches dim"], attended: Bool[Tensor, "batch patches"]
-) -> Float[Tensor, "batch dim"]:
-    """Mean of the pose tokens; of all where there is none."""
-    chosen = attended | ~attended.any(dim=1, keepdim=True)
-    weights = chosen.to(patches.dtype) / chosen.sum(dim=1, keepdim=True)
-    return torch.einsum("bn,bnd->bd", weights, patches)
 
 
 def build_model(config: ModelConfig) -> PoseAware:
