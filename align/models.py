@@ -240,7 +240,7 @@ class PoseAware(nn.Module):
                 for block in cast(nn.ModuleList, self.paab[position]):
                     tokens = block(tokens, attended, inside)
         tokens = self.backbone.finish(tokens, layout)
-        if logits is not None and not self.given_points:
+        if self.points is not None and logits is not None and not self.given_points:
             held = logits.squeeze(1).sigmoid()
         embedding = self._embedding(tokens, layout, held)
         return PoseAwareOutput(embedding, tokens, pose_logits, geometry)
