@@ -213,6 +213,12 @@ class TrainConfig:
             return replace(self.paat, positions=(-1,), target="soft", points=True)
         return self.paat
 
+    @property
+    def uses_soft_maps(self) -> bool:
+        """Whether places of keypoints are told to less than a patch."""
+        paab, paat = self.method_paab, self.method_paat
+        return (paab is not None and paab.points) or (paat is not None and paat.target == "soft")
+
     def method_loss(self, meta: DatasetMeta) -> LossConfig:
         """The loss of the method: --loss, but for TCN's own, multi-view or single-view.
 

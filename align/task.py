@@ -15,7 +15,7 @@ from torch.utils.data import DataLoader, Subset
 from align.augment import frames_to_tensor, resize_frames
 from align.checkpoint import load_checkpoint
 from align.collapse import CollapseWatch, diagnose
-from align.config import TrainConfig
+from align.config import PoseMapConfig, TrainConfig
 from align.data import Batch, EpisodeSamples, reading_processes
 from align.disentangle import Codes, Disentangler, permutation_losses
 from align.encoder import FrameEncoder, Output
@@ -43,6 +43,11 @@ class FrameEmbedder:
         Raises:
             ValueError: When options of the model do not fit each other.
         """
+        if config.uses_soft_maps and config.pose_map != PoseMapConfig():
+            raise ValueError(
+                f"--pose-map changes nothing for {config.method}, whose maps tell places to less "
+                "than a patch: leave its options out, or take --method paab or paat"
+            )
         self.config = config
         self.image_size = config.image_size or data.meta.image_size
         torch.manual_seed(config.seed)

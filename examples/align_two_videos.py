@@ -31,7 +31,7 @@ def align(run: Path, first: Path, second: Path, out: Path, side: int = 224) -> n
     if embedder.config.needs_poses:
         raise DataError(
             f"{run} ({embedder.config.method}) needs the keypoints of every frame, which videos "
-            "do not hold: take a run of deit, paat or paab-free."
+            "do not hold: take a run of deit, paat, paat-points or paab-free."
         )
     videos = [np.stack(list(iterate_frames(video))) for video in (first, second)]
     embeddings = [embedder.embed_frames(video) for video in videos]

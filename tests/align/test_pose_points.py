@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
 from torch import Tensor
 
+from align.config import Method, PoseMapConfig
 from align.models import ModelConfig, PaabConfig, PaatConfig, build_model
 from align.pose import pose_map_3d, soft_pose_map
 from align.pose_points import PosePoints, pose_points
+from align.task import FrameEmbedder
 from align.tcn import TcnConfig, TcnNetwork
+from datasets.episodes import EpisodeDataset
+from tests.align.conftest import tiny_config
 
 
 def images() -> Tensor:
@@ -110,3 +115,12 @@ def test_tcn_takes_the_points_beside_its_own() -> None:
 def test_points_need_keypoints_told_apart() -> None:
     with pytest.raises(ValueError, match="told apart"):
         build_model(ModelConfig(image_size=48, depth=1, paat=PaatConfig(points=True, target="p2d")))
+
+
+@pytest.mark.parametrize("method", ["paab-points", "paat-points"])
+def test_controls_of_pose_maps_are_refused_where_they_change_nothing(
+    dots: Path, tmp_path: Path, method: Method
+) -> None:
+    config = tiny_config(dots, tmp_path, method, pose_map=PoseMapConfig(random=True))
+    with pytest.raises(ValueError, match=f"--pose-map changes nothing for {method}"):
+        FrameEmbedder(config, EpisodeDataset(dots, "train"))
