@@ -60,8 +60,7 @@ GROUPS = (
         "change from before to after. DTW pairs first with first and last with last frames and "
         "never goes back; the window only holds frames within a tenth of the episode of the "
         "frame's own relative time. These two know more than the embeddings tell, so random "
-        "embeddings do well too: "
-        "compare with the last row, not across columns.",
+        "embeddings do well too: compare with the last row, not across columns.",
     ),
     MetricGroup(
         "Phases of the task within a view",

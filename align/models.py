@@ -7,8 +7,7 @@ poses are needed at inference; and PAAT's gradient can be kept from working agai
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Literal, NamedTuple, cast, get_args
+from typing import NamedTuple, cast, get_args
 
 import torch
 from einops import rearrange
@@ -18,79 +17,14 @@ from torch import Tensor, nn
 from align.backbones import Backbone, TimmBackbone, create_timm_backbone
 from align.gradients import AuxiliaryGradient, branch
 from align.layout import TokenLayout
-from align.paab import PaabVariant, PoseAwareAttentionBlock
-from align.paat import PoseAwareAuxiliaryTask, PoseTarget
+from align.model_config import ModelConfig, PaabConfig, PaatConfig, Readout
+from align.paab import PoseAwareAttentionBlock
+from align.paat import PoseAwareAuxiliaryTask
 from align.pose_points import PosePoints
 from align.predicted_pose import PoseFreeConfig, mixed_map, predicted_map
 from align.trl3d import Geometry, TokenRepresentation3d, Trl3dConfig
 
-Readout = Literal["class", "mean", "class+mean"]
 _READOUTS: tuple[Readout, ...] = get_args(Readout)
-
-
-@dataclass(frozen=True)
-class PaabConfig:
-    """Where and how PAAB is inserted; the defaults are the paper's (section 4.2)."""
-
-    positions: tuple[int, ...] = (-1,)
-    """After which blocks, counted from 1; -1 is the last block."""
-    variant: PaabVariant = "spatial"
-    """Pose tokens attend within a frame, over time too (spatiotemporal), or all at once (joint)."""
-    blocks: int = 1
-    """PAABs at each position, one on top of the other."""
-    capacity: int | None = None
-    """Upper bound of pose tokens in a frame; None reads it off each pose map."""
-    points: bool = False
-    """The given keypoints become part of the embedding; the pose map must tell them apart."""
-
-
-@dataclass(frozen=True)
-class PaatConfig:
-    """Where and how PAAT is inserted; the defaults are the paper's (section 4.2)."""
-
-    positions: tuple[int, ...] = (1,)
-    """After which blocks, counted from 1; -1 is the last block."""
-    bottleneck: int = 256
-    """Width between the classifier's two layers."""
-    target: PoseTarget = "p3d"
-    """Predict which keypoint a patch holds (p3d), whether it holds any (p2d), or how near each
-    keypoint is to its middle (soft), from which its place follows to less than a patch."""
-    gradients: AuxiliaryGradient = "sum"
-    """What the backbone sees of PAAT's gradient: all of it (sum, the paper's), what does not point
-    against the primary one (pcgrad projects, cosine drops whole images), or nothing (detach)."""
-    points: bool = False
-    """The last PAAT's predicted keypoints become part of the embedding, at inference too."""
-
-
-@dataclass(frozen=True)
-class ModelConfig:
-    """An image model: a backbone of timm's with PAAB, PAAT, 3DTRL, or none of them."""
-
-    backbone: str = "deit_tiny_patch16_224"
-    """Name of any vision transformer of timm's."""
-    image_size: int | tuple[int, int] = 224
-    """Side, or height and width, in pixels; a multiple of the patch size."""
-    depth: int | None = None
-    """Blocks to keep; None keeps all of the named model."""
-    pretrained: bool = False
-    """Start from the hub's weights."""
-    drop_path: float = 0.0
-    """Stochastic depth at the last block."""
-    readout: Readout = "class"
-    """What becomes the embedding: the class token, the mean of the patch tokens, or both."""
-    freeze_patches: bool = False
-    """Leave the projection of patches at its random start, as MoCo v3 does (Chen et al. 2021);
-    pretrained ones are trained anyway."""
-    paab: PaabConfig | None = None
-    """Pose-aware attention blocks."""
-    paat: PaatConfig | None = None
-    """Pose-aware auxiliary tasks."""
-    num_keypoints: int | None = None
-    """Keypoints of the skeleton, which PAAT predicts."""
-    pose_free: PoseFreeConfig | None = None
-    """PAAB takes PAAT's predicted pose map at inference."""
-    trl3d: Trl3dConfig | None = None
-    """3DTRL."""
 
 
 class PoseAwareOutput(NamedTuple):
@@ -161,9 +95,8 @@ class PoseAware(nn.Module):
         self.given_points = paab is not None and paab.points
         self.points: PosePoints | None = None
         if self.given_points or (paat is not None and paat.points):
-            predicts_any = paat is not None and paat.points and paat.target == "p2d"
-            if predicts_any or num_keypoints is None or backbone.default_layout.frames > 1:
-                raise ValueError("points in the embedding need images, and keypoints told apart")
+            if num_keypoints is None or backbone.default_layout.frames > 1:
+                raise ValueError("points in the embedding need images, and a skeleton's keypoints")
             self.points = PosePoints(num_keypoints, backbone.embed_dim)
         if pose_free is not None:
             self._require_a_prediction_for_every_paab()
@@ -282,14 +215,12 @@ class PoseAware(nn.Module):
                 f"PAAB needs the pose map of every image, {when}: pass "
                 "pose_map=pose_map_2d(keypoints, image_size, patch_size)"
             )
-        told_apart = pose_map.ndim == 4 or pose_map.shape[1:] not in (
-            (layout.patches,),
-            (layout.frames, layout.patches),
-        )
+        of_clips = (layout.frames, layout.patches)
+        told_apart = pose_map.ndim > 2 and tuple(pose_map.shape[1:]) != of_clips
         if self.given_points and not told_apart:
             raise ValueError("PAAB with points needs a pose map with keypoints told apart")
         pose_map = pose_map if pose_map.dtype == torch.bool else pose_map > 0
-        pose_map = pose_map.any(-1) if told_apart and pose_map.ndim > 2 else pose_map
+        pose_map = pose_map.any(-1) if told_apart else pose_map
         return pose_map.unsqueeze(1) if pose_map.ndim == 2 and layout.frames == 1 else pose_map
 
     def _embedding(

@@ -114,7 +114,9 @@ def test_tcn_takes_the_points_beside_its_own() -> None:
 
 def test_points_need_keypoints_told_apart() -> None:
     with pytest.raises(ValueError, match="told apart"):
-        build_model(ModelConfig(image_size=48, depth=1, paat=PaatConfig(points=True, target="p2d")))
+        PaatConfig(points=True, target="p2d")
+    with pytest.raises(ValueError, match="a skeleton's keypoints"):
+        build_model(ModelConfig(image_size=48, depth=1, paab=PaabConfig(points=True)))
 
 
 @pytest.mark.parametrize("method", ["paab-points", "paat-points"])
