@@ -12,10 +12,12 @@ import logging
 import multiprocessing
 import os
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass, replace
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 from typing import Protocol as Interface
@@ -170,6 +172,18 @@ def start_worker(done: Any, threads: int) -> None:
     global _done
     _done = done
     torch.set_num_threads(threads)
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+
+
+def _end_with(parent: BaseProcess) -> None:
+    """Ends this process with another one, however that ends.
+
+    A worker would else train on to the end of its run, unseen, beside whoever takes the run up.
+    """
+    parent.join()
+    os._exit(1)  # what is being written has a temporary name still
 
 
 def tell(place: int, share: float) -> None:
