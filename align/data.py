@@ -34,6 +34,9 @@ class BatchConfig:
     """Views of each episode, drawn anew every step; 0 takes all."""
     times: int = 12
     """Moments of each episode, the same in all of its views; fewer where an episode is shorter."""
+    spread: bool = False
+    """Draw one moment from each of as many equal parts of the episode, instead of anywhere: every
+    step then shows the whole of it."""
     triplets: bool = False
     """Draw moments as anchor, positive, negative, anchor, …, as the published recipe does;
     otherwise at random without repeats."""
@@ -48,7 +51,7 @@ def reading_processes(wanted: int | None) -> int:
 
 
 def sample_times(
-    length: int, count: int, window: int, triplets: bool, rng: np.random.Generator
+    length: int, count: int, window: int, config: BatchConfig, rng: np.random.Generator
 ) -> np.ndarray:
     """Draws time steps of an episode.
 
@@ -56,13 +59,16 @@ def sample_times(
         length: Time steps of the episode, at least 2 * window + 2.
         count: How many to draw, at most `length`; a multiple of 3 for triplets.
         window: Time-contrastive window.
-        triplets: anchor, positive, negative, … instead of a random subset in order.
+        config: Whether as anchor, positive, negative, …, or in order: spread or at random.
         rng: Where the randomness comes from.
 
     Returns:
         (count,) int64.
     """
-    if not triplets:
+    if config.spread:
+        bounds = np.linspace(0, length, count + 1).round().astype(np.int64)
+        return rng.integers(bounds[:-1], bounds[1:])
+    if not config.triplets:
         return np.sort(rng.choice(length, count, replace=False))
     steps = np.arange(length)
     drawn = []
@@ -123,6 +129,8 @@ class EpisodeSamples(Dataset[dict[str, Any]]):
                 "and a step needs at least 2 of them."
             )
         self.num_times = min(config.times, *self.lengths)
+        if config.triplets and config.spread:
+            raise ValueError("--batch.triplets and --batch.spread: moments are drawn in one way")
         if config.triplets and self.num_times % 3:
             raise ValueError(f"--batch.times must be a multiple of 3, got {self.num_times}.")
 
@@ -145,9 +153,7 @@ class EpisodeSamples(Dataset[dict[str, Any]]):
         """
         i = self.episode_of(item)
         rng = np.random.default_rng([1, self.seed, item])
-        times = sample_times(
-            self.lengths[i], self.num_times, self.window, self.config.triplets, rng
-        )
+        times = sample_times(self.lengths[i], self.num_times, self.window, self.config, rng)
         drawn = rng.permutation(len(self.data.views))[: self.num_views]
         frames, keypoints, visible = [], [], []
         for view in (self.data.views[v] for v in drawn):

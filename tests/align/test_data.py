@@ -27,7 +27,7 @@ def samples(root: Path, **changes: object) -> EpisodeSamples:
 
 @given(length=st.integers(8, 60), count=st.integers(1, 8), seed=st.integers(0, 999))
 def test_moments_are_distinct_and_in_order(length: int, count: int, seed: int) -> None:
-    times = sample_times(length, count, 2, triplets=False, rng=np.random.default_rng(seed))
+    times = sample_times(length, count, 2, BatchConfig(), np.random.default_rng(seed))
     assert len(set(times)) == count
     assert (np.diff(times) > 0).all()
     assert times[0] >= 0 and times[-1] < length
@@ -35,10 +35,28 @@ def test_moments_are_distinct_and_in_order(length: int, count: int, seed: int) -
 
 @given(length=st.integers(6, 60), seed=st.integers(0, 999), window=st.integers(1, 2))
 def test_triplets_are_anchor_near_far(length: int, seed: int, window: int) -> None:
-    times = sample_times(length, 9, window, triplets=True, rng=np.random.default_rng(seed))
+    config = BatchConfig(triplets=True)
+    times = sample_times(length, 9, window, config, np.random.default_rng(seed))
     for anchor, positive, negative in times.reshape(3, 3):
         assert 0 < abs(anchor - positive) <= window
         assert abs(anchor - negative) > window
+
+
+@given(length=st.integers(8, 60), count=st.integers(1, 8), seed=st.integers(0, 999))
+def test_spread_moments_are_one_of_each_part(length: int, count: int, seed: int) -> None:
+    config = BatchConfig(spread=True)
+    times = sample_times(length, count, 2, config, np.random.default_rng(seed))
+    parts = np.floor((times + 0.5) * count / length)
+    assert len(times) == count and times[0] >= 0 and times[-1] < length
+    assert (np.diff(times) > 0).all()
+    # A part's bounds are rounded to whole time steps.
+    assert (np.abs(parts - np.arange(count)) <= 1).all()
+
+
+def test_every_moment_can_be_drawn_when_they_are_spread() -> None:
+    config, rng = BatchConfig(spread=True), np.random.default_rng(0)
+    drawn = {t for _ in range(400) for t in sample_times(31, 7, 2, config, rng)}
+    assert drawn == set(range(31))
 
 
 def test_a_sample_is_synchronized_and_of_the_asked_size(dots: Path) -> None:

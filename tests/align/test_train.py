@@ -210,6 +210,14 @@ class TestBadInput:
         error = self.refused(capsys, *arguments, "--backbone.depth", "2", "--paab.positions", "12")
         assert "12" in error and "2 blocks" in error
 
+    def test_two_ways_to_draw_moments(
+        self, capsys: pytest.CaptureFixture[str], dots: Path, tmp_path: Path
+    ) -> None:
+        arguments = ("--data", str(dots), "--out", str(tmp_path / "run"), "--batch.triplets")
+        error = self.refused(capsys, *arguments, "--batch.spread")
+        assert "--batch.triplets" in error and "--batch.spread" in error
+        assert not (tmp_path / "run").exists()
+
     @pytest.mark.parametrize(
         ("option", "value", "nearest"),
         [("--metod", "paab", "--method"), ("--backbone.name", "deit_tiny_patch16_22", "deit_tiny")],
