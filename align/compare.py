@@ -3,6 +3,7 @@
     python -m align.compare --methods deit paab paat --seeds 0 1 2
     python -m align.compare --env lift can pick minecraft --protocols seen unseen
     python -m align.compare --data data/lift --seeds 0 --epochs 12 --out runs/quick
+    python -m align.compare --methods paat --paat.positions -1 --variant last  # beside the others
 
 All options of `align.train` apply to every run. Runs that are there already are kept, stopped ones
 taken up, so the command can be interrupted and given again, also with more methods, worlds or
@@ -44,6 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         methods: tuple[Method, ...] = PAPER_METHODS,
         seeds: tuple[int, ...] = (0, 1, 2),
         protocols: tuple[Protocol, ...] = ("seen",),
+        variant: str = "",
         jobs: int = 1 if torch.cuda.is_available() else min(4, os.cpu_count() or 1),
     ) -> None:
         """Trains and measures methods side by side and writes one table of them.
@@ -55,11 +57,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
             seeds: One run of every method each.
             protocols: seen: test on the views of training; unseen: on ego and the last third-person
                 views, which training does not see.
+            variant: A name for these options, so that runs of a method with others can stand beside
+                these under one `--out`, and in one table.
             jobs: Runs at a time, each on its share of the cores.
         """
         with user_errors(DataError, CheckpointError, ValueError):
             data = config.data_sets(env)
-            configs = plan(config.of_one_run(), data, protocols, methods, seeds, config.out)
+            common = config.of_one_run()
+            configs = plan(common, data, protocols, methods, seeds, config.out, variant)
             check_views(configs)
             with interruptible(" ".join(["python -m align.compare", *arguments])):
                 outcomes = run_all(configs, jobs, lambda: _tabulate(config.out))

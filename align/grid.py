@@ -11,6 +11,7 @@ from __future__ import annotations
 import logging
 import multiprocessing
 import os
+import re
 import sys
 import threading
 import time
@@ -63,14 +64,31 @@ def plan(
     methods: Sequence[Method],
     seeds: Sequence[int],
     out: Path,
+    variant: str = "",
 ) -> list[TrainConfig]:
     """One configuration a run, in an order that makes an unfinished grid useful.
 
     First all of the first protocol, with one seed of every method on every data set before any
     gets a second.
+
+    Args:
+        config: What all have in common.
+        data_sets: Folders of episodes.
+        protocols: Which views.
+        methods: What to compare.
+        seeds: One run of every method each.
+        out: Folder of all runs.
+        variant: Part of the folders' names, by which runs of a method with other options stand
+            beside these; of letters, digits, dots, dashes and underscores.
+
+    Raises:
+        ValueError: A variant with other characters.
     """
+    if variant and not re.fullmatch(r"[\w.-]+", variant):
+        raise ValueError(f"--variant is part of a folder's name, which {variant!r} cannot be")
+    named = f"_{variant}" if variant else ""
     return [
-        placed(replace(config, method=method), out, data, protocol, method, seed)
+        placed(replace(config, method=method), out, data, protocol, method + named, seed)
         for protocol in protocols
         for seed in seeds
         for data in data_sets

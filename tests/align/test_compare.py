@@ -39,6 +39,16 @@ def test_an_unfinished_grid_has_all_methods_on_seen_views_first(tmp_path: Path) 
     assert {c.epochs for c in configs} == {7}
 
 
+def test_a_variant_stands_beside_the_plain_runs(tmp_path: Path) -> None:
+    places = (Path("data/lift"),), ("seen",), ("paab+paat",), (0,), tmp_path
+    plain, other = (plan(TrainConfig(), *places, variant)[0].out for variant in ("", "last-2.5"))
+    assert plain is not None and other is not None
+    assert plain.parent == other.parent == tmp_path / "lift_seen"
+    assert (plain.name, other.name) == ("paab_paat_seed0", "paab_paat_last-2.5_seed0")
+    with pytest.raises(ValueError, match="--variant"):
+        plan(TrainConfig(), *places, "a/b")
+
+
 @pytest.fixture(scope="module")
 def grid(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder as `align.compare` leaves it, with errors chosen by hand."""
