@@ -8,7 +8,8 @@
 All options of `align.train` apply to every run. Runs that are there already are kept, stopped ones
 taken up, so the command can be interrupted and given again, also with more methods, worlds or
 seeds: the table is of all runs under `--out`. Into it go `runs.csv` (one row a run, written anew
-whenever one ends), `table.md`, `table.html`, and a report for each data set and protocol.
+whenever one ends), `table.md`, `table.html`, `overview.png`, and a report for each data set and
+protocol.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from align.cli import interruptible, set_up_logging, user_errors
 from align.config import PAPER_METHODS, Method, Protocol
 from align.grid import Outcome, check_views, plan, require_success, run_all
 from align.grid_config import GridConfig
+from align.overview_figure import write_overview
 from align.report import REPORT_NAME, write_report
 from align.result_pages import as_markdown, write_tables
 from align.results import RUNS_NAME, measured_runs, result_tables, write_runs
@@ -87,6 +89,7 @@ def _finish(out: Path, outcomes: Sequence[Outcome]) -> None:
         report = write_report([run.folder for run in table.runs], table.folder / REPORT_NAME)
         print(f"report: {report}")
     print(f"tables: {write_tables(out, tables)[1]}, {out / RUNS_NAME}")
+    print(f"all in one picture: {write_overview(out, tables)}")
     require_success(outcomes)
 
 

@@ -31,7 +31,7 @@ _METHOD_COLOURS = {
 }
 _OTHER_COLOURS = ("#CC79A7", "#E69F00", "#56B4E9", "#8C6BB1", "#A6761D", "#66A61E")
 # Stands for the page's own text colour: `to_svg` replaces it, so that figures follow the page.
-_INK = "#010203"
+INK = "#010203"
 STYLE: dict[Any, Any] = {
     "font.size": 10,
     "axes.titlesize": 10.5,
@@ -39,12 +39,12 @@ STYLE: dict[Any, Any] = {
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.linewidth": 0.7,
-    "axes.edgecolor": _INK,
-    "axes.labelcolor": _INK,
-    "axes.titlecolor": _INK,
-    "text.color": _INK,
-    "xtick.color": _INK,
-    "ytick.color": _INK,
+    "axes.edgecolor": INK,
+    "axes.labelcolor": INK,
+    "axes.titlecolor": INK,
+    "text.color": INK,
+    "xtick.color": INK,
+    "ytick.color": INK,
     "legend.frameon": False,
     # Text stays text: it can be searched, and takes the page's font. Names are no formulae.
     "svg.fonttype": "none",
@@ -76,7 +76,7 @@ def to_svg(figure: Figure) -> str:
     nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
     figure.savefig(buffer, format="svg", transparent=True, metadata=nothing)
     text = buffer.getvalue()
-    return text[text.index("<svg") :].replace(_INK, "currentColor")
+    return text[text.index("<svg") :].replace(INK, "currentColor")
 
 
 @matplotlib.rc_context(STYLE)
@@ -98,7 +98,7 @@ def learning_curves(runs: Sequence[Run], colours: Mapping[str, str]) -> Figure:
             place = best["epoch"], best["valid/alignment_error"]
             error.plot(*place, "o", color=colours[run.label], markersize=4, zorder=4)
     error.set_ylim(0, max(error.get_ylim()[1], 1.1 * _CHANCE))
-    error.axhline(_CHANCE, color=_INK, linewidth=0.8, linestyle=(0, (2, 3)), alpha=0.7)
+    error.axhline(_CHANCE, color=INK, linewidth=0.8, linestyle=(0, (2, 3)), alpha=0.7)
     beside = error.get_yaxis_transform()
     error.text(0.99, _CHANCE, "random", transform=beside, ha="right", va="bottom", alpha=0.8)
     handles = [Line2D([], [], color=c, linewidth=2.4, label=name) for name, c in colours.items()]
@@ -144,7 +144,7 @@ def draw_curves(
             axes.plot(common, means, color=colour, linewidth=2.2)
     axes.set_xlabel("epoch")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.grid(axis="y", color=_INK, alpha=0.12, linewidth=0.7)
+    axes.grid(axis="y", color=INK, alpha=0.12, linewidth=0.7)
 
 
 @matplotlib.rc_context(STYLE)
@@ -221,8 +221,8 @@ def distance_matrices(example: Example, colours: Mapping[str, str]) -> Figure:
         axes.set_xlabel(f"time step in {example.query}")
     used = [int(phase) for phase in np.unique(example.phases)]
     handles: list[Line2D | Patch] = [
-        Line2D([], [], color=_INK, linestyle=(0, (4, 3)), linewidth=1, label="the same moment"),
-        Line2D([], [], color=_INK, marker="o", markersize=3.5, linewidth=0.8, label="picked frame"),
+        Line2D([], [], color=INK, linestyle=(0, (4, 3)), linewidth=1, label="the same moment"),
+        Line2D([], [], color=INK, marker="o", markersize=3.5, linewidth=0.8, label="picked frame"),
     ]
     shades = phase_colours(len(example.phase_names))
     handles += [Patch(color=shades[p], label=example.phase_names[p]) for p in used]

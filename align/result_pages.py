@@ -7,9 +7,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
 
+from align.figures import to_svg
 from align.group_tables import group_table, known_metrics, spreads
 from align.metric_names import GROUPS, MetricGroup
+from align.overview_figure import overview
 from align.paper_table import SOURCE
 from align.results import ResultTable
 from align.significance import PairedTest
@@ -50,7 +53,7 @@ def as_markdown(tables: Sequence[ResultTable]) -> str:
     parts = []
     for table in tables:
         header, *rows = short_table(table)
-        parts += [f"### {title(table)}", table.setting + ".", markdown(header, rows)]
+        parts += [f"### {table.title}", table.setting + ".", markdown(header, rows)]
         parts += [f"Collapsed: {', '.join(told)}." for told in [collapsed(table)] if told]
     return "\n\n".join([*parts, *NOTES])
 
@@ -62,7 +65,7 @@ def as_html(tables: Sequence[ResultTable], out: Path) -> str:
     )
     sections = [
         {
-            "title": title(table),
+            "title": table.title,
             "setting": table.setting,
             "short": short_table(table),
             "collapsed": collapsed(table),
@@ -71,12 +74,11 @@ def as_html(tables: Sequence[ResultTable], out: Path) -> str:
         }
         for table in tables
     ]
-    return environment.get_template("results.html.j2").render(sections=sections, notes=NOTES)
-
-
-def title(table: ResultTable) -> str:
-    """`lift, unseen views`."""
-    return f"{table.world or table.folder.name}, {table.protocol} views"
+    return environment.get_template("results.html.j2").render(
+        sections=sections,
+        notes=NOTES,
+        overview=Markup(to_svg(overview(tables))) if tables else "",
+    )
 
 
 def collapsed(table: ResultTable) -> list[str]:

@@ -65,6 +65,11 @@ class ResultTable:
     rows: list[ResultRow]
     runs: list[Run]
 
+    @property
+    def title(self) -> str:
+        """`lift, unseen views`."""
+        return f"{self.world or self.folder.name}, {self.protocol} views"
+
 
 def measured_runs(out: Path) -> list[Run]:
     """All trained and measured runs of a grid; those of another version are told and left out."""

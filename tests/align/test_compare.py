@@ -9,12 +9,14 @@ from pathlib import Path
 
 import h5py
 import pytest
+from matplotlib.axes import Axes
 
 from align.compare import main
 from align.config import TrainConfig
 from align.engine import finished
 from align.evaluation import load_evaluation
 from align.grid import plan, run_one, start_worker
+from align.overview_figure import overview
 from align.paper_table import paper_error
 from align.result_pages import as_html, as_markdown, group_tables
 from align.results import measured_runs, result_tables, write_runs
@@ -88,6 +90,29 @@ def test_table_has_change_interval_and_p(grid: Path) -> None:
     assert "Wilcoxon" in text and "bootstrap" in text
     page = as_html([table], grid)
     assert "dots_seen/report.html" in page and "0.250 ± 0.071" in page
+
+
+def test_one_picture_has_a_line_a_method_and_a_dot_a_seed(grid: Path) -> None:
+    # Runs of earlier versions have not been measured in motion.
+    table = replace(result_tables(measured_runs(grid))[0], world="lift")
+    first, *others = table.runs
+    metrics = first.evaluation.metrics | {"alignment_error_motion": 0.05}
+    first = replace(first, evaluation=replace(first.evaluation, metrics=metrics))
+    table = replace(table, runs=[first, *others])
+    paper = [replace(row, paper=0.25) if i else row for i, row in enumerate(table.rows)]
+    figure = overview([replace(table, rows=paper), table])
+    left, right = figure.axes
+    assert [label.get_text() for label in left.get_yticklabels()] == ["deit", "paab"]
+    assert left.get_title(loc="left") == "lift, seen views"
+
+    def places(axes: Axes, mark: str) -> list[tuple[list[float], list[float]]]:
+        found = [line for line in axes.lines if line.get_marker() == mark]
+        return [(list(line.get_xdata()), list(line.get_ydata())) for line in found]
+
+    assert places(left, ".") == [([0.2, 0.3], [0, 0]), ([0.1, 0.2], [1, 1])]
+    assert [x for x, _ in places(left, "o")] == [[pytest.approx(0.25)], [pytest.approx(0.15)]]
+    assert places(left, "D") == [([0.05], [0])]
+    assert places(left, "x") == [([0.25], [1])] and places(right, "x") == []
 
 
 def test_papers_numbers_stand_beside_ours_on_its_worlds_alone(grid: Path) -> None:
