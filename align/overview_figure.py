@@ -47,8 +47,7 @@ def overview(tables: Sequence[ResultTable]) -> Figure:
         labels = [textwrap.fill(row.summary.label, _LABEL_WIDTH) for row in table.rows]
         axes.set_yticks(range(len(labels)), labels)
         axes.set_ylim(len(labels) - 0.5, -0.5)
-        axes.margins(x=0.08)
-        axes.set_xlim(left=0)
+        axes.set_xlim(0, 1.06 * axes.dataLim.x1)
         axes.set_title(table.title, loc="left")
         axes.tick_params(axis="y", length=0)
         axes.grid(axis="x", color=INK, alpha=0.12, linewidth=0.7)
