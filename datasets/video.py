@@ -160,7 +160,13 @@ def write_video(
                     # AVI has no place for frames in another order than they are shown in.
                     stream.max_b_frames = 0
                     stream.codec_context.thread_count = 1
-                    stream.options = {"crf": str(crf), "preset": "veryfast"}
+                    # x264's look-ahead by macroblocks (mbtree) gives other bytes now and then on
+                    # processors with AVX-512, for the same frames.
+                    stream.options = {
+                        "crf": str(crf),
+                        "preset": "veryfast",
+                        "x264-params": "mbtree=0",
+                    }
                 image = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24")
                 container.mux(stream.encode(image))
             if stream is None:
