@@ -89,7 +89,8 @@ def _finish(out: Path, outcomes: Sequence[Outcome]) -> None:
         report = write_report([run.folder for run in table.runs], table.folder / REPORT_NAME)
         print(f"report: {report}")
     print(f"tables: {write_tables(out, tables)[1]}, {out / RUNS_NAME}")
-    print(f"all in one picture: {write_overview(out, tables)}")
+    if tables:
+        print(f"all in one picture: {write_overview(out, tables)}")
     require_success(outcomes)
 
 

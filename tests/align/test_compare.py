@@ -183,6 +183,17 @@ def test_bad_input_is_refused_before_anything_is_trained(
     assert "--methods" in capsys.readouterr().err
 
 
+def test_a_grid_without_a_measured_run_says_why(
+    dots: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["--data", str(dots), "--out", str(tmp_path), "--methods", "deit", "--seeds", "0"]
+    with pytest.raises(SystemExit) as stopped:
+        main([*arguments, "--batch.views", "9", "--backbone.depth", "1", "--jobs", "1"])
+    assert stopped.value.code == 1
+    assert "--batch.views is 9" in capsys.readouterr().err
+    assert not (tmp_path / "overview.png").exists()
+
+
 @pytest.mark.slow
 def test_grid_outlives_a_run_that_fails_and_grows(
     dots: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
