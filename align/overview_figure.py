@@ -83,7 +83,7 @@ def _draw_row(axes: Axes, table: ResultTable, row: ResultRow, place: int, colour
     ends = [min(nearest), max(nearest)]
     axes.plot(ends, [place, place], color=colour, linewidth=2, alpha=0.35, solid_capstyle="round")
     axes.plot(nearest, [place] * len(nearest), ".", color=colour, markersize=5, alpha=0.6)
-    axes.plot(mean(nearest), place, "o", color=colour, markersize=8)
+    axes.plot(row.summary.mean[_NEAREST], place, "o", color=colour, markersize=8)
     if moving:
         axes.plot(
             mean(moving), place, "D", markersize=6, markerfacecolor="none", markeredgecolor=colour
