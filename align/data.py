@@ -7,9 +7,10 @@ wherever a resumed run takes up.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -80,6 +81,21 @@ def sample_times(
     return np.array(drawn, dtype=np.int64)
 
 
+def views_a_step(config: BatchConfig, views: Sequence[str], root: Path) -> int:
+    """How many of the views of training a step draws: `--batch.views`, or all.
+
+    Raises:
+        ValueError: When more are asked for than there are, or fewer than two.
+    """
+    count = config.views or len(views)
+    if not 2 <= count <= len(views):
+        raise ValueError(
+            f"--batch.views is {count}, but {root} has {len(views)} views to train on "
+            "and a step needs at least 2 of them."
+        )
+    return count
+
+
 @lru_cache(maxsize=2)
 def order_of_pass(count: int, seed: int, passes: int) -> Int64[np.ndarray, " count"]:
     """The order in which the pass of this number goes over `count` items.
@@ -122,12 +138,7 @@ class EpisodeSamples(Dataset[dict[str, Any]]):
         self.data, self.config, self.image_size, self.window = data, config, image_size, window
         self.length, self.seed = length, seed
         self.lengths = data.lengths
-        self.num_views = config.views or len(data.views)
-        if not 2 <= self.num_views <= len(data.views):
-            raise ValueError(
-                f"--batch.views is {self.num_views}, but {data.root} has {len(data.views)} views "
-                "and a step needs at least 2 of them."
-            )
+        self.num_views = views_a_step(config, data.views, data.root)
         self.num_times = min(config.times, *self.lengths)
         if config.triplets and config.spread:
             raise ValueError("--batch.triplets and --batch.spread: moments are drawn in one way")

@@ -29,7 +29,10 @@ _METHOD_COLOURS = {
     "paat": "#D55E00",
     "paab+paat": "#009E73",
 }
-_OTHER_COLOURS = ("#CC79A7", "#E69F00", "#56B4E9", "#8C6BB1", "#A6761D", "#66A61E")
+_OTHER_COLOURS = (
+    *("#CC79A7", "#E69F00", "#56B4E9", "#8C6BB1", "#A6761D", "#66A61E"),
+    *("#882255", "#44AA99", "#BBAA22", "#332288", "#FF7F9F", "#661100"),
+)
 # Stands for the page's own text colour: `to_svg` replaces it, so that figures follow the page.
 INK = "#010203"
 STYLE: dict[Any, Any] = {

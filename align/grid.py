@@ -27,6 +27,7 @@ import torch
 from tqdm import tqdm
 
 from align.config import Method, Protocol, TrainConfig
+from align.data import views_a_step
 from align.engine import finished
 from align.evaluate import evaluate
 from align.evaluation import evaluation_path, load_evaluation
@@ -110,11 +111,16 @@ def group_folder(out: Path, data: Path, protocol: Protocol) -> Path:
 
 
 def check_views(configs: Iterable[TrainConfig]) -> None:
-    """Raises a DataError, before anything is trained, when a protocol does not fit a data set."""
+    """Looks, before anything is trained, whether every data set has the views that are asked for.
+
+    Raises:
+        DataError: When a protocol does not fit a data set.
+        ValueError: When a step would draw more views than there are to train on.
+    """
     for config in configs:
         assert config.data is not None
         meta = DatasetMeta.load(config.data)
-        training_views(config, meta)
+        views_a_step(config.batch, training_views(config, meta), config.data)
         evaluation_views(config, meta, config.protocol)
 
 

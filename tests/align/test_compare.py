@@ -179,6 +179,9 @@ def test_bad_input_is_refused_before_anything_is_trained(
     assert stopped.value.code == 2 and not (tmp_path / "runs").exists()
     assert "--protocol seen" in capsys.readouterr().err
     with pytest.raises(SystemExit):
+        main(["--data", str(dots), "--out", str(tmp_path / "runs"), "--batch.views", "9"])
+    assert "--batch.views is 9" in capsys.readouterr().err and not (tmp_path / "runs").exists()
+    with pytest.raises(SystemExit):
         main([*arguments, "--method", "paab"])
     assert "--methods" in capsys.readouterr().err
 
@@ -186,11 +189,11 @@ def test_bad_input_is_refused_before_anything_is_trained(
 def test_a_grid_without_a_measured_run_says_why(
     dots: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    arguments = ["--data", str(dots), "--out", str(tmp_path), "--methods", "deit", "--seeds", "0"]
+    arguments = ["--data", str(dots), "--out", str(tmp_path), "--methods", "paab", "--seeds", "0"]
     with pytest.raises(SystemExit) as stopped:
-        main([*arguments, "--batch.views", "9", "--backbone.depth", "1", "--jobs", "1"])
+        main([*arguments, "--paab.positions", "9", "--backbone.depth", "1", "--jobs", "1"])
     assert stopped.value.code == 1
-    assert "--batch.views is 9" in capsys.readouterr().err
+    assert "9" in capsys.readouterr().err
     assert not (tmp_path / "overview.png").exists()
 
 
