@@ -21,6 +21,8 @@ from torch.utils.data import Dataset
 
 from align.augment import AugmentConfig, augment_view, frames_to_tensor
 from datasets.episodes import EpisodeDataset
+from datasets.mirror import mirror
+from datasets.skeletons import NO_SKELETON
 
 Batch = Mapping[str, Tensor]
 
@@ -41,6 +43,8 @@ class BatchConfig:
     triplets: bool = False
     """Draw moments as anchor, positive, negative, anchor, …, as the published recipe does;
     otherwise at random without repeats."""
+    flip: float = 0.0
+    """How often a view of an episode is mirrored; left and right keypoints change their names."""
     augment: AugmentConfig = field(default_factory=AugmentConfig)
 
 
@@ -168,10 +172,13 @@ class EpisodeSamples(Dataset[dict[str, Any]]):
         drawn = rng.permutation(len(self.data.views))[: self.num_views]
         frames, keypoints, visible = [], [], []
         for view in (self.data.views[v] for v in drawn):
-            images = frames_to_tensor(self.data.images(i, view, times))
+            images = self.data.images(i, view, times)
             points, seen = self._keypoints(i, view, times)
+            # Without mirroring nothing is drawn: a seed goes on giving what it gave.
+            if self.config.flip and rng.random() < self.config.flip:
+                images, points, seen = self._mirrored(images, points, seen)
             moved_images, moved = augment_view(
-                images, points, self.image_size, self.config.augment, rng
+                frames_to_tensor(images), points, self.image_size, self.config.augment, rng
             )
             frames.append(moved_images)
             keypoints.append(moved)
@@ -190,3 +197,10 @@ class EpisodeSamples(Dataset[dict[str, Any]]):
         if not self.data.with_keypoints:
             return np.empty((len(times), 0, 2), np.float32), np.empty((len(times), 0), bool)
         return self.data.keypoints(i, view)[times], self.data.visible(i, view)[times]
+
+    def _mirrored(
+        self, images: np.ndarray, points: np.ndarray, seen: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        skeleton = self.data.skeleton if self.data.with_keypoints else NO_SKELETON
+        images, points = mirror(images, points, skeleton)
+        return images, points, seen[:, skeleton.mirrored]

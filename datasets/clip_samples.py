@@ -12,7 +12,7 @@ from PIL import Image
 
 from datasets.clips import get_format, read_keypoints
 from datasets.formats.base import ClipInfo
-from datasets.skeletons import Skeleton
+from datasets.mirror import mirror
 from datasets.video import Window, read_frames, video_shape
 
 # Room around the keypoints, which end at the joints while the body does not: a share of the
@@ -193,20 +193,6 @@ def move_keypoints(
 ) -> Float[np.ndarray, "*batch keypoints 2"]:
     """The keypoints in pixels of what `cut` gives."""
     return ((keypoints - np.array([crop.x, crop.y])) * (size / crop.side)).astype(np.float32)
-
-
-def mirror(
-    frames: UInt8[np.ndarray, "time height width 3"],
-    keypoints: Float[np.ndarray, "time keypoints 2"],
-    skeleton: Skeleton,
-) -> tuple[UInt8[np.ndarray, "time height width 3"], Float[np.ndarray, "time keypoints 2"]]:
-    """Mirrors frames left to right; what was a left hand is a right one."""
-    order = np.arange(len(skeleton))
-    for a, b in skeleton.flip_pairs:
-        order[[a, b]] = b, a
-    flipped = keypoints[:, order].copy()
-    flipped[..., 0] = frames.shape[2] - flipped[..., 0]
-    return np.ascontiguousarray(frames[:, :, ::-1]), flipped
 
 
 def load_sample(

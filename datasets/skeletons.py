@@ -36,6 +36,14 @@ class Skeleton:
         """Number of keypoints."""
         return len(self.keypoints)
 
+    @property
+    def mirrored(self) -> list[int]:
+        """Which keypoint of a picture each one is in its mirror image, by index."""
+        order = list(range(len(self)))
+        for a, b in self.flip_pairs:
+            order[a], order[b] = b, a
+        return order
+
     @classmethod
     def from_names(
         cls, name: str, bones: list[tuple[str, ...]], flip_pairs: list[tuple[str, str]]

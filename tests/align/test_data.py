@@ -134,6 +134,27 @@ def test_all_frames_of_a_view_are_augmented_alike() -> None:
     assert not torch.equal(moved[0], frame[0])
 
 
+def test_a_mirrored_view_has_its_keypoints_on_the_other_side(dots: Path) -> None:
+    plain, mirrored = samples(dots)[0], samples(dots, flip=1.0)[0]
+    assert torch.equal(mirrored["frames"], plain["frames"].flip(-1))
+    order = samples(dots).data.skeleton.mirrored
+    assert order != sorted(order)
+    points = plain["keypoints"][..., order, :].clone()
+    points[..., 0] = 32 - points[..., 0]
+    torch.testing.assert_close(mirrored["keypoints"], points, equal_nan=True)
+    assert torch.equal(mirrored["visible"], plain["visible"][..., order])
+
+
+def test_views_are_mirrored_one_by_one_and_as_a_whole(dots: Path) -> None:
+    data, plain = samples(dots, flip=0.5), samples(dots)
+    turned = []
+    for item in range(12):
+        for frames, straight in zip(data[item]["frames"], plain[item]["frames"], strict=True):
+            turned.append(torch.equal(frames, straight.flip(-1)))
+            assert turned[-1] or torch.equal(frames, straight)
+    assert 6 < sum(turned) < 30
+
+
 def test_passes_over_the_episodes_differ_and_repeat_themselves() -> None:
     orders = [order_of_pass(50, seed, passes) for seed, passes in ((0, 0), (0, 0), (1, 0), (0, 1))]
     first, again, *others = (order.tolist() for order in orders)

@@ -11,13 +11,13 @@ from datasets.clip_samples import (
     jitter_crop,
     keypoints_at,
     load_sample,
-    mirror,
     move_keypoints,
     person_crop,
     sample_indices,
 )
 from datasets.clips import open_clip_set
 from datasets.formats.nucla import Nucla
+from datasets.mirror import mirror
 from datasets.skeletons import COCO18
 from datasets.video import write_video
 
