@@ -35,6 +35,7 @@ from align.checkpoint import CheckpointError
 from align.cli import interruptible, parse_recipe, set_up_logging, user_errors
 from align.engine import finished
 from align.grid import require_success, run_all, tell
+from align.run_names import run_name
 from align.summary import markdown
 from datasets.errors import DataError
 
@@ -58,7 +59,7 @@ class ActionGridConfig(ActionConfig):
                 | {
                     "method": method,
                     "seed": seed,
-                    "out": self.out / f"{method.replace('+', '_')}_seed{seed}",
+                    "out": self.out / run_name(method, seed),
                 }
             )
             for seed in seeds

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from align.run_names import run_name
 from align.studies import Study, Variant
 from align.summary import format_spread, markdown, mean
 from datasets.atomic import atomic_path
@@ -77,8 +78,7 @@ class StudyResult:
 
 def collect(variant: Variant, runs: Sequence[Measured]) -> Point:
     """The measured runs of a variant among all those of a grid, by their folders' names."""
-    name = variant.name.replace("+", "_")
-    own = [run for run in runs if run.folder.name == f"{name}_seed{run.seed}"]
+    own = [run for run in runs if run.folder.name == run_name(variant.name, run.seed)]
     return Point(variant.method, variant.label, sorted(own, key=lambda run: run.seed))
 
 

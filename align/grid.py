@@ -1,6 +1,6 @@
 """A grid of runs: data sets × protocols × seeds × methods, run several at a time.
 
-    <out>/<data>_<protocol>/<method>_seed<seed>/
+    <out>/<data>_<protocol>/<method>[_<variant>]_seed<seed>/
 
 Runs that are there already are kept and stopped ones taken up. A run that fails is told and left
 out; the others go on.
@@ -32,6 +32,7 @@ from align.engine import finished
 from align.evaluate import evaluate
 from align.evaluation import evaluation_path, load_evaluation
 from align.protocols import evaluation_views, training_views
+from align.run_names import run_name
 from align.train import make_trainer
 from datasets.errors import DataError
 from datasets.meta import DatasetMeta
@@ -101,7 +102,7 @@ def placed(
     config: TrainConfig, out: Path, data: Path, protocol: Protocol, name: str, seed: int
 ) -> TrainConfig:
     """One run of a grid: its data set, protocol and seed, and the folder that they make."""
-    folder = group_folder(out, data, protocol) / f"{name.replace('+', '_')}_seed{seed}"
+    folder = group_folder(out, data, protocol) / run_name(name, seed)
     return replace(config, seed=seed, data=data, protocol=protocol, out=folder)
 
 

@@ -54,6 +54,7 @@ def as_markdown(tables: Sequence[ResultTable]) -> str:
     for table in tables:
         header, *rows = short_table(table)
         parts += [f"### {table.title}", table.setting + ".", markdown(header, rows)]
+        parts += [f"Variants: {'; '.join(told)}." for told in [table.variants] if told]
         parts += [f"Collapsed: {', '.join(told)}." for told in [collapsed(table)] if told]
     return "\n\n".join([*parts, *NOTES])
 
@@ -68,6 +69,7 @@ def as_html(tables: Sequence[ResultTable], out: Path) -> str:
             "title": table.title,
             "setting": table.setting,
             "short": short_table(table),
+            "variants": table.variants,
             "collapsed": collapsed(table),
             "groups": group_tables(table),
             "report": (table.folder / "report.html").relative_to(out),

@@ -15,7 +15,7 @@ import numpy as np
 from align.evaluation import evaluation_path
 from align.metric_names import GROUPS
 from align.paper_table import paper_error
-from align.runs import Run, load_runs
+from align.runs import Run, load_runs, variant_options
 from align.significance import PairedTest, paired_test
 from align.stored_config import CONFIG_NAME
 from align.summary import BASELINE, SummaryRow, summary_table
@@ -69,6 +69,11 @@ class ResultTable:
     def title(self) -> str:
         """`lift, unseen views`."""
         return f"{self.world or self.folder.name}, {self.protocol} views"
+
+    @property
+    def variants(self) -> list[str]:
+        """`tcn+paat, spread: batch.spread True` of each variant of a method."""
+        return [f"{label}: {options}" for label, options in variant_options(self.runs).items()]
 
 
 def measured_runs(out: Path) -> list[Run]:

@@ -12,6 +12,7 @@ from typing import Any
 from align.config import TrainConfig, recipe
 from align.evaluation import Evaluation, load_evaluation
 from align.history import read_history
+from align.run_names import variant_of
 from align.summary import require_comparable, run_order
 from datasets.errors import DataError
 
@@ -77,19 +78,43 @@ def _load_run(folder: Path, label: str, config: TrainConfig, evaluation: Evaluat
 
 
 def label_runs(configs: Sequence[TrainConfig]) -> list[str]:
-    """Names each run by its method and, where runs of a method differ, by what differs.
+    """Names each run by its method, its variant in a grid, and by what differs within these.
 
     Seeds and folders do not count: runs that differ in those alone share a label.
     """
     options = [dict(_options(config)) for config in configs]
+    names = [", ".join(filter(None, [c.method, variant_of(c)])) for c in configs]
     labels = []
-    for config, own in zip(configs, options, strict=True):
-        peers = [o for o in options if o["method"] == config.method]
+    for name, own in zip(names, options, strict=True):
+        peers = [o for n, o in zip(names, options, strict=True) if n == name]
         varying = sorted(differing_options(peers) - _OF_ONE_RUN)
-        names = [_without_method(name, config.method) for name in varying]
-        values = [_text(own[name]) for name in varying]
-        labels.append(", ".join([config.method, *map(" ".join, zip(names, values, strict=True))]))
+        told = [_named_option(option, own) for option in varying]
+        labels.append(", ".join([name, *told]))
     return labels
+
+
+def variant_options(runs: Sequence[Run]) -> dict[str, str]:
+    """What every variant of a grid has that no other run beside it has, by its label.
+
+    Options that a variant shares with some plain run, as its number of passes, are left out.
+    """
+    options = [dict(_options(run.config)) for run in runs]
+    told = {}
+    for run, own in zip(runs, options, strict=True):
+        if not variant_of(run.config) or run.label in told:
+            continue
+        others = [o for o, r in zip(options, runs, strict=True) if not variant_of(r.config)]
+        special = [
+            name for name in sorted(own) if others and all(o[name] != own[name] for o in others)
+        ]
+        told[run.label] = ", ".join(
+            _named_option(name, own) for name in special if name not in _OF_ONE_RUN
+        )
+    return {label: text for label, text in told.items() if text}
+
+
+def _named_option(name: str, options: Mapping[str, Any]) -> str:
+    return f"{_without_method(name, options['method'])} {_text(options[name])}"
 
 
 def _without_method(name: str, method: str) -> str:

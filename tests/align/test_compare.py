@@ -20,6 +20,8 @@ from align.overview_figure import overview
 from align.paper_table import paper_error
 from align.result_pages import as_html, as_markdown, group_tables
 from align.results import measured_runs, result_tables, write_runs
+from align.run_names import variant_of
+from align.runs import label_runs, variant_options
 from tests.align.conftest import tiny_config
 from tests.align.hand_made_runs import run_with_error
 from tests.datasets.synthetic import make_data_set
@@ -49,6 +51,11 @@ def test_a_variant_stands_beside_the_plain_runs(tmp_path: Path) -> None:
     assert (plain.name, other.name) == ("paab_paat_seed0", "paab_paat_last-2.5_seed0")
     with pytest.raises(ValueError, match="--variant"):
         plan(TrainConfig(), *places, "a/b")
+    named = [
+        variant_of(plan(TrainConfig(), *places, variant)[0]) for variant in ("", "last-2.5", "a_b")
+    ]
+    assert named == ["", "last-2.5", "a_b"]
+    assert variant_of(TrainConfig(out=Path("mine"))) == variant_of(TrainConfig()) == ""
 
 
 @pytest.fixture(scope="module")
@@ -113,6 +120,30 @@ def test_one_picture_has_a_line_a_method_and_a_dot_a_seed(grid: Path) -> None:
     assert [x for x, _ in places(left, "o")] == [[pytest.approx(0.25)], [pytest.approx(0.15)]]
     assert places(left, "D") == [([0.05], [0])]
     assert places(left, "x") == [([0.25], [1])] and places(right, "x") == []
+
+
+def test_a_variant_goes_by_its_name_and_says_its_options(grid: Path, data: Path) -> None:
+    runs = measured_runs(grid)
+    (own,) = [run for run in runs if (run.label, run.config.seed) == ("paab", 1)]
+    quick = replace(own.config, epochs=5, batch=replace(own.config.batch, spread=True))
+    configs = [run.config for run in runs]
+    # The variant's number of passes is that of one of the others, so it is not what makes it.
+    configs[0] = replace(configs[0], epochs=5)
+    variant = replace(quick, out=grid / "dots_seen" / "paab_quick_seed1")
+    labels = label_runs([*configs, variant])
+    assert labels == ["deit, epochs 5", f"deit, epochs {own.config.epochs}", *["paab"] * 2] + [
+        "paab, quick"
+    ]
+    told = [
+        replace(run, label=label, config=config)
+        for run, label, config in zip([*runs, own], labels, [*configs, variant], strict=True)
+    ]
+    assert variant_options(told) == {"paab, quick": "batch.spread True"}
+    alone = replace(own, label="paab, quick", config=variant)
+    assert variant_options([alone]) == {}
+    tables = result_tables(told)
+    assert "Variants: paab, quick: batch.spread True." in as_markdown(tables)
+    assert "Variants: paab, quick: batch.spread True." in as_html(tables, grid)
 
 
 def test_papers_numbers_stand_beside_ours_on_its_worlds_alone(grid: Path) -> None:
