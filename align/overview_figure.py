@@ -48,7 +48,8 @@ def overview(tables: Sequence[ResultTable]) -> Figure:
         axes.set_yticks(range(len(labels)), labels)
         axes.set_ylim(len(labels) - 0.5, -0.5)
         axes.set_xlim(0, 1.06 * axes.dataLim.x1)
-        axes.set_title(table.title, loc="left")
+        # Towards the labels, where there is room, and not beyond the edge of the picture.
+        axes.set_title(table.title, loc="right")
         axes.tick_params(axis="y", length=0)
         axes.grid(axis="x", color=INK, alpha=0.12, linewidth=0.7)
     kinds = {

@@ -110,7 +110,7 @@ def test_one_picture_has_a_line_a_method_and_a_dot_a_seed(grid: Path) -> None:
     figure = overview([replace(table, rows=paper), table])
     left, right = figure.axes
     assert [label.get_text() for label in left.get_yticklabels()] == ["deit", "paab"]
-    assert left.get_title(loc="left") == "lift, seen views"
+    assert left.get_title(loc="right") == "lift, seen views"
 
     def places(axes: Axes, mark: str) -> list[tuple[list[float], list[float]]]:
         found = [line for line in axes.lines if line.get_marker() == mark]
