@@ -98,19 +98,15 @@ def variant_options(runs: Sequence[Run]) -> dict[str, str]:
 
     Options that a variant shares with some plain run, as its number of passes, are left out.
     """
-    options = [dict(_options(run.config)) for run in runs]
+    plain = [dict(_options(run.config)) for run in runs if not variant_of(run.config)]
+    variants = {run.label: dict(_options(run.config)) for run in runs if variant_of(run.config)}
     told = {}
-    for run, own in zip(runs, options, strict=True):
-        if not variant_of(run.config) or run.label in told:
-            continue
-        others = [o for o, r in zip(options, runs, strict=True) if not variant_of(r.config)]
-        special = [
-            name for name in sorted(own) if others and all(o[name] != own[name] for o in others)
-        ]
-        told[run.label] = ", ".join(
-            _named_option(name, own) for name in special if name not in _OF_ONE_RUN
-        )
-    return {label: text for label, text in told.items() if text}
+    for label, own in variants.items():
+        names = sorted(own.keys() - _OF_ONE_RUN)
+        special = [name for name in names if all(o[name] != own[name] for o in plain)]
+        if plain and special:
+            told[label] = ", ".join(_named_option(name, own) for name in special)
+    return told
 
 
 def _named_option(name: str, options: Mapping[str, Any]) -> str:

@@ -105,7 +105,7 @@ def _simplify(vertex_bytes: bytes, face_bytes: bytes) -> LightMesh:
     mesh.merge_vertices(merge_tex=True, merge_norm=True)
     points, triangles = np.asarray(mesh.vertices, np.float32), np.asarray(mesh.faces, np.int32)
     if len(faces) < MIN_FACES:
-        pass
+        pass  # not worth making lighter
     elif _is_open(mesh.edges, len(faces)):
         points, triangles = _snap(points, triangles)
     else:

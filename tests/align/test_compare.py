@@ -224,7 +224,7 @@ def test_a_grid_without_a_measured_run_says_why(
     with pytest.raises(SystemExit) as stopped:
         main([*arguments, "--paab.positions", "9", "--backbone.depth", "1", "--jobs", "1"])
     assert stopped.value.code == 1
-    assert "9" in capsys.readouterr().err
+    assert "PAAB cannot come after block 9" in capsys.readouterr().err
     assert not (tmp_path / "overview.png").exists()
 
 

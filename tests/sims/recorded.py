@@ -15,7 +15,7 @@ import numpy as np
 import sims
 from sims.robosuite_xml import ARM_ORIGIN, FIRST_LINK
 
-ELSEWHERE = "/home/robot/robosuite/"
+ELSEWHERE = "/elsewhere/robosuite/"
 # What robomimic's files of robosuite 1.4.1 say of the controller: flat, where 1.5 has parts.
 OLD_CONTROLLER = {
     "type": "OSC_POSE",
