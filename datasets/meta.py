@@ -19,7 +19,7 @@ MAKE_ONE = "Make one with `python -m sims.generate --env lift --views 4`."
 # What may differ between two runs that add episodes to one data set.
 _INFORMATIVE = {"command", "versions", "preset"}
 # What a data set may lack.
-_OPTIONAL = {"preset", "own_skeleton"}
+_OPTIONAL = {"preset", "own_skeleton", "random_cameras"}
 # The fields that reading an episode rests on.
 _KINDS = {"env": str, "views": list, "skeleton": str, "image_size": int, "phases": list}
 
@@ -46,6 +46,7 @@ class DatasetMeta:
         versions: Versions of the simulator's packages.
         command: The command that generated the data set.
         preset: The preset that it follows, see `datasets.presets`; empty where it follows none.
+        random_cameras: Whether the third-person cameras were drawn anew for every episode.
         own_skeleton: The skeleton itself, where it is none of this project's; found by its name.
     """
 
@@ -60,6 +61,7 @@ class DatasetMeta:
     versions: dict[str, str] = field(default_factory=dict)
     command: str = ""
     preset: str = ""
+    random_cameras: bool = False
     own_skeleton: Skeleton | None = None
 
     def __post_init__(self) -> None:

@@ -25,11 +25,13 @@ class CameraPlace:
 
     Attributes:
         azimuth: Degrees from the world's +x towards +y at which the camera stands, seen from what
-            it looks at; None for a camera that moves.
+            it looks at; None where that is not one place.
+        moves: Whether it moves during an episode.
         heights: Lowest and highest z of the camera's centre, in world metres.
     """
 
     azimuth: float | None
+    moves: bool
     heights: tuple[float, float]
 
 
@@ -80,7 +82,7 @@ def summarize(dataset: EpisodeDataset, whole: Sequence[int], with_keypoints: boo
     return Summary(
         lengths,
         dict(zip(phases, (phase_counts / steps).tolist(), strict=True)),
-        {view: _place(np.concatenate(seen)) for view, seen in poses.items()},
+        {view: _place(seen) for view, seen in poses.items()},
         {view: visible_counts[view] / steps for view in views} if with_keypoints else {},
         sum(path.stat().st_size for path in dataset.paths),
     )
@@ -90,13 +92,29 @@ def _poses(file: h5py.File, view: str) -> Float[np.ndarray, "time 4 4"]:
     return read_array(file, f"cameras/{view}/world_to_camera").reshape(-1, 4, 4)
 
 
-def _place(world_to_camera: Float[np.ndarray, "poses 4 4"]) -> CameraPlace:
+def _place(episodes: Sequence[Float[np.ndarray, "poses 4 4"]]) -> CameraPlace:
+    world_to_camera = np.concatenate(episodes)
+    azimuth = None
+    if _stands_still(world_to_camera):
+        towards_x, towards_y = -_sights(world_to_camera)[0, :2]
+        azimuth = float(np.degrees(np.arctan2(towards_y, towards_x)))
+    heights = _centres(world_to_camera)[:, 2]
+    moves = not all(_stands_still(poses) for poses in episodes)
+    return CameraPlace(azimuth, moves, (float(heights.min()), float(heights.max())))
+
+
+def _stands_still(world_to_camera: Float[np.ndarray, "poses 4 4"]) -> bool:
+    changes = (np.ptp(of(world_to_camera), axis=0).max() for of in (_centres, _sights))
+    return bool(max(changes) < FIXED_WITHIN)
+
+
+def _centres(world_to_camera: Float[np.ndarray, "poses 4 4"]) -> Float[np.ndarray, "poses 3"]:
     rotation, translation = world_to_camera[:, :3, :3], world_to_camera[:, :3, 3]
-    centres = -np.einsum("pji,pj->pi", rotation, translation)
-    sight = rotation[:, 2]
-    fixed = np.ptp(centres, axis=0).max() < FIXED_WITHIN and np.ptp(sight, 0).max() < FIXED_WITHIN
-    azimuth = float(np.degrees(np.arctan2(-sight[0, 1], -sight[0, 0]))) if fixed else None
-    return CameraPlace(azimuth, (float(centres[:, 2].min()), float(centres[:, 2].max())))
+    return -np.einsum("pji,pj->pi", rotation, translation)
+
+
+def _sights(world_to_camera: Float[np.ndarray, "poses 4 4"]) -> Float[np.ndarray, "poses 3"]:
+    return world_to_camera[:, 2, :3]
 
 
 def describe(dataset: EpisodeDataset, summary: Summary) -> str:
@@ -165,7 +183,8 @@ def _view_table(dataset: EpisodeDataset, summary: Summary) -> list[str]:
         if view in summary.cameras:
             place = summary.cameras[view]
             low, high = (f"{height:.2f}" for height in place.heights)
-            azimuth = "moves" if place.azimuth is None else f"{place.azimuth:.0f}°"
+            azimuth = "moves" if place.moves else "differs"
+            azimuth = azimuth if place.azimuth is None else f"{place.azimuth:.0f}°"
             height = f"{low} m" if low == high else f"{low}-{high} m"
         if view in summary.visible:
             shares = summary.visible[view]

@@ -28,17 +28,20 @@ DISTANCE = (6.5, 12.0)
 HEIGHTS = (-1.0, 2.3)
 
 
-def third_person_cameras(num_views: int, size: int) -> list[Camera]:
+def third_person_cameras(
+    num_views: int, size: int, rng: np.random.Generator | None = None
+) -> list[Camera]:
     """Cameras around the arena, each with all of it in its picture.
 
     Args:
         num_views: How many.
         size: Height and width of the images in pixels.
+        rng: Draws them; they are the same for good without.
     """
     around = np.linspace(0, 2 * np.pi, 16, endpoint=False)
     rim = ARENA_RADIUS * np.stack([np.cos(around), np.sin(around)], axis=1)
     workspace = np.concatenate([np.column_stack([rim, np.full(16, z)]) for z in HEIGHTS])
-    places = rig.all_around(num_views, ELEVATION_DEGREES, DISTANCE) + [0, 0, 1.0]
+    places = rig.all_around(num_views, ELEVATION_DEGREES, DISTANCE, rng) + [0, 0, 1.0]
     return [rig.frame(place, workspace, size) for place in places]
 
 
@@ -55,10 +58,16 @@ class BlocksBackend:
         """
         self._size = size
         self._scene = BlocksScene(views, size)
-        self._fixed = dict(zip(views[1:], third_person_cameras(len(views) - 1, size), strict=True))
+        self._third_person = views[1:]
+        self.place_cameras(None)
         drawn = np.array([part not in HIDDEN_FROM_EGO for part in PARTS])
         self._drawn = {view: drawn | (view != EGO) for view in views}
         self.begin(seed=0)
+
+    def place_cameras(self, rng: np.random.Generator | None) -> None:
+        """Draws the fixed cameras; None: the same ones for good."""
+        cameras = third_person_cameras(len(self._third_person), self._size, rng)
+        self._fixed = dict(zip(self._third_person, cameras, strict=True))
 
     def begin(self, seed: int) -> None:
         """Begins an episode; the world is not drawn before a picture is asked for."""

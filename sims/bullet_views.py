@@ -92,33 +92,39 @@ def segment(body: int, link: int) -> int:
 
 
 class BulletViews:
-    """Draws the views of an environment whose third-person cameras and scenery stand still.
+    """Draws the views of episodes in which third-person cameras and scenery stand still.
 
     TinyRenderer spends most of a picture on floor and table, pixel by pixel. For the fixed cameras
     they are drawn once; what moves is drawn without them and laid over them by depth. A GPU draws
     the whole scene each time.
     """
 
-    def __init__(self, client: BulletClient, scenery: Scenery, fixed: Mapping[str, Camera]) -> None:
-        """Draws the scenery for the fixed cameras; the server's simulation is reset for it.
+    def __init__(self, client: BulletClient, scenery: Scenery) -> None:
+        """Nothing is drawn yet.
 
         Args:
             client: The server.
             scenery: Puts what never moves into an empty simulation.
-            fixed: By view, the cameras that never move.
         """
         self._client = client
         self._scenery = scenery
-        self._fixed = fixed
-        client.call("resetSimulation")
-        self.begin()
-        # EGL casts shadows, which cannot be turned off and would not fall on a backdrop.
-        alone = client.renderer == "tiny"
-        self._backdrops = {v: self._draw(camera) for v, camera in fixed.items()} if alone else {}
+        self._fixed: Mapping[str, Camera] = {}
+        self._backdrops: dict[str, View] = {}
 
-    def begin(self) -> None:
-        """Puts the scenery into a simulation that has been reset."""
+    def begin(self, fixed: Mapping[str, Camera]) -> None:
+        """Puts the scenery into a simulation that has been reset, and draws it where it is new.
+
+        Args:
+            fixed: By view, the cameras that stand still. Those of the last call, if this is the
+                same object, have their backdrops.
+        """
         self._bodies = self._scenery(self._client)
+        if fixed is self._fixed:
+            return
+        self._fixed = fixed
+        # EGL casts shadows, which cannot be turned off and would not fall on a backdrop.
+        if self._client.renderer == "tiny":
+            self._backdrops = {view: self._draw(camera) for view, camera in fixed.items()}
 
     def look(self, cameras: Mapping[str, Camera]) -> dict[str, View]:
         """Draws the present state; cameras of other views than the fixed may be anywhere."""

@@ -40,6 +40,8 @@ class GenerateConfig:
             RAY_ADDRESS names (a Ray of this machine without it). The machines must share --out.
         shard: Make only share i of n, counted from 0, such as 3/16, and leave the index to a last
             run without --shard, which also makes what is missing.
+        random_cameras: Draw the third-person cameras anew for every episode, from its seed: what
+            learns from such views knows others better, too.
         split: Shares of train, valid and test; counts when they sum to --episodes. 4,1,1 by
             default, or what the preset has.
     """
@@ -55,6 +57,7 @@ class GenerateConfig:
     cluster: Cluster = "local"
     shard: str | None = None
     split: str | None = None
+    random_cameras: bool = False
 
     @property
     def root(self) -> Path:
@@ -100,7 +103,8 @@ class GenerateConfig:
             options |= {"preset": self.preset}
         options |= {"episodes": self.num_episodes, "size": self.size, "seed": self.seed}
         options |= {"out": shlex.quote(str(self.root))}
-        words = (f"--{name} {value}" for name, value in options.items())
+        words = [f"--{name} {value}" for name, value in options.items()]
+        words += ["--random-cameras"] if self.random_cameras else []
         return f"python -m sims.generate {' '.join(words)}"
 
     def check(self) -> None:

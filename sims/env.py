@@ -12,9 +12,12 @@ from jaxtyping import Bool, Float, UInt8
 
 from datasets.cameras import Camera
 from datasets.skeletons import Skeleton
+from sims.errors import SimulatorError
 from sims.gl import renderer_name
 
 EGO = "ego"
+# An episode's seed has several uses, each with random numbers of its own.
+EXPERT_STREAM, CAMERA_STREAM = 1, 2
 
 
 class Step(NamedTuple):
@@ -43,6 +46,9 @@ def view_names(num_third_person: int) -> tuple[str, ...]:
 class MultiViewEnv(gymnasium.Env[dict[str, np.ndarray], np.ndarray]):
     """An environment whose state is rendered from a first-person and several fixed cameras.
 
+    The third-person cameras stand still during an episode, and between episodes unless `reset` is
+    asked to draw their places.
+
     `step` advances the physics once; everything below it looks at the state as it is. Images are
     asked for with `render_views`, so that an agent which needs none does not pay for them.
 
@@ -65,14 +71,42 @@ class MultiViewEnv(gymnasium.Env[dict[str, np.ndarray], np.ndarray]):
 
     views: tuple[str, ...]
     size: int
+    _cameras_are_random = False
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-        """Begins a new episode; the seed fixes it entirely."""
+        """Begins a new episode; the seed and the options fix it entirely.
+
+        Args:
+            seed: Of the episode.
+            options: `{"random_cameras": True}` draws the places of the third-person cameras from
+                the seed; they are the environment's own otherwise.
+
+        Raises:
+            SimulatorError: When its cameras cannot be moved.
+        """
         super().reset(seed=seed)
-        self.begin(int(self.np_random.integers(2**32)) if seed is None else seed)
+        seed = int(self.np_random.integers(2**32)) if seed is None else seed
+        if (options or {}).get("random_cameras", False):
+            self.place_cameras(np.random.default_rng([seed, CAMERA_STREAM]))
+            self._cameras_are_random = True
+        elif self._cameras_are_random:
+            self.place_cameras(None)
+            self._cameras_are_random = False
+        self.begin(seed)
         return self.observe(), {"success": self.success()}
+
+    def place_cameras(self, rng: np.random.Generator | None) -> None:
+        """Draws the third-person cameras of the episodes to come; None: where they usually stand.
+
+        Raises:
+            SimulatorError: By an environment that does not override this.
+        """
+        raise SimulatorError(
+            f"The third-person cameras of {self.name} stand where they are: leave out "
+            "--random-cameras, or override MultiViewEnv.place_cameras."
+        )
 
     @abstractmethod
     def begin(self, seed: int) -> None:

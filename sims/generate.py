@@ -4,6 +4,7 @@ Examples:
     python -m sims.generate --env lift --views 4
     python -m sims.generate --env pick --preset ftpv
     python -m sims.generate --env lift --views 9 --episodes 20 --size 112 --out data/lift9
+    python -m sims.generate --env can --random-cameras   (for views that training has not seen)
     python -m sims.generate --env mine.door:DoorEnv --episodes 20      (a simulator of your own)
     python -m sims.generate --env mocap --views 3        (people; it has options of its own)
 
@@ -49,6 +50,8 @@ def describe(config: GenerateConfig) -> DatasetMeta:
     env = make(config.env, views=config.num_views, size=config.size)
     try:
         require_known("skeleton", env.skeleton.name, SKELETONS)
+        if config.random_cameras:
+            env.place_cameras(np.random.default_rng(0))  # raises where they cannot be moved
         return DatasetMeta(
             env=config.env,
             views=list(env.views),
@@ -61,6 +64,7 @@ def describe(config: GenerateConfig) -> DatasetMeta:
             versions=versions(),
             command=config.command,
             preset=config.preset or "",
+            random_cameras=config.random_cameras,
         )
     finally:
         env.close()

@@ -65,6 +65,14 @@ class MinecraftEnv(MultiViewEnv):
             }
         )
 
+    def place_cameras(self, rng: np.random.Generator | None) -> None:
+        """Draws the cameras around; None: the same ones for good.
+
+        Raises:
+            SimulatorError: With the real game, whose spectators stay where they joined.
+        """
+        self._backend.place_cameras(rng)
+
     def begin(self, seed: int) -> None:
         """Makes the world of a seed, with the player at its start."""
         self._backend.begin(seed)

@@ -46,6 +46,14 @@ class Backend(Protocol):
 
     can_restore: ClassVar[bool]
 
+    def place_cameras(self, rng: np.random.Generator | None) -> None:
+        """Draws the third-person cameras of the episodes to come; None: the usual ones.
+
+        Raises:
+            SimulatorError: Where they cannot be moved.
+        """
+        ...
+
     def begin(self, seed: int) -> None:
         """Begins an episode: the seed alone makes world, start and goal."""
         ...
@@ -81,7 +89,7 @@ class Backend(Protocol):
         ...
 
     def cameras(self) -> dict[str, Camera]:
-        """The camera of every view; all but `ego` stay where they are for good."""
+        """The camera of every view; all but `ego` stay where they are during an episode."""
         ...
 
     def render(self) -> dict[str, UInt8[np.ndarray, "height width 3"]]:

@@ -100,6 +100,14 @@ class MinerlBackend:
             self._process.close()
             raise
 
+    def place_cameras(self, rng: np.random.Generator | None) -> None:
+        """Raises a SimulatorError when asked to draw them: spectators stay where they joined."""
+        if rng is not None:
+            raise SimulatorError(
+                "The real game's spectators stay where they joined: leave out --random-cameras, or "
+                "take the back end `blocks`."
+            )
+
     def begin(self, seed: int) -> None:
         """Begins an episode."""
         start, self._goal = draw_task(np.random.default_rng(seed))

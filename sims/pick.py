@@ -82,9 +82,8 @@ class PickEnv(MultiViewEnv):
         self.size = size
         self._client = BulletClient(choose_renderer(renderer))
         self._urdf = light_panda()
-        ring = rig.ring(views, WORKSPACE, CAMERA_DISTANCE, size)
-        self._ring = dict(zip(self.views[1:], ring, strict=True))
-        self._views = BulletViews(self._client, pick_scene.add_scenery, self._ring)
+        self._views = BulletViews(self._client, pick_scene.add_scenery)
+        self.place_cameras(None)
         self.begin(seed=0)
         self.action_space = gymnasium.spaces.Box(-1.0, 1.0, (7,), np.float64)
         self.observation_space = gymnasium.spaces.Dict(  # type: ignore[assignment]
@@ -94,6 +93,12 @@ class PickEnv(MultiViewEnv):
             }
         )
 
+    def place_cameras(self, rng: np.random.Generator | None) -> None:
+        """Draws the ring of cameras; None: the same one for good."""
+        third_person = self.views[1:]
+        ring = rig.ring(len(third_person), WORKSPACE, CAMERA_DISTANCE, self.size, rng)
+        self._ring = dict(zip(third_person, ring, strict=True))
+
     def begin(self, seed: int) -> None:
         """Builds the world anew, so that nothing is left of what was simulated before."""
         rng = np.random.default_rng(seed)
@@ -102,7 +107,7 @@ class PickEnv(MultiViewEnv):
         call("resetSimulation")
         call("setGravity", 0, 0, GRAVITY)
         call("setPhysicsEngineParameter", deterministicOverlappingPairs=1)
-        self._views.begin()
+        self._views.begin(self._ring)
         pick_scene.add_table(self._client)
         self._panda = BulletPanda(self._client, self._urdf)
         self._cube = pick_scene.add_cube(self._client, self._layout)
@@ -200,7 +205,7 @@ class PickEnv(MultiViewEnv):
         return self._panda.keypoints()
 
     def cameras(self) -> dict[str, Camera]:
-        """The hand-eye camera as it stands now, and the fixed ring."""
+        """The hand-eye camera as it stands now, and the ring."""
         return {EGO: self._panda.ego_camera(self.size), **self._ring}
 
     def success(self) -> bool:

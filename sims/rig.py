@@ -13,6 +13,8 @@ ELEVATION_DEGREES = (12.0, 48.0)
 # Successive multiples of the golden ratio, modulo 1, spread evenly for any number of views.
 GOLDEN_RATIO = (np.sqrt(5) - 1) / 2
 MARGIN = 0.06
+# By how much the distance of a camera of a random ring may differ.
+RANDOM_DISTANCE = (0.85, 1.2)
 
 
 def ring(
@@ -20,41 +22,44 @@ def ring(
     workspace: Float[np.ndarray, "points 3"],
     distance: float,
     size: int,
+    rng: np.random.Generator | None = None,
 ) -> list[Camera]:
     """Cameras on a ring around a workspace, well apart in azimuth and in height.
 
     Azimuth 0 is the world's +x, which a robot at negative x faces. The rig depends on nothing but
-    its arguments, so it is the same over a data set.
+    its arguments, so that without `rng` it is the same over a data set.
 
     Args:
         num_views: How many cameras.
         workspace: World points in metres that every camera must have in its picture.
         distance: From a camera to the middle of the workspace, in metres.
         size: Height and width of the images in pixels.
+        rng: Draws each camera from its own part of the arc, at any height of the rig's, nearer or
+            farther by `RANDOM_DISTANCE`.
 
     Returns:
         The cameras, in order of azimuth.
     """
     middle = (workspace.min(0) + workspace.max(0)) / 2
-    arc = min(ARC_DEGREES, 360 * (num_views - 1) / num_views)
-    azimuths = np.radians(np.linspace(-arc / 2, arc / 2, num_views) if num_views > 1 else [-45.0])
     low, high = ELEVATION_DEGREES
-    cameras = []
-    for i, azimuth in enumerate(azimuths):
-        elevation = np.radians(low + (high - low) * (i * GOLDEN_RATIO % 1))
-        direction = np.array(
-            [
-                np.cos(azimuth) * np.cos(elevation),
-                np.sin(azimuth) * np.cos(elevation),
-                np.sin(elevation),
-            ]
-        )
-        cameras.append(frame(middle + distance * direction, workspace, size))
-    return cameras
+    if rng is None:
+        arc = min(ARC_DEGREES, 360 * (num_views - 1) / num_views)
+        azimuth = np.linspace(-arc / 2, arc / 2, num_views) if num_views > 1 else np.array([-45.0])
+        elevation = low + (high - low) * (np.arange(num_views) * GOLDEN_RATIO % 1)
+        far = np.full(num_views, distance)
+    else:
+        azimuth = ARC_DEGREES * ((np.arange(num_views) + rng.random(num_views)) / num_views - 0.5)
+        elevation = rng.uniform(low, high, num_views)
+        far = distance * rng.uniform(*RANDOM_DISTANCE, num_views)
+    places = middle + _from_origin(np.radians(azimuth), np.radians(elevation), far)
+    return [frame(place, workspace, size) for place in places]
 
 
 def all_around(
-    num_views: int, elevation_degrees: tuple[float, float], distance: tuple[float, float]
+    num_views: int,
+    elevation_degrees: tuple[float, float],
+    distance: tuple[float, float],
+    rng: np.random.Generator | None = None,
 ) -> Float[np.ndarray, "views 3"]:
     """Places for cameras all around the origin, as varied in height and distance as can be.
 
@@ -62,15 +67,28 @@ def all_around(
         num_views: How many.
         elevation_degrees: The least and the most.
         distance: The least and the most, in metres.
+        rng: Draws each place from its own part of the circle, at any height and distance.
     """
     i = np.arange(num_views)
-    azimuth = 2 * np.pi * (i + 0.3) / num_views
-    # Multiples of two irrational numbers, so that height and distance go their own ways.
-    elevation = np.radians(np.interp(i * GOLDEN_RATIO % 1, (0, 1), elevation_degrees))
-    far = np.interp((0.5 + i * np.sqrt(2)) % 1, (0, 1), distance)
+    if rng is None:
+        # Multiples of two irrational numbers, so that height and distance go their own ways.
+        along, up, out = np.full(num_views, 0.3), i * GOLDEN_RATIO % 1, (0.5 + i * np.sqrt(2)) % 1
+    else:
+        along, up, out = rng.random((3, num_views))
+    azimuth = 2 * np.pi * (i + along) / num_views
+    elevation = np.radians(np.interp(up, (0, 1), elevation_degrees))
+    return _from_origin(azimuth, elevation, np.interp(out, (0, 1), distance))
+
+
+def _from_origin(
+    azimuth: Float[np.ndarray, " views"],
+    elevation: Float[np.ndarray, " views"],
+    distance: Float[np.ndarray, " views"],
+) -> Float[np.ndarray, "views 3"]:
+    """Points that far from the origin, in the directions of two angles in radians."""
     flat = np.cos(elevation)
     directions = [flat * np.cos(azimuth), flat * np.sin(azimuth), np.sin(elevation)]
-    return far[:, None] * np.stack(directions, axis=1)
+    return distance[:, None] * np.stack(directions, axis=1)
 
 
 def frame(

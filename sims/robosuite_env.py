@@ -100,13 +100,7 @@ class RobosuiteEnv(MultiViewEnv):
         self._robosuite = import_robosuite()
         self._mujoco = import_mujoco()
         self._renderer = ViewRenderer(size, light_meshes)
-        self._ring = dict(
-            zip(
-                self.views[1:],
-                rig.ring(views, self.workspace, self.camera_distance, size),
-                strict=True,
-            )
-        )
+        self.place_cameras(None)
         self.begin(seed=0)
         low, high = self._env.action_spec
         self.action_space = gymnasium.spaces.Box(low, high, dtype=np.float64)
@@ -129,6 +123,12 @@ class RobosuiteEnv(MultiViewEnv):
             # The seed makes the model anew already.
             "hard_reset": False,
         }
+
+    def place_cameras(self, rng: np.random.Generator | None) -> None:
+        """Draws the ring of cameras; None: the same one for good."""
+        third_person = self.views[1:]
+        ring = rig.ring(len(third_person), self.workspace, self.camera_distance, self.size, rng)
+        self._ring = dict(zip(third_person, ring, strict=True))
 
     def begin(self, seed: int) -> None:
         """Makes robosuite's environment anew: its models and placements come from the seed."""
@@ -208,7 +208,7 @@ class RobosuiteEnv(MultiViewEnv):
         return self._data.xpos[self._bodies] + np.einsum("kij,kj->ki", rotations, self._offsets)
 
     def cameras(self) -> dict[str, Camera]:
-        """The hand-eye camera as it stands now, and the fixed ring."""
+        """The hand-eye camera as it stands now, and the ring."""
         rotation = self._data.xmat[self._hand].reshape(3, 3)
         position = self._data.xpos[self._hand]
         return {EGO: panda.ego_camera(position, rotation, self.size), **self._ring}

@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Int
 
 from datasets.episodes import Episode
-from sims.env import MultiViewEnv
+from sims.env import EXPERT_STREAM, MultiViewEnv
 
 
 def episode_seed(base_seed: int, index: int, attempt: int) -> int:
@@ -77,19 +77,27 @@ class Recording:
         )
 
 
-def record(env: MultiViewEnv, seed: int) -> Episode | None:
+def record(env: MultiViewEnv, seed: int, random_cameras: bool = False) -> Episode | None:
     """Lets the expert act once and records what it does.
 
     Time step t holds the state as it was before action t, as robomimic has it. Everything random,
     in the environment and in the expert, comes from `seed`.
 
+    Args:
+        env: The environment.
+        seed: Of the episode.
+        random_cameras: Whether the third-person cameras are drawn as well.
+
     Returns:
         The episode, or None when the expert failed by the environment's own rule.
+
+    Raises:
+        SimulatorError: When the cameras cannot be drawn.
     """
-    observation, info = env.reset(seed=seed)
+    observation, info = env.reset(seed=seed, options={"random_cameras": random_cameras})
     recording = Recording(env)
     actions, phases, rewards = [], [], []
-    for step in env.expert(np.random.default_rng([seed, 1])):
+    for step in env.expert(np.random.default_rng([seed, EXPERT_STREAM])):
         recording.look(observation)
         observation, reward, terminated, truncated, info = env.step(step.action)
         actions.append(step.action)

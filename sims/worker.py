@@ -82,7 +82,7 @@ class Generation:
         env = process_env(meta.env, len(meta.views) - 1, meta.image_size)
         writer = EpisodeWriter(self.root, meta)
         for attempt in range(MAX_ATTEMPTS):
-            episode = record(env, episode_seed(self.seed, index, attempt))
+            episode = record(env, episode_seed(self.seed, index, attempt), meta.random_cameras)
             if episode is not None:
                 writer.write(index, episode)
                 return

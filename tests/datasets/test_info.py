@@ -13,7 +13,7 @@ from datasets import info
 from datasets.episodes import EpisodeDataset
 from datasets.errors import DataError
 from datasets.find import newest_data_set
-from datasets.summary import summarize
+from datasets.summary import describe, summarize
 from tests.datasets.synthetic import make_data_set, make_meta
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -84,6 +84,16 @@ def test_cameras_are_told_as_they_were_set_up(dots):
     low, high = cameras["ego"].heights
     hand = np.concatenate([dataset.episode(i).observations["robot0_eef_pos"] for i in (0, 1)])
     assert (low, high) == pytest.approx((hand[:, 2].min() + 0.25, hand[:, 2].max() + 0.25))
+
+
+def test_cameras_that_differ_from_episode_to_episode_are_told_from_those_that_move(own_dots):
+    with h5py.File(own_dots / "episodes/000001.hdf5", "r+") as file:
+        pose = file["cameras/view_0/world_to_camera"]
+        pose[:3, 3] = pose[:3, 3] + 0.5
+    dataset = EpisodeDataset(own_dots)
+    summary = summarize(dataset, [0, 1], with_keypoints=False)
+    rows = [line.split()[:2] for line in describe(dataset, summary).splitlines()[-3:]]
+    assert rows == [["ego", "moves"], ["view_0", "differs"], ["view_1", "-126°"]]
 
 
 def test_info_tells_what_a_data_set_holds(run_info, dots, tmp_path):

@@ -66,8 +66,9 @@ def test_a_point_in_a_ball_is_seen_on_its_own_and_behind_no_other(client):
     assert view.sees(CAMERA, outside[None], own).tolist() == [False]
 
 
-def test_what_moves_is_laid_over_the_backdrop_as_if_all_was_drawn_at_once(pick):
-    pick.reset(seed=2)
+@pytest.mark.parametrize("random_cameras", [False, True])
+def test_what_moves_is_laid_over_the_backdrop_as_if_all_was_drawn_at_once(pick, random_cameras):
+    pick.reset(seed=2, options={"random_cameras": random_cameras})
     views = pick._look()
     for view in pick.views[1:]:
         whole = pick._views._draw(pick.cameras()[view])

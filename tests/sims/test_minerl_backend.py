@@ -163,6 +163,12 @@ def test_a_seed_makes_the_episode_and_another_one_another(game):
     assert game.env_args()["minerl"] == "0.4.4"
 
 
+def test_a_live_games_spectators_stay_where_they_joined(game):
+    with pytest.raises(SimulatorError, match="leave out --random-cameras.*`blocks`"):
+        game.reset(seed=1, options={"random_cameras": True})
+    game.reset(seed=1)
+
+
 def test_a_live_game_cannot_go_back(game):
     game.reset(seed=1)
     with pytest.raises(SimulatorError, match="cannot go back.*'blocks'"):

@@ -19,6 +19,11 @@ def rig(num_views, world=LiftEnv):
     return ring(num_views, world.workspace, world.camera_distance, 224)
 
 
+def random_rig(num_views, seed):
+    rng = np.random.default_rng(seed)
+    return ring(num_views, LiftEnv.workspace, LiftEnv.camera_distance, 224, rng)
+
+
 def angles(cameras):
     """Azimuth and elevation of each camera about the middle of the workspace, in degrees."""
     middle = (LiftEnv.workspace.min(0) + LiftEnv.workspace.max(0)) / 2
@@ -52,6 +57,29 @@ def test_the_rig_depends_on_the_number_of_views_alone():
     for one, other in zip(rig(4), rig(4), strict=True):
         assert np.array_equal(one.world_to_camera, other.world_to_camera)
         assert np.array_equal(one.intrinsics, other.intrinsics)
+
+
+@pytest.mark.parametrize("num_views", NUM_VIEWS)
+def test_drawn_cameras_hold_the_workspace_each_from_its_own_part_of_the_arc(num_views):
+    drawn = [random_rig(num_views, seed) for seed in range(20)]
+    for cameras in drawn:
+        for camera in cameras:
+            pixels, depth = camera.project(LiftEnv.workspace)
+            assert (depth > 0).all()
+            assert camera.contains(pixels).all()
+        azimuth, elevation = angles(cameras)
+        part = (azimuth + 135) / 270 * num_views
+        assert np.array_equal(np.floor(part), np.arange(num_views))
+        assert (elevation > 12 - 1e-6).all()
+        assert (elevation < 48 + 1e-6).all()
+    spread = np.std([angles(cameras)[0] for cameras in drawn], axis=0)
+    assert (spread > 0.15 * 270 / num_views).all()
+
+
+def test_a_seed_draws_one_ring():
+    for one, again, other in zip(random_rig(4, 1), random_rig(4, 1), random_rig(4, 2), strict=True):
+        assert np.array_equal(one.world_to_camera, again.world_to_camera)
+        assert not np.allclose(one.world_to_camera, other.world_to_camera)
 
 
 def test_the_arm_is_in_every_third_person_picture_all_the_time(robosuite_world):
