@@ -59,7 +59,7 @@ def analyze(
         raise DataError(f"{run}/config.json names no data set; train again.")
     data = EpisodeDataset(config.data, split)
     data.check(need_keypoints=True)
-    embedder = FrameEmbedder(config, EpisodeDataset(config.data, "train"))
+    embedder = FrameEmbedder(config, EpisodeDataset(config.training_data, "train"))
     network = embedder.model.backbone
     if not isinstance(network, PoseAware):
         raise DataError(f"{run} ({config.method}) is no transformer, which alone has tokens.")

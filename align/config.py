@@ -135,6 +135,8 @@ class TrainConfig:
     """Where the defaults of all options come from: ours, or the published settings."""
     data: Path | None = None
     """Folder of episodes; the newest under data/ by default."""
+    train_on: Path | None = None
+    """Train and validate on this folder of episodes instead, and leave `data` to testing."""
     out: Path | None = None
     """The run's folder; under runs/, named by method, data and time, by default."""
     image_size: int | None = None
@@ -172,6 +174,17 @@ class TrainConfig:
     loss: LossConfig = field(default_factory=LossConfig)
     batch: BatchConfig = field(default_factory=BatchConfig)
     optim: OptimConfig = field(default_factory=OptimConfig)
+
+    @property
+    def training_data(self) -> Path:
+        """The folder of episodes that the run learns from.
+
+        Raises:
+            ValueError: When no data set is named, see `align.train.resolve`.
+        """
+        if self.data is None:
+            raise ValueError("a run needs `data`; `resolve` fills it in.")
+        return self.data if self.train_on is None else self.train_on
 
     def has(self, part: Part) -> bool:
         """Whether the method has a part."""

@@ -33,7 +33,7 @@ from align.evaluation import Evaluation
 from align.metric_names import GROUPS
 from align.metrics import PairResult, episode_metrics, mean_metrics
 from align.phase_metrics import PhaseEpisode, PhaseResult, mean_phase_metrics, phase_metrics
-from align.protocols import evaluation_views
+from align.protocols import evaluation_views, require_known_body
 from align.task import FrameEmbedder
 from align.view_errors import view_errors
 from datasets.episodes import EpisodeDataset
@@ -126,16 +126,11 @@ def _open(
     """The episodes to measure on, and the run's model, which is made for those it trained on."""
     if config.data is None:
         raise DataError(f"{run}/config.json names no data set; train again.")
-    trained_on = EpisodeDataset(config.data, "train")
+    trained_on = EpisodeDataset(config.training_data, "train")
     root = root or config.data
     data = EpisodeDataset(root, split, evaluation_views(config, DatasetMeta.load(root), protocol))
     data.check(need_keypoints=config.needs_poses)
-    if config.needs_poses and data.skeleton != trained_on.skeleton:
-        raise DataError(
-            f"{run} ({config.method}) needs poses at test time and has learned those of "
-            f"{trained_on.skeleton.name!r}, but {root} shows {data.skeleton.name!r}. Take a data "
-            "set of the same body, or a method that needs no poses, such as paat."
-        )
+    require_known_body(config, trained_on.skeleton, data.skeleton, root)
     size = config.image_size or trained_on.meta.image_size
     if data.meta.image_size < size:
         log.warning(

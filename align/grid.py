@@ -31,7 +31,7 @@ from align.data import views_a_step
 from align.engine import finished
 from align.evaluate import evaluate
 from align.evaluation import evaluation_path, load_evaluation
-from align.protocols import evaluation_views, training_views
+from align.protocols import require_testable, training_views
 from align.run_names import run_name
 from align.train import make_trainer
 from datasets.errors import DataError
@@ -115,14 +115,13 @@ def check_views(configs: Iterable[TrainConfig]) -> None:
     """Looks, before anything is trained, whether every data set has the views that are asked for.
 
     Raises:
-        DataError: When a protocol does not fit a data set.
+        DataError: When a protocol does not fit a data set, or what is learned its test.
         ValueError: When a step would draw more views than there are to train on.
     """
     for config in configs:
-        assert config.data is not None
-        meta = DatasetMeta.load(config.data)
-        views_a_step(config.batch, training_views(config, meta), config.data)
-        evaluation_views(config, meta, config.protocol)
+        root = config.training_data
+        views_a_step(config.batch, training_views(config, DatasetMeta.load(root)), root)
+        require_testable(config)
 
 
 def run_all(

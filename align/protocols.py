@@ -2,17 +2,20 @@
 
 Seen views: all views take part in training and testing. Unseen views: training sees the
 first-person view and the first third-person views; testing takes the first-person view and the
-last third-person views, which training never sees.
+last third-person views, which training never sees. A data set whose cameras were drawn for every
+episode has no such views: all of them are trained on.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from align.config import Protocol, TrainConfig
 from datasets.errors import DataError
 from datasets.meta import DatasetMeta
 from datasets.presets import PRESETS
+from datasets.skeletons import Skeleton
 
 EGO = "ego"
 
@@ -24,7 +27,7 @@ def training_views(config: TrainConfig, meta: DatasetMeta) -> list[str]:
         DataError: When fewer than two views are left, or more are asked for than there are.
     """
     first, third = _by_person(config.views or meta.views)
-    if config.protocol == "unseen":
+    if config.protocol == "unseen" and not meta.random_cameras:
         third = third[: -held_out_views(meta.env, len(third))]
     if config.train_views is not None:
         if config.train_views > len(third):
@@ -48,6 +51,32 @@ def evaluation_views(config: TrainConfig, meta: DatasetMeta, protocol: Protocol)
     if protocol == "unseen":
         third = third[-held_out_views(meta.env, len(third)) :]
     return _at_least_two([*first, *third], f"testing on {meta.env}, {protocol} views")
+
+
+def require_testable(config: TrainConfig) -> None:
+    """Raises a DataError when what a run is to learn could not be tested on its `data`."""
+    learned = DatasetMeta.load(config.training_data).get_skeleton()
+    root = config.data or config.training_data
+    meta = DatasetMeta.load(root)
+    evaluation_views(config, meta, config.protocol)
+    require_known_body(config, learned, meta.get_skeleton(), root)
+
+
+def require_known_body(config: TrainConfig, learned: Skeleton, shown: Skeleton, root: Path) -> None:
+    """Raises a DataError when a method needs poses at test time, of a body that it has not learned.
+
+    Args:
+        config: Of the run.
+        learned: The body that training shows.
+        shown: The body that is to be tested on.
+        root: The data set that shows it.
+    """
+    if config.needs_poses and shown != learned:
+        raise DataError(
+            f"{config.method} needs poses at test time and learns those of {learned.name!r}, but "
+            f"{root} shows {shown.name!r}. Take a data set of the same body, or a method that "
+            "needs no poses, such as paat."
+        )
 
 
 def _by_person(views: Sequence[str]) -> tuple[list[str], list[str]]:

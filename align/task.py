@@ -71,7 +71,7 @@ class FrameEmbedder:
         config = TrainConfig.load(run)
         if config.data is None:
             raise DataError(f"{run}/config.json names no data set; train again.")
-        embedder = cls(config, EpisodeDataset(config.data, "train"))
+        embedder = cls(config, EpisodeDataset(config.training_data, "train"))
         load_checkpoint(run / "checkpoints" / f"{checkpoint}.safetensors", embedder.model)
         embedder.model.to("cuda" if torch.cuda.is_available() else "cpu").eval()
         return embedder

@@ -20,6 +20,7 @@ import tyro
 from align.cli import parse_recipe, set_up_logging
 from align.config import TrainConfig, recipe
 from align.engine import Trainer
+from align.protocols import require_testable
 from align.task import AlignmentTask
 from align.training import claim_folder, train
 from datasets.find import newest_data_set
@@ -49,9 +50,8 @@ def make_trainer(
         DataError: When the data cannot be used, or the folder holds another run.
         ValueError: When options do not fit each other.
     """
-    data = config.data
-    if data is None:
-        raise ValueError("a run needs `data`; `resolve` fills it in.")
+    data = config.training_data
+    require_testable(config)
     return claim_folder(config, lambda: AlignmentTask(config, data), "align", progress, on_step)
 
 
