@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from align.checkpoint import save_checkpoint
 from align.evaluate import evaluate, evaluation_name, main
@@ -15,7 +16,9 @@ from align.evaluation import load_evaluation
 from align.metric_names import GROUPS
 from align.metrics import METRICS
 from align.phase_metrics import PHASE_METRICS
+from align.task import FrameEmbedder
 from align.train import make_trainer
+from datasets.episodes import EpisodeDataset
 from datasets.errors import DataError
 from datasets.skeletons import SKELETONS
 from tests.align.conftest import tiny_config
@@ -77,6 +80,40 @@ def test_another_world_has_a_name_of_its_own(
     assert "stored at 32 pixels and enlarged to the 48" in caplog.text
     config = tiny_config(tmp_path / "mine", tmp_path)
     assert evaluation_name(config, "valid", tmp_path / "mine", "seen") == "valid"
+
+
+def test_a_run_learns_from_one_data_set_and_is_tested_on_another(
+    dots: Path, tmp_path: Path
+) -> None:
+    learned = make_data_set(tmp_path / "learned", episodes=5, views=3, size=48, seed=7)
+    config = tiny_config(
+        dots, tmp_path / "run", epochs=1, protocol="unseen", train_on=learned, image_size=32
+    )
+    trainer = make_trainer(config, progress=False)
+    task = trainer.task
+    assert task.train.root == task.valid.root == learned  # type: ignore[attr-defined]
+    assert task.train.views == ["ego", "view_0", "view_1"]  # type: ignore[attr-defined]
+    trainer.fit()
+    own = evaluate(tmp_path / "run", progress=False)
+    assert (own.name, own.data) == ("test", dots)
+    assert {(p.view1, p.view2) for p in own.pairs} == {("ego", "view_1")}
+    assert load_evaluation(tmp_path / "run") == own
+    again = FrameEmbedder.load(tmp_path / "run")
+    stored = load_file(tmp_path / "run" / "evaluation" / "test_embeddings.safetensors")
+    test = EpisodeDataset(dots, "test")
+    view = again.embed_episode(test, 0)["view_1"]
+    torch.testing.assert_close(view, stored[f"{test.names[0]}/view_1"])
+
+
+def test_what_cannot_be_tested_is_refused_before_training(dots: Path, tmp_path: Path) -> None:
+    body = next(name for name in SKELETONS if name != "panda")
+    other = make_data_set(tmp_path / "player", episodes=5, size=48, skeleton=body)
+    with pytest.raises(DataError, match=f"paab needs poses.*{body}.*'panda'.*paat"):
+        make_trainer(tiny_config(dots, tmp_path / "run", "paab", train_on=other))
+    with pytest.raises(DataError, match="nowhere.*is no data set"):
+        make_trainer(tiny_config(tmp_path / "nowhere", tmp_path / "run", train_on=dots))
+    assert not (tmp_path / "run").exists()
+    make_trainer(tiny_config(dots, tmp_path / "run", "paat", train_on=other))
 
 
 def test_poses_of_another_body_are_refused(run: Path, tmp_path: Path) -> None:

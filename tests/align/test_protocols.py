@@ -46,6 +46,12 @@ def test_other_numbers_of_views_hold_out_the_last_third(views: int, held_out: in
     assert set(train) | set(test) == set(meta(views).views)
 
 
+def test_cameras_drawn_for_every_episode_are_all_trained_on() -> None:
+    drawn = replace(meta(4, "lift"), random_cameras=True)
+    assert training_views(UNSEEN, drawn) == drawn.views
+    assert evaluation_views(UNSEEN, drawn, "unseen") == ["ego", "view_3"]
+
+
 def test_fewer_views_to_train_on() -> None:
     config = replace(UNSEEN, train_views=2)
     assert training_views(config, meta(4)) == ["ego", "view_0", "view_1"]
