@@ -211,6 +211,7 @@ def facts(runs: Sequence[Run], data: EpisodeDataset) -> dict[str, str]:
     pixels = ", ".join(f"{size}×{size}" for size in seen) + " pixels"
     epochs = sorted({int(run.history[-1]["epoch"]) for run in runs})
     seeds = sorted({run.config.seed for run in runs})
+    learned_from = {str(run.config.train_on) for run in runs if run.config.train_on is not None}
     days = sorted({f"{run.finished:%Y-%m-%d}" for run in runs})
     known = {
         "Task": data.meta.env,
@@ -221,6 +222,7 @@ def facts(runs: Sequence[Run], data: EpisodeDataset) -> dict[str, str]:
         "Training": f"{_span(epochs)} epochs; {'seeds' if len(seeds) > 1 else 'seed'} "
         + ", ".join(map(str, seeds)),
         "Trained": f"{_span(days)}, {sum(run.hours for run in runs):.1f} hours in all",
+        "Learned from": ", ".join(sorted(learned_from)),
         "Measured on": f"{len(data)} {data.split} episodes, {len(pairs)} pairs of views",
         "Data set": str(data.root),
         "Its command": data.meta.command,

@@ -111,6 +111,15 @@ def test_runs_of_a_method_with_other_options_are_rows_of_their_own(
     assert "runs differ in: epochs" in " ".join(text.split())
 
 
+def test_page_says_what_was_learned_from_where_that_is_another_data_set(
+    data: Path, tmp_path: Path, page: str
+) -> None:
+    learned = TrainConfig(method="paat", train_on=tmp_path / "drawn_cameras")
+    text = write_report([make_run(tmp_path / "a", data, learned, PICKS["paab"])]).read_text("utf-8")
+    assert f"<dt>Learned from</dt><dd>{tmp_path / 'drawn_cameras'}</dd>" in text
+    assert "Learned from" not in page
+
+
 def test_phases_decodings_and_collapse_are_shown_where_they_are_known(
     page: str, data: Path, tmp_path: Path
 ) -> None:
