@@ -21,6 +21,7 @@ from align.predicted_pose import PoseFreeConfig
 from align.stored_config import load_config, save_config
 from align.tcn import TcnConfig
 from align.trl3d import Trl3dConfig
+from datasets.find import newest_data_set
 from datasets.meta import DatasetMeta
 from datasets.presets import usual_window
 
@@ -174,6 +175,17 @@ class TrainConfig:
     loss: LossConfig = field(default_factory=LossConfig)
     batch: BatchConfig = field(default_factory=BatchConfig)
     optim: OptimConfig = field(default_factory=OptimConfig)
+
+    def usual_data(self) -> Path:
+        """The newest data set under data/, for a run that names none.
+
+        Raises:
+            DataError: When there is none.
+            ValueError: When the run learns from another: what to test on must be said then.
+        """
+        if self.train_on is not None:
+            raise ValueError("--train-on says what to learn from: say what to test on with --data.")
+        return newest_data_set()
 
     @property
     def training_data(self) -> Path:

@@ -11,7 +11,6 @@ import tyro
 
 from align.cli import parse_recipe
 from align.config import Method, Protocol, TrainConfig, recipe
-from datasets.find import newest_data_set
 
 
 @dataclass(frozen=True)
@@ -40,7 +39,7 @@ class GridConfig(TrainConfig):
     def data_sets(self, env: Sequence[str]) -> tuple[Path, ...]:
         """The data sets: by folder, and by the names of their environments, data/<env>."""
         named = (Path("data") / name for name in env)
-        return (*self.data, *named) or (newest_data_set(),)
+        return (*self.data, *named) or (self.usual_data(),)
 
 
 def _options(config: TrainConfig) -> dict[str, Any]:

@@ -23,12 +23,11 @@ from align.engine import Trainer
 from align.protocols import require_testable
 from align.task import AlignmentTask
 from align.training import claim_folder, train
-from datasets.find import newest_data_set
 
 
 def resolve(config: TrainConfig) -> TrainConfig:
     """Fills in the data set and the run's folder where the user left them open."""
-    data = config.data or newest_data_set()
+    data = config.data or config.usual_data()
     stamp = time.strftime("%Y%m%d-%H%M%S")
     out = config.out or Path("runs") / f"{config.method.replace('+', '_')}_{data.name}_{stamp}"
     return replace(config, data=data, out=out)

@@ -17,10 +17,11 @@ from safetensors.torch import load_file
 from align.config import METHODS, PARTS, Method, Recipe, TrainConfig, recipe
 from align.evaluate import evaluate
 from align.evaluation import load_evaluation
+from align.grid_config import GridConfig
 from align.history import read_history
 from align.optim import OptimConfig, learning_rate_factor
 from align.precision import Precision
-from align.train import main, make_trainer
+from align.train import main, make_trainer, resolve
 from datasets.errors import DataError
 from tests.align.conftest import tiny_config
 from tests.datasets.synthetic import make_data_set
@@ -153,6 +154,14 @@ def test_paper_recipe_trains(dots: Path, tmp_path: Path) -> None:
     arguments += ["--data", str(dots), "--out", str(tmp_path), "--epochs", "1"]
     main([*arguments, "--backbone.depth", "2"])
     assert len(read_history(tmp_path / "metrics.csv")) == 1
+
+
+def test_what_to_test_on_is_not_guessed_where_another_data_set_is_learned_from(dots: Path) -> None:
+    with pytest.raises(ValueError, match="say what to test on with --data"):
+        resolve(TrainConfig(train_on=dots))
+    with pytest.raises(ValueError, match="say what to test on with --data"):
+        GridConfig(train_on=dots).data_sets(())
+    assert GridConfig(train_on=dots).data_sets(("can",)) == (Path("data/can"),)
 
 
 def test_learning_rate_rises_then_falls() -> None:
