@@ -113,6 +113,7 @@ def run_row(run: Run) -> dict[str, Any]:
     return {
         "world": evaluation.world,
         "data": str(evaluation.data),
+        "trained_on": str(config.training_data),
         "protocol": evaluation.protocol,
         "method": run.label,
         "seed": config.seed,

@@ -19,11 +19,11 @@ from align.grid import plan, run_one, start_worker
 from align.overview_figure import overview
 from align.paper_table import paper_error
 from align.result_pages import as_html, as_markdown, group_tables
-from align.results import measured_runs, result_tables, write_runs
+from align.results import measured_runs, result_tables, run_row, write_runs
 from align.run_names import variant_of
 from align.runs import label_runs, variant_options
 from tests.align.conftest import tiny_config
-from tests.align.hand_made_runs import run_with_error
+from tests.align.hand_made_runs import PICKS, make_run, run_with_error
 from tests.datasets.synthetic import make_data_set
 
 
@@ -68,7 +68,7 @@ def grid(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out
 
 
-def test_csv_has_a_row_a_run(grid: Path) -> None:
+def test_csv_has_a_row_a_run(grid: Path, data: Path) -> None:
     write_runs(grid / "runs.csv", measured_runs(grid))
     with open(grid / "runs.csv", newline="") as file:
         rows = list(csv.DictReader(file))
@@ -81,6 +81,16 @@ def test_csv_has_a_row_a_run(grid: Path) -> None:
     # Four epochs of a minute; no tau-b, no phases, in hand-made runs.
     assert {r["seconds"] for r in rows} == {"240.0"}
     assert {r["kendalls_tau_b"] + r["phase_f1"] for r in rows} == {""}
+    assert {(r["data"], r["trained_on"]) for r in rows} == {(str(data), str(data))}
+
+
+def test_csv_tells_what_was_learned_from_where_that_is_another_data_set(
+    data: Path, tmp_path: Path
+) -> None:
+    config = TrainConfig(method="deit", train_on=tmp_path / "drawn")
+    make_run(tmp_path / "out" / "dots_seen" / "deit_seed0", data, config, PICKS["deit"])
+    (row,) = map(run_row, measured_runs(tmp_path / "out"))
+    assert (row["data"], row["trained_on"]) == (str(data), str(tmp_path / "drawn"))
 
 
 def test_table_has_change_interval_and_p(grid: Path) -> None:
