@@ -8,8 +8,9 @@ import numpy as np
 from scipy.ndimage import distance_transform_edt
 
 from sims.env import EGO, MultiViewEnv
+from sims.errors import SimulatorError
 
-# A keypoint may lie this far from the body's pixels: 3 pixels of 224.
+# A keypoint may lie this far from the body's pixels, and next to them at any size: 3 pixels of 224.
 MAX_OFFSET = 3 / 224
 MIN_SHARE_ON_BODY = 0.95
 
@@ -44,6 +45,7 @@ def check_multi_view_env(env: MultiViewEnv, seed: int = 0, steps: int = 12) -> N
     share = float(np.mean(on_body))
     _require(share >= MIN_SHARE_ON_BODY, f"only {share:.0%} of visible keypoints lie on the body")
     _check_restore(env)
+    _check_drawn_cameras(env, seed)
 
 
 def _require(condition: bool, message: str) -> None:
@@ -109,7 +111,7 @@ def keypoints_on_body(env: MultiViewEnv) -> list[bool]:
         pixels, _ = camera.project(points[visible[view]])
         columns, rows = np.floor(pixels).astype(int).T
         offset = distance_transform_edt(~masks[view])
-        found += (offset[rows, columns] <= MAX_OFFSET * env.size).tolist()
+        found += (offset[rows, columns] <= max(1.0, MAX_OFFSET * env.size)).tolist()
     return found
 
 
@@ -120,3 +122,28 @@ def _check_restore(env: MultiViewEnv) -> None:
     after = env.render_views()
     same = all(np.array_equal(before[view], after[view]) for view in env.views)
     _require(same, "a restored state looks different")
+
+
+def _check_drawn_cameras(env: MultiViewEnv, seed: int) -> None:
+    """Cameras that can be drawn come from the seed, see the body, and do not stay for good."""
+    usual = _third_person_cameras(env, seed)
+    try:
+        drawn = _third_person_cameras(env, seed, random_cameras=True)
+    except SimulatorError:
+        return  # they stand where they are
+    on_body = keypoints_on_body(env)
+    _require(bool(on_body), "no keypoint was visible from cameras that were drawn")
+    share = float(np.mean(on_body))
+    _require(share >= MIN_SHARE_ON_BODY, f"from drawn cameras, only {share:.0%} lie on the body")
+    again = _third_person_cameras(env, seed, random_cameras=True)
+    _require(_equal(drawn, again), "the same seed drew other cameras")
+    other = _third_person_cameras(env, seed + 1, random_cameras=True)
+    _require(not _equal(drawn, other), "another seed drew the same cameras")
+    _require(_equal(usual, _third_person_cameras(env, seed)), "drawn cameras stayed for good")
+
+
+def _third_person_cameras(
+    env: MultiViewEnv, seed: int, random_cameras: bool = False
+) -> list[np.ndarray]:
+    env.reset(seed=seed, options={"random_cameras": random_cameras})
+    return [env.cameras()[view].world_to_camera for view in env.views[1:]]

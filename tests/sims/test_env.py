@@ -49,9 +49,26 @@ class OneSizeTooSmall(LiftEnv):
         return {**images, "view_0": images["view_0"][1:]}
 
 
+class SeedlessCameras(LiftEnv):
+    """Draws the same cameras for every episode."""
+
+    def place_cameras(self, rng):
+        super().place_cameras(None if rng is None else np.random.default_rng(0))
+
+
+class CamerasThatStay(LiftEnv):
+    """Leaves cameras where they were drawn last."""
+
+    def place_cameras(self, rng):
+        if rng is not None or not hasattr(self, "_ring"):
+            super().place_cameras(rng)
+
+
 @pytest.mark.parametrize(
     ("broken", "complaint"),
     [
+        (SeedlessCameras, "another seed drew the same cameras"),
+        (CamerasThatStay, "drawn cameras stayed"),
         (ShiftedKeypoints, "lie on the body"),
         (ForgetfulSeed, "same seed"),
         (OneSizeTooSmall, "shape"),
