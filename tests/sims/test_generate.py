@@ -84,8 +84,8 @@ def test_failures_are_thrown_away_and_counted(lift_dataset, tmp_path, monkeypatc
     """The first attempt at episode 1 is made to fail; its second has a seed of its own."""
     failing = episode_seed(0, 1, 0)
 
-    def record_but_one(env, seed):
-        return None if seed == failing else record(env, seed)
+    def record_but_one(env, seed, random_cameras):
+        return None if seed == failing else record(env, seed, random_cameras)
 
     monkeypatch.setattr(worker, "record", record_but_one)
     config = GenerateConfig(views=1, episodes=2, size=32, out=tmp_path / "lift", workers=1)
@@ -96,7 +96,7 @@ def test_failures_are_thrown_away_and_counted(lift_dataset, tmp_path, monkeypatc
 
 
 def test_an_expert_that_always_fails_ends_in_an_error(tmp_path, monkeypatch):
-    monkeypatch.setattr(worker, "record", lambda env, seed: None)
+    monkeypatch.setattr(worker, "record", lambda env, seed, random_cameras: None)
     config = GenerateConfig(views=1, episodes=1, size=32, out=tmp_path / "lift", workers=1)
     with pytest.raises(sims.SimulatorError, match="failed 20 times on episode 0"):
         generate(config)
