@@ -150,7 +150,8 @@ class TrainConfig:
     """Views that take part at all; all of the data set by default."""
     protocol: Protocol = "seen"
     """seen: train and test on the same views; unseen: train on ego and the first third-person
-    views, test on ego and the last ones, which training never sees."""
+    views, test on ego and the last ones, which training never sees. With --train-on of cameras
+    drawn for every episode, none is kept from training: those of the test are others anyway."""
     train_views: int | None = None
     """Train on ego and so many third-person views, the first ones; all by default."""
     train_episodes: int | None = None
@@ -188,15 +189,24 @@ class TrainConfig:
         return newest_data_set()
 
     @property
-    def training_data(self) -> Path:
-        """The folder of episodes that the run learns from.
+    def test_data(self) -> Path:
+        """The folder of episodes that the run is tested on.
 
         Raises:
             ValueError: When no data set is named, see `align.train.resolve`.
         """
         if self.data is None:
             raise ValueError("a run needs `data`; `resolve` fills it in.")
-        return self.data if self.train_on is None else self.train_on
+        return self.data
+
+    @property
+    def training_data(self) -> Path:
+        """The folder of episodes that the run learns from.
+
+        Raises:
+            ValueError: When no data set is named, see `align.train.resolve`.
+        """
+        return self.train_on or self.test_data
 
     def has(self, part: Part) -> bool:
         """Whether the method has a part."""

@@ -130,7 +130,8 @@ def _open(
     root = root or config.data
     data = EpisodeDataset(root, split, evaluation_views(config, DatasetMeta.load(root), protocol))
     data.check(need_keypoints=config.needs_poses)
-    require_known_body(config, trained_on.skeleton, data.skeleton, root)
+    who = f"{run} ({config.method})"
+    require_known_body(who, config, trained_on.skeleton, data.skeleton, root)
     size = config.image_size or trained_on.meta.image_size
     if data.meta.image_size < size:
         log.warning(

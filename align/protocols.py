@@ -56,16 +56,19 @@ def evaluation_views(config: TrainConfig, meta: DatasetMeta, protocol: Protocol)
 def require_testable(config: TrainConfig) -> None:
     """Raises a DataError when what a run is to learn could not be tested on its `data`."""
     learned = DatasetMeta.load(config.training_data).get_skeleton()
-    root = config.data or config.training_data
-    meta = DatasetMeta.load(root)
+    meta = DatasetMeta.load(config.test_data)
     evaluation_views(config, meta, config.protocol)
-    require_known_body(config, learned, meta.get_skeleton(), root)
+    shown = meta.get_skeleton()
+    require_known_body(config.method, config, learned, shown, config.test_data)
 
 
-def require_known_body(config: TrainConfig, learned: Skeleton, shown: Skeleton, root: Path) -> None:
+def require_known_body(
+    who: str, config: TrainConfig, learned: Skeleton, shown: Skeleton, root: Path
+) -> None:
     """Raises a DataError when a method needs poses at test time, of a body that it has not learned.
 
     Args:
+        who: The method, and the run where there is one already; begins the message.
         config: Of the run.
         learned: The body that training shows.
         shown: The body that is to be tested on.
@@ -73,7 +76,7 @@ def require_known_body(config: TrainConfig, learned: Skeleton, shown: Skeleton, 
     """
     if config.needs_poses and shown != learned:
         raise DataError(
-            f"{config.method} needs poses at test time and learns those of {learned.name!r}, but "
+            f"{who} needs poses at test time and learns those of {learned.name!r}, but "
             f"{root} shows {shown.name!r}. Take a data set of the same body, or a method that "
             "needs no poses, such as paat."
         )

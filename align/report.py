@@ -24,6 +24,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from align.aligned_video import SLOW_DOWN, contact_strip, encode_video, poster, video_layout
+from align.camera_gap import camera_gaps
 from align.checkpoint import CheckpointError
 from align.cli import set_up_logging, user_errors
 from align.embedding_map import draw_maps
@@ -223,6 +224,7 @@ def facts(runs: Sequence[Run], data: EpisodeDataset) -> dict[str, str]:
         + ", ".join(map(str, seeds)),
         "Trained": f"{_span(days)}, {sum(run.hours for run in runs):.1f} hours in all",
         "Learned from": ", ".join(sorted(learned_from)),
+        "Nearest camera of training": ", ".join(camera_gaps(runs, data, views)),
         "Measured on": f"{len(data)} {data.split} episodes, {len(pairs)} pairs of views",
         "Data set": str(data.root),
         "Its command": data.meta.command,

@@ -8,6 +8,11 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 
+def optical_axes(world_to_camera: Float[np.ndarray, "poses 4 4"]) -> Float[np.ndarray, "poses 3"]:
+    """Unit vectors in which cameras look, in world coordinates."""
+    return world_to_camera[:, 2, :3]
+
+
 # Arrays have no single truth value, so comparing two cameras field by field would raise.
 @dataclass(frozen=True, eq=False)
 class Camera:

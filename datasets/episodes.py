@@ -192,6 +192,15 @@ class EpisodeDataset:
         """Which keypoints are inside the image and not hidden."""
         return self._read(i, f"obs/{view}_visible")
 
+    def world_to_camera(self, i: int, view: str) -> Float[np.ndarray, "poses 4 4"]:
+        """Where the camera of a view stands: one pose, or one a time step of a camera that moves.
+
+        No pose where the episode does not tell.
+        """
+        name = f"cameras/{view}/world_to_camera"
+        with open_episode(self.paths[i]) as file:
+            return read_array(file, name).reshape(-1, 4, 4) if name in file else np.empty((0, 4, 4))
+
     def has_keypoints(self, i: int) -> bool:
         """Whether every view of an episode has keypoints; data made elsewhere may have none."""
         names = [f"obs/{view}_{part}" for view in self.views for part in ("keypoints", "visible")]

@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Float
 from tqdm import tqdm
 
+from datasets.cameras import optical_axes
 from datasets.checks import open_episode
 from datasets.episodes import EpisodeDataset
 from datasets.inside import read_array
@@ -96,7 +97,7 @@ def _place(episodes: Sequence[Float[np.ndarray, "poses 4 4"]]) -> CameraPlace:
     world_to_camera = np.concatenate(episodes)
     azimuth = None
     if _stands_still(world_to_camera):
-        towards_x, towards_y = -_sights(world_to_camera)[0, :2]
+        towards_x, towards_y = -optical_axes(world_to_camera)[0, :2]
         azimuth = float(np.degrees(np.arctan2(towards_y, towards_x)))
     heights = _centres(world_to_camera)[:, 2]
     moves = not all(_stands_still(poses) for poses in episodes)
@@ -104,17 +105,13 @@ def _place(episodes: Sequence[Float[np.ndarray, "poses 4 4"]]) -> CameraPlace:
 
 
 def _stands_still(world_to_camera: Float[np.ndarray, "poses 4 4"]) -> bool:
-    changes = (np.ptp(of(world_to_camera), axis=0).max() for of in (_centres, _sights))
+    changes = (np.ptp(of(world_to_camera), axis=0).max() for of in (_centres, optical_axes))
     return bool(max(changes) < FIXED_WITHIN)
 
 
 def _centres(world_to_camera: Float[np.ndarray, "poses 4 4"]) -> Float[np.ndarray, "poses 3"]:
     rotation, translation = world_to_camera[:, :3, :3], world_to_camera[:, :3, 3]
     return -np.einsum("pji,pj->pi", rotation, translation)
-
-
-def _sights(world_to_camera: Float[np.ndarray, "poses 4 4"]) -> Float[np.ndarray, "poses 3"]:
-    return world_to_camera[:, 2, :3]
 
 
 def describe(dataset: EpisodeDataset, summary: Summary) -> str:

@@ -95,9 +95,7 @@ class PickEnv(MultiViewEnv):
 
     def place_cameras(self, rng: np.random.Generator | None) -> None:
         """Draws the ring of cameras; None: the same one for good."""
-        third_person = self.views[1:]
-        ring = rig.ring(len(third_person), WORKSPACE, CAMERA_DISTANCE, self.size, rng)
-        self._ring = dict(zip(third_person, ring, strict=True))
+        self._ring = rig.ring(self.views[1:], WORKSPACE, CAMERA_DISTANCE, self.size, rng)
 
     def begin(self, seed: int) -> None:
         """Builds the world anew, so that nothing is left of what was simulated before."""

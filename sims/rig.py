@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from jaxtyping import Float
 
@@ -18,28 +20,26 @@ RANDOM_DISTANCE = (0.85, 1.2)
 
 
 def ring(
-    num_views: int,
+    views: Sequence[str],
     workspace: Float[np.ndarray, "points 3"],
     distance: float,
     size: int,
     rng: np.random.Generator | None = None,
-) -> list[Camera]:
+) -> dict[str, Camera]:
     """Cameras on a ring around a workspace, well apart in azimuth and in height.
 
     Azimuth 0 is the world's +x, which a robot at negative x faces. The rig depends on nothing but
     its arguments, so that without `rng` it is the same over a data set.
 
     Args:
-        num_views: How many cameras.
+        views: Their names, in order of azimuth.
         workspace: World points in metres that every camera must have in its picture.
         distance: From a camera to the middle of the workspace, in metres.
         size: Height and width of the images in pixels.
         rng: Draws each camera from its own part of the arc, at any height of the rig's, nearer or
             farther by `RANDOM_DISTANCE`.
-
-    Returns:
-        The cameras, in order of azimuth.
     """
+    num_views = len(views)
     middle = (workspace.min(0) + workspace.max(0)) / 2
     low, high = ELEVATION_DEGREES
     if rng is None:
@@ -52,7 +52,7 @@ def ring(
         elevation = rng.uniform(low, high, num_views)
         far = distance * rng.uniform(*RANDOM_DISTANCE, num_views)
     places = middle + _from_origin(np.radians(azimuth), np.radians(elevation), far)
-    return [frame(place, workspace, size) for place in places]
+    return {view: frame(place, workspace, size) for view, place in zip(views, places, strict=True)}
 
 
 def all_around(

@@ -126,9 +126,7 @@ class RobosuiteEnv(MultiViewEnv):
 
     def place_cameras(self, rng: np.random.Generator | None) -> None:
         """Draws the ring of cameras; None: the same one for good."""
-        third_person = self.views[1:]
-        ring = rig.ring(len(third_person), self.workspace, self.camera_distance, self.size, rng)
-        self._ring = dict(zip(third_person, ring, strict=True))
+        self._ring = rig.ring(self.views[1:], self.workspace, self.camera_distance, self.size, rng)
 
     def begin(self, seed: int) -> None:
         """Makes robosuite's environment anew: its models and placements come from the seed."""

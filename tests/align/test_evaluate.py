@@ -119,7 +119,7 @@ def test_what_cannot_be_tested_is_refused_before_training(dots: Path, tmp_path: 
 def test_poses_of_another_body_are_refused(run: Path, tmp_path: Path) -> None:
     body = next(name for name in SKELETONS if name != "panda")
     other = make_data_set(tmp_path / "player", episodes=5, size=48, skeleton=body)
-    with pytest.raises(DataError, match=f"'panda'.*{body}.*paat"):
+    with pytest.raises(DataError, match=rf"{run} \(paab\) needs poses.*'panda'.*{body}.*paat"):
         evaluate(run, progress=False, data=other)
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from sims.can import CanEnv
+from sims.env import view_names
 from sims.lift import LiftEnv
 from sims.rig import ring
 
@@ -15,13 +16,19 @@ NUM_VIEWS = [1, 2, 3, 4, 6, 9]
 WORLDS = [LiftEnv, CanEnv]
 
 
+def cameras_of(num_views, world=LiftEnv, rng=None):
+    views = view_names(num_views)[1:]
+    cameras = ring(views, world.workspace, world.camera_distance, 224, rng)
+    assert tuple(cameras) == views
+    return list(cameras.values())
+
+
 def rig(num_views, world=LiftEnv):
-    return ring(num_views, world.workspace, world.camera_distance, 224)
+    return cameras_of(num_views, world)
 
 
 def random_rig(num_views, seed):
-    rng = np.random.default_rng(seed)
-    return ring(num_views, LiftEnv.workspace, LiftEnv.camera_distance, 224, rng)
+    return cameras_of(num_views, rng=np.random.default_rng(seed))
 
 
 def angles(cameras):
