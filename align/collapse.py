@@ -36,7 +36,8 @@ _ADVICE: Mapping[Kind, str] = {
     "--loss.temperature or a smaller --optim.weight-decay.",
     "chance": "matching is no better than random. Early in training that is usual. If it stays: "
     "train longer, keep --head.center on, lighten --batch.augment, try another --optim.lr, and "
-    "look at the frames with python -m datasets.info.",
+    "look at the frames with python -m datasets.info. On views that training has not seen: "
+    "--train-on episodes of sims.generate --random-cameras.",
 }
 
 
@@ -65,8 +66,10 @@ class Collapse:
         """What is wrong and what to try; empty when nothing is."""
         if self.kind == "none":
             return ""
+        # At chance embeddings may well differ, though not with time.
+        what = "do not tell moments apart" if self.kind == "chance" else "have collapsed"
         return (
-            f"embeddings have collapsed (alignment error {self.alignment_error:.3f}, a point has "
+            f"embeddings {what} (alignment error {self.alignment_error:.3f}, a point has "
             f"{self.point_error:.3f}, random 0.333; effective rank {self.effective_rank:.1f}, "
             f"spread {self.spread:.3f}): {_ADVICE[self.kind]}"
         )
