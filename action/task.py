@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
 from typing import cast
 
 import numpy as np
@@ -29,7 +30,7 @@ from action.weights import load_pretrained
 from align.data import reading_processes
 from align.loading import reading_batches
 from align.paat import mean_pose_loss
-from align.pose import pose_map_3d
+from align.pose import pose_map_2d, pose_map_3d
 from datasets.formats.base import ClipInfo
 
 
@@ -52,18 +53,22 @@ class ClipRecognizer:
         self, batch: Mapping[str, Tensor], seed: int
     ) -> Bool[Tensor, "batch frames patches keypoints"]:
         """P3D maps of a batch's keypoints; a frame without a pose has an empty map."""
-        size, options = self.sample.size, self.config.pose_map
+        return self._pose_map(pose_map_3d, batch, seed)
+
+    def given_map(
+        self, batch: Mapping[str, Tensor], seed: int
+    ) -> Bool[Tensor, "batch frames patches"] | None:
+        """P2D maps, which PAAB is given; None without PAAB."""
+        return self._pose_map(pose_map_2d, batch, seed) if self.config.uses_paab else None
+
+    def _pose_map(
+        self, make: Callable[..., Bool[Tensor, "batch ..."]], batch: Mapping[str, Tensor], seed: int
+    ) -> Bool[Tensor, "batch ..."]:
+        size = (self.sample.size, self.sample.size)
         generator = torch.Generator(batch["frames"].device).manual_seed(seed)
-        return pose_map_3d(
-            batch["keypoints"],
-            (size, size),
-            self.config.backbone.patch_size,
-            batch["visible"],
-            noise=options.noise,
-            random=options.random,
-            dilation=options.dilation,
-            generator=generator,
-        )
+        patch, options = self.config.backbone.patch_size, asdict(self.config.pose_map)
+        keypoints, visible = batch["keypoints"], batch["visible"]
+        return make(keypoints, size, patch, visible, generator=generator, **options)
 
     @torch.no_grad()
     def recognize(
@@ -88,12 +93,10 @@ class ClipRecognizer:
         hidden = progress is None
         bar = tqdm(loader, progress, unit="batch", disable=hidden, leave=False)
         with reading_batches():
-            for batch in bar:
+            for number, batch in enumerate(bar):
                 batch = {name: value.to(device) for name, value in batch.items()}
-                pose_map = None
-                if self.config.uses_paab:
-                    pose_map = self.pose_map(batch, self.config.seed).any(-1)
-                scores, output = self.model(batch["frames"], pose_map)
+                given = self.given_map(batch, self.config.seed + number)
+                scores, output = self.model(batch["frames"], given)
                 logits.append(scores.float().cpu().numpy())
                 features.append(output.embedding.float().cpu().numpy())
         scores = np.concatenate(logits)
@@ -161,15 +164,13 @@ class ActionTask:
     ) -> tuple[Float[Tensor, ""], dict[str, Tensor]]:
         """Cross-entropy plus, with its weight, PAAT's loss (paper Eq. 8)."""
         config = self.config
-        pose_map = None
-        if config.uses_paab or config.uses_paat:
-            pose_map = self.recognizer.pose_map(batch, config.seed + step)
-        attended = pose_map.any(-1) if pose_map is not None and config.uses_paab else None
-        logits, output = model(batch["frames"], attended)
+        seed = config.seed + step
+        logits, output = model(batch["frames"], self.recognizer.given_map(batch, seed))
         total = recognition = F.cross_entropy(logits.float(), batch["label"])
         logs = {"recognition": recognition, "accuracy": _accuracy(logits, batch["label"])}
-        if config.uses_paat and pose_map is not None:
-            paat = mean_pose_loss(output.pose_logits, pose_map, config.paat_loss.reduction)
+        if config.uses_paat:
+            target = self.recognizer.pose_map(batch, seed)
+            paat = mean_pose_loss(output.pose_logits, target, config.paat_loss.reduction)
             total = total + config.paat_loss.weight * paat
             logs["paat"] = paat
         return total, logs

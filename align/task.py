@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +24,7 @@ from align.losses import build_loss
 from align.methods import build_network, patch_size
 from align.metrics import episode_metrics, mean_metrics
 from align.paat import mean_pose_loss
-from align.pose import pose_map_3d, soft_pose_map
+from align.pose import pose_map_2d, pose_map_3d, soft_pose_map
 from align.precision import attend_plainly, uses_bf16
 from align.protocols import training_views
 from datasets.episodes import EpisodeDataset
@@ -83,16 +84,19 @@ class FrameEmbedder:
         generator: torch.Generator | None = None,
     ) -> Bool[Tensor, "batch patches keypoints"]:
         """P3D maps of keypoints given in pixels of the frames that the model sees."""
-        return pose_map_3d(
-            keypoints,
-            (self.image_size, self.image_size),
-            patch_size(self.model.backbone),
-            visible,
-            noise=self.config.pose_map.noise,
-            random=self.config.pose_map.random,
-            dilation=self.config.pose_map.dilation,
-            generator=generator,
-        )
+        return self._pose_map(pose_map_3d, keypoints, visible, generator)
+
+    def _pose_map(
+        self,
+        make: Callable[..., Bool[Tensor, "batch ..."]],
+        keypoints: Float[Tensor, "batch keypoints 2"],
+        visible: Bool[Tensor, "batch keypoints"],
+        generator: torch.Generator | None,
+    ) -> Bool[Tensor, "batch ..."]:
+        size = (self.image_size, self.image_size)
+        options = asdict(self.config.pose_map)
+        patch = patch_size(self.model.backbone)
+        return make(keypoints, size, patch, visible, generator=generator, **options)
 
     def soft_map(
         self,
@@ -115,7 +119,7 @@ class FrameEmbedder:
             return None
         if paab.points:
             return self.soft_map(keypoints, visible)
-        return self.pose_map(keypoints, visible, generator).any(-1)
+        return self._pose_map(pose_map_2d, keypoints, visible, generator)
 
     @torch.no_grad()
     def embed_episode(self, data: EpisodeDataset, i: int) -> dict[str, Float[Tensor, "time dim"]]:
@@ -165,10 +169,13 @@ class FrameEmbedder:
         if not self.config.needs_poses:
             return None
         scale = self.image_size / data.meta.image_size
-        points = torch.from_numpy(data.keypoints(i, view)[times]) * scale
-        visible = torch.from_numpy(data.visible(i, view)[times])
-        generator = torch.Generator().manual_seed(self.config.seed)
-        return self.given_map(points, visible, generator)
+        points = torch.from_numpy(data.keypoints(i, view)) * scale
+        visible = torch.from_numpy(data.visible(i, view))
+        # Each view draws its own random patches and noise: what all have alike would tell the time.
+        drawn = np.random.default_rng([self.config.seed, i, data.meta.views.index(view)])
+        generator = torch.Generator().manual_seed(int(drawn.integers(2**63)))
+        given = self.given_map(points, visible, generator)
+        return None if given is None else given[times]
 
 
 class AlignmentTask:
