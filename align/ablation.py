@@ -99,7 +99,7 @@ def as_markdown(result: StudyResult) -> str:
         if run.collapsed
     ]
     parts = [f"### {result.study.title}: {result.world}", markdown(header, lines)]
-    parts += [f"Collapsed: {'; '.join(collapsed)}."] if collapsed else []
+    parts += [f"Collapsed or no better than random: {'; '.join(collapsed)}."] if collapsed else []
     note = (
         f"Mean ± sample standard deviation over seeds. Bold: the lowest validation error of a "
         f"method, by which a value is chosen; the test error decides nothing. "

@@ -1,9 +1,10 @@
 """Says when embeddings have collapsed: they no longer tell the moments of an episode apart.
 
-Three ways this shows. All frames of a video on one point: every frame finds the first one, and the
-alignment error is (l − 1) / (2 l) for episodes of l frames. No information about time: the error is
-that of random matching, 1/3. Embeddings on a line or less: an effective rank of one or two; alone
-that is no fault, since a clock is a line, but with a high error it says where the training went.
+Three ways this shows. All frames of a video on one point, or so near to one that every frame finds
+the same one: the alignment error is about (l − 1) / (2 l) for episodes of l frames. No information
+about time: the error is that of random matching, 1/3. Embeddings on a line or less: an effective
+rank of one or two; alone that is no fault, since a clock is a line, but with a high error it says
+where the training went.
 """
 
 from __future__ import annotations
@@ -25,7 +26,8 @@ Kind = Literal["none", "point", "line", "chance"]
 _CHANCE, _NEAR_CHANCE = 1 / 3, 0.035
 # Of each other, as a share of their length: frames this near land on one point.
 _POINT_SPREAD = 1e-3
-_NEAR_POINT = 0.03
+# Up to here a point shows in the error alone.
+_NARROW_SPREAD, _NEAR_POINT = 0.1, 0.03
 _LINE_RANK, _LINE_ERROR = 2.0, 0.25
 
 _ADVICE: Mapping[Kind, str] = {
@@ -118,7 +120,7 @@ def diagnose(
 
 
 def _kind(error: float, point: float, rank: float, wide: float) -> Kind:
-    if wide < _POINT_SPREAD or error > point - _NEAR_POINT:
+    if wide < _POINT_SPREAD or (wide < _NARROW_SPREAD and error > point - _NEAR_POINT):
         return "point"
     if rank < _LINE_RANK and error > _LINE_ERROR:
         return "line"

@@ -19,7 +19,7 @@ from align.paat import PoseReduction
 from align.precision import Precision
 from align.predicted_pose import PoseFreeConfig
 from align.stored_config import load_config, save_config
-from align.tcn import TcnConfig
+from align.tcn import TRUNK, TcnConfig
 from align.trl3d import Trl3dConfig
 from datasets.find import newest_data_set
 from datasets.meta import DatasetMeta
@@ -83,7 +83,7 @@ class BackboneConfig:
     """The vision transformer; the convolutional methods read `pretrained` alone."""
 
     name: str = "deit_tiny_patch16_224"
-    """Any vision transformer of timm's."""
+    """Any ViT or DeiT of timm's, with a convolutional stem or without."""
     depth: int | None = None
     """Blocks to keep; None keeps all of the named model."""
     pretrained: bool = False
@@ -207,6 +207,18 @@ class TrainConfig:
             ValueError: When no data set is named, see `align.train.resolve`.
         """
         return self.train_on or self.test_data
+
+    @property
+    def network(self) -> str:
+        """What the method's encoder is made of, by its name in timm or torchvision."""
+        if self.has("vit"):
+            return self.backbone.name
+        return self.disentangle.encoder if self.has("disentangle") else TRUNK
+
+    @property
+    def depth(self) -> int | None:
+        """To how many blocks the network is cut; None for a whole one, and without blocks."""
+        return self.backbone.depth if self.has("vit") else None
 
     def has(self, part: Part) -> bool:
         """Whether the method has a part."""

@@ -2,12 +2,13 @@
 
     python -m align.evaluate runs/paab_lift_20260101-120000
     python -m align.evaluate runs/* --split valid
-    python -m align.evaluate runs/… --protocol unseen     # views that training did not see
+    python -m align.evaluate runs/… --protocol unseen     # ego and the last third-person views
     python -m align.evaluate runs/… --data data/can       # another world
 
 Writes `evaluation/<name>.json` (the means and every pair of views of every episode) and
 `evaluation/<name>_embeddings.safetensors` (`<episode>/<view>` to (time, dim)) into the run; the
-name is the split, then the protocol and the data set where they are not those of the run.
+name is the split, then the protocol and the data set where they are not those of the run, then the
+checkpoint where it is not the best.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ from align.evaluation import Evaluation
 from align.metric_names import GROUPS
 from align.metrics import PairResult, episode_metrics, mean_metrics
 from align.phase_metrics import PhaseEpisode, PhaseResult, mean_phase_metrics, phase_metrics
-from align.protocols import evaluation_views, require_known_body
+from align.protocols import EGO, evaluation_views, require_known_body, training_views
 from align.task import FrameEmbedder
 from align.view_errors import view_errors
 from datasets.episodes import EpisodeDataset
@@ -48,7 +49,11 @@ LABELLED_EPISODES = 10
 
 
 def evaluation_name(
-    config: TrainConfig, split: Split, data: Path | None = None, protocol: Protocol | None = None
+    config: TrainConfig,
+    split: Split,
+    data: Path | None = None,
+    protocol: Protocol | None = None,
+    checkpoint: Checkpoint = "best",
 ) -> str:
     """Under which name an evaluation of a run with this configuration is stored."""
     name: str = split
@@ -56,7 +61,7 @@ def evaluation_name(
         name += f"_{protocol}"
     if data is not None and (config.data is None or data.resolve() != config.data.resolve()):
         name += f"_on_{data.resolve().name}"
-    return name
+    return name if checkpoint == "best" else f"{name}_{checkpoint}"
 
 
 def evaluate(
@@ -109,7 +114,7 @@ def evaluate(
         metrics=metrics,
         pairs=pairs,
         protocol=protocol or config.protocol,
-        name=evaluation_name(config, split, data, protocol),
+        name=evaluation_name(config, split, data, protocol, checkpoint),
         world=tested_on.meta.env,
         phases=phases,
         labelled_episodes=labelled_episodes if phases else 0,
@@ -130,6 +135,14 @@ def _open(
     root = root or config.data
     data = EpisodeDataset(root, split, evaluation_views(config, DatasetMeta.load(root), protocol))
     data.check(need_keypoints=config.needs_poses)
+    known = set(data.views) & set(training_views(config, trained_on.meta)) - {EGO}
+    if protocol == "unseen" and known and root.resolve() == trained_on.root.resolve():
+        log.warning(
+            "%s was trained on %s, too: what follows is no test on unseen views. Train with "
+            "--protocol unseen.",
+            run,
+            ", ".join(sorted(known)),
+        )
     who = f"{run} ({config.method})"
     require_known_body(who, config, trained_on.skeleton, data.skeleton, root)
     size = config.image_size or trained_on.meta.image_size
@@ -198,6 +211,7 @@ def main(
             from, the first ones; 0 leaves the phase metrics out.
     """
     set_up_logging()
+    name = ""
     for run in runs:
         with user_errors(DataError, CheckpointError):
             evaluation = evaluate(
@@ -209,7 +223,11 @@ def main(
                 labelled_episodes=labelled_episodes,
             )
         print(_as_text(evaluation))
-    print(f"next: python -m align.report {' '.join(str(run) for run in runs)}")
+        name = evaluation.name
+    # Reports are of a run's own data set, views and best checkpoint.
+    if name == split:
+        words = [*map(str, runs), *(["--split", split] if split != "test" else [])]
+        print(f"next: python -m align.report {' '.join(words)}")
 
 
 def _as_text(evaluation: Evaluation) -> str:

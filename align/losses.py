@@ -49,7 +49,8 @@ class LossConfig:
     single_view_triplet. 0 takes the published one of the data set's environment: 3 for pick and
     minecraft, 2 for the others."""
     temperature: float = 0.1
-    """contrastive, n_pairs: divides the similarities."""
+    """contrastive, n_pairs: divides the similarities; 1 in TCN's n-pairs, whose embeddings are no
+    unit vectors (--head.no-unit)."""
     sigma: float = 1.0
     """contrastive: width in time steps of the Gaussian that spreads the positives; 0 takes only
     the same time in the other views."""
@@ -58,7 +59,8 @@ class LossConfig:
     published_margin: float = 30.0
     """published_triplet."""
     l2: float = 0.0005
-    """n_pairs: weight of the embeddings' squared norm, which TCN does not normalise."""
+    """n_pairs: weight of the embeddings' squared norm; does nothing to unit vectors, which TCN's
+    n-pairs embeddings are not (--head.no-unit)."""
     tcc: TccConfig = field(default_factory=TccConfig)
     soft_dtw: SoftDtwConfig = field(default_factory=SoftDtwConfig)
     time_reversed: TimeReversedConfig = field(default_factory=TimeReversedConfig)
@@ -130,7 +132,8 @@ def n_pairs(
     """TCN's n-pairs loss over every ordered pair of views.
 
     Cross-entropy of each frame's similarities to the frames of one other view, the same time being
-    the class; frames of that view within the window of it are left out.
+    the class; frames of that view within the window of it are left out. TCN's own has temperature 1
+    and embeddings that are no unit vectors.
     """
     similarity = torch.einsum("eitd,ejsd->eijts", z, z) / temperature
     gap = time_gaps(times)

@@ -52,12 +52,13 @@ def method_pictures(
         moments: How many, spread evenly.
 
     Raises:
+        DataError: When the data set that the run learned from is not there.
         CheckpointError: When the best checkpoint is missing or of another model.
     """
     config = TrainConfig.load(run)
     if not (config.has("disentangle") or config.has("3dtrl")):
         return []
-    embedder = FrameEmbedder(config, data)
+    embedder = FrameEmbedder(config, EpisodeDataset(config.training_data, "train"))
     load_checkpoint(run / "checkpoints" / "best.safetensors", embedder.model)
     embedder.model.eval()
     times = np.linspace(0, data.lengths[i] - 1, moments).round().astype(int)

@@ -219,7 +219,7 @@ def facts(runs: Sequence[Run], data: EpisodeDataset) -> dict[str, str]:
         "Episodes": ", ".join(f"{count} {split}" for split, count in sizes.items()),
         "Views": f"{', '.join(views)} ({data.meta.control_hz:g} frames a second)",
         "Images": pixels + ("" if seen == [stored] else f" (stored at {stored}×{stored})"),
-        "Backbone": ", ".join(sorted({run.config.backbone.name for run in runs})),
+        "Backbone": ", ".join(sorted({run.config.network for run in runs})),
         "Training": f"{_span(epochs)} epochs; {'seeds' if len(seeds) > 1 else 'seed'} "
         + ", ".join(map(str, seeds)),
         "Trained": f"{_span(days)}, {sum(run.hours for run in runs):.1f} hours in all",

@@ -55,7 +55,7 @@ def as_markdown(tables: Sequence[ResultTable]) -> str:
         header, *rows = short_table(table)
         parts += [f"### {table.title}", table.setting + ".", markdown(header, rows)]
         parts += [f"Variants: {'; '.join(told)}." for told in [table.variants] if told]
-        parts += [f"Collapsed: {', '.join(told)}." for told in [collapsed(table)] if told]
+        parts += warnings(table)
     return "\n\n".join([*parts, *NOTES])
 
 
@@ -70,7 +70,7 @@ def as_html(tables: Sequence[ResultTable], out: Path) -> str:
             "setting": table.setting,
             "short": short_table(table),
             "variants": table.variants,
-            "collapsed": collapsed(table),
+            "warnings": warnings(table),
             "groups": group_tables(table),
             "report": (table.folder / "report.html").relative_to(out),
         }
@@ -83,13 +83,19 @@ def as_html(tables: Sequence[ResultTable], out: Path) -> str:
     )
 
 
-def collapsed(table: ResultTable) -> list[str]:
-    """`method seed 0 1` of each method with collapsed runs."""
-    return [
-        f"{row.summary.label} seed {' '.join(map(str, row.collapsed))}"
-        for row in table.rows
-        if row.collapsed
-    ]
+def warnings(table: ResultTable) -> list[str]:
+    """`Collapsed: deit seed 0 1.`, and the same of those that match no better than random."""
+    verdicts = {
+        "Collapsed": {row.summary.label: row.collapsed for row in table.rows},
+        "No better than random": {row.summary.label: row.at_chance for row in table.rows},
+    }
+    told = {
+        verdict: [
+            f"{label} seed {' '.join(map(str, seeds))}" for label, seeds in of.items() if seeds
+        ]
+        for verdict, of in verdicts.items()
+    }
+    return [f"{verdict}: {', '.join(runs)}." for verdict, runs in told.items() if runs]
 
 
 def short_table(table: ResultTable) -> list[list[str]]:

@@ -18,7 +18,7 @@ from align.paper_table import paper_error
 from align.runs import Run, load_runs, variant_options
 from align.significance import PairedTest, paired_test
 from align.stored_config import CONFIG_NAME
-from align.summary import BASELINE, SummaryRow, summary_table
+from align.summary import BASELINE, SummaryRow, difference, summary_table
 from datasets.atomic import atomic_path
 from datasets.errors import DataError
 
@@ -37,12 +37,14 @@ class ResultRow:
         test: Against the baseline; None for the baseline itself, and without a common seed.
         paper: The paper's alignment error on its own episodes.
         collapsed: Seeds whose embeddings have collapsed.
+        at_chance: Seeds whose embeddings differ, but match no better than random ones.
     """
 
     summary: SummaryRow
     test: PairedTest | None
     paper: float | None
     collapsed: tuple[int, ...]
+    at_chance: tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -77,22 +79,38 @@ class ResultTable:
 
 
 def measured_runs(out: Path) -> list[Run]:
-    """All trained and measured runs of a grid; those of another version are told and left out."""
+    """All trained and measured runs of a grid.
+
+    What is of another version, or was measured on other episodes or views than most runs of its
+    data set and protocol, is told in the log and left out.
+    """
     runs = []
     for group in sorted({path.parent.parent for path in out.glob(f"*/*/{CONFIG_NAME}")}):
         folders = [path.parent for path in sorted(group.glob(f"*/{CONFIG_NAME}"))]
-        measured = [f for f in folders if evaluation_path(f, "test").exists() and _readable(f)]
-        runs += load_runs(measured, "test") if measured else []
+        measured = [f for f in folders if evaluation_path(f, "test").exists()]
+        comparable = _comparable([run for folder in measured for run in _readable(folder)])
+        runs += load_runs(comparable, "test") if comparable else []
     return runs
 
 
-def _readable(folder: Path) -> bool:
+def _readable(folder: Path) -> list[Run]:
     try:
-        load_runs([folder], "test")
+        return load_runs([folder], "test")
     except DataError as error:
         log.warning("left out: %s", error)
-        return False
-    return True
+        return []
+
+
+def _comparable(runs: Sequence[Run]) -> list[Path]:
+    """Folders of the runs that compare with the one that most others compare with."""
+    evaluations = [run.evaluation for run in runs]
+    differences = [[difference(one, other) for other in evaluations] for one in evaluations]
+    if not differences:
+        return []
+    usual = max(differences, key=lambda row: row.count(None))
+    for text in filter(None, usual):
+        log.warning("left out: %s", text)
+    return [run.folder for run, text in zip(runs, usual, strict=True) if text is None]
 
 
 def write_runs(path: Path, runs: Sequence[Run]) -> None:
@@ -126,8 +144,8 @@ def run_row(run: Run) -> dict[str, Any]:
         "steps": int(run.history[-1].get("step", 0)),
         "seconds": round(3600 * run.hours, 1),
         "image_size": config.image_size or "",
-        "backbone": config.backbone.name,
-        "depth": config.backbone.depth or "",
+        "backbone": config.network,
+        "depth": config.depth or "",
         "parameters": evaluation.parameters,
         "precision": config.precision,
         "train_episodes": config.train_episodes or "",
@@ -158,27 +176,31 @@ def _result_table(folder: Path, runs: Sequence[Run]) -> ResultTable:
         test = None
         if summary.label != BASELINE:
             test = paired_test(baseline, evaluations, np.random.default_rng(0))
-        paper = paper_error(first.world, first.protocol, summary.label)
-        collapsed = tuple(e.seed for e in evaluations if e.collapse and e.collapse.message)
-        rows.append(ResultRow(summary, test, paper, collapsed))
+        # The paper has no runs that learned from other episodes than those of their data set.
+        own = all(run.config.train_on is None for run in group)
+        paper = paper_error(first.world, first.protocol, summary.label) if own else None
+        kinds = {e.seed: e.collapse.kind for e in evaluations if e.collapse}
+        collapsed = tuple(seed for seed, kind in kinds.items() if kind in ("point", "line"))
+        at_chance = tuple(seed for seed, kind in kinds.items() if kind == "chance")
+        rows.append(ResultRow(summary, test, paper, collapsed, at_chance))
     return ResultTable(folder, first.world, first.protocol, setting(runs), rows, list(runs))
 
 
 def setting(runs: Sequence[Run]) -> str:
     """How large the runs of a table were and how long they took, in words."""
     sizes = {run.config.image_size for run in runs} - {None}
-    depths = {run.config.backbone.depth for run in runs} - {None}
+    depths = {run.config.depth for run in runs} - {None}
     seconds = sorted(3600 * run.hours for run in runs)
     parts = [
-        ", ".join(sorted({run.config.backbone.name for run in runs}))
-        + (f" cut to {_span(depths)} blocks" if depths else ""),
+        ", ".join(sorted({run.config.network for run in runs})),
+        f"transformers cut to {_span(depths)} blocks" if depths else "",
         f"{_span(sizes)} pixels" if sizes else "frames as stored",
         f"{_span({int(run.history[-1]['epoch']) for run in runs})} epochs",
         f"{_span({int(run.history[-1].get('step', 0)) for run in runs})} steps",
         f"{len({pair.episode for pair in runs[0].evaluation.pairs})} test episodes",
         f"{seconds[0] / 60:.1f} to {seconds[-1] / 60:.1f} minutes a run",
     ]
-    return "; ".join(parts)
+    return "; ".join(filter(None, parts))
 
 
 def _span(values: set[Any]) -> str:

@@ -85,26 +85,32 @@ def require_comparable(evaluations: Sequence[Evaluation], labels: Sequence[str])
     """
     if not evaluations:
         raise DataError("no run to report on; name one or more folders made by `align.train`.")
-    first = evaluations[0]
     seen: dict[tuple[str, int], Path] = {}
     for label, evaluation in zip(labels, evaluations, strict=True):
-        for what, ours, theirs in (
-            ("the data set", first.data.resolve(), evaluation.data.resolve()),
-            ("the split", first.split, evaluation.split),
-            ("the episodes and views", _measured(first), _measured(evaluation)),
-            ("--labelled-episodes", *_labelled(first, evaluation)),
-        ):
-            if ours != theirs:
-                raise DataError(
-                    f"{first.run} and {evaluation.run} differ in {what} they were measured on "
-                    f"({_short(ours)} and {_short(theirs)}). Report on them separately."
-                )
+        if text := difference(evaluations[0], evaluation):
+            raise DataError(text)
         if twin := seen.get((label, evaluation.seed)):
             raise DataError(
                 f"{twin} and {evaluation.run} are both {label} with seed {evaluation.seed}: "
                 "one run counted twice would make the spread too small. Leave one out."
             )
         seen[label, evaluation.seed] = evaluation.run
+
+
+def difference(first: Evaluation, second: Evaluation) -> str | None:
+    """Why two evaluations do not compare, and what to do; None where they do."""
+    for what, ours, theirs in (
+        ("the data set", first.data.resolve(), second.data.resolve()),
+        ("the split", first.split, second.split),
+        ("the episodes and views", _measured(first), _measured(second)),
+        ("--labelled-episodes", *_labelled(first, second)),
+    ):
+        if ours != theirs:
+            return (
+                f"{first.run} and {second.run} differ in {what} they were measured on "
+                f"({_short(ours)} and {_short(theirs)}). Report on them separately."
+            )
+    return None
 
 
 def run_order(label: str, seed: int) -> tuple[int, list[str | int], int]:

@@ -22,7 +22,8 @@ from align.paat import PoseAwareAuxiliaryTask
 from align.pose_points import COORDINATES, pose_points, positions_along
 
 # The layers of torchvision's Inception-v3 up to Mixed_5d, in order, with its poolings.
-_TRUNK = (
+TRUNK = "inception_v3"  # torchvision's, up to the last of these layers
+_TRUNK_LAYERS = (
     "Conv2d_1a_3x3",
     "Conv2d_2a_3x3",
     "Conv2d_2b_3x3",
@@ -48,7 +49,8 @@ class TcnConfig:
     """The convolutional baselines, tcn and tcn-single."""
 
     loss: LossName = "margin_triplet"
-    """What tcn trains with in place of --loss.name; n_pairs is TCN's other one."""
+    """What tcn trains with in place of --loss.name; n_pairs is TCN's other one, with --head.no-unit
+    and --loss.temperature 1 as published."""
     single_window: float = 0.2
     """tcn-single: positives lie within so many seconds, negatives beyond twice as many."""
     channels: int = 512
@@ -98,7 +100,7 @@ class TcnNetwork(nn.Module):
         """Make the layers, with torchvision's initialisation in the trunk."""
         super().__init__()
         inception = _inception(pretrained)
-        self.trunk = nn.Sequential(*(getattr(inception, name) for name in _TRUNK))
+        self.trunk = nn.Sequential(*(getattr(inception, name) for name in _TRUNK_LAYERS))
         self.convolutions = nn.Sequential(
             *_convolution(_TRUNK_CHANNELS, config.channels),
             *_convolution(config.channels, config.channels),

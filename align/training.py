@@ -69,7 +69,8 @@ def claim_folder(
         if others := [f"{name} {there[name]}" for name in sorted(differing)]:
             raise DataError(
                 f"{config.out} holds a run with other options, {', '.join(others)}. Choose another "
-                f"--out, or go on with that run: python -m {package}.train --resume {config.out}"
+                f"--out (with align.compare also --variant), or go on with that run: "
+                f"python -m {package}.train --resume {config.out}"
             )
     keep_freed_memory()
     task = open_task()

@@ -95,14 +95,28 @@ def test_every_layer_of_every_backbone_is_measured(case, tmp_path):
     model.eval()
     pose_map = pose_maps(frames)
     attended = pose_map.any(-1) if images.ndim == 5 else pose_map.any(-1)[:, 0]
+    made = {}
+    hooks = [
+        module.register_forward_hook(lambda _, __, output, key=key: made.update({key: output}))
+        for i, block in enumerate(model.backbone.blocks)
+        for key, module in (((i, "block"), block), ((i, "mlp"), block.mlp))
+    ]
     plain = model(images, attended)
+    for hook in hooks:
+        hook.remove()
     with FeatureProbe(model) as probe:
         assert torch.equal(model(images, attended).tokens, plain.tokens)
         probe.take(pose_map)
     assert not any(module._forward_hooks or module._forward_pre_hooks for module in model.modules())
     result = probe.result()
     assert len(result.pose_distance) == len(result.ffn_distance) == len(result.attention) == 2
-    assert all(0 < value < 2 for value in [*result.pose_distance, *result.ffn_distance])
+    assert all(0 < value < 2 for value in result.pose_distance)
+    # What the feed-forward network was given is what comes out of its block without what it added.
+    for i, change in enumerate(result.ffn_distance):
+        after = made[i, "block"]
+        added = made[i, "mlp"].reshape(after.shape)
+        similarity = torch.nn.functional.cosine_similarity(after - added, after, dim=-1)
+        assert change == pytest.approx(1 - similarity.mean().item(), abs=1e-4)
     assert np.allclose(np.sum(result.attention, axis=1), 1)
     last = np.array(result.keypoint_distance[-1])
     assert (last[:2] > 0).all() and np.isnan(last[2])

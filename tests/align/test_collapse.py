@@ -59,6 +59,15 @@ def test_a_point_is_told_by_its_error_and_by_its_spread() -> None:
     assert verdict(nearly, nearly)[0] == "point"
 
 
+def test_frames_that_all_find_one_are_no_point_while_they_differ() -> None:
+    # As views do that training has not seen: the clock of one runs within a moment of the other's.
+    clock = torch.arange(LENGTH)[:, None].float()
+    kind, message = verdict(clock - clock.mean(), 100 + clock / 100)
+    assert kind == "line" and "effective rank 1.0" in message
+    found = diagnose([{"a": noise(0), "b": noise(1)}], 0.48)
+    assert found.kind == "chance" and "collapsed" not in found.message
+
+
 def test_random_embeddings_are_at_chance() -> None:
     kind, message = verdict(*(noise(seed) for seed in range(6)))
     assert kind == "chance" and "--head.center" in message and "--random-cameras" in message

@@ -11,8 +11,9 @@ import h5py
 import pytest
 from matplotlib.axes import Axes
 
+from align.collapse import Collapse, Kind
 from align.compare import main
-from align.config import TrainConfig
+from align.config import BackboneConfig, Method, TrainConfig
 from align.engine import finished
 from align.evaluation import load_evaluation
 from align.grid import plan, run_one, start_worker
@@ -166,6 +167,64 @@ def test_papers_numbers_stand_beside_ours_on_its_worlds_alone(grid: Path) -> Non
     lines = as_markdown(result_tables(lift)).splitlines()
     assert "| p | paper |" in lines[4]
     assert "| 0.095 |" in lines[6]
+    # The paper's runs learned from the world that they were tested on.
+    elsewhere = [replace(r, config=replace(r.config, train_on=Path("data/can"))) for r in lift]
+    assert "| paper |" not in as_markdown(result_tables(elsewhere))
+
+
+def test_chance_is_told_apart_from_collapse(grid: Path) -> None:
+    kinds: dict[tuple[str, int], Kind] = {
+        ("deit", 0): "chance",
+        ("deit", 1): "chance",
+        ("paab", 0): "none",
+        ("paab", 1): "line",
+    }
+    runs = [
+        replace(
+            run,
+            evaluation=replace(
+                run.evaluation,
+                collapse=Collapse(kinds[run.label, run.config.seed], 2.0, 1.0, 0.3, 0.49),
+            ),
+        )
+        for run in measured_runs(grid)
+    ]
+    tables = result_tables(runs)
+    for page in (as_markdown(tables), as_html(tables, grid)):
+        assert "Collapsed: paab seed 1." in page
+        assert "No better than random: deit seed 0 1." in page
+
+
+def test_runs_measured_on_other_views_than_most_are_told_and_left_out(
+    data: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    group = tmp_path / "dots_seen"
+    folders = [run_with_error(group / name, data, "deit", i, 0.2) for i, name in enumerate("abc")]
+    # The first by name is the odd one.
+    odd = load_evaluation(folders[0])
+    replace(odd, pairs=[p for p in odd.pairs if p.view2 != "view_1"]).save(odd.embeddings())
+    assert [run.folder for run in measured_runs(tmp_path)] == folders[1:]
+    assert (
+        f"left out: {folders[1]} and {folders[0]} differ in the episodes and views" in caplog.text
+    )
+
+
+def test_convolutional_methods_name_their_own_network(data: Path, tmp_path: Path) -> None:
+    methods: tuple[Method, ...] = ("deit", "disentangle", "tcn+paat")
+    for method in methods:
+        config = TrainConfig(method=method, backbone=BackboneConfig(depth=4))
+        make_run(tmp_path / "dots_seen" / method, data, config, PICKS["deit"])
+    runs = measured_runs(tmp_path)
+    rows = {row["method"]: (row["backbone"], row["depth"]) for row in map(run_row, runs)}
+    assert rows == {
+        "deit": ("deit_tiny_patch16_224", 4),
+        "disentangle": ("regnetx_002", ""),
+        "tcn+paat": ("inception_v3", ""),
+    }
+    (table,) = result_tables(runs)
+    assert table.setting.startswith(
+        "deit_tiny_patch16_224, inception_v3, regnetx_002; transformers cut to 4 blocks; "
+    )
 
 
 def test_runs_of_another_version_are_told_and_left_out(
@@ -249,7 +308,7 @@ def test_grid_outlives_a_run_that_fails_and_grows(
     out = tmp_path / "runs"
     seen = out / f"{dots.name}_seen"
     run_one(tiny_config(dots, seen / "deit_seed0", epochs=1), 0)
-    arguments = ["--out", str(out), "--epochs", "1", "--backbone.depth", "1", "--jobs", "1"]
+    arguments = ["--out", str(out), "--epochs", "1", "--backbone.depth", "1", "--jobs", "2"]
     arguments += ["--batch.times", "8", "--seeds", "0", "--methods", "paab"]
     with pytest.raises(SystemExit) as stopped:
         main([*arguments, "--data", str(dots), str(blind)])

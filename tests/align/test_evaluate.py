@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import logging
 import math
+import shutil
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from safetensors.torch import load_file
 
 from align.checkpoint import save_checkpoint
+from align.config import TrainConfig
 from align.evaluate import evaluate, evaluation_name, main
 from align.evaluation import load_evaluation
 from align.metric_names import GROUPS
@@ -80,6 +84,35 @@ def test_another_world_has_a_name_of_its_own(
     assert "stored at 32 pixels and enlarged to the 48" in caplog.text
     config = tiny_config(tmp_path / "mine", tmp_path)
     assert evaluation_name(config, "valid", tmp_path / "mine", "seen") == "valid"
+    assert evaluation_name(config, "test", checkpoint="last") == "test_last"
+
+
+def test_views_of_training_are_told_where_unseen_ones_are_asked_for(
+    dots: Path, run: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    other = make_data_set(tmp_path / "others", episodes=5, size=48, seed=7)
+    with caplog.at_level(logging.WARNING, logger="align"):
+        evaluate(run, progress=False, data=other, protocol="unseen", labelled_episodes=0)
+        assert "unseen views" not in caplog.text
+    shutil.copytree(run, tmp_path / "seen")
+    config = replace(TrainConfig.load(run), protocol="seen")
+    config.save(tmp_path / "seen")
+    with caplog.at_level(logging.WARNING, logger="align"):
+        evaluate(tmp_path / "seen", progress=False, protocol="unseen", labelled_episodes=0)
+    assert "was trained on view_1, too: what follows is no test on unseen views" in caplog.text
+
+
+def test_the_next_command_is_one_that_works(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def printed(**options: Any) -> str:
+        main((run,), labelled_episodes=0, **options)
+        return capsys.readouterr().out
+
+    assert printed(split="valid").endswith(f"next: python -m align.report {run} --split valid\n")
+    other = make_data_set(tmp_path / "others", episodes=5, size=48, seed=7)
+    for options in ({"data": other}, {"checkpoint": "last"}):
+        assert "next:" not in printed(**options)
 
 
 def test_a_run_learns_from_one_data_set_and_is_tested_on_another(

@@ -10,15 +10,19 @@ import numpy as np
 import pytest
 import torch
 
+from align.augment import frames_to_tensor
 from align.config import Method
+from align.disentangle import Disentangler
 from align.evaluate import evaluate
-from align.method_pictures import camera_poses, method_pictures
+from align.method_pictures import Picture, camera_poses, method_pictures
 from align.models import PaatConfig
 from align.report import write_report
+from align.task import FrameEmbedder
 from align.train import make_trainer
 from align.trl3d import Geometry, rotation_matrix
 from datasets.episodes import EpisodeDataset
 from tests.align.conftest import tiny_config
+from tests.datasets.synthetic import make_data_set
 
 
 def trained(dots: Path, out: Path, method: Method, **changes: object) -> Path:
@@ -42,10 +46,38 @@ def test_a_run_has_pictures_of_its_own(
     if method == "disentangle":
         means = frame.reshape(16, 3, 16, 3, 3).mean(axis=(1, 3)) / 255
         np.testing.assert_allclose(first, means, atol=1e-5)
+        check_swaps(run, data, pictures[0])
     else:
         np.testing.assert_array_equal(first, frame)
     for picture in pictures:
         picture.figure.savefig(tmp_path / "picture.png")
+
+
+def check_swaps(run: Path, data: EpisodeDataset, picture: Picture) -> None:
+    """Holds the rows of reconstructions at the first moment to what the decoder makes."""
+    embedder = FrameEmbedder.load(run)
+    network = embedder.model.backbone
+    assert isinstance(network, Disentangler)
+    with torch.no_grad():
+        codes = {
+            view: embedder.model(frames_to_tensor(data.images(0, view, [0])))[1]
+            for view in ("view_0", "ego")
+        }
+        swapped = {
+            "decoded": network.decode(codes["view_0"].embedding, codes["view_0"].viewpoint),
+            "state of ego": network.decode(codes["ego"].embedding, codes["view_0"].viewpoint),
+            "viewpoint of ego": network.decode(codes["view_0"].embedding, codes["ego"].viewpoint),
+        }
+    shown = {axes.get_ylabel(): axes.images[0].get_array() for axes in picture.figure.axes[::3]}
+    for row, image in swapped.items():
+        np.testing.assert_allclose(shown[row], image[0].permute(1, 2, 0).numpy(), atol=1e-5)
+
+
+def test_a_run_that_learned_from_another_size_has_its_pictures(dots: Path, tmp_path: Path) -> None:
+    large = make_data_set(tmp_path / "large", episodes=5, size=64)
+    run = trained(dots, tmp_path / "run", "3dtrl", train_on=large)
+    evaluate(run, "test", progress=False)
+    assert "pseudo-depth" in write_report([run]).read_text()
 
 
 def test_a_report_shows_them(dots: Path, tmp_path: Path) -> None:

@@ -59,6 +59,28 @@ def test_world_points_are_row_vectors_times_the_rotation() -> None:
     assert world.flatten().tolist() == pytest.approx(expected)
 
 
+def test_the_camera_head_averages_patches_between_its_layers() -> None:
+    # One number a token; all layers pass it on but for those named here.
+    layer = TokenRepresentation3d(1)
+    with torch.no_grad():
+        for parameter in layer.parameters():
+            parameter.fill_(1 if parameter.ndim == 2 else 0)
+        layer.camera_patch[0].bias.fill_(-2)
+        layer.angles.weight.zero_()
+        layer.translation.bias.copy_(torch.tensor([0.0, 1.0, 2.0]))
+    tokens = torch.tensor([[[5.0], [1.0], [4.0], [8.0]]])
+    _, geometry = layer(tokens, TokenLayout(1, 1, 3, prefix=1))
+    # ReLU before the mean: (0 + 2 + 6) / 3, which with the class token's 5 goes through a hidden
+    # layer of 32 units and an output of 32. The other way round the mean would be (13/3 - 2).
+    shared = 5 + 8 / 3
+    expected = 32 * 32 * shared + torch.tensor([0.0, 1.0, 2.0])
+    torch.testing.assert_close(geometry.translation[0], expected)
+    torch.testing.assert_close(geometry.rotation[0], torch.eye(3))
+    # Depths 1, 4, 8 at columns -1, 0, 1 of one row.
+    points = torch.tensor([[-1.0, 0.0, 1.0], [0.0, 0.0, 4.0], [8.0, 0.0, 8.0]])
+    torch.testing.assert_close(geometry.world[0, 0], points + expected)
+
+
 def a_layer(dim: int = 8) -> TokenRepresentation3d:
     torch.manual_seed(0)
     return TokenRepresentation3d(dim)
