@@ -211,7 +211,7 @@ def main(
             from, the first ones; 0 leaves the phase metrics out.
     """
     set_up_logging()
-    name = ""
+    measured: dict[str, list[str]] = {}
     for run in runs:
         with user_errors(DataError, CheckpointError):
             evaluation = evaluate(
@@ -223,10 +223,9 @@ def main(
                 labelled_episodes=labelled_episodes,
             )
         print(_as_text(evaluation))
-        name = evaluation.name
-    # Reports are of a run's own data set, views and best checkpoint.
-    if name == split:
-        words = [*map(str, runs), *(["--split", split] if split != "test" else [])]
+        measured.setdefault(evaluation.name, []).append(str(run))
+    for name, folders in measured.items():
+        words = [*folders, *([] if name == "test" else ["--evaluation", name])]
         print(f"next: python -m align.report {' '.join(words)}")
 
 

@@ -100,7 +100,9 @@ def load_evaluation(run: Path, name: str = "test") -> Evaluation:
         DataError: When the run has not been measured in that way, or by another version.
     """
     path = evaluation_path(run, name)
-    measure = f"python -m align.evaluate {run} --split {name.split('_')[0]}"
+    split, _, rest = name.partition("_")
+    measure = f"python -m align.evaluate {run} --split {split}"
+    measure += " …, with the --protocol, --data or --checkpoint of the name" if rest else ""
     if not path.exists():
         raise DataError(f"{path} does not exist. Make it with `{measure}`.")
     # The folder may have been moved or copied since.

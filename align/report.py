@@ -2,6 +2,7 @@
 
     python -m align.report runs/paab_lift_20260101-120000
     python -m align.report runs/compare_lift/* --episode demo_27 --skeleton
+    python -m align.report runs/a runs/b --evaluation test_on_can   # after align.evaluate --data
 
 Draws on what training, `align.evaluate` and, where it has been run, `align.analyze` stored, and on
 the data set's images; models are loaded only of the methods that have pictures of their own,
@@ -75,6 +76,7 @@ def write_report(
     episode: str | None = None,
     view: str | None = None,
     skeleton: bool = False,
+    evaluation: str | None = None,
 ) -> Path:
     """Writes the page and `summary.csv` beside it.
 
@@ -85,6 +87,8 @@ def write_report(
         episode: Shown in detail; the first of the split by default.
         view: The third-person view that is compared with the first-person one there.
         skeleton: Whether to draw the skeleton on its frames.
+        evaluation: Name of other measurements than those of the runs' own data set, protocol and
+            best checkpoint, see `align.evaluate`; becomes part of the files' names.
 
     Returns:
         The page.
@@ -93,15 +97,21 @@ def write_report(
         DataError: When a run is not measured, runs do not compare, or the data set is not there.
     """
     folders = list(dict.fromkeys(folders))
-    runs = load_runs(folders, split)
-    data = _open_data(runs[0], split)
+    runs = load_runs(folders, evaluation or split)
+    data = _open_data(runs[0])
     example = load_example(runs, data, episode, view, skeleton)
     rows = summary_of(runs)
-    out = default_path(folders) if out is None else out
+    suffix = f"_{evaluation}" if evaluation else ""
+    page, summary = (_with_suffix(name, suffix) for name in (REPORT_NAME, SUMMARY_NAME))
+    out = default_path(folders).with_name(page) if out is None else out
     with atomic_path(out) as temporary:
         temporary.write_text(render(runs, rows, data, example), encoding="utf-8")
-    write_summary(out.with_name(SUMMARY_NAME), rows)
+    write_summary(out.with_name(summary), rows)
     return out
+
+
+def _with_suffix(name: str, suffix: str) -> str:
+    return f"{Path(name).stem}{suffix}{Path(name).suffix}"
 
 
 def default_path(folders: Sequence[Path]) -> Path:
@@ -119,14 +129,14 @@ def summary_of(runs: Sequence[Run]) -> list[SummaryRow]:
     return summary_table([run.evaluation for run in runs], [run.label for run in runs])
 
 
-def _open_data(run: Run, split: str) -> EpisodeDataset:
+def _open_data(run: Run) -> EpisodeDataset:
     root = run.evaluation.data
     if not (root / META_NAME).exists():
         raise DataError(
             f"{root}, the data set that {run.folder} was measured on, is not there; the report "
             "shows its pictures. Put it back, or run from the folder that it is named from."
         )
-    return EpisodeDataset(root, split)
+    return EpisodeDataset(root, run.evaluation.split)
 
 
 def render(
@@ -259,6 +269,7 @@ def main(
     episode: str | None = None,
     view: str | None = None,
     skeleton: bool = False,
+    evaluation: str | None = None,
 ) -> None:
     """Writes one self-contained HTML page about a run, or that compares runs.
 
@@ -269,11 +280,14 @@ def main(
         episode: Shown in detail; the first of the split by default.
         view: The third-person view shown with it; the first one by default.
         skeleton: Draw the skeleton on its frames.
+        evaluation: Instead of a split's own measurements, those that `align.evaluate` stored under
+            this name: test_on_can of another data set, test_unseen of another protocol.
     """
     set_up_logging()
     with user_errors(DataError, CheckpointError):
-        path = write_report(runs, out, split, episode, view, skeleton)
-        print(markdown_table(summary_of(load_runs(list(dict.fromkeys(runs)), split))))
+        path = write_report(runs, out, split, episode, view, skeleton, evaluation)
+        folders = list(dict.fromkeys(runs))
+        print(markdown_table(summary_of(load_runs(folders, evaluation or split))))
     log.info("report: %s", path)
 
 

@@ -39,8 +39,14 @@ class TokenPictures:
 
 
 def token_pictures(example: Example, data: EpisodeDataset) -> TokenPictures | None:
-    """Of each method's typical run that has been analysed; None where none has been."""
-    split = next(iter(example.runs.values())).evaluation.split
+    """Of each method's typical run that has been analysed; None where none has been.
+
+    Nor where runs were measured in another way than by default, of which nothing is analysed.
+    """
+    evaluation = next(iter(example.runs.values())).evaluation
+    split = evaluation.split
+    if evaluation.name not in ("", split):
+        return None
     known = {label: run.folder for label, run in example.runs.items() if _analysed(run, split)}
     if not known:
         return None

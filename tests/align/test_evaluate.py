@@ -20,6 +20,7 @@ from align.evaluation import load_evaluation
 from align.metric_names import GROUPS
 from align.metrics import METRICS
 from align.phase_metrics import PHASE_METRICS
+from align.report import write_report
 from align.task import FrameEmbedder
 from align.train import make_trainer
 from datasets.episodes import EpisodeDataset
@@ -109,10 +110,24 @@ def test_the_next_command_is_one_that_works(
         main((run,), labelled_episodes=0, **options)
         return capsys.readouterr().out
 
-    assert printed(split="valid").endswith(f"next: python -m align.report {run} --split valid\n")
-    other = make_data_set(tmp_path / "others", episodes=5, size=48, seed=7)
-    for options in ({"data": other}, {"checkpoint": "last"}):
-        assert "next:" not in printed(**options)
+    other = make_data_set(tmp_path / "others", episodes=5, views=3, size=48, seed=7)
+    for name, options in {
+        "test": {},
+        "valid": {"split": "valid"},
+        "test_on_others": {"data": other},
+        "test_last": {"checkpoint": "last"},
+    }.items():
+        words = printed(**options).splitlines()[-1].removeprefix("next: python -m ").split()
+        assert words[:2] == ["align.report", str(run)]
+        assert words[2:] == ([] if name == "test" else ["--evaluation", name])
+        evaluation = None if name == "test" else name
+        page = write_report([run], evaluation=evaluation)
+        assert page.name == ("report.html" if name == "test" else f"report_{name}.html")
+        assert page.with_name(page.name.replace("report", "summary")).with_suffix(".csv").exists()
+    text = (run / "report_test_on_others.html").read_text()
+    assert f"<dt>Data set</dt><dd>{other}</dd>" in text and "view_2" in text
+    with pytest.raises(DataError, match="test_seen_on_x.json does not exist.*--protocol, --data"):
+        write_report([run], evaluation="test_seen_on_x")
 
 
 def test_a_run_learns_from_one_data_set_and_is_tested_on_another(
