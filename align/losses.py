@@ -49,8 +49,7 @@ class LossConfig:
     single_view_triplet. 0 takes the published one of the data set's environment: 3 for pick and
     minecraft, 2 for the others."""
     temperature: float = 0.1
-    """contrastive, n_pairs: divides the similarities; 1 in TCN's n-pairs, whose embeddings are no
-    unit vectors (--head.no-unit)."""
+    """contrastive, n_pairs: divides the similarities; 1 in TCN's n-pairs, see `TcnConfig.loss`."""
     sigma: float = 1.0
     """contrastive: width in time steps of the Gaussian that spreads the positives; 0 takes only
     the same time in the other views."""
@@ -59,8 +58,8 @@ class LossConfig:
     published_margin: float = 30.0
     """published_triplet."""
     l2: float = 0.0005
-    """n_pairs: weight of the embeddings' squared norm; does nothing to unit vectors, which TCN's
-    n-pairs embeddings are not (--head.no-unit)."""
+    """n_pairs: weight of the embeddings' squared norm; does nothing to unit vectors, which those of
+    TCN's n-pairs are not, see `TcnConfig.loss`."""
     tcc: TccConfig = field(default_factory=TccConfig)
     soft_dtw: SoftDtwConfig = field(default_factory=SoftDtwConfig)
     time_reversed: TimeReversedConfig = field(default_factory=TimeReversedConfig)

@@ -49,8 +49,8 @@ class TcnConfig:
     """The convolutional baselines, tcn and tcn-single."""
 
     loss: LossName = "margin_triplet"
-    """What tcn trains with in place of --loss.name; n_pairs is TCN's other one, with --head.no-unit
-    and --loss.temperature 1 as published."""
+    """What tcn trains with in place of --loss.name; n_pairs is TCN's other one, as published with
+    --loss.temperature 1 --head.no-whiten --head.no-center --head.no-unit."""
     single_window: float = 0.2
     """tcn-single: positives lie within so many seconds, negatives beyond twice as many."""
     channels: int = 512

@@ -15,12 +15,15 @@ from accelerate.state import AcceleratorState
 from safetensors.torch import load_file
 
 from align.config import METHODS, PARTS, Method, Recipe, TrainConfig, recipe
+from align.encoder import HeadConfig
 from align.evaluate import evaluate
 from align.evaluation import load_evaluation
 from align.grid_config import GridConfig
 from align.history import read_history
+from align.losses import LossConfig
 from align.optim import OptimConfig, learning_rate_factor
 from align.precision import Precision
+from align.tcn import TcnConfig
 from align.train import main, make_trainer, resolve
 from datasets.errors import DataError
 from tests.align.conftest import tiny_config
@@ -43,6 +46,29 @@ def test_every_method_learns_to_align(dots: Path, tmp_path: Path, method: Method
     history = read_history(tmp_path / "run" / "metrics.csv")
     assert history[-1]["train/time_contrastive"] < 0.9 * history[0]["train/time_contrastive"]
     assert ("train/paat" in history[0]) == ("paat" in PARTS[method])
+
+
+def test_n_pairs_as_tcn_published_it_learns_to_align(dots: Path, tmp_path: Path) -> None:
+    options: dict[str, object] = {
+        "epochs": 6,
+        "validate_every": 6,
+        "tcn": TcnConfig(loss="n_pairs", channels=64, hidden=128),
+        "head": HeadConfig(whiten=False, center=False, unit=False),
+    }
+
+    def config(name: str, l2: float) -> TrainConfig:
+        loss = LossConfig(temperature=1, l2=l2)
+        return tiny_config(dots, tmp_path / name, "tcn", loss=loss, **options)
+
+    trainer = make_trainer(config("published", 0.0005), progress=False)
+    # The weight on lengths pulls at them, as it could not at unit vectors.
+    heavier = make_trainer(config("heavier", 2.0005), progress=False).task
+    batch = next(iter(trainer.task.loader(0, 1)))
+    one, two = (task.loss(task.model, batch, 0)[0] for task in (trainer.task, heavier))
+    assert abs((two - one).item() / 2 - 1) > 0.1
+    trainer.fit()
+    evaluation = evaluate(tmp_path / "published", "test", progress=False)
+    assert evaluation.metrics["alignment_error"] < 0.2
 
 
 def test_an_evaluation_is_stored_whole(dots: Path, tmp_path: Path) -> None:
