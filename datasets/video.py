@@ -18,6 +18,7 @@ from jaxtyping import UInt8
 
 from datasets.atomic import atomic_path
 from datasets.errors import DataError
+from datasets.matroska import declared_size
 
 # A seek throws the decoder's state away; skipping fewer frames than this is not worth one.
 MIN_SKIP = 6
@@ -57,6 +58,9 @@ def check_video(video: Path) -> None:
         DataError: When it is missing, damaged, or ends before its header says.
     """
     told = video_shape(video).frames
+    size, whole = video.stat().st_size, declared_size(video)
+    if whole is not None and size < whole:
+        raise DataError(f"{video} ends after {size} of {whole} bytes; copy it again.")
     with _open_video(video) as (container, stream):
         held = sum(packet.size > 0 for packet in container.demux(stream))
     if held < told - MISCOUNT:

@@ -24,6 +24,8 @@ KINDS = {
     "xvid-like avi with b-frames": ("a.avi", "mpeg4", {"g": "12", "bf": "2"}),
     "mjpeg avi": ("a.avi", "mjpeg", {}),
 }
+# What the part of a Matroska file that holds the frames begins with; its size in bytes follows.
+SEGMENT = b"\x18\x53\x80\x67"
 EVERYTHING = Window(slice(None), slice(None))
 INDICES = [41, 3, 3, 0, 20, 59, 21]
 
@@ -117,12 +119,24 @@ def test_what_is_no_video_is_one_error(tmp_path, read, content):
         read(path)
 
 
-def test_a_truncated_video_is_found_by_its_check(tmp_path):
-    video = write_grey_video(tmp_path / "a.avi", 60, "mjpeg")
+@pytest.mark.parametrize(
+    ("name", "codec"), [("a.avi", "mjpeg"), ("a.avi", "mpeg4"), ("a.mkv", "libx264")]
+)
+def test_a_truncated_video_is_found_by_its_check(tmp_path, name, codec):
+    video = write_grey_video(tmp_path / name, 60, codec)
     content = video.read_bytes()
     video.write_bytes(content[: len(content) // 2])
-    with pytest.raises(DataError, match=r"a\.avi (ends after|cannot be decoded)"):
+    with pytest.raises(DataError, match=rf"{name} (ends after|cannot be decoded)"):
         check_video(video)
+
+
+def test_a_recording_that_could_not_tell_its_size_is_whole(tmp_path):
+    video = tmp_path / "a.mkv"
+    content = write_grey_video(video, 60, "libx264").read_bytes()
+    place = content.index(SEGMENT) + len(SEGMENT)
+    # As a camera or a pipe leaves it: all bits of the size's eight bytes are ones.
+    video.write_bytes(content[:place] + b"\x01" + 7 * b"\xff" + content[place + 8 :])
+    check_video(video)
 
 
 @pytest.mark.parametrize("suffix", [".mp4", ".avi", ".mkv"])
