@@ -29,7 +29,7 @@ from datasets.clip_samples import cut, move_keypoints, person_crop
 from datasets.clips import get_format, open_clip_set, read_keypoints
 from datasets.errors import DataError
 from datasets.formats.base import ClipInfo
-from datasets.video import iterate_frames, video_shape, write_video
+from datasets.video import check_video, iterate_frames, video_shape, write_video
 
 SETTINGS_NAME = "cache.json"
 SHOWN_PROBLEMS = 10
@@ -74,6 +74,8 @@ def cache_clip(
     if video.exists():
         return None
     try:
+        # A copy of half a video would pass for a whole one.
+        check_video(clip.video)
         shape = video_shape(clip.video)
         keypoints = read_keypoints(clip, trust_pickles)
         crop = person_crop(keypoints, shape.height, shape.width)

@@ -31,7 +31,7 @@ from datasets.atomic import remove_leftovers
 from datasets.errors import DataError
 from datasets.formats.pose_json import write_pose_json
 from datasets.skeletons import COCO18
-from datasets.video import iterate_frames
+from datasets.video import check_video, iterate_frames
 
 VIDEO_SUFFIXES = (".avi", ".mp4", ".mkv", ".mov", ".webm")
 POSE_SUFFIX = "_skeleton2d.json"
@@ -125,16 +125,17 @@ def extract(video: Path, out: Path, visibility: float = 0.5) -> DataError | None
     """Writes the keypoints of one video, unless the file is there.
 
     Returns:
-        What is wrong with the video, if it cannot be decoded.
+        What is wrong with the video, if it is not whole or cannot be decoded.
     """
     if out.exists():
         return None
-    # The one model that comes with the package; the others it would download.
-    solution = load_mediapipe().solutions.pose.Pose(model_complexity=1)
     nobody = np.full((len(COCO18), 2), np.nan)
     keypoints = []
     try:
-        with solution as pose:
+        # Poses of half a video would pass for all there are.
+        check_video(video)
+        # The one model that comes with the package; the others it would download.
+        with load_mediapipe().solutions.pose.Pose(model_complexity=1) as pose:
             for frame in iterate_frames(video):
                 found = pose.process(frame).pose_landmarks
                 if found is None:
@@ -153,7 +154,7 @@ def extract_poses(config: ExtractConfig) -> list[DataError]:
     """Extracts the poses of all videos that have none yet.
 
     Returns:
-        What is wrong with videos that cannot be decoded.
+        What is wrong with videos that are not whole or cannot be decoded.
 
     Raises:
         DataError: When there are no videos, or mediapipe is missing.
@@ -191,7 +192,7 @@ def main() -> None:
         print(f"error: {problem}", file=sys.stderr)
     print(f"{default_out(config)} holds the poses")
     if problems:
-        sys.exit(f"{len(problems)} videos cannot be decoded and have no poses.")
+        sys.exit(f"{len(problems)} videos cannot be used and have no poses.")
 
 
 if __name__ == "__main__":

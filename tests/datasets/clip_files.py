@@ -26,6 +26,13 @@ def write_grey_video(path, frames=12, codec="mpeg4", size=(HEIGHT, WIDTH), **opt
     return path
 
 
+def cut_short(video):
+    """Ends a grey AVI of 60 frames where no frame is broken: what is left can be decoded."""
+    content = video.read_bytes()
+    video.write_bytes(content[: content.rindex(b"00dc", 0, len(content) * 7 // 10)])
+    return video
+
+
 def frame_numbers(pictures):
     return [round(float(picture.mean()) / BRIGHTNESS) for picture in pictures]
 

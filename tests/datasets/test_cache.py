@@ -9,7 +9,14 @@ from datasets.clip_samples import SampleConfig, load_sample
 from datasets.clips import FORMATS, open_clip_set, read_keypoints
 from datasets.errors import DataError
 from datasets.video import video_shape
-from tests.datasets.clip_files import FPS, add_ntu, add_nucla, add_smarthome, write_grey_video
+from tests.datasets.clip_files import (
+    FPS,
+    add_ntu,
+    add_nucla,
+    add_smarthome,
+    cut_short,
+    write_grey_video,
+)
 
 
 def make_set(root, name):
@@ -84,6 +91,15 @@ def test_a_bad_clip_is_told_and_left_out(tmp_path):
     assert len(problems) == 1 and str(video) in str(problems[0])
     assert [clip.subject for clip in open_clip_set(out, "ntu").clips] == [3]
     assert not list(out.rglob("*.tmp"))
+
+
+def test_half_a_video_is_told_and_left_out(tmp_path):
+    root, out = tmp_path / "set", tmp_path / "copy"
+    add_ntu(root, "S001C001P001R001A001", frames=60)
+    video = cut_short(root / "rgb" / "S001C001P001R001A001_rgb.avi")
+    problems = cache(config(root, out))
+    assert len(problems) == 1 and f"{video} ends after" in str(problems[0])
+    assert not list(out.rglob("*.avi"))
 
 
 def test_processes_make_the_same_copy(tmp_path):

@@ -12,7 +12,7 @@ from datasets.errors import DataError
 from datasets.extract_poses import ExtractConfig, extract_poses, find_videos, to_coco18
 from datasets.skeletons import COCO18
 from datasets.video import write_video
-from tests.datasets.clip_files import HEIGHT, WIDTH, write_grey_video
+from tests.datasets.clip_files import HEIGHT, WIDTH, cut_short, write_grey_video
 
 
 def index(name):
@@ -98,6 +98,13 @@ def test_it_goes_on_where_it_stopped_and_tells_what_cannot_be_decoded(fake, vide
     bad.write_bytes(whole)
     assert extract_poses(ExtractConfig(videos, workers=1)) == []
     assert len(list(videos.rglob("*.json"))) == 2 and done[0].stat().st_mtime_ns == time
+
+
+def test_half_a_video_is_told_and_gets_no_poses(fake, tmp_path):
+    video = cut_short(write_grey_video(tmp_path / "a01" / "v01_s01_e00.avi", 60))
+    problems = extract_poses(ExtractConfig(tmp_path, workers=1))
+    assert len(problems) == 1 and f"{video} ends after" in str(problems[0])
+    assert not list(tmp_path.rglob("*.json"))
 
 
 def test_one_video_and_no_video(fake, videos, tmp_path):
