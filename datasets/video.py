@@ -42,7 +42,7 @@ def video_shape(video: Path) -> VideoShape:
         DataError: When the file is missing, or no video.
     """
     with _open_video(video) as (container, stream):
-        frames = stream.frames or sum(packet.size > 0 for packet in container.demux(stream))
+        frames = _told_frames(stream) or sum(1 for _ in _packets(container, stream))
         shape = VideoShape(
             frames, stream.height, stream.width, float(stream.average_rate or Fraction(0))
         )
@@ -62,7 +62,7 @@ def check_video(video: Path) -> None:
     if whole is not None and size < whole:
         raise DataError(f"{video} ends after {size} of {whole} bytes; copy it again.")
     with _open_video(video) as (container, stream):
-        held = sum(packet.size > 0 for packet in container.demux(stream))
+        held = sum(1 for _ in _packets(container, stream))
     if held < told - MISCOUNT:
         raise DataError(f"{video} ends after {held} of {told} frames; copy it again.")
     read_frames(video, [0])
@@ -199,6 +199,22 @@ def _open_video(video: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
         ) from error
 
 
+def _told_frames(stream: VideoStream) -> int:
+    """Frames that the header counts; 0 where it counts none."""
+    hidden = sum(entry.is_discard for entry in stream.index_entries)
+    return len(stream.index_entries) - hidden if hidden else stream.frames
+
+
+def _packets(container: InputContainer, stream: VideoStream) -> Iterator[av.Packet]:
+    """The packets of frames that are shown.
+
+    A video that was cut without encoding it again begins at a key frame before the cut, and hides
+    the frames between the two: they are decoded and not given out.
+    """
+    packets = container.demux(stream)
+    return (packet for packet in packets if packet.size > 0 and not packet.is_discard)
+
+
 class _Timetable(NamedTuple):
     """When frames are shown, and where decoding can begin."""
 
@@ -211,7 +227,7 @@ class _Timetable(NamedTuple):
 
 
 def _timetable(container: InputContainer, stream: VideoStream) -> _Timetable:
-    packets = [packet for packet in container.demux(stream) if packet.size > 0]
+    packets = list(_packets(container, stream))
     stamps = [packet.pts for packet in packets if packet.pts is not None]
     times = np.unique(np.array(stamps, np.int64))
     if len(times) < len(packets):  # frames without a time, or of one time, cannot be told apart

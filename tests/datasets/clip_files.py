@@ -26,6 +26,25 @@ def write_grey_video(path, frames=12, codec="mpeg4", size=(HEIGHT, WIDTH), **opt
     return path
 
 
+def cut_out(video, out, first, last):
+    """Copies the packets of frames `first` to `last`, from the key frame before, as in
+    `ffmpeg -ss … -c copy`."""
+    with av.open(str(video)) as whole, av.open(str(out), "w") as part:
+        stream = whole.streams.video[0]
+        copy = part.add_stream_from_template(stream)
+        step = round(1 / (stream.time_base * FPS))
+        packets = [packet for packet in whole.demux(stream) if packet.size]
+        keys = [packet.pts for packet in packets if packet.is_keyframe]
+        begin = max(key for key in keys if key <= first * step)
+        for packet in packets:
+            if begin <= packet.pts <= last * step:
+                packet.pts -= first * step
+                packet.dts -= first * step
+                packet.stream = copy
+                part.mux(packet)
+    return out
+
+
 def cut_short(video):
     """Ends a grey AVI of 60 frames where no frame is broken: what is left can be decoded."""
     content = video.read_bytes()

@@ -13,7 +13,14 @@ from datasets.video import (
     video_shape,
     write_video,
 )
-from tests.datasets.clip_files import FPS, HEIGHT, WIDTH, frame_numbers, write_grey_video
+from tests.datasets.clip_files import (
+    FPS,
+    HEIGHT,
+    WIDTH,
+    cut_out,
+    frame_numbers,
+    write_grey_video,
+)
 
 # Containers, with and without frames stored in another order, key frames near and far.
 KINDS = {
@@ -93,6 +100,21 @@ def test_seeks_where_key_frames_are_near_and_decodes_on_where_they_are_not(
         found = _decode(counting, container.streams.video[0], targets, EVERYTHING, table)
     assert frame_numbers([found[2], found[57]]) == [2, 57]
     assert counting.seeks == seeks and counting.decoded <= most
+
+
+@pytest.mark.parametrize("b_frames", ["0", "2"])
+@pytest.mark.parametrize(("first", "last"), [(17, 59), (17, 39), (24, 47)])
+def test_frames_hidden_by_a_cut_without_encoding_do_not_count(tmp_path, b_frames, first, last):
+    options = {"g": "12", "bf": b_frames, "sc_threshold": "0"}
+    whole = write_grey_video(tmp_path / "whole.mp4", 60, "libx264", **options)
+    video = cut_out(whole, tmp_path / "cut.mp4", first, last)
+    shown = list(range(first, last + 1))
+    assert frame_numbers(iterate_frames(video)) == shown  # FFmpeg itself hides those before
+    assert video_shape(video).frames == len(shown)
+    check_video(video)
+    assert frame_numbers(read_frames(video, range(len(shown)))) == shown
+    for index in (0, 5, len(shown) - 1):
+        assert frame_numbers(read_frames(video, [index])) == [first + index]
 
 
 def test_a_frame_beyond_the_end_is_an_error_but_for_a_miscount(tmp_path):
