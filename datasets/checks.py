@@ -49,16 +49,28 @@ def require_fit(index: int, episode: Episode, meta: DatasetMeta) -> None:
                     f"episode {index}: {part} of {view} must have shape {wanted}, "
                     f"got {values[view].shape}."
                 )
-    over_time = {name: getattr(episode, name) for name in OVER_TIME} | episode.observations
-    for name, value in over_time.items():
-        if value is not None and len(value) != steps:
-            raise ValueError(
-                f"episode {index}: {name} has {len(value)} time steps, the episode {steps}."
-            )
+    require_one_length(index, episode)
     if steps and int(episode.phases.max()) >= len(meta.phases):
         raise ValueError(
             f"episode {index} has phase {episode.phases.max()}; phases are {meta.phases}."
         )
+
+
+def require_one_length(index: int, episode: Episode) -> None:
+    """Checks that all that an episode has over time is as long as it is, before it is written.
+
+    Raises:
+        DataError: Naming what is longer or shorter.
+    """
+    over_time = {name: getattr(episode, name) for name in OVER_TIME} | episode.observations
+    for part in ("images", "keypoints", "visible"):
+        over_time |= {f"{part} of {view}": v for view, v in getattr(episode, part).items()}
+    for name, value in over_time.items():
+        if value is not None and len(value) != len(episode):
+            raise DataError(
+                f"episode {index}: {name} has {len(value)} time steps, the episode {len(episode)}. "
+                "Cut the longer one, or leave the episode out."
+            )
 
 
 @contextmanager

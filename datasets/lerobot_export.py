@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from datasets.checks import require_one_length
 from datasets.episode import Episode
 from datasets.episodes import SPLITS
 from datasets.errors import DataError
@@ -78,9 +79,10 @@ class LeRobotWriter:
         """Adds an episode; those of a split must follow each other.
 
         Raises:
-            DataError: When it has other parts than the first episode.
+            DataError: When it has other parts than the first episode, or parts of another length.
         """
         index, steps = len(self.rows), len(episode)
+        require_one_length(index, episode)
         columns = episode_columns(episode, self.meta) | self._index_columns(index, steps)
         self.features = self.features or self._describe(episode, columns)
         if differing := columns.keys() ^ self._vectors():

@@ -17,7 +17,7 @@ from typing import Any
 import h5py
 import numpy as np
 
-from datasets.checks import open_episode
+from datasets.checks import open_episode, require_one_length
 from datasets.episode import Episode, read_episode, write_episode
 from datasets.episodes import SPLITS
 from datasets.errors import DataError
@@ -112,12 +112,16 @@ def write_robomimic(out: Path, meta: DatasetMeta, episodes: Iterable[tuple[str, 
         out: The file.
         meta: What the episodes have in common.
         episodes: Split and episode, in the order of the splits.
+
+    Raises:
+        DataError: When what an episode has over time differs in length.
     """
     splits: dict[str, list[int]] = {split: [] for split in SPLITS}
     with h5py.File(out, "w") as file:
         data = file.create_group("data")
         total = 0
         for index, (split, episode) in enumerate(episodes):
+            require_one_length(index, episode)
             write_episode(data.create_group(f"demo_{index}"), episode, meta.views)
             splits[split].append(index)
             total += len(episode)

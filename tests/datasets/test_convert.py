@@ -145,6 +145,20 @@ def test_views_of_different_length_in_a_file_are_refused(tmp_path):
         open_source(path)
 
 
+@pytest.mark.parametrize("to", ["robomimic", "lerobot", "episodes"])
+def test_actions_of_another_length_than_the_frames_are_not_written(tmp_path, to):
+    if to == "lerobot":
+        pytest.importorskip("pyarrow")
+    path = write_demonstrations(tmp_path / "can.hdf5")
+    with h5py.File(path, "r+") as file:
+        del file["data/demo_2/actions"]
+        file["data/demo_2/actions"] = np.zeros((4, 7))
+    config = ConvertConfig(path, tmp_path / "out", to, split="4,0,0")
+    with pytest.raises(DataError, match="episode 2: actions has 4 time steps, the episode 5"):
+        convert(config)
+    assert not (tmp_path / "out").exists()
+
+
 # Videos
 
 
