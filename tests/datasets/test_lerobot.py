@@ -6,7 +6,9 @@ one of its own: LeRobot brings another package called `datasets`.
 
 import json
 import os
+import shutil
 import subprocess
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -158,6 +160,90 @@ def test_damaged_metadata_are_named(own_info):
     (root / "meta/info.json").write_text('{"codebase_version": ')
     with pytest.raises(DataError, match=r"info\.json is not valid JSON"):
         open_source(root)
+
+
+@pytest.mark.parametrize("name", ["features", "fps", "data_path", "video_path"])
+def test_metadata_that_lack_an_entry(own_info, name):
+    info, write = own_info
+    del info[name]
+    with pytest.raises(DataError, match=rf"info\.json lacks {name}; copy the data set again"):
+        open_source(write())
+
+
+@pytest.fixture
+def own_table(own_info):
+    """The data set without our metadata, and a table in it that may be damaged."""
+    _, write = own_info
+    root = write()
+
+    def table(folder):
+        target = (root / folder).resolve()
+        (root / folder).unlink()
+        return next(Path(shutil.copytree(target, root / folder)).rglob("*.parquet"))
+
+    return root, table
+
+
+@pytest.mark.parametrize("folder", ["data", "meta/episodes"])
+def test_a_table_that_is_cut_short(own_table, folder):
+    root, table = own_table
+    file = table(folder)
+    file.write_bytes(file.read_bytes()[:-20])
+    with pytest.raises(DataError, match=f"{file} cannot be read as a Parquet.*copy the data set"):
+        open_source(root).episode(0)
+
+
+def test_a_table_that_is_missing(own_table):
+    root, table = own_table
+    file = table("data")
+    file.unlink()
+    with pytest.raises(DataError, match=f"{file} does not exist; copy the data set again"):
+        open_source(root).episode(0)
+
+
+@pytest.mark.parametrize(
+    ("folder", "column", "message"),
+    [
+        ("meta/episodes", "length", "lacks length"),
+        ("meta/episodes", "videos/observation.images.ego/from_timestamp", "lacks videos/.*stamp"),
+        ("data", "episode_index", "cannot be read as a Parquet table .*episode_index"),
+    ],
+)
+def test_a_table_without_a_column(own_table, folder, column, message):
+    root, table = own_table
+    file = table(folder)
+    pq.write_table(pq.read_table(file).drop_columns([column]), file)
+    with pytest.raises(DataError, match=f"{file} {message}.*copy the data set again") as error:
+        open_source(root).episode(0)
+    assert "\n" not in str(error.value)
+
+
+def test_an_episode_that_lacks_its_last_rows_is_not_read(dots, own_table):
+    root, table = own_table
+    file, steps = table("data"), EpisodeDataset(dots).lengths
+    pq.write_table(pq.read_table(file)[:-3], file)
+    source = open_source(root)
+    assert len(source.episode(0).actions) == steps[0]
+    message = f"{file} has {steps[4] - 3} rows of episode 4, which has {steps[4]} time steps"
+    with pytest.raises(DataError, match=message):
+        source.episode(4)
+
+
+@pytest.mark.parametrize(
+    ("shape", "names"),
+    [
+        ([40, 48, 3], ["height", "width", "channels"]),
+        ([3, 40, 48], ["channels", "height", "width"]),
+        ([40, 48, 3], None),
+    ],
+)
+def test_the_size_of_frames_goes_by_the_names_of_their_shape(own_info, shape, names):
+    info, write = own_info
+    for feature in info["features"].values():
+        if feature["dtype"] == "video":
+            feature |= {"shape": shape, "names": names}
+    source = open_source(write())
+    assert source.frame_size == (40, 48) and source.meta.image_size == 40
 
 
 @pytest.mark.parametrize("path", ["video_path", "data_path"])
