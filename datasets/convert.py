@@ -15,9 +15,10 @@ files. The result appears whole or not at all, and nothing that exists is overwr
 
 from __future__ import annotations
 
+import logging
 import shlex
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -40,6 +41,9 @@ from datasets.robomimic_file import write_robomimic
 from datasets.source import Source, deal, resized
 from datasets.videos import VideoOptions, write_videos
 
+logger = logging.getLogger(__name__)
+
+SHOWN = 10
 Target = Literal["ftpv", "lerobot", "mp4", "rerun", "robomimic", "episodes"]
 Writer = Callable[[Path, DatasetMeta, Iterable[tuple[str, Episode]]], None]
 
@@ -62,7 +66,8 @@ class ConvertConfig:
         size: Height and width to which frames are resized; as they are by default. Episodes of
             ours have square frames, others are squeezed.
         split: How many of the first episodes are for training, of the next for validation, and of
-            next for test, such as 10,5,5; the source's own split by default.
+            next for test, such as 10,5,5; the source's own split by default. Episodes in no split
+            are left out, with a warning that names them.
         env: Name of the world, such as pick, which presets go by; the source's own, or that of its
             folder, by default.
         hz: Time steps a second; the source's own by default, 20 where it does not tell.
@@ -175,7 +180,24 @@ def _order(source: Source, config: ConvertConfig) -> list[tuple[str, int]]:
         )
     if splits is None:
         splits = {"train": range(len(source))}
-    return [(split, i) for split in SPLITS for i in splits.get(split, ())]
+    order = [(split, i) for split in SPLITS for i in splits.get(split, ())]
+    _warn_of_left_out(source, {i for _, i in order})
+    return order
+
+
+def _warn_of_left_out(source: Source, kept: Collection[int]) -> None:
+    left_out = [name for i, name in enumerate(source.names) if i not in kept]
+    if left_out:
+        more = f" and {len(left_out) - SHOWN} more" if len(left_out) > SHOWN else ""
+        logger.warning(
+            "%d of %d episodes of %s are in no split and left out: %s%s; --split names how many "
+            "go into each",
+            len(left_out),
+            len(source),
+            source.root,
+            ", ".join(left_out[:SHOWN]),
+            more,
+        )
 
 
 def _deal(text: str, episodes: int) -> Mapping[str, Sequence[int]]:

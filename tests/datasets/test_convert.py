@@ -145,6 +145,22 @@ def test_views_of_different_length_in_a_file_are_refused(tmp_path):
         open_source(path)
 
 
+def test_episodes_in_no_split_are_named(tmp_path, caplog):
+    path = write_demonstrations(tmp_path / "can.hdf5")
+    with h5py.File(path, "r+") as file:
+        file["mask/train"] = np.array([b"demo_0", b"demo_2"])
+        file["mask/valid"] = np.array([b"demo_1"])
+    convert(ConvertConfig(path, tmp_path / "masked.hdf5", "robomimic"))
+    assert "1 of 4 episodes" in caplog.text and "left out: demo_10;" in caplog.text
+    assert len(open_source(tmp_path / "masked.hdf5")) == 3
+    caplog.clear()
+    convert(ConvertConfig(path, tmp_path / "counted.hdf5", "robomimic", split="1,1,0"))
+    assert "2 of 4 episodes" in caplog.text and "left out: demo_2, demo_10;" in caplog.text
+    caplog.clear()
+    convert(ConvertConfig(path, tmp_path / "all.hdf5", "robomimic", split="2,1,1"))
+    assert not caplog.text
+
+
 @pytest.mark.parametrize("to", ["robomimic", "lerobot", "episodes"])
 def test_actions_of_another_length_than_the_frames_are_not_written(tmp_path, to):
     if to == "lerobot":
