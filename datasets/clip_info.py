@@ -11,7 +11,7 @@ from pathlib import Path
 from datasets.clip_checks import find_problems
 from datasets.clips import LISTS, ClipSet, open_clip_set
 from datasets.errors import DataError
-from datasets.formats.base import SPLITS
+from datasets.formats.base import SPLITS, ClipInfo
 
 SHOWN = 20
 
@@ -22,7 +22,7 @@ def clip_info(
     lists: Path | None = None,
     workers: int = 1,
     trust_pickles: bool = False,
-) -> list[DataError]:
+) -> tuple[ClipSet, dict[ClipInfo, DataError]]:
     """Prints counts of clips by split, class, subject and camera, and what is missing.
 
     Args:
@@ -33,7 +33,7 @@ def clip_info(
         trust_pickles: Whether NTU's `.skeleton.npy` files may be loaded.
 
     Returns:
-        What is wrong with clips, one error each.
+        The clips, and those of them that cannot be used, with the reason.
 
     Raises:
         DataError: When the data set cannot be opened.
@@ -42,7 +42,7 @@ def clip_info(
         clips = open_clip_set(folder, format, lists)
         problems = find_problems(clips.clips, workers, trust_pickles)
         print(describe_clips(clips))
-    return list(problems.values())
+    return clips, problems
 
 
 @contextmanager

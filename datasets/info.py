@@ -13,7 +13,9 @@ videos; python -m datasets.convert turns one into another.
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -24,7 +26,6 @@ from datasets.atomic import atomic_path
 from datasets.checks import check_episode
 from datasets.clip_info import clip_info
 from datasets.clip_sheet import clip_sheet
-from datasets.clips import open_clip_set
 from datasets.detect import EpisodesSource, format_of, open_source
 from datasets.draw import contact_sheet
 from datasets.episodes import EpisodeDataset
@@ -71,7 +72,7 @@ class InfoConfig:
 
 
 def info(config: InfoConfig) -> list[DataError]:
-    """Prints what a data set holds and writes its contact sheet.
+    """Prints what a data set holds and what is wrong with it, and writes its contact sheet.
 
     Returns:
         What is wrong with its episodes, one error each.
@@ -97,6 +98,7 @@ def info(config: InfoConfig) -> list[DataError]:
     print(describe(dataset, summarize(dataset, whole, with_keypoints)))
     if not with_keypoints:
         print("\n  no keypoints: PAAB and PAAT need them, `--method deit` does not")
+    _print_problems(problems.values())
     if shown in whole:
         path = config.contact_sheet or dataset.root / "contact_sheet.png"
         _write_sheet(path, contact_sheet(dataset, shown, config.columns))
@@ -159,17 +161,27 @@ def _position(dataset: EpisodeDataset, number: int) -> int:
 def _clip_info(config: InfoConfig, format: str) -> list[DataError]:
     if config.data is None:
         raise DataError(f"name the folder that holds the {format} data set.")
-    problems = clip_info(config.data, format, config.lists, config.workers, config.trust_pickles)
-    if config.contact_sheet is not None:
-        clips = [c for c in open_clip_set(config.data, format, config.lists).clips if c.skeleton]
-        if (config.data / MOCAP_NAME).exists():
-            motions = MocapMeta.load(config.data).motions
-            clips = [replace(clip, action=motions.get(clip.action, clip.action)) for clip in clips]
-        _write_sheet(config.contact_sheet, clip_sheet(clips, columns=config.columns))
-        print(f"{config.contact_sheet} shows some of them")
+    clips, problems = clip_info(
+        config.data, format, config.lists, config.workers, config.trust_pickles
+    )
     if not problems:
         print("every clip is whole")
-    return problems
+    _print_problems(problems.values())
+    if config.contact_sheet is not None:
+        whole = [clip for clip in clips.clips if clip not in problems]
+        if (config.data / MOCAP_NAME).exists():
+            motions = MocapMeta.load(config.data).motions
+            whole = [replace(clip, action=motions.get(clip.action, clip.action)) for clip in whole]
+        sheet = clip_sheet(whole, columns=config.columns, trust_pickles=config.trust_pickles)
+        _write_sheet(config.contact_sheet, sheet)
+        print(f"{config.contact_sheet} shows some of them")
+    return list(problems.values())
+
+
+def _print_problems(problems: Iterable[DataError]) -> None:
+    # Before a contact sheet is drawn, so that one that cannot be does not hide them.
+    for problem in islice(problems, SHOWN_PROBLEMS):
+        print(f"error: {problem}", file=sys.stderr)
 
 
 def main() -> None:
@@ -181,8 +193,6 @@ def main() -> None:
         problems = info(config) if config.format is None else _clip_info(config, config.format)
     except DataError as error:
         sys.exit(f"error: {error}")
-    for problem in problems[:SHOWN_PROBLEMS]:
-        print(f"error: {problem}", file=sys.stderr)
     if problems:
         what = "episodes" if config.format is None else "clips"
         sys.exit(f"{len(problems)} of the {what} cannot be trained on.")
