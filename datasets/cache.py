@@ -16,7 +16,7 @@ import json
 import os
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -29,6 +29,7 @@ from datasets.clip_samples import cut, move_keypoints, person_crop
 from datasets.clips import get_format, open_clip_set, read_keypoints
 from datasets.errors import DataError
 from datasets.formats.base import ClipInfo
+from datasets.mocap import MOCAP_NAME, MocapMeta
 from datasets.video import check_video, iterate_frames, video_shape, write_video
 
 SETTINGS_NAME = "cache.json"
@@ -104,6 +105,9 @@ def cache(config: CacheConfig) -> list[DataError]:
         raise DataError("--out must be another folder than the data set's.")
     clips = open_clip_set(config.folder, config.format).clips
     _claim(config)
+    if (config.folder / MOCAP_NAME).exists():
+        # Without it the copy of a rendered set is not read as one.
+        replace(MocapMeta.load(config.folder), size=config.size).save(config.out)
     for folder in _folders(clips, config.out):
         remove_leftovers(folder)
     results = Parallel(n_jobs=config.workers, return_as="generator_unordered")(

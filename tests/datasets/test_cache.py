@@ -1,5 +1,6 @@
 import json
 import os
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ from datasets.cache import SETTINGS_NAME, CacheConfig, cache
 from datasets.clip_samples import SampleConfig, load_sample
 from datasets.clips import FORMATS, open_clip_set, read_keypoints
 from datasets.errors import DataError
+from datasets.mocap import MocapMeta
 from datasets.video import video_shape
 from tests.datasets.clip_files import (
     FPS,
@@ -100,6 +102,15 @@ def test_half_a_video_is_told_and_left_out(tmp_path):
     problems = cache(config(root, out))
     assert len(problems) == 1 and f"{video} ends after" in str(problems[0])
     assert not list(out.rglob("*.avi"))
+
+
+def test_the_copy_of_a_rendered_set_is_read_as_one(tmp_path):
+    root, out = tmp_path / "set", tmp_path / "copy"
+    make_set(root, "ntu")
+    meta = MocapMeta("ntu", {"drink water": "walk"}, views=1, size=64, seed=3, command="tests")
+    meta.save(root)
+    cache(config(root, out))
+    assert MocapMeta.load(out) == replace(meta, size=32)
 
 
 def test_processes_make_the_same_copy(tmp_path):
