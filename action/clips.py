@@ -16,7 +16,7 @@ from action.config import ActionConfig
 from align.data import order_of_pass
 from datasets.clip_checks import check_clips
 from datasets.clip_samples import ClipSample, SampleConfig, load_sample
-from datasets.clips import ClipSet, open_clip_set, protocol_parts
+from datasets.clips import LISTS, ClipSet, open_clip_set, protocol_parts
 from datasets.errors import DataError
 from datasets.formats.base import ClipInfo
 from datasets.mocap import MocapMeta
@@ -50,7 +50,8 @@ def open_data(config: ActionConfig) -> ActionData:
     """The clips of a run's data set and protocol, some held out to validate on.
 
     Raises:
-        DataError: A missing folder, an unknown protocol, or a protocol without clips.
+        DataError: A missing folder, an unknown protocol, a protocol without clips, or one beside
+            lists, which split the clips themselves.
     """
     data = open_all_data(config)
     if not data.parts["valid"]:
@@ -65,10 +66,11 @@ def open_all_data(config: ActionConfig) -> ActionData:
     Raises:
         DataError: See `open_data`.
     """
+    _require_one_split(config)
     root = data_root(config)
     mocap = MocapMeta.load(root) if config.data == "mocap" else None
     clip_set = open_clip_set(root, mocap.layout if mocap else config.data, config.lists)
-    protocol = config.protocol or clip_set.protocols[0]
+    protocol = LISTS if config.lists else config.protocol or clip_set.protocols[0]
     if len(means := protocol_parts(clip_set.name, protocol)) > 1:
         raise DataError(
             f"{protocol} is the mean over {', '.join(means)}: train and evaluate each of them."
@@ -78,6 +80,15 @@ def open_all_data(config: ActionConfig) -> ActionData:
         return data
     relabelled, motions = mocap.relabel(data.parts, data.classes)
     return replace(data, parts=relabelled, classes=motions)
+
+
+def _require_one_split(config: ActionConfig) -> None:
+    """Refuses a protocol beside lists: it would train on clips that the lists keep for the test."""
+    if config.lists is not None and config.protocol not in (None, LISTS):
+        raise DataError(
+            f"the lists in {config.lists} say how clips are split, and so does protocol "
+            f"{config.protocol}: leave out --protocol, or train without --lists."
+        )
 
 
 def hold_out(

@@ -77,9 +77,11 @@ class ActionConfig:
     root: Path | None = None
     """Its folder; data/<name> by default."""
     lists: Path | None = None
-    """Folder of train.csv, val.csv and test.csv, as the published code has them."""
+    """Folder of train.csv, val.csv and test.csv, as the published code has them, which say how
+    clips are split."""
     protocol: str | None = None
-    """How clips are split, such as CS, CV or CVS3; the data set's first by default."""
+    """How clips are split, such as CS, CV or CVS3; by the lists where there are any, else by the
+    data set's first protocol, by default."""
     out: Path | None = None
     """The run's folder; under runs/, named by method, data and time, by default."""
     epochs: int = 30

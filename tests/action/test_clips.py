@@ -1,0 +1,32 @@
+"""Which clips a run trains, validates and tests on."""
+
+import pytest
+
+from action.clips import open_data
+from action.config import ActionConfig
+from datasets.errors import DataError
+
+
+def subjects(data):
+    return {part: {clip.subject for clip in clips} for part, clips in data.parts.items()}
+
+
+@pytest.fixture
+def lists(squares, tmp_path):
+    """Train on subjects 1 and 3, validate on 2, test on 4; by NTU's CS, 3 would be tested on."""
+    for name, numbers in {"train": (1, 3), "val": (2,), "test": (4,)}.items():
+        lines = [f"rgb/S001C001P00{s}R001A00{a}_rgb.avi,{a - 1}" for s in numbers for a in (1, 2)]
+        (tmp_path / f"{name}.csv").write_text("\n".join(lines) + "\n")
+    return tmp_path
+
+
+@pytest.mark.parametrize("protocol", [None, "lists"])
+def test_lists_say_how_clips_are_split(squares, lists, protocol):
+    data = open_data(ActionConfig(data="mocap", root=squares, lists=lists, protocol=protocol))
+    assert data.protocol == "lists"
+    assert subjects(data) == {"train": {1, 3}, "valid": {2}, "test": {4}}
+
+
+def test_a_protocol_beside_lists_is_refused(squares, lists):
+    with pytest.raises(DataError, match=r"so does protocol CS: leave out --protocol"):
+        open_data(ActionConfig(data="mocap", root=squares, lists=lists, protocol="CS"))
