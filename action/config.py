@@ -47,7 +47,8 @@ class TimeSformerConfig:
     """What becomes the clip's feature: the class token (the paper's), which learns next to nothing
     from scratch on few clips, the mean of the patch tokens, or both."""
     weights: Path | None = None
-    """Kinetics weights to start from: Facebook's .pyth or .pt file, or Hugging Face's folder."""
+    """Kinetics weights to start from: Facebook's .pyth or .pt file, or Hugging Face's folder;
+    those published fit --recipe paper."""
     checkpointing: bool = False
     """Compute each block's activations anew on the way back: less memory, a third more time."""
 
