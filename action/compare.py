@@ -25,16 +25,16 @@ import torch
 import tyro
 
 from action.clips import open_data
-from action.config import ActionConfig, ActionMethod, action_recipe
+from action.config import ActionConfig, ActionMethod
 from action.evaluate import evaluate
 from action.evaluation import Ensemble, evaluation_path, find_evaluation
 from action.features import ClipSource
 from action.report import REPORT_NAME, write_report
 from action.results import ActionRun, measured_runs, result_rows, table, write_results
 from action.retrieve import search
-from action.train import make_trainer
+from action.train import make_trainer, parse_defaults
 from align.checkpoint import CheckpointError
-from align.cli import interruptible, parse_recipe, set_up_logging, user_errors
+from align.cli import interruptible, set_up_logging, user_errors
 from align.engine import finished
 from align.grid import require_success, run_all, tell
 from align.run_names import run_name
@@ -110,7 +110,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """The command line."""
     set_up_logging()
     arguments = list(sys.argv[1:] if arguments is None else arguments)
-    recipe = vars(action_recipe(parse_recipe(arguments)))
+    recipe = vars(parse_defaults(arguments))
     defaults = ActionGridConfig(**recipe | {"out": ActionGridConfig.out})
 
     def run(

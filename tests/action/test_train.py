@@ -1,17 +1,18 @@
 """Training, evaluation and resume of action recognition."""
 
 from dataclasses import replace
+from typing import get_args
 
 import numpy as np
 import pytest
 import torch
 
 from action.clips import hold_out, open_data
-from action.config import ActionConfig, ClipBatchConfig, TimeSformerConfig
+from action.config import ActionConfig, ClipBatchConfig, DataName, TimeSformerConfig
 from action.evaluate import ensembled, evaluate, evaluation_path
 from action.metrics import class_recall, confusion, recognition_metrics
 from action.task import ActionTask
-from action.train import make_trainer
+from action.train import make_trainer, parse_defaults
 from align.checkpoint import CheckpointError
 from align.optim import OptimConfig, learning_rate_factor
 from datasets.errors import DataError
@@ -147,6 +148,15 @@ def test_the_published_schedule_drops_at_epochs_11_and_14_of_15():
     optim = OptimConfig(schedule="steps", warmup=0)
     factors = [learning_rate_factor(epoch * 10, 150, optim) for epoch in (0, 10, 11, 13, 14)]
     assert np.allclose(factors, [1, 1, 0.1, 0.1, 0.01])
+
+
+@pytest.mark.parametrize("data", [*get_args(DataName), None])
+def test_the_paper_s_batches_are_those_of_the_data_set(data):
+    named = ["--data", data] if data else []
+    config = parse_defaults(["--recipe", "paper", "--method", "paab", *named])
+    assert config.batch.clips == {"ntu": 64, "nucla": 64}.get(data, 32)
+    assert (config.epochs, config.backbone.dim) == (15, 768)
+    assert parse_defaults(named) == ActionConfig()
 
 
 def test_metrics_of_known_answers():
