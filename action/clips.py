@@ -47,17 +47,19 @@ def data_root(config: ActionConfig) -> Path:
 
 
 def open_data(config: ActionConfig) -> ActionData:
-    """The clips of a run's data set and protocol, some held out to validate on.
+    """The clips of a run's data set and protocol, some held out to validate on if so configured.
 
     Raises:
         DataError: A missing folder, an unknown protocol, a protocol without clips, or one beside
             lists, which split the clips themselves.
     """
     data = open_all_data(config)
-    if not data.parts["valid"]:
-        train, valid = hold_out(data.parts["train"], config.valid_share)
-        return replace(data, parts=data.parts | {"train": train, "valid": valid})
-    return data
+    train, valid = data.parts["train"], data.parts["valid"]
+    if config.train_on_valid:
+        train, valid = train + valid, ()
+    if not valid and config.valid_share > 0:
+        train, valid = hold_out(train, config.valid_share)
+    return replace(data, parts=data.parts | {"train": train, "valid": valid})
 
 
 def open_all_data(config: ActionConfig) -> ActionData:
@@ -105,7 +107,8 @@ def hold_out(
     if len(subjects) < 2:
         raise DataError(
             f"all training clips are of subject {subjects[0]}, so that none can be set apart to "
-            "validate on; name validation clips in lists (--lists)."
+            "validate on; name validation clips in lists (--lists), or validate on none "
+            "(--valid-share 0)."
         )
     held: set[int] = set()
     for subject in np.random.default_rng(0).permutation(subjects)[:-1]:

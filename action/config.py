@@ -93,7 +93,12 @@ class ActionConfig:
     validate_every: int = 1
     """Epochs between validations."""
     valid_share: float = 0.1
-    """Share of the training clips to validate on where the protocol has no validation clips."""
+    """Share of the training clips to validate on where the protocol has no validation clips, in
+    whole subjects; 0: train on all of them and validate on none, so that the best checkpoint is the
+    last."""
+    train_on_valid: bool = False
+    """Count the protocol's validation clips among its training clips, as is usual with
+    Smarthome's; with --valid-share 0 all of them are trained on."""
     max_bad_share: float = 0.02
     """Share of clips that may be unreadable; with more, training does not start."""
     trust_pickles: bool = False

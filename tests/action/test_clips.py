@@ -30,3 +30,37 @@ def test_lists_say_how_clips_are_split(squares, lists, protocol):
 def test_a_protocol_beside_lists_is_refused(squares, lists):
     with pytest.raises(DataError, match=r"so does protocol CS: leave out --protocol"):
         open_data(ActionConfig(data="mocap", root=squares, lists=lists, protocol="CS"))
+
+
+def test_a_share_of_zero_trains_on_all_training_clips(squares):
+    data = open_data(ActionConfig(data="mocap", root=squares, valid_share=0))
+    assert subjects(data) == {"train": {1, 2, 4, 5}, "valid": set(), "test": {3, 6}}
+
+
+@pytest.fixture
+def smarthome(tmp_path):
+    """A clip of each subject; without a content that anyone reads here."""
+    for subject in (2, 3, 4, 19, 25):
+        (tmp_path / f"Walk_p{subject:02}_r00_v00_c01.mp4").touch()
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("options", "train", "valid"),
+    [
+        ({}, {3, 4}, {19, 25}),
+        ({"valid_share": 0}, {3, 4}, {19, 25}),
+        ({"train_on_valid": True, "valid_share": 0}, {3, 4, 19, 25}, set()),
+    ],
+    ids=str,
+)
+def test_published_validation_clips_are_trained_on_if_asked(smarthome, options, train, valid):
+    data = open_data(ActionConfig(data="smarthome", root=smarthome, **options))
+    assert subjects(data) == {"train": train, "valid": valid, "test": {2}}
+
+
+def test_a_share_is_set_apart_of_the_published_validation_clips_too(smarthome):
+    found = subjects(open_data(ActionConfig(data="smarthome", root=smarthome, train_on_valid=True)))
+    assert len(found["valid"]) == 1
+    assert found["train"] | found["valid"] == {3, 4, 19, 25}
+    assert not found["train"] & found["valid"]

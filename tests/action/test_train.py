@@ -6,6 +6,7 @@ from typing import get_args
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from action.clips import hold_out, open_data
 from action.config import ActionConfig, ClipBatchConfig, DataName, TimeSformerConfig
@@ -13,7 +14,7 @@ from action.evaluate import ensembled, evaluate, evaluation_path
 from action.metrics import class_recall, confusion, recognition_metrics
 from action.task import ActionTask
 from action.train import make_trainer, parse_defaults
-from align.checkpoint import CheckpointError
+from align.checkpoint import CheckpointError, read_state
 from align.optim import OptimConfig, learning_rate_factor
 from datasets.errors import DataError
 
@@ -121,6 +122,19 @@ def test_validation_subjects_are_never_trained_on(squares):
     assert len(subjects["valid"]) == 1
     assert subjects["train"] | subjects["valid"] == {1, 2, 4, 5}
     assert not subjects["train"] & subjects["valid"]
+
+
+def test_without_validation_the_best_checkpoint_is_the_last(squares, tmp_path):
+    run = tmp_path / "run"
+    config = config_for(squares, run, epochs=3, valid_share=0, optim=OptimConfig(patience=1))
+    make_trainer(config, progress=False).fit()
+    assert {clip.subject for clip in ActionTask(config).train} == {1, 2, 4, 5}
+    files = [run / "checkpoints" / f"{name}.safetensors" for name in ("best", "last")]
+    best, last = map(load_file, files)
+    assert read_state(files[1])["epoch"] == 3
+    assert best and all(torch.equal(last[name], value) for name, value in best.items())
+    with pytest.raises(DataError, match="no clips"):
+        evaluate(run, "valid", progress=False)
 
 
 def test_one_subject_alone_cannot_be_split(squares):
