@@ -114,8 +114,12 @@ class ActionTask:
     it is the end of training.
     """
 
-    def __init__(self, config: ActionConfig) -> None:
+    def __init__(self, config: ActionConfig, pretrained: bool = True) -> None:
         """Opens the data and builds the model.
+
+        Args:
+            config: The run's options.
+            pretrained: Whether to load the weights to start from, where the options name any.
 
         Raises:
             DataError: Before anything is trained, when too many clips cannot be used.
@@ -133,7 +137,7 @@ class ActionTask:
         self.valid = usable(data.parts["valid"], config) if data.parts["valid"] else ()
         self.metric = "class_error" if self.valid else "steps_to_go"
         self.recognizer = ClipRecognizer(config, data)
-        if config.backbone.weights is not None:
+        if pretrained and config.backbone.weights is not None:
             backbone = cast(TimeSformer, self.model.backbone.backbone)
             load_pretrained(backbone, config.backbone.weights)
         self.steps_per_epoch = max(1, round(len(self.train) / config.batch.clips))

@@ -18,6 +18,7 @@ from typing import Annotated, get_args
 import tyro
 
 from action.config import ActionConfig, DataName, action_recipe
+from action.features import checkpoint_path
 from action.task import ActionTask
 from align.cli import parse_recipe, set_up_logging
 from align.engine import Trainer
@@ -57,7 +58,13 @@ def make_trainer(
         DataError: When the data cannot be used, or the folder holds another run.
         ValueError: When options do not fit each other.
     """
-    return claim_folder(config, lambda: ActionTask(config), "action", progress, on_step)
+
+    def open_task() -> ActionTask:
+        # A run that goes on has its own weights, and what it started from may be gone.
+        started = config.out is not None and checkpoint_path(config.out, "last").exists()
+        return ActionTask(config, pretrained=not started)
+
+    return claim_folder(config, open_task, "action", progress, on_step)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -13,8 +13,10 @@ from transformers import TimesformerConfig, TimesformerForVideoClassification
 from action.config import TimeSformerConfig
 from action.task import ActionTask
 from action.timesformer import TimeSformer
+from action.train import make_trainer
 from action.weights import FOLDER_FILES, load_pretrained
 from align.checkpoint import CheckpointError
+from align.engine import finished
 from align.models import PoseAware
 from tests.action.test_train import TINY, config_for
 
@@ -230,3 +232,17 @@ def test_training_starts_from_the_weights(squares, tmp_path, method):
     name = "backbone.backbone.blocks.1.mlp.fc1.weight"
     assert torch.equal(loaded[name], backbone.blocks[1].mlp.fc1.weight)
     assert torch.equal(loaded["head.weight"], plain.model.head.weight)
+
+
+def test_a_run_goes_on_without_the_weights_that_it_started_from(squares, tmp_path):
+    file, run = tmp_path / "a.pyth", tmp_path / "run"
+    torch.save(published(ours(patch_size=8, frames=8, embed_dim=32, num_heads=2)), file)
+    config = config_for(squares, run, backbone=replace(TINY, weights=file))
+    trainer = make_trainer(config, progress=False)
+    trainer.epochs = 1
+    trainer.fit()
+    file.unlink()
+    make_trainer(config, progress=False).fit()
+    assert finished(run)
+    with pytest.raises(CheckpointError, match="a.pyth does not exist"):
+        make_trainer(replace(config, out=tmp_path / "new"), progress=False)
