@@ -75,9 +75,12 @@ def open_all_data(config: ActionConfig) -> ActionData:
     protocol = LISTS if config.lists else config.protocol or clip_set.protocols[0]
     if len(means := protocol_parts(clip_set.name, protocol)) > 1:
         raise DataError(
-            f"{protocol} is the mean over {', '.join(means)}: train and evaluate each of them."
+            f"the published {protocol} is the mean over {', '.join(means)}, each with a model of "
+            f"its own: train and measure them one by one, --protocol {means[0]} first, and average."
         )
-    data = ActionData(clip_set, protocol, clip_set.split(protocol), clip_set.classes_of(protocol))
+    tested = None if config.test_subjects is None else frozenset(config.test_subjects)
+    parts = clip_set.split(protocol, tested)
+    data = ActionData(clip_set, protocol, parts, clip_set.classes_of(protocol))
     if mocap is None:
         return data
     relabelled, motions = mocap.relabel(data.parts, data.classes)

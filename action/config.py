@@ -84,6 +84,8 @@ class ActionConfig:
     protocol: str | None = None
     """How clips are split, such as CS, CV or CVS3; by the lists where there are any, else by the
     data set's first protocol, by default."""
+    test_subjects: tuple[int, ...] | None = None
+    """N-UCLA's CS only, of which no list is published: who is tested on; subject 10 by default."""
     out: Path | None = None
     """The run's folder; under runs/, named by method, data and time, by default."""
     epochs: int = 30

@@ -35,7 +35,7 @@ FORMATS: dict[str, ClipFormat] = {fmt.name: fmt for fmt in (Ntu(), Smarthome(), 
 # The protocols of each data set, and `lists` for the splits of a set opened with lists.
 PROTOCOLS: dict[str, tuple[str, ...]] = {name: fmt.protocols for name, fmt in FORMATS.items()}
 LISTS = "lists"
-# Protocols that stand for several, whose results are averaged.
+# Protocols whose published number is the mean over several, each trained and measured by itself.
 PROTOCOL_MEANS: dict[str, dict[str, tuple[str, ...]]] = {"nucla": {"CV": ("CV1", "CV2", "CV3")}}
 
 
@@ -99,10 +99,14 @@ class ClipSet:
         Raises:
             DataError: For an unknown protocol, or when it gives no training or no test clips.
         """
-        if self._known(protocol) == LISTS:
-            return dict(self.listed or {})
+        self._known(protocol)
         if test_subjects is not None and (self.name, protocol) != ("nucla", "CS"):
-            raise DataError("only N-UCLA's CS takes test_subjects; the other protocols fix them.")
+            raise DataError(
+                f"only N-UCLA's CS takes test_subjects: {protocol} of {self.format.title} says "
+                "who is tested on; leave them out."
+            )
+        if protocol == LISTS:
+            return dict(self.listed or {})
         if test_subjects is not None:
             parts = cross_subject(self.clips, test_subjects)
         else:
@@ -126,7 +130,7 @@ class ClipSet:
 
 
 def protocol_parts(format: str, protocol: str) -> tuple[str, ...]:
-    """The protocols whose results a protocol averages: N-UCLA's CV three, else itself alone."""
+    """What to train and measure for a protocol's number: for N-UCLA's CV three, else itself."""
     return PROTOCOL_MEANS.get(format, {}).get(protocol, (protocol,))
 
 

@@ -1,9 +1,12 @@
 """Which clips a run trains, validates and tests on."""
 
+from dataclasses import replace
+
 import pytest
 
 from action.clips import open_data
 from action.config import ActionConfig
+from action.train import main
 from datasets.errors import DataError
 
 
@@ -64,3 +67,36 @@ def test_a_share_is_set_apart_of_the_published_validation_clips_too(smarthome):
     assert len(found["valid"]) == 1
     assert found["train"] | found["valid"] == {3, 4, 19, 25}
     assert not found["train"] & found["valid"]
+
+
+@pytest.fixture
+def nucla(tmp_path):
+    """A clip of each of three subjects in each view; without a content that anyone reads here."""
+    for view in (1, 2, 3):
+        for subject in (8, 9, 10):
+            clip = tmp_path / "a01" / f"v{view:02}_s{subject:02}_e00.avi"
+            clip.parent.mkdir(exist_ok=True)
+            clip.touch()
+    return tmp_path
+
+
+def test_nucla_s_test_subjects_are_an_option(nucla):
+    config = ActionConfig(data="nucla", root=nucla, valid_share=0)
+    assert subjects(open_data(config)) == {"train": {8, 9}, "valid": set(), "test": {10}}
+    others = subjects(open_data(replace(config, test_subjects=(8, 10))))
+    assert others == {"train": {9}, "valid": set(), "test": {8, 10}}
+    with pytest.raises(DataError, match="CV3 of Northwestern-UCLA says who is tested on"):
+        open_data(replace(config, protocol="CV3", test_subjects=(8,)))
+
+
+def test_test_subjects_are_stored_as_they_are_given(monkeypatch, tmp_path):
+    given = []
+    monkeypatch.setattr("action.train.train", lambda config, *_: given.append(config))
+    main(["--data", "nucla", "--test-subjects", "8", "10"])
+    given[0].save(tmp_path)
+    assert ActionConfig.load(tmp_path).test_subjects == (8, 10)
+
+
+def test_a_protocol_that_is_a_mean_is_told_apart(nucla):
+    with pytest.raises(DataError, match="mean over CV1, CV2, CV3.*--protocol CV1 first"):
+        open_data(ActionConfig(data="nucla", root=nucla, protocol="CV"))

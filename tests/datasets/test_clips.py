@@ -258,6 +258,8 @@ def test_lists_of_the_published_code(sets, tmp_path, form, absolute):
     assert read_keypoints(parts["train"][0]).shape == (4, 13, 2)
     assert clips.classes_of("lists") == clips.classes
     assert clips.protocols == ("CS", "CV1", "CV2", "lists")
+    with pytest.raises(DataError, match="only N-UCLA's CS takes test_subjects: lists of"):
+        clips.split("lists", frozenset({2}))
 
 
 def test_lists_without_poses_find_them_by_name(sets, tmp_path):
