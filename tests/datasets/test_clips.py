@@ -47,6 +47,17 @@ def test_ntu_protocols(tmp_path):
     assert parts["valid"] == []
 
 
+def test_ntu_s_subjects_are_split_as_published(tmp_path):
+    first = all_ntu(tmp_path)[:6]  # a subject in all cameras, which the CVS protocols ask for
+    clips = [replace(clip, subject=subject) for clip in first for subject in range(1, 41)]
+    train = {1, 2, 4, 5, 8, 9, 13, 14, 15, 16, 17, 18, 19, 25, 27, 28, 31, 34, 35, 38}
+    for protocol in ("CS", "CVS1", "CVS2", "CVS3"):
+        parts = FORMATS["ntu"].split(clips, protocol)
+        assert {clip.subject for clip in parts["train"]} == train
+        assert {clip.subject for clip in parts["test"]} == set(range(1, 41)) - train
+        assert parts["valid"] == []
+
+
 @pytest.mark.parametrize(
     ("protocol", "test"),
     [
@@ -77,16 +88,16 @@ def test_cross_view_subject_wants_all_three_views_with_32_frames(tmp_path, caplo
 def smarthome_clips():
     return [
         FORMATS["smarthome"].identify(Path(f"{action}_p{p:02d}_r00_v00_c0{c}.mp4"))
-        for action, p, c in product(("Walk", "WatchTV"), (2, 3, 19, 20, 25), range(1, 8))
+        for action, p, c in product(("Walk", "WatchTV"), range(1, 26), range(1, 8))
     ]
 
 
 def test_smarthome_cross_subject():
     parts = FORMATS["smarthome"].split(smarthome_clips(), "CS")
     assert {p: {clip.subject for clip in parts[p]} for p in parts} == {
-        "train": {3},
+        "train": {3, 4, 6, 7, 9, 12, 13, 15, 17},
         "valid": {19, 25},
-        "test": {2, 20},
+        "test": {2, 10, 11, 14, 16, 18, 20},
     }
     assert {clip.label for clip in parts["train"]} == {29, 30}
 
