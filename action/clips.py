@@ -16,7 +16,7 @@ from action.config import ActionConfig
 from align.data import order_of_pass
 from datasets.clip_checks import check_clips
 from datasets.clip_samples import ClipSample, SampleConfig, load_sample
-from datasets.clips import ClipSet, open_clip_set, protocol_parts
+from datasets.clips import LISTS, ClipSet, open_clip_set, protocol_parts
 from datasets.errors import DataError
 from datasets.formats.base import ClipInfo
 from datasets.mocap import MocapMeta
@@ -47,16 +47,19 @@ def data_root(config: ActionConfig) -> Path:
 
 
 def open_data(config: ActionConfig) -> ActionData:
-    """The clips of a run's data set and protocol, some held out to validate on.
+    """The clips of a run's data set and protocol, some held out to validate on if so configured.
 
     Raises:
-        DataError: A missing folder, an unknown protocol, or a protocol without clips.
+        DataError: A missing folder, an unknown protocol, a protocol without clips, or one beside
+            lists, which split the clips themselves.
     """
     data = open_all_data(config)
-    if not data.parts["valid"]:
-        train, valid = hold_out(data.parts["train"], config.valid_share)
-        return replace(data, parts=data.parts | {"train": train, "valid": valid})
-    return data
+    train, valid = data.parts["train"], data.parts["valid"]
+    if config.train_on_valid:
+        train, valid = train + valid, ()
+    if not valid and config.valid_share > 0:
+        train, valid = hold_out(train, config.valid_share)
+    return replace(data, parts=data.parts | {"train": train, "valid": valid})
 
 
 def open_all_data(config: ActionConfig) -> ActionData:
@@ -65,19 +68,32 @@ def open_all_data(config: ActionConfig) -> ActionData:
     Raises:
         DataError: See `open_data`.
     """
+    _require_one_split(config)
     root = data_root(config)
     mocap = MocapMeta.load(root) if config.data == "mocap" else None
     clip_set = open_clip_set(root, mocap.layout if mocap else config.data, config.lists)
-    protocol = config.protocol or clip_set.protocols[0]
+    protocol = LISTS if config.lists else config.protocol or clip_set.protocols[0]
     if len(means := protocol_parts(clip_set.name, protocol)) > 1:
         raise DataError(
-            f"{protocol} is the mean over {', '.join(means)}: train and evaluate each of them."
+            f"the published {protocol} is the mean over {', '.join(means)}, each with a model of "
+            f"its own: train and measure them one by one, --protocol {means[0]} first, and average."
         )
-    data = ActionData(clip_set, protocol, clip_set.split(protocol), clip_set.classes_of(protocol))
+    tested = None if config.test_subjects is None else frozenset(config.test_subjects)
+    parts = clip_set.split(protocol, tested)
+    data = ActionData(clip_set, protocol, parts, clip_set.classes_of(protocol))
     if mocap is None:
         return data
     relabelled, motions = mocap.relabel(data.parts, data.classes)
     return replace(data, parts=relabelled, classes=motions)
+
+
+def _require_one_split(config: ActionConfig) -> None:
+    """Refuses a protocol beside lists: it would train on clips that the lists keep for the test."""
+    if config.lists is not None and config.protocol not in (None, LISTS):
+        raise DataError(
+            f"the lists in {config.lists} say how clips are split, and so does protocol "
+            f"{config.protocol}: leave out --protocol, or train without --lists."
+        )
 
 
 def hold_out(
@@ -94,7 +110,8 @@ def hold_out(
     if len(subjects) < 2:
         raise DataError(
             f"all training clips are of subject {subjects[0]}, so that none can be set apart to "
-            "validate on; name validation clips in lists (--lists)."
+            "validate on; name validation clips in lists (--lists), or validate on none "
+            "(--valid-share 0)."
         )
     held: set[int] = set()
     for subject in np.random.default_rng(0).permutation(subjects)[:-1]:

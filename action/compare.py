@@ -6,11 +6,13 @@
 
 All options of `action.train` apply to every run. Runs that are there already are kept, stopped
 ones taken up, so the command can be interrupted and given again, also with more methods or seeds.
-Into the folder go `runs.csv`, `table.md` and `report.html`.
+Into the folder go `runs.csv`, `table.md` and `report.html`. Runs that were measured otherwise, with
+other samples of a clip for example, are measured again.
 """
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from collections.abc import Sequence
@@ -23,21 +25,24 @@ import torch
 import tyro
 
 from action.clips import open_data
-from action.config import ActionConfig, ActionMethod, action_recipe
+from action.config import ActionConfig, ActionMethod
 from action.evaluate import evaluate
-from action.evaluation import evaluation_path
+from action.evaluation import Ensemble, evaluation_path, find_evaluation
 from action.features import ClipSource
 from action.report import REPORT_NAME, write_report
-from action.results import measured_runs, result_rows, table, write_results
+from action.results import ActionRun, measured_runs, result_rows, table, write_results
 from action.retrieve import search
-from action.train import make_trainer
+from action.train import make_trainer, parse_defaults
 from align.checkpoint import CheckpointError
-from align.cli import interruptible, parse_recipe, set_up_logging, user_errors
+from align.cli import interruptible, set_up_logging, user_errors
 from align.engine import finished
 from align.grid import require_success, run_all, tell
 from align.run_names import run_name
+from align.stored_config import CONFIG_NAME
 from align.summary import markdown
 from datasets.errors import DataError
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -68,27 +73,44 @@ class ActionGridConfig(ActionConfig):
 
 
 def run_one(
-    config: ActionConfig, place: int, protocols: Sequence[str], galleries: Sequence[Path]
+    config: ActionConfig,
+    place: int,
+    protocols: Sequence[str],
+    galleries: Sequence[Path],
+    num_clips: int,
+    ensemble: Ensemble,
 ) -> None:
     """Trains a run to its end unless it is there, measures it, and retrieves across data sets."""
     trainer = make_trainer(config, progress=False, on_step=lambda share: tell(place, share))
-    if not finished(trainer.folder):
+    folder = trainer.folder
+    if not finished(folder):
         trainer.fit()
     for protocol in protocols:
-        path = evaluation_path(trainer.folder, protocol, "test")
-        if not path.exists() or path.stat().st_mtime < trainer.best_path.stat().st_mtime:
-            evaluate(trainer.folder, "test", protocol, progress=False)
+        if not _measured(folder, trainer.best_path, protocol, num_clips, ensemble):
+            evaluate(
+                folder, "test", protocol, num_clips=num_clips, ensemble=ensemble, progress=False
+            )
     for gallery in galleries:
         asked, searched = ClipSource("test", root=gallery), ClipSource("train", root=gallery)
-        search(trainer.folder, asked, searched, progress=False)
+        search(folder, asked, searched, progress=False)
     tell(place, 1.0)
+
+
+def _measured(
+    folder: Path, checkpoint: Path, protocol: str, num_clips: int, ensemble: Ensemble
+) -> bool:
+    """Whether these weights of a run were measured, and like this."""
+    if find_evaluation(folder, protocol, num_clips, ensemble) is None:
+        return False
+    measured = evaluation_path(folder, protocol, "test")
+    return measured.stat().st_mtime >= checkpoint.stat().st_mtime
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """The command line."""
     set_up_logging()
     arguments = list(sys.argv[1:] if arguments is None else arguments)
-    recipe = vars(action_recipe(parse_recipe(arguments)))
+    recipe = vars(parse_defaults(arguments))
     defaults = ActionGridConfig(**recipe | {"out": ActionGridConfig.out})
 
     def run(
@@ -97,6 +119,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         seeds: tuple[int, ...] = (0, 1, 2),
         test: tuple[str, ...] = (),
         retrieve: tuple[Path, ...] = (),
+        num_clips: int = 1,
+        ensemble: Ensemble = "mean",
         jobs: int = 1 if torch.cuda.is_available() else min(4, os.cpu_count() or 1),
     ) -> None:
         """Trains and measures methods of action recognition side by side.
@@ -108,32 +132,51 @@ def main(arguments: Sequence[str] | None = None) -> None:
             test: Protocols whose test clips to measure on; the one trained by if none is named.
             retrieve: Folders of other rendered sets: the test clips of each are sought among its
                 training clips.
+            num_clips: Samples of each test clip, spread over its time (the paper's 10).
+            ensemble: mean of the samples' probabilities, or the published maximum of logits.
             jobs: Runs at a time, each on its share of the cores.
         """
         with user_errors(DataError, CheckpointError, ValueError):
             protocols = tuple(open_data(replace(config, protocol=p)).protocol for p in test)
             protocols = protocols or (open_data(config).protocol,)
-            work = partial(run_one, protocols=protocols, galleries=retrieve)
+            work = partial(
+                run_one,
+                protocols=protocols,
+                galleries=retrieve,
+                num_clips=num_clips,
+                ensemble=ensemble,
+            )
+            measured = partial(measured_runs, config.out, protocols, num_clips, ensemble)
             with interruptible(" ".join(["python -m action.compare", *arguments])):
                 outcomes = run_all(
                     config.plan(methods, seeds),
                     jobs,
-                    lambda: _tabulate(config.out, protocols),
+                    lambda: _tabulate(config.out, measured()),
                     work,
                 )
-            runs = measured_runs(config.out, protocols)
-            if runs:
+            if runs := measured():
                 header, *lines = table(result_rows(runs))
                 print(markdown(header, lines))
                 print(f"report: {write_report(runs, config.out / REPORT_NAME)}")
+            _tell_left_out(config.out, runs)
             require_success(outcomes)
 
     tyro.cli(run, args=arguments, prog="python -m action.compare")
 
 
-def _tabulate(out: Path, protocols: Sequence[str]) -> None:
-    if runs := measured_runs(out, protocols):
+def _tabulate(out: Path, runs: Sequence[ActionRun]) -> None:
+    if runs:
         write_results(out, runs)
+
+
+def _tell_left_out(out: Path, runs: Sequence[ActionRun]) -> None:
+    folders = {path.parent for path in out.glob(f"*/{CONFIG_NAME}")}
+    if others := sorted(folders - {run.folder for run in runs}):
+        logger.warning(
+            "left out of the table, since not measured like the others: %s; name their methods and "
+            "seeds as well.",
+            ", ".join(map(str, others)),
+        )
 
 
 if __name__ == "__main__":

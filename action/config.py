@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -47,7 +47,8 @@ class TimeSformerConfig:
     """What becomes the clip's feature: the class token (the paper's), which learns next to nothing
     from scratch on few clips, the mean of the patch tokens, or both."""
     weights: Path | None = None
-    """Kinetics weights to start from: Facebook's .pyth or .pt file, or Hugging Face's folder."""
+    """Kinetics weights to start from: Facebook's .pyth or .pt file, or Hugging Face's folder;
+    those published fit --recipe paper."""
     checkpointing: bool = False
     """Compute each block's activations anew on the way back: less memory, a third more time."""
 
@@ -71,15 +72,20 @@ class ActionConfig:
     method: ActionMethod = "baseline"
     """baseline: TimeSformer alone; paab, paat: with the pose-aware block or task; or both."""
     recipe: ActionRecipe = "default"
-    """default: a small model from scratch; paper: TimeSformer-Base with the published settings."""
+    """default: a small model from scratch; paper: TimeSformer-Base with the published settings,
+    which for NTU and N-UCLA have other batches than for Smarthome."""
     data: DataName = "mocap"
     """Which data set; mocap: rendered clips in the layout that their mocap.json names."""
     root: Path | None = None
     """Its folder; data/<name> by default."""
     lists: Path | None = None
-    """Folder of train.csv, val.csv and test.csv, as the published code has them."""
+    """Folder of train.csv, val.csv and test.csv, as the published code has them, which say how
+    clips are split."""
     protocol: str | None = None
-    """How clips are split, such as CS, CV or CVS3; the data set's first by default."""
+    """How clips are split, such as CS, CV or CVS3; by the lists where there are any, else by the
+    data set's first protocol, by default."""
+    test_subjects: tuple[int, ...] | None = None
+    """N-UCLA's CS only, of which no list is published: who is tested on; subject 10 by default."""
     out: Path | None = None
     """The run's folder; under runs/, named by method, data and time, by default."""
     epochs: int = 30
@@ -89,7 +95,12 @@ class ActionConfig:
     validate_every: int = 1
     """Epochs between validations."""
     valid_share: float = 0.1
-    """Share of the training clips to validate on where the protocol has no validation clips."""
+    """Share of the training clips to validate on where the protocol has no validation clips, in
+    whole subjects; 0: train on all of them and validate on none, so that the best checkpoint is the
+    last."""
+    train_on_valid: bool = False
+    """Count the protocol's validation clips among its training clips, as is usual with
+    Smarthome's; with --valid-share 0 all of them are trained on."""
     max_bad_share: float = 0.02
     """Share of clips that may be unreadable; with more, training does not start."""
     trust_pickles: bool = False
@@ -134,7 +145,7 @@ class ActionConfig:
         return load_config(cls, folder, "action.train")
 
 
-# Paper section 4.2 and appendix B, for Smarthome; NTU and N-UCLA have --batch.clips 64.
+# Paper section 4.2 and appendix B.
 _PAPER = ActionConfig(
     recipe="paper",
     whiten=False,
@@ -150,7 +161,6 @@ _PAPER = ActionConfig(
         readout="class",
     ),
     paat_loss=PaatLossConfig(weight=1.6, reduction="mean"),
-    batch=ClipBatchConfig(clips=32),
     optim=OptimConfig(
         name="sgd",
         lr=0.005,
@@ -161,14 +171,16 @@ _PAPER = ActionConfig(
         clip_norm=0,
     ),
 )
+# Clips a step; the rendered set, which the paper does not know, has the fewest.
+_PAPER_CLIPS: dict[DataName, int] = {"smarthome": 32, "ntu": 64, "nucla": 64, "mocap": 32}
 
 
-def action_recipe(name: ActionRecipe) -> ActionConfig:
-    """The settings that a recipe's name stands for."""
+def action_recipe(name: ActionRecipe, data: DataName = "mocap") -> ActionConfig:
+    """The settings that a recipe's name stands for on a data set."""
     match name:
         case "default":
             return ActionConfig()
         case "paper":
-            return _PAPER
+            return replace(_PAPER, batch=ClipBatchConfig(clips=_PAPER_CLIPS[data]))
         case _:
             assert_never(name)

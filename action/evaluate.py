@@ -83,6 +83,7 @@ def evaluate(
         trained_on.protocol,
         data.protocol,
         split,
+        checkpoint,
         num_clips,
         ensemble,
         recognition_metrics(scores, labels),

@@ -9,6 +9,7 @@ from typing import Literal
 
 from pydantic import TypeAdapter, ValidationError
 
+from align.evaluate import Checkpoint
 from datasets.atomic import atomic_path
 from datasets.errors import DataError
 
@@ -27,6 +28,7 @@ class ActionEvaluation:
         trained_on: The protocol that it was trained by.
         protocol: The protocol whose clips these are.
         split: train, valid or test.
+        checkpoint: Which of the run's weights.
         num_clips: Samples of each clip.
         ensemble: What became of their scores: the mean of probabilities, or the published
             code's elementwise maximum of logits.
@@ -42,6 +44,7 @@ class ActionEvaluation:
     trained_on: str
     protocol: str
     split: str
+    checkpoint: Checkpoint
     num_clips: int
     ensemble: Ensemble
     metrics: dict[str, float]
@@ -70,6 +73,22 @@ def load_evaluation(run: Path, protocol: str, split: str = "test") -> ActionEval
         return TypeAdapter(ActionEvaluation).validate_json(path.read_bytes())
     except ValidationError as error:
         raise DataError(f"{path} cannot be read ({error}). Measure again: {measure}.") from None
+
+
+def find_evaluation(
+    run: Path, protocol: str, num_clips: int = 1, ensemble: Ensemble = "mean"
+) -> ActionEvaluation | None:
+    """What a run's best checkpoint recognises of a protocol's test clips, measured like this.
+
+    Returns:
+        None where the run was not measured, or otherwise, or by another version.
+    """
+    try:
+        found = load_evaluation(run, protocol)
+    except DataError:
+        return None
+    measured = (found.checkpoint, found.num_clips, found.ensemble)
+    return found if measured == ("best", num_clips, ensemble) else None
 
 
 def evaluation_path(run: Path, protocol: str, split: str) -> Path:

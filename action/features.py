@@ -185,6 +185,7 @@ def _opened(config: ActionConfig, own: ActionData, source: ClipSource) -> Action
             root=source.root,
             protocol=source.protocol,
             lists=None,
+            test_subjects=None,
         )
     )
 

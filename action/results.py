@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Float
 
 from action.config import ACTION_METHODS, ActionConfig
-from action.evaluation import ActionEvaluation, load_evaluation
+from action.evaluation import ActionEvaluation, Ensemble, find_evaluation
 from align.history import read_history
 from align.stored_config import CONFIG_NAME
 from align.summary import format_spread, markdown
@@ -95,24 +95,32 @@ class ActionRow:
     gain: Gain | None
 
 
-def measured_runs(out: Path, protocols: Sequence[str]) -> list[ActionRun]:
-    """The runs under a folder that were measured on all these protocols.
+def measured_runs(
+    out: Path, protocols: Sequence[str], num_clips: int = 1, ensemble: Ensemble = "mean"
+) -> list[ActionRun]:
+    """The runs under a folder that were measured on all these protocols, and alike.
+
+    Args:
+        out: The folder.
+        protocols: Whose test clips.
+        num_clips: Samples of each clip; runs measured with others are left out.
+        ensemble: What became of their scores; runs measured with another are left out.
 
     Raises:
-        DataError: When a run or what it was measured on cannot be read.
+        DataError: When a run cannot be read.
     """
     runs = []
     for path in sorted(out.glob(f"*/{CONFIG_NAME}")):
         folder = path.parent
         history = folder / "metrics.csv"
-        if history.exists() and all(_is_measured(folder, protocol) for protocol in protocols):
-            found = {protocol: load_evaluation(folder, protocol) for protocol in protocols}
+        found = {
+            protocol: evaluation
+            for protocol in protocols
+            if (evaluation := find_evaluation(folder, protocol, num_clips, ensemble))
+        }
+        if history.exists() and len(found) == len(protocols):
             runs.append(ActionRun(folder, ActionConfig.load(folder), read_history(history), found))
     return sorted(runs, key=lambda run: (ACTION_METHODS.index(run.config.method), run.config.seed))
-
-
-def _is_measured(folder: Path, protocol: str) -> bool:
-    return (folder / "evaluation" / f"{protocol}_test.json").exists()
 
 
 def result_rows(runs: Sequence[ActionRun]) -> list[ActionRow]:
@@ -192,12 +200,14 @@ def setting(runs: Sequence[ActionRun]) -> str:
     """How large the runs were and how long they took, in words."""
     backbone, minutes = runs[0].config.backbone, sorted(run.minutes for run in runs)
     clips = {name: len(e.clips) for name, e in runs[0].evaluations.items()}
+    first = next(iter(runs[0].evaluations.values()))
     return (
         f"TimeSformer, {backbone.depth} blocks of width {backbone.dim}, "
         f"{backbone.image_size} pixels, trained on {runs[0].config.data}, "
-        f"{next(iter(runs[0].evaluations.values())).trained_on}, for "
+        f"{first.trained_on}, for "
         f"{int(runs[0].history[-1]['epoch'])} epochs; test clips: "
-        f"{', '.join(f'{name} {count}' for name, count in clips.items())}; "
+        f"{', '.join(f'{name} {count}' for name, count in clips.items())}, "
+        f"samples of each: {first.num_clips} ({first.ensemble}); "
         f"{minutes[0]:.1f} to {minutes[-1]:.1f} minutes a run"
     )
 

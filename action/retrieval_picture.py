@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -29,8 +29,16 @@ class Found:
     colour: str
 
 
-def draw_retrieval(rows: Sequence[Sequence[Found]], title: str, path: Path) -> None:
+def draw_retrieval(
+    rows: Sequence[Sequence[Found]], title: str, path: Path, trust_pickles: bool = False
+) -> None:
     """Writes a PNG: a query at the left of each row, then what it found, nearest first.
+
+    Args:
+        rows: The clips.
+        title: Above them.
+        path: The picture.
+        trust_pickles: Whether NTU's `.skeleton.npy` files may be loaded.
 
     Raises:
         DataError: When a clip's video or skeleton cannot be read.
@@ -44,7 +52,7 @@ def draw_retrieval(rows: Sequence[Sequence[Found]], title: str, path: Path) -> N
         axes.axis("off")
     for row, found in zip(grid, rows, strict=True):
         for axes, item in zip(row, found, strict=False):
-            _show(axes, item)
+            _show(axes, item, trust_pickles)
     for column, axes in enumerate(grid[0]):
         head = "query" if column == 0 else f"{column}"
         axes.text(0.5, 1.2, head, transform=axes.transAxes, ha="center", fontsize=8, color=ASKED)
@@ -52,17 +60,19 @@ def draw_retrieval(rows: Sequence[Sequence[Found]], title: str, path: Path) -> N
         figure.savefig(temporary, format="png", dpi=120)
 
 
-def middle_frame(clip: ClipInfo) -> UInt8[np.ndarray, "height width 3"]:
+def middle_frame(
+    clip: ClipInfo, trust_pickles: bool = False
+) -> UInt8[np.ndarray, "height width 3"]:
     """The frame in the middle of a clip, cut to the person.
 
     Raises:
         DataError: When the video or the skeleton cannot be read.
     """
-    return load_sample(clip, _SAMPLE).frames[0]
+    return load_sample(clip, replace(_SAMPLE, trust_pickles=trust_pickles)).frames[0]
 
 
-def _show(axes: Axes, item: Found) -> None:
-    axes.imshow(middle_frame(item.clip))
+def _show(axes: Axes, item: Found, trust_pickles: bool) -> None:
+    axes.imshow(middle_frame(item.clip, trust_pickles))
     axes.set_title(item.name, fontsize=7, color=item.colour, pad=3)
     axes.axis("on")
     axes.set_xticks([])

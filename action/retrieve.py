@@ -19,6 +19,7 @@ from pathlib import Path
 import numpy as np
 import tyro
 
+from action.config import ActionConfig
 from action.features import ClipFeatures, ClipSource, clip_features
 from action.retrieval_picture import ASKED, RIGHT, WRONG, Found, draw_retrieval
 from action.search import Metric, Retrieval, common_labels, retrieve
@@ -26,6 +27,7 @@ from align.analysis import evenly
 from align.checkpoint import CheckpointError
 from align.cli import set_up_logging, user_errors
 from align.evaluate import Checkpoint
+from align.stored_config import CONFIG_NAME
 from datasets.atomic import atomic_path
 from datasets.errors import DataError
 
@@ -135,14 +137,19 @@ def describe(result: ClipRetrieval) -> str:
 
 
 def write(
-    result: ClipRetrieval, rows: Sequence[Sequence[Found]], path: Path, pictured: int, title: str
+    result: ClipRetrieval,
+    rows: Sequence[Sequence[Found]],
+    path: Path,
+    pictured: int,
+    title: str,
+    trust_pickles: bool,
 ) -> None:
     """Writes the result as JSON, and a picture of some queries beside it."""
     with atomic_path(path) as temporary:
         temporary.write_text(json.dumps(asdict(result), indent=1) + "\n")
     if pictured:
         shown = [rows[i][: 1 + SHOWN] for i in evenly(len(rows), pictured)]
-        draw_retrieval(shown, title, path.with_suffix(".png"))
+        draw_retrieval(shown, title, path.with_suffix(".png"), trust_pickles)
 
 
 def search(
@@ -154,6 +161,7 @@ def search(
     num_clips: int = 1,
     pictured: int = 6,
     out: Path | None = None,
+    trust_pickles: bool = False,
     progress: bool = True,
 ) -> tuple[ClipRetrieval, Path]:
     """Searches by a run's features, and writes the result and its picture; see `main`.
@@ -170,7 +178,9 @@ def search(
     result, rows = retrieve_clips(asked, searched, metric)
     name = f"{_told(query)}_in_{_told(gallery)}"
     path = (out or run / RETRIEVAL_FOLDER) / f"{name}.json"
-    write(result, rows, path, pictured, f"{run.name}: {name.replace('_', ' ')}")
+    is_run = (run / CONFIG_NAME).exists()
+    trusted = trust_pickles or (is_run and ActionConfig.load(run).trust_pickles)
+    write(result, rows, path, pictured, f"{run.name}: {name.replace('_', ' ')}", trusted)
     return result, path
 
 
@@ -190,6 +200,7 @@ def main(
     num_clips: int = 1,
     pictured: int = 6,
     out: Path | None = None,
+    trust_pickles: bool = False,
 ) -> None:
     """Finds clips of the same action among others, by the features of trained runs.
 
@@ -202,13 +213,25 @@ def main(
         num_clips: Samples of each clip, spread over its time, whose mean feature counts.
         pictured: Queries in the picture; 0 draws none.
         out: Folder of the results; `retrieval` in the run's folder, or beside the features.
+        trust_pickles: For the picture of features without a run, load NTU's .skeleton.npy files,
+            which are pickles and can run any code; a run says so itself.
     """
     set_up_logging()
     with user_errors(DataError):
         searches = list(runs) or [_folder_of_features(query, gallery)]
     for run in searches:
         with user_errors(DataError, CheckpointError):
-            result, path = search(run, query, gallery, metric, checkpoint, num_clips, pictured, out)
+            result, path = search(
+                run,
+                query,
+                gallery,
+                metric,
+                checkpoint,
+                num_clips,
+                pictured,
+                out,
+                trust_pickles,
+            )
         print(f"{run}, {path.stem.replace('_', ' ')}:\n{describe(result)}")
         print(f"results: {path}")
 

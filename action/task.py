@@ -108,12 +108,18 @@ class ClipRecognizer:
 
 
 class ActionTask:
-    """Trains a classifier of clips with cross-entropy, and PAAT's loss where there is PAAT."""
+    """Trains a classifier of clips with cross-entropy, and PAAT's loss where there is PAAT.
 
-    metric = "class_error"
+    Without clips to validate on, each validation is better than the one before: what is chosen by
+    it is the end of training.
+    """
 
-    def __init__(self, config: ActionConfig) -> None:
+    def __init__(self, config: ActionConfig, pretrained: bool = True) -> None:
         """Opens the data and builds the model.
+
+        Args:
+            config: The run's options.
+            pretrained: Whether to load the weights to start from, where the options name any.
 
         Raises:
             DataError: Before anything is trained, when too many clips cannot be used.
@@ -128,12 +134,14 @@ class ActionTask:
         self.config = config
         data = open_data(config)
         self.train = usable(data.parts["train"], config)
-        self.valid = usable(data.parts["valid"], config)
+        self.valid = usable(data.parts["valid"], config) if data.parts["valid"] else ()
+        self.metric = "class_error" if self.valid else "steps_to_go"
         self.recognizer = ClipRecognizer(config, data)
-        if config.backbone.weights is not None:
+        if pretrained and config.backbone.weights is not None:
             backbone = cast(TimeSformer, self.model.backbone.backbone)
             load_pretrained(backbone, config.backbone.weights)
         self.steps_per_epoch = max(1, round(len(self.train) / config.batch.clips))
+        self._steps_done = 0
 
     @property
     def model(self) -> ClipClassifier:
@@ -165,6 +173,7 @@ class ActionTask:
         """Cross-entropy plus, with its weight, PAAT's loss (paper Eq. 8)."""
         config = self.config
         seed = config.seed + step
+        self._steps_done = step + 1
         logits, output = model(batch["frames"], self.recognizer.given_map(batch, seed))
         total = recognition = F.cross_entropy(logits.float(), batch["label"])
         logs = {"recognition": recognition, "accuracy": _accuracy(logits, batch["label"])}
@@ -176,11 +185,13 @@ class ActionTask:
         return total, logs
 
     def validate(self) -> Mapping[str, float]:
-        """Metrics on the validation clips, one sample each."""
+        """Metrics on the validation clips, one sample each; without any, how far training is."""
+        if not self.valid:
+            return {self.metric: self.config.epochs * self.steps_per_epoch - self._steps_done}
         logits, _ = self.recognizer.recognize(self.valid)
         labels = np.array([clip.label for clip in self.valid])
         metrics = recognition_metrics(logits[:, 0], labels)
-        return metrics | {"class_error": 1 - metrics["mean_class_accuracy"]}
+        return metrics | {self.metric: 1 - metrics["mean_class_accuracy"]}
 
 
 def _accuracy(

@@ -7,16 +7,18 @@ python -m action.train --resume runs/paab_ntu_CVS3_20260101-120000
 
 from __future__ import annotations
 
+import argparse
 import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, get_args
 
 import tyro
 
-from action.config import ActionConfig, action_recipe
+from action.config import ActionConfig, DataName, action_recipe
+from action.features import checkpoint_path
 from action.task import ActionTask
 from align.cli import parse_recipe, set_up_logging
 from align.engine import Trainer
@@ -30,6 +32,14 @@ def resolve(config: ActionConfig) -> ActionConfig:
     parts = [config.method.replace("+", "_"), config.data]
     parts += [config.protocol] if config.protocol else []
     return replace(config, out=Path("runs", "_".join([*parts, time.strftime("%Y%m%d-%H%M%S")])))
+
+
+def parse_defaults(arguments: Sequence[str]) -> ActionConfig:
+    """Reads `--recipe` and `--data` before all else: both decide the other options' defaults."""
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    parser.add_argument("--data", choices=get_args(DataName), default=ActionConfig.data)
+    data = parser.parse_known_args(arguments)[0].data
+    return action_recipe(parse_recipe(arguments), data)
 
 
 def make_trainer(
@@ -48,14 +58,20 @@ def make_trainer(
         DataError: When the data cannot be used, or the folder holds another run.
         ValueError: When options do not fit each other.
     """
-    return claim_folder(config, lambda: ActionTask(config), "action", progress, on_step)
+
+    def open_task() -> ActionTask:
+        # A run that goes on has its own weights, and what it started from may be gone.
+        started = config.out is not None and checkpoint_path(config.out, "last").exists()
+        return ActionTask(config, pretrained=not started)
+
+    return claim_folder(config, open_task, "action", progress, on_step)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """The command line."""
     set_up_logging()
     arguments = sys.argv[1:] if arguments is None else arguments
-    defaults = action_recipe(parse_recipe(arguments))
+    defaults = parse_defaults(arguments)
 
     def run(
         config: Annotated[ActionConfig, tyro.conf.arg(name="")] = defaults,

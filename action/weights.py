@@ -10,25 +10,29 @@ import json
 import logging
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
+from action.config import action_recipe
 from action.timesformer import TimeSformer, resized_in_space, resized_in_time
 from align.checkpoint import CheckpointError
 
 logger = logging.getLogger(__name__)
 
+SHOWN = 3
 FOLDER_FILES = ("model.safetensors", "pytorch_model.bin")
 # Under one of these names a training program's file holds its weights.
 _CONTAINERS = ("model_state", "state_dict", "model")
 # What wrappers put before every name.
 _WRAPPERS = re.compile(r"^(module\.)?(model\.)?(timesformer\.)?")
 _HUGGING_FACE = "encoder.layer."
+_IN_BLOCK = re.compile(r"blocks\.\d+\.attn\.qkv\.weight")
 # Hugging Face's names to the published ones, in this order: a part of one name is another name.
 _RENAMED = (
     ("embeddings.cls_token", "cls_token"),
@@ -61,15 +65,16 @@ def load_pretrained(backbone: TimeSformer, path: Path) -> None:
 
     Raises:
         CheckpointError: When there is no such file, it cannot be read, or holds another model;
-            lists every missing, unknown and unfit weight. Nothing has been changed then.
+            names the options that fit, or else the first weights that do not. Nothing has been
+            changed then.
     """
     file = _find(path)
     weights = published_names(read_weights(file))
-    _check_heads(file, backbone)
+    _require_same_options(file, weights, backbone)
     wanted = backbone.state_dict()
     _leave_out_head(file, weights, wanted)
     _resize(file, weights, backbone)
-    _require_same_model(file, weights, wanted, backbone)
+    _require_same_weights(file, weights, wanted)
     backbone.load_state_dict(weights, strict=False)  # the head alone may be missing
 
 
@@ -136,20 +141,60 @@ def _read_pickle(file: Path) -> dict[str, Tensor]:
     return stored
 
 
-def _check_heads(file: Path, backbone: TimeSformer) -> None:
-    """Refuses another number of attention heads, which no weight's shape shows."""
+def _require_same_options(file: Path, weights: Mapping[str, Tensor], backbone: TimeSformer) -> None:
+    """Refuses weights of another model by the options `--backbone.…` that would fit them."""
+    model = {
+        "dim": backbone.embed_dim,
+        "depth": len(backbone.blocks),
+        "heads": backbone.num_heads,
+        "patch_size": backbone.patch_size[0],
+        "attention": backbone.attention_type,
+    }
+    stored = _options_in(weights) | _heads_beside(file)
+    if all(model[name] == value for name, value in stored.items()):
+        return
+    paper = {name: getattr(action_recipe("paper").backbone, name) for name in model}
+    if (stored.get("dim"), stored.get("depth")) == (paper["dim"], paper["depth"]):
+        # No weight's shape shows the heads: where all else is as published, they are too.
+        stored = {"heads": paper["heads"]} | stored
+    options = [
+        f"--backbone.{name.replace('_', '-')} {value}"
+        for name in model
+        if (value := stored.get(name, model[name])) != model[name]
+    ]
+    raise CheckpointError(
+        f"use {'--recipe paper, or ' * (stored == paper)}{' '.join(options)}: {file} holds another "
+        f"TimeSformer than one with {', '.join(f'{name} {value}' for name, value in model.items())}"
+    )
+
+
+def _options_in(weights: Mapping[str, Tensor]) -> dict[str, Any]:
+    """What names and shapes tell of a model's options; what they do not tell is left out."""
+    options: dict[str, Any] = {}
+    projection = weights.get("patch_embed.proj.weight")
+    if projection is not None and projection.ndim == 4:
+        options |= {"dim": projection.shape[0], "patch_size": projection.shape[-1]}
+    blocks = {name.split(".")[1] for name in weights if _IN_BLOCK.fullmatch(name)}
+    if blocks:
+        options["depth"] = len(blocks)
+        if "time_embed" not in weights:
+            options["attention"] = "space_only"
+        else:
+            divided = any(".temporal_attn." in name for name in weights)
+            options["attention"] = "divided_space_time" if divided else "joint_space_time"
+    return options
+
+
+def _heads_beside(file: Path) -> dict[str, int]:
+    """The attention heads that Hugging Face's config.json tells of."""
     config = file.parent / "config.json"
     if file.name not in FOLDER_FILES or not config.exists():
-        return
+        return {}
     try:
-        heads = json.loads(config.read_bytes()).get("num_attention_heads", backbone.num_heads)
+        heads = json.loads(config.read_bytes()).get("num_attention_heads")
     except (ValueError, AttributeError) as error:
         raise CheckpointError(f"{config} is no valid JSON ({error}); download it again.") from None
-    if heads != backbone.num_heads:
-        raise CheckpointError(
-            f"{file} has {heads} attention heads, the model {backbone.num_heads}: "
-            f"use --backbone.heads {heads}."
-        )
+    return {} if heads is None else {"heads": heads}
 
 
 def _leave_out_head(file: Path, weights: dict[str, Tensor], wanted: Mapping[str, Tensor]) -> None:
@@ -175,8 +220,8 @@ def _resize(file: Path, weights: dict[str, Tensor], backbone: TimeSformer) -> No
         weights["time_embed"] = resized_in_time(time, backbone.time_embed.shape[1])
 
 
-def _require_same_model(
-    file: Path, weights: Mapping[str, Tensor], wanted: Mapping[str, Tensor], backbone: TimeSformer
+def _require_same_weights(
+    file: Path, weights: Mapping[str, Tensor], wanted: Mapping[str, Tensor]
 ) -> None:
     problems = {
         "missing": [n for n in wanted if n not in weights and not n.startswith("head.")],
@@ -189,10 +234,14 @@ def _require_same_model(
     }
     if any(problems.values()):
         listed = "; ".join(
-            f"{what}: {', '.join(names)}" for what, names in problems.items() if names
+            f"{what}: {_shortened(names)}" for what, names in problems.items() if names
         )
         raise CheckpointError(
-            f"{file} holds another model than a TimeSformer of width {backbone.embed_dim}, "
-            f"{len(backbone.blocks)} blocks, patches of {backbone.patch_size[0]} and attention "
-            f"{backbone.attention_type}. {listed}."
+            f"{file} holds no whole TimeSformer under its published names; download it again. "
+            f"{listed}."
         )
+
+
+def _shortened(names: Sequence[str]) -> str:
+    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    return ", ".join(names[:SHOWN]) + more

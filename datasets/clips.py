@@ -12,7 +12,7 @@ from __future__ import annotations
 import difflib
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -35,7 +35,7 @@ FORMATS: dict[str, ClipFormat] = {fmt.name: fmt for fmt in (Ntu(), Smarthome(), 
 # The protocols of each data set, and `lists` for the splits of a set opened with lists.
 PROTOCOLS: dict[str, tuple[str, ...]] = {name: fmt.protocols for name, fmt in FORMATS.items()}
 LISTS = "lists"
-# Protocols that stand for several, whose results are averaged.
+# Protocols whose published number is the mean over several, each trained and measured by itself.
 PROTOCOL_MEANS: dict[str, dict[str, tuple[str, ...]]] = {"nucla": {"CV": ("CV1", "CV2", "CV3")}}
 
 
@@ -99,10 +99,14 @@ class ClipSet:
         Raises:
             DataError: For an unknown protocol, or when it gives no training or no test clips.
         """
-        if self._known(protocol) == LISTS:
-            return dict(self.listed or {})
+        self._known(protocol)
         if test_subjects is not None and (self.name, protocol) != ("nucla", "CS"):
-            raise DataError("only N-UCLA's CS takes test_subjects; the other protocols fix them.")
+            raise DataError(
+                f"only N-UCLA's CS takes test_subjects: {protocol} of {self.format.title} says "
+                "who is tested on; leave them out."
+            )
+        if protocol == LISTS:
+            return dict(self.listed or {})
         if test_subjects is not None:
             parts = cross_subject(self.clips, test_subjects)
         else:
@@ -126,7 +130,7 @@ class ClipSet:
 
 
 def protocol_parts(format: str, protocol: str) -> tuple[str, ...]:
-    """The protocols whose results a protocol averages: N-UCLA's CV three, else itself alone."""
+    """What to train and measure for a protocol's number: for N-UCLA's CV three, else itself."""
     return PROTOCOL_MEANS.get(format, {}).get(protocol, (protocol,))
 
 
@@ -160,7 +164,7 @@ def open_clip_set(
             _add_skeleton(skeletons, name, path, fmt)
         elif (clip := fmt.identify(path)) is not None:
             if clip.label < 0:
-                dropped[path] = f"{clip.action} is not among the {len(fmt.classes)} classes"
+                dropped[path] = fmt.outside(clip)
             elif clip.name in videos:
                 raise DataError(f"{videos[clip.name].video} and {path} are one clip; keep one.")
             else:
@@ -172,9 +176,7 @@ def open_clip_set(
             f"{root} holds no video of {fmt.title}; its videos are named as in "
             f"{root / fmt.video_name(_EXAMPLES[fmt.name])}."
         )
-    outside = [path.name for path, why in dropped.items() if "classes" in why]
-    if outside:
-        logger.warning("left out %d clips of other classes: %s", len(outside), ", ".join(outside))
+    _tell_left_out([path for path, why in dropped.items() if "classes" in why])
     return ClipSet(fmt.name, root, clips, dropped)
 
 
@@ -261,8 +263,15 @@ def _with_skeleton(clip: ClipInfo, skeletons: dict[str, Path], fmt: ClipFormat) 
     return replace(clip, skeleton=skeletons.get(clip.name))
 
 
+def _tell_left_out(outside: Sequence[Path]) -> None:
+    if outside:
+        names = ", ".join(path.name for path in outside)
+        logger.warning("left out %d clips of other classes: %s", len(outside), names)
+
+
 def _open_lists(root: Path, fmt: ClipFormat, folder: Path) -> ClipSet:
-    rows, protocol = read_lists(folder, root, fmt)
+    rows, protocol, dropped = read_lists(folder, root, fmt)
+    _tell_left_out(list(dropped))
     skeletons: dict[str, Path] = {}
     if any(row.pose is None for part in rows.values() for row in part):
         for path in _files(root):
@@ -281,4 +290,4 @@ def _open_lists(root: Path, fmt: ClipFormat, folder: Path) -> ClipSet:
         replace(by_name[name], label=fmt.classes.index(by_name[name].action))
         for name in sorted(by_name)
     )
-    return ClipSet(fmt.name, root, clips, listed=listed, listed_protocol=protocol)
+    return ClipSet(fmt.name, root, clips, dropped, listed, protocol)

@@ -96,6 +96,10 @@ class ClipFormat(ABC):
         """The classes that a protocol tells apart, in the order of its labels."""
         return self.classes
 
+    def outside(self, clip: ClipInfo) -> str:
+        """Why a clip that `identify` labels -1 is left out."""
+        return f"{clip.action} is not among the {len(self.classes)} classes"
+
     def knows_no_pose(self, name: str) -> bool:
         """Whether the data set's authors list the clip as one without a usable skeleton."""
         return False

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import re
-from collections import Counter
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,8 +13,13 @@ from datasets.errors import DataError
 from datasets.formats.base import ClipFormat, ClipInfo
 from datasets.formats.files import read_text_file
 
+logger = logging.getLogger(__name__)
+
 FILES = {"train": "train.csv", "valid": "val.csv", "test": "test.csv"}
 _HEADERS = {"video", "path", "video_path", "filename"}
+# A clip may be in both: some published lists validate on the test clips.
+_MAY_SHARE = {"valid", "test"}
+SHOWN = 5
 
 
 @dataclass(frozen=True)
@@ -28,15 +35,17 @@ class ListedClip:
 
 def read_lists(
     folder: Path, root: Path, fmt: ClipFormat
-) -> tuple[dict[str, list[ListedClip]], str]:
+) -> tuple[dict[str, list[ListedClip]], str, dict[Path, str]]:
     """Reads `train.csv`, `val.csv` and `test.csv`; a missing `val.csv` or `test.csv` is empty.
 
     Lines are `video,pose,label`, or `video,label`, or either with blanks for commas; a line of
     column names is skipped. Paths are absolute, or relative to the folder of the lists or to the
-    data set's; whether their files exist is checked when they are read.
+    data set's; whether their files exist is checked when they are read. A clip may be listed both
+    to validate and to test on, with a warning, and not twice otherwise.
 
     Returns:
-        The lines of each split, and the protocol whose classes the labels count.
+        The lines of each split, the protocol whose classes the labels count, and the videos of
+        actions outside the data set's classes, which are left out, with the reason.
 
     Raises:
         DataError: Naming the list and the line.
@@ -47,14 +56,45 @@ def read_lists(
         part: _read_list(folder / name, root, fmt) if (folder / name).exists() else []
         for part, name in FILES.items()
     }
-    everything = [row for part in rows.values() for row in part]
+    left_out = {
+        row.clip.video: fmt.outside(row.clip)
+        for part in rows.values()
+        for row in part
+        if row.clip.label < 0
+    }
+    rows = {part: [row for row in of if row.clip.label >= 0] for part, of in rows.items()}
     if not rows["train"]:
         raise DataError(f"{folder / FILES['train']} names no clip.")
-    names = Counter(row.clip.name for row in everything)
-    for row in everything:
-        if names[row.clip.name] > 1:
-            raise DataError(f"{row.place}: {row.clip.name} is listed {names[row.clip.name]} times.")
-    return rows, _protocol_of(everything, fmt)
+    _require_apart(rows)
+    return rows, _protocol_of([row for part in rows.values() for row in part], fmt), left_out
+
+
+def _require_apart(rows: Mapping[str, Sequence[ListedClip]]) -> None:
+    """Refuses a clip on two lines, but for one to validate and one to test on."""
+    seen: dict[str, dict[str, str]] = defaultdict(dict)
+    shared = []
+    for part, listed in rows.items():
+        for row in listed:
+            before = seen[row.clip.name]
+            for other, place in before.items():
+                if {part, other} != _MAY_SHARE:
+                    raise DataError(
+                        f"{row.place}: {row.clip.name} is listed before, in {place}; take out one "
+                        "of the two lines."
+                    )
+                shared.append(row.clip.name)
+            before[part] = row.place
+    if shared:
+        more = f" and {len(shared) - SHOWN} more" if len(shared) > SHOWN else ""
+        logger.warning(
+            "%s and %s have %d clips in common, so that checkpoints are chosen by clips that are "
+            "tested on: %s%s",
+            FILES["valid"],
+            FILES["test"],
+            len(shared),
+            ", ".join(shared[:SHOWN]),
+            more,
+        )
 
 
 def _read_list(path: Path, root: Path, fmt: ClipFormat) -> list[ListedClip]:
@@ -79,7 +119,7 @@ def _parse(fields: list[str], place: str, folder: Path, root: Path, fmt: ClipFor
     if not re.fullmatch(r"\d{1,6}", fields[-1], re.ASCII):
         raise DataError(f"{place}: {fields[-1][:30]!r} is no label; labels count from 0.")
     clip = fmt.identify(_resolve(fields[0], folder, root))
-    if clip is None or clip.label < 0:
+    if clip is None:
         raise DataError(f"{place}: {fields[0][:200]!r} is not named as a clip of {fmt.title}.")
     pose = _resolve(fields[1], folder, root) if len(fields) == 3 and fields[1] else None
     return ListedClip(clip, pose, int(fields[-1]), place)

@@ -2,6 +2,7 @@
 
 import csv
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 
 from action.compare import main
 from action.config import ActionConfig
-from action.evaluation import ActionEvaluation, load_evaluation
+from action.evaluation import ActionEvaluation, find_evaluation, load_evaluation
 from action.report import finding, retrieval_table, typical
 from action.results import ActionRun, gain, measured_runs, result_rows, table
 from datasets.errors import DataError
@@ -25,8 +26,9 @@ def evaluation(method: str, seed: int, right: list[bool], run: Path = Path()) ->
     clips = {f"clip{i}": ("a", "a" if is_right else "b") for i, is_right in enumerate(right)}
     share = float(np.mean(right))
     metrics = {"top1": share, "mean_class_accuracy": share}
+    how = ("best", 1, "mean")
     return ActionEvaluation(
-        run, method, seed, "mocap", "CVS1", "CVS3", "test", 1, "mean", metrics, {"a": share}, clips
+        *(run, method, seed, "mocap", "CVS1", "CVS3", "test", *how, metrics, {"a": share}, clips)
     )
 
 
@@ -95,6 +97,27 @@ def test_a_run_that_was_not_measured_is_named(tmp_path):
         load_evaluation(tmp_path, "CVS3")
 
 
+@pytest.mark.parametrize(
+    "other", [{"checkpoint": "last"}, {"num_clips": 10}, {"ensemble": "max"}], ids=str
+)
+def test_an_evaluation_counts_where_it_was_measured_as_asked(tmp_path, other):
+    assert find_evaluation(tmp_path, "CVS3") is None
+    stored = evaluation("paat", 0, [True, False], tmp_path)
+    stored.save()
+    assert find_evaluation(tmp_path, "CVS3") == stored
+    assert find_evaluation(tmp_path, "CVS3", num_clips=2) is None
+    replace(stored, **other).save()
+    assert find_evaluation(tmp_path, "CVS3") is None
+
+
+def test_an_evaluation_that_does_not_say_its_checkpoint_is_measured_again(tmp_path):
+    path = evaluation("paat", 0, [True], tmp_path).save()
+    stored = json.loads(path.read_bytes())
+    del stored["checkpoint"]
+    path.write_text(json.dumps(stored))
+    assert find_evaluation(tmp_path, "CVS3") is None
+
+
 def test_methods_are_compared_once_and_more_are_added(squares, tmp_path, capsys):
     out = tmp_path / "compared"
     command = ["--data", "mocap", "--root", str(squares), "--out", str(out), "--jobs", "1"]
@@ -114,3 +137,9 @@ def test_methods_are_compared_once_and_more_are_added(squares, tmp_path, capsys)
     for part in ("<svg", "recall@1", "paat", "data:image/png;base64,"):
         assert part in page
     assert 'src="http' not in page
+    main([*command, "paat", "--num-clips", "2", "--ensemble", "max"])
+    again = load_evaluation(out / "paat_seed0", "CS")
+    assert (again.num_clips, again.ensemble, again.checkpoint) == (2, "max", "best")
+    assert "| CS | baseline |" not in capsys.readouterr().out, "it was measured with one sample"
+    assert "samples of each: 2 (max)" in (out / "table.md").read_text()
+    assert [run.label for run in measured_runs(out, ("CS",))] == ["baseline"]

@@ -15,6 +15,7 @@ from datasets.clips import get_format
 from datasets.errors import DataError
 from datasets.mocap import MocapMeta
 from datasets.video import write_video
+from tests.action.conftest import FRAMES, write_squares
 from tests.action.test_train import config_for
 
 
@@ -182,6 +183,29 @@ def test_features_alone_are_searched(run, tmp_path, capsys):
     with pytest.raises(SystemExit):
         main(query=files[0])
     assert "name a run" in capsys.readouterr().err
+
+
+def test_the_picture_trusts_the_pickles_that_the_run_trusts(tmp_path, capsys):
+    root, run = write_squares(tmp_path / "pickled", 1), tmp_path / "run"
+    for text in root.rglob("*.skeleton"):
+        points = np.full((FRAMES, 25, 2), 960.0)  # the middle of a video 1920 pixels wide
+        bodies = np.array({"rgb_body0": points}, dtype=object)
+        np.save(text.with_name(f"{text.name}.npy"), bodies, allow_pickle=True)
+        text.unlink()
+    config = config_for(root, run, epochs=1, trust_pickles=True)
+    make_trainer(config, progress=False).fit()
+    main((run,), pictured=1)
+    picture = run / "retrieval" / "test_in_train.png"
+    assert picture.stat().st_size > 5000
+    for split in ("test", "train"):
+        clip_features(run, ClipSource(split), progress=False)
+    files = [ClipSource(features=features_path(run, "CS", split)) for split in ("test", "train")]
+    # The features' folder is no run: what is trusted must be said.
+    with pytest.raises(SystemExit):
+        main(query=files[0], gallery=files[1], out=tmp_path)
+    assert "is a pickle" in capsys.readouterr().err
+    main(query=files[0], gallery=files[1], out=tmp_path, trust_pickles=True)
+    assert (tmp_path / "CS_test_in_CS_train.png").exists()
 
 
 def test_features_that_cannot_be_compared_are_refused(run, tmp_path):

@@ -1,18 +1,20 @@
 """Training, evaluation and resume of action recognition."""
 
 from dataclasses import replace
+from typing import get_args
 
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from action.clips import hold_out, open_data
-from action.config import ActionConfig, ClipBatchConfig, TimeSformerConfig
+from action.config import ActionConfig, ClipBatchConfig, DataName, TimeSformerConfig
 from action.evaluate import ensembled, evaluate, evaluation_path
 from action.metrics import class_recall, confusion, recognition_metrics
 from action.task import ActionTask
-from action.train import make_trainer
-from align.checkpoint import CheckpointError
+from action.train import make_trainer, parse_defaults
+from align.checkpoint import CheckpointError, read_state
 from align.optim import OptimConfig, learning_rate_factor
 from datasets.errors import DataError
 
@@ -122,6 +124,19 @@ def test_validation_subjects_are_never_trained_on(squares):
     assert not subjects["train"] & subjects["valid"]
 
 
+def test_without_validation_the_best_checkpoint_is_the_last(squares, tmp_path):
+    run = tmp_path / "run"
+    config = config_for(squares, run, epochs=3, valid_share=0, optim=OptimConfig(patience=1))
+    make_trainer(config, progress=False).fit()
+    assert {clip.subject for clip in ActionTask(config).train} == {1, 2, 4, 5}
+    files = [run / "checkpoints" / f"{name}.safetensors" for name in ("best", "last")]
+    best, last = map(load_file, files)
+    assert read_state(files[1])["epoch"] == 3
+    assert best and all(torch.equal(last[name], value) for name, value in best.items())
+    with pytest.raises(DataError, match="no clips"):
+        evaluate(run, "valid", progress=False)
+
+
 def test_one_subject_alone_cannot_be_split(squares):
     clips = [
         c
@@ -147,6 +162,15 @@ def test_the_published_schedule_drops_at_epochs_11_and_14_of_15():
     optim = OptimConfig(schedule="steps", warmup=0)
     factors = [learning_rate_factor(epoch * 10, 150, optim) for epoch in (0, 10, 11, 13, 14)]
     assert np.allclose(factors, [1, 1, 0.1, 0.1, 0.01])
+
+
+@pytest.mark.parametrize("data", [*get_args(DataName), None])
+def test_the_paper_s_batches_are_those_of_the_data_set(data):
+    named = ["--data", data] if data else []
+    config = parse_defaults(["--recipe", "paper", "--method", "paab", *named])
+    assert config.batch.clips == {"ntu": 64, "nucla": 64}.get(data, 32)
+    assert (config.epochs, config.backbone.dim) == (15, 768)
+    assert parse_defaults(named) == ActionConfig()
 
 
 def test_metrics_of_known_answers():

@@ -10,10 +10,13 @@ from einops import rearrange
 from safetensors.torch import save_file
 from transformers import TimesformerConfig, TimesformerForVideoClassification
 
+from action.config import TimeSformerConfig
 from action.task import ActionTask
 from action.timesformer import TimeSformer
+from action.train import make_trainer
 from action.weights import FOLDER_FILES, load_pretrained
 from align.checkpoint import CheckpointError
+from align.engine import finished
 from align.models import PoseAware
 from tests.action.test_train import TINY, config_for
 
@@ -129,33 +132,65 @@ def test_embeddings_are_resized_to_other_frames_and_sizes(tmp_path):
     assert torch.equal(model.pos_embed[:, 0], source.pos_embed[:, 0])
 
 
-def test_every_weight_that_does_not_fit_is_listed(tmp_path):
+def test_weights_that_do_not_fit_are_named(tmp_path):
     stored = published(ours())
     weights = stored["model_state"]
-    del weights["model.blocks.0.attn.qkv.weight"], weights["model.norm.bias"]
+    del weights["model.norm.weight"], weights["model.norm.bias"]
     weights["model.blocks.7.norm1.weight"] = weights["model.surprise"] = torch.zeros(24)
     weights["model.cls_token"] = torch.zeros(1, 1, 23)
+    for name in ("qkv.bias", "proj.weight", "proj.bias"):
+        del weights[f"model.blocks.0.attn.{name}"]
     torch.save(stored, tmp_path / "a.pyth")
     model = ours()
     before = {name: value.clone() for name, value in model.state_dict().items()}
     with pytest.raises(CheckpointError) as raised:
         load_pretrained(model, tmp_path / "a.pyth")
-    for name in (
+    listed = ", ".join(f"blocks.0.attn.{name}" for name in ("qkv.bias", "proj.weight", "proj.bias"))
+    for part in (
         "a.pyth",
-        "missing: blocks.0.attn.qkv.weight, norm.bias",
+        f"missing: {listed} and 2 more",
         "unknown: blocks.7.norm1.weight, surprise",
         "of another shape: cls_token (1, 1, 23) for (1, 1, 24)",
     ):
-        assert name in str(raised.value)
+        assert part in str(raised.value)
     assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
 
 
-def test_another_attention_or_number_of_heads_is_refused(tmp_path):
-    theirs("joint_space_time").save_pretrained(tmp_path)
-    with pytest.raises(CheckpointError, match=r"missing: .*temporal_fc.weight"):
-        load_pretrained(ours(), tmp_path)
+def test_facebooks_file_beside_the_small_model_asks_for_the_paper_s(tmp_path):
+    file = tmp_path / "a.pyth"
+    torch.save(published(ours(embed_dim=768, depth=12, num_heads=12, patch_size=16)), file)
+    small = TimeSformerConfig()
+    model = ours(
+        embed_dim=small.dim, depth=small.depth, num_heads=small.heads, patch_size=small.patch_size
+    )
+    # The heads are named too: 3 of them would fit the weights' shapes.
+    remedy = "use --recipe paper, or --backbone.dim 768 --backbone.depth 12 --backbone.heads 12: "
+    with pytest.raises(CheckpointError) as raised:
+        load_pretrained(model, file)
+    assert str(raised.value).startswith(f"{remedy}{file} holds another TimeSformer")
+
+
+@pytest.mark.parametrize(
+    ("stored", "remedy"),
+    [
+        ({"embed_dim": 48}, "--backbone.dim 48"),
+        ({"depth": 3}, "--backbone.depth 3"),
+        ({"patch_size": 16}, "--backbone.patch-size 16"),
+        ({"attention_type": "joint_space_time"}, "--backbone.attention joint_space_time"),
+        ({"attention_type": "space_only"}, "--backbone.attention space_only"),
+        ({"embed_dim": 48, "depth": 1}, "--backbone.dim 48 --backbone.depth 1"),
+    ],
+)
+def test_another_model_is_refused_by_the_options_that_fit(tmp_path, stored, remedy):
+    torch.save(published(ours(**stored)), tmp_path / "a.pyth")
+    with pytest.raises(CheckpointError, match=f"^use {remedy}: "):
+        load_pretrained(ours(), tmp_path / "a.pyth")
+    load_pretrained(ours(**stored), tmp_path / "a.pyth")
+
+
+def test_another_number_of_heads_is_refused(tmp_path):
     theirs().save_pretrained(tmp_path)
-    with pytest.raises(CheckpointError, match="3 attention heads, the model 4"):
+    with pytest.raises(CheckpointError, match="^use --backbone.heads 3: "):
         load_pretrained(ours(num_heads=4), tmp_path)
 
 
@@ -197,3 +232,17 @@ def test_training_starts_from_the_weights(squares, tmp_path, method):
     name = "backbone.backbone.blocks.1.mlp.fc1.weight"
     assert torch.equal(loaded[name], backbone.blocks[1].mlp.fc1.weight)
     assert torch.equal(loaded["head.weight"], plain.model.head.weight)
+
+
+def test_a_run_goes_on_without_the_weights_that_it_started_from(squares, tmp_path):
+    file, run = tmp_path / "a.pyth", tmp_path / "run"
+    torch.save(published(ours(patch_size=8, frames=8, embed_dim=32, num_heads=2)), file)
+    config = config_for(squares, run, backbone=replace(TINY, weights=file))
+    trainer = make_trainer(config, progress=False)
+    trainer.epochs = 1
+    trainer.fit()
+    file.unlink()
+    make_trainer(config, progress=False).fit()
+    assert finished(run)
+    with pytest.raises(CheckpointError, match="a.pyth does not exist"):
+        make_trainer(replace(config, out=tmp_path / "new"), progress=False)

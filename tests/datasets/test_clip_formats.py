@@ -112,13 +112,34 @@ def test_classes_are_those_published():
     assert len(missing) == 302 and "S001C002P005R002A008" in missing
 
 
-def test_keypoints_are_in_the_published_order():
-    assert NTU25.keypoints[4] == "left_shoulder" and NTU25.keypoints[20] == "spine"
-    assert NTU25.keypoints[21:] == ("left_hand_tip", "left_thumb", "right_hand_tip", "right_thumb")
-    assert SMARTHOME13.keypoints[:3] == ("right_ankle", "left_ankle", "right_knee")
-    assert SMARTHOME13.keypoints[12] == "head"
-    assert COCO18.keypoints[:3] == ("nose", "neck", "right_shoulder")
-    assert COCO18.keypoints[14:] == ("right_eye", "left_eye", "right_ear", "left_ear")
+@pytest.mark.parametrize(
+    ("skeleton", "published"),
+    [
+        (
+            NTU25,
+            "base spine, mid spine, neck, head, L shoulder, L elbow, L wrist, L hand, R shoulder, "
+            "R elbow, R wrist, R hand, L hip, L knee, L ankle, L foot, R hip, R knee, R ankle, "
+            "R foot, spine, L hand tip, L thumb, R hand tip, R thumb",
+        ),
+        (
+            SMARTHOME13,
+            "R ankle, L ankle, R knee, L knee, R hip, L hip, R wrist, L wrist, R elbow, L elbow, "
+            "R shoulder, L shoulder, head",
+        ),
+        (
+            COCO18,
+            "nose, neck, R shoulder, R elbow, R wrist, L shoulder, L elbow, L wrist, R hip, "
+            "R knee, R ankle, L hip, L knee, L ankle, R eye, L eye, R ear, L ear",
+        ),
+    ],
+    ids=lambda value: getattr(value, "name", ""),
+)
+def test_keypoints_are_in_the_published_order(skeleton, published):
+    sides = {"L": "left", "R": "right"}
+    expected = [
+        "_".join(sides.get(word, word) for word in joint.split()) for joint in published.split(", ")
+    ]
+    assert list(skeleton.keypoints) == expected
 
 
 # NTU's skeletons

@@ -47,6 +47,17 @@ def test_ntu_protocols(tmp_path):
     assert parts["valid"] == []
 
 
+def test_ntu_s_subjects_are_split_as_published(tmp_path):
+    first = all_ntu(tmp_path)[:6]  # a subject in all cameras, which the CVS protocols ask for
+    clips = [replace(clip, subject=subject) for clip in first for subject in range(1, 41)]
+    train = {1, 2, 4, 5, 8, 9, 13, 14, 15, 16, 17, 18, 19, 25, 27, 28, 31, 34, 35, 38}
+    for protocol in ("CS", "CVS1", "CVS2", "CVS3"):
+        parts = FORMATS["ntu"].split(clips, protocol)
+        assert {clip.subject for clip in parts["train"]} == train
+        assert {clip.subject for clip in parts["test"]} == set(range(1, 41)) - train
+        assert parts["valid"] == []
+
+
 @pytest.mark.parametrize(
     ("protocol", "test"),
     [
@@ -77,16 +88,16 @@ def test_cross_view_subject_wants_all_three_views_with_32_frames(tmp_path, caplo
 def smarthome_clips():
     return [
         FORMATS["smarthome"].identify(Path(f"{action}_p{p:02d}_r00_v00_c0{c}.mp4"))
-        for action, p, c in product(("Walk", "WatchTV"), (2, 3, 19, 20, 25), range(1, 8))
+        for action, p, c in product(("Walk", "WatchTV"), range(1, 26), range(1, 8))
     ]
 
 
 def test_smarthome_cross_subject():
     parts = FORMATS["smarthome"].split(smarthome_clips(), "CS")
     assert {p: {clip.subject for clip in parts[p]} for p in parts} == {
-        "train": {3},
+        "train": {3, 4, 6, 7, 9, 12, 13, 15, 17},
         "valid": {19, 25},
-        "test": {2, 20},
+        "test": {2, 10, 11, 14, 16, 18, 20},
     }
     assert {clip.label for clip in parts["train"]} == {29, 30}
 
@@ -258,6 +269,8 @@ def test_lists_of_the_published_code(sets, tmp_path, form, absolute):
     assert read_keypoints(parts["train"][0]).shape == (4, 13, 2)
     assert clips.classes_of("lists") == clips.classes
     assert clips.protocols == ("CS", "CV1", "CV2", "lists")
+    with pytest.raises(DataError, match="only N-UCLA's CS takes test_subjects: lists of"):
+        clips.split("lists", frozenset({2}))
 
 
 def test_lists_without_poses_find_them_by_name(sets, tmp_path):
@@ -294,7 +307,7 @@ def test_a_listed_pose_may_be_of_any_name(sets, tmp_path):
         ("holiday.mp4,29", r"line 2: 'holiday.mp4' is not named as a clip of Toyota-Smarthome"),
         (f"{WALK.format(3)},28", r"line 2: label 28 does not mean 'Walk'"),
         (f"{WALK.format(3)},99999", r"line 2: label 99999 does not mean 'Walk'"),
-        (f"{WALK.format(2)},29", r"_p02_r00_v00_c01 is listed 2 times"),
+        (f"{WALK.format(2)},29", r"line 2: Walk_p02\S+ is listed before, in \S+train.csv, line 1"),
     ],
 )
 def test_wrong_lines_are_named(sets, tmp_path, line, message):
@@ -302,6 +315,41 @@ def test_wrong_lines_are_named(sets, tmp_path, line, message):
     with pytest.raises(DataError, match=message) as error:
         open_clip_set(sets / "smarthome", "smarthome", folder)
     assert "train.csv" in str(error.value)
+
+
+def test_listed_clips_outside_the_classes_are_dropped_with_a_message(sets, tmp_path, caplog):
+    lines = ["mp4/Pour.Fromcup_p03_r00_v00_c01.mp4,22", f"{WALK.format(3)},29"]
+    folder = write_lists(tmp_path / "lists", train=lines)
+    with caplog.at_level(logging.WARNING):
+        clips = open_clip_set(sets / "smarthome", "smarthome", folder)
+    assert [clip.action for clip in clips.split("lists")["train"]] == ["Walk"]
+    assert "left out 1 clips of other classes: Pour.Fromcup_p03" in caplog.text
+    assert [path.name for path in clips.dropped] == ["Pour.Fromcup_p03_r00_v00_c01.mp4"]
+
+
+@pytest.mark.parametrize("other", ["val", "test"])
+def test_a_training_clip_in_another_list_is_an_error_that_names_both(sets, tmp_path, other):
+    walks = {subject: f"{WALK.format(subject)},29" for subject in (2, 3)}
+    lists = {"train": [walks[2], walks[3]], other: ["video,label", walks[3]]}
+    folder = write_lists(tmp_path / "lists", **lists)
+    both = rf"{other}\.csv, line 2: Walk_p03\S+ is listed before, in \S+train\.csv, line 2"
+    with pytest.raises(DataError, match=both):
+        open_clip_set(sets / "smarthome", "smarthome", folder)
+
+
+def test_a_clip_may_be_validated_and_tested_on_with_a_warning(sets, tmp_path, caplog):
+    lines = {subject: f"{WALK.format(subject)},29" for subject in (2, 3, 19)}
+    lists = {"train": [lines[3]], "val": [lines[2]], "test": [lines[2], lines[19]]}
+    folder = write_lists(tmp_path / "lists", **lists)
+    with caplog.at_level(logging.WARNING):
+        parts = open_clip_set(sets / "smarthome", "smarthome", folder).split("lists")
+    assert [clip.subject for clip in parts["valid"]] == [2]
+    assert [clip.subject for clip in parts["test"]] == [2, 19]
+    assert "val.csv and test.csv have 1 clips in common" in caplog.text
+    assert "Walk_p02_r00_v00_c01" in caplog.text and "p19" not in caplog.text
+    write_lists(folder, test=[lines[2], lines[2]])
+    with pytest.raises(DataError, match=r"test\.csv, line 2.* before, in \S+test\.csv, line 1"):
+        open_clip_set(sets / "smarthome", "smarthome", folder)
 
 
 def test_lists_that_are_not_there(sets, tmp_path):
