@@ -14,6 +14,27 @@ def test_gymnasium_accepts(world):
     check_env(world, skip_render_check=True)
 
 
+@pytest.mark.parametrize("seed", [0, 1])
+def test_what_is_observed_first_is_of_the_state(world, seed):
+    first, _ = world.reset(seed=seed)
+    world.set_state(world.state())
+    np.testing.assert_equal(world.observe(), first)
+    world.set_state(world.state())
+    np.testing.assert_equal(world.observe(), first)
+
+
+def test_steps_are_observed_at_their_end(robosuite_world):
+    """Also after a restored state, which is observed once more than others."""
+    robosuite_world.reset(seed=0)
+    action = np.full(robosuite_world.action_space.shape, 0.5)
+    for _ in range(2):
+        for _ in range(3):
+            observation, *_ = robosuite_world.step(action)
+            joints = robosuite_world.state()[1:8]  # after the time
+            assert np.array_equal(observation["robot0_joint_pos"], joints)
+        robosuite_world.set_state(robosuite_world.state())
+
+
 def test_an_episode_does_not_depend_on_what_came_before(world):
     def beginning(env):
         env.reset(seed=11)
