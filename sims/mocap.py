@@ -99,7 +99,7 @@ def generate_mocap(config: MocapConfig) -> Path:
         The folder of the data set.
 
     Raises:
-        ValueError: For an option that is not valid.
+        OptionError: For an option that is not valid.
         UnknownNameError: For an action that there is not.
         DataError: When the folder holds a set made with other options.
         SimulatorError: When PyBullet is missing, or workers are killed again and again.

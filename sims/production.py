@@ -17,7 +17,7 @@ from datasets.episodes import EPISODE_FOLDER, EpisodeWriter
 from datasets.errors import DataError
 from datasets.meta import short_name
 from sims.config import Cluster
-from sims.errors import SimulatorError, UnknownNameError
+from sims.errors import OptionError, SimulatorError, UnknownNameError
 from sims.pool import make_episodes
 from sims.resume import whole_episodes
 from sims.worker import EpisodeJob
@@ -104,6 +104,8 @@ def talk() -> None:
 def ending_in_words(root: Path, how_far: Callable[[], str]) -> Iterator[None]:
     """Ends the process with a message instead of a traceback where the user can act on it.
 
+    Other errors are faults, perhaps of a simulator of the user's own, and keep their traceback.
+
     Args:
         root: Folder of the data set.
         how_far: Says how much of it is on disk; see `progress`.
@@ -113,7 +115,7 @@ def ending_in_words(root: Path, how_far: Callable[[], str]) -> Iterator[None]:
             yield
     except KeyboardInterrupt:
         sys.exit(f"\nStopped. {how_far()} The same command goes on where it stopped.")
-    except (DataError, SimulatorError, UnknownNameError, ValueError) as error:
+    except (DataError, SimulatorError, OptionError, UnknownNameError) as error:
         sys.exit(f"error: {error}")
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):

@@ -1,0 +1,64 @@
+"""How a command ends when something is wrong: in words where the user can act on it."""
+
+from pathlib import Path
+
+import pytest
+
+from sims.config import GenerateConfig
+from sims.errors import OptionError
+from sims.generate import main
+from sims.mocap_config import MocapConfig
+from sims.replay import ReplayConfig
+from tests.sims.runs import TOY
+from tests.sims.toy import ToyEnv
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch):
+    """The command in this process, given its options."""
+
+    def run(**options):
+        options = {"env": TOY, "episodes": 2, "size": 32, "workers": 1, "out": tmp_path} | options
+        words = [word for name, value in options.items() for word in (f"--{name}", str(value))]
+        monkeypatch.setattr("sys.argv", ["generate", *words])
+        main()
+
+    return run
+
+
+def test_options_that_are_not_valid_end_in_words(run):
+    for options, complaint in (
+        ({"size": 0}, "error: --size must be at least 1, got 0"),
+        ({"shard": "4/4"}, "error: --shard '4/4'"),
+        ({"split": "1,2"}, "error: --split '1,2'"),
+        ({"preset": "ftvp"}, "error: unknown preset 'ftvp'"),
+        ({"env": "lfit"}, "error: unknown environment 'lfit'"),
+    ):
+        with pytest.raises(SystemExit, match=complaint):
+            run(**options)
+
+
+@pytest.mark.parametrize("where", ["begin", "__init__"])
+def test_a_fault_of_a_simulator_keeps_its_traceback(run, monkeypatch, where):
+    def broken(self, *args, **kwargs):
+        raise ValueError("beads do not add up")
+
+    monkeypatch.setattr(ToyEnv, where, broken)
+    with pytest.raises(ValueError, match="beads do not add up"):
+        run()
+
+
+@pytest.mark.parametrize("below", ["", "toy"])
+def test_a_file_in_the_place_of_the_folder_is_named(run, tmp_path, below):
+    file = tmp_path / "notes.txt"
+    file.write_text("not a data set")
+    with pytest.raises(SystemExit, match=r"error: --out .*: .*notes.txt is a file; name a folder"):
+        run(out=file / below)
+    for config in (
+        GenerateConfig(out=file / below),
+        MocapConfig(out=file / below),
+        ReplayConfig(demos=Path("lift.hdf5"), out=file / below),
+    ):
+        with pytest.raises(OptionError, match="notes.txt is a file"):
+            config.check()
+    assert file.read_text() == "not a data set"
