@@ -131,11 +131,12 @@ def _files(clip: ClipInfo) -> tuple[Path, Path]:
 
 
 def _require_same(root: Path, meta: MocapMeta) -> None:
-    """Lets a set grow, but not become another one."""
+    """Lets a set grow, but not become another one once it has files."""
     if not (root / MOCAP_NAME).exists():
         return
     there = MocapMeta.load(root)
-    if replace(there, command="") != replace(meta, command=""):
+    files = {path for path in root.rglob("[!.]*") if path.is_file()} - {root / MOCAP_NAME}
+    if files and replace(there, command="") != replace(meta, command=""):
         raise DataError(
             f"{root} holds a set made with `{there.command}`. Name another folder with --out, or "
             "give the same options; only --subjects and --repetitions can grow."

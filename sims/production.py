@@ -52,7 +52,7 @@ def make_missing(
             again and again.
         OSError: When the disk is full or cannot be written.
     """
-    writer = EpisodeWriter(job.root, job.meta)
+    writer = EpisodeWriter.begin(job.root, job.meta)
     writer.remove_leftovers()
     done = whole_episodes(writer, indices, job)
     todo = sorted(set(indices) - done)

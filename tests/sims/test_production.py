@@ -4,6 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from datasets.episodes import EpisodeDataset
+from sims import worker
 from sims.config import GenerateConfig
 from sims.errors import OptionError
 from sims.generate import main
@@ -46,6 +48,22 @@ def test_a_fault_of_a_simulator_keeps_its_traceback(run, monkeypatch, where):
     monkeypatch.setattr(ToyEnv, where, broken)
     with pytest.raises(ValueError, match="beads do not add up"):
         run()
+
+
+def test_what_was_stopped_before_its_first_episode_does_not_hold_the_folder(
+    run, tmp_path, monkeypatch
+):
+    def stop(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(worker, "record", stop)
+        with pytest.raises(SystemExit, match="Stopped. 0 of 2 episodes"):
+            run(size=48)
+    run(size=32)
+    assert EpisodeDataset(tmp_path).meta.image_size == 32
+    with pytest.raises(SystemExit, match="image_size: 32 on disk, 48 asked for"):
+        run(size=48)
 
 
 @pytest.mark.parametrize("below", ["", "toy"])
