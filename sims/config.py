@@ -11,7 +11,7 @@ from typing import Literal
 from datasets.meta import short_name
 from datasets.presets import Preset, get_preset, usual_views
 from sims.errors import OptionError
-from sims.registry import require_environment
+from sims.registry import own_views, require_environment
 from sims.splits import parse_split, split_episodes
 
 Cluster = Literal["local", "ray"]
@@ -30,7 +30,8 @@ class GenerateConfig:
         preset: A published protocol's views, episodes and split: ftpv. --episodes then keeps the
             protocol's shares.
         views: Number of third-person views, besides the first-person view `ego`. By default the
-            environment's own: 4 for lift and can, 9 for pick, 8 for minecraft.
+            environment's own: 4 for lift and can, 9 for pick, 8 for minecraft, and what a class of
+            your own has by default.
         episodes: Number of successful episodes; failures are thrown away and counted. 60 by
             default, or as many as the preset has.
         size: Height and width of the images, in pixels.
@@ -73,7 +74,11 @@ class GenerateConfig:
     @property
     def num_views(self) -> int:
         """The number of third-person views."""
-        return usual_views(self.env) if self.views is None else self.views
+        if self.views is not None:
+            return self.views
+        if self.recipe is not None:
+            return self.recipe.views
+        return (own_views(self.env) if ":" in self.env else None) or usual_views(self.env)
 
     @property
     def num_episodes(self) -> int:
