@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from datasets.episodes import EpisodeDataset
+from datasets.meta import DatasetMeta
 from sims import worker
 from sims.config import GenerateConfig
 from sims.errors import OptionError
@@ -64,6 +65,24 @@ def test_what_was_stopped_before_its_first_episode_does_not_hold_the_folder(
     assert EpisodeDataset(tmp_path).meta.image_size == 32
     with pytest.raises(SystemExit, match="image_size: 32 on disk, 48 asked for"):
         run(size=48)
+
+
+def test_going_on_under_other_versions_is_said_and_stored(run, tmp_path, monkeypatch, caplog):
+    def installed(**versions):
+        monkeypatch.setattr("sims.generate.versions", lambda: versions)
+
+    installed(mujoco="3.3.0", numpy="2.4.0")
+    run(episodes=1)
+    installed(mujoco="3.9.0", numpy="2.4.0", pybullet="3.2.7")
+    run(episodes=1)
+    assert "made under" not in caplog.text, "nothing was made"
+    for episodes in (2, 3):
+        run(episodes=episodes)
+        said = [message for message in caplog.messages if "made under" in message]
+        assert len(said) == 1, "said again, though both versions are known"
+    assert f"{tmp_path} holds episodes made under mujoco 3.3.0 (3.9.0 is installed)." in said[0]
+    stored = DatasetMeta.load(tmp_path).versions
+    assert stored == {"mujoco": "3.3.0, 3.9.0", "numpy": "2.4.0"}
 
 
 @pytest.mark.parametrize("below", ["", "toy"])
