@@ -41,9 +41,10 @@ class MocapConfig:
     Attributes:
         env: mocap; see `python -m sims.generate --help` for the robots' worlds.
         layout: The data set whose names and file formats to write.
-        views: Cameras, at 0, 45 and 90 degrees: 3 as the protocols want them, up to 7 for
-            smarthome.
-        subjects: People; half of them train. 12 by default, or all 10 of nucla.
+        views: Cameras, the first so many of the layout: 3, at 0, 45 and 90 degrees, as the
+            protocols want them; up to 7 for smarthome. ntu begins with the one at 45.
+        subjects: People; half of them train, or all but one of nucla's. 12 by default, or all 10
+            of nucla.
         repetitions: Takes of each action by each of them. ntu turns the person from one to the
             next.
         actions: Which motions; by default as many of the 15 as the layout has classes for.
