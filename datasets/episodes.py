@@ -47,6 +47,21 @@ class EpisodeWriter:
         else:
             meta.save(self.root)
 
+    @classmethod
+    def begin(cls, root: Path | str, meta: DatasetMeta) -> EpisodeWriter:
+        """Opens or makes the data set under `root`, of other options too while it has no episodes.
+
+        It is for the start of a run: an earlier one may have been stopped before its first episode.
+
+        Raises:
+            DataError: When `root` holds episodes made with other options.
+        """
+        root = Path(root)
+        if (root / META_NAME).exists() and not any((root / EPISODE_FOLDER).glob("*.hdf5")):
+            DatasetMeta.load(root)  # raises where another program's file has this name
+            meta.save(root)
+        return cls(root, meta)
+
     def path(self, index: int) -> Path:
         """The file of an episode."""
         return self.root / EPISODE_FOLDER / f"{index:06d}.hdf5"

@@ -43,7 +43,8 @@ class DatasetMeta:
         phases: Name of each value of an episode's `phases`; at least one.
         control_hz: Time steps a second.
         env_args: What robomimic needs to make the environment again.
-        versions: Versions of the simulator's packages.
+        versions: Versions of the simulator's packages; of one under which it was made in several,
+            all of them.
         command: The command that generated the data set.
         preset: The preset that it follows, see `datasets.presets`; empty where it follows none.
         random_cameras: Whether the third-person cameras were drawn anew for every episode.

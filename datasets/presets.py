@@ -9,6 +9,8 @@ import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+# The real game, whose environment goes by its path, is recorded as the blocks that stand for it.
+ALIKE: Mapping[str, str] = {"sims.minerl_env:MinerlEnv": "minecraft"}
 # Third-person views, and the time-contrastive window, of an environment that no preset knows.
 OTHER_VIEWS = 4
 OTHER_WINDOW = 2
@@ -89,11 +91,15 @@ def get_preset(name: str, env: str) -> Preset:
 
 def usual_views(env: str) -> int:
     """How many third-person views an environment has when nothing else is asked for."""
-    presets = PRESETS["ftpv"]
-    return presets[env].views if env in presets else OTHER_VIEWS
+    recipe = _usual(env)
+    return OTHER_VIEWS if recipe is None else recipe.views
 
 
 def usual_window(env: str) -> int:
     """The time-contrastive window of an environment, in time steps, unless another is asked for."""
-    presets = PRESETS["ftpv"]
-    return presets[env].window if env in presets else OTHER_WINDOW
+    recipe = _usual(env)
+    return OTHER_WINDOW if recipe is None else recipe.window
+
+
+def _usual(env: str) -> Preset | None:
+    return PRESETS["ftpv"].get(ALIKE.get(env, env))

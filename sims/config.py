@@ -10,7 +10,8 @@ from typing import Literal
 
 from datasets.meta import short_name
 from datasets.presets import Preset, get_preset, usual_views
-from sims.registry import require_environment
+from sims.errors import OptionError
+from sims.registry import own_views, require_environment
 from sims.splits import parse_split, split_episodes
 
 Cluster = Literal["local", "ray"]
@@ -29,7 +30,8 @@ class GenerateConfig:
         preset: A published protocol's views, episodes and split: ftpv. --episodes then keeps the
             protocol's shares.
         views: Number of third-person views, besides the first-person view `ego`. By default the
-            environment's own: 4 for lift and can, 9 for pick, 8 for minecraft.
+            environment's own: 4 for lift and can, 9 for pick, 8 for minecraft, and what a class of
+            your own has by default.
         episodes: Number of successful episodes; failures are thrown away and counted. 60 by
             default, or as many as the preset has.
         size: Height and width of the images, in pixels.
@@ -72,7 +74,11 @@ class GenerateConfig:
     @property
     def num_views(self) -> int:
         """The number of third-person views."""
-        return usual_views(self.env) if self.views is None else self.views
+        if self.views is not None:
+            return self.views
+        if self.recipe is not None:
+            return self.recipe.views
+        return (own_views(self.env) if ":" in self.env else None) or usual_views(self.env)
 
     @property
     def num_episodes(self) -> int:
@@ -108,8 +114,9 @@ class GenerateConfig:
         return f"python -m sims.generate {' '.join(words)}"
 
     def check(self) -> None:
-        """Raises a ValueError that names the value at fault and what is valid."""
+        """Raises an OptionError that names the value at fault and what is valid."""
         require_environment(self.env)
+        require_folder(self.root)
         self._check_preset()
         for name, value in (
             ("views", self.num_views),
@@ -118,33 +125,46 @@ class GenerateConfig:
             ("workers", self.workers),
         ):
             if value is not None and value < 1:
-                raise ValueError(f"--{name} must be at least 1, got {value}.")
+                raise OptionError(f"--{name} must be at least 1, got {value}.")
         if self.seed < 0:
-            raise ValueError(f"--seed must not be negative, got {self.seed}.")
+            raise OptionError(f"--seed must not be negative, got {self.seed}.")
         if self.split is not None:
             parse_split(self.split)
         if self.shard is not None:
             parse_shard(self.shard)
 
     def _check_preset(self) -> None:
-        if self.recipe is None:
+        try:
+            recipe = self.recipe
+        except ValueError as error:
+            raise OptionError(str(error)) from None
+        if recipe is None:
             return
         if self.split is not None:
-            raise ValueError(f"--preset {self.preset} has a split of its own: leave out --split.")
-        if self.views not in (None, self.recipe.views):
-            raise ValueError(
-                f"--preset {self.preset} has {self.recipe.views} views of {self.env}, and its "
+            raise OptionError(f"--preset {self.preset} has a split of its own: leave out --split.")
+        if self.views not in (None, recipe.views):
+            raise OptionError(
+                f"--preset {self.preset} has {recipe.views} views of {self.env}, and its "
                 f"unseen-view protocol counts on them: leave out --views {self.views}."
             )
+
+
+def require_folder(root: Path) -> None:
+    """Raises an OptionError when a file is where the folder of a data set is to be."""
+    for path in (root, *root.parents):
+        if path.exists() and not path.is_dir():
+            raise OptionError(f"--out {root}: {path} is a file; name a folder.")
 
 
 def parse_shard(text: str) -> tuple[int, int]:
     """Reads `i/n`: share i, counted from 0, of n.
 
     Raises:
-        ValueError: Naming the text, when it is not that.
+        OptionError: Naming the text, when it is not that.
     """
     numbers = re.fullmatch(r"(\d+)/(\d+)", text)
     if numbers is None or int(numbers[1]) >= int(numbers[2]):
-        raise ValueError(f"--shard {text!r} is not one of n shares counted from 0: 0/n to (n-1)/n.")
+        raise OptionError(
+            f"--shard {text!r} is not one of n shares counted from 0: 0/n to (n-1)/n."
+        )
     return int(numbers[1]), int(numbers[2])

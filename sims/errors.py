@@ -7,5 +7,9 @@ class SimulatorError(RuntimeError):
     """A simulator or the graphics driver cannot be used; the message says what to install."""
 
 
+class OptionError(ValueError):
+    """A value of an option that is not valid; the message names it and what is."""
+
+
 class UnknownNameError(ValueError):
     """A name that is not registered; the message names the nearest and all valid ones."""

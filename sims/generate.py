@@ -77,7 +77,7 @@ def generate(config: GenerateConfig) -> Path | None:
         The index file; None for a shard, which writes none.
 
     Raises:
-        ValueError: For an option that is not valid.
+        OptionError: For an option that is not valid.
         DataError: When the folder holds episodes made with other options.
         SimulatorError: When the simulator or the graphics driver is missing, or workers are killed
             again and again.

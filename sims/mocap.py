@@ -99,7 +99,7 @@ def generate_mocap(config: MocapConfig) -> Path:
         The folder of the data set.
 
     Raises:
-        ValueError: For an option that is not valid.
+        OptionError: For an option that is not valid.
         UnknownNameError: For an action that there is not.
         DataError: When the folder holds a set made with other options.
         SimulatorError: When PyBullet is missing, or workers are killed again and again.
@@ -131,11 +131,12 @@ def _files(clip: ClipInfo) -> tuple[Path, Path]:
 
 
 def _require_same(root: Path, meta: MocapMeta) -> None:
-    """Lets a set grow, but not become another one."""
+    """Lets a set grow, but not become another one once it has files."""
     if not (root / MOCAP_NAME).exists():
         return
     there = MocapMeta.load(root)
-    if replace(there, command="") != replace(meta, command=""):
+    files = {path for path in root.rglob("[!.]*") if path.is_file()} - {root / MOCAP_NAME}
+    if files and replace(there, command="") != replace(meta, command=""):
         raise DataError(
             f"{root} holds a set made with `{there.command}`. Name another folder with --out, or "
             "give the same options; only --subjects and --repetitions can grow."

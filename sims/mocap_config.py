@@ -10,6 +10,8 @@ from typing import Literal, NamedTuple
 from datasets.clips import FORMATS
 from datasets.formats.base import ClipInfo
 from datasets.mocap import MocapMeta
+from sims.config import require_folder
+from sims.errors import OptionError
 from sims.mocap_layouts import Layout, Slot, get_layout
 from sims.mocap_motion import ACTIONS
 from sims.mocap_take import Take
@@ -39,9 +41,10 @@ class MocapConfig:
     Attributes:
         env: mocap; see `python -m sims.generate --help` for the robots' worlds.
         layout: The data set whose names and file formats to write.
-        views: Cameras, at 0, 45 and 90 degrees: 3 as the protocols want them, up to 7 for
-            smarthome.
-        subjects: People; half of them train. 12 by default, or all 10 of nucla.
+        views: Cameras, the first so many of the layout: 3, at 0, 45 and 90 degrees, as the
+            protocols want them; up to 7 for smarthome. ntu begins with the one at 45.
+        subjects: People; half of them train, or all but one of nucla's. 12 by default, or all 10
+            of nucla.
         repetitions: Takes of each action by each of them. ntu turns the person from one to the
             next.
         actions: Which motions; by default as many of the 15 as the layout has classes for.
@@ -138,9 +141,10 @@ class MocapConfig:
         """Raises an error that names the value at fault and what is valid.
 
         Raises:
-            ValueError: For a number out of range, or an action named twice.
+            OptionError: For a number out of range, an action named twice, or a file for --out.
             UnknownNameError: For an action that is none of `sims.mocap_motion.ACTIONS`.
         """
+        require_folder(self.root)
         plan = self.plan
         for name, value, most in (
             ("views", self.views, len(plan.cameras)),
@@ -149,15 +153,15 @@ class MocapConfig:
             ("actions", len(self.motions), len(plan.classes)),
         ):
             if not 1 <= value <= most:
-                raise ValueError(
+                raise OptionError(
                     f"--{name} must lie in 1 to {most} for {self.layout}, got {value}."
                 )
         for name, number, least in (("size", self.size, 16), ("seed", self.seed, 0)):
             if number < least:
-                raise ValueError(f"--{name} must be at least {least}, got {number}.")
+                raise OptionError(f"--{name} must be at least {least}, got {number}.")
         if self.workers is not None and self.workers < 1:
-            raise ValueError(f"--workers must be at least 1, got {self.workers}.")
+            raise OptionError(f"--workers must be at least 1, got {self.workers}.")
         for action in self.motions:
             require_known("action", action, ACTIONS)
         if len(set(self.motions)) < len(self.motions):
-            raise ValueError(f"--actions names one twice: {' '.join(self.motions)}.")
+            raise OptionError(f"--actions names one twice: {' '.join(self.motions)}.")

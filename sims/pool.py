@@ -84,7 +84,8 @@ def make_episodes(
         side_by_side = min(place.fit(workers), len(batch))
         parallel = _Parallel(
             bar,
-            n_jobs=max(2, side_by_side),  # joblib would run one in this process
+            # joblib runs one in this process; where only one fits, Ray allows no more.
+            n_jobs=max(place.fit(2), side_by_side),
             batch_size=1,
             pre_dispatch=side_by_side,
             **place.options,

@@ -7,6 +7,7 @@ import logging
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -15,14 +16,16 @@ from tqdm.contrib.logging import logging_redirect_tqdm
 
 from datasets.episodes import EPISODE_FOLDER, EpisodeWriter
 from datasets.errors import DataError
-from datasets.meta import short_name
+from datasets.meta import DatasetMeta, short_name
 from sims.config import Cluster
-from sims.errors import SimulatorError, UnknownNameError
+from sims.errors import OptionError, SimulatorError, UnknownNameError
 from sims.pool import make_episodes
 from sims.resume import whole_episodes
 from sims.worker import EpisodeJob
 
 PACKAGES = ("posealign", "robosuite", "mujoco", "pybullet", "numpy", "h5py")
+# Between the versions of a package under which a data set was made one after the other.
+JOINED = ", "
 
 log = logging.getLogger(__name__)
 
@@ -52,7 +55,7 @@ def make_missing(
             again and again.
         OSError: When the disk is full or cannot be written.
     """
-    writer = EpisodeWriter(job.root, job.meta)
+    writer = EpisodeWriter.begin(job.root, job.meta)
     writer.remove_leftovers()
     done = whole_episodes(writer, indices, job)
     todo = sorted(set(indices) - done)
@@ -63,6 +66,8 @@ def make_missing(
             len(indices),
             in_words(todo),
         )
+    if todo:
+        _note_versions(job)
     with tqdm(
         total=len(indices),
         initial=len(done),
@@ -73,6 +78,26 @@ def make_missing(
         make_episodes(job, todo, workers, cluster, bar)
     writer.remove_leftovers()
     return writer
+
+
+def _note_versions(job: EpisodeJob) -> None:
+    """Says when a data set goes on under other versions of its packages, and keeps both."""
+    stored = DatasetMeta.load(job.root)
+    other = {
+        package: (stored.versions[package], present)
+        for package, present in job.meta.versions.items()
+        if present not in stored.versions.get(package, present).split(JOINED)
+    }
+    if not other:
+        return
+    log.warning(
+        "%s holds episodes made under %s. Those made now may look or move differently; for more "
+        "of the same, install those versions, or name another --out.",
+        job.root,
+        ", ".join(f"{name} {old} ({now} is installed)" for name, (old, now) in other.items()),
+    )
+    joined = {name: JOINED.join(both) for name, both in other.items()}
+    replace(stored, versions=stored.versions | joined).save(job.root)
 
 
 def in_words(numbers: Sequence[int], most: int = 8) -> str:
@@ -104,6 +129,8 @@ def talk() -> None:
 def ending_in_words(root: Path, how_far: Callable[[], str]) -> Iterator[None]:
     """Ends the process with a message instead of a traceback where the user can act on it.
 
+    Other errors are faults, perhaps of a simulator of the user's own, and keep their traceback.
+
     Args:
         root: Folder of the data set.
         how_far: Says how much of it is on disk; see `progress`.
@@ -113,7 +140,7 @@ def ending_in_words(root: Path, how_far: Callable[[], str]) -> Iterator[None]:
             yield
     except KeyboardInterrupt:
         sys.exit(f"\nStopped. {how_far()} The same command goes on where it stopped.")
-    except (DataError, SimulatorError, UnknownNameError, ValueError) as error:
+    except (DataError, SimulatorError, OptionError, UnknownNameError) as error:
         sys.exit(f"error: {error}")
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):

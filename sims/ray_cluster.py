@@ -43,7 +43,10 @@ class RayCluster:
             raise SimulatorError(f"ray is installed, but does not work here: {error}.") from None
         register_ray()
         self._ray = ray
-        self.deaths: tuple[type[Exception], ...] = (ray.exceptions.RayActorError,)
+        self.deaths: tuple[type[Exception], ...] = (
+            ray.exceptions.RayActorError,
+            ray.exceptions.OutOfMemoryError,  # by Ray's own memory monitor
+        )
         self.options: dict[str, Any] = {"backend": "ray"}
 
     def fit(self, workers: int | None) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 from importlib import import_module
+from inspect import signature
 from typing import TYPE_CHECKING, Any
 
 from sims.errors import UnknownNameError
@@ -44,6 +45,12 @@ def require_environment(name: str) -> None:
         _own_class(name)
     else:
         require_known("environment", name, ENVIRONMENTS)
+
+
+def own_views(name: str) -> int | None:
+    """How many third-person views `package.module:Class` has by default; None: it does not say."""
+    views = signature(_own_class(name)).parameters.get("views")
+    return views.default if views is not None and isinstance(views.default, int) else None
 
 
 def _own_class(name: str) -> type[MultiViewEnv]:

@@ -29,8 +29,9 @@ from datasets.errors import DataError
 from datasets.meta import DatasetMeta
 from datasets.presets import usual_views
 from sims.can import CanEnv
-from sims.config import SPLIT, Cluster
+from sims.config import SPLIT, Cluster, require_folder
 from sims.demos import DemonstrationFile
+from sims.errors import OptionError
 from sims.lift import LiftEnv
 from sims.production import ending_in_words, make_missing, progress, talk, versions
 from sims.registry import make
@@ -87,11 +88,12 @@ class ReplayConfig:
         return f"python -m sims.replay {' '.join(words)}"
 
     def check(self) -> None:
-        """Raises a ValueError that names the value at fault and what is valid."""
+        """Raises an OptionError that names the value at fault and what is valid."""
+        require_folder(self.root)
         for name in ("views", "episodes", "size", "workers"):
             value = getattr(self, name)
             if value is not None and value < 1:
-                raise ValueError(f"--{name} must be at least 1, got {value}.")
+                raise OptionError(f"--{name} must be at least 1, got {value}.")
         if self.split is not None:
             parse_split(self.split)
 
@@ -164,7 +166,7 @@ def replay(config: ReplayConfig) -> Path:
         The index file.
 
     Raises:
-        ValueError: For an option that is not valid.
+        OptionError: For an option that is not valid.
         DataError: When the file cannot be replayed, or the folder holds something else.
         SimulatorError: When robosuite or the graphics driver is missing, or workers are killed
             again and again.

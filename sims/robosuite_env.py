@@ -133,7 +133,8 @@ class RobosuiteEnv(MultiViewEnv):
         if self._env is not None:
             self._env.close()  # else 100 MB of models wait for the garbage collector
         self._env = self._robosuite.make(self.task, seed=seed, **self._kwargs())
-        self._raw_observation = self._env.reset()
+        self._env.reset()
+        self._look_again()
         self._take_up()
 
     def _take_up(self) -> None:
@@ -160,6 +161,9 @@ class RobosuiteEnv(MultiViewEnv):
 
         As in robosuite, solving the task does not end the episode; `info["success"]` tells.
         """
+        # What is observed stays as robosuite gives it, for policies see the same: poses are one
+        # physics step older than the state, and Can's pose in the hand's frame is computed from
+        # what was observed of it a time step ago, as in robomimic's data.
         self._raw_observation, reward, _, _ = self._env.step(np.asarray(action, np.float64))
         # robosuite leaves poses one physics step older than the state: bring them up to date, with
         # nothing that would touch the dynamics, so that pictures and keypoints are the state's own.
@@ -295,10 +299,18 @@ class RobosuiteEnv(MultiViewEnv):
         """Restores a state of the present episode."""
         self._env.sim.set_state_from_flattened(state)
         self._env.sim.forward()
+        self._look_again()
+
+    def _look_again(self) -> None:
+        """Observes the present state, whatever was observed before."""
         # Can's pose in the hand's frame is computed from what was observed of both before: only the
         # second look is all of this state.
-        self._env._get_observations(force_update=True)
-        self._raw_observation = self._env._get_observations(force_update=True)
+        for _ in range(2):
+            # A look takes a physics step off the time to the next: steps would then be observed
+            # before their end.
+            for observable in self._env._observables.values():
+                observable.reset()
+            self._raw_observation = self._env._get_observations(force_update=True)
 
     def model_file(self) -> str:
         """The episode's model as MJCF; it names its meshes by absolute paths."""

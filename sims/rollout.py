@@ -38,18 +38,21 @@ class Recording:
         self._observations: dict[str, list[np.ndarray]] = defaultdict(list)
 
     def look(self, observation: Mapping[str, np.ndarray]) -> None:
-        """Adds the present state, and what the actor observes of it, as the next time step."""
+        """Adds the present state, and what the actor observes of it, as the next time step.
+
+        All of it is copied: a simulator may fill the same arrays at every step.
+        """
         env, frames = self._env, self._frames
         keypoints, images, visible = env.keypoints(), env.render_views(), env.visible()
         for view, camera in env.cameras().items():
-            frames["images"][view].append(images[view])
+            frames["images"][view].append(images[view].copy())
             frames["keypoints"][view].append(camera.project(keypoints)[0].astype(np.float32))
-            frames["visible"][view].append(visible[view])
-            frames["extrinsics"][view].append(camera.world_to_camera)
+            frames["visible"][view].append(visible[view].copy())
+            frames["extrinsics"][view].append(camera.world_to_camera.copy())
         for name, value in observation.items():
-            self._observations[name].append(value)
-        self._steps["keypoints_world"].append(keypoints)
-        self._steps["states"].append(env.state())
+            self._observations[name].append(np.array(value))
+        self._steps["keypoints_world"].append(keypoints.copy())
+        self._steps["states"].append(env.state().copy())
 
     def episode(self, phases: Sequence[int], **told: Any) -> Episode:
         """The episode of all steps so far.
@@ -100,7 +103,7 @@ def record(env: MultiViewEnv, seed: int, random_cameras: bool = False) -> Episod
     for step in env.expert(np.random.default_rng([seed, EXPERT_STREAM])):
         recording.look(observation)
         observation, reward, terminated, truncated, info = env.step(step.action)
-        actions.append(step.action)
+        actions.append(np.array(step.action))
         phases.append(step.phase)
         rewards.append(reward)
         if terminated or truncated:

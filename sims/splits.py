@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from datasets.episodes import SPLITS
+from sims.errors import OptionError
 
 
 def parse_split(text: str) -> tuple[float, ...]:
     """Reads shares such as `4,1,1` for training, validation and test.
 
     Raises:
-        ValueError: Naming the text, when it is not three numbers of which the first is positive.
+        OptionError: Naming the text, when it is not three numbers of which the first is positive.
     """
     try:
         shares = tuple(float(part) for part in text.replace(":", ",").split(","))
     except ValueError:
         shares = ()
-    if len(shares) != len(SPLITS) or min(shares) < 0 or shares[0] <= 0:
-        raise ValueError(
+    numbers = len(shares) == len(SPLITS) and all(map(math.isfinite, shares))
+    if not numbers or min(shares) < 0 or shares[0] <= 0:
+        raise OptionError(
             f"--split {text!r} is not three shares for train, valid and test, such as 4,1,1 "
             "or 30,5,5."
         )

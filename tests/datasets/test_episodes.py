@@ -230,6 +230,24 @@ def test_other_options_into_an_existing_folder_are_refused(tmp_path):
     assert str(tmp_path) in str(error.value)
 
 
+def test_a_run_begins_with_other_options_while_there_are_no_episodes(tmp_path):
+    first, other = make_meta(seed=0, size=8), make_meta(seed=1, size=8)
+    EpisodeWriter.begin(tmp_path, first)
+    writer = EpisodeWriter.begin(tmp_path, other)
+    assert DatasetMeta.load(tmp_path) == other
+    writer.write(5, make_episode(other, 5))
+    with pytest.raises(DataError, match="seed: 1 on disk, 0 asked for"):
+        EpisodeWriter.begin(tmp_path, first)
+    assert DatasetMeta.load(tmp_path) == other
+
+
+def test_a_file_of_another_program_is_no_data_set_to_begin_anew(tmp_path):
+    (tmp_path / "meta.json").write_text('{"title": "holidays"}')
+    with pytest.raises(DataError, match="lacks"):
+        EpisodeWriter.begin(tmp_path, make_meta())
+    assert "holidays" in (tmp_path / "meta.json").read_text()
+
+
 def test_a_check_leaves_nothing_else_to_ask_the_files(tmp_path):
     root = make_data_set(tmp_path / "dots", episodes=3, views=1, steps=8)
     data, checked = EpisodeDataset(root), EpisodeDataset(root)

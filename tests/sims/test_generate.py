@@ -11,6 +11,7 @@ from datasets.episodes import EpisodeDataset
 from datasets.errors import DataError
 from sims import worker
 from sims.config import GenerateConfig
+from sims.env import EXPERT_STREAM
 from sims.generate import generate, summarize
 from sims.rollout import attempt_of, episode_seed, record
 from tests.sims.runs import command, contents, episodes, finish, started, wait_for_episodes
@@ -134,14 +135,18 @@ def test_what_is_on_disk(lift_dataset):
             assert np.allclose(projected, episode.keypoints[view][t], atol=1e-3, equal_nan=True)
 
 
-def test_stored_states_give_the_stored_pictures_again(lift_dataset):
+def test_stored_states_give_the_stored_pictures_and_marks_again(lift_dataset):
     episode = EpisodeDataset(lift_dataset).episode(1)
     env = sims.make("lift", views=2, size=64)
     env.reset(seed=episode.seed)
     for t in range(0, len(episode), 10):
         env.set_state(episode.states[t])
-        for view, image in env.render_views().items():
-            assert np.array_equal(image, episode.images[view][t]), f"{view} at {t}"
+        images, visible = env.render_views(), env.visible()
+        for view in env.views:
+            assert np.array_equal(images[view], episode.images[view][t]), f"{view} at {t}"
+            assert np.array_equal(visible[view], episode.visible[view][t]), f"{view} at {t}"
+    shares = [np.mean(episode.visible[view][::10]) for view in env.views]
+    assert all(0 < share < 1 for share in shares), "all keypoints are marked alike"
     assert env.model_file() == episode.model_file
     env.close()
 
@@ -155,3 +160,17 @@ def test_stored_actions_lead_to_the_stored_states(lift_dataset):
         assert np.array_equal(env.state(), episode.states[t])
         env.step(episode.actions[t])
     env.close()
+
+
+def test_stored_phases_are_those_that_the_expert_named(lift_dataset):
+    data = EpisodeDataset(lift_dataset)
+    episode = data.episode(3)
+    env = sims.make("lift", views=2, size=64)
+    env.reset(seed=episode.seed)
+    named = []
+    for step in env.expert(np.random.default_rng([episode.seed, EXPERT_STREAM])):
+        env.step(step.action)
+        named.append(step.phase)
+    env.close()
+    assert data.phases(3).tolist() == named
+    assert set(named) == set(range(len(data.meta.phases)))

@@ -190,6 +190,21 @@ def test_another_set_is_not_mixed_in(ntu_set):
             generate_mocap(replace(config, **change))
 
 
+def test_what_was_stopped_before_its_first_clip_does_not_hold_the_folder(tmp_path, monkeypatch):
+    def stop(*_):
+        raise KeyboardInterrupt
+
+    config = tiny("ntu", tmp_path / "ntu", subjects=1, views=1, actions=("walk",))
+    with monkeypatch.context() as patched:
+        patched.setattr(MocapGeneration, "make", stop)
+        with pytest.raises(KeyboardInterrupt):
+            generate_mocap(replace(config, seed=1))
+    generate_mocap(config)
+    assert MocapMeta.load(config.root).seed == 0
+    with pytest.raises(DataError, match="--out"):
+        generate_mocap(replace(config, seed=1))
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

@@ -3,6 +3,7 @@
 import json
 import math
 import shlex
+from importlib import import_module
 
 import pytest
 
@@ -10,7 +11,7 @@ import sims
 from datasets.episodes import EpisodeDataset
 from datasets.errors import DataError
 from datasets.meta import DatasetMeta
-from datasets.presets import PRESETS, Preset
+from datasets.presets import ALIKE, PRESETS, Preset, usual_views, usual_window
 from sims.checker import check_multi_view_env
 from sims.config import GenerateConfig
 from sims.generate import generate, main, summarize
@@ -39,6 +40,27 @@ def test_defaults_without_a_preset():
     config = GenerateConfig()
     assert (config.num_views, config.num_episodes) == (4, 60)
     assert [len(members) for members in config.parts.values()] == [40, 10, 10]
+
+
+def test_a_class_of_ones_own_says_how_many_views_it_has():
+    assert GenerateConfig(env=TOY).num_views == len(ToyEnv().views) - 1 == 2
+    assert GenerateConfig(env=TOY, views=7).num_views == 7
+    assert GenerateConfig(env="tests.sims.test_presets_and_shards:AnyViews").num_views == 4
+
+
+class AnyViews(ToyEnv):
+    """Does not say how many views it has by default."""
+
+    def __init__(self, **options):
+        super().__init__(**options)
+
+
+@pytest.mark.parametrize(("env", "stand_in"), ALIKE.items())
+def test_the_real_game_goes_by_the_recipe_of_what_stands_for_it(env, stand_in):
+    module, name = env.split(":")
+    assert getattr(import_module(module), name).name == stand_in
+    assert GenerateConfig(env=env).num_views == usual_views(env) == usual_views(stand_in)
+    assert usual_window(env) == usual_window(stand_in) == 3
 
 
 @pytest.mark.parametrize(

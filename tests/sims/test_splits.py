@@ -42,7 +42,22 @@ def test_every_episode_is_in_one_split_and_shares_are_kept_to_an_episode(episode
             assert not members
 
 
-@pytest.mark.parametrize("text", ["", "3", "4,1", "4,1,1,1", "a,b,c", "0,1,1", "-1,1,1", "4,-1,1"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "3",
+        "4,1",
+        "4,1,1,1",
+        "a,b,c",
+        "0,1,1",
+        "-1,1,1",
+        "4,-1,1",
+        "nan,1,1",
+        "4,nan,1",
+        "inf,1,1",
+    ],
+)
 def test_other_texts_are_refused_by_name(text):
     with pytest.raises(ValueError, match="--split"):
         parse_split(text)

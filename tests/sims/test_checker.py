@@ -1,0 +1,145 @@
+"""The checker accepts every world, and names what is broken in one."""
+
+import numpy as np
+import pytest
+
+from sims.checker import check_multi_view_env
+from sims.lift import LiftEnv
+from tests.sims.toy import FrugalEnv, ToyEnv
+
+
+def test_worlds_are_accepted(world):
+    check_multi_view_env(world, steps=6)
+
+
+def test_a_world_that_fills_the_same_arrays_at_every_step_is_accepted():
+    check_multi_view_env(FrugalEnv())
+
+
+class ShiftedKeypoints(ToyEnv):
+    """Marks keypoints beside the body."""
+
+    def actor_masks(self):
+        return {view: np.roll(mask, 8, axis=0) for view, mask in super().actor_masks().items()}
+
+
+class ForgetfulSeed(ToyEnv):
+    """Begins every episode differently."""
+
+    count = 0
+
+    def begin(self, seed):
+        self.count += 1
+        super().begin(seed + self.count)
+
+
+class ForgetfulPictures(FrugalEnv):
+    """Draws another picture every time, into the same arrays."""
+
+    count = 0
+
+    def render_views(self):
+        self.count += 1
+        images = super().render_views()
+        for image in images.values():
+            image[0, 0] = self.count
+        return images
+
+
+class IgnoredSeed(ToyEnv):
+    """Begins every episode alike; its expert varies with its own random numbers."""
+
+    def begin(self, seed):
+        super().begin(0)
+
+
+class StayingState(ToyEnv):
+    """Restores nothing."""
+
+    def set_state(self, state):
+        pass
+
+
+class HalfRestored(ToyEnv):
+    """Restores what the pictures show, and forgets where it was going."""
+
+    def set_state(self, state):
+        super().set_state(np.concatenate([state[:3], state[3:] + 0.01]))
+
+
+class OneSizeTooSmall(ToyEnv):
+    """Leaves out a row of one view."""
+
+    def render_views(self):
+        images = super().render_views()
+        return {**images, "view_0": images["view_0"][1:]}
+
+
+class OtherNames(ToyEnv):
+    """Calls its views as no data set does."""
+
+    def __init__(self):
+        super().__init__()
+        self.views = ("ego", "left", "right")
+
+
+class MissingView(ToyEnv):
+    """Draws one view less than it has."""
+
+    def actor_masks(self):
+        return {view: mask for view, mask in super().actor_masks().items() if view != "view_1"}
+
+
+class NamelessPhase(ToyEnv):
+    """Has a phase less than its expert goes through."""
+
+    phases = ()
+
+
+class SeedlessCameras(LiftEnv):
+    """Draws the same cameras for every episode."""
+
+    def place_cameras(self, rng):
+        super().place_cameras(None if rng is None else np.random.default_rng(0))
+
+
+class CamerasThatStay(LiftEnv):
+    """Leaves cameras where they were drawn last."""
+
+    def place_cameras(self, rng):
+        if rng is not None or not hasattr(self, "_ring"):
+            super().place_cameras(rng)
+
+
+@pytest.mark.parametrize(
+    ("broken", "complaint"),
+    [
+        (ShiftedKeypoints, "lie on the body"),
+        (ForgetfulSeed, "the same seed gave another episode"),
+        (ForgetfulPictures, "the same seed gave another episode"),
+        (IgnoredSeed, "other seeds began the same episode"),
+        (StayingState, "a restored state has another state, keypoints, picture of ego"),
+        (HalfRestored, "a restored state has another state"),
+        (OneSizeTooSmall, r"view_0 has shape \(31, 32, 3\)"),
+        (OtherNames, r"views are \('ego', 'left', 'right'\), not \('ego', 'view_0', 'view_1'\)"),
+        (MissingView, r"actor_masks names \('ego', 'view_0'\)"),
+        (NamelessPhase, "phase 0 has no name"),
+    ],
+)
+def test_what_is_broken_is_named(broken, complaint):
+    with pytest.raises(AssertionError, match=complaint):
+        check_multi_view_env(broken())
+
+
+@pytest.mark.parametrize(
+    ("broken", "complaint"),
+    [
+        (SeedlessCameras, "another seed drew the same cameras"),
+        (CamerasThatStay, "drawn cameras stayed"),
+    ],
+)
+def test_broken_cameras_are_named(broken, complaint):
+    env = broken(views=1, size=64, light_meshes=False)
+    with pytest.raises(AssertionError, match=complaint):
+        check_multi_view_env(env, steps=2)
+    env.close()
