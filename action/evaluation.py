@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
@@ -12,6 +13,8 @@ from pydantic import TypeAdapter, ValidationError
 from align.evaluate import Checkpoint
 from datasets.atomic import atomic_path
 from datasets.errors import DataError
+
+logger = logging.getLogger(__name__)
 
 Ensemble = Literal["mean", "max"]
 
@@ -83,9 +86,12 @@ def find_evaluation(
     Returns:
         None where the run was not measured, or otherwise, or by another version.
     """
+    if not evaluation_path(run, protocol, "test").exists():
+        return None
     try:
         found = load_evaluation(run, protocol)
-    except DataError:
+    except DataError as error:
+        logger.warning("%s", error)
         return None
     measured = (found.checkpoint, found.num_clips, found.ensemble)
     return found if measured == ("best", num_clips, ensemble) else None

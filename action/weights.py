@@ -10,7 +10,7 @@ import json
 import logging
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from torch import Tensor
 from action.config import action_recipe
 from action.timesformer import TimeSformer, resized_in_space, resized_in_time
 from align.checkpoint import CheckpointError
+from datasets.wording import shortened
 
 logger = logging.getLogger(__name__)
 
@@ -234,14 +235,9 @@ def _require_same_weights(
     }
     if any(problems.values()):
         listed = "; ".join(
-            f"{what}: {_shortened(names)}" for what, names in problems.items() if names
+            f"{what}: {shortened(names, SHOWN)}" for what, names in problems.items() if names
         )
         raise CheckpointError(
             f"{file} holds no whole TimeSformer under its published names; download it again. "
             f"{listed}."
         )
-
-
-def _shortened(names: Sequence[str]) -> str:
-    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
-    return ", ".join(names[:SHOWN]) + more

@@ -222,7 +222,8 @@ def facts(runs: Sequence[Run], data: EpisodeDataset) -> dict[str, str]:
     pixels = ", ".join(f"{size}×{size}" for size in seen) + " pixels"
     epochs = sorted({int(run.history[-1]["epoch"]) for run in runs})
     seeds = sorted({run.config.seed for run in runs})
-    learned_from = {str(run.config.train_on) for run in runs if run.config.train_on is not None}
+    trained_on = {run.config.training_data for run in runs}
+    learned_from = [str(root) for root in trained_on if root.resolve() != data.root.resolve()]
     days = sorted({f"{run.finished:%Y-%m-%d}" for run in runs})
     known = {
         "Task": data.meta.env,

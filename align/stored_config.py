@@ -16,6 +16,7 @@ from pydantic import TypeAdapter
 
 from datasets.atomic import atomic_path
 from datasets.errors import DataError
+from datasets.wording import shortened
 
 log = logging.getLogger(__name__)
 
@@ -60,12 +61,10 @@ def load_config(kind: type[Config], folder: Path, command: str) -> Config:
             f"{_TRAIN_AGAIN}"
         )
     if newer := sorted(known - given):
-        more = f" and {len(newer) - _SHOWN} more" if len(newer) > _SHOWN else ""
         log.warning(
-            "%s is older than some options, which get their defaults: %s%s",
+            "%s is older than some options, which get their defaults: %s",
             path,
-            ", ".join(newer[:_SHOWN]),
-            more,
+            shortened(newer, _SHOWN),
         )
     return config
 

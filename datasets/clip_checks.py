@@ -12,6 +12,7 @@ from datasets.clips import read_keypoints
 from datasets.errors import DataError
 from datasets.formats.base import ClipInfo
 from datasets.video import check_video
+from datasets.wording import shortened
 
 logger = logging.getLogger(__name__)
 
@@ -81,12 +82,10 @@ def check_clips(
             f"{len(problems)} of {len(clips)} clips cannot be used, {share:.1%} where "
             f"{max_bad_share:.1%} are allowed. The first: {told[0]}"
         )
-    more = f" and {len(told) - SHOWN} more" if len(told) > SHOWN else ""
     logger.warning(
-        "%d of %d clips are left out: %s%s",
+        "%d of %d clips are left out: %s",
         len(problems),
         len(clips),
-        "; ".join(told[:SHOWN]),
-        more,
+        shortened(told, SHOWN, "; "),
     )
     return tuple(clip for clip in clips if clip not in problems)

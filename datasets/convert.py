@@ -40,6 +40,7 @@ from datasets.rerun_file import write_rerun
 from datasets.robomimic_file import write_robomimic
 from datasets.source import Source, deal, resized
 from datasets.videos import VideoOptions, write_videos
+from datasets.wording import shortened
 
 logger = logging.getLogger(__name__)
 
@@ -188,15 +189,13 @@ def _order(source: Source, config: ConvertConfig) -> list[tuple[str, int]]:
 def _warn_of_left_out(source: Source, kept: Collection[int]) -> None:
     left_out = [name for i, name in enumerate(source.names) if i not in kept]
     if left_out:
-        more = f" and {len(left_out) - SHOWN} more" if len(left_out) > SHOWN else ""
         logger.warning(
-            "%d of %d episodes of %s are in no split and left out: %s%s; --split names how many "
+            "%d of %d episodes of %s are in no split and left out: %s; --split names how many "
             "go into each",
             len(left_out),
             len(source),
             source.root,
-            ", ".join(left_out[:SHOWN]),
-            more,
+            shortened(left_out, SHOWN),
         )
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from datasets.errors import DataError
 from datasets.formats.base import ClipFormat, ClipInfo
 from datasets.formats.files import read_text_file
+from datasets.wording import shortened
 
 logger = logging.getLogger(__name__)
 
@@ -85,15 +86,13 @@ def _require_apart(rows: Mapping[str, Sequence[ListedClip]]) -> None:
                 shared.append(row.clip.name)
             before[part] = row.place
     if shared:
-        more = f" and {len(shared) - SHOWN} more" if len(shared) > SHOWN else ""
         logger.warning(
             "%s and %s have %d clips in common, so that checkpoints are chosen by clips that are "
-            "tested on: %s%s",
+            "tested on: %s",
             FILES["valid"],
             FILES["test"],
             len(shared),
-            ", ".join(shared[:SHOWN]),
-            more,
+            shortened(shared, SHOWN),
         )
 
 

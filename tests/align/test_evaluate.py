@@ -126,6 +126,7 @@ def test_the_next_command_is_one_that_works(
         assert page.with_name(page.name.replace("report", "summary")).with_suffix(".csv").exists()
     text = (run / "report_test_on_others.html").read_text()
     assert f"<dt>Data set</dt><dd>{other}</dd>" in text and "view_2" in text
+    assert f"<dt>Learned from</dt><dd>{TrainConfig.load(run).data}</dd>" in text
     with pytest.raises(DataError, match="test_seen_on_x.json does not exist.*--protocol, --data"):
         write_report([run], evaluation="test_seen_on_x")
 

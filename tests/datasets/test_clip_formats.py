@@ -11,7 +11,7 @@ import pytest
 from datasets.clips import FORMATS, read_keypoints
 from datasets.errors import DataError
 from datasets.formats import ntu, nucla, smarthome
-from datasets.skeletons import COCO18, NTU25, SMARTHOME13
+from datasets.skeletons import COCO18
 from tests.datasets.clip_files import WIDTH, make_poses, ntu_text, pose_json, write_grey_video
 from tests.datasets.clip_files import write_openpose as write_openpose_folder
 
@@ -110,36 +110,6 @@ def test_classes_are_those_published():
     assert list(nucla.ACTIONS) == [1, 2, 3, 4, 5, 6, 8, 9, 11, 12]
     missing = ntu.missing_skeletons()
     assert len(missing) == 302 and "S001C002P005R002A008" in missing
-
-
-@pytest.mark.parametrize(
-    ("skeleton", "published"),
-    [
-        (
-            NTU25,
-            "base spine, mid spine, neck, head, L shoulder, L elbow, L wrist, L hand, R shoulder, "
-            "R elbow, R wrist, R hand, L hip, L knee, L ankle, L foot, R hip, R knee, R ankle, "
-            "R foot, spine, L hand tip, L thumb, R hand tip, R thumb",
-        ),
-        (
-            SMARTHOME13,
-            "R ankle, L ankle, R knee, L knee, R hip, L hip, R wrist, L wrist, R elbow, L elbow, "
-            "R shoulder, L shoulder, head",
-        ),
-        (
-            COCO18,
-            "nose, neck, R shoulder, R elbow, R wrist, L shoulder, L elbow, L wrist, R hip, "
-            "R knee, R ankle, L hip, L knee, L ankle, R eye, L eye, R ear, L ear",
-        ),
-    ],
-    ids=lambda value: getattr(value, "name", ""),
-)
-def test_keypoints_are_in_the_published_order(skeleton, published):
-    sides = {"L": "left", "R": "right"}
-    expected = [
-        "_".join(sides.get(word, word) for word in joint.split()) for joint in published.split(", ")
-    ]
-    assert list(skeleton.keypoints) == expected
 
 
 # NTU's skeletons

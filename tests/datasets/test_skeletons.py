@@ -1,6 +1,15 @@
 import pytest
 
-from datasets.skeletons import PANDA, SKELETONS, Skeleton, add_skeleton, get_skeleton
+from datasets.skeletons import (
+    COCO18,
+    NTU25,
+    PANDA,
+    SKELETONS,
+    SMARTHOME13,
+    Skeleton,
+    add_skeleton,
+    get_skeleton,
+)
 
 
 @pytest.mark.parametrize("skeleton", SKELETONS.values(), ids=SKELETONS.keys())
@@ -59,3 +68,33 @@ def test_a_name_that_is_taken_cannot_be_given_to_another_body():
 def test_a_bone_to_a_keypoint_that_is_not_there():
     with pytest.raises(ValueError, match=r"'crane' has keypoints 0 to 1, but joins \(1, 2\)"):
         Skeleton("crane", ("base", "tip"), ((0, 1), (1, 2)))
+
+
+@pytest.mark.parametrize(
+    ("skeleton", "published"),
+    [
+        (
+            NTU25,
+            "base spine, mid spine, neck, head, L shoulder, L elbow, L wrist, L hand, R shoulder, "
+            "R elbow, R wrist, R hand, L hip, L knee, L ankle, L foot, R hip, R knee, R ankle, "
+            "R foot, spine, L hand tip, L thumb, R hand tip, R thumb",
+        ),
+        (
+            SMARTHOME13,
+            "R ankle, L ankle, R knee, L knee, R hip, L hip, R wrist, L wrist, R elbow, L elbow, "
+            "R shoulder, L shoulder, head",
+        ),
+        (
+            COCO18,
+            "nose, neck, R shoulder, R elbow, R wrist, L shoulder, L elbow, L wrist, R hip, "
+            "R knee, R ankle, L hip, L knee, L ankle, R eye, L eye, R ear, L ear",
+        ),
+    ],
+    ids=lambda value: getattr(value, "name", ""),
+)
+def test_keypoints_are_in_the_published_order(skeleton, published):
+    sides = {"L": "left", "R": "right"}
+    expected = [
+        "_".join(sides.get(word, word) for word in joint.split()) for joint in published.split(", ")
+    ]
+    assert list(skeleton.keypoints) == expected
