@@ -18,12 +18,12 @@ from tqdm import tqdm
 from action.clips import TestingClips, open_data, usable
 from action.config import ActionConfig
 from action.features import load_recognizer
-from align.analysis import FeatureAnalysis, FeatureProbe, evenly, save_analysis
-from align.analysis_figure import draw_analyses
-from align.checkpoint import CheckpointError
-from align.cli import set_up_logging, user_errors
-from align.data import reading_processes
-from align.evaluate import Checkpoint
+from align.engine.checkpoint import CheckpointError
+from align.engine.loading import reading_processes
+from align.engine.run_folder import Checkpoint
+from align.probe import FeatureAnalysis, FeatureProbe, evenly, save_analysis
+from align.report.tokens import draw_analyses
+from datasets.command import set_up_logging, user_errors
 from datasets.errors import DataError
 
 

@@ -13,13 +13,13 @@ import torch
 from torch.utils.data import Dataset
 
 from action.config import ActionConfig
-from align.data import order_of_pass
-from datasets.clip_checks import check_clips
-from datasets.clip_samples import ClipSample, SampleConfig, load_sample
-from datasets.clips import LISTS, ClipSet, open_clip_set, protocol_parts
+from align.engine.loading import order_of_pass
+from datasets.clips.base import ClipInfo
+from datasets.clips.checks import check_clips
+from datasets.clips.mocap import MocapMeta
+from datasets.clips.samples import ClipSample, SampleConfig, load_sample
+from datasets.clips.sets import LISTS, ClipSet, open_clip_set, protocol_parts
 from datasets.errors import DataError
-from datasets.formats.base import ClipInfo
-from datasets.mocap import MocapMeta
 
 MANY_CLIPS = 1000
 

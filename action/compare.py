@@ -33,13 +33,12 @@ from action.report import REPORT_NAME, write_report
 from action.results import ActionRun, measured_runs, result_rows, table, write_results
 from action.retrieve import search
 from action.train import make_trainer, parse_defaults
-from align.checkpoint import CheckpointError
-from align.cli import interruptible, set_up_logging, user_errors
-from align.engine import finished
-from align.grid import require_success, run_all, tell
-from align.run_names import run_name
-from align.stored_config import CONFIG_NAME
-from align.summary import markdown
+from align.engine.checkpoint import CheckpointError
+from align.engine.jobs import require_success, run_all, tell
+from align.engine.run_folder import CONFIG_NAME, run_name
+from align.engine.trainer import finished
+from align.results.text import markdown
+from datasets.command import interruptible, set_up_logging, user_errors
 from datasets.errors import DataError
 
 logger = logging.getLogger(__name__)

@@ -10,10 +10,10 @@ from typing_extensions import assert_never
 
 from action.timesformer import AttentionType
 from align.config import PaatLossConfig, PoseMapConfig
-from align.models import PaabConfig, PaatConfig, Readout
-from align.optim import OptimConfig
-from align.precision import Precision
-from align.stored_config import load_config, save_config
+from align.engine.device import Precision
+from align.engine.optim import OptimConfig
+from align.engine.run_folder import load_config, save_config
+from align.models.pose_aware import PaabConfig, PaatConfig, Readout
 
 ActionMethod = Literal["baseline", "paab", "paat", "paab+paat"]
 ACTION_METHODS: tuple[ActionMethod, ...] = get_args(ActionMethod)

@@ -20,19 +20,19 @@ from jaxtyping import Float
 
 from action.clips import open_data, usable
 from action.config import ActionConfig
-from action.evaluation import ActionEvaluation, Ensemble, evaluation_path
-from action.features import (
-    ClipFeatures,
-    checkpoint_path,
-    features_path,
-    fingerprint,
-    load_recognizer,
+from action.evaluation import (
+    ActionEvaluation,
+    Ensemble,
+    class_recall,
+    confusion,
+    evaluation_path,
+    recognition_metrics,
 )
-from action.figures import draw_confusion
-from action.metrics import class_recall, confusion, recognition_metrics
-from align.checkpoint import CheckpointError
-from align.cli import set_up_logging, user_errors
-from align.evaluate import Checkpoint
+from action.features import ClipFeatures, features_path, fingerprint, load_recognizer
+from action.pictures import draw_confusion
+from align.engine.checkpoint import CheckpointError
+from align.engine.run_folder import Checkpoint, checkpoint_path
+from datasets.command import set_up_logging, user_errors
 from datasets.errors import DataError
 
 

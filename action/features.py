@@ -20,11 +20,11 @@ from safetensors.numpy import save_file
 from action.clips import ActionData, open_all_data, open_data, sample_config, usable
 from action.config import ActionConfig, DataName
 from action.task import ClipRecognizer
-from align.checkpoint import load_checkpoint
-from align.evaluate import Checkpoint
-from datasets.atomic import atomic_path
+from align.engine.checkpoint import load_checkpoint
+from align.engine.run_folder import Checkpoint, checkpoint_path
+from datasets.clips.base import ClipInfo
 from datasets.errors import DataError
-from datasets.formats.base import ClipInfo
+from datasets.storage.atomic import atomic_path
 
 logger = logging.getLogger(__name__)
 
@@ -111,11 +111,6 @@ class ClipSource:
 def fingerprint(checkpoint: Path) -> str:
     """Tells one checkpoint's weights from another's."""
     return hashlib.sha256(checkpoint.read_bytes()).hexdigest()[:16]
-
-
-def checkpoint_path(run: Path, checkpoint: Checkpoint) -> Path:
-    """Where a run stores its best or its last weights."""
-    return run / "checkpoints" / f"{checkpoint}.safetensors"
 
 
 def load_recognizer(run: Path, checkpoint: Checkpoint, data: ActionData) -> ClipRecognizer:

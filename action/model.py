@@ -8,8 +8,8 @@ from torch import Tensor, nn
 
 from action.config import ActionConfig
 from action.timesformer import TimeSformer
-from align.models import PoseAware, PoseAwareOutput
-from align.shared_norm import SharedBatchNorm
+from align.models.pose_aware import PoseAware, PoseAwareOutput
+from align.models.shared_norm import SharedBatchNorm
 
 # TimeSformer's own, for all three channels (paper appendix B).
 MEAN, STD = 0.45, 0.225

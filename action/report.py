@@ -17,9 +17,9 @@ from matplotlib.lines import Line2D
 from action.evaluation import ActionEvaluation
 from action.results import BASELINE, NOTE, ActionRun, result_rows, setting, table
 from action.retrieve import RETRIEVAL_FOLDER
-from align.figures import STYLE, WIDTH, draw_curves, method_colours, to_svg
-from align.summary import format_spread
-from datasets.atomic import atomic_path
+from align.report.style import STYLE, WIDTH, draw_curves, method_colours, to_svg
+from align.results.text import format_spread
+from datasets.storage.atomic import atomic_path
 
 REPORT_NAME = "report.html"
 
@@ -33,7 +33,7 @@ def write_report(runs: Sequence[ActionRun], out: Path) -> Path:
     """
     environment = Environment(
         # The pages of `align` have the same style.
-        loader=ChoiceLoader([PackageLoader("action"), PackageLoader("align")]),
+        loader=ChoiceLoader([PackageLoader("action"), PackageLoader("align.report")]),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -41,7 +41,7 @@ def write_report(runs: Sequence[ActionRun], out: Path) -> Path:
     colours = method_colours([run.label for run in runs])
     with atomic_path(out) as temporary:
         temporary.write_text(
-            environment.get_template("report_action.html.j2").render(
+            environment.get_template("report.html.j2").render(
                 table=table(result_rows(runs)),
                 setting=setting(runs),
                 note=NOTE,

@@ -14,10 +14,9 @@ from jaxtyping import Float
 
 from action.config import ACTION_METHODS, ActionConfig
 from action.evaluation import ActionEvaluation, Ensemble, find_evaluation
-from align.history import read_history
-from align.stored_config import CONFIG_NAME
-from align.summary import format_spread, markdown
-from datasets.atomic import atomic_path
+from align.engine.run_folder import CONFIG_NAME, read_history
+from align.results.text import format_spread, markdown
+from datasets.storage.atomic import atomic_path
 
 BASELINE = "baseline"
 BOOTSTRAP_DRAWS = 2000

@@ -21,15 +21,14 @@ import tyro
 
 from action.config import ActionConfig
 from action.features import ClipFeatures, ClipSource, clip_features
-from action.retrieval_picture import ASKED, RIGHT, WRONG, Found, draw_retrieval
+from action.pictures import ASKED, RIGHT, WRONG, Found, draw_retrieval
 from action.search import Metric, Retrieval, common_labels, retrieve
-from align.analysis import evenly
-from align.checkpoint import CheckpointError
-from align.cli import set_up_logging, user_errors
-from align.evaluate import Checkpoint
-from align.stored_config import CONFIG_NAME
-from datasets.atomic import atomic_path
+from align.engine.checkpoint import CheckpointError
+from align.engine.run_folder import CONFIG_NAME, Checkpoint
+from align.probe import evenly
+from datasets.command import set_up_logging, user_errors
 from datasets.errors import DataError
+from datasets.storage.atomic import atomic_path
 
 SHOWN = 5
 RETRIEVAL_FOLDER = "retrieval"

@@ -23,15 +23,14 @@ from action.clips import (
     usable,
 )
 from action.config import ActionConfig
-from action.metrics import recognition_metrics
+from action.evaluation import recognition_metrics
 from action.model import ClipClassifier, build_classifier
 from action.timesformer import TimeSformer
 from action.weights import load_pretrained
-from align.data import reading_processes
-from align.loading import reading_batches
+from align.engine.loading import reading_batches, reading_processes
 from align.paat import mean_pose_loss
 from align.pose import pose_map_2d, pose_map_3d
-from datasets.formats.base import ClipInfo
+from datasets.clips.base import ClipInfo
 
 
 class ClipRecognizer:

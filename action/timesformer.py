@@ -91,7 +91,7 @@ class Block(nn.Module):
 
 
 class TimeSformer(nn.Module):
-    """A vision transformer for clips, which `align.models.PoseAware` wraps.
+    """A vision transformer for clips, which `align.models.pose_aware.PoseAware` wraps.
 
     Other frame counts and image sizes than those of construction are taken too: the position and
     time embeddings are then interpolated (nearest).

@@ -18,11 +18,12 @@ from typing import Annotated, get_args
 import tyro
 
 from action.config import ActionConfig, DataName, action_recipe
-from action.features import checkpoint_path
 from action.task import ActionTask
-from align.cli import parse_recipe, set_up_logging
-from align.engine import Trainer
-from align.training import claim_folder, train
+from align.config import parse_recipe
+from align.engine.command import claim_folder, train
+from align.engine.run_folder import checkpoint_path
+from align.engine.trainer import Trainer
+from datasets.command import set_up_logging
 
 
 def resolve(config: ActionConfig) -> ActionConfig:

@@ -21,8 +21,8 @@ from torch import Tensor
 
 from action.config import action_recipe
 from action.timesformer import TimeSformer, resized_in_space, resized_in_time
-from align.checkpoint import CheckpointError
-from datasets.wording import shortened
+from align.engine.checkpoint import CheckpointError
+from datasets.errors import shortened
 
 logger = logging.getLogger(__name__)
 

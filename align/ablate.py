@@ -23,20 +23,20 @@ from typing import Annotated, get_args
 import torch
 import tyro
 
-from align.ablation import Measured, StudyResult, as_markdown, collect, write_study
-from align.ablation_figure import draw_study
-from align.backbones import create_timm_backbone
-from align.checkpoint import CheckpointError
-from align.cli import interruptible, set_up_logging, user_errors
 from align.config import Protocol, TrainConfig
-from align.grid import check_views, group_folder, placed, require_success, run_all
-from align.grid_config import GridConfig
-from align.results import measured_runs
-from align.runs import Run
-from align.studies import STUDIES, StudyName, Variant, reference, variants
-from align.summary import BASELINE
+from align.engine.checkpoint import CheckpointError
+from align.engine.jobs import require_success, run_all
+from align.grid import GridConfig, check_views, group_folder, placed, run_one
+from align.models.backbones import create_timm_backbone
+from align.report.study_figure import draw_study
+from align.results.runs import Run
+from align.results.studies import STUDIES, StudyName, Variant, reference, variants
+from align.results.study_tables import Measured, StudyResult, as_markdown, collect, write_study
+from align.results.summary import BASELINE
+from align.results.tables import measured_runs
+from datasets.command import interruptible, set_up_logging, user_errors
 from datasets.errors import DataError
-from datasets.meta import DatasetMeta
+from datasets.storage.meta import DatasetMeta
 
 
 def depth_of(config: TrainConfig, image_size: int) -> int:
@@ -161,7 +161,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             check_views(configs)
             tabulate = partial(write_tables, common, studies, data_sets, protocol, config.out)
             with interruptible(" ".join(["python -m align.ablate", *arguments])):
-                outcomes = run_all(configs, jobs, tabulate)
+                outcomes = run_all(configs, jobs, tabulate, run_one)
             for table, result in tabulate().items():
                 draw_study(result, table.with_suffix(".png"))
                 print(as_markdown(result))

@@ -18,16 +18,26 @@ from jaxtyping import Bool
 from torch import Tensor
 from tqdm import tqdm
 
-from align.analysis import FeatureAnalysis, FeatureProbe, evenly, save_analysis
-from align.analysis_figure import draw_analyses
-from align.attention_maps import AttentionMaps, received_attention, save_maps
 from align.augment import frames_to_tensor, resize_frames
-from align.checkpoint import CheckpointError, load_checkpoint
-from align.cli import set_up_logging, user_errors
 from align.config import TrainConfig
-from align.evaluate import Checkpoint, Split
-from align.models import PoseAware
-from align.task import FrameEmbedder
+from align.embedder import FrameEmbedder
+from align.engine.checkpoint import CheckpointError, load_checkpoint
+from align.engine.run_folder import Checkpoint
+from align.evaluate import Split
+from align.models.pose_aware import PoseAware
+from align.probe import (
+    AttentionMaps,
+    FeatureAnalysis,
+    FeatureProbe,
+    analysis_path,
+    attention_path,
+    evenly,
+    received_attention,
+    save_analysis,
+    save_maps,
+)
+from align.report.tokens import draw_analyses
+from datasets.command import set_up_logging, user_errors
 from datasets.episodes import EpisodeDataset
 from datasets.errors import DataError
 
@@ -93,16 +103,6 @@ def _see(
     given = embedder.view_pose_maps(data, i, view, times)
     embedder.model(images.to(device), None if given is None else given.to(device))
     return embedder.pose_map(*poses, torch.Generator().manual_seed(embedder.config.seed)).to(device)
-
-
-def analysis_path(run: Path, split: str) -> Path:
-    """Where the analysis of a run is stored."""
-    return run / "analysis" / f"{split}.json"
-
-
-def attention_path(run: Path, split: str) -> Path:
-    """Where the attention maps of a run are stored."""
-    return run / "analysis" / f"{split}_attention.json"
 
 
 def main(

@@ -23,15 +23,16 @@ from typing import Annotated
 import torch
 import tyro
 
-from align.checkpoint import CheckpointError
-from align.cli import interruptible, set_up_logging, user_errors
-from align.config import PAPER_METHODS, Method, Protocol
-from align.grid import Outcome, check_views, plan, require_success, run_all
-from align.grid_config import GridConfig
-from align.overview_figure import write_overview
-from align.report import REPORT_NAME, write_report
-from align.result_pages import as_markdown, write_tables
-from align.results import RUNS_NAME, measured_runs, result_tables, write_runs
+from align.config import Protocol
+from align.engine.checkpoint import CheckpointError
+from align.engine.jobs import Outcome, require_success, run_all
+from align.grid import GridConfig, check_views, plan, run_one
+from align.methods import PAPER_METHODS, Method
+from align.report.grid_page import as_markdown, write_tables
+from align.report.overview import write_overview
+from align.report.page import REPORT_NAME, write_report
+from align.results.tables import RUNS_NAME, measured_runs, result_tables, write_runs
+from datasets.command import interruptible, set_up_logging, user_errors
 from datasets.errors import DataError
 
 
@@ -69,7 +70,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             configs = plan(common, data, protocols, methods, seeds, config.out, variant)
             check_views(configs)
             with interruptible(" ".join(["python -m align.compare", *arguments])):
-                outcomes = run_all(configs, jobs, lambda: _tabulate(config.out))
+                outcomes = run_all(configs, jobs, lambda: _tabulate(config.out), run_one)
             _finish(config.out, outcomes)
 
     tyro.cli(run, args=arguments, prog="python -m align.compare")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import argparse
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal, get_args
@@ -10,70 +11,21 @@ from typing import Literal, get_args
 from typing_extensions import assert_never
 
 from align.data import BatchConfig
-from align.disentangle import DisentangleConfig
-from align.encoder import HeadConfig
-from align.losses import LossConfig
-from align.models import ModelConfig, PaabConfig, PaatConfig, Readout
-from align.optim import OptimConfig
+from align.engine.device import Precision
+from align.engine.optim import OptimConfig
+from align.engine.run_folder import load_config, save_config
+from align.losses.config import LossConfig
+from align.methods import PARTS, Method, Part
+from align.models.disentangle import DisentangleConfig
+from align.models.encoder import HeadConfig
+from align.models.pose_aware import ModelConfig, PaabConfig, PaatConfig, Readout
+from align.models.predicted_pose import PoseFreeConfig
+from align.models.tcn import TRUNK, TcnConfig
+from align.models.trl3d import Trl3dConfig
 from align.paat import PoseReduction
-from align.precision import Precision
-from align.predicted_pose import PoseFreeConfig
-from align.stored_config import load_config, save_config
-from align.tcn import TRUNK, TcnConfig
-from align.trl3d import Trl3dConfig
-from datasets.find import newest_data_set
-from datasets.meta import DatasetMeta
 from datasets.presets import usual_window
+from datasets.storage.meta import DatasetMeta, newest_data_set
 
-Method = Literal[
-    "deit",
-    "paab",
-    "paat",
-    "paab+paat",
-    "paab-free",
-    "paab-points",
-    "paat-points",
-    "tcn",
-    "tcn-single",
-    "tcn+paat",
-    "tcn+paat-points",
-    "disentangle",
-    "3dtrl",
-    "3dtrl+paab",
-    "3dtrl+paat",
-]
-METHODS: tuple[Method, ...] = get_args(Method)
-# The rows of the paper's Table 5.
-PAPER_METHODS: tuple[Method, ...] = ("deit", "paab", "paat", "tcn", "disentangle", "3dtrl")
-Part = Literal[
-    "vit",
-    "paab",
-    "paat",
-    "pose_free",
-    "points",
-    "3dtrl",
-    "tcn",
-    "multi_view",
-    "single_view",
-    "disentangle",
-]
-PARTS: Mapping[Method, frozenset[Part]] = {
-    "deit": frozenset({"vit"}),
-    "paab": frozenset({"vit", "paab"}),
-    "paat": frozenset({"vit", "paat"}),
-    "paab+paat": frozenset({"vit", "paab", "paat"}),
-    "paab-free": frozenset({"vit", "paab", "paat", "pose_free"}),
-    "paab-points": frozenset({"vit", "paab", "points"}),
-    "paat-points": frozenset({"vit", "paat", "points"}),
-    "tcn": frozenset({"tcn", "multi_view"}),
-    "tcn-single": frozenset({"tcn", "single_view"}),
-    "tcn+paat": frozenset({"tcn", "paat"}),
-    "tcn+paat-points": frozenset({"tcn", "paat", "points"}),
-    "disentangle": frozenset({"disentangle"}),
-    "3dtrl": frozenset({"vit", "3dtrl"}),
-    "3dtrl+paab": frozenset({"vit", "3dtrl", "paab"}),
-    "3dtrl+paat": frozenset({"vit", "3dtrl", "paat"}),
-}
 Recipe = Literal["default", "paper"]
 Protocol = Literal["seen", "unseen"]
 
@@ -347,3 +299,10 @@ def recipe(name: Recipe) -> TrainConfig:
             return _PAPER
         case _:
             assert_never(name)
+
+
+def parse_recipe(arguments: Sequence[str]) -> Recipe:
+    """Reads `--recipe` before all else, since it decides the defaults of the other options."""
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    parser.add_argument("--recipe", choices=get_args(Recipe), default="default")
+    return parser.parse_known_args(arguments)[0].recipe

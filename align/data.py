@@ -6,23 +6,21 @@ wherever a resumed run takes up.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Int64
+from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.utils.data import Dataset
 
 from align.augment import AugmentConfig, augment_view, frames_to_tensor
+from align.engine.loading import order_of_pass
 from datasets.episodes import EpisodeDataset
-from datasets.mirror import mirror
-from datasets.skeletons import NO_SKELETON
+from datasets.skeletons import NO_SKELETON, mirror
 
 Batch = Mapping[str, Tensor]
 
@@ -46,13 +44,6 @@ class BatchConfig:
     flip: float = 0.0
     """How often a view of an episode is mirrored; left and right keypoints change their names."""
     augment: AugmentConfig = field(default_factory=AugmentConfig)
-
-
-def reading_processes(wanted: int | None) -> int:
-    """Processes that read data: as wanted, else none on a CPU and up to 8 beside a GPU."""
-    if wanted is not None:
-        return wanted
-    return min(8, os.cpu_count() or 1) if torch.cuda.is_available() else 0
 
 
 def sample_times(
@@ -98,17 +89,6 @@ def views_a_step(config: BatchConfig, views: Sequence[str], root: Path) -> int:
             "and a step needs at least 2 of them."
         )
     return count
-
-
-@lru_cache(maxsize=2)
-def order_of_pass(count: int, seed: int, passes: int) -> Int64[np.ndarray, " count"]:
-    """The order in which the pass of this number goes over `count` items.
-
-    Remembered, since every sample asks for it and a million items take longer to shuffle than one
-    to read.
-    """
-    # The leading number keeps the streams of orders and of samples apart.
-    return np.random.default_rng([0, seed, passes]).permutation(count)
 
 
 class EpisodeSamples(Dataset[dict[str, Any]]):

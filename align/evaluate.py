@@ -25,25 +25,25 @@ import tyro
 from torch import Tensor
 from tqdm import tqdm
 
-from align.checkpoint import CheckpointError, load_checkpoint
-from align.cli import set_up_logging, user_errors
-from align.collapse import diagnose
 from align.config import Protocol, TrainConfig
-from align.decoding import episode_decodings
-from align.evaluation import Evaluation
-from align.metric_names import GROUPS
-from align.metrics import PairResult, episode_metrics, mean_metrics
-from align.phase_metrics import PhaseEpisode, PhaseResult, mean_phase_metrics, phase_metrics
-from align.protocols import EGO, evaluation_views, require_known_body, training_views
-from align.task import FrameEmbedder
-from align.view_errors import view_errors
+from align.embedder import FrameEmbedder
+from align.engine.checkpoint import CheckpointError, load_checkpoint
+from align.engine.run_folder import Checkpoint
+from align.metrics.alignment import PairResult, episode_metrics, mean_metrics, view_errors
+from align.metrics.collapse import diagnose
+from align.metrics.decoding import episode_decodings
+from align.metrics.names import GROUPS
+from align.metrics.phases import PhaseEpisode, PhaseResult, mean_phase_metrics, phase_metrics
+from align.protocols import evaluation_views, require_known_body, training_views
+from align.results.evaluation import Evaluation
+from datasets.command import set_up_logging, user_errors
 from datasets.episodes import EpisodeDataset
 from datasets.errors import DataError
-from datasets.meta import DatasetMeta
+from datasets.storage.episode_file import EGO
+from datasets.storage.meta import DatasetMeta
 
 log = logging.getLogger(__name__)
 
-Checkpoint = Literal["best", "last"]
 Split = Literal["test", "valid", "train"]
 LABELLED_EPISODES = 10
 

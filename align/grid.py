@@ -9,54 +9,61 @@ out; the others go on.
 from __future__ import annotations
 
 import logging
-import multiprocessing
-import os
 import re
-import sys
-import threading
-import time
-from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
-from dataclasses import dataclass, replace
-from multiprocessing.process import BaseProcess
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Any
-from typing import Protocol as Interface
+from typing import Annotated, Any
 
-import torch
-from tqdm import tqdm
+import tyro
 
-from align.config import Method, Protocol, TrainConfig
+from align.config import Protocol, TrainConfig, parse_recipe, recipe
 from align.data import views_a_step
-from align.engine import finished
+from align.engine.jobs import tell
+from align.engine.run_folder import run_name
+from align.engine.trainer import finished
 from align.evaluate import evaluate
-from align.evaluation import evaluation_path, load_evaluation
+from align.methods import Method
 from align.protocols import require_testable, training_views
-from align.run_names import run_name
+from align.results.evaluation import evaluation_path, load_evaluation
 from align.train import make_trainer
 from datasets.errors import DataError
-from datasets.meta import DatasetMeta
+from datasets.storage.meta import DatasetMeta
 
 log = logging.getLogger(__name__)
 
-POLL_SECONDS = 1.0
-# In a worker: the share that is done of each run, in memory that it has in common with us.
-_done: Any = None
-
-
-class PlacedConfig(Interface):
-    """The options of a run that knows its folder."""
-
-    @property
-    def out(self) -> Path | None: ...  # noqa: D102
-
 
 @dataclass(frozen=True)
-class Outcome:
-    """What came of a run: its folder, or what went wrong."""
+class GridConfig(TrainConfig):
+    """The options of `align.train`, of which a grid sets some run by run."""
 
-    config: PlacedConfig
-    error: BaseException | None = None
+    data: tuple[Path, ...] = ()  # type: ignore[assignment]
+    """Folders of episodes; the newest under data/ by default."""
+    out: Path = Path("runs")
+    """Folder of all runs."""
+    # A grid has options of its own for these.
+    method: Annotated[Method, tyro.conf.Fixed, tyro.conf.Suppress] = "deit"
+    seed: Annotated[int, tyro.conf.Fixed, tyro.conf.Suppress] = 0
+    protocol: Annotated[Protocol, tyro.conf.Fixed, tyro.conf.Suppress] = "seen"
+
+    @classmethod
+    def defaults(cls, arguments: Sequence[str], out: Path) -> GridConfig:
+        """The options of the recipe that a command line names, and a folder for the runs."""
+        own: dict[str, Any] = {"data": (), "out": out, "method": "deit", "seed": 0}
+        return cls(**_options(recipe(parse_recipe(arguments))) | own)
+
+    def of_one_run(self) -> TrainConfig:
+        """What all runs have in common."""
+        return TrainConfig(**_options(self) | {"data": None, "out": None})
+
+    def data_sets(self, env: Sequence[str]) -> tuple[Path, ...]:
+        """The data sets: by folder, and by the names of their environments, data/<env>."""
+        named = (Path("data") / name for name in env)
+        return (*self.data, *named) or (self.usual_data(),)
+
+
+def _options(config: TrainConfig) -> dict[str, Any]:
+    return {field.name: getattr(config, field.name) for field in fields(TrainConfig)}
 
 
 def plan(
@@ -124,50 +131,6 @@ def check_views(configs: Iterable[TrainConfig]) -> None:
         require_testable(config)
 
 
-def run_all(
-    configs: Sequence[PlacedConfig],
-    jobs: int,
-    after_each: Callable[[], object],
-    work: Callable[[Any, int], None] | None = None,
-) -> list[Outcome]:
-    """Runs all configurations, `jobs` at a time, each in a process with its share of the cores.
-
-    Args:
-        configs: With their folders.
-        jobs: Processes.
-        after_each: Called whenever a run has ended.
-        work: Takes a configuration and its place among them, and says with `tell` how far it is;
-            `run_one` by default.
-
-    Returns:
-        One outcome a configuration, in their order.
-    """
-    chosen: Callable[[Any, int], None] = work or run_one
-    threads = max(1, (os.cpu_count() or 1) // jobs)
-    # Spawned, since a forked process would inherit torch's thread pools in an unknown state.
-    context = multiprocessing.get_context("spawn")
-    done = context.Array("d", len(configs))
-    with ProcessPoolExecutor(
-        jobs, mp_context=context, initializer=start_worker, initargs=(done, threads)
-    ) as pool:
-        futures = [pool.submit(chosen, config, i) for i, config in enumerate(configs)]
-        try:
-            _follow(configs, futures, done, after_each)
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
-    return [Outcome(c, f.exception()) for c, f in zip(configs, futures, strict=True)]
-
-
-def require_success(outcomes: Sequence[Outcome]) -> None:
-    """Tells which runs failed, and exits with 1 when any did."""
-    failed = [outcome for outcome in outcomes if outcome.error is not None]
-    for outcome in failed:
-        print(f"failed: {outcome.config.out}: {outcome.error}", file=sys.stderr)
-    if failed:
-        raise SystemExit(1)
-
-
 def run_one(config: TrainConfig, place: int) -> None:
     """Trains a run to its end unless it is there, and measures it on the test episodes."""
     trainer = make_trainer(config, progress=False, on_step=lambda share: tell(place, share))
@@ -189,48 +152,3 @@ def _measured(folder: Path, checkpoint: Path) -> bool:
         log.info("%s", error)
         return False
     return True
-
-
-def start_worker(done: Any, threads: int) -> None:
-    """Tells this process where to write how far its runs are, and its share of the cores."""
-    global _done
-    _done = done
-    torch.set_num_threads(threads)
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
-
-
-def _end_with(parent: BaseProcess) -> None:
-    """Ends this process with another one, however that ends.
-
-    A worker would else train on to the end of its run, unseen, beside whoever takes the run up.
-    """
-    parent.join()
-    os._exit(1)  # what is being written has a temporary name still
-
-
-def tell(place: int, share: float) -> None:
-    """In a worker: tells the share that is done of a run."""
-    if _done is not None:
-        _done[place] = share
-
-
-def _follow(
-    configs: Sequence[PlacedConfig],
-    futures: Sequence[Future[None]],
-    done: Any,
-    after_each: Callable[[], object],
-) -> None:
-    layout = "{percentage:3.0f}%|{bar}| {n:.2f}/{total} runs [{elapsed}<{remaining}]"
-    with tqdm(total=len(configs), bar_format=layout, dynamic_ncols=True) as bar:
-        waiting = dict(zip(futures, configs, strict=True))
-        while waiting:
-            time.sleep(POLL_SECONDS)
-            for future in [future for future in waiting if future.done()]:
-                config, error = waiting.pop(future), future.exception()
-                bar.write(f"failed: {config.out}: {error}" if error else f"done: {config.out}")
-                after_each()
-            # A run that failed or stopped early is over, however far it came.
-            shares = zip(futures, done[:], strict=True)
-            bar.update(sum(1.0 if f.done() else share for f, share in shares) - bar.n)

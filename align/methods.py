@@ -2,45 +2,55 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
+from collections.abc import Mapping
+from typing import Literal, get_args
 
-import torch
-
-from align.config import TrainConfig
-from align.disentangle import Disentangler
-from align.encoder import Network
-from align.models import build_model
-from align.tcn import TcnNetwork
-
-ConvolutionalNetwork = TypeVar("ConvolutionalNetwork", TcnNetwork, Disentangler)
-
-
-def build_network(config: TrainConfig, image_size: int, num_keypoints: int) -> Network:
-    """The network of a method, for frames of a size and a skeleton of so many keypoints.
-
-    Raises:
-        ValueError: Options of the model that do not fit each other.
-        RuntimeError: Pretrained weights that cannot be had.
-    """
-    if config.has("tcn"):
-        pretrained, paat = config.backbone.pretrained, config.method_paat
-        return _channels_last(TcnNetwork(config.tcn, pretrained, paat, num_keypoints))
-    if config.has("disentangle"):
-        return _channels_last(Disentangler(config.disentangle, config.backbone.pretrained))
-    return build_model(config.model_config(image_size, num_keypoints))
-
-
-def patch_size(network: Network) -> int:
-    """Side in pixels of the square patches that pose maps mark for a network.
-
-    Raises:
-        ValueError: A network without patches, which has no pose map.
-    """
-    if isinstance(network, Disentangler):
-        raise ValueError(f"{type(network).__name__} has no patches that a pose map could mark.")
-    return network.patch_size[0]
-
-
-def _channels_last(network: ConvolutionalNetwork) -> ConvolutionalNetwork:
-    """With weights in the order of memory that convolutions are fastest in."""
-    return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+Method = Literal[
+    "deit",
+    "paab",
+    "paat",
+    "paab+paat",
+    "paab-free",
+    "paab-points",
+    "paat-points",
+    "tcn",
+    "tcn-single",
+    "tcn+paat",
+    "tcn+paat-points",
+    "disentangle",
+    "3dtrl",
+    "3dtrl+paab",
+    "3dtrl+paat",
+]
+METHODS: tuple[Method, ...] = get_args(Method)
+# The rows of the paper's Table 5.
+PAPER_METHODS: tuple[Method, ...] = ("deit", "paab", "paat", "tcn", "disentangle", "3dtrl")
+Part = Literal[
+    "vit",
+    "paab",
+    "paat",
+    "pose_free",
+    "points",
+    "3dtrl",
+    "tcn",
+    "multi_view",
+    "single_view",
+    "disentangle",
+]
+PARTS: Mapping[Method, frozenset[Part]] = {
+    "deit": frozenset({"vit"}),
+    "paab": frozenset({"vit", "paab"}),
+    "paat": frozenset({"vit", "paat"}),
+    "paab+paat": frozenset({"vit", "paab", "paat"}),
+    "paab-free": frozenset({"vit", "paab", "paat", "pose_free"}),
+    "paab-points": frozenset({"vit", "paab", "points"}),
+    "paat-points": frozenset({"vit", "paat", "points"}),
+    "tcn": frozenset({"tcn", "multi_view"}),
+    "tcn-single": frozenset({"tcn", "single_view"}),
+    "tcn+paat": frozenset({"tcn", "paat"}),
+    "tcn+paat-points": frozenset({"tcn", "paat", "points"}),
+    "disentangle": frozenset({"disentangle"}),
+    "3dtrl": frozenset({"vit", "3dtrl"}),
+    "3dtrl+paab": frozenset({"vit", "3dtrl", "paab"}),
+    "3dtrl+paat": frozenset({"vit", "3dtrl", "paat"}),
+}

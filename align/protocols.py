@@ -13,11 +13,10 @@ from pathlib import Path
 
 from align.config import Protocol, TrainConfig
 from datasets.errors import DataError
-from datasets.meta import DatasetMeta
 from datasets.presets import PRESETS
 from datasets.skeletons import Skeleton
-
-EGO = "ego"
+from datasets.storage.episode_file import EGO
+from datasets.storage.meta import DatasetMeta
 
 
 def training_views(config: TrainConfig, meta: DatasetMeta) -> list[str]:

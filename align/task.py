@@ -2,180 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import asdict
+from collections.abc import Mapping
 from pathlib import Path
 
-import numpy as np
 import torch
 from einops import rearrange
-from jaxtyping import Bool, Float, UInt8
+from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Subset
 
-from align.augment import frames_to_tensor, resize_frames
-from align.checkpoint import load_checkpoint
-from align.collapse import CollapseWatch, diagnose
-from align.config import PoseMapConfig, TrainConfig
-from align.data import Batch, EpisodeSamples, reading_processes
-from align.disentangle import Codes, Disentangler, permutation_losses
-from align.encoder import FrameEncoder, Output
-from align.losses import build_loss
-from align.methods import build_network, patch_size
-from align.metrics import episode_metrics, mean_metrics
+from align.config import TrainConfig
+from align.data import Batch, EpisodeSamples
+from align.embedder import FrameEmbedder
+from align.engine.loading import reading_processes
+from align.losses.config import build_loss
+from align.metrics.alignment import episode_metrics, mean_metrics
+from align.metrics.collapse import CollapseWatch, diagnose
+from align.models.disentangle import Codes, Disentangler, permutation_losses
+from align.models.encoder import Output
 from align.paat import mean_pose_loss
-from align.pose import pose_map_2d, pose_map_3d, soft_pose_map
-from align.precision import attend_plainly, uses_bf16
 from align.protocols import training_views
 from datasets.episodes import EpisodeDataset
-from datasets.errors import DataError
-from datasets.meta import DatasetMeta
-
-# Frames encoded at once in evaluation, where no activations are kept.
-EVALUATION_BATCH = 256
-
-
-class FrameEmbedder:
-    """A method's frame encoder, and how frames and pose maps get into it."""
-
-    def __init__(self, config: TrainConfig, data: EpisodeDataset) -> None:
-        """Builds the encoder; the seed decides its weights, alike for all methods.
-
-        Raises:
-            ValueError: When options of the model do not fit each other.
-        """
-        if config.uses_soft_maps and config.pose_map != PoseMapConfig():
-            raise ValueError(
-                f"--pose-map changes nothing for {config.method}, whose maps tell places to less "
-                "than a patch: leave its options out, or take --method paab or paat"
-            )
-        self.config = config
-        self.image_size = config.image_size or data.meta.image_size
-        torch.manual_seed(config.seed)
-        network = build_network(config, self.image_size, len(data.skeleton))
-        if uses_bf16(config.precision) and not torch.cuda.is_available():
-            attend_plainly(network)
-        self.model = FrameEncoder(network, config.head)
-
-    @classmethod
-    def load(cls, run: Path, checkpoint: str = "best") -> FrameEmbedder:
-        """The encoder of a trained run, in evaluation mode, on the GPU where there is one.
-
-        Args:
-            run: A folder made by `align.train`; its data set must still be where it was.
-            checkpoint: best: lowest validation alignment error; last: the end of training.
-
-        Raises:
-            DataError: When the folder is no run, or its data set cannot be read.
-            CheckpointError: When the checkpoint is missing, truncated or of another model.
-        """
-        config = TrainConfig.load(run)
-        if config.data is None:
-            raise DataError(f"{run}/config.json names no data set; train again.")
-        embedder = cls(config, EpisodeDataset(config.training_data, "train"))
-        load_checkpoint(run / "checkpoints" / f"{checkpoint}.safetensors", embedder.model)
-        embedder.model.to("cuda" if torch.cuda.is_available() else "cpu").eval()
-        return embedder
-
-    def pose_map(
-        self,
-        keypoints: Float[Tensor, "batch keypoints 2"],
-        visible: Bool[Tensor, "batch keypoints"],
-        generator: torch.Generator | None = None,
-    ) -> Bool[Tensor, "batch patches keypoints"]:
-        """P3D maps of keypoints given in pixels of the frames that the model sees."""
-        return self._pose_map(pose_map_3d, keypoints, visible, generator)
-
-    def _pose_map(
-        self,
-        make: Callable[..., Bool[Tensor, "batch ..."]],
-        keypoints: Float[Tensor, "batch keypoints 2"],
-        visible: Bool[Tensor, "batch keypoints"],
-        generator: torch.Generator | None,
-    ) -> Bool[Tensor, "batch ..."]:
-        size = (self.image_size, self.image_size)
-        options = asdict(self.config.pose_map)
-        patch = patch_size(self.model.backbone)
-        return make(keypoints, size, patch, visible, generator=generator, **options)
-
-    def soft_map(
-        self,
-        keypoints: Float[Tensor, "batch keypoints 2"],
-        visible: Bool[Tensor, "batch keypoints"],
-    ) -> Float[Tensor, "batch patches keypoints"]:
-        """The soft form of `pose_map`, which has none of its controls."""
-        size = (self.image_size, self.image_size)
-        return soft_pose_map(keypoints, size, patch_size(self.model.backbone), visible)
-
-    def given_map(
-        self,
-        keypoints: Float[Tensor, "batch keypoints 2"],
-        visible: Bool[Tensor, "batch keypoints"],
-        generator: torch.Generator | None = None,
-    ) -> Tensor | None:
-        """What the method's PAAB is given: P2D, or soft maps for points; None without PAAB."""
-        paab = self.config.method_paab
-        if paab is None:
-            return None
-        if paab.points:
-            return self.soft_map(keypoints, visible)
-        return self._pose_map(pose_map_2d, keypoints, visible, generator)
-
-    @torch.no_grad()
-    def embed_episode(self, data: EpisodeDataset, i: int) -> dict[str, Float[Tensor, "time dim"]]:
-        """Embeddings of every frame of every view of an episode, each frame encoded once.
-
-        The model is used in the mode it is in; evaluation mode is the caller's to set.
-        """
-        return {
-            view: self.embed_frames(data.images(i, view), self.view_pose_maps(data, i, view))
-            for view in data.views
-        }
-
-    @torch.no_grad()
-    def embed_frames(
-        self,
-        images: UInt8[np.ndarray, "time height width 3"],
-        pose_maps: Tensor | None = None,
-    ) -> Float[Tensor, "time dim"]:
-        """Embeddings of all frames of one video, as distances are measured between them.
-
-        Args:
-            images: RGB, of any size.
-            pose_maps: Of the frames at the size that the model sees, which methods with PAAB need;
-                see `given_map`.
-
-        Raises:
-            ValueError: When the method needs pose maps and there are none.
-        """
-        device = self.model.mean.device
-        bf16 = uses_bf16(self.config.precision)
-        frames = resize_frames(frames_to_tensor(images), self.image_size)
-        embeddings = []
-        for chunk in torch.arange(len(frames)).split(EVALUATION_BATCH):
-            pose_map = pose_maps[chunk].to(device) if pose_maps is not None else None
-            with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
-                embedding, _ = self.model(frames[chunk].to(device), pose_map)
-            embeddings.append(embedding.float().cpu())
-        return self.model.compare(torch.cat(embeddings))
-
-    def view_pose_maps(
-        self, data: EpisodeDataset, i: int, view: str, times: np.ndarray | slice = slice(None)
-    ) -> Tensor | None:
-        """What PAAB is given of a view of an episode at `times`; None for a method that needs none.
-
-        Data made elsewhere may have no keypoints, and most methods need none after training.
-        """
-        if not self.config.needs_poses:
-            return None
-        scale = self.image_size / data.meta.image_size
-        points = torch.from_numpy(data.keypoints(i, view)) * scale
-        visible = torch.from_numpy(data.visible(i, view))
-        # Each view draws its own random patches and noise: what all have alike would tell the time.
-        drawn = np.random.default_rng([self.config.seed, i, data.meta.views.index(view)])
-        generator = torch.Generator().manual_seed(int(drawn.integers(2**63)))
-        given = self.given_map(points, visible, generator)
-        return None if given is None else given[times]
+from datasets.storage.meta import DatasetMeta
 
 
 class AlignmentTask:

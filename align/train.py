@@ -17,12 +17,12 @@ from typing import Annotated
 
 import tyro
 
-from align.cli import parse_recipe, set_up_logging
-from align.config import TrainConfig, recipe
-from align.engine import Trainer
+from align.config import TrainConfig, parse_recipe, recipe
+from align.engine.command import claim_folder, train
+from align.engine.trainer import Trainer
 from align.protocols import require_testable
 from align.task import AlignmentTask
-from align.training import claim_folder, train
+from datasets.command import set_up_logging
 
 
 def resolve(config: TrainConfig) -> TrainConfig:

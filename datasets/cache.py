@@ -24,12 +24,12 @@ import tyro
 from joblib import Parallel, delayed
 from tqdm import tqdm
 
-from datasets.atomic import atomic_path, remove_leftovers
-from datasets.clip_samples import cut, move_keypoints, person_crop
-from datasets.clips import get_format, open_clip_set, read_keypoints
+from datasets.clips.base import ClipInfo
+from datasets.clips.mocap import MOCAP_NAME, MocapMeta
+from datasets.clips.samples import cut, move_keypoints, person_crop
+from datasets.clips.sets import get_format, open_clip_set, read_keypoints
 from datasets.errors import DataError
-from datasets.formats.base import ClipInfo
-from datasets.mocap import MOCAP_NAME, MocapMeta
+from datasets.storage.atomic import atomic_path, remove_leftovers
 from datasets.video import check_video, iterate_frames, video_shape, write_video
 
 SETTINGS_NAME = "cache.json"

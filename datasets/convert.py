@@ -28,19 +28,18 @@ from typing import Annotated, Any, Literal
 import tyro
 from tqdm import tqdm
 
-from datasets.atomic import atomic_folder, atomic_path, remove_leftovers
-from datasets.detect import open_source
-from datasets.episode import Episode
-from datasets.episodes import SPLITS, EpisodeWriter
-from datasets.errors import DataError
-from datasets.ftpv import FtpvOptions, preset_splits, write_ftpv
-from datasets.lerobot_export import LeRobotOptions, write_lerobot
-from datasets.meta import DatasetMeta
-from datasets.rerun_file import write_rerun
-from datasets.robomimic_file import write_robomimic
+from datasets.episodes import EpisodeWriter
+from datasets.errors import DataError, shortened
+from datasets.formats.detect import open_source
+from datasets.formats.ftpv import FtpvOptions, preset_splits, write_ftpv
+from datasets.formats.lerobot_export import LeRobotOptions, write_lerobot
+from datasets.formats.rerun import write_rerun
+from datasets.formats.robomimic import write_robomimic
+from datasets.formats.videos import VideoOptions, write_videos
 from datasets.source import Source, deal, resized
-from datasets.videos import VideoOptions, write_videos
-from datasets.wording import shortened
+from datasets.storage.atomic import atomic_folder, atomic_path, remove_leftovers
+from datasets.storage.episode_file import SPLITS, Episode
+from datasets.storage.meta import DatasetMeta
 
 logger = logging.getLogger(__name__)
 

@@ -18,16 +18,15 @@ import h5py
 import numpy as np
 from jaxtyping import Bool, Float, UInt8
 
-from datasets.atomic import atomic_path, remove_leftovers
-from datasets.checks import check_episode, open_episode, require_fit
-from datasets.episode import Episode, read_episode, read_frames, write_episode
 from datasets.errors import DataError
-from datasets.index import read_index, read_splits, write_index
-from datasets.inside import read_array
-from datasets.meta import META_NAME, DatasetMeta
-from datasets.seal import SEAL_SIZE, seal
+from datasets.storage.atomic import atomic_path, remove_leftovers
+from datasets.storage.checks import check_episode, open_episode, require_fit
+from datasets.storage.episode_file import SPLITS, Episode, read_episode, read_frames, write_episode
+from datasets.storage.index import read_index, read_splits, write_index
+from datasets.storage.inside import read_array
+from datasets.storage.meta import META_NAME, DatasetMeta
+from datasets.storage.seal import SEAL_SIZE, seal
 
-SPLITS = ("train", "valid", "test")
 EPISODE_FOLDER = "episodes"
 
 

@@ -27,10 +27,10 @@ from jaxtyping import Float
 from joblib import Parallel, delayed
 from tqdm import tqdm
 
-from datasets.atomic import remove_leftovers
+from datasets.clips.pose_json import write_pose_json
 from datasets.errors import DataError
-from datasets.formats.pose_json import write_pose_json
 from datasets.skeletons import COCO18
+from datasets.storage.atomic import remove_leftovers
 from datasets.video import check_video, iterate_frames
 
 VIDEO_SUFFIXES = (".avi", ".mp4", ".mkv", ".mov", ".webm")

@@ -22,17 +22,17 @@ from typing import Annotated, Any, Literal
 import tyro
 from PIL.Image import Image
 
-from datasets.atomic import atomic_path
-from datasets.checks import check_episode
-from datasets.clip_info import clip_info
-from datasets.clip_sheet import clip_sheet
-from datasets.detect import EpisodesSource, format_of, open_source
+from datasets.clips.info import clip_info
+from datasets.clips.mocap import MOCAP_NAME, MocapMeta
+from datasets.clips.sheet import clip_sheet
 from datasets.draw import contact_sheet
 from datasets.episodes import EpisodeDataset
 from datasets.errors import DataError
-from datasets.find import newest_data_set
-from datasets.mocap import MOCAP_NAME, MocapMeta
+from datasets.formats.detect import EpisodesSource, format_of, open_source
 from datasets.source import Source
+from datasets.storage.atomic import atomic_path
+from datasets.storage.checks import check_episode
+from datasets.storage.meta import newest_data_set
 from datasets.summary import describe, describe_source, summarize
 
 SHOWN_PROBLEMS = 10

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 # The real game, whose environment goes by its path, is recorded as the blocks that stand for it.
-ALIKE: Mapping[str, str] = {"sims.minerl_env:MinerlEnv": "minecraft"}
+ALIKE: Mapping[str, str] = {"sims.minecraft.minerl.env:MinerlEnv": "minecraft"}
 # Third-person views, and the time-contrastive window, of an environment that no preset knows.
 OTHER_VIEWS = 4
 OTHER_WINDOW = 2

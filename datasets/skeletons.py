@@ -6,6 +6,9 @@ import difflib
 import itertools
 from dataclasses import dataclass
 
+import numpy as np
+from jaxtyping import Float, UInt8
+
 
 @dataclass(frozen=True)
 class Skeleton:
@@ -210,3 +213,21 @@ def get_skeleton(name: str) -> Skeleton:
         nearest = difflib.get_close_matches(name, SKELETONS, n=1, cutoff=0.0)[0]
         raise KeyError(f"unknown skeleton {name!r}; did you mean {nearest!r}?")
     return SKELETONS[name]
+
+
+def mirror(
+    frames: UInt8[np.ndarray, "time height width 3"],
+    keypoints: Float[np.ndarray, "time keypoints 2"],
+    skeleton: Skeleton,
+) -> tuple[UInt8[np.ndarray, "time height width 3"], Float[np.ndarray, "time keypoints 2"]]:
+    """Mirrors frames left to right.
+
+    Args:
+        frames: RGB.
+        keypoints: Pixels of `frames`, x right, y down.
+        skeleton: Tells which keypoints change places; what else is stored for each of them, such
+            as whether it is visible, has to follow `skeleton.mirrored`.
+    """
+    flipped = keypoints[:, skeleton.mirrored].copy()
+    flipped[..., 0] = frames.shape[2] - flipped[..., 0]
+    return np.ascontiguousarray(frames[:, :, ::-1]), flipped

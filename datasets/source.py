@@ -12,10 +12,9 @@ import numpy as np
 from jaxtyping import Bool, Float, UInt8
 from PIL import Image
 
-from datasets.episode import Episode
-from datasets.episodes import SPLITS
-from datasets.meta import DatasetMeta
 from datasets.skeletons import NO_SKELETON, Skeleton
+from datasets.storage.episode_file import SPLITS, Episode
+from datasets.storage.meta import DatasetMeta
 
 # The one phase of episodes whose phases nobody knows.
 UNLABELLED = "unlabelled"

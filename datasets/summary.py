@@ -12,10 +12,10 @@ from jaxtyping import Float
 from tqdm import tqdm
 
 from datasets.cameras import optical_axes
-from datasets.checks import open_episode
 from datasets.episodes import EpisodeDataset
-from datasets.inside import read_array
 from datasets.source import Source
+from datasets.storage.checks import open_episode
+from datasets.storage.inside import read_array
 
 FIXED_WITHIN = 1e-3  # metres and radians; what a camera may differ by and still be called fixed
 

@@ -15,12 +15,11 @@ import numpy as np
 import tyro
 
 from align.augment import frames_to_tensor, resize_frames
-from align.checkpoint import CheckpointError
-from align.cli import user_errors
-from align.decoding import dtw_picks
-from align.metrics import distances
-from align.motion import with_motion
-from align.task import FrameEmbedder
+from align.embedder import FrameEmbedder
+from align.engine.checkpoint import CheckpointError
+from align.metrics.alignment import distances
+from align.metrics.decoding import dtw_picks, with_motion
+from datasets.command import user_errors
 from datasets.errors import DataError
 from datasets.video import iterate_frames, video_shape, write_video
 

@@ -17,10 +17,9 @@ import torch.nn.functional as F
 import tyro
 from torch import Tensor, nn
 
-from align.losses import contrastive
-from align.metrics import PairResult, episode_metrics, mean_metrics
-from align.optim import OptimConfig, build_optimizer, learning_rate_factor
-from align.view_errors import view_errors
+from align.engine.optim import OptimConfig, build_optimizer, learning_rate_factor
+from align.losses.contrastive import contrastive
+from align.metrics.alignment import PairResult, episode_metrics, mean_metrics, view_errors
 from datasets.episodes import EpisodeDataset
 from datasets.presets import usual_window
 
@@ -38,7 +37,7 @@ def described(data: EpisodeDataset, i: int) -> Tensor:
 
 
 def embed(network: nn.Module, frames: Tensor) -> Tensor:
-    """Embeddings (…, time, dim) as `align.encoder` has them: centred over time, of length 1."""
+    """Embeddings (…, time, dim) as `align.models.encoder` makes them: centred over time, unit."""
     z = network(frames.flatten(0, -2)).reshape(*frames.shape[:-1], -1)
     return F.normalize(z - z.mean(dim=-2, keepdim=True), dim=-1)
 

@@ -12,9 +12,9 @@ import timm
 import torch
 import tyro
 
-from align.backbones import TimmBackbone
-from align.losses import contrastive
-from align.models import PaabConfig, PaatConfig, PoseAware
+from align.losses.contrastive import contrastive
+from align.models.backbones import TimmBackbone
+from align.models.pose_aware import PaabConfig, PaatConfig, PoseAware
 from align.paat import mean_pose_loss
 from align.pose import pose_map_3d
 

@@ -15,9 +15,9 @@ import tyro
 from PIL import Image
 
 from datasets.errors import DataError
-from datasets.index import demo_number
-from datasets.robomimic_file import RobomimicSource, open_demonstrations
-from sims.demos import DemonstrationFile
+from datasets.formats.robomimic import RobomimicSource, open_demonstrations
+from datasets.storage.index import demo_number
+from sims.robosuite.demos import DemonstrationFile
 
 
 def observations(path: Path) -> dict[str, dict[str, tuple[int, ...]]]:

@@ -18,8 +18,9 @@ from gymnasium.spaces import Box, Dict
 from datasets.cameras import Camera
 from datasets.episodes import EpisodeDataset
 from datasets.skeletons import Skeleton, add_skeleton
+from datasets.storage.episode_file import EGO
 from sims.checker import check_multi_view_env
-from sims.env import EGO, MultiViewEnv, Step, view_names
+from sims.env import MultiViewEnv, Step, view_names
 from sims.generate import GenerateConfig, generate
 
 BODY = Skeleton("crane", ("base", "elbow", "wrist", "hook"), bones=((0, 1), (1, 2), (2, 3)))

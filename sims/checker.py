@@ -7,7 +7,8 @@ from itertools import islice
 import numpy as np
 from scipy.ndimage import distance_transform_edt
 
-from sims.env import EGO, MultiViewEnv
+from datasets.storage.episode_file import EGO
+from sims.env import MultiViewEnv
 from sims.errors import SimulatorError
 
 # A keypoint may lie this far from the body's pixels, and next to them at any size: 3 pixels of 224.

@@ -15,11 +15,11 @@ import time
 from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
 
-from sims.bullet import INSTALL_PYBULLET
+from sims.bullet.client import INSTALL_PYBULLET
 from sims.errors import SimulatorError
 from sims.gl import INSTALL_ROBOSUITE, import_mujoco, is_software
-from sims.minerl_process import probe
-from sims.panda3d_nodes import INSTALL_PANDA3D
+from sims.minecraft.blocks.nodes import INSTALL_PANDA3D
+from sims.minecraft.minerl.process import probe
 from sims.registry import ENVIRONMENTS, make
 
 # What a package is for, and how to get it.

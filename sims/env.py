@@ -12,10 +12,10 @@ from jaxtyping import Bool, Float, UInt8
 
 from datasets.cameras import Camera
 from datasets.skeletons import Skeleton
+from datasets.storage.episode_file import EGO
 from sims.errors import SimulatorError
 from sims.gl import renderer_name
 
-EGO = "ego"
 # An episode's seed has several uses, each with random numbers of its own.
 EXPERT_STREAM, CAMERA_STREAM = 1, 2
 

@@ -9,7 +9,3 @@ class SimulatorError(RuntimeError):
 
 class OptionError(ValueError):
     """A value of an option that is not valid; the message names it and what is."""
-
-
-class UnknownNameError(ValueError):
-    """A name that is not registered; the message names the nearest and all valid ones."""

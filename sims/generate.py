@@ -31,16 +31,17 @@ from pathlib import Path
 import numpy as np
 import tyro
 
-from datasets.checks import open_episode
 from datasets.episodes import EpisodeWriter
-from datasets.meta import DatasetMeta
+from datasets.errors import require_known
 from datasets.skeletons import SKELETONS
-from sims import mocap
+from datasets.storage.checks import open_episode
+from datasets.storage.meta import DatasetMeta
 from sims.config import GenerateConfig
-from sims.production import ending_in_words, make_missing, progress, talk, versions
-from sims.registry import make, require_known
+from sims.mocap import generate as mocap
+from sims.production.run import ending_in_words, make_missing, progress, talk, versions
+from sims.production.worker import MAX_ATTEMPTS, Generation
+from sims.registry import make
 from sims.rollout import attempt_of
-from sims.worker import MAX_ATTEMPTS, Generation
 
 log = logging.getLogger("sims.generate")  # __name__ is __main__ where this is the command
 

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Iterable
 from importlib import import_module
 from inspect import signature
 from typing import TYPE_CHECKING, Any
 
-from sims.errors import UnknownNameError
+from datasets.errors import UnknownNameError, require_known
 
 if TYPE_CHECKING:
     from sims.env import MultiViewEnv
 
 ENVIRONMENTS = {
-    "lift": "sims.lift:LiftEnv",
-    "can": "sims.can:CanEnv",
-    "pick": "sims.pick:PickEnv",
-    "minecraft": "sims.minecraft:MinecraftEnv",
+    "lift": "sims.robosuite.lift:LiftEnv",
+    "can": "sims.robosuite.can:CanEnv",
+    "pick": "sims.bullet.pick:PickEnv",
+    "minecraft": "sims.minecraft.env:MinecraftEnv",
 }
 
 
@@ -67,13 +65,3 @@ def _own_class(name: str) -> type[MultiViewEnv]:
     if not (isinstance(found, type) and issubclass(found, MultiViewEnv)):
         raise UnknownNameError(f"{name!r} is no subclass of sims.env.MultiViewEnv.")
     return found
-
-
-def require_known(kind: str, name: str, valid: Iterable[str]) -> None:
-    """Raises an UnknownNameError that names the nearest valid name and all of them."""
-    valid = list(valid)
-    if name not in valid:
-        nearest = difflib.get_close_matches(name, valid, n=1, cutoff=0.0)[0]
-        raise UnknownNameError(
-            f"unknown {kind} {name!r}; did you mean {nearest!r}? Valid: {', '.join(valid)}."
-        )

@@ -10,7 +10,7 @@ repeated: nothing drifts, and files of robosuite 1.4 work under robosuite 1.5.
 
 It can be stopped with Ctrl-C, or killed, at any time: the same command goes on where it stopped.
 
-Phases are told by the states, see `sims.restore`.
+Phases are told by the states, see `sims.robosuite.restore`.
 """
 
 from __future__ import annotations
@@ -23,21 +23,20 @@ from pathlib import Path
 import numpy as np
 import tyro
 
-from datasets.checks import open_episode
 from datasets.episodes import EpisodeWriter
 from datasets.errors import DataError
-from datasets.meta import DatasetMeta
 from datasets.presets import usual_views
-from sims.can import CanEnv
-from sims.config import SPLIT, Cluster, require_folder
-from sims.demos import DemonstrationFile
+from datasets.storage.checks import open_episode
+from datasets.storage.meta import DatasetMeta
+from sims.config import SPLIT, Cluster, parse_split, require_folder, split_episodes
 from sims.errors import OptionError
-from sims.lift import LiftEnv
-from sims.production import ending_in_words, make_missing, progress, talk, versions
+from sims.production.run import ending_in_words, make_missing, progress, talk, versions
 from sims.registry import make
-from sims.restore import Replay, opened, require_restorable
-from sims.robosuite_env import RobosuiteEnv
-from sims.splits import parse_split, split_episodes
+from sims.robosuite.can import CanEnv
+from sims.robosuite.demos import DemonstrationFile
+from sims.robosuite.env import RobosuiteEnv
+from sims.robosuite.lift import LiftEnv
+from sims.robosuite.restore import Replay, opened, require_restorable
 
 # robosuite's name of a task to our environment.
 WORLDS = {env.task: env.name for env in (LiftEnv, CanEnv)}

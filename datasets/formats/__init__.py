@@ -1,1 +1,1 @@
-"""The action data sets: their names, labels, protocols and skeleton files."""
+"""Reads and writes episodes in the formats of others."""

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from datasets.clips import get_format
-from datasets.mocap import MocapMeta
+from datasets.clips.mocap import MocapMeta
+from datasets.clips.sets import get_format
 from datasets.video import write_video
 
 SIZE, FRAMES, SIDE = 96, 36, 20

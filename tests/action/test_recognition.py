@@ -8,7 +8,7 @@ from action.clips import open_data
 from action.features import load_recognizer
 from action.model import build_classifier
 from action.train import make_trainer
-from datasets.clip_samples import load_sample
+from datasets.clips.samples import load_sample
 from tests.action.test_train import config_for
 
 SAMPLES = 3

@@ -11,9 +11,9 @@ from action.features import ClipFeatures, ClipSource, clip_features, features_pa
 from action.retrieve import describe, main, retrieve_clips
 from action.search import average_precision, common_labels, retrieve
 from action.train import make_trainer
-from datasets.clips import get_format
+from datasets.clips.mocap import MocapMeta
+from datasets.clips.sets import get_format
 from datasets.errors import DataError
-from datasets.mocap import MocapMeta
 from datasets.video import write_video
 from tests.action.conftest import FRAMES, write_squares
 from tests.action.test_train import config_for

@@ -1,7 +1,6 @@
 """Agreement with reference outputs of the published models (tests/oracles), and invariants."""
 
 import re
-from pathlib import Path
 
 import pytest
 import torch
@@ -12,10 +11,10 @@ from torch import Tensor
 
 from action.timesformer import TimeSformer
 from align.layout import TokenLayout
-from align.models import PaabConfig, PaatConfig, PoseAware
+from align.models.pose_aware import PaabConfig, PaatConfig, PoseAware
 from align.paat import mean_pose_loss
+from tests import ORACLES
 
-ORACLES = Path(__file__).parents[1] / "oracles"
 TOLERANCE = 1e-4
 PUBLISHED_PAAT = {"learned_joint_proj1": "reduce", "learned_joint_proj2": "classify"}
 

@@ -11,11 +11,11 @@ from safetensors.torch import load_file
 from action.clips import hold_out, open_data
 from action.config import ActionConfig, ClipBatchConfig, DataName, TimeSformerConfig
 from action.evaluate import ensembled, evaluate, evaluation_path
-from action.metrics import class_recall, confusion, recognition_metrics
+from action.evaluation import class_recall, confusion, recognition_metrics
 from action.task import ActionTask
 from action.train import make_trainer, parse_defaults
-from align.checkpoint import CheckpointError, read_state
-from align.optim import OptimConfig, learning_rate_factor
+from align.engine.checkpoint import CheckpointError, read_state
+from align.engine.optim import OptimConfig, learning_rate_factor
 from datasets.errors import DataError
 
 TINY = TimeSformerConfig(image_size=32, patch_size=8, frames=4, stride=8, dim=32, depth=2, heads=2)

@@ -15,9 +15,9 @@ from action.task import ActionTask
 from action.timesformer import TimeSformer
 from action.train import make_trainer
 from action.weights import FOLDER_FILES, load_pretrained
-from align.checkpoint import CheckpointError
-from align.engine import finished
-from align.models import PoseAware
+from align.engine.checkpoint import CheckpointError
+from align.engine.trainer import finished
+from align.models.pose_aware import PoseAware
 from tests.action.test_train import TINY, config_for
 
 SIZE, FRAMES, CLASSES = 32, 3, 5

@@ -7,11 +7,12 @@ from pathlib import Path
 import pytest
 import torch
 
-from align.config import BackboneConfig, Method, TrainConfig
+from align.config import BackboneConfig, TrainConfig
 from align.data import BatchConfig
-from align.disentangle import DisentangleConfig
-from align.optim import OptimConfig
-from align.tcn import TcnConfig
+from align.engine.optim import OptimConfig
+from align.methods import Method
+from align.models.disentangle import DisentangleConfig
+from align.models.tcn import TcnConfig
 from tests.align.hand_made_runs import make_data, make_runs
 from tests.datasets.synthetic import make_data_set
 

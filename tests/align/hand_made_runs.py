@@ -13,9 +13,9 @@ import numpy as np
 import torch
 
 from align.config import TrainConfig
-from align.evaluation import Evaluation
-from align.history import write_history
-from align.metrics import episode_metrics, mean_metrics
+from align.engine.run_folder import write_history
+from align.metrics.alignment import episode_metrics, mean_metrics
+from align.results.evaluation import Evaluation
 from datasets.episodes import EpisodeDataset
 from tests.datasets.synthetic import make_data_set
 

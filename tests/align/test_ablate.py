@@ -12,14 +12,21 @@ from PIL import Image
 
 from align import ablate
 from align.ablate import depth_of, main, plan_studies, results
-from align.ablation import Measured, Point, StudyResult, as_markdown
-from align.ablation_figure import draw_study
 from align.config import BackboneConfig, PaabConfig, TrainConfig
-from align.evaluation import evaluation_path, load_evaluation
-from align.grid import Outcome, run_one
-from align.models import build_model
-from align.stored_config import load_config, save_config
-from align.studies import STUDIES, StudyName, insertion_points, option, variants, with_option
+from align.engine.jobs import Outcome
+from align.engine.run_folder import load_config, save_config
+from align.models.pose_aware import build_model
+from align.report.study_figure import draw_study
+from align.results.evaluation import evaluation_path, load_evaluation
+from align.results.studies import (
+    STUDIES,
+    StudyName,
+    insertion_points,
+    option,
+    variants,
+    with_option,
+)
+from align.results.study_tables import Measured, Point, StudyResult, as_markdown
 from tests.align.hand_made_runs import PICKS, make_run
 
 
@@ -96,14 +103,17 @@ def test_a_study_is_trained_measured_tabulated_and_taken_up(
     trained: list[str] = []
 
     def here(
-        configs: Sequence[TrainConfig], jobs: int, after_each: Callable[[], object]
+        configs: Sequence[TrainConfig],
+        jobs: int,
+        after_each: Callable[[], object],
+        work: Callable[[TrainConfig, int], None],
     ) -> list[Outcome]:
         """As `run_all` in this process, since importing torch in another takes seconds."""
         for config in configs:
             assert config.out is not None
             if not evaluation_path(config.out, "test").exists():
                 trained.append(config.out.name)
-            run_one(config, 0)
+            work(config, 0)
             after_each()
         return [Outcome(config) for config in configs]
 

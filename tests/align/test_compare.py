@@ -11,18 +11,18 @@ import h5py
 import pytest
 from matplotlib.axes import Axes
 
-from align.collapse import Collapse, Kind
 from align.compare import main
-from align.config import BackboneConfig, Method, TrainConfig
-from align.engine import finished
-from align.evaluation import load_evaluation
-from align.grid import plan, run_one, start_worker
-from align.overview_figure import overview
-from align.paper_table import paper_error
-from align.result_pages import as_html, as_markdown, group_tables
-from align.results import measured_runs, result_tables, run_row, write_runs
-from align.run_names import variant_of
-from align.runs import label_runs, variant_options
+from align.config import BackboneConfig, TrainConfig
+from align.engine.jobs import start_worker
+from align.engine.trainer import finished
+from align.grid import plan, run_one
+from align.methods import Method
+from align.metrics.collapse import Collapse, Kind
+from align.report.grid_page import as_html, as_markdown, group_tables
+from align.report.overview import overview
+from align.results.evaluation import load_evaluation
+from align.results.runs import label_runs, variant_of, variant_options
+from align.results.tables import measured_runs, paper_error, result_tables, run_row, write_runs
 from tests.align.conftest import tiny_config
 from tests.align.hand_made_runs import PICKS, make_run, run_with_error
 from tests.datasets.synthetic import make_data_set

@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from align.augment import AugmentConfig, augment_view
-from align.data import BatchConfig, EpisodeSamples, order_of_pass, sample_times
+from align.data import BatchConfig, EpisodeSamples, sample_times
+from align.engine.loading import order_of_pass
 from datasets.episodes import EpisodeDataset
 
 STRONG = AugmentConfig(crop=0.3, brightness=0.5, contrast=0.5, saturation=0.5)

@@ -13,15 +13,15 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from align.checkpoint import save_checkpoint
 from align.config import TrainConfig
+from align.embedder import FrameEmbedder
+from align.engine.checkpoint import save_checkpoint
 from align.evaluate import evaluate, evaluation_name, main
-from align.evaluation import load_evaluation
-from align.metric_names import GROUPS
-from align.metrics import METRICS
-from align.phase_metrics import PHASE_METRICS
-from align.report import write_report
-from align.task import FrameEmbedder
+from align.metrics.alignment import METRICS
+from align.metrics.names import GROUPS
+from align.metrics.phases import PHASE_METRICS
+from align.report.page import write_report
+from align.results.evaluation import load_evaluation
 from align.train import make_trainer
 from datasets.episodes import EpisodeDataset
 from datasets.errors import DataError

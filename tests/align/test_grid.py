@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from align.grid import run_all
+from align.engine.jobs import run_all
 
 PATIENCE = 60.0
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from align.config import PoseMapConfig
-from align.task import FrameEmbedder
+from align.embedder import FrameEmbedder
 from datasets.episodes import EpisodeDataset
 from tests.align.conftest import tiny_config
 

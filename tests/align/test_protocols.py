@@ -9,8 +9,8 @@ import pytest
 from align.config import TrainConfig
 from align.protocols import evaluation_views, held_out_views, training_views
 from datasets.errors import DataError
-from datasets.meta import DatasetMeta
 from datasets.presets import PRESETS
+from datasets.storage.meta import DatasetMeta
 from tests.datasets.synthetic import make_meta
 
 SEEN, UNSEEN = TrainConfig(), TrainConfig(protocol="unseen")

@@ -14,16 +14,17 @@ import torch
 from accelerate.state import AcceleratorState
 from safetensors.torch import load_file
 
-from align.config import METHODS, PARTS, Method, Recipe, TrainConfig, recipe
-from align.encoder import HeadConfig
+from align.config import Recipe, TrainConfig, recipe
+from align.engine.device import Precision
+from align.engine.optim import OptimConfig, learning_rate_factor
+from align.engine.run_folder import read_history
 from align.evaluate import evaluate
-from align.evaluation import load_evaluation
-from align.grid_config import GridConfig
-from align.history import read_history
-from align.losses import LossConfig
-from align.optim import OptimConfig, learning_rate_factor
-from align.precision import Precision
-from align.tcn import TcnConfig
+from align.grid import GridConfig
+from align.losses.config import LossConfig
+from align.methods import METHODS, PARTS, Method
+from align.models.encoder import HeadConfig
+from align.models.tcn import TcnConfig
+from align.results.evaluation import load_evaluation
 from align.train import main, make_trainer, resolve
 from datasets.errors import DataError
 from tests.align.conftest import tiny_config

@@ -19,9 +19,9 @@ from measuring import Row, note
 from measuring import times as ratio_of
 
 from datasets.cache import cache_clip
-from datasets.clip_samples import SampleConfig, load_sample
-from datasets.clips import open_clip_set
-from datasets.formats.ntu import Ntu
+from datasets.clips.ntu import Ntu
+from datasets.clips.samples import SampleConfig, load_sample
+from datasets.clips.sets import open_clip_set
 
 HEIGHT, WIDTH, FRAMES, FPS = 1080, 1920, 100, 30
 CLIPS = 2

@@ -18,10 +18,10 @@ import torch
 from measuring import Row, in_turns, note, one_thread, times
 from torch import Tensor
 
-from align.allocator import keep_freed_memory
-from align.encoder import FrameEncoder, HeadConfig
-from align.metrics import episode_metrics, mean_metrics
-from align.models import ModelConfig, build_model
+from align.engine.device import keep_freed_memory
+from align.metrics.alignment import episode_metrics, mean_metrics
+from align.models.encoder import FrameEncoder, HeadConfig
+from align.models.pose_aware import ModelConfig, build_model
 
 VIEWS, FRAMES, SIZE, DEPTH, ROUNDS = 10, 95, 112, 4, 1
 PLAIN = HeadConfig(whiten=False, center=False)

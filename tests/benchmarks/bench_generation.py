@@ -23,7 +23,7 @@ from datasets.episodes import EpisodeDataset, EpisodeWriter
 from sims.config import GenerateConfig
 from sims.errors import SimulatorError
 from sims.generate import describe, generate
-from sims.worker import Generation
+from sims.production.worker import Generation
 
 
 @dataclass(frozen=True)

@@ -14,12 +14,12 @@ import numpy as np
 from measuring import ROOT, note_rendering
 from PIL import Image
 
-from sims import pick_scene
-from sims.bullet import BulletClient
-from sims.bullet_meshes import panda_folder
-from sims.bullet_panda import BulletPanda
-from sims.bullet_views import matrices
-from sims.pick import PickEnv
+from sims.bullet import pick_scene
+from sims.bullet.client import BulletClient
+from sims.bullet.meshes import panda_folder
+from sims.bullet.panda import BulletPanda
+from sims.bullet.pick import PickEnv
+from sims.bullet.views import matrices
 
 SIZE = 224
 VIEWS = 9

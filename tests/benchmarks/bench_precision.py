@@ -13,12 +13,12 @@ from dataclasses import replace
 import torch
 from measuring import Row, in_turns, note, one_thread, times
 
-from align.allocator import keep_freed_memory
-from align.config import Method, recipe
-from align.encoder import FrameEncoder
-from align.methods import build_network
-from align.optim import build_optimizer
-from align.precision import attend_plainly
+from align.config import recipe
+from align.embedder import build_network
+from align.engine.device import attend_plainly, keep_freed_memory
+from align.engine.optim import build_optimizer
+from align.methods import Method
+from align.models.encoder import FrameEncoder
 
 FRAMES, SIZE, KEYPOINTS, ROUNDS = 120, 112, 11, 5
 DEIT = "four blocks of DeiT-Tiny"

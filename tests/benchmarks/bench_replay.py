@@ -73,9 +73,9 @@ def serve(name: str, connection: Connection) -> None:
 
 def ours() -> tuple[Callable[[], int], str]:
     """What restores the episode and counts its frames, and the graphics driver."""
-    from sims.demos import Demonstration
     from sims.gl import renderer_name
-    from sims.restore import restore_episode
+    from sims.robosuite.demos import Demonstration
+    from sims.robosuite.restore import restore_episode
 
     env, states, actions = record()
     demo = Demonstration(states, actions, env.model_file())

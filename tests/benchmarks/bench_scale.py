@@ -24,8 +24,9 @@ from measuring import ROOT, Row, apart, note, one_thread
 
 from align.config import BackboneConfig, TrainConfig
 from align.task import AlignmentTask
-from datasets.episodes import SPLITS, EpisodeDataset, EpisodeWriter
-from datasets.index import demo_number, read_splits
+from datasets.episodes import EpisodeDataset, EpisodeWriter
+from datasets.storage.episode_file import SPLITS
+from datasets.storage.index import demo_number, read_splits
 
 MILLION = 1_000_000
 SAMPLES = 100  # drawn from a data set to time a reader

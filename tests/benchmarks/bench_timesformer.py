@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from transformers import TimesformerConfig, TimesformerModel
 
 from action.timesformer import TimeSformer
-from align.models import PaabConfig, PaatConfig, PoseAware
+from align.models.pose_aware import PaabConfig, PaatConfig, PoseAware
 from align.paab import PoseAwareAttentionBlock
 from align.paat import mean_pose_loss
 from align.pose import pose_map_3d

@@ -15,9 +15,9 @@ from itertools import combinations
 import torch
 from measuring import Row, in_turns, note, one_thread, times
 
-from align.allocator import keep_freed_memory
-from align.losses import count_triplets, published_triplet
-from align.models import ModelConfig, build_model
+from align.engine.device import keep_freed_memory
+from align.losses.contrastive import count_triplets, published_triplet
+from align.models.pose_aware import ModelConfig, build_model
 
 ROUNDS = 3
 WINDOW = 2

@@ -23,7 +23,7 @@ from typing import Annotated, Any
 import tyro
 from measuring import ROOT, ROWS_VARIABLE, machine
 
-from datasets.atomic import atomic_path
+from datasets.storage.atomic import atomic_path
 
 HERE = Path(__file__).resolve().parent
 # Without a data set of their own, these have nothing to measure.

@@ -16,8 +16,8 @@ from jaxtyping import Float, UInt8
 
 from datasets.cameras import Camera
 from datasets.episodes import Episode, EpisodeWriter
-from datasets.meta import DatasetMeta
 from datasets.skeletons import Skeleton, get_skeleton
+from datasets.storage.meta import DatasetMeta
 
 PHASES = ("reach", "grasp", "lift")
 BLOB_RADIUS = 0.08  # metres

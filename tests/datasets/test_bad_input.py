@@ -11,7 +11,7 @@ import pytest
 
 from datasets.episodes import EpisodeDataset
 from datasets.errors import DataError
-from datasets.meta import DatasetMeta
+from datasets.storage.meta import DatasetMeta
 from tests.datasets.synthetic import make_data_set, make_meta
 
 REMEDY = r"run the command in meta\.json again|generate the data set again|Use "

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from datasets.cache import SETTINGS_NAME, CacheConfig, cache
-from datasets.clip_samples import SampleConfig, load_sample
-from datasets.clips import FORMATS, open_clip_set, read_keypoints
+from datasets.clips.mocap import MocapMeta
+from datasets.clips.samples import SampleConfig, load_sample
+from datasets.clips.sets import FORMATS, open_clip_set, read_keypoints
 from datasets.errors import DataError
-from datasets.mocap import MocapMeta
 from datasets.video import video_shape
 from tests.datasets.clip_files import (
     FPS,

@@ -6,7 +6,6 @@ import subprocess
 import sys
 import time
 from dataclasses import fields
-from pathlib import Path
 
 import h5py
 import numpy as np
@@ -15,16 +14,15 @@ import pytest
 from datasets import convert as command
 from datasets import info
 from datasets.convert import ConvertConfig, convert
-from datasets.detect import open_source
-from datasets.episode import Episode
 from datasets.episodes import EpisodeDataset
 from datasets.errors import DataError
+from datasets.formats.detect import open_source
+from datasets.formats.videos import VideoOptions
 from datasets.source import resized
+from datasets.storage.episode_file import Episode
 from datasets.video import video_shape, write_video
-from datasets.videos import VideoOptions
+from tests import REPOSITORY
 from tests.datasets.synthetic import make_data_set, make_episode, make_meta
-
-REPOSITORY = Path(__file__).resolve().parents[2]
 
 
 def assert_same_episode(one: Episode, other: Episode) -> None:
@@ -316,7 +314,7 @@ import sys, time
 from pathlib import Path
 
 from datasets.convert import ConvertConfig, convert
-from datasets.detect import EpisodesSource
+from datasets.formats.detect import EpisodesSource
 read = EpisodesSource.episode
 EpisodesSource.episode = lambda self, i: (time.sleep(0.2), read(self, i))[1]
 convert(ConvertConfig(Path(sys.argv[1]), Path(sys.argv[2]), "ftpv"))

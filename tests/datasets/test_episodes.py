@@ -8,7 +8,7 @@ import pytest
 
 from datasets.episodes import EpisodeDataset, EpisodeWriter
 from datasets.errors import DataError
-from datasets.meta import DatasetMeta
+from datasets.storage.meta import DatasetMeta
 from tests.datasets.synthetic import default_splits, make_data_set, make_episode, make_meta
 
 

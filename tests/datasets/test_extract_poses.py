@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from datasets import extract_poses as module
-from datasets.clips import open_clip_set, read_keypoints
+from datasets.clips.sets import open_clip_set, read_keypoints
 from datasets.errors import DataError
 from datasets.extract_poses import ExtractConfig, extract_poses, find_videos, to_coco18
 from datasets.skeletons import COCO18

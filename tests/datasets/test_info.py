@@ -2,7 +2,6 @@ import os
 import subprocess
 import sys
 from dataclasses import dataclass
-from pathlib import Path
 
 import h5py
 import numpy as np
@@ -12,11 +11,10 @@ from PIL import Image
 from datasets import info
 from datasets.episodes import EpisodeDataset
 from datasets.errors import DataError
-from datasets.find import newest_data_set
+from datasets.storage.meta import newest_data_set
 from datasets.summary import describe, summarize
+from tests import REPOSITORY
 from tests.datasets.synthetic import make_data_set, make_meta
-
-REPOSITORY = Path(__file__).resolve().parents[2]
 
 
 @dataclass

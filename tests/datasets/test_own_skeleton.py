@@ -5,8 +5,8 @@ import json
 import pytest
 
 from datasets.episodes import EpisodeDataset
-from datasets.meta import DatasetMeta
 from datasets.skeletons import SKELETONS, Skeleton, add_skeleton
+from datasets.storage.meta import DatasetMeta
 from tests.datasets.synthetic import make_data_set, make_meta
 
 DERRICK = Skeleton("derrick", ("base", "elbow", "hook"), ((0, 1), (1, 2)), ((0, 2),))

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from datasets.meta import DatasetMeta
 from datasets.presets import PRESETS, get_preset, usual_views, usual_window
+from datasets.storage.meta import DatasetMeta
 from tests.datasets.synthetic import make_data_set
 
 

@@ -13,7 +13,7 @@ import h5py
 import numpy as np
 
 import sims
-from sims.robosuite_xml import ARM_ORIGIN, FIRST_LINK
+from sims.robosuite.xml import ARM_ORIGIN, FIRST_LINK
 
 ELSEWHERE = "/elsewhere/robosuite/"
 # What robomimic's files of robosuite 1.4.1 say of the controller: flat, where 1.5 has parts.

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import psutil
 
-REPOSITORY = Path(__file__).resolve().parents[2]
+from tests import REPOSITORY
+
 TOY = "tests.sims.toy:ToyEnv"
 
 

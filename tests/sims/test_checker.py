@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from sims.checker import check_multi_view_env
-from sims.lift import LiftEnv
+from sims.robosuite.lift import LiftEnv
 from tests.sims.toy import FrugalEnv, ToyEnv
 
 

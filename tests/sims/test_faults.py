@@ -18,10 +18,10 @@ import pytest
 
 from datasets.episodes import EpisodeDataset
 from datasets.errors import DataError
-from datasets.seal import require_intact
+from datasets.storage.seal import require_intact
 from sims.config import GenerateConfig
 from sims.generate import generate
-from sims.pool import MAX_DEATHS
+from sims.production.pool import MAX_DEATHS
 from sims.rollout import episode_seed
 from tests.sims.runs import (
     TOY,

@@ -9,10 +9,10 @@ import pytest
 import sims
 from datasets.episodes import EpisodeDataset
 from datasets.errors import DataError
-from sims import worker
 from sims.config import GenerateConfig
 from sims.env import EXPERT_STREAM
 from sims.generate import generate, summarize
+from sims.production import worker
 from sims.rollout import attempt_of, episode_seed, record
 from tests.sims.runs import command, contents, episodes, finish, started, wait_for_episodes
 

@@ -10,12 +10,12 @@ import pytest
 import sims
 from datasets.episodes import EpisodeDataset
 from datasets.errors import DataError
-from datasets.meta import DatasetMeta
 from datasets.presets import ALIKE, PRESETS, Preset, usual_views, usual_window
+from datasets.storage.meta import DatasetMeta
 from sims.checker import check_multi_view_env
 from sims.config import GenerateConfig
 from sims.generate import generate, main, summarize
-from sims.production import in_words
+from sims.production.run import in_words
 from tests.sims.runs import TOY, contents
 from tests.sims.toy import ToyEnv
 

@@ -7,8 +7,11 @@ import sys
 import pytest
 
 import sims
-from sims import gl, meshes, robosuite_env
-from sims.errors import SimulatorError, UnknownNameError
+from datasets.errors import UnknownNameError
+from sims import gl
+from sims.errors import SimulatorError
+from sims.robosuite import env as robosuite_env
+from sims.robosuite import renderer
 
 
 def test_an_unknown_name_is_answered_with_the_nearest_and_all():
@@ -68,7 +71,7 @@ def test_a_missing_mesh_library_is_named_with_its_command(monkeypatch, lift):
     monkeypatch.setattr(meshes, "find_spec", lambda name: None)
     lift.reset(seed=0)
     with pytest.raises(SimulatorError, match="trimesh is not installed"):
-        meshes.lighten(lift._model)
+        renderer.lighten(lift._model)
 
 
 def test_mujoco_imported_first_without_a_screen_is_explained():

@@ -12,12 +12,12 @@ import pytest
 
 from datasets.episodes import EpisodeDataset
 from datasets.errors import DataError
-from sims.demos import DemonstrationFile
 from sims.gl import import_mujoco
-from sims.renderer import ViewRenderer
 from sims.replay import ReplayConfig, replay, summarize
-from sims.restore import steady
-from sims.robosuite_xml import with_present_names
+from sims.robosuite.demos import DemonstrationFile
+from sims.robosuite.renderer import ViewRenderer
+from sims.robosuite.restore import steady
+from sims.robosuite.xml import with_present_names
 from tests.sims.recorded import collect, convert, make_old
 from tests.sims.runs import contents, finish
 

@@ -5,10 +5,10 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from sims.can import CanEnv
 from sims.env import view_names
-from sims.lift import LiftEnv
 from sims.rig import ring
+from sims.robosuite.can import CanEnv
+from sims.robosuite.lift import LiftEnv
 
 NUM_VIEWS = [1, 2, 3, 4, 6, 9]
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sims.splits import parse_split, split_episodes
+from sims.config import parse_split, split_episodes
 
 
 def sizes(episodes, shares):

@@ -17,7 +17,8 @@ import numpy as np
 
 from datasets.cameras import Camera
 from datasets.skeletons import PANDA
-from sims.env import EGO, MultiViewEnv, Step, view_names
+from datasets.storage.episode_file import EGO
+from sims.env import MultiViewEnv, Step, view_names
 
 BEAD = 0.05  # radius in metres
 NEAR = 0.06  # metres from the target that count as success

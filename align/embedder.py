@@ -1,0 +1,203 @@
+"""A trained run as a function from frames to embeddings."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, UInt8
+from torch import Tensor
+
+from align.augment import frames_to_tensor, resize_frames
+from align.config import PoseMapConfig, TrainConfig
+from align.engine.checkpoint import load_checkpoint
+from align.engine.device import attend_plainly, uses_bf16
+from align.models.disentangle import Disentangler
+from align.models.encoder import FrameEncoder, Network
+from align.models.pose_aware import build_model
+from align.models.tcn import TcnNetwork
+from align.pose import pose_map_2d, pose_map_3d, soft_pose_map
+from datasets.episodes import EpisodeDataset
+from datasets.errors import DataError
+
+ConvolutionalNetwork = TypeVar("ConvolutionalNetwork", TcnNetwork, Disentangler)
+# Frames encoded at once in evaluation, where no activations are kept.
+EVALUATION_BATCH = 256
+
+
+def build_network(config: TrainConfig, image_size: int, num_keypoints: int) -> Network:
+    """The network of a method, for frames of a size and a skeleton of so many keypoints.
+
+    Raises:
+        ValueError: Options of the model that do not fit each other.
+        RuntimeError: Pretrained weights that cannot be had.
+    """
+    if config.has("tcn"):
+        pretrained, paat = config.backbone.pretrained, config.method_paat
+        return _channels_last(TcnNetwork(config.tcn, pretrained, paat, num_keypoints))
+    if config.has("disentangle"):
+        return _channels_last(Disentangler(config.disentangle, config.backbone.pretrained))
+    return build_model(config.model_config(image_size, num_keypoints))
+
+
+def patch_size(network: Network) -> int:
+    """Side in pixels of the square patches that pose maps mark for a network.
+
+    Raises:
+        ValueError: A network without patches, which has no pose map.
+    """
+    if isinstance(network, Disentangler):
+        raise ValueError(f"{type(network).__name__} has no patches that a pose map could mark.")
+    return network.patch_size[0]
+
+
+def _channels_last(network: ConvolutionalNetwork) -> ConvolutionalNetwork:
+    """With weights in the order of memory that convolutions are fastest in."""
+    return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+
+class FrameEmbedder:
+    """A method's frame encoder, and how frames and pose maps get into it."""
+
+    def __init__(self, config: TrainConfig, data: EpisodeDataset) -> None:
+        """Builds the encoder; the seed decides its weights, alike for all methods.
+
+        Raises:
+            ValueError: When options of the model do not fit each other.
+        """
+        if config.uses_soft_maps and config.pose_map != PoseMapConfig():
+            raise ValueError(
+                f"--pose-map changes nothing for {config.method}, whose maps tell places to less "
+                "than a patch: leave its options out, or take --method paab or paat"
+            )
+        self.config = config
+        self.image_size = config.image_size or data.meta.image_size
+        torch.manual_seed(config.seed)
+        network = build_network(config, self.image_size, len(data.skeleton))
+        if uses_bf16(config.precision) and not torch.cuda.is_available():
+            attend_plainly(network)
+        self.model = FrameEncoder(network, config.head)
+
+    @classmethod
+    def load(cls, run: Path, checkpoint: str = "best") -> FrameEmbedder:
+        """The encoder of a trained run, in evaluation mode, on the GPU where there is one.
+
+        Args:
+            run: A folder made by `align.train`; its data set must still be where it was.
+            checkpoint: best: lowest validation alignment error; last: the end of training.
+
+        Raises:
+            DataError: When the folder is no run, or its data set cannot be read.
+            CheckpointError: When the checkpoint is missing, truncated or of another model.
+        """
+        config = TrainConfig.load(run)
+        if config.data is None:
+            raise DataError(f"{run}/config.json names no data set; train again.")
+        embedder = cls(config, EpisodeDataset(config.training_data, "train"))
+        load_checkpoint(run / "checkpoints" / f"{checkpoint}.safetensors", embedder.model)
+        embedder.model.to("cuda" if torch.cuda.is_available() else "cpu").eval()
+        return embedder
+
+    def pose_map(
+        self,
+        keypoints: Float[Tensor, "batch keypoints 2"],
+        visible: Bool[Tensor, "batch keypoints"],
+        generator: torch.Generator | None = None,
+    ) -> Bool[Tensor, "batch patches keypoints"]:
+        """P3D maps of keypoints given in pixels of the frames that the model sees."""
+        return self._pose_map(pose_map_3d, keypoints, visible, generator)
+
+    def _pose_map(
+        self,
+        make: Callable[..., Bool[Tensor, "batch ..."]],
+        keypoints: Float[Tensor, "batch keypoints 2"],
+        visible: Bool[Tensor, "batch keypoints"],
+        generator: torch.Generator | None,
+    ) -> Bool[Tensor, "batch ..."]:
+        size = (self.image_size, self.image_size)
+        options = asdict(self.config.pose_map)
+        patch = patch_size(self.model.backbone)
+        return make(keypoints, size, patch, visible, generator=generator, **options)
+
+    def soft_map(
+        self,
+        keypoints: Float[Tensor, "batch keypoints 2"],
+        visible: Bool[Tensor, "batch keypoints"],
+    ) -> Float[Tensor, "batch patches keypoints"]:
+        """The soft form of `pose_map`, which has none of its controls."""
+        size = (self.image_size, self.image_size)
+        return soft_pose_map(keypoints, size, patch_size(self.model.backbone), visible)
+
+    def given_map(
+        self,
+        keypoints: Float[Tensor, "batch keypoints 2"],
+        visible: Bool[Tensor, "batch keypoints"],
+        generator: torch.Generator | None = None,
+    ) -> Tensor | None:
+        """What the method's PAAB is given: P2D, or soft maps for points; None without PAAB."""
+        paab = self.config.method_paab
+        if paab is None:
+            return None
+        if paab.points:
+            return self.soft_map(keypoints, visible)
+        return self._pose_map(pose_map_2d, keypoints, visible, generator)
+
+    @torch.no_grad()
+    def embed_episode(self, data: EpisodeDataset, i: int) -> dict[str, Float[Tensor, "time dim"]]:
+        """Embeddings of every frame of every view of an episode, each frame encoded once.
+
+        The model is used in the mode it is in; evaluation mode is the caller's to set.
+        """
+        return {
+            view: self.embed_frames(data.images(i, view), self.view_pose_maps(data, i, view))
+            for view in data.views
+        }
+
+    @torch.no_grad()
+    def embed_frames(
+        self,
+        images: UInt8[np.ndarray, "time height width 3"],
+        pose_maps: Tensor | None = None,
+    ) -> Float[Tensor, "time dim"]:
+        """Embeddings of all frames of one video, as distances are measured between them.
+
+        Args:
+            images: RGB, of any size.
+            pose_maps: Of the frames at the size that the model sees, which methods with PAAB need;
+                see `given_map`.
+
+        Raises:
+            ValueError: When the method needs pose maps and there are none.
+        """
+        device = self.model.mean.device
+        bf16 = uses_bf16(self.config.precision)
+        frames = resize_frames(frames_to_tensor(images), self.image_size)
+        embeddings = []
+        for chunk in torch.arange(len(frames)).split(EVALUATION_BATCH):
+            pose_map = pose_maps[chunk].to(device) if pose_maps is not None else None
+            with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
+                embedding, _ = self.model(frames[chunk].to(device), pose_map)
+            embeddings.append(embedding.float().cpu())
+        return self.model.compare(torch.cat(embeddings))
+
+    def view_pose_maps(
+        self, data: EpisodeDataset, i: int, view: str, times: np.ndarray | slice = slice(None)
+    ) -> Tensor | None:
+        """What PAAB is given of a view of an episode at `times`; None for a method that needs none.
+
+        Data made elsewhere may have no keypoints, and most methods need none after training.
+        """
+        if not self.config.needs_poses:
+            return None
+        scale = self.image_size / data.meta.image_size
+        points = torch.from_numpy(data.keypoints(i, view)) * scale
+        visible = torch.from_numpy(data.visible(i, view))
+        # Each view draws its own random patches and noise: what all have alike would tell the time.
+        drawn = np.random.default_rng([self.config.seed, i, data.meta.views.index(view)])
+        generator = torch.Generator().manual_seed(int(drawn.integers(2**63)))
+        given = self.given_map(points, visible, generator)
+        return None if given is None else given[times]

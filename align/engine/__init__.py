@@ -1,0 +1,1 @@
+"""The training loop and what runs share; it knows no task, and imports nothing else of `align`."""

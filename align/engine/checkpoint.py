@@ -1,0 +1,145 @@
+"""Checkpoints: one safetensors file each, with its scalars as JSON in the file's header.
+
+One file rather than a folder of several, because a single rename then makes the whole checkpoint
+appear at once: weights, optimizer and step can never come from different moments.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from datasets.storage.atomic import atomic_path
+
+_MODEL, _OPTIMIZER, _STATE = "model.", "optimizer.", "state"
+
+
+class CheckpointError(ValueError):
+    """Raised when a checkpoint cannot be read or written; names the file and the remedy."""
+
+
+@contextmanager
+def kept_when_unwritable(path: Path) -> Iterator[None]:
+    """Tells of a file or folder of a run that cannot be written, such as on a full disk.
+
+    Raises:
+        CheckpointError: Naming the path and how to go on; inside, files are written whole or not
+            at all, so those from before are still there.
+    """
+    try:
+        yield
+    except (OSError, SafetensorError) as error:
+        raise CheckpointError(
+            f"{path} cannot be written ({error}); what was written before is kept. Make room on "
+            "its disk, or mend its rights, then go on with --resume."
+        ) from error
+
+
+def save_checkpoint(
+    path: Path, model: nn.Module, state: Mapping[str, Any], optimizer: Optimizer | None = None
+) -> None:
+    """Writes a checkpoint, whole or not at all.
+
+    Args:
+        path: Where to.
+        model: Its parameters and buffers are saved.
+        state: Scalars that JSON can hold, such as the step.
+        optimizer: Saved too when given, to resume from.
+
+    Raises:
+        CheckpointError: When the disk is full or cannot be written; a checkpoint from before is
+            kept.
+    """
+    tensors = {_MODEL + name: value for name, value in model.state_dict().items()}
+    if optimizer is not None:
+        for index, slots in optimizer.state_dict()["state"].items():
+            for slot, value in slots.items():
+                if value is not None:
+                    tensors[f"{_OPTIMIZER}{index}.{slot}"] = torch.as_tensor(value)
+    tensors = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
+    with kept_when_unwritable(path), atomic_path(path) as temporary:
+        save_file(tensors, temporary, metadata={_STATE: json.dumps(state)})
+
+
+def read_state(path: Path) -> dict[str, Any]:
+    """The scalars of a checkpoint, without reading its tensors."""
+    with _open(path) as file:
+        return json.loads((file.metadata() or {}).get(_STATE, "{}"))
+
+
+def load_checkpoint(
+    path: Path, model: nn.Module, optimizer: Optimizer | None = None
+) -> dict[str, Any]:
+    """Restores a model, and an optimizer when given, and returns the checkpoint's scalars.
+
+    Raises:
+        CheckpointError: When the file is missing, truncated, or of another architecture; nothing
+            has been changed then.
+    """
+    with _open(path) as file:
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    weights = _with_prefix(tensors, _MODEL)
+    _require_same_architecture(path, weights, model.state_dict())
+    if optimizer is not None:
+        _restore_optimizer(path, _with_prefix(tensors, _OPTIMIZER), optimizer)
+    model.load_state_dict(weights)
+    return read_state(path)
+
+
+def _open(path: Path) -> Any:
+    try:
+        return safe_open(path, framework="pt")
+    except FileNotFoundError:
+        raise CheckpointError(
+            f"{path} does not exist: the run has saved no checkpoint yet. Train it first."
+        ) from None
+    except SafetensorError as error:
+        raise CheckpointError(
+            f"{path} is no whole safetensors file ({error}). Delete it and use another "
+            "checkpoint of the run, or train again."
+        ) from None
+
+
+def _with_prefix(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {n.removeprefix(prefix): t for n, t in tensors.items() if n.startswith(prefix)}
+
+
+def _require_same_architecture(
+    path: Path, saved: Mapping[str, Tensor], wanted: Mapping[str, Tensor]
+) -> None:
+    problems = [f"lacks {name}" for name in wanted if name not in saved]
+    problems += [f"has {name}, unknown to the model" for name in saved if name not in wanted]
+    problems += [
+        f"{name} has shape {tuple(saved[name].shape)}, the model asks for {tuple(value.shape)}"
+        for name, value in wanted.items()
+        if name in saved and saved[name].shape != value.shape
+    ]
+    if problems:
+        more = f"; and {len(problems) - 3} more" if len(problems) > 3 else ""
+        raise CheckpointError(
+            f"{path} is of another model: {'; '.join(problems[:3])}{more}. "
+            "Use the config.json that lies in the same run folder, and data with the same "
+            "keypoints."
+        )
+
+
+def _restore_optimizer(path: Path, saved: Mapping[str, Tensor], optimizer: Optimizer) -> None:
+    if not saved:
+        raise CheckpointError(f"{path} holds no optimizer: resume from `last`, not `best`.")
+    state: dict[int, dict[str, Tensor]] = {}
+    for name, value in saved.items():
+        index, slot = name.split(".", 1)
+        state.setdefault(int(index), {})[slot] = value
+    # Hyper-parameters come from the run's configuration, moments from the checkpoint.
+    optimizer.load_state_dict(
+        {"state": state, "param_groups": optimizer.state_dict()["param_groups"]}
+    )

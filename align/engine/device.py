@@ -1,0 +1,49 @@
+"""The device's number format (float32, or bfloat16 through autocast), and memory on a CPU."""
+
+from __future__ import annotations
+
+import ctypes
+import platform
+from typing import Literal
+
+import torch
+from timm.layers import Attention
+from torch import nn
+
+_M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_THRESHOLD = -1, -2, -3  # malloc.h
+_LARGEST_MMAP_THRESHOLD = 32 * 2**20  # glibc refuses more
+_LARGEST_INT = 2**31 - 1
+
+
+def keep_freed_memory() -> bool:
+    """Tells glibc to keep freed memory; elsewhere does nothing and returns False."""
+    if platform.libc_ver()[0] != "glibc":
+        return False
+    mallopt = ctypes.CDLL(None).mallopt
+    settings = (
+        (_M_MMAP_THRESHOLD, _LARGEST_MMAP_THRESHOLD),
+        (_M_TRIM_THRESHOLD, _LARGEST_INT),
+        (_M_TOP_PAD, 64 * 2**20),
+    )
+    return all([mallopt(option, value) == 1 for option, value in settings])
+
+
+Precision = Literal["auto", "fp32", "bf16"]
+
+
+def uses_bf16(precision: Precision) -> bool:
+    """Whether matrices are multiplied in bfloat16; auto does so on a GPU that has it."""
+    if precision == "auto":
+        return torch.cuda.is_available() and torch.cuda.is_bf16_supported()
+    return precision == "bf16"
+
+
+def attend_plainly(model: nn.Module) -> None:
+    """Has timm's attentions in a model written out instead of taking torch's fused kernel.
+
+    On a CPU in bfloat16, for the 50 tokens of a 112 x 112 image, the fused kernel takes three times
+    as long, nearly all of it in its backward pass; `tests/benchmarks/bench_precision.py` measures.
+    """
+    for module in model.modules():
+        if isinstance(module, Attention):
+            module.fused_attn = False  # type: ignore[misc]

@@ -1,0 +1,13 @@
+from .config import LossConfig as LossConfig
+from .config import LossName as LossName
+from .config import build_loss as build_loss
+from .contrastive import contrastive as contrastive
+from .contrastive import margin_triplet as margin_triplet
+from .contrastive import n_pairs as n_pairs
+from .contrastive import published_triplet as published_triplet
+from .contrastive import single_view_triplet as single_view_triplet
+from .sequence import contrastive_idm as contrastive_idm
+from .sequence import lav as lav
+from .sequence import soft_dtw as soft_dtw
+from .sequence import tcc as tcc
+from .sequence import time_reversed as time_reversed

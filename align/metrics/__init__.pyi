@@ -1,0 +1,10 @@
+from .alignment import METRICS as METRICS
+from .alignment import PairResult as PairResult
+from .alignment import alignment_error as alignment_error
+from .alignment import cycle_error as cycle_error
+from .alignment import distances as distances
+from .alignment import episode_metrics as episode_metrics
+from .alignment import kendalls_tau as kendalls_tau
+from .alignment import kendalls_tau_b as kendalls_tau_b
+from .alignment import mean_metrics as mean_metrics
+from .alignment import pair_metrics as pair_metrics

@@ -1,0 +1,147 @@
+"""How well two views of an episode line up in time, from the distances of frame embeddings.
+
+Every metric starts from z1, z2 (time, dim): the embeddings of two synchronized views. a(i) is the
+frame of the second view nearest to frame i of the first, b(j) the nearest one back. The first of
+equally near frames counts.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+import torch
+from jaxtyping import Float, Int64
+from scipy.stats import kendalltau
+from torch import Tensor
+
+from datasets.storage.episode_file import EGO
+
+EGO_ERROR, THIRD_ERROR = "alignment_error_ego", "alignment_error_third"
+
+METRICS = ("alignment_error", "cycle_error", "kendalls_tau", "kendalls_tau_b")
+
+
+def distances(
+    z1: Float[Tensor, "time1 dim"], z2: Float[Tensor, "time2 dim"]
+) -> Float[Tensor, "time1 time2"]:
+    """Euclidean distances between all frames of two views.
+
+    Differences are squared as they are, not through a matrix product: that would lose the small
+    distances that decide between neighbouring frames, and equal frames would no longer tie.
+    """
+    return torch.cdist(z1.float(), z2.float(), compute_mode="donot_use_mm_for_euclid_dist")
+
+
+def alignment_error(z1: Float[Tensor, "time dim"], z2: Float[Tensor, "time dim"]) -> float:
+    """Mean of |i - a(i)| / time (TCN; paper section 4.1): 0 is perfect, random about 1/3."""
+    return _alignment_error(_nearest(_square(distances(z1, z2))))
+
+
+def cycle_error(z1: Float[Tensor, "time dim"], z2: Float[Tensor, "time dim"]) -> float:
+    """Mean of |i - b(a(i))| / time: how far a frame lands from itself going there and back."""
+    there_and_back = _square(distances(z1, z2))
+    return _cycle_error(_nearest(there_and_back), _nearest(there_and_back.T))
+
+
+def kendalls_tau(z1: Float[Tensor, "time dim"], z2: Float[Tensor, "time dim"]) -> float:
+    """Kendall's tau as 3DTRL counts it: a pair i < j is concordant only if a(i) < a(j) strictly.
+
+    All other pairs, ties included, are discordant, so collapsed embeddings give -1.
+    """
+    return _kendalls_tau(_nearest(_square(distances(z1, z2))))
+
+
+def kendalls_tau_b(z1: Float[Tensor, "time dim"], z2: Float[Tensor, "time dim"]) -> float:
+    """Kendall's tau-b of i against a(i) (AE2, CARL), which corrects for ties; NaN if all tie."""
+    return _kendalls_tau_b(_nearest(_square(distances(z1, z2))))
+
+
+def pair_metrics(z1: Float[Tensor, "time dim"], z2: Float[Tensor, "time dim"]) -> dict[str, float]:
+    """All of METRICS for one pair of views, from one distance matrix."""
+    matrix = _square(distances(z1, z2))
+    there, back = _nearest(matrix), _nearest(matrix.T)
+    return {
+        "alignment_error": _alignment_error(there),
+        "cycle_error": _cycle_error(there, back),
+        "kendalls_tau": _kendalls_tau(there),
+        "kendalls_tau_b": _kendalls_tau_b(there),
+    }
+
+
+@dataclass(frozen=True)
+class PairResult:
+    """Metrics of one pair of views of one episode."""
+
+    episode: str
+    view1: str
+    view2: str
+    metrics: Mapping[str, float]
+
+
+def episode_metrics(
+    episode: str, embeddings: Mapping[str, Float[Tensor, "time dim"]]
+) -> list[PairResult]:
+    """Metrics of every pair of views i < j of one episode, in the order of `embeddings`."""
+    return [
+        PairResult(episode, view1, view2, pair_metrics(embeddings[view1], embeddings[view2]))
+        for view1, view2 in combinations(embeddings, 2)
+    ]
+
+
+def mean_metrics(results: Sequence[PairResult]) -> dict[str, float]:
+    """Each metric's mean over pairs of views and episodes; a NaN (all ties) does not count."""
+    if not results:
+        raise ValueError("no pair of views to average over: evaluation needs two views or more.")
+    names = results[0].metrics
+    return {name: _mean(result.metrics[name] for result in results) for name in names}
+
+
+def _mean(values: Iterable[float]) -> float:
+    finite = [value for value in values if not math.isnan(value)]
+    return sum(finite) / len(finite) if finite else math.nan
+
+
+def _square(matrix: Tensor) -> Tensor:
+    if matrix.shape[0] != matrix.shape[1] or not len(matrix):
+        raise ValueError(
+            f"views must be of one length and not empty, got {matrix.shape[0]} and "
+            f"{matrix.shape[1]} frames."
+        )
+    return matrix
+
+
+def _nearest(matrix: Float[Tensor, "rows columns"]) -> Int64[Tensor, " rows"]:
+    return matrix.argmin(dim=1)
+
+
+def _alignment_error(there: Int64[Tensor, " time"]) -> float:
+    time = torch.arange(len(there), device=there.device)
+    return ((there - time).abs().double().mean() / len(there)).item()
+
+
+def _cycle_error(there: Int64[Tensor, " time"], back: Int64[Tensor, " time"]) -> float:
+    return _alignment_error(back[there])
+
+
+def _kendalls_tau(there: Int64[Tensor, " time"]) -> float:
+    length = len(there)
+    pairs = length * (length - 1) / 2
+    if pairs == 0:
+        return math.nan
+    concordant = (there[:, None] < there[None, :]).triu(diagonal=1).sum().item()
+    return (2 * concordant - pairs) / pairs
+
+
+def _kendalls_tau_b(there: Int64[Tensor, " time"]) -> float:
+    return float(kendalltau(range(len(there)), there.tolist()).statistic)
+
+
+def view_errors(pairs: Sequence[PairResult]) -> dict[str, float]:
+    """Means over the pairs with the first-person view and over those without, as far as any are."""
+    with_ego = [pair for pair in pairs if EGO in (pair.view1, pair.view2)]
+    third = [pair for pair in pairs if EGO not in (pair.view1, pair.view2)]
+    kinds = {EGO_ERROR: with_ego, THIRD_ERROR: third}
+    return {name: mean_metrics(some)["alignment_error"] for name, some in kinds.items() if some}

@@ -1,0 +1,88 @@
+"""From frames to the embeddings that are compared: encode, whiten, project to a sphere."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Bool, Float, UInt8
+from torch import Tensor, nn
+
+from align.models.disentangle import Codes, Disentangler
+from align.models.pose_aware import PoseAware, PoseAwareOutput
+from align.models.shared_norm import SharedBatchNorm
+from align.models.tcn import TcnNetwork, TcnOutput
+
+Network = PoseAware | TcnNetwork | Disentangler
+Output = PoseAwareOutput | TcnOutput | Codes
+
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+
+
+@dataclass(frozen=True)
+class HeadConfig:
+    """What makes a frame's embedding of the backbone's."""
+
+    whiten: bool = True
+    """Batch norm without affine: removes what all frames share, which is most of an embedding at
+    initialisation and keeps a network trained from scratch at chance."""
+    dim: int = 0
+    """Width of a linear projection after it; 0 has none."""
+    center: bool = True
+    """Subtract from a video's embeddings their mean over its frames: what all frames of a video
+    share, its view and its scene, says nothing about time, yet is by far the largest part of an
+    embedding at initialisation. Needs the whole video, as alignment does."""
+    unit: bool = True
+    """Scale embeddings to length 1, so that distances rank as cosine similarities do."""
+
+
+class FrameEncoder(nn.Module):
+    """A network on uint8 frames, with the embedding head of alignment."""
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, backbone: Network, head: HeadConfig) -> None:
+        """Wraps `backbone` with the head that `head` describes."""
+        super().__init__()
+        self.backbone = backbone
+        dim = backbone.embed_dim
+        self.whiten = SharedBatchNorm(dim, affine=False) if head.whiten else nn.Identity()
+        self.project = nn.Linear(dim, head.dim) if head.dim else nn.Identity()
+        self.center, self.unit = head.center, head.unit
+        self.register_buffer("mean", torch.tensor(IMAGENET_MEAN).view(3, 1, 1), persistent=False)
+        self.register_buffer("std", torch.tensor(IMAGENET_STD).view(3, 1, 1), persistent=False)
+
+    def forward(
+        self,
+        frames: UInt8[Tensor, "batch 3 height width"],
+        pose_map: Bool[Tensor, "batch patches"] | None = None,
+    ) -> tuple[Float[Tensor, "batch dim"], Output]:
+        """Embeds frames one by one; `compare` then puts those of a video into one space.
+
+        Args:
+            frames: RGB.
+            pose_map: P2D, where the network has PAAB and needs one.
+
+        Returns:
+            Embeddings, and the network's whole output.
+        """
+        images = (frames / 255 - self.mean) / self.std
+        output = self.backbone(images) if pose_map is None else self.backbone(images, pose_map)
+        # Distances between neighbouring frames are small: from here on in full precision.
+        with torch.autocast(frames.device.type, enabled=False):
+            return self.project(self.whiten(output.embedding.float())), output
+
+    def compare(
+        self, embedding: Float[Tensor, "*batch time dim"]
+    ) -> Float[Tensor, "*batch time dim"]:
+        """Embeddings as distances are measured between them.
+
+        Args:
+            embedding: Of the frames of a video, or of the moments drawn from it in training.
+        """
+        if self.center:
+            embedding = embedding - embedding.mean(dim=-2, keepdim=True)
+        return F.normalize(embedding, dim=-1) if self.unit else embedding

@@ -1,0 +1,204 @@
+"""The network of TCN (Sermanet et al. 2018): an Inception trunk that tells where features are.
+
+PAAT is no matter of transformers alone: here it asks the trunk which keypoint lies in which patch.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from einops import rearrange
+from jaxtyping import Float
+from torch import Tensor, nn
+from torchvision.models import Inception_V3_Weights, inception_v3
+
+from align.losses.config import LossName
+from align.models.gradients import AuxiliaryGradient, branch
+from align.models.pose_aware import PaatConfig
+from align.models.predicted_pose import COORDINATES, pose_points, positions_along
+from align.paat import PoseAwareAuxiliaryTask
+
+# The layers of torchvision's Inception-v3 up to Mixed_5d, in order, with its poolings.
+TRUNK = "inception_v3"  # torchvision's, up to the last of these layers
+_TRUNK_LAYERS = (
+    "Conv2d_1a_3x3",
+    "Conv2d_2a_3x3",
+    "Conv2d_2b_3x3",
+    "maxpool1",
+    "Conv2d_3b_1x1",
+    "Conv2d_4a_3x3",
+    "maxpool2",
+    "Mixed_5b",
+    "Mixed_5c",
+    "Mixed_5d",
+)
+_TRUNK_CHANNELS = 288
+# In pixels: from one of the trunk's features to the next, and the middle of what the first sees.
+_STRIDE = 8
+_FIRST = 13.5
+# From ImageNet's mean and deviation to the range [-1, 1] that the published weights expect.
+_SCALE = (0.229 / 0.5, 0.224 / 0.5, 0.225 / 0.5)
+_SHIFT = ((0.485 - 0.5) / 0.5, (0.456 - 0.5) / 0.5, (0.406 - 0.5) / 0.5)
+
+
+@dataclass(frozen=True)
+class TcnConfig:
+    """The convolutional baselines, tcn and tcn-single."""
+
+    loss: LossName = "margin_triplet"
+    """What tcn trains with in place of --loss.name; n_pairs is TCN's other one, as published with
+    --loss.temperature 1 --head.no-whiten --head.no-center --head.no-unit."""
+    single_window: float = 0.2
+    """tcn-single: positives lie within so many seconds, negatives beyond twice as many."""
+    channels: int = 512
+    """Of the two convolutions after the trunk."""
+    hidden: int = 2048
+    """Width of the layer before the embedding."""
+    dim: int = 32
+    """Width of the embedding."""
+
+
+class TcnOutput(NamedTuple):
+    """What `TcnNetwork` gives; `points` are the soft-argmax (x, y) in [-1, 1] of each channel.
+
+    ``pose_logits`` has PAAT's logits at 1, and is empty without PAAT and in evaluation mode.
+    """
+
+    embedding: Float[Tensor, "batch dim"]
+    points: Float[Tensor, "batch channels 2"]
+    pose_logits: dict[int, Float[Tensor, "batch 1 patches keypoints"]]
+
+
+class TcnNetwork(nn.Module):
+    """Inception-v3 to Mixed_5d, two 3x3 convolutions, spatial soft-argmax, two linear layers.
+
+    Args:
+        config: Widths.
+        pretrained: Start the trunk from torchvision's ImageNet weights.
+        paat: The pose-aware auxiliary task after the trunk, wherever its positions say; or None.
+        num_keypoints: Keypoints of the skeleton, which PAAT with target p3d needs.
+
+    Raises:
+        ValueError: PAAT without a number of keypoints.
+        RuntimeError: Pretrained weights that cannot be had.
+    """
+
+    patch_size = (_STRIDE, _STRIDE)
+    scale: Tensor
+    shift: Tensor
+
+    def __init__(
+        self,
+        config: TcnConfig,
+        pretrained: bool = False,
+        paat: PaatConfig | None = None,
+        num_keypoints: int | None = None,
+    ) -> None:
+        """Make the layers, with torchvision's initialisation in the trunk."""
+        super().__init__()
+        inception = _inception(pretrained)
+        self.trunk = nn.Sequential(*(getattr(inception, name) for name in _TRUNK_LAYERS))
+        self.convolutions = nn.Sequential(
+            *_convolution(_TRUNK_CHANNELS, config.channels),
+            *_convolution(config.channels, config.channels),
+        )
+        self.points = paat is not None and paat.points
+        described = COORDINATES * (num_keypoints or 0) if self.points else 0
+        self.head = nn.Sequential(
+            nn.Linear(2 * config.channels + described, config.hidden),
+            nn.ReLU(),
+            nn.Linear(config.hidden, config.dim),
+        )
+        self.paat: PoseAwareAuxiliaryTask | None = None
+        self.gradients: AuxiliaryGradient = "sum"
+        if paat is not None:
+            self.gradients = paat.gradients
+            self.paat = PoseAwareAuxiliaryTask(
+                _TRUNK_CHANNELS, num_keypoints, paat.bottleneck, paat.target
+            )
+        self.embed_dim = config.dim
+        self.register_buffer("scale", torch.tensor(_SCALE).view(3, 1, 1), persistent=False)
+        self.register_buffer("shift", torch.tensor(_SHIFT).view(3, 1, 1), persistent=False)
+
+    def forward(self, images: Float[Tensor, "batch 3 height width"]) -> TcnOutput:
+        """Embed images, normalised with ImageNet's mean and deviation, of 35 pixels or more."""
+        features = self.trunk(images * self.scale + self.shift)
+        height, width = images.shape[-2:]
+        pose_logits = {}
+        if self.paat is not None and (self.training or self.points):
+            features, seen = branch(features, self.gradients)
+            pose_logits[1] = self.paat(at_patches(seen, (height, width)))
+        points = spatial_soft_argmax(self.convolutions(features))
+        places = points.flatten(1)
+        if self.points:
+            held = pose_logits[1].squeeze(1).sigmoid()
+            keypoints = pose_points(held, height // _STRIDE, width // _STRIDE)
+            places = torch.cat([places, keypoints.flatten(1)], dim=1)
+        return TcnOutput(self.head(places), points, pose_logits)
+
+
+def at_patches(
+    features: Float[Tensor, "batch channels rows cols"], image_size: tuple[int, int]
+) -> Float[Tensor, "batch 1 patches channels"]:
+    """The trunk's features in the middle of each patch of 8 x 8 pixels, patches row-major.
+
+    Between features they are interpolated; patches beyond the outermost, which the trunk's
+    unpadded convolutions leave at the image's borders, take those.
+
+    Args:
+        features: What the trunk makes of images.
+        image_size: Height and width of those in pixels, multiples of 8.
+    """
+    y, x = (
+        _grid_positions(side, count, features)
+        for side, count in zip(image_size, features.shape[-2:], strict=True)
+    )
+    grid = torch.stack(torch.meshgrid(x, y, indexing="xy"), dim=-1).expand(len(features), -1, -1, 2)
+    sampled = F.grid_sample(features, grid, padding_mode="border", align_corners=True)
+    return rearrange(sampled, "b c h w -> b 1 (h w) c")
+
+
+def spatial_soft_argmax(
+    features: Float[Tensor, "batch channels rows cols"],
+) -> Float[Tensor, "batch channels 2"]:
+    """Mean position (x, y) of each channel under the softmax of its activations.
+
+    From -1, the centre of the first column or row, to 1, that of the last; a single one is at 0.
+    """
+    rows, cols = features.shape[-2:]
+    weights = rearrange(features.float(), "b c h w -> b c (h w)").softmax(dim=-1)
+    weights = rearrange(weights, "b c (h w) -> b c h w", h=rows)
+    x = weights.sum(dim=-2) @ positions_along(cols, weights)
+    y = weights.sum(dim=-1) @ positions_along(rows, weights)
+    return torch.stack([x, y], dim=-1)
+
+
+def _grid_positions(side: int, count: int, like: Tensor) -> Float[Tensor, " patches"]:
+    """Middles of the patches along a side of the image: -1 is its first feature, 1 its last."""
+    patches = torch.arange(side // _STRIDE, device=like.device, dtype=like.dtype)
+    feature = ((patches + 0.5) * _STRIDE - _FIRST) / _STRIDE
+    return 2 * feature / max(count - 1, 1) - 1
+
+
+def _convolution(channels_in: int, channels_out: int) -> tuple[nn.Module, ...]:
+    return (
+        nn.Conv2d(channels_in, channels_out, 3, padding=1, bias=False),
+        nn.BatchNorm2d(channels_out),
+        nn.ReLU(),
+    )
+
+
+def _inception(pretrained: bool) -> nn.Module:
+    if not pretrained:
+        return inception_v3(weights=None, aux_logits=False, init_weights=True)
+    try:
+        return inception_v3(weights=Inception_V3_Weights.IMAGENET1K_V1)
+    except OSError as error:
+        raise RuntimeError(
+            f"no weights for Inception-v3: {type(error).__name__}. Run once where "
+            "download.pytorch.org can be reached (they stay in the cache, TORCH_HOME), or train "
+            "without --backbone.pretrained"
+        ) from error

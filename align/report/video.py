@@ -1,0 +1,258 @@
+"""Pictures of what an alignment does: each frame of one view beside the frames picked for it."""
+
+from __future__ import annotations
+
+import io
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+from jaxtyping import UInt8
+from PIL import Image, ImageColor, ImageDraw, ImageFont
+
+from align.report.episode import Example
+from align.report.style import phase_colours
+
+# Half the speed of the robot, so that the eye can compare.
+SLOW_DOWN = 2
+_TILE, _GAP, _HEADER, _FOOTER, _TIMELINE = 224, 12, 30, 26, 32
+# Players lay their controls over the bottom of a video: nothing is to be read there.
+_CONTROLS = 44
+# Top and bottom of the line of phases.
+_LINE = (10, 26)
+_PER_ROW = 6
+_PAPER, _INK, _FAINT, _TRACK = "#16181d", "#f0f1f3", "#9aa0a8", "#3a3f47"
+# Reads on white and on black: still pictures have no paper of their own.
+_MIDDLE = "#808080"
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Where the pictures of a video's frame are, in pixels; all sizes are even."""
+
+    tiles: int
+
+    @property
+    def columns(self) -> int:
+        """Pictures in a row."""
+        return min(self.tiles, _PER_ROW)
+
+    @property
+    def width(self) -> int:
+        """Of the frame."""
+        return self.columns * (_TILE + _GAP) + _GAP
+
+    @property
+    def height(self) -> int:
+        """Of the frame."""
+        rows = -(-self.tiles // self.columns)
+        return _TIMELINE + rows * (_HEADER + _TILE + _FOOTER) + _CONTROLS
+
+    def corner(self, tile: int) -> tuple[int, int]:
+        """Left and top of a picture."""
+        row, column = divmod(tile, self.columns)
+        top = _TIMELINE + row * (_HEADER + _TILE + _FOOTER) + _HEADER
+        return _GAP + column * (_TILE + _GAP), top
+
+    def crop(
+        self, frame: UInt8[np.ndarray, "height width 3"], tile: int
+    ) -> UInt8[np.ndarray, "tile tile 3"]:
+        """Cuts one picture out of a frame of the video."""
+        left, top = self.corner(tile)
+        return frame[top : top + _TILE, left : left + _TILE]
+
+
+def video_layout(example: Example) -> Layout:
+    """Pictures: the query view, the target view at the same moment, then one a method."""
+    return Layout(2 + len(example.distances))
+
+
+def write_video(path: Path, example: Example, colours: Mapping[str, str]) -> None:
+    """Writes an H.264 video that browsers play from its first bytes, one frame a time step."""
+    layout = video_layout(example)
+    rate = Fraction(example.control_hz / SLOW_DOWN).limit_denominator(1000)
+    with av.open(str(path), "w", format="mp4", options={"movflags": "+faststart"}) as container:
+        # A short group of pictures, so that a click on the time bar answers at once.
+        stream = container.add_stream(
+            "libx264", rate, options={"crf": "23", "preset": "medium", "g": "20"}
+        )
+        stream.width, stream.height, stream.pix_fmt = layout.width, layout.height, "yuv420p"
+        for picture in video_frames(example, colours):
+            container.mux(stream.encode(av.VideoFrame.from_image(picture)))
+        container.mux(stream.encode())
+
+
+def encode_video(example: Example, colours: Mapping[str, str]) -> bytes:
+    """The bytes of `write_video`."""
+    # In a folder, since moving the index to the front reads the file again by its name.
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "aligned.mp4"
+        write_video(path, example, colours)
+        return path.read_bytes()
+
+
+def video_frames(example: Example, colours: Mapping[str, str]) -> Iterator[Image.Image]:
+    """The frames of the video, one a time step of the query."""
+    layout = video_layout(example)
+    pictures = _pictures(example, _TILE)
+    base = _video_base(example, layout, colours)
+    small = _font(13)
+    for time in range(len(example)):
+        frame = base.copy()
+        draw = ImageDraw.Draw(frame)
+        places = [time, time, *(int(example.picks(method)[time]) for method in example.distances)]
+        for tile, place in enumerate(places):
+            left, top = layout.corner(tile)
+            view = example.query if tile == 0 else example.target
+            frame.paste(pictures[view][place], (left, top))
+            middle = top + _TILE + _FOOTER // 2
+            if tile < 2:
+                text = f"step {time} of {len(example)}"
+                draw.text((left, middle), text, _FAINT, small, anchor="lm")
+            else:
+                _draw_offset(draw, (left, middle), place - time, len(example), small)
+        _draw_playhead(draw, layout, time, len(example))
+        yield frame
+
+
+def poster(example: Example, colours: Mapping[str, str]) -> bytes:
+    """One frame of the video as JPEG, from the middle of the episode."""
+    frames = list(video_frames(example, colours))
+    buffer = io.BytesIO()
+    frames[len(frames) // 2].save(buffer, "jpeg", quality=80)
+    return buffer.getvalue()
+
+
+def contact_strip(example: Example, colours: Mapping[str, str], moments: int = 8) -> bytes:
+    """The same comparison as one PNG for print: a column a moment, a row a view or method."""
+    cell, gap, gutter, head, foot = 136, 6, 128, 24, 18
+    times = np.linspace(0, len(example) - 1, min(moments, len(example))).round().astype(int)
+    methods = list(example.distances)
+    size = (
+        gutter + len(times) * (cell + gap),
+        head + 2 * (cell + gap) + len(methods) * (cell + foot + gap),
+    )
+    strip = Image.new("RGBA", size)
+    draw = ImageDraw.Draw(strip)
+    font, small = _font(14), _font(12)
+    pictures = _pictures(example, cell)
+    for column, time in enumerate(times):
+        x = gutter + column * (cell + gap)
+        draw.text((x, head / 2), f"step {time}", _MIDDLE, small, anchor="lm")
+    y = head
+    for row, label in enumerate((example.query, f"true {example.target}", *methods)):
+        x, middle = 0, y + cell / 2
+        if row >= 2:
+            draw.rectangle((0, y, 3, y + cell - 1), colours[label])
+            x = 10
+        text = _wrap(label, font, gutter - x - 8)
+        draw.multiline_text((x, middle), text, _MIDDLE, font, anchor="lm")
+        for column, time in enumerate(times):
+            place = int(example.picks(label)[time]) if row >= 2 else int(time)
+            x = gutter + column * (cell + gap)
+            strip.paste(pictures[example.query if row == 0 else example.target][place], (x, y))
+            if row >= 2:
+                text = _offset_text(place - int(time))
+                draw.text((x, y + cell + foot / 2), text, _MIDDLE, small, anchor="lm")
+        y += cell + gap + (foot if row >= 2 else 0)
+    buffer = io.BytesIO()
+    strip.save(buffer, "png", optimize=True)
+    return buffer.getvalue()
+
+
+def _pictures(example: Example, side: int) -> dict[str, list[Image.Image]]:
+    method = Image.Resampling.LANCZOS
+    return {
+        view: [Image.fromarray(frame).resize((side, side), method) for frame in frames]
+        for view, frames in example.frames.items()
+    }
+
+
+def _video_base(example: Example, layout: Layout, colours: Mapping[str, str]) -> Image.Image:
+    # What stays the same from frame to frame: titles and the line of phases.
+    base = Image.new("RGB", (layout.width, layout.height), _PAPER)
+    draw = ImageDraw.Draw(base)
+    font, small = _font(15), _font(12)
+    titles = [f"{example.query} asks", f"{example.target}, true", *example.distances]
+    for tile, title in enumerate(titles):
+        left, top = layout.corner(tile)
+        x = left
+        if tile >= 2:
+            draw.rounded_rectangle((x, top - 21, x + 11, top - 10), 3, colours[title])
+            x += 18
+        title = _fit(title, font, left + _TILE - x)
+        draw.text((x, top - _HEADER / 2), title, _INK, font, anchor="lm")
+    shades = phase_colours(len(example.phase_names))
+    width, (top, bottom) = layout.width - 2 * _GAP, _LINE
+    starts = [0, *(np.flatnonzero(np.diff(example.phases)) + 1).tolist(), len(example)]
+    for start, stop in zip(starts, starts[1:], strict=False):
+        left, right = (_GAP + round(width * step / len(example)) for step in (start, stop))
+        phase = int(example.phases[start])
+        draw.rectangle((left, top, right - 1, bottom), shades[phase])
+        name = example.phase_names[phase]
+        if small.getlength(name) + 10 < right - left:
+            draw.text((left + 5, (top + bottom) / 2), name, _PAPER, small, anchor="lm")
+    return base
+
+
+def _draw_playhead(draw: ImageDraw.ImageDraw, layout: Layout, time: int, length: int) -> None:
+    top, bottom = _LINE
+    x = _GAP + round((layout.width - 2 * _GAP) * (time + 0.5) / length)
+    draw.rectangle((x - 2, top - 4, x + 1, bottom + 4), _INK, _PAPER)
+
+
+def _draw_offset(
+    draw: ImageDraw.ImageDraw,
+    left_middle: tuple[int, int],
+    offset: int,
+    length: int,
+    font: ImageFont.FreeTypeFont,
+) -> None:
+    # A bar from the middle: its whole half is the length of the episode.
+    left, y = left_middle
+    draw.text((left, y), _offset_text(offset), _INK if offset else _FAINT, font, anchor="lm")
+    start, stop = left + 84, left + _TILE
+    centre = (start + stop) // 2
+    draw.rectangle((start, y - 3, stop - 1, y + 2), _TRACK)
+    end = centre + round((stop - centre) * offset / length)
+    # Green while it is nearly right, then ever more orange.
+    wrong = min(1.0, abs(offset) / (length / 3))
+    mild, bad = (ImageColor.getrgb(name) for name in ("#5fbf8f", "#f08a3c"))
+    colour = tuple(round(a + (b - a) * wrong) for a, b in zip(mild, bad, strict=True))
+    draw.rectangle((min(centre, end) - 1, y - 5, max(centre, end), y + 4), colour)
+
+
+def _offset_text(offset: int) -> str:
+    if offset == 0:
+        return "exact"
+    return f"{offset:+d} step{'' if abs(offset) == 1 else 's'}"
+
+
+def _wrap(text: str, font: ImageFont.FreeTypeFont, width: float) -> str:
+    lines: list[str] = []
+    for word in text.split():
+        longer = f"{lines[-1]} {word}" if lines else word
+        if lines and font.getlength(longer) <= width:
+            lines[-1] = longer
+        else:
+            lines.append(_fit(word, font, width))
+    return "\n".join(lines)
+
+
+def _fit(text: str, font: ImageFont.FreeTypeFont, width: float) -> str:
+    if font.getlength(text) <= width:
+        return text
+    while text and font.getlength(text + "…") > width:
+        text = text[:-1]
+    return text + "…"
+
+
+def _font(size: int) -> ImageFont.FreeTypeFont:
+    font = ImageFont.load_default(size)
+    if not isinstance(font, ImageFont.FreeTypeFont):
+        raise RuntimeError("this Pillow was built without FreeType; run `pip install -U pillow`.")
+    return font

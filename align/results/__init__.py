@@ -1,0 +1,1 @@
+"""Reads what runs measured and makes tables of it: means, spread, paired tests, studies."""

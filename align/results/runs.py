@@ -1,0 +1,175 @@
+"""Trained and measured runs as a report needs them: their options, history and evaluation."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields, is_dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from align.config import TrainConfig, recipe
+from align.engine.run_folder import read_history, run_name
+from align.results.evaluation import Evaluation, load_evaluation
+from align.results.summary import require_comparable, run_order
+from datasets.errors import DataError
+
+
+def variant_of(config: TrainConfig) -> str:
+    """The variant that a run's folder is named by: `wide` of `runs/paab_wide_seed1`.
+
+    Empty for plain runs, and for folders that were named in another way.
+    """
+    if config.out is None:
+        return ""
+    before, after = run_name(f"{config.method}_*", config.seed).split("*")
+    name = config.out.name
+    if not (name.startswith(before) and name.endswith(after)):
+        return ""
+    return name[len(before) : -len(after)]
+
+
+# What may differ between the runs of one row of a table.
+_OF_ONE_RUN = {"method", "seed", "data", "out", "workers"}
+
+
+@dataclass(frozen=True)
+class Run:
+    """One trained and measured run.
+
+    Attributes:
+        folder: Where it is.
+        label: The method, with the options that differ from other runs of that method.
+        config: All its options.
+        evaluation: On one split.
+        history: One entry an epoch, see `align.engine.run_folder.write_history`.
+        finished: When its last epoch ended, in local time.
+    """
+
+    folder: Path
+    label: str
+    config: TrainConfig
+    evaluation: Evaluation
+    history: list[dict[str, float]]
+    finished: datetime
+
+    @property
+    def hours(self) -> float:
+        """Hours of training and validation."""
+        return sum(row["seconds"] for row in self.history) / 3600
+
+
+def load_runs(folders: Sequence[Path], split: str = "test") -> list[Run]:
+    """Reads runs and sorts them by method, options and seed.
+
+    Raises:
+        DataError: When a folder is no run, has not been evaluated on the split, or was measured
+            on other episodes or views than the rest.
+    """
+    configs = [TrainConfig.load(folder) for folder in folders]
+    labels = label_runs(configs)
+    evaluations = [load_evaluation(folder, split) for folder in folders]
+    require_comparable(evaluations, labels)
+    runs = [
+        _load_run(folder, label, config, evaluation)
+        for folder, label, config, evaluation in zip(
+            folders, labels, configs, evaluations, strict=True
+        )
+    ]
+    return sorted(runs, key=lambda run: run_order(run.label, run.config.seed))
+
+
+def _load_run(folder: Path, label: str, config: TrainConfig, evaluation: Evaluation) -> Run:
+    history = folder / "metrics.csv"
+    if not history.exists():
+        raise DataError(
+            f"{history} does not exist: training was stopped before its first epoch ended, or "
+            f"the file was lost. Go on with `python -m align.train --resume {folder}`."
+        )
+    finished = datetime.fromtimestamp(history.stat().st_mtime)
+    return Run(folder, label, config, evaluation, read_history(history), finished)
+
+
+def label_runs(configs: Sequence[TrainConfig]) -> list[str]:
+    """Names each run by its method, its variant in a grid, and by what differs within these.
+
+    Seeds and folders do not count: runs that differ in those alone share a label.
+    """
+    options = [dict(_options(config)) for config in configs]
+    names = [", ".join(filter(None, [c.method, variant_of(c)])) for c in configs]
+    labels = []
+    for name, own in zip(names, options, strict=True):
+        peers = [o for n, o in zip(names, options, strict=True) if n == name]
+        varying = sorted(differing_options(peers) - _OF_ONE_RUN)
+        told = [_named_option(option, own) for option in varying]
+        labels.append(", ".join([name, *told]))
+    return labels
+
+
+def variant_options(runs: Sequence[Run]) -> dict[str, str]:
+    """What every variant of a grid has that no other run beside it has, by its label.
+
+    Options that a variant shares with some plain run, as its number of passes, are left out.
+    """
+    plain = [dict(_options(run.config)) for run in runs if not variant_of(run.config)]
+    variants = {run.label: dict(_options(run.config)) for run in runs if variant_of(run.config)}
+    told = {}
+    for label, own in variants.items():
+        names = sorted(own.keys() - _OF_ONE_RUN)
+        special = [name for name in names if all(o[name] != own[name] for o in plain)]
+        if plain and special:
+            told[label] = ", ".join(_named_option(name, own) for name in special)
+    return told
+
+
+def _named_option(name: str, options: Mapping[str, Any]) -> str:
+    return f"{_without_method(name, options['method'])} {_text(options[name])}"
+
+
+def _without_method(name: str, method: str) -> str:
+    # `paab, positions 1` says as much as `paab, paab.positions 1`.
+    return name.removeprefix(f"{method}.")
+
+
+def differing_options(options: Sequence[Mapping[str, Any]]) -> set[str]:
+    """Names of the options in which some differ."""
+    return {name for name in options[0] if any(o[name] != options[0][name] for o in options)}
+
+
+def options_that_differ(runs: Sequence[Run]) -> list[str]:
+    """Options besides method, seed and folders in which runs differ: a reader should know."""
+    return sorted(differing_options([dict(_options(r.config)) for r in runs]) - _OF_ONE_RUN)
+
+
+def train_command(config: TrainConfig) -> str:
+    """The command that trains a run again: its options where they are not the recipe's."""
+    defaults = dict(_options(recipe(config.recipe)))
+    words = ["python", "-m", "align.train"]
+    for name, value in _options(config):
+        # The recipe decides the defaults; method and seed are what a reader looks for.
+        told = name in ("method", "seed") or (name == "recipe" and value != "default")
+        if value == defaults[name] and not told:
+            continue
+        flag = "--" + name.replace("_", "-")
+        if isinstance(value, bool):
+            group, _, last = flag.rpartition(".")
+            off = f"{group}.no-{last}" if group else f"--no-{last.removeprefix('--')}"
+            words.append(flag if value else off)
+        else:
+            values = value if isinstance(value, tuple) else [value]
+            words += [flag, *map(str, values)]
+    return shlex.join(words)
+
+
+def _options(config: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for field in fields(config):
+        value = getattr(config, field.name)
+        if is_dataclass(value):
+            yield from _options(value, f"{prefix}{field.name}.")
+        else:
+            yield prefix + field.name, value
+
+
+def _text(value: Any) -> str:
+    return " ".join(map(str, value)) if isinstance(value, tuple) else str(value)

@@ -1,0 +1,8 @@
+"""Labelled clips of action data sets: Smarthome, NTU RGB+D, N-UCLA and what is laid out alike.
+
+The public names are in `__init__.pyi`, and each is imported when it is first used.
+"""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

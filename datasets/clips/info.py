@@ -1,0 +1,99 @@
+"""Tells which clips an action data set holds, how its protocols split them, and what is bad."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from datasets.clips.base import SPLITS, ClipInfo
+from datasets.clips.checks import find_problems
+from datasets.clips.sets import LISTS, ClipSet, open_clip_set
+from datasets.errors import DataError
+
+SHOWN = 20
+
+
+def clip_info(
+    folder: Path,
+    format: str,
+    lists: Path | None = None,
+    workers: int = 1,
+    trust_pickles: bool = False,
+) -> tuple[ClipSet, dict[ClipInfo, DataError]]:
+    """Prints counts of clips by split, class, subject and camera, and what is missing.
+
+    Args:
+        folder: Folder of the data set.
+        format: `ntu`, `smarthome` or `nucla`.
+        lists: Folder of the lists to read clips from, if not from the folder.
+        workers: Processes that read the clips.
+        trust_pickles: Whether NTU's `.skeleton.npy` files may be loaded.
+
+    Returns:
+        The clips, and those of them that cannot be used, with the reason.
+
+    Raises:
+        DataError: When the data set cannot be opened.
+    """
+    with _warnings_off():  # what is left out is in the report already
+        clips = open_clip_set(folder, format, lists)
+        problems = find_problems(clips.clips, workers, trust_pickles)
+        print(describe_clips(clips))
+    return clips, problems
+
+
+@contextmanager
+def _warnings_off() -> Iterator[None]:
+    logger = logging.getLogger("datasets")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
+
+
+def describe_clips(clips: ClipSet) -> str:
+    """The report: counts, and the clips without poses, without videos, or of other classes."""
+    without = [clip.name for clip in clips.clips if clip.skeleton is None]
+    lines = [
+        f"{clips.format.title} in {clips.root}: {len(clips.clips)} clips, "
+        f"{len(clips.clips) - len(without)} with poses",
+        "",
+        *_splits(clips),
+        "",
+        *_counts("class", Counter(clip.action for clip in clips.clips), clips.classes),
+        "",
+        *_counts("subject", Counter(clip.subject for clip in clips.clips)),
+        "",
+        *_counts("camera", Counter(clip.camera for clip in clips.clips)),
+    ]
+    lines += _listing("no poses", without)
+    lines += _listing("left out", [f"{path}: {why}" for path, why in clips.dropped.items()])
+    return "\n".join(lines)
+
+
+def _splits(clips: ClipSet) -> list[str]:
+    lines = [f"  {'protocol':10}" + "".join(f"{part:>8}" for part in SPLITS)]
+    for protocol in clips.protocols:
+        # Not `clips.split`, which wants clips to train and to test on.
+        listed = clips.listed if protocol == LISTS else None
+        parts = listed or clips.format.split(clips.clips, protocol)
+        lines.append(f"  {protocol:10}" + "".join(f"{len(parts[part]):8}" for part in SPLITS))
+    return lines
+
+
+def _counts(title: str, counts: Mapping, order: Iterable | None = None) -> list[str]:
+    keys = [key for key in (sorted(counts) if order is None else order) if counts[key]]
+    width = max(len(str(key)) for key in [title, *keys])
+    return [f"  {title:{width}}   clips", *(f"  {key!s:{width}}{counts[key]:8}" for key in keys)]
+
+
+def _listing(title: str, items: list[str]) -> list[str]:
+    if not items:
+        return []
+    more = [f"    … and {len(items) - SHOWN} more"] if len(items) > SHOWN else []
+    return ["", f"  {title}: {len(items)}", *(f"    {item}" for item in items[:SHOWN]), *more]

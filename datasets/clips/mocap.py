@@ -1,0 +1,80 @@
+"""What a rendered motion-capture set says of itself, beside files in another data set's layout."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+from datasets.clips.base import ClipInfo
+from datasets.errors import DataError
+from datasets.storage.atomic import atomic_path
+
+MOCAP_NAME = "mocap.json"
+
+
+@dataclass(frozen=True)
+class MocapMeta:
+    """Contents of `mocap.json`.
+
+    Attributes:
+        layout: The data set whose names and formats the files have: `ntu`, `smarthome`, `nucla`.
+        motions: By class of that data set, the motion that is filed under it.
+        views: Number of cameras.
+        size: Height and width of the videos in pixels.
+        seed: What people, rooms and cameras were drawn from.
+        command: The command line that made them.
+    """
+
+    layout: str
+    motions: Mapping[str, str]
+    views: int
+    size: int
+    seed: int
+    command: str
+
+    def save(self, root: Path) -> None:
+        """Writes the file into the data set's folder."""
+        with atomic_path(root / MOCAP_NAME) as temporary:
+            temporary.write_text(json.dumps(asdict(self), indent=2) + "\n")
+
+    @classmethod
+    def load(cls, root: Path) -> MocapMeta:
+        """Reads the file of a data set.
+
+        Raises:
+            DataError: When it is missing or cannot be read.
+        """
+        path = root / MOCAP_NAME
+        if not path.exists():
+            raise DataError(
+                f"{path} does not exist: {root} is no rendered motion-capture set. Make one with "
+                f"`python -m sims.generate --env mocap --out {root}`, or name the data set whose "
+                "clips these are."
+            )
+        try:
+            stored = json.loads(path.read_bytes())
+            return cls(**stored | {"motions": dict(stored["motions"])})
+        except (ValueError, KeyError, TypeError) as error:
+            raise DataError(f"{path} cannot be read ({error!r}); generate it again.") from None
+
+    def relabel(
+        self, parts: Mapping[str, Sequence[ClipInfo]], classes: Sequence[str]
+    ) -> tuple[dict[str, tuple[ClipInfo, ...]], tuple[str, ...]]:
+        """Counts only the classes that stand for a motion.
+
+        Args:
+            parts: The clips of each split.
+            classes: What their labels index.
+
+        Returns:
+            The clips with new labels, and the motions that these index.
+        """
+        used = [name for name in classes if name in self.motions]
+        labels = {classes.index(name): label for label, name in enumerate(used)}
+        renamed = {
+            part: tuple(replace(clip, label=labels[clip.label]) for clip in clips)
+            for part, clips in parts.items()
+        }
+        return renamed, tuple(self.motions[name] for name in used)

@@ -1,0 +1,173 @@
+"""NTU RGB+D 60 (Shahroudy et al., CVPR 2016): names, classes and protocols."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections import defaultdict
+from collections.abc import Sequence
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float
+
+from datasets.clips.base import ClipFormat, ClipInfo, Persons, split_by
+from datasets.clips.ntu_skeleton import (
+    PICKLE_SUFFIX,
+    TEXT_SUFFIX,
+    count_frames,
+    read_pickled,
+    read_text,
+    write_text,
+)
+from datasets.errors import DataError
+from datasets.skeletons import NTU25
+
+logger = logging.getLogger(__name__)
+
+_NAME = r"S(\d{3})C(\d{3})P(\d{3})R(\d{3})A(\d{3})"
+_VIDEO = re.compile(rf"({_NAME})(?:_rgb)?\.(?:avi|mp4|mkv)", re.IGNORECASE)
+_SKELETON = re.compile(rf"({_NAME})\.skeleton(?:\.npy)?", re.IGNORECASE)
+
+TRAIN_SUBJECTS = frozenset(
+    (1, 2, 4, 5, 8, 9, 13, 14, 15, 16, 17, 18, 19, 25, 27, 28, 31, 34, 35, 38)
+)
+TRAIN_CAMERAS = frozenset((2, 3))
+# Camera and replication to the angle from which the CVS protocols say they see the person.
+ANGLES = {(2, 2): 0, (3, 1): 0, (1, 1): 45, (1, 2): 45, (2, 1): 90, (3, 2): 90}
+_CVS_ANGLES = {"CVS1": 0, "CVS2": 45, "CVS3": 90}
+# The published lists of the CVS protocols hold no shorter clips.
+CVS_MIN_FRAMES = 32
+
+CLASSES = (
+    *("drink water", "eat meal", "brush teeth", "brush hair", "drop", "pick up", "throw"),
+    *("sit down", "stand up", "clapping", "reading", "writing", "tear up paper", "put on jacket"),
+    *("take off jacket", "put on a shoe", "take off a shoe", "put on glasses"),
+    *("take off glasses", "put on a hat", "take off a hat", "cheer up", "hand waving"),
+    *("kicking something", "reach into pocket", "hopping", "jump up", "phone call"),
+    *("play with phone", "type on a keyboard", "point to something", "taking a selfie"),
+    *("check time", "rub two hands", "nod head", "shake head", "wipe face", "salute"),
+    *("put palms together", "cross hands in front", "sneeze or cough", "staggering"),
+    *("falling down", "headache", "chest pain", "back pain", "neck pain", "nausea"),
+    *("fan self", "punch or slap", "kicking", "pushing", "pat on back", "point finger"),
+    *("hugging", "giving object", "touch pocket", "shaking hands", "walking towards"),
+    "walking apart",
+)
+
+
+@cache
+def missing_skeletons() -> frozenset[str]:
+    """Names of the 302 clips whose skeletons the authors list as missing or incomplete."""
+    text = (files("datasets.clips") / "ntu60_missing_skeletons.txt").read_text()
+    return frozenset(text.split())
+
+
+class Ntu(ClipFormat):
+    """NTU RGB+D 60: 60 actions, 40 subjects, 3 cameras."""
+
+    name = "ntu"
+    title = "NTU RGB+D 60"
+    skeleton = NTU25
+    classes = CLASSES
+    protocols = ("CS", "CV", "CVS1", "CVS2", "CVS3")
+    skeleton_suffixes = (TEXT_SUFFIX, PICKLE_SUFFIX)
+    frames = 16
+    stride = 4
+
+    def identify(self, video: Path) -> ClipInfo | None:
+        """What a name such as `S001C002P003R002A013_rgb.avi` says; the label is A - 1."""
+        match = _VIDEO.fullmatch(video.name)
+        if match is None:
+            return None
+        setup, camera, subject, replication, action = map(int, match.groups()[1:])
+        known = 1 <= action <= len(CLASSES)
+        return ClipInfo(
+            match[1].upper(),
+            video,
+            None,
+            label=action - 1 if known else -1,
+            action=CLASSES[action - 1] if known else f"A{action:03d}",
+            subject=subject,
+            camera=camera,
+            format=self.name,
+            setup=setup,
+            replication=replication,
+        )
+
+    def skeleton_of(self, path: Path) -> str | None:
+        """The clip of a `.skeleton` or `.skeleton.npy` file."""
+        match = _SKELETON.fullmatch(path.name)
+        return match[1].upper() if match else None
+
+    def knows_no_pose(self, name: str) -> bool:
+        """Whether the clip is on the authors' list of missing skeletons."""
+        return name in missing_skeletons()
+
+    def split(self, clips: Sequence[ClipInfo], protocol: str) -> dict[str, list[ClipInfo]]:
+        """Cross-subject, cross-view, and cross-view-subject (paper section 4.1); none validates."""
+        if protocol == "CS":
+            return split_by(clips, lambda c: "train" if c.subject in TRAIN_SUBJECTS else "test")
+        if protocol == "CV":
+            return split_by(clips, lambda c: "train" if c.camera in TRAIN_CAMERAS else "test")
+
+        def cross_view_subject(clip: ClipInfo) -> str | None:
+            angle = ANGLES[clip.camera, clip.replication]
+            if clip.subject in TRAIN_SUBJECTS:
+                return "train" if angle == 0 else None
+            return "test" if angle == _CVS_ANGLES[protocol] else None
+
+        return split_by(_seen_from_all_angles(clips), cross_view_subject)
+
+    def read_persons(self, path: Path, video_width: int, trust_pickles: bool) -> Persons:
+        """Reads either skeleton file; see `datasets.clips.ntu_skeleton`."""
+        if path.name.endswith(PICKLE_SUFFIX):
+            return read_pickled(path, video_width, trust_pickles)
+        return read_text(path, video_width)
+
+    def video_name(self, clip: ClipInfo) -> Path:
+        """As in the published folders."""
+        return Path("rgb", f"{clip.name}_rgb.avi")
+
+    def skeleton_name(self, clip: ClipInfo) -> Path:
+        """As in the published folders."""
+        return Path("skeletons", f"{clip.name}{TEXT_SUFFIX}")
+
+    def write_keypoints(
+        self, path: Path, keypoints: Float[np.ndarray, "time keypoints 2"], video_width: int
+    ) -> None:
+        """Writes a `.skeleton` file whose colour pixels are those of a video 1920 pixels wide."""
+        write_text(path, keypoints, video_width)
+
+
+def _seen_from_all_angles(clips: Sequence[ClipInfo]) -> list[ClipInfo]:
+    """Keeps performances that all three cameras saw, with a skeleton and long enough."""
+    performances: dict[tuple[int, ...], list[ClipInfo]] = defaultdict(list)
+    for clip in clips:
+        if (clip.camera, clip.replication) in ANGLES:
+            key = (clip.setup, clip.subject, clip.replication, clip.label)
+            performances[key].append(clip)
+    kept = [group for group in performances.values() if _is_complete(group)]
+    if len(kept) < len(performances):
+        logger.warning(
+            "the CVS protocols leave out %d of %d performances: they lack a camera, a "
+            "skeleton that can be read, or %d frames",
+            len(performances) - len(kept),
+            len(performances),
+            CVS_MIN_FRAMES,
+        )
+    return [clip for group in kept for clip in group]
+
+
+def _is_complete(performance: list[ClipInfo]) -> bool:
+    return len(performance) == 3 and all(_is_long_enough(clip) for clip in performance)
+
+
+def _is_long_enough(clip: ClipInfo) -> bool:
+    if clip.skeleton is None:
+        return False
+    try:
+        return count_frames(clip.skeleton, clip.video) >= CVS_MIN_FRAMES
+    except DataError:  # a skeleton that cannot be read is as good as none
+        return False

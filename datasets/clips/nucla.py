@@ -1,0 +1,148 @@
+"""Northwestern-UCLA Multiview Action 3D (Wang et al., CVPR 2014): names, classes, protocols."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float
+
+from datasets.clips.base import ClipFormat, ClipInfo, Persons, split_by
+from datasets.clips.openpose import FRAME_SUFFIX, read_openpose
+from datasets.clips.pose_json import read_pose_json, write_pose_json
+from datasets.skeletons import COCO18
+
+# Action number in names to class; labels are in this order.
+ACTIONS = {
+    1: "pick up with one hand",
+    2: "pick up with two hands",
+    3: "drop trash",
+    4: "walk around",
+    5: "sit down",
+    6: "stand up",
+    8: "donning",
+    9: "doffing",
+    11: "throw",
+    12: "carry",
+}
+_NUMBERS = tuple(ACTIONS)
+CLASSES = tuple(ACTIONS.values())
+# No list is published. The authors train on nine subjects and test on the one left out; the
+# last is left out unless others are named.
+CS_TEST_SUBJECTS = frozenset((10,))
+
+_VIDEO_SUFFIXES = (".avi", ".mp4", ".mkv")
+_SKELETON_SUFFIXES = ("_skeleton2d.json", "_pose3d.json")
+# Parts of a name, such as a01, v01, s01, e00, in any order, and the folder view_1.
+_PART = re.compile(r"(?:^|_)([avse])(\d{2})(?=_|$)", re.IGNORECASE)
+_VIEW_FOLDER = re.compile(r"view_?(\d)", re.IGNORECASE)
+_CONTIGUOUS = re.compile(r"S(\d{2})A(\d{2})E(\d{2})V(\d{2})", re.IGNORECASE)
+
+
+class Nucla(ClipFormat):
+    """N-UCLA: 10 actions, 10 subjects, 3 views."""
+
+    name = "nucla"
+    title = "Northwestern-UCLA"
+    skeleton = COCO18
+    classes = CLASSES
+    protocols = ("CS", "CV1", "CV2", "CV3")
+    skeleton_suffixes = (*_SKELETON_SUFFIXES, "")
+    frames = 8
+    stride = 4
+
+    def identify(self, video: Path) -> ClipInfo | None:
+        """What `a01/v01_s01_e00.avi` or `view_1/a01_s01_e00.mp4` says."""
+        if video.suffix.lower() not in _VIDEO_SUFFIXES:
+            return None
+        numbers = _numbers(video.stem, video.parent.name)
+        if numbers is None:
+            return None
+        action, view, subject, execution = numbers
+        known = action in ACTIONS
+        return ClipInfo(
+            _clip_name(*numbers),
+            video,
+            None,
+            label=_NUMBERS.index(action) if known else -1,
+            action=ACTIONS[action] if known else f"a{action:02d}",
+            subject=subject,
+            camera=view,
+            format=self.name,
+            execution=execution,
+        )
+
+    def skeleton_of(self, path: Path) -> str | None:
+        """The clip of a JSON file, or of a frame in a folder that OpenPose wrote."""
+        if path.name.endswith(FRAME_SUFFIX):
+            numbers = _numbers(path.parent.name, path.parent.parent.name)
+            return _clip_name(*numbers) if numbers else None
+        for suffix in _SKELETON_SUFFIXES:
+            if path.name.endswith(suffix):
+                numbers = _numbers(path.name.removesuffix(suffix), path.parent.name)
+                return _clip_name(*numbers) if numbers else None
+        return None
+
+    def skeleton_place(self, path: Path) -> Path:
+        """The folder of a frame that OpenPose wrote."""
+        return path.parent if path.name.endswith(FRAME_SUFFIX) else path
+
+    def split(self, clips: Sequence[ClipInfo], protocol: str) -> dict[str, list[ClipInfo]]:
+        """CVi tests on view i and trains on the others; CS tests on subject 10."""
+        if protocol == "CS":
+            return cross_subject(clips, CS_TEST_SUBJECTS)
+        view = int(protocol.removeprefix("CV"))
+        return split_by(clips, lambda clip: "test" if clip.camera == view else "train")
+
+    def read_persons(self, path: Path, video_width: int, trust_pickles: bool) -> Persons:
+        """Reads a JSON file or a folder of OpenPose's files."""
+        if path.suffix.lower() == ".json":
+            return read_pose_json(path, len(COCO18))
+        return read_openpose(path)
+
+    def video_name(self, clip: ClipInfo) -> Path:
+        """As in the official videos."""
+        action, rest = clip.name.split("_", 1)
+        return Path("multiview_action_videos", action, f"{rest}.avi")
+
+    def skeleton_name(self, clip: ClipInfo) -> Path:
+        """As in the folders of the published code, which count actions and executions from 1."""
+        numbers = (clip.subject, clip.label + 1, clip.execution + 1, clip.camera)
+        return Path(
+            "ucla_skeletons", "S{:02d}A{:02d}E{:02d}V{:02d}_skeleton2d.json".format(*numbers)
+        )
+
+    def write_keypoints(
+        self, path: Path, keypoints: Float[np.ndarray, "time keypoints 2"], video_width: int
+    ) -> None:
+        """Writes the JSON of 18 keypoints."""
+        write_pose_json(path, keypoints)
+
+
+def cross_subject(
+    clips: Sequence[ClipInfo], test_subjects: frozenset[int]
+) -> dict[str, list[ClipInfo]]:
+    """Tests on some subjects and trains on all others."""
+    return split_by(clips, lambda clip: "test" if clip.subject in test_subjects else "train")
+
+
+def _numbers(stem: str, folder: str) -> tuple[int, int, int, int] | None:
+    """Action, view, subject and execution of a name, or of a name and its folder's."""
+    if match := _CONTIGUOUS.fullmatch(stem):
+        subject, action, execution, view = map(int, match.groups())
+        if not 1 <= action <= len(_NUMBERS) or execution < 1:
+            return None
+        return _NUMBERS[action - 1], view, subject, execution - 1
+    parts = {letter.lower(): int(number) for letter, number in _PART.findall(folder)}
+    if match := _VIEW_FOLDER.fullmatch(folder):
+        parts["v"] = int(match[1])
+    parts |= {letter.lower(): int(number) for letter, number in _PART.findall(stem)}
+    if set(parts) != set("avse"):
+        return None
+    return parts["a"], parts["v"], parts["s"], parts["e"]
+
+
+def _clip_name(action: int, view: int, subject: int, execution: int) -> str:
+    return f"a{action:02d}_v{view:02d}_s{subject:02d}_e{execution:02d}"

@@ -1,0 +1,236 @@
+"""What a model sees of a clip: which frames, cut to the person, with keypoints that move along."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Bool, Float, Int, UInt8
+from PIL import Image
+
+from datasets.clips.base import ClipInfo
+from datasets.clips.sets import get_format, read_keypoints
+from datasets.skeletons import mirror
+from datasets.video import Window, read_frames, video_shape
+
+# Room around the keypoints, which end at the joints while the body does not: a share of the
+# longer side of their box.
+MARGIN = 0.25
+# The smallest crop, as a share of the picture's shorter side: keypoints in one place are no person.
+SMALLEST = 0.2
+# Short sides between which training varies the crop before it cuts, for 224 (paper appendix B).
+JITTER = (256 / 224, 320 / 224)
+
+
+class Crop(NamedTuple):
+    """A square of a picture, in its pixels: it spans [x, x + side) by [y, y + side).
+
+    It can reach beyond the picture, where it is black.
+    """
+
+    x: float
+    y: float
+    side: float
+
+
+@dataclass(frozen=True)
+class SampleConfig:
+    """How clips are sampled.
+
+    Attributes:
+        frames: Frames of a sample.
+        stride: Every which frame of the video they are.
+        size: Height and width of a sample in pixels.
+        jitter: Short sides between which training varies, as multiples of `size`.
+        flip: How often training mirrors a sample.
+        person: Whether to cut to the person; without it the sample is of the picture's middle.
+        trust_pickles: Whether NTU's `.skeleton.npy` files may be loaded.
+    """
+
+    frames: int
+    stride: int
+    size: int = 224
+    jitter: tuple[float, float] = JITTER
+    flip: float = 0.5
+    person: bool = True
+    trust_pickles: bool = False
+
+
+@dataclass(frozen=True)
+class ClipSample:
+    """Frames of a clip as a model takes them.
+
+    Attributes:
+        frames: RGB.
+        keypoints: Pixels of `frames`, x right and y down; NaN where missing.
+        visible: Which keypoints there are, within the frame.
+        label: The clip's label.
+        indices: Which frames of the video they are.
+    """
+
+    frames: UInt8[np.ndarray, "time size size 3"]
+    keypoints: Float[np.ndarray, "time keypoints 2"]
+    visible: Bool[np.ndarray, "time keypoints"]
+    label: int
+    indices: Int[np.ndarray, " time"]
+
+
+def sample_indices(
+    num_frames: int,
+    frames: int,
+    stride: int,
+    rng: np.random.Generator | None = None,
+    clip: int = 0,
+    num_clips: int = 1,
+) -> Int[np.ndarray, " frames"]:
+    """Every `stride`-th frame of a stretch of the video.
+
+    The stretch lies anywhere at random with `rng`. Without, `num_clips` stretches are spread from
+    the video's beginning to its end, and `clip` says which; one alone lies in the middle. A video
+    shorter than a stretch is sampled evenly from its first frame to its last.
+
+    Raises:
+        ValueError: For counts below 1, or a clip that is not among `num_clips`.
+    """
+    if min(num_frames, frames, stride) < 1:
+        raise ValueError(f"need at least 1, got {num_frames} frames, {frames} every {stride}")
+    if not 0 <= clip < num_clips:
+        raise ValueError(f"clip {clip} is not among {num_clips}")
+    room = num_frames - 1 - (frames - 1) * stride
+    if room < 0:
+        return np.linspace(0, num_frames - 1, frames).round().astype(np.int64)
+    if rng is not None:
+        start = int(rng.integers(0, room + 1))
+    elif num_clips == 1:
+        start = room // 2
+    else:
+        start = round(room * clip / (num_clips - 1))
+    return start + stride * np.arange(frames)
+
+
+def person_crop(
+    keypoints: Float[np.ndarray, "time keypoints 2"],
+    height: int,
+    width: int,
+    margin: float = MARGIN,
+) -> Crop:
+    """The smallest square that holds the person over all frames, with a margin around.
+
+    It is moved into the picture where it fits, and reaches beyond where the person needs more
+    than the shorter side. Keypoints outside the picture do not count; without any left, it is the
+    square in the picture's middle.
+
+    Args:
+        keypoints: Pixels of the picture; NaN where missing.
+        height: Of the picture.
+        width: Of the picture.
+        margin: Room on each side, as a share of the longer side of the keypoints' box.
+    """
+    points = np.asarray(keypoints, np.float64).reshape(-1, 2)
+    with np.errstate(invalid="ignore"):
+        inside = ((points >= 0) & (points < (width, height))).all(axis=1)
+    shorter = float(min(height, width))
+    if not inside.any():
+        return Crop((width - shorter) / 2, (height - shorter) / 2, shorter)
+    low, high = points[inside].min(axis=0), points[inside].max(axis=0)
+    side = max(float((high - low).max()) * (1 + 2 * margin), SMALLEST * shorter)
+    corner = (low + high - side) / 2
+    space = np.array([width, height]) - side
+    # Where it fits, within the picture; where it does not, the picture within it.
+    corner = np.clip(corner, np.minimum(space, 0), np.maximum(space, 0))
+    return Crop(float(corner[0]), float(corner[1]), side)
+
+
+def jitter_crop(crop: Crop, rng: np.random.Generator, jitter: tuple[float, float] = JITTER) -> Crop:
+    """A random part of a square: what is left of it when it is enlarged by a random factor.
+
+    Enlarging the square to between `jitter[0]` and `jitter[1]` times the sample's size and cutting
+    the sample out of it is the same, but for a second interpolation.
+    """
+    factor = rng.uniform(*jitter)
+    side = crop.side / factor
+    x, y = rng.uniform(0, crop.side - side, 2)
+    return Crop(crop.x + x, crop.y + y, side)
+
+
+def cut(
+    frames: UInt8[np.ndarray, "time height width 3"], crop: Crop, size: int
+) -> UInt8[np.ndarray, "time size size 3"]:
+    """Cuts a square out of every frame and resizes it, antialiased; black beyond the picture."""
+    height, width = frames.shape[1:3]
+    left, top, right, bottom = _around(crop)
+    rows, columns = window_of(crop, height, width)
+    canvas = np.zeros((bottom - top, right - left, 3), np.uint8)
+    inside = canvas[rows.start - top : rows.stop - top, columns.start - left : columns.stop - left]
+    box = (crop.x - left, crop.y - top, crop.x - left + crop.side, crop.y - top + crop.side)
+    pictures = np.empty((len(frames), size, size, 3), np.uint8)
+    for slot, frame in enumerate(frames):
+        inside[:] = frame[rows, columns]
+        picture = Image.fromarray(canvas).resize((size, size), Image.Resampling.BILINEAR, box)
+        pictures[slot] = np.asarray(picture)
+    return pictures
+
+
+def window_of(crop: Crop, height: int, width: int) -> Window:
+    """The rows and columns of a picture that a square needs."""
+    left, top, right, bottom = _around(crop)
+    return Window(
+        slice(max(top, 0), max(min(bottom, height), 0)),
+        slice(max(left, 0), max(min(right, width), 0)),
+    )
+
+
+def _around(crop: Crop) -> tuple[int, int, int, int]:
+    """Left, top, right and bottom of the whole pixels that hold a square."""
+    low, high = np.floor(crop[:2]), np.ceil(np.add(crop[:2], crop.side))
+    return int(low[0]), int(low[1]), int(high[0]), int(high[1])
+
+
+def move_keypoints(
+    keypoints: Float[np.ndarray, "*batch keypoints 2"], crop: Crop, size: int
+) -> Float[np.ndarray, "*batch keypoints 2"]:
+    """The keypoints in pixels of what `cut` gives."""
+    return ((keypoints - np.array([crop.x, crop.y])) * (size / crop.side)).astype(np.float32)
+
+
+def load_sample(
+    clip: ClipInfo,
+    config: SampleConfig,
+    rng: np.random.Generator | None = None,
+    clip_index: int = 0,
+    num_clips: int = 1,
+) -> ClipSample:
+    """Reads one sample of a clip: random for training with `rng`, the same every time without.
+
+    Raises:
+        DataError: When the video or the skeleton cannot be read.
+    """
+    shape = video_shape(clip.video)
+    indices = sample_indices(shape.frames, config.frames, config.stride, rng, clip_index, num_clips)
+    keypoints = read_keypoints(clip, config.trust_pickles)
+    nowhere = np.full((0, *keypoints.shape[1:]), np.nan, np.float32)
+    crop = person_crop(keypoints if config.person else nowhere, shape.height, shape.width)
+    if rng is not None:
+        crop = jitter_crop(crop, rng, config.jitter)
+    window = window_of(crop, shape.height, shape.width)
+    within = Crop(crop.x - window.columns.start, crop.y - window.rows.start, crop.side)
+    frames = cut(read_frames(clip.video, indices, window), within, config.size)
+    points = move_keypoints(keypoints_at(keypoints, indices), crop, config.size)
+    if rng is not None and rng.random() < config.flip:
+        frames, points = mirror(frames, points, get_format(clip.format).skeleton)
+    with np.errstate(invalid="ignore"):
+        visible = ((points >= 0) & (points < config.size)).all(axis=-1)
+    return ClipSample(frames, points, visible, clip.label, indices)
+
+
+def keypoints_at(
+    keypoints: Float[np.ndarray, "time keypoints 2"], indices: Sequence[int] | np.ndarray
+) -> Float[np.ndarray, "frames keypoints 2"]:
+    """The keypoints of some frames; beyond the skeleton's end they are missing."""
+    times = np.asarray(indices)
+    picked = np.full((len(times), *keypoints.shape[1:]), np.nan, np.float32)
+    known = times < len(keypoints)
+    picked[known] = keypoints[times[known]]
+    return picked

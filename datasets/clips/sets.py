@@ -1,0 +1,294 @@
+"""Labelled videos of the action data sets: which there are, how they are split, their poses.
+
+A set is a folder as it is downloaded; files are found by their names, wherever they lie in it:
+
+    clips = open_clip_set("NTU", "ntu")
+    parts = clips.split("CVS3")
+    keypoints = read_keypoints(parts["train"][0])
+"""
+
+from __future__ import annotations
+
+import difflib
+import logging
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float
+
+from datasets.clips.base import SPLITS, ClipFormat, ClipInfo
+from datasets.clips.lists import ListedClip, read_lists
+from datasets.clips.ntu import Ntu
+from datasets.clips.nucla import Nucla, cross_subject
+from datasets.clips.persons import choose_person
+from datasets.clips.smarthome import Smarthome
+from datasets.errors import DataError
+from datasets.skeletons import Skeleton
+from datasets.video import video_shape
+
+logger = logging.getLogger(__name__)
+
+FORMATS: dict[str, ClipFormat] = {fmt.name: fmt for fmt in (Ntu(), Smarthome(), Nucla())}
+# The protocols of each data set, and `lists` for the splits of a set opened with lists.
+PROTOCOLS: dict[str, tuple[str, ...]] = {name: fmt.protocols for name, fmt in FORMATS.items()}
+LISTS = "lists"
+# Protocols whose published number is the mean over several, each trained and measured by itself.
+PROTOCOL_MEANS: dict[str, dict[str, tuple[str, ...]]] = {"nucla": {"CV": ("CV1", "CV2", "CV3")}}
+
+
+@dataclass(frozen=True)
+class ClipSet:
+    """The clips of one data set.
+
+    Attributes:
+        name: `ntu`, `smarthome` or `nucla`.
+        root: Its folder.
+        clips: All clips, in order of their names.
+        dropped: Files that belong to no clip of the set, with the reason.
+        listed: Split to its clips, for a set opened with lists.
+        listed_protocol: The protocol whose classes the lists' labels count.
+    """
+
+    name: str
+    root: Path
+    clips: tuple[ClipInfo, ...]
+    dropped: dict[Path, str] = field(default_factory=dict)
+    listed: dict[str, tuple[ClipInfo, ...]] | None = None
+    listed_protocol: str | None = None
+
+    @property
+    def format(self) -> ClipFormat:
+        """What the data set says about its files."""
+        return FORMATS[self.name]
+
+    @property
+    def skeleton(self) -> Skeleton:
+        """The keypoints of its poses."""
+        return self.format.skeleton
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The classes that the labels of `clips` index."""
+        return self.format.classes
+
+    @property
+    def protocols(self) -> tuple[str, ...]:
+        """The protocols that `split` takes."""
+        return (*self.format.protocols, *((LISTS,) if self.listed is not None else ()))
+
+    def classes_of(self, protocol: str) -> tuple[str, ...]:
+        """The classes that the labels of `split(protocol)` index; Smarthome's CV has 19 of 31."""
+        if self._known(protocol) == LISTS:
+            return self.format.classes_of(self.listed_protocol or self.format.protocols[0])
+        return self.format.classes_of(protocol)
+
+    def split(
+        self, protocol: str, test_subjects: frozenset[int] | None = None
+    ) -> dict[str, tuple[ClipInfo, ...]]:
+        """The clips of `train`, `valid` and `test` under a protocol, with its labels.
+
+        NTU and N-UCLA validate on nothing: `valid` is empty.
+
+        Args:
+            protocol: One of `protocols`.
+            test_subjects: N-UCLA's CS only: who is tested on, subject 10 by default.
+
+        Raises:
+            DataError: For an unknown protocol, or when it gives no training or no test clips.
+        """
+        self._known(protocol)
+        if test_subjects is not None and (self.name, protocol) != ("nucla", "CS"):
+            raise DataError(
+                f"only N-UCLA's CS takes test_subjects: {protocol} of {self.format.title} says "
+                "who is tested on; leave them out."
+            )
+        if protocol == LISTS:
+            return dict(self.listed or {})
+        if test_subjects is not None:
+            parts = cross_subject(self.clips, test_subjects)
+        else:
+            parts = self.format.split(self.clips, protocol)
+        for part in ("train", "test"):
+            if not parts[part]:
+                raise DataError(
+                    f"{protocol} finds no {part} clips among the {len(self.clips)} of {self.root}; "
+                    f"`python -m datasets.info {self.root} --format {self.name}` counts them."
+                )
+        return {part: tuple(parts[part]) for part in SPLITS}
+
+    def _known(self, protocol: str) -> str:
+        if protocol not in self.protocols:
+            nearest = difflib.get_close_matches(protocol.upper(), self.protocols, 1, cutoff=0.0)[0]
+            raise DataError(
+                f"{self.format.title} has no protocol {protocol!r}; did you mean {nearest!r}? "
+                f"It has {', '.join(self.protocols)}."
+            )
+        return protocol
+
+
+def protocol_parts(format: str, protocol: str) -> tuple[str, ...]:
+    """What to train and measure for a protocol's number: for N-UCLA's CV three, else itself."""
+    return PROTOCOL_MEANS.get(format, {}).get(protocol, (protocol,))
+
+
+def open_clip_set(
+    folder: Path | str, format: str, lists: Path | str | None = None, allow_empty: bool = False
+) -> ClipSet:
+    """Finds the clips of a data set under a folder, or those that lists name.
+
+    Args:
+        folder: Where videos and skeletons lie, in any folders below.
+        format: `ntu`, `smarthome` or `nucla`.
+        lists: Folder of `train.csv`, `val.csv` and `test.csv` as of the published code, lines
+            `video,pose,label` or `video label`, relative to that folder or to `folder`.
+        allow_empty: Whether a folder without a clip is fine.
+
+    Raises:
+        DataError: When the folder or the format does not exist, no clip is in it, two files claim
+            to be one clip, or a list is not valid.
+    """
+    root = Path(folder)
+    fmt = get_format(format)
+    if not root.is_dir():
+        raise DataError(f"{root} is no folder; name the folder that holds {fmt.title}.")
+    if lists is not None:
+        return _open_lists(root, fmt, Path(lists))
+    videos: dict[str, ClipInfo] = {}
+    skeletons: dict[str, Path] = {}
+    dropped: dict[Path, str] = {}
+    for path in _files(root):
+        if (name := fmt.skeleton_of(path)) is not None:
+            _add_skeleton(skeletons, name, path, fmt)
+        elif (clip := fmt.identify(path)) is not None:
+            if clip.label < 0:
+                dropped[path] = fmt.outside(clip)
+            elif clip.name in videos:
+                raise DataError(f"{videos[clip.name].video} and {path} are one clip; keep one.")
+            else:
+                videos[clip.name] = clip
+    clips = tuple(_with_skeleton(videos[name], skeletons, fmt) for name in sorted(videos))
+    dropped |= {path: "no video" for name, path in skeletons.items() if name not in videos}
+    if not clips and not allow_empty:
+        raise DataError(
+            f"{root} holds no video of {fmt.title}; its videos are named as in "
+            f"{root / fmt.video_name(_EXAMPLES[fmt.name])}."
+        )
+    _tell_left_out([path for path, why in dropped.items() if "classes" in why])
+    return ClipSet(fmt.name, root, clips, dropped)
+
+
+def get_format(name: str) -> ClipFormat:
+    """Looks up a data set's format.
+
+    Raises:
+        DataError: For an unknown name; the message names the nearest.
+    """
+    if name not in FORMATS:
+        nearest = difflib.get_close_matches(name.lower(), FORMATS, 1, cutoff=0.0)[0]
+        raise DataError(
+            f"there is no format {name!r}; did you mean {nearest!r}? "
+            f"There are {', '.join(FORMATS)}."
+        )
+    return FORMATS[name]
+
+
+def read_keypoints(
+    clip: ClipInfo, trust_pickles: bool = False
+) -> Float[np.ndarray, "time keypoints 2"]:
+    """One person's keypoints in pixels of the clip's video, NaN where missing.
+
+    The person is the one that `datasets.clips.persons.choose_person` follows. A clip without a
+    skeleton gives NaN for every frame of its video. A skeleton can be shorter or longer than
+    its video.
+
+    Args:
+        clip: The clip.
+        trust_pickles: Whether NTU's `.skeleton.npy` files may be loaded, which are pickles.
+
+    Returns:
+        (T, K, 2) float32, x right and y down.
+
+    Raises:
+        DataError: Naming the skeleton or the video, where it cannot be read.
+    """
+    fmt = get_format(clip.format)
+    count = len(fmt.skeleton)
+    shape = video_shape(clip.video)
+    if clip.skeleton is None:
+        return np.full((shape.frames, count, 2), np.nan, np.float32)
+    persons = fmt.read_persons(clip.skeleton, shape.width, trust_pickles)
+    return choose_person(persons, count)
+
+
+_EXAMPLES = {
+    clip.format: clip
+    for clip in (
+        Ntu().identify(Path("S001C002P003R002A013_rgb.avi")),
+        Smarthome().identify(Path("Cook.Cleandishes_p02_r00_v02_c03.mp4")),
+        Nucla().identify(Path("a01/v01_s01_e00.avi")),
+    )
+    if clip is not None
+}
+
+
+def _files(root: Path) -> Iterator[Path]:
+    """Every file that is not hidden, in order, also where folders are links."""
+    visited = set()
+    for folder, folders, names in os.walk(root, followlinks=True):
+        visited.add(os.path.realpath(folder))
+        folders[:] = sorted(
+            name
+            for name in folders
+            if not name.startswith(".")
+            and os.path.realpath(os.path.join(folder, name)) not in visited
+        )
+        for name in sorted(names):
+            if not name.startswith("."):
+                yield Path(folder, name)
+
+
+def _add_skeleton(skeletons: dict[str, Path], name: str, path: Path, fmt: ClipFormat) -> None:
+    path, other = fmt.skeleton_place(path), skeletons.get(name)
+    if other is None or fmt.preference(path) < fmt.preference(other):
+        skeletons[name] = path
+    elif other != path and fmt.preference(path) == fmt.preference(other):
+        raise DataError(f"{other} and {path} are poses of one clip; keep one, or use lists.")
+
+
+def _with_skeleton(clip: ClipInfo, skeletons: dict[str, Path], fmt: ClipFormat) -> ClipInfo:
+    if fmt.knows_no_pose(clip.name):
+        return clip
+    return replace(clip, skeleton=skeletons.get(clip.name))
+
+
+def _tell_left_out(outside: Sequence[Path]) -> None:
+    if outside:
+        names = ", ".join(path.name for path in outside)
+        logger.warning("left out %d clips of other classes: %s", len(outside), names)
+
+
+def _open_lists(root: Path, fmt: ClipFormat, folder: Path) -> ClipSet:
+    rows, protocol, dropped = read_lists(folder, root, fmt)
+    _tell_left_out(list(dropped))
+    skeletons: dict[str, Path] = {}
+    if any(row.pose is None for part in rows.values() for row in part):
+        for path in _files(root):
+            if (name := fmt.skeleton_of(path)) is not None:
+                _add_skeleton(skeletons, name, path, fmt)
+
+    def to_clip(row: ListedClip) -> ClipInfo:
+        clip = replace(row.clip, label=row.label)
+        if row.pose is not None:
+            return replace(clip, skeleton=row.pose)
+        return _with_skeleton(clip, skeletons, fmt)
+
+    listed = {part: tuple(to_clip(row) for row in rows[part]) for part in SPLITS}
+    by_name = {clip.name: clip for part in listed.values() for clip in part}
+    clips = tuple(
+        replace(by_name[name], label=fmt.classes.index(by_name[name].action))
+        for name in sorted(by_name)
+    )
+    return ClipSet(fmt.name, root, clips, dropped, listed, protocol)

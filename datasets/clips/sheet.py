@@ -1,0 +1,84 @@
+"""A picture of an action data set: clips of several classes with their poses, a row each."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageOps
+
+from datasets.clips.base import ClipInfo
+from datasets.clips.samples import keypoints_at
+from datasets.clips.sets import get_format, read_keypoints
+from datasets.draw import FAINT, INK, PAPER, draw_skeleton, enlarge, sheet_font
+from datasets.errors import DataError
+from datasets.video import read_frames, video_shape
+
+
+def clip_sheet(
+    clips: Sequence[ClipInfo],
+    rows: int = 6,
+    columns: int = 6,
+    cell: int = 224,
+    trust_pickles: bool = False,
+) -> Image.Image:
+    """Lays out some clips: a row for each, a column for each of some moments.
+
+    Args:
+        clips: Of one data set.
+        rows: Clips at most, of as many classes and cameras as there are, with poses where a class
+            has any.
+        columns: Moments, evenly spread from the first frame to the last, of the skeleton where it
+            is shorter than its video.
+        cell: Height and width of each picture in pixels.
+        trust_pickles: Whether NTU's `.skeleton.npy` files may be loaded.
+
+    Raises:
+        DataError: When a clip that is shown cannot be read, or there is none.
+    """
+    if not clips:
+        raise DataError("no whole clip to show on a contact sheet: mend one, or leave it out.")
+    shown = _chosen(clips, rows)
+    font = sheet_font(max(11, round(cell / 14)))
+    gap, line = max(2, cell // 56), round(font.size * 1.5)
+    labels = [(clip.action, f"camera {clip.camera}, subject {clip.subject}") for clip in shown]
+    left = round(max(font.getlength(text) for pair in labels for text in pair)) + line
+    size = (left + columns * (cell + gap) + gap, len(shown) * (cell + gap) + gap)
+    sheet = Image.new("RGB", size, PAPER)
+    draw = ImageDraw.Draw(sheet)
+    for row, (clip, (action, seen)) in enumerate(zip(shown, labels, strict=True)):
+        y = gap + row * (cell + gap)
+        draw.text((left - line / 2, y + cell / 2 - line / 2), action, INK, font, anchor="rm")
+        draw.text((left - line / 2, y + cell / 2 + line / 2), seen, FAINT, font, anchor="rm")
+        for column, picture in enumerate(_pictures(clip, columns, cell, trust_pickles)):
+            sheet.paste(picture, (left + column * (cell + gap), y))
+    return sheet
+
+
+def _chosen(clips: Sequence[ClipInfo], rows: int) -> list[ClipInfo]:
+    """Classes in their order; from one to the next another camera and another subject."""
+    by_class: dict[str, list[ClipInfo]] = {}
+    for clip in sorted(clips, key=lambda clip: (clip.label, clip.subject, clip.camera)):
+        by_class.setdefault(clip.action, []).append(clip)
+    places = np.linspace(0, len(by_class) - 1, min(rows, len(by_class))).round().astype(int)
+    groups = [_posed(list(by_class.values())[place]) for place in places]
+    # A stride that has no common factor with the few cameras and takes of a subject.
+    return [group[7 * row % len(group)] for row, group in enumerate(groups)]
+
+
+def _posed(clips: list[ClipInfo]) -> list[ClipInfo]:
+    return [clip for clip in clips if clip.skeleton is not None] or clips
+
+
+def _pictures(clip: ClipInfo, columns: int, cell: int, trust_pickles: bool) -> list[Image.Image]:
+    keypoints, frames = read_keypoints(clip, trust_pickles), video_shape(clip.video).frames
+    steps = min(len(keypoints), frames) or frames  # a skeleton can be longer, or have no frame
+    times = np.linspace(0, steps - 1, columns).round().astype(int)
+    skeleton = get_format(clip.format).skeleton
+    pictures = []
+    poses = keypoints_at(keypoints, times)
+    for frame, pose in zip(read_frames(clip.video, times), poses, strict=True):
+        drawn = draw_skeleton(frame, pose, np.isfinite(pose).all(axis=1), skeleton, cell)
+        lanczos = Image.Resampling.LANCZOS
+        pictures.append(ImageOps.pad(enlarge(drawn, cell), (cell, cell), lanczos, color=PAPER))
+    return pictures

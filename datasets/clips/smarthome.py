@@ -1,0 +1,126 @@
+"""Toyota-Smarthome, trimmed (Das et al., ICCV 2019): names, classes and protocols."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float
+
+from datasets.clips.base import ClipFormat, ClipInfo, Persons, split_by
+from datasets.clips.pose_json import read_pose_json, write_pose_json
+from datasets.skeletons import SMARTHOME13
+
+_NAME = r"([A-Za-z.]+)_p(\d+)_r(\d+)_v(\d+)_c(\d+)"
+_VIDEO = re.compile(rf"({_NAME})\.(?:mp4|avi|mkv)")
+_SKELETON = re.compile(rf"({_NAME})_pose3d\.json")
+
+CLASSES = (
+    *("Cook.Cleandishes", "Cook.Cleanup", "Cook.Cut", "Cook.Stir", "Cook.Usestove", "Cutbread"),
+    *("Drink.Frombottle", "Drink.Fromcan", "Drink.Fromcup", "Drink.Fromglass", "Eat.Attable"),
+    *("Eat.Snack", "Enter", "Getup", "Laydown", "Leave", "Makecoffee.Pourgrains"),
+    *("Makecoffee.Pourwater", "Maketea.Boilwater", "Maketea.Insertteabag", "Pour.Frombottle"),
+    *("Pour.Fromcan", "Pour.Fromkettle", "Readbook", "Sitdown", "Takepills", "Uselaptop"),
+    *("Usetablet", "Usetelephone", "Walk", "WatchTV"),
+)
+# The actions that the cameras of the cross-view protocols have in common.
+_NOT_CROSS_VIEW = frozenset(
+    (
+        *("Cook.Cleandishes", "Cook.Cleanup", "Cook.Cut", "Cook.Stir", "Cook.Usestove", "Laydown"),
+        *("Makecoffee.Pourgrains", "Makecoffee.Pourwater", "Maketea.Boilwater"),
+        *("Maketea.Insertteabag", "Pour.Fromkettle", "WatchTV"),
+    )
+)
+CROSS_VIEW_CLASSES = tuple(name for name in CLASSES if name not in _NOT_CROSS_VIEW)
+
+SUBJECTS = {
+    "train": frozenset((3, 4, 6, 7, 9, 12, 13, 15, 17)),
+    "valid": frozenset((19, 25)),
+    "test": frozenset((2, 10, 11, 14, 16, 18, 20)),
+}
+_CAMERAS = {
+    "CV1": {"train": frozenset((1,)), "valid": frozenset((5,)), "test": frozenset((2,))},
+    "CV2": {
+        "train": frozenset((1, 3, 4, 6, 7)),
+        "valid": frozenset((5,)),
+        "test": frozenset((2,)),
+    },
+}
+
+
+class Smarthome(ClipFormat):
+    """Toyota-Smarthome: 31 actions of daily living, 18 subjects, 7 cameras."""
+
+    name = "smarthome"
+    title = "Toyota-Smarthome"
+    skeleton = SMARTHOME13
+    classes = CLASSES
+    protocols = ("CS", "CV1", "CV2")
+    skeleton_suffixes = ("_pose3d.json",)
+    frames = 8
+    stride = 32
+
+    def identify(self, video: Path) -> ClipInfo | None:
+        """What a name such as `Cook.Cleandishes_p02_r00_v02_c03.mp4` says."""
+        match = _VIDEO.fullmatch(video.name)
+        if match is None:
+            return None
+        name, action = match[1], match[2]
+        subject, recording, number, camera = map(int, match.groups()[2:])
+        return ClipInfo(
+            name,
+            video,
+            None,
+            label=CLASSES.index(action) if action in CLASSES else -1,
+            action=action,
+            subject=subject,
+            camera=camera,
+            format=self.name,
+            replication=recording,
+            execution=number,
+        )
+
+    def skeleton_of(self, path: Path) -> str | None:
+        """The clip of a `_pose3d.json` file."""
+        match = _SKELETON.fullmatch(path.name)
+        return match[1] if match else None
+
+    def classes_of(self, protocol: str) -> tuple[str, ...]:
+        """All 31 classes across subjects, 19 of them across views."""
+        return CROSS_VIEW_CLASSES if protocol in _CAMERAS else CLASSES
+
+    def split(self, clips: Sequence[ClipInfo], protocol: str) -> dict[str, list[ClipInfo]]:
+        """Cross-subject and cross-view; CV's labels count its own 19 classes."""
+        if protocol == "CS":
+            return split_by(clips, lambda clip: _part_with(clip.subject, SUBJECTS))
+        shared = [
+            replace(clip, label=CROSS_VIEW_CLASSES.index(clip.action))
+            for clip in clips
+            if clip.action in CROSS_VIEW_CLASSES
+        ]
+        return split_by(shared, lambda clip: _part_with(clip.camera, _CAMERAS[protocol]))
+
+    def read_persons(self, path: Path, video_width: int, trust_pickles: bool) -> Persons:
+        """Reads the data set's JSON, whose pixels are those of its videos."""
+        return read_pose_json(path, len(SMARTHOME13))
+
+    def video_name(self, clip: ClipInfo) -> Path:
+        """As in the published folders."""
+        return Path("mp4", f"{clip.name}.mp4")
+
+    def skeleton_name(self, clip: ClipInfo) -> Path:
+        """As in the published folders."""
+        return Path("skeletonv12", f"{clip.name}_pose3d.json")
+
+    def write_keypoints(
+        self, path: Path, keypoints: Float[np.ndarray, "time keypoints 2"], video_width: int
+    ) -> None:
+        """Writes the data set's JSON."""
+        write_pose_json(path, keypoints)
+
+
+def _part_with(number: int, parts: dict[str, frozenset[int]]) -> str | None:
+    return next((part for part, members in parts.items() if number in members), None)

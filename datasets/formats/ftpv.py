@@ -1,0 +1,211 @@
+"""Folders of pictures as 3DTRL published its first- and third-person-view (FTPV) sets.
+
+    tr_0000/fpv/000000.jpg               the first-person view, `ego`
+    tr_0000/tpv/view_0000/000000.jpg     a third-person view, `view_0`
+
+The published sets call every episode `tr_…` and split them by counts: the preset `ftpv` tells
+those. Where there are `va_…` and `te_…` besides, they are the validation and test episodes.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from jaxtyping import UInt8
+from PIL import Image
+
+from datasets.errors import DataError
+from datasets.presets import PRESETS
+from datasets.source import Source, bare_episode, bare_meta, deal
+from datasets.storage.episode_file import Episode
+from datasets.storage.meta import DatasetMeta
+
+PREFIXES = {"train": "tr", "valid": "va", "test": "te"}
+# The published sets' folders, and our names for their worlds.
+PUBLISHED = {
+    "Pandav1_Train_Frame": "pick",
+    "MineRLReachGoalGroundStatic-v0_Frame": "minecraft",
+    "can_mh": "can",
+    "lift_mh": "lift",
+}
+_EPISODE = re.compile(rf"({'|'.join(PREFIXES.values())})_(\d+)")
+_FRAME = re.compile(r"(\d+)\.(jpe?g|png)", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class FtpvOptions:
+    """How FTPV folders are written.
+
+    Attributes:
+        image: File format of the frames. 3DTRL's own loader reads jpg; png loses nothing.
+        quality: JPEG quality, 1 to 100.
+        split_prefixes: Name validation and test episodes va_ and te_; otherwise all are tr_, in
+            the order train, valid, test, as in the published sets.
+    """
+
+    image: Literal["jpg", "png"] = "jpg"
+    quality: int = 95
+    split_prefixes: bool = True
+
+
+class FtpvSource(Source):
+    """An FTPV folder: frames alone, no keypoints, cameras or actions."""
+
+    title = "FTPV folders"
+    looks_like = "tr_0000/fpv/000000.jpg, tr_0000/tpv/view_0000/000000.jpg"
+
+    @classmethod
+    def recognizes(cls, path: Path) -> bool:
+        """Whether `path` holds folders tr_0000 … with first- or third-person views."""
+        return any(
+            any((episode / v).is_dir() for v in ("fpv", "tpv")) for episode in _folders(path)
+        )
+
+    def __init__(self, path: Path) -> None:
+        """Lists the frames of every view of every episode, and checks that none is missing.
+
+        Raises:
+            DataError: When views differ in length or number, or a frame is missing.
+        """
+        self.root = path
+        folders = _folders(path)
+        self.names = [folder.name for folder in folders]
+        self._frames = [_list_views(folder) for folder in folders]
+        views = list(self._frames[0])
+        for name, found in zip(self.names, self._frames, strict=True):
+            if list(found) != views:
+                raise DataError(
+                    f"{path / name} has the views {list(found)}, but {path / self.names[0]} has "
+                    f"{views}: all episodes need the same. Remove it, or add the missing views."
+                )
+        self.lengths = [len(found[views[0]]) for found in self._frames]
+        height, width = _read_picture(self._frames[0][views[0]][0]).shape[:2]
+        self.frame_size = (height, width)
+        env = PUBLISHED.get(path.resolve().name, path.resolve().name)
+        self.meta = bare_meta(env, views, height)
+        self.splits = _splits_by_prefix(self.names) or preset_splits(env, len(self.names))
+
+    def episode(self, i: int) -> Episode:
+        """Reads the frames of an episode."""
+        images = {}
+        for view, files in self._frames[i].items():
+            frames = [_read_picture(file) for file in files]
+            for file, frame in zip(files, frames, strict=True):
+                if frame.shape != frames[0].shape:
+                    raise DataError(
+                        f"{file} is {_size(frame)} pixels, {files[0].name} beside it "
+                        f"{_size(frames[0])}: the frames of a view must be of one size."
+                    )
+            images[view] = np.stack(frames)
+        return bare_episode(images)
+
+
+def write_ftpv(
+    out: Path, meta: DatasetMeta, episodes: Iterable[tuple[str, Episode]], options: FtpvOptions
+) -> None:
+    """Writes episodes as FTPV folders; only frames are kept.
+
+    Args:
+        out: An empty folder.
+        meta: What the episodes have in common.
+        episodes: Split and episode, in the order of the splits.
+        options: How to write.
+    """
+    saving: dict[str, Any] = {"quality": options.quality} if options.image == "jpg" else {}
+    for index, (split, episode) in enumerate(episodes):
+        prefix = PREFIXES[split if options.split_prefixes else "train"]
+        for view in meta.views:
+            folder = out / f"{prefix}_{index:04d}" / _view_folder(view)
+            folder.mkdir(parents=True)
+            for time, frame in enumerate(episode.images[view]):
+                Image.fromarray(frame).save(folder / f"{time:06d}.{options.image}", **saving)
+
+
+def _view_folder(view: str) -> str:
+    if view == "ego":
+        return "fpv"
+    if number := re.fullmatch(r"view_(\d+)", view):
+        return f"tpv/view_{int(number[1]):04d}"
+    raise DataError(
+        f"FTPV folders have no place for the view {view!r}: they know ego and view_0, view_1, …"
+    )
+
+
+def _folders(path: Path) -> list[Path]:
+    if not path.is_dir():
+        return []
+    found = [folder for folder in path.iterdir() if _EPISODE.fullmatch(folder.name)]
+    order = list(PREFIXES.values())
+    return sorted(found, key=lambda folder: (order.index(folder.name[:2]), int(folder.name[3:])))
+
+
+def _list_views(episode: Path) -> dict[str, list[Path]]:
+    folders = {"ego": episode / "fpv"} if (episode / "fpv").is_dir() else {}
+    third = [(re.fullmatch(r"view_(\d+)", path.name), path) for path in episode.glob("tpv/*")]
+    numbered = sorted((int(match[1]), path) for match, path in third if match)
+    folders |= {f"view_{number}": path for number, path in numbered}
+    if not folders:
+        raise DataError(f"{episode} has no fpv/ or tpv/view_0000/: remove or complete it.")
+    views = {view: _list_frames(folder) for view, folder in folders.items()}
+    first, *others = views
+    for view in others:
+        if len(views[view]) != len(views[first]):
+            raise DataError(
+                f"{folders[view]} has {len(views[view])} frames, {folders[first]} "
+                f"{len(views[first])}: views of one episode must be of one length. "
+                "Cut the longer one, or leave the episode out."
+            )
+    return views
+
+
+def _list_frames(folder: Path) -> list[Path]:
+    numbered: dict[int, Path] = {}
+    for file in sorted(folder.iterdir()):
+        if match := _FRAME.fullmatch(file.name):
+            number = int(match[1])
+            if number in numbered:
+                raise DataError(f"{numbered[number]} and {file} are the same frame: remove one.")
+            numbered[number] = file
+    if not numbered:
+        raise DataError(f"{folder} has no frames 000000.jpg, 000001.jpg, … (or .png).")
+    for expected, number in enumerate(sorted(numbered)):
+        if number != expected:
+            raise DataError(
+                f"{folder} has no frame {expected:06d} but {numbered[number].name}: frames must be "
+                "numbered from 000000 without a gap. Restore it, or leave the episode out."
+            )
+    return [numbered[number] for number in sorted(numbered)]
+
+
+def _read_picture(file: Path) -> UInt8[np.ndarray, "height width 3"]:
+    try:
+        with Image.open(file) as picture:
+            return np.asarray(picture.convert("RGB"))
+    # Pillow's own error for what is no picture is an OSError too.
+    except (OSError, SyntaxError) as error:
+        raise DataError(
+            f"{file} cannot be read as a picture ({error}). Restore it, or leave its episode out."
+        ) from error
+
+
+def _size(frame: UInt8[np.ndarray, "height width 3"]) -> str:
+    return f"{frame.shape[1]} x {frame.shape[0]}"
+
+
+def preset_splits(env: str, episodes: int) -> dict[str, list[int]] | None:
+    """How the preset `ftpv` splits a world's episodes; None when it has not so many."""
+    preset = PRESETS["ftpv"].get(env)
+    return deal(preset.split) if preset and preset.episodes == episodes else None
+
+
+def _splits_by_prefix(names: list[str]) -> dict[str, list[int]] | None:
+    by_prefix = {
+        split: [i for i, name in enumerate(names) if name.startswith(prefix)]
+        for split, prefix in PREFIXES.items()
+    }
+    return by_prefix if by_prefix["valid"] or by_prefix["test"] else None

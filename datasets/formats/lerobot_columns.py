@@ -1,0 +1,122 @@
+"""What an episode has over time besides frames, under LeRobot's names, and back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import numpy as np
+
+from datasets.source import bare_episode
+from datasets.storage.episode_file import Episode
+from datasets.storage.meta import DatasetMeta
+
+
+def episode_columns(episode: Episode, meta: DatasetMeta) -> dict[str, np.ndarray]:
+    """What an episode has over time besides frames, under LeRobot's names: (T, D) each."""
+    columns: dict[str, np.ndarray | None] = {"action": episode.actions}
+    if proprioception := _proprioception(episode):
+        columns["observation.state"] = np.concatenate(list(proprioception.values()), axis=1)
+    columns |= {
+        "next.reward": episode.rewards,
+        "next.done": None if episode.dones is None else episode.dones.astype(bool),
+        "next.success": _success(episode),
+        "phase": episode.phases.astype(np.int64),
+        "sim_state": episode.states,
+        "keypoints_world": episode.keypoints_world,
+    }
+    for view in meta.views:
+        columns[f"keypoints.{view}"] = episode.keypoints.get(view)
+        columns[f"visible.{view}"] = episode.visible.get(view)
+        if view in episode.intrinsics:
+            for part in ("intrinsics", "world_to_camera"):
+                matrices = getattr(episode, part)[view]
+                size = matrices.shape[-1]
+                columns[f"camera.{view}.{part}"] = np.broadcast_to(
+                    matrices, (len(episode), size, size)
+                )
+    return {
+        name: _stored(value).reshape(len(episode), -1)
+        for name, value in columns.items()
+        if value is not None
+    }
+
+
+def _stored(values: np.ndarray) -> np.ndarray:
+    # LeRobot and the policies trained on it compute in single precision.
+    return values.astype(np.float32) if values.dtype.kind == "f" else values
+
+
+def _proprioception(episode: Episode) -> dict[str, np.ndarray]:
+    return {
+        name: value.reshape(len(episode), -1)
+        for name, value in sorted(episode.observations.items())
+        if value.dtype.kind == "f" and value.ndim <= 2
+    }
+
+
+def _success(episode: Episode) -> np.ndarray | None:
+    if episode.success is None:
+        return None
+    reached = np.zeros(len(episode), bool)
+    reached[-1] = episode.success
+    return reached
+
+
+def feature_names(episode: Episode, meta: DatasetMeta) -> dict[str, list[str]]:
+    """Names of the components of the features that have any."""
+    points = meta.get_skeleton().keypoints
+    names = {f"keypoints.{view}": [f"{p}.{c}" for p in points for c in "xy"] for view in meta.views}
+    names |= {f"visible.{view}": list(points) for view in meta.views}
+    names["keypoints_world"] = [f"{point}.{c}" for point in points for c in "xyz"]
+    names["observation.state"] = [
+        f"{name}.{i}"
+        for name, value in _proprioception(episode).items()
+        for i in range(value.shape[1])
+    ]
+    return names
+
+
+def episode_from_columns(
+    images: dict[str, np.ndarray], columns: Mapping[str, np.ndarray], meta: DatasetMeta
+) -> Episode:
+    """The episode that `episode_columns` took apart, as far as LeRobot's names tell.
+
+    Proprioception stays in one piece, `state`. What `meta` does not know of is left out.
+    """
+    episode = bare_episode(images)
+    steps, count = len(episode), len(meta.get_skeleton())
+
+    def column(name: str) -> np.ndarray | None:
+        return columns.get(name)
+
+    def scalar(name: str) -> np.ndarray | None:
+        return None if name not in columns else columns[name].ravel()
+
+    def of_views(pattern: str, *shape: int) -> dict[str, np.ndarray]:
+        names = {view: pattern.format(view) for view in images}
+        found = {view: columns[name] for view, name in names.items() if name in columns}
+        return {view: value.reshape(steps, *shape) for view, value in found.items()}
+
+    success, dones, phases = scalar("next.success"), scalar("next.done"), scalar("phase")
+    poses = of_views("camera.{}.world_to_camera", 4, 4)
+    in_space = column("keypoints_world") if count else None
+    return replace(
+        episode,
+        phases=episode.phases
+        if phases is None or len(meta.phases) < 2
+        else phases.astype(np.uint8),
+        keypoints=of_views("keypoints.{}", count, 2) if count else {},
+        visible=of_views("visible.{}", count) if count else {},
+        intrinsics={v: k[0] for v, k in of_views("camera.{}.intrinsics", 3, 3).items()},
+        world_to_camera={v: p[0] if (p == p[0]).all() else p for v, p in poses.items()},
+        keypoints_world=None if in_space is None else in_space.reshape(steps, count, 3),
+        actions=column("action"),
+        states=column("sim_state"),
+        rewards=scalar("next.reward"),
+        dones=episode.dones if dones is None else dones.astype(np.int64),
+        observations={"state": columns["observation.state"]}
+        if "observation.state" in columns
+        else {},
+        success=None if success is None else bool(success.any()),
+    )

@@ -1,0 +1,277 @@
+"""Writes LeRobot data sets of format v3, see `datasets.formats.lerobot`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from datasets.errors import DataError, require
+from datasets.formats.lerobot import (
+    DATA_PATH,
+    EPISODES_FOLDER,
+    EXTRA,
+    IMAGES,
+    INFO,
+    OUR_META,
+    STATS,
+    TASKS,
+    VERSION,
+    VIDEO_PATH,
+)
+from datasets.formats.lerobot_columns import episode_columns, feature_names
+from datasets.formats.lerobot_stats import (
+    Stats,
+    colour_histogram,
+    flatten,
+    image_stats,
+    vector_stats,
+)
+from datasets.storage.checks import require_one_length
+from datasets.storage.episode_file import SPLITS, Episode
+from datasets.storage.meta import DatasetMeta
+from datasets.video import pixel_format, write_video
+
+# Files of one folder, and the size at which a table is continued in another.
+CHUNK = 1000
+DATA_MEGABYTES = 100
+# Every second frame can be jumped to: training reads frames at random.
+KEY_FRAME_EVERY = 2
+
+
+@dataclass(frozen=True)
+class LeRobotOptions:
+    """How a LeRobot data set is written.
+
+    Attributes:
+        task: What the robot does, in words, for policies that are told; the environment's name by
+            default.
+        crf: H.264 quality of the videos, see mp4.crf.
+    """
+
+    task: str = ""
+    crf: int = 18
+
+
+class LeRobotWriter:
+    """Writes episodes one after another; `close` writes what sums them up."""
+
+    def __init__(self, out: Path, meta: DatasetMeta, options: LeRobotOptions) -> None:
+        """Prepares a data set in the empty folder `out`.
+
+        Raises:
+            DataError: When pyarrow is not installed.
+        """
+        self.pa, self.pq = require("pyarrow", EXTRA), require("pyarrow.parquet", EXTRA)
+        self.out, self.meta, self.options = out, meta, options
+        self.task = options.task or meta.env
+        self.fps: float = int(meta.control_hz) if meta.control_hz % 1 == 0 else meta.control_hz
+        self.rows: list[dict[str, Any]] = []
+        self.splits = dict.fromkeys(SPLITS, 0)
+        self.features: dict[str, dict[str, Any]] = {}
+        self.frames = 0
+        self._columns: dict[str, list[np.ndarray]] = {}
+        self._histograms: dict[str, np.ndarray] = {}
+        self._table: Any = None
+        self._table_index, self._table_bytes = -1, 0
+
+    def write(self, split: str, episode: Episode) -> None:
+        """Adds an episode; those of a split must follow each other.
+
+        Raises:
+            DataError: When it has other parts than the first episode, or parts of another length.
+        """
+        index, steps = len(self.rows), len(episode)
+        require_one_length(index, episode)
+        columns = episode_columns(episode, self.meta) | self._index_columns(index, steps)
+        self.features = self.features or self._describe(episode, columns)
+        if differing := columns.keys() ^ self._vectors():
+            raise DataError(
+                f"episode {index} and the first one differ in what they have: {sorted(differing)}. "
+                "LeRobot's episodes all have the same; leave the odd ones out."
+            )
+        self._write_rows(columns)
+        stats = {name: vector_stats(value) for name, value in columns.items()}
+        row = {
+            "episode_index": index,
+            "tasks": [self.task],
+            "length": steps,
+            "dataset_from_index": self.frames,
+            "dataset_to_index": self.frames + steps,
+            **_place("data", self._table_index),
+            **_place("meta/episodes", 0),
+        }
+        for view in self.meta.views:
+            row |= self._write_video(index, view, episode, stats)
+        self.rows.append(row | flatten(stats))
+        for name, value in columns.items():
+            self._columns.setdefault(name, []).append(value)
+        self.splits[split] += 1
+        self.frames += steps
+
+    def _vectors(self) -> list[str]:
+        return [name for name in self.features if not name.startswith(IMAGES)]
+
+    def _index_columns(self, index: int, steps: int) -> dict[str, np.ndarray]:
+        frame_index = np.arange(steps)
+        columns = {
+            "timestamp": (frame_index / self.fps).astype(np.float32),
+            "frame_index": frame_index,
+            "episode_index": np.full(steps, index),
+            "index": self.frames + frame_index,
+            "task_index": np.zeros(steps, np.int64),
+        }
+        return {name: value[:, None] for name, value in columns.items()}
+
+    def close(self) -> None:
+        """Writes the metadata."""
+        if self._table is not None:
+            self._table.close()
+        folder = self.out / EPISODES_FOLDER / "chunk-000"
+        folder.mkdir(parents=True)
+        self.pq.write_table(self.pa.Table.from_pylist(self.rows), folder / "file-000.parquet")
+        self.pq.write_table(self._tasks(), self.out / TASKS)
+        stats = {name: vector_stats(np.concatenate(v)) for name, v in self._columns.items()}
+        stats |= {key: image_stats(h, self.frames) for key, h in self._histograms.items()}
+        _write_json(self.out / STATS, stats)
+        _write_json(self.out / INFO, self._info())
+        (self.out / OUR_META).write_text(self.meta.to_json())
+
+    def _describe(
+        self, episode: Episode, columns: dict[str, np.ndarray]
+    ) -> dict[str, dict[str, Any]]:
+        names = feature_names(episode, self.meta)
+        features: dict[str, dict[str, Any]] = {}
+        for view in self.meta.views:
+            height, width = episode.images[view].shape[1:3]
+            features[IMAGES + view] = {
+                "dtype": "video",
+                "shape": [height, width, 3],
+                "names": ["height", "width", "channels"],
+                "info": {
+                    "video.height": height,
+                    "video.width": width,
+                    "video.channels": 3,
+                    "video.codec": "h264",
+                    "video.pix_fmt": pixel_format(height, width),
+                    "video.is_depth_map": False,
+                    "video.fps": self.fps,
+                    "has_audio": False,
+                },
+            }
+        for name, value in columns.items():
+            features[name] = {
+                "dtype": value.dtype.name,
+                "shape": [value.shape[1]],
+                "names": names.get(name),
+            }
+        return features
+
+    def _write_rows(self, columns: dict[str, np.ndarray]) -> None:
+        pa = self.pa
+        arrays = {}
+        for name in self._vectors():
+            flat = pa.array(np.ascontiguousarray(columns[name]).ravel())
+            size = self.features[name]["shape"][0]
+            arrays[name] = flat if size == 1 else pa.FixedSizeListArray.from_arrays(flat, size)
+        table = pa.table(arrays)
+        if self._table is None or self._table_bytes + table.nbytes > DATA_MEGABYTES * 2**20:
+            if self._table is not None:
+                self._table.close()
+            self._table_index, self._table_bytes = self._table_index + 1, 0
+            path = self.out / _path(DATA_PATH, self._table_index)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._table = self.pq.ParquetWriter(path, table.schema)
+        self._table.write_table(table)
+        self._table_bytes += table.nbytes
+
+    def _write_video(
+        self, index: int, view: str, episode: Episode, stats: dict[str, Stats]
+    ) -> dict[str, Any]:
+        key, frames = IMAGES + view, episode.images[view]
+        path = self.out / _path(VIDEO_PATH, index, video_key=key)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_video(path, frames, self.fps, crf=self.options.crf, key_every=KEY_FRAME_EVERY)
+        histogram = colour_histogram(frames)
+        stats[key] = image_stats(histogram, len(frames))
+        self._histograms[key] = self._histograms.get(key, 0) + histogram
+        return {
+            **_place(f"videos/{key}", index),
+            f"videos/{key}/from_timestamp": 0.0,
+            f"videos/{key}/to_timestamp": len(frames) / self.fps,
+        }
+
+    def _tasks(self) -> Any:
+        table = self.pa.table({"task_index": [0], "task": [self.task]})
+        # LeRobot reads the table with pandas and looks tasks up by its index.
+        columns = [
+            {"name": name, "field_name": name, "pandas_type": kind, "numpy_type": numpy_type}
+            for name, kind, numpy_type in (
+                ("task_index", "int64", "int64"),
+                ("task", "unicode", "object"),
+            )
+        ]
+        pandas = {"index_columns": ["task"], "column_indexes": [], "columns": columns}
+        return table.replace_schema_metadata({"pandas": json.dumps(pandas)})
+
+    def _info(self) -> dict[str, Any]:
+        ends = np.cumsum(list(self.splits.values())).tolist()
+        skeleton = self.meta.get_skeleton()
+        return {
+            "codebase_version": VERSION,
+            "robot_type": skeleton.name if len(skeleton) else None,
+            "total_episodes": len(self.rows),
+            "total_frames": self.frames,
+            "total_tasks": 1,
+            "chunks_size": CHUNK,
+            "data_files_size_in_mb": DATA_MEGABYTES,
+            "video_files_size_in_mb": 200,
+            "fps": self.fps,
+            "splits": {
+                split: f"{end - count}:{end}"
+                for (split, count), end in zip(self.splits.items(), ends, strict=True)
+                if count
+            },
+            "data_path": DATA_PATH,
+            "video_path": VIDEO_PATH,
+            "features": self.features,
+        }
+
+
+def write_lerobot(
+    out: Path,
+    meta: DatasetMeta,
+    episodes: Iterable[tuple[str, Episode]],
+    options: LeRobotOptions,
+) -> None:
+    """Writes episodes as a LeRobot v3 data set.
+
+    Args:
+        out: An empty folder.
+        meta: What the episodes have in common.
+        episodes: Split and episode, in the order of the splits.
+        options: How to write.
+
+    Raises:
+        DataError: When pyarrow is not installed.
+    """
+    writer = LeRobotWriter(out, meta, options)
+    for split, episode in episodes:
+        writer.write(split, episode)
+    writer.close()
+
+
+def _path(pattern: str, number: int, **keys: str) -> str:
+    return pattern.format(chunk_index=number // CHUNK, file_index=number % CHUNK, **keys)
+
+
+def _place(prefix: str, number: int) -> dict[str, int]:
+    return {f"{prefix}/chunk_index": number // CHUNK, f"{prefix}/file_index": number % CHUNK}
+
+
+def _write_json(path: Path, content: Any) -> None:
+    path.write_text(json.dumps(content, indent=4, allow_nan=False) + "\n")

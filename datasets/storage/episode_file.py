@@ -1,0 +1,172 @@
+"""One episode, and how it lies in an HDF5 group in robomimic's layout."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import h5py
+import numpy as np
+from jaxtyping import Bool, Float, UInt8
+
+from datasets.cameras import Camera
+from datasets.storage.inside import own_array, read_array
+
+# The first-person view; third-person ones are view_0, view_1, …
+EGO = "ego"
+# The shares of a data set, as robomimic's masks name them.
+SPLITS = ("train", "valid", "test")
+# What has one entry a time step, besides what each view has.
+OVER_TIME = ("actions", "states", "rewards", "dones", "phases", "keypoints_world")
+# What is told of a whole episode.
+_OVERALL = ("seed", "success", "model_file")
+_VIEW_PARTS = ("image", "keypoints", "visible")
+
+
+@dataclass
+class Episode:
+    """One execution of a task: T synchronized time steps seen from several views.
+
+    Frames and phases are always there. What a recording by others does not tell is None, or has
+    no views.
+
+    Attributes:
+        images: View to (T, H, W, 3) uint8 RGB.
+        phases: (T,) uint8, indices into `DatasetMeta.phases`.
+        keypoints: View to (T, K, 2) float32 pixels, x right, y down; NaN behind the camera.
+        visible: View to (T, K) bool: inside the image and not hidden.
+        intrinsics: View to (3, 3).
+        world_to_camera: View to (4, 4), or (T, 4, 4) for a camera that moves.
+        keypoints_world: (T, K, 3) in metres.
+        actions: (T, A).
+        states: (T, S), what the simulator needs to restore each time step.
+        rewards: (T,).
+        dones: (T,).
+        observations: Name to (T, …): proprioception and the like.
+        seed: The seed that reproduces this episode.
+        success: Whether the task was solved.
+        model_file: The simulator's model as text, where it has one.
+    """
+
+    images: dict[str, UInt8[np.ndarray, "time height width 3"]]
+    phases: UInt8[np.ndarray, " time"]
+    keypoints: dict[str, Float[np.ndarray, "time keypoints 2"]] = field(default_factory=dict)
+    visible: dict[str, Bool[np.ndarray, "time keypoints"]] = field(default_factory=dict)
+    intrinsics: dict[str, np.ndarray] = field(default_factory=dict)
+    world_to_camera: dict[str, np.ndarray] = field(default_factory=dict)
+    keypoints_world: Float[np.ndarray, "time keypoints 3"] | None = None
+    actions: np.ndarray | None = None
+    states: np.ndarray | None = None
+    rewards: np.ndarray | None = None
+    dones: np.ndarray | None = None
+    observations: dict[str, np.ndarray] = field(default_factory=dict)
+    seed: int | None = None
+    success: bool | None = None
+    model_file: str | None = None
+
+    def __len__(self) -> int:
+        """Number of time steps."""
+        return len(self.phases)
+
+    def camera(self, view: str, time: int = 0) -> Camera:
+        """The camera of a view at a time step."""
+        extrinsics = self.world_to_camera[view]
+        height, width = self.images[view].shape[1:3]
+        return Camera(
+            self.intrinsics[view],
+            extrinsics[time] if extrinsics.ndim == 3 else extrinsics,
+            width,
+            height,
+        )
+
+
+def write_episode(group: h5py.Group, episode: Episode, views: Sequence[str]) -> None:
+    """Fills an empty group with an episode; what the episode lacks is left out."""
+    group.attrs["num_samples"] = len(episode)
+    for name in _OVERALL:
+        if (value := getattr(episode, name)) is not None:
+            group.attrs[name] = value
+    for name in OVER_TIME:
+        if (value := getattr(episode, name)) is not None:
+            group[name] = value
+    for name, value in sorted(episode.observations.items()):
+        group[f"obs/{name}"] = value
+    for view in views:
+        images = episode.images[view]
+        # One frame a chunk, so that reading a frame decodes a frame.
+        group.create_dataset(
+            f"obs/{view}_image",
+            data=images,
+            chunks=(1, *images.shape[1:]),
+            compression="gzip",
+            compression_opts=1,
+        )
+        if view in episode.keypoints:
+            group[f"obs/{view}_keypoints"] = episode.keypoints[view].astype(np.float32)
+            group[f"obs/{view}_visible"] = episode.visible[view].astype(bool)
+        if view in episode.intrinsics:
+            camera = group.create_group(f"cameras/{view}")
+            camera["intrinsics"] = episode.intrinsics[view]
+            camera["world_to_camera"] = episode.world_to_camera[view]
+
+
+def read_episode(
+    group: h5py.Group,
+    views: Sequence[str],
+    all_views: Sequence[str],
+    phases: UInt8[np.ndarray, " time"] | None = None,
+) -> Episode:
+    """Reads a whole episode into memory.
+
+    Args:
+        group: What `write_episode` filled, or a demonstration in robomimic's layout.
+        views: The views to read.
+        all_views: The views that the group holds; their parts are no observations.
+        phases: To take for the group's own, which a demonstration by others lacks.
+
+    Raises:
+        KeyError: When the frames of a view, or the phases, are not there.
+    """
+    per_view = {f"{view}_{part}" for view in all_views for part in _VIEW_PARTS}
+
+    def of_views(pattern: str) -> dict[str, np.ndarray]:
+        names = {view: pattern.format(view) for view in views}
+        return {view: read_array(group, name) for view, name in names.items() if name in group}
+
+    success = group.attrs.get("success")
+    return Episode(
+        images={view: read_frames(group[f"obs/{view}_image"]) for view in views},
+        phases=read_array(group, "phases") if phases is None else phases,
+        keypoints=of_views("obs/{}_keypoints"),
+        visible=of_views("obs/{}_visible"),
+        intrinsics=of_views("cameras/{}/intrinsics"),
+        world_to_camera=of_views("cameras/{}/world_to_camera"),
+        **{
+            name: read_array(group, name)
+            for name in OVER_TIME
+            if name in group and name != "phases"
+        },
+        observations={
+            name: read_array(group["obs"], name) for name in group["obs"] if name not in per_view
+        },
+        seed=int(group.attrs["seed"]) if "seed" in group.attrs else None,
+        success=None if success is None else bool(success),
+        model_file=group.attrs.get("model_file"),
+    )
+
+
+def read_frames(
+    frames: h5py.Dataset, times: Sequence[int] | np.ndarray | None = None
+) -> UInt8[np.ndarray, "time height width 3"]:
+    """Reads frames one by one: h5py's list indexing is hundreds of times slower.
+
+    Raises:
+        DataError: When the frames are in other files.
+    """
+    own_array(frames)
+    if times is None:
+        return frames[:]
+    out = np.empty((len(times), *frames.shape[1:]), frames.dtype)
+    for slot, time in enumerate(times):
+        frames.read_direct(out, np.s_[int(time)], np.s_[slot])
+    return out

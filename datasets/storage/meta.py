@@ -1,0 +1,199 @@
+"""`meta.json`: what all episodes of a data set have in common."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from datasets.errors import DataError
+from datasets.skeletons import BUILT_IN, SKELETONS, Skeleton, get_skeleton
+from datasets.storage.atomic import atomic_path
+from datasets.storage.inside import require_plain_name
+
+META_NAME = "meta.json"
+MAKE_ONE = "Make one with `python -m sims.generate --env lift --views 4`."
+# What may differ between two runs that add episodes to one data set.
+_INFORMATIVE = {"command", "versions", "preset"}
+# What a data set may lack.
+_OPTIONAL = {"preset", "own_skeleton", "random_cameras"}
+# The fields that reading an episode rests on.
+_KINDS = {"env": str, "views": list, "skeleton": str, "image_size": int, "phases": list}
+
+
+def short_name(env: str) -> str:
+    """What files of an environment are called: its name, or the class of `package.module:Class`."""
+    return env.rpartition(":")[2]
+
+
+@dataclass(frozen=True)
+class DatasetMeta:
+    """What all episodes of a data set have in common.
+
+    Attributes:
+        env: Public name of the environment, also of the index file.
+        views: `ego` and `view_0` … in storage order.
+        skeleton: Name of the skeleton that the keypoints follow.
+        image_size: Height and width of the square images, in pixels.
+        seed: Base seed; an episode's own seed is derived from it and the episode's index. 0 for
+            episodes that were not generated.
+        phases: Name of each value of an episode's `phases`; at least one.
+        control_hz: Time steps a second.
+        env_args: What robomimic needs to make the environment again.
+        versions: Versions of the simulator's packages; of one under which it was made in several,
+            all of them.
+        command: The command that generated the data set.
+        preset: The preset that it follows, see `datasets.presets`; empty where it follows none.
+        random_cameras: Whether the third-person cameras were drawn anew for every episode.
+        own_skeleton: The skeleton itself, where it is none of this project's; found by its name.
+    """
+
+    env: str
+    views: list[str]
+    skeleton: str
+    image_size: int
+    seed: int
+    phases: list[str]
+    control_hz: float
+    env_args: dict[str, Any] = field(default_factory=dict)
+    versions: dict[str, str] = field(default_factory=dict)
+    command: str = ""
+    preset: str = ""
+    random_cameras: bool = False
+    own_skeleton: Skeleton | None = None
+
+    def __post_init__(self) -> None:
+        """Takes a skeleton of the user's own along, so that others can read the data set."""
+        if self.own_skeleton is None and self.skeleton not in BUILT_IN:
+            object.__setattr__(self, "own_skeleton", SKELETONS.get(self.skeleton))
+
+    def get_skeleton(self) -> Skeleton:
+        """The skeleton named by `skeleton`."""
+        return get_skeleton(self.skeleton) if self.own_skeleton is None else self.own_skeleton
+
+    @property
+    def index_name(self) -> str:
+        """File name of the index that joins the episodes."""
+        return f"{short_name(self.env)}.hdf5"
+
+    def save(self, root: Path) -> None:
+        """Writes `meta.json` under `root`."""
+        with atomic_path(root / META_NAME) as temporary:
+            temporary.write_text(self.to_json())
+
+    def to_json(self) -> str:
+        """The text of `meta.json`."""
+        return json.dumps(asdict(self), indent=2) + "\n"
+
+    @classmethod
+    def load(cls, root: Path) -> DatasetMeta:
+        """Reads `meta.json` under `root`.
+
+        Raises:
+            DataError: When the file is missing, not JSON, or lacks a field.
+        """
+        path = root / META_NAME
+        try:
+            text = path.read_bytes()
+        except (FileNotFoundError, NotADirectoryError):
+            raise DataError(
+                f"{path} does not exist: {root} is no data set of episodes. {MAKE_ONE}"
+            ) from None
+        return cls.from_json(text, path)
+
+    @classmethod
+    def from_json(cls, text: str | bytes, path: Path) -> DatasetMeta:
+        """Reads the text of a `meta.json`.
+
+        Args:
+            text: What `to_json` gives.
+            path: Where the text comes from, for messages.
+
+        Raises:
+            DataError: When the text is not JSON, lacks a field, or names a path.
+        """
+        try:
+            stored = json.loads(text)
+        except (json.JSONDecodeError, UnicodeDecodeError) as error:
+            raise DataError(
+                f"{path} is not valid JSON ({error}); delete it and generate the data set again: "
+                "whole episodes are kept."
+            ) from None
+        if not isinstance(stored, dict):
+            raise DataError(f"{path} holds no JSON object; generate the data set again.")
+        known = {f.name for f in fields(cls)}
+        if missing := known - _OPTIONAL - stored.keys():
+            raise DataError(f"{path} lacks {sorted(missing)}; generate the data set again.")
+        for name, kind in _KINDS.items():
+            if not isinstance(stored[name], kind):
+                raise DataError(
+                    f"{path}: `{name}` must be a {kind.__name__}, got {stored[name]!r}; "
+                    "generate the data set again."
+                )
+        stored["own_skeleton"] = _own_skeleton(stored, path)
+        # They become names of files.
+        for name in (short_name(stored["env"]), *stored["views"]):
+            require_plain_name(name, path)
+        return cls(**{name: stored[name] for name in known & stored.keys()})
+
+    def require_same_data_set(self, other: DatasetMeta, root: Path) -> None:
+        """Raises a DataError when `other` would make other episodes than those under `root`."""
+        # Compared as JSON stores them: a tuple comes back as a list.
+        stored, asked = (json.loads(json.dumps(asdict(meta))) for meta in (self, other))
+        differing = [
+            f"{name}: {stored[name]!r} on disk, {asked[name]!r} asked for"
+            for name in stored
+            if name not in _INFORMATIVE and stored[name] != asked[name]
+        ]
+        if differing:
+            raise DataError(
+                f"{root} holds episodes made with other options ({'; '.join(differing)}). "
+                "Use the same options to go on, or another --out."
+            )
+
+
+def _own_skeleton(stored: dict[str, Any], path: Path) -> Skeleton | None:
+    """The skeleton that a `meta.json` brings along; None where it names one of this project's."""
+    name, parts = stored["skeleton"], stored.get("own_skeleton")
+    if parts is None or name in BUILT_IN:
+        if name not in SKELETONS:
+            raise DataError(
+                f"{path} names the skeleton {name!r}, which is not one of {list(SKELETONS)}; "
+                "generate the data set again."
+            )
+        return None
+    if not isinstance(parts, dict):
+        raise DataError(f"{path}: `own_skeleton` is no object; generate the data set again.")
+    try:
+        return TypeAdapter(Skeleton).validate_python({**parts, "name": name})
+    except ValidationError as error:
+        wrong = error.errors()[0]
+        place = "/".join(map(str, ("own_skeleton", *wrong["loc"])))
+        raise DataError(
+            f"{path}: `{place}` cannot be used: {wrong['msg']}; generate the data set again."
+        ) from None
+
+
+def newest_data_set(root: Path | str = Path("data")) -> Path:
+    """The folder under `root` whose data set was written last; unfinished ones come after whole.
+
+    An unfinished data set is only returned when there is no other, so that opening it tells how
+    to finish it.
+
+    Raises:
+        DataError: When there is no data set under `root`, or a `meta.json` there is not valid.
+    """
+    root = Path(root)
+    folders = [path.parent for path in root.glob(f"*/{META_NAME}")]
+    if not folders:
+        raise DataError(f"there is no data set under {root.absolute()}. {MAKE_ONE}")
+    return max(folders, key=_finished_and_time)
+
+
+def _finished_and_time(folder: Path) -> tuple[bool, float]:
+    index = folder / DatasetMeta.load(folder).index_name
+    finished = index.exists()
+    return finished, (index if finished else folder / META_NAME).stat().st_mtime

@@ -1,0 +1,1 @@
+"""Pick, in PyBullet."""

@@ -1,0 +1,196 @@
+"""Pictures, segmentation and occlusion of a PyBullet scene, from many cameras at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from jaxtyping import Bool, Float, Int, UInt8
+
+from datasets.cameras import Camera
+from sims.arm.panda import MAX_DEPTH_IN_LINK
+from sims.bullet.client import BulletClient
+
+# Metres from the camera between which something is drawn.
+NEAR, FAR = 0.01, 10.0
+# TinyRenderer takes a pixel's colour at its corner, OpenGL in its middle. A principal point moved
+# by this many pixels makes its pictures agree with `Camera.project`, measured on masks of spheres.
+TINY_SHIFT = (-0.5, 0.5)
+LINK_SHIFT = 24
+# What lies behind everything.
+BACKGROUND_COLOR = np.array([188, 198, 208], np.uint8)
+LIGHT: Mapping[str, Any] = {
+    "lightDirection": (0.5, -0.8, 1.6),
+    "lightColor": (1.0, 1.0, 1.0),
+    "lightAmbientCoeff": 0.5,
+    "lightDiffuseCoeff": 0.45,
+    "lightSpecularCoeff": 0.05,
+}
+# Where scenery waits while a picture is drawn without it: behind what any camera can see.
+AWAY = (0.0, 0.0, -1000.0)
+UPRIGHT = (0.0, 0.0, 0.0, 1.0)
+
+# Puts bodies without collision shapes into a simulation, and returns where each of them stands.
+Scenery = Callable[[BulletClient], Mapping[int, tuple[float, float, float]]]
+
+
+@dataclass(frozen=True, eq=False)
+class View:
+    """What a camera sees, from one pass of the renderer.
+
+    Attributes:
+        image: Upright RGB.
+        segments: At each pixel -1 for nothing, else the body's number, with its link's number
+            plus 1 in the bits from 24 on.
+        buffer: OpenGL's depth buffer, 0 at `NEAR` and 1 at `FAR`.
+    """
+
+    image: UInt8[np.ndarray, "height width 3"]
+    segments: Int[np.ndarray, "height width"]
+    buffer: Float[np.ndarray, "height width"]
+
+    def mask(self, body: int) -> Bool[np.ndarray, "height width"]:
+        """The pixels that show a body."""
+        return (self.segments >= 0) & (self.segments & ((1 << LINK_SHIFT) - 1) == body)
+
+    def over(self, backdrop: View) -> View:
+        """This view before another one from the same camera."""
+        front = self.buffer < backdrop.buffer
+        merged = [value.copy() for value in (backdrop.image, backdrop.segments, backdrop.buffer)]
+        for value, mine in zip(merged, (self.image, self.segments, self.buffer), strict=True):
+            value[front] = mine[front]
+        return View(*merged)
+
+    def sees(
+        self,
+        camera: Camera,
+        points: Float[np.ndarray, "keypoints 3"],
+        own_segments: Sequence[frozenset[int]],
+    ) -> Bool[np.ndarray, " keypoints"]:
+        """Which keypoints are in the image and not hidden, as `sims.robosuite.visibility` has it.
+
+        Args:
+            camera: The camera of this view.
+            points: World coordinates in metres.
+            own_segments: For each keypoint, the segments that it may be seen on.
+        """
+        pixels, depth = camera.project(points)
+        seen = camera.contains(pixels)
+        for i in np.flatnonzero(seen):
+            column, row = np.floor(pixels[i]).astype(int)
+            surface = FAR * NEAR / (FAR - (FAR - NEAR) * float(self.buffer[row, column]))
+            own = int(self.segments[row, column]) in own_segments[i]
+            seen[i] = own and depth[i] - surface <= MAX_DEPTH_IN_LINK
+        return seen
+
+
+def segment(body: int, link: int) -> int:
+    """The number under which a link of a body is found in a view; link -1 is the base."""
+    return body + ((link + 1) << LINK_SHIFT)
+
+
+class BulletViews:
+    """Draws the views of episodes in which third-person cameras and scenery stand still.
+
+    TinyRenderer spends most of a picture on floor and table, pixel by pixel. For the fixed cameras
+    they are drawn once; what moves is drawn without them and laid over them by depth. A GPU draws
+    the whole scene each time.
+    """
+
+    def __init__(self, client: BulletClient, scenery: Scenery) -> None:
+        """Nothing is drawn yet.
+
+        Args:
+            client: The server.
+            scenery: Puts what never moves into an empty simulation.
+        """
+        self._client = client
+        self._scenery = scenery
+        self._fixed: Mapping[str, Camera] = {}
+        self._backdrops: dict[str, View] = {}
+
+    def begin(self, fixed: Mapping[str, Camera]) -> None:
+        """Puts the scenery into a simulation that has been reset, and draws it where it is new.
+
+        Args:
+            fixed: By view, the cameras that stand still. Those of the last call, if this is the
+                same object, have their backdrops.
+        """
+        self._bodies = self._scenery(self._client)
+        if fixed is self._fixed:
+            return
+        self._fixed = fixed
+        # EGL casts shadows, which cannot be turned off and would not fall on a backdrop.
+        if self._client.renderer == "tiny":
+            self._backdrops = {view: self._draw(camera) for view, camera in fixed.items()}
+
+    def look(self, cameras: Mapping[str, Camera]) -> dict[str, View]:
+        """Draws the present state; cameras of other views than the fixed may be anywhere."""
+        self._place_scenery(away=True)
+        try:
+            fixed = {
+                view: draw(self._client, self._fixed[view]).over(backdrop)
+                for view, backdrop in self._backdrops.items()
+            }
+        finally:
+            self._place_scenery(away=False)
+        return {
+            view: fixed[view] if view in fixed else self._draw(camera)
+            for view, camera in cameras.items()
+        }
+
+    def _place_scenery(self, away: bool) -> None:
+        for body, place in self._bodies.items():
+            self._client.call(
+                "resetBasePositionAndOrientation", body, AWAY if away else place, UPRIGHT
+            )
+
+    def _draw(self, camera: Camera) -> View:
+        view = draw(self._client, camera)
+        empty = (view.segments < 0)[..., None]
+        return replace(view, image=np.where(empty, BACKGROUND_COLOR, view.image))
+
+
+def draw(client: BulletClient, camera: Camera, light: Mapping[str, Any] = LIGHT) -> View:
+    """Draws the whole scene from one camera, in the light of PyBullet's options."""
+    api: Any = client.api
+    tiny = client.renderer == "tiny"
+    view, projection = matrices(camera, TINY_SHIFT if tiny else (0.0, 0.0))
+    _, _, rgba, depth, segments = client.call(
+        "getCameraImage",
+        camera.width,
+        camera.height,
+        view,
+        projection,
+        shadow=0,
+        renderer=api.ER_TINY_RENDERER if tiny else api.ER_BULLET_HARDWARE_OPENGL,
+        flags=api.ER_SEGMENTATION_MASK_OBJECT_AND_LINKINDEX,
+        **light,
+    )
+    return View(rgba[..., :3], segments, depth)
+
+
+def matrices(
+    camera: Camera, shift: tuple[float, float] = (0.0, 0.0)
+) -> tuple[list[float], list[float]]:
+    """OpenGL's view and projection matrix of a camera, column by column.
+
+    Args:
+        camera: The camera.
+        shift: Of the principal point, in pixels.
+    """
+    view = np.diag([1.0, -1.0, -1.0, 1.0]) @ camera.world_to_camera
+    (fx, _, cx), (_, fy, cy) = camera.intrinsics[:2]
+    cx, cy = cx + shift[0], cy + shift[1]
+    width, height = camera.width, camera.height
+    projection = np.array(
+        [
+            [2 * fx / width, 0, 1 - 2 * cx / width, 0],
+            [0, 2 * fy / height, 2 * cy / height - 1, 0],
+            [0, 0, (FAR + NEAR) / (NEAR - FAR), 2 * FAR * NEAR / (NEAR - FAR)],
+            [0, 0, -1, 0],
+        ]
+    )
+    return view.T.ravel().tolist(), projection.T.ravel().tolist()

@@ -1,0 +1,173 @@
+"""A walk to a goal block on open ground, ended by striking it, in a Minecraft-style world."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from importlib import import_module
+from typing import Any
+
+import gymnasium
+import numpy as np
+from jaxtyping import Bool, Float, UInt8
+
+from datasets.cameras import Camera
+from datasets.errors import require_known
+from datasets.skeletons import PLAYER
+from sims.env import MultiViewEnv, Step, view_names
+from sims.minecraft.backend import ACTION_NAMES, BACKENDS, CONTROL_HZ, Backend
+from sims.minecraft.expert import PHASES, minecraft_expert
+from sims.minecraft.player import PlayerPose, player_keypoints
+
+ROBOMIMIC_GYM_TYPE = 2  # robomimic.envs.env_base.EnvType.GYM_TYPE
+
+
+class MinecraftEnv(MultiViewEnv):
+    """Walk to the goal block and strike it, as in MineRL's ReachGoal.
+
+    An action holds the shares, in [-1, 1], of the most that a time step allows: forward, to the
+    left, turn (left positive), tilt (up positive), and the stroke of the arm (begins above 0).
+    Solved once a stroke met the goal block: within reach, in the middle of the player's view.
+
+    Attributes:
+        horizon: Time steps after which an episode is truncated.
+    """
+
+    name = "minecraft"
+    skeleton = PLAYER
+    phases = PHASES
+    control_hz = CONTROL_HZ
+    horizon = 240
+
+    def __init__(self, views: int = 8, size: int = 224, backend: str = "blocks") -> None:
+        """Loads the back end; the first episode begins at `reset`.
+
+        Args:
+            views: Number of third-person views.
+            size: Height and width of the images in pixels.
+            backend: `blocks` draws a world of our own anywhere; `minerl` is the real game.
+
+        Raises:
+            UnknownNameError: For an unknown back end.
+            SimulatorError: When the back end's simulator is missing.
+        """
+        self.views = view_names(views)
+        self.size = size
+        require_known("back end", backend, BACKENDS)
+        self.backend_name = backend
+        module, attribute = BACKENDS[backend].split(":")
+        self._backend: Backend = getattr(import_module(module), attribute)(self.views, size)
+        self._steps = 0
+        self.action_space = gymnasium.spaces.Box(-1.0, 1.0, (len(ACTION_NAMES),), np.float64)
+        self.observation_space = gymnasium.spaces.Dict(  # type: ignore[assignment]
+            {
+                name: gymnasium.spaces.Box(-np.inf, np.inf, (count,), np.float64)
+                for name, count in (("player_pos", 3), ("player_look", 2), ("goal_pos", 3))
+            }
+        )
+
+    def place_cameras(self, rng: np.random.Generator | None) -> None:
+        """Draws the cameras around; None: the same ones for good.
+
+        Raises:
+            SimulatorError: With the real game, whose spectators stay where they joined.
+        """
+        self._backend.place_cameras(rng)
+
+    def begin(self, seed: int) -> None:
+        """Makes the world of a seed, with the player at its start."""
+        self._backend.begin(seed)
+        self._steps = 0
+
+    def step(
+        self, action: Float[np.ndarray, " action"]
+    ) -> tuple[dict[str, np.ndarray], float, bool, bool, dict[str, Any]]:
+        """Lets one time step pass; solving the task does not end the episode."""
+        self._backend.act(np.clip(np.asarray(action, np.float64), -1, 1))
+        self._steps += 1
+        success = self.success()
+        truncated = self._steps >= self.horizon
+        return self.observe(), float(success), False, truncated, {"success": success}
+
+    def observe(self) -> dict[str, np.ndarray]:
+        """Position in metres, yaw and pitch in radians, and the goal as seen from the player."""
+        pose = self.player()
+        return {
+            "player_pos": np.array(pose.position, np.float64),
+            "player_look": np.array([pose.yaw, pose.pitch], np.float64),
+            "goal_pos": np.array(self.goal() - pose.position, np.float64),
+        }
+
+    def player(self) -> PlayerPose:
+        """The player's body as it stands."""
+        return self._backend.player()
+
+    def goal(self) -> Float[np.ndarray, 3]:
+        """The middle of the goal block, in metres."""
+        return self._backend.goal()
+
+    def route(self) -> Float[np.ndarray, "points 2"]:
+        """Points to pass, in metres, on a free way from the player to beside the goal."""
+        return self._backend.route()
+
+    def render_views(self) -> dict[str, UInt8[np.ndarray, "height width 3"]]:
+        """Renders the present state from every view, upright RGB."""
+        return self._backend.render()
+
+    def keypoints(self) -> Float[np.ndarray, "keypoints 3"]:
+        """World coordinates in metres of the player's keypoints, as the pictures show them."""
+        return player_keypoints(self._backend.shown_player())
+
+    def cameras(self) -> dict[str, Camera]:
+        """The camera at the player's eyes as it stands now, and the fixed ones around."""
+        return self._backend.cameras()
+
+    def visible(self) -> dict[str, Bool[np.ndarray, " keypoints"]]:
+        """Which keypoints each view sees: inside the image and not hidden behind something."""
+        return self._backend.visible(self.keypoints())
+
+    def actor_masks(self) -> dict[str, Bool[np.ndarray, "height width"]]:
+        """The pixels of each view that show the player."""
+        return self._backend.actor_masks()
+
+    def success(self) -> bool:
+        """Whether a stroke has met the goal block."""
+        return self._backend.struck()
+
+    def state(self) -> Float[np.ndarray, " state"]:
+        """The number of steps taken, then the back end's own state."""
+        return np.concatenate([[self._steps], self._backend.state()])
+
+    def set_state(self, state: Float[np.ndarray, " state"]) -> None:
+        """Restores a state of the present episode.
+
+        Raises:
+            SimulatorError: By a back end that cannot go back.
+        """
+        self._backend.set_state(np.asarray(state[1:], np.float64))
+        self._steps = int(state[0])
+
+    def model_file(self) -> None:
+        """None: the seed makes the world."""
+        return None
+
+    def env_args(self) -> dict[str, Any]:
+        """What makes this environment again, in robomimic's form."""
+        return {
+            "env_name": self.name,
+            "type": ROBOMIMIC_GYM_TYPE,
+            "env_version": None,
+            "env_kwargs": {"backend": self.backend_name},
+            **self._backend.describe(),
+        }
+
+    def renderer(self) -> str:
+        """What draws the pictures."""
+        return self._backend.renderer()
+
+    def expert(self, rng: np.random.Generator) -> Iterator[Step]:
+        """Turns, walks and strikes, never twice alike; see `sims.minecraft.expert`."""
+        return minecraft_expert(self, rng)
+
+    def close(self) -> None:
+        """Frees what the back end holds."""
+        self._backend.close()

@@ -1,0 +1,1 @@
+"""The back end that runs the real game through minerl, in an environment of its own."""

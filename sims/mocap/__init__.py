@@ -1,0 +1,1 @@
+"""People who act out motion-capture clips, written as action data sets."""

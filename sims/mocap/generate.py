@@ -1,0 +1,178 @@
+"""Renders a data set of human motions into the names and file formats of an action data set.
+
+Examples:
+    python -m sims.generate --env mocap --views 3
+    python -m sims.generate --env mocap --layout smarthome --subjects 6 --repetitions 1
+    python -m sims.generate --env mocap --layout nucla --actions walk run jump --out data/three
+
+The motions come with PyBullet: one clip of a real person for each of 15 actions, athletic ones.
+Whoever performs one here has a build, clothes, a speed and a style of their own; every take has
+noise, a room, a light and camera places of its own, and all cameras see it at once.
+
+It can be stopped at any time; the same command goes on. A larger number of --subjects or
+--repetitions adds to a set.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, replace
+from functools import cached_property, lru_cache
+from pathlib import Path
+
+import joblib
+import numpy as np
+import tyro
+from tqdm import tqdm
+
+from datasets.clips.base import ClipInfo
+from datasets.clips.checks import find_problems
+from datasets.clips.mocap import MOCAP_NAME, MocapMeta
+from datasets.errors import DataError
+from datasets.storage.atomic import remove_leftovers
+from datasets.video import write_video
+from sims.bullet.client import BulletClient
+from sims.mocap.config import MocapConfig, PlannedTake
+from sims.mocap.motion import FPS
+from sims.mocap.take import Stage
+from sims.production.pool import make_episodes
+from sims.production.run import ending_in_words
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class MocapGeneration:
+    """A data set of takes, for workers.
+
+    Attributes:
+        config: What it holds.
+    """
+
+    config: MocapConfig
+
+    @property
+    def root(self) -> Path:
+        """Folder of the data set."""
+        return self.config.root
+
+    @cached_property
+    def takes(self) -> list[PlannedTake]:
+        """What it holds."""
+        return self.config.takes
+
+    def make(self, index: int) -> None:
+        """Renders and writes the clips of one take."""
+        planned, layout = self.takes[index], self.config.plan
+        azimuths = [np.radians(layout.cameras[camera]) for camera in self.config.cameras]
+        stage = Stage(process_client(), planned.take, azimuths, planned.facing, self.config.size)
+        skeleton = layout.format.skeleton
+        images, pixels = [], []
+        for views in stage.play():
+            images.append([view.image for view in views])
+            pixels.append(stage.pixels(skeleton))
+        for camera, clip in enumerate(planned.clips):
+            assert clip.skeleton is not None
+            write_video(clip.video, (views[camera] for views in images), FPS)
+            keypoints = np.stack([of_views[camera] for of_views in pixels])
+            layout.format.write_keypoints(clip.skeleton, keypoints, self.config.size)
+
+    def done(self) -> set[int]:
+        """The takes all of whose files are there."""
+        return {
+            index
+            for index, planned in enumerate(self.takes)
+            if all(path.exists() for clip in planned.clips for path in _files(clip))
+        }
+
+
+@lru_cache(maxsize=1)
+def process_client() -> BulletClient:
+    """The simulation of this process; it draws on the processor, as each take is small."""
+    return BulletClient("tiny")
+
+
+def generate_mocap(config: MocapConfig) -> Path:
+    """Makes the takes that are not on disk yet.
+
+    Returns:
+        The folder of the data set.
+
+    Raises:
+        OptionError: For an option that is not valid.
+        UnknownNameError: For an action that there is not.
+        DataError: When the folder holds a set made with other options.
+        SimulatorError: When PyBullet is missing, or workers are killed again and again.
+        OSError: When the disk is full or cannot be written.
+    """
+    config.check()
+    meta, root = config.meta, config.root.absolute()
+    _require_same(root, meta)
+    job = MocapGeneration(replace(config, out=root))
+    for folder in {
+        path.parent for planned in job.takes for c in planned.clips for path in _files(c)
+    }:
+        folder.mkdir(parents=True, exist_ok=True)
+        remove_leftovers(folder)
+    meta.save(root)
+    _remove_damaged(job)
+    done = job.done()
+    todo = sorted(set(range(len(job.takes))) - done)
+    with tqdm(
+        total=len(job.takes), initial=len(done), unit="take", desc="mocap", smoothing=0.05
+    ) as bar:
+        make_episodes(job, todo, config.workers, "local", bar)
+    return root
+
+
+def _files(clip: ClipInfo) -> tuple[Path, Path]:
+    assert clip.skeleton is not None
+    return clip.video, clip.skeleton
+
+
+def _require_same(root: Path, meta: MocapMeta) -> None:
+    """Lets a set grow, but not become another one once it has files."""
+    if not (root / MOCAP_NAME).exists():
+        return
+    there = MocapMeta.load(root)
+    files = {path for path in root.rglob("[!.]*") if path.is_file()} - {root / MOCAP_NAME}
+    if files and replace(there, command="") != replace(meta, command=""):
+        raise DataError(
+            f"{root} holds a set made with `{there.command}`. Name another folder with --out, or "
+            "give the same options; only --subjects and --repetitions can grow."
+        )
+
+
+def _remove_damaged(job: MocapGeneration) -> None:
+    clips = [clip for index in job.done() for clip in job.takes[index].clips]
+    for clip, problem in find_problems(
+        clips, joblib.cpu_count() if len(clips) > 100 else 1
+    ).items():
+        log.warning("%s Its clip is made again.", problem)
+        for path in _files(clip):
+            path.unlink()
+
+
+def summarize_mocap(config: MocapConfig) -> str:
+    """What is on disk, and what to run next."""
+    name = config.layout
+    return (
+        f"{config.root}: {len(config.takes)} takes of {len(config.motions)} actions by "
+        f"{config.num_subjects} subjects, each seen by {config.views} cameras, in the layout of "
+        f"{config.plan.format.title}.\n"
+        f"Look at it:  python -m datasets.info {config.root} --format {name}\n"
+        f"Train on it: python -m action.train --data mocap --root {config.root} --method paab"
+    )
+
+
+def main() -> None:
+    """Command line."""
+    config = tyro.cli(MocapConfig, prog="python -m sims.generate --env mocap")
+
+    def progress() -> str:
+        done = MocapGeneration(config).done()
+        return f"{len(done)} of {len(config.takes)} takes are on disk."
+
+    with ending_in_words(config.root, progress):
+        generate_mocap(config)
+    print(summarize_mocap(config))

@@ -1,0 +1,150 @@
+"""How motions are filed as clips of the action data sets: under which class, subject and camera."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from datasets.clips import ntu, nucla, smarthome
+from datasets.clips.base import ClipFormat, ClipInfo
+from datasets.clips.sets import get_format
+
+
+class Slot(NamedTuple):
+    """A place for a performance in a data set.
+
+    Attributes:
+        label: Number of the class among those of `Layout.classes`.
+        subject: Number of the subject.
+        repetition: How often the subject has done this before.
+    """
+
+    label: int
+    subject: int
+    repetition: int
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How a data set files performances.
+
+    Attributes:
+        format: Its names and files.
+        classes: Classes that a motion can be filed under.
+        subjects: Its subjects, those of training and testing in turn.
+        cameras: Numbers of its cameras to the degrees of azimuth at which they stand here.
+        repetitions: How often a subject can do the same.
+        faced: The camera that a subject faces in a repetition.
+        video: Name of a clip's video, with the folder where that says something.
+    """
+
+    format: ClipFormat
+    classes: tuple[str, ...]
+    subjects: tuple[int, ...]
+    cameras: Mapping[int, float]
+    repetitions: int
+    faced: Callable[[int], int]
+    video: Callable[[Slot, int], str]
+
+    def clip(self, slot: Slot, camera: int, root: Path) -> ClipInfo:
+        """A clip with its files, where the data set has them."""
+        named = self.format.identify(Path(self.video(slot, camera)))
+        assert named is not None
+        return ClipInfo(
+            **vars(named)
+            | {
+                "video": root / self.format.video_name(named),
+                "skeleton": root / self.format.skeleton_name(named),
+            }
+        )
+
+    def facing(self, repetition: int) -> float:
+        """The azimuth that a subject faces, in radians."""
+        return float(np.radians(self.cameras[self.faced(repetition)]))
+
+
+def get_layout(name: str) -> Layout:
+    """The layout of one of `datasets.clips.sets.FORMATS`."""
+    return _LAYOUTS[name]
+
+
+def _in_turn(train: Sequence[int], test: Sequence[int]) -> tuple[int, ...]:
+    """The first two are one of each; any first few hold both in about the shares of the whole."""
+    places = [
+        ((i + 0.5) / len(group) if i else 0.0, number)
+        for group in (train, test)
+        for i, number in enumerate(group)
+    ]
+    return tuple(number for _, number in sorted(places))
+
+
+# Every performance is done twice, facing the right camera and then the left one: so the angles of
+# the cross-view-subject protocols come about.
+_NTU_REPLICATIONS = 2
+_NTU_SETUPS = range(1, 18)
+
+
+def _ntu_video(slot: Slot, camera: int) -> str:
+    earlier, number = divmod(slot.repetition, _NTU_REPLICATIONS)
+    rest = f"P{slot.subject:03}R{number + 1:03}A{slot.label + 1:03}"
+    setup = [setup for setup in _NTU_SETUPS if (setup, rest) not in _ntu_missing()][earlier]
+    return f"S{setup:03}C{camera:03}{rest}_rgb.avi"
+
+
+@cache
+def _ntu_missing() -> frozenset[tuple[int, str]]:
+    """Setup and rest of the performances of which some camera has no skeleton."""
+    return frozenset((int(name[1:4]), name[8:]) for name in ntu.missing_skeletons())
+
+
+_NTU_AZIMUTHS = {1: 45.0, 2: 90.0, 3: 0.0}
+_NTU_OTHERS = tuple(n for n in range(1, 41) if n not in ntu.TRAIN_SUBJECTS)
+# Cameras that train, validate and test across views come first.
+_SMARTHOME_AZIMUTHS = {1: 0.0, 5: 45.0, 2: 90.0, 3: -45.0, 4: -90.0, 6: 22.5, 7: -22.5}
+_NUCLA_AZIMUTHS = {1: 0.0, 2: 45.0, 3: 90.0}
+_NUCLA_NUMBERS = tuple(nucla.ACTIONS)
+
+_LAYOUTS = {
+    "ntu": Layout(
+        format=get_format("ntu"),
+        classes=ntu.CLASSES,
+        subjects=_in_turn(sorted(ntu.TRAIN_SUBJECTS), _NTU_OTHERS),
+        cameras=_NTU_AZIMUTHS,
+        repetitions=20,
+        faced=lambda repetition: 3 if repetition % _NTU_REPLICATIONS == 0 else 2,
+        video=_ntu_video,
+    ),
+    "smarthome": Layout(
+        format=get_format("smarthome"),
+        # The classes that its cross-view protocols share, so that all protocols can be tried.
+        classes=smarthome.CROSS_VIEW_CLASSES,
+        subjects=_in_turn(
+            sorted(smarthome.SUBJECTS["train"]),
+            sorted(smarthome.SUBJECTS["test"] | smarthome.SUBJECTS["valid"]),
+        ),
+        cameras=_SMARTHOME_AZIMUTHS,
+        repetitions=100,
+        faced=lambda repetition: 1,
+        video=lambda slot, camera: (
+            f"{smarthome.CROSS_VIEW_CLASSES[slot.label]}"
+            f"_p{slot.subject:02}_r00_v{slot.repetition:02}_c{camera:02}.mp4"
+        ),
+    ),
+    "nucla": Layout(
+        format=get_format("nucla"),
+        classes=nucla.CLASSES,
+        subjects=_in_turn(range(1, 10), sorted(nucla.CS_TEST_SUBJECTS)),
+        cameras=_NUCLA_AZIMUTHS,
+        repetitions=11,
+        faced=lambda repetition: 1,
+        video=lambda slot, camera: (
+            f"a{_NUCLA_NUMBERS[slot.label]:02}"
+            f"/v{camera:02}_s{slot.subject:02}_e{slot.repetition:02}.avi"
+        ),
+    ),
+}

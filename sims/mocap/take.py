@@ -1,0 +1,105 @@
+"""A take: one subject performs one motion in one room, seen by several cameras at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float
+
+from datasets.skeletons import Skeleton
+from sims.bullet.client import BulletClient
+from sims.bullet.views import View, draw
+from sims.mocap.body import Person
+from sims.mocap.motion import ACTIONS, Style, load_motion, perform
+from sims.mocap.room import Room, place_camera
+from sims.mocap.subject import Subject
+
+# How far a person may look past the camera that it faces, and stand beside the middle.
+HEADING_DEGREES, PLACE = 10.0, 0.15
+
+
+class Take(NamedTuple):
+    """Which take; all of it follows from these numbers.
+
+    Attributes:
+        seed: What sets this data set apart from others.
+        action: One of `ACTIONS`.
+        subject: Number of the subject.
+        repetition: Number of the subject's take of this action, from 0.
+    """
+
+    seed: tuple[int, ...]
+    action: str
+    subject: int
+    repetition: int
+
+
+class Stage:
+    """A take in a simulation of its own.
+
+    Attributes:
+        cameras: Where the take is seen from.
+        person: Who acts.
+        motion: What the person does.
+    """
+
+    def __init__(
+        self,
+        client: BulletClient,
+        take: Take,
+        azimuths: Sequence[float],
+        facing: float,
+        size: int,
+    ) -> None:
+        """Builds the room, and empties the simulation for the person once it is drawn.
+
+        Args:
+            client: The server; what is in its simulation is removed.
+            take: Which take.
+            azimuths: Of the cameras, in radians from +x to +y.
+            facing: The azimuth that the person faces.
+            size: Height and width of the pictures in pixels.
+        """
+        subject_rng = np.random.default_rng([*take.seed, 0, take.subject])
+        subject, style = Subject.draw(subject_rng), Style.draw(subject_rng)
+        # The same take whatever other actions are in the set.
+        number = ACTIONS.index(take.action)
+        rng = np.random.default_rng([*take.seed, 1, take.subject, number, take.repetition])
+        self._client = client
+        self.motion = perform(load_motion(take.action), style, rng)
+        heading = facing + np.radians(rng.uniform(-HEADING_DEGREES, HEADING_DEGREES))
+        place = rng.uniform(-PLACE, PLACE, 2)
+        room = Room.draw(rng, np.array(azimuths))
+        self.cameras = [place_camera(rng, azimuth, size) for azimuth in azimuths]
+        self._light = room.light
+        client.call("resetSimulation")
+        room.build(client)
+        self._backdrops = [draw(client, camera, room.light) for camera in self.cameras]
+        client.call("resetSimulation")
+        self.person = Person(client, subject)
+        self._positions, self._turns = self.person.on_floor(self.motion, heading, place)
+
+    def play(self) -> Iterator[list[View]]:
+        """What the cameras see of each frame, while the person is posed as in it."""
+        for position, turn, rotations in zip(
+            self._positions, self._turns, self.motion.rotations, strict=True
+        ):
+            self.person.pose(position, turn, rotations)
+            yield [
+                draw(self._client, camera, self._light).over(backdrop)
+                for camera, backdrop in zip(self.cameras, self._backdrops, strict=True)
+            ]
+
+    def pixels(self, skeleton: Skeleton) -> Float[np.ndarray, "cameras keypoints 2"]:
+        """The keypoints of the present pose in each camera's pixels, also where hidden.
+
+        NaN where they are outside the picture.
+        """
+        points = self.person.keypoints(skeleton)
+        found = []
+        for camera in self.cameras:
+            pixels, _ = camera.project(points)
+            found.append(np.where(camera.contains(pixels)[:, None], pixels, np.nan))
+        return np.stack(found)

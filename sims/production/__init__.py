@@ -1,0 +1,1 @@
+"""Makes many episodes: processes or a cluster, resuming, replacing workers that die."""

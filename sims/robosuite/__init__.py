@@ -1,0 +1,1 @@
+"""Lift and Can, in robosuite."""

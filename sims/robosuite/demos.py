@@ -1,0 +1,210 @@
+"""Reads demonstrations that were recorded with robosuite, as robomimic's HDF5 files hold them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+from jaxtyping import Float
+
+from datasets.errors import DataError
+from datasets.storage.episode_file import SPLITS
+from datasets.storage.index import demo_number
+from datasets.storage.inside import require_links_inside, require_own_content
+from sims.robosuite.env import ROBOMIMIC_ROBOSUITE_TYPE
+
+ROBOT = "Panda"
+CONVERT = "python -m robomimic.scripts.conversion.convert_robosuite --dataset {}"
+COPY_AGAIN = "Download or copy it again."
+
+
+@dataclass(frozen=True)
+class Demonstration:
+    """One recorded episode of T time steps; what the recording does not tell is None.
+
+    Attributes:
+        states: (T, S), time, positions and velocities of MuJoCo, before each action.
+        actions: (T, A).
+        model_file: The model of this episode, MJCF.
+        rewards: (T,).
+        dones: (T,).
+        observations: Name to (T, …), without pictures.
+    """
+
+    states: Float[np.ndarray, "time state"]
+    actions: Float[np.ndarray, "time action"]
+    model_file: str
+    rewards: np.ndarray | None = None
+    dones: np.ndarray | None = None
+    observations: dict[str, np.ndarray] = field(default_factory=dict)
+
+
+class DemonstrationFile:
+    """A file of robosuite demonstrations, low-dimensional or with pictures, checked when opened.
+
+    Attributes:
+        path: The file.
+        env_args: What made the environment, in robomimic's form.
+        names: Number of a demonstration, the one in its name, to its name; in order.
+        splits: `train`, `valid`, `test` to numbers, by the file's own masks; None without any.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Opens and checks the file without reading its states.
+
+        Raises:
+            DataError: When it holds no demonstrations that can be restored; says what to do.
+        """
+        self.path = path
+        with self._open() as file:
+            data = file.get("data")
+            if not isinstance(data, h5py.Group) or not len(data):
+                raise DataError(
+                    f"{path} holds no demonstrations data/demo_0, data/demo_1 …: it is no file of "
+                    "robomimic. --demos takes files such as robomimic's lift/ph/low_dim_v15.hdf5."
+                )
+            require_links_inside(file, path, "data")  # our own indices consist of such links
+            self.env_args = self._read_env_args(data)
+            self.names = {demo_number(name)[0]: name for name in sorted(data, key=demo_number)}
+            if len(self.names) < len(data) or -1 in self.names:
+                raise DataError(
+                    f"{path}: demonstrations must be named demo_NUMBER, each another number; "
+                    f"it has {list(data)[:3]} …"
+                )
+            width = {self._require_restorable(data[name]) for name in self.names.values()}
+            if len(width) > 1:
+                raise DataError(
+                    f"{path}: its states have {sorted(width)} numbers; demonstrations of one task "
+                    "have states of one length. Split the file by task."
+                )
+            self.splits = self._read_splits(file)
+
+    @property
+    def env_version(self) -> str | None:
+        """The robosuite that recorded the file, where it says so."""
+        return self.env_args.get("env_version")
+
+    @property
+    def control_hz(self) -> float | None:
+        """Time steps a second, where the file says so."""
+        hz = self.env_args.get("env_kwargs", {}).get("control_freq")
+        return None if hz is None else float(hz)
+
+    def states(self, number: int) -> Float[np.ndarray, "time state"]:
+        """The states of a demonstration."""
+        with self._open() as file:
+            return file[f"data/{self.names[number]}/states"][:]
+
+    def read(self, number: int) -> Demonstration:
+        """Reads a demonstration.
+
+        Raises:
+            DataError: When its bytes are damaged.
+        """
+        with self._open() as file:
+            demo = file[f"data/{self.names[number]}"]
+            model_file = demo.attrs["model_file"]
+            return Demonstration(
+                states=demo["states"][:],
+                actions=demo["actions"][:],
+                model_file=model_file if isinstance(model_file, str) else model_file.decode(),
+                rewards=demo["rewards"][:] if "rewards" in demo else None,
+                dones=demo["dones"][:] if "dones" in demo else None,
+                # Pictures and depth have more axes, and our own marks of what is visible are
+                # flags: they are made anew.
+                observations={
+                    name: value[:]
+                    for name, value in demo.get("obs", {}).items()
+                    if value.ndim <= 2 and value.dtype != bool
+                },
+            )
+
+    @contextmanager
+    def _open(self) -> Iterator[h5py.File]:
+        try:
+            file = h5py.File(self.path, "r", locking=False)
+        except FileNotFoundError:
+            raise DataError(f"{self.path} does not exist; --demos takes an HDF5 file.") from None
+        except IsADirectoryError:
+            raise DataError(f"{self.path} is a folder; --demos takes an HDF5 file.") from None
+        except PermissionError:
+            raise
+        except OSError as error:
+            raise DataError(
+                f"{self.path} cannot be read as HDF5, truncated or something else ({error}). "
+                f"{COPY_AGAIN}"
+            ) from None
+        with file:
+            require_own_content(file, self.path, links_in="data")
+            try:
+                yield file
+            # What h5py raises for a name that is not there and for bytes that do not decode.
+            except (KeyError, OSError, RuntimeError) as error:
+                raise DataError(f"{self.path} is damaged: {error}. {COPY_AGAIN}") from error
+
+    def _read_env_args(self, data: h5py.Group) -> dict[str, Any]:
+        if "env_args" not in data.attrs:
+            raise DataError(
+                f"{self.path} does not say which environment it is of (data.attrs['env_args']). "
+                f"For a file that robosuite has just collected, run: {CONVERT.format(self.path)}"
+            )
+        try:
+            env_args = json.loads(data.attrs["env_args"])
+            kind, _, kwargs = (env_args[key] for key in ("type", "env_name", "env_kwargs"))
+            robots = kwargs.get("robots", ROBOT)
+        except (json.JSONDecodeError, KeyError, TypeError, AttributeError) as error:
+            raise DataError(
+                f"{self.path}: data.attrs['env_args'] is not robomimic's JSON of env_name, type "
+                f"and env_kwargs ({type(error).__name__}: {error}). {COPY_AGAIN}"
+            ) from None
+        if kind != ROBOMIMIC_ROBOSUITE_TYPE:
+            raise DataError(
+                f"{self.path} is of {env_args['env_name']}, an environment of robomimic's type "
+                f"{kind}; only robosuite's (type {ROBOMIMIC_ROBOSUITE_TYPE}) can be replayed."
+            )
+        if ([robots] if isinstance(robots, str) else list(robots)) != [ROBOT]:
+            raise DataError(
+                f"{self.path} was recorded with {robots}; keypoints are known of one {ROBOT} only."
+            )
+        return env_args
+
+    def _require_restorable(self, demo: h5py.Group) -> int:
+        """Checks that a demonstration can be restored; returns the length of its states."""
+        where = f"{self.path}: {demo.name}"
+        for name in ("states", "actions"):
+            if name not in demo:
+                raise DataError(
+                    f"{where} has no {name}, without which it cannot be replayed. Take the file "
+                    "that it was made from: robomimic's raw and low-dimensional files have them."
+                )
+        if "model_file" not in demo.attrs:
+            raise DataError(
+                f"{where} has no attribute model_file, the model that its states are of. Take a "
+                "file of robosuite's collection script, or of robomimic."
+            )
+        states, actions = demo["states"], demo["actions"]
+        if states.ndim != 2 or not 0 < len(states) == len(actions):
+            raise DataError(
+                f"{where} has states {states.shape} and actions {actions.shape}; a demonstration "
+                f"has one of each a time step. {COPY_AGAIN}"
+            )
+        return int(states.shape[1])
+
+    def _read_splits(self, file: h5py.File) -> dict[str, list[int]] | None:
+        numbers = {name: number for number, name in self.names.items()}
+        splits: dict[str, list[int]] = {split: [] for split in SPLITS}
+        for split in SPLITS:
+            members = [name.decode() for name in file.get(f"mask/{split}", ())]
+            if unknown := [name for name in members if name not in numbers]:
+                raise DataError(
+                    f"{self.path}: its mask {split} names {unknown[:3]}, which it does not hold. "
+                    "Split it anew: --split 4,1,1"
+                )
+            splits[split] = sorted(numbers[name] for name in members)
+        return splits if splits["train"] else None

@@ -1,0 +1,333 @@
+"""robosuite's tasks as multi-view environments."""
+
+from __future__ import annotations
+
+import logging
+from abc import abstractmethod
+from collections.abc import Mapping
+from typing import Any, ClassVar
+from xml.etree import ElementTree
+
+import gymnasium
+import numpy as np
+from jaxtyping import Bool, Float, UInt8
+
+from datasets.cameras import Camera
+from datasets.errors import DataError
+from datasets.skeletons import PANDA
+from datasets.storage.episode_file import EGO
+from sims import rig
+from sims.arm import panda
+from sims.env import MultiViewEnv, view_names
+from sims.errors import SimulatorError
+from sims.gl import INSTALL_ROBOSUITE, import_mujoco
+from sims.robosuite.renderer import ViewRenderer
+from sims.robosuite.visibility import visible_keypoints
+from sims.robosuite.xml import missing_files, with_present_names
+
+ROBOMIMIC_ROBOSUITE_TYPE = 1  # robomimic.envs.env_base.EnvType.ROBOSUITE_TYPE
+# robosuite repeats its observations concatenated; robomimic reads this one, named without suffix.
+OBJECT_STATE = "object-state"
+ARM_PREFIXES = ("robot0_", "gripper0_")
+FIRST_BROKEN_MUJOCO = (3, 10)
+# Fingers that close faster than this, in metres a second, this near to an object's middle, in
+# metres, are about to grasp it.
+CLOSING = 0.02
+AROUND = 0.035
+
+
+def import_robosuite() -> Any:
+    """Imports robosuite quietly.
+
+    Raises:
+        SimulatorError: When it or the graphics driver is not installed.
+    """
+    mujoco = import_mujoco()
+    if tuple(int(part) for part in mujoco.__version__.split(".")[:2]) >= FIRST_BROKEN_MUJOCO:
+        raise SimulatorError(
+            f"robosuite's tasks cannot be made with MuJoCo {mujoco.__version__}. "
+            "Run: pip install 'mujoco>=3.3,<3.10'"
+        )
+    # At import it warns of parts that we do not use (private macros, further robots, IK), and
+    # later of each controller file that it loads.
+    logging.getLogger("robosuite_logs").addFilter(_errors_only)
+    try:
+        import robosuite
+    except ImportError as error:
+        raise SimulatorError(
+            f"robosuite does not import ({error}). Run: {INSTALL_ROBOSUITE}"
+        ) from error
+    return robosuite
+
+
+def _errors_only(record: logging.LogRecord) -> bool:
+    return record.levelno >= logging.ERROR
+
+
+class RobosuiteEnv(MultiViewEnv):
+    """A single-Panda task of robosuite, as robosuite defines it, under its default controller.
+
+    A seed makes the task anew, so an episode does not depend on what was simulated before it.
+
+    Attributes:
+        task: robosuite's name of the task.
+        camera_distance: From the third-person cameras to the middle of the workspace, in metres.
+        workspace: World points in metres that every third-person view shows.
+        horizon: Time steps after which an episode is truncated.
+    """
+
+    skeleton = PANDA
+    control_hz = 20.0
+    horizon = 200
+
+    task: ClassVar[str]
+    camera_distance: ClassVar[float]
+    workspace: ClassVar[Float[np.ndarray, "points 3"]]
+
+    _env: Any = None
+
+    def __init__(self, views: int = 4, size: int = 224, light_meshes: bool = True) -> None:
+        """Loads robosuite; the first episode begins at `reset`.
+
+        Args:
+            views: Number of third-person views.
+            size: Height and width of the images in pixels.
+            light_meshes: Whether to draw simplified meshes, which look the same and are faster.
+
+        Raises:
+            SimulatorError: When robosuite, MuJoCo or the graphics driver is missing.
+        """
+        self.views = view_names(views)
+        self.size = size
+        self._robosuite = import_robosuite()
+        self._mujoco = import_mujoco()
+        self._renderer = ViewRenderer(size, light_meshes)
+        self.place_cameras(None)
+        self.begin(seed=0)
+        low, high = self._env.action_spec
+        self.action_space = gymnasium.spaces.Box(low, high, dtype=np.float64)
+        self.observation_space = gymnasium.spaces.Dict(  # type: ignore[assignment]
+            {
+                name: gymnasium.spaces.Box(-np.inf, np.inf, value.shape, np.float64)
+                for name, value in self.observe().items()
+            }
+        )
+
+    def _kwargs(self) -> dict[str, Any]:
+        return {
+            "robots": ["Panda"],
+            "has_renderer": False,
+            "has_offscreen_renderer": False,
+            "use_camera_obs": False,
+            "use_object_obs": True,
+            "ignore_done": True,
+            "control_freq": int(self.control_hz),
+            # The seed makes the model anew already.
+            "hard_reset": False,
+        }
+
+    def place_cameras(self, rng: np.random.Generator | None) -> None:
+        """Draws the ring of cameras; None: the same one for good."""
+        self._ring = rig.ring(self.views[1:], self.workspace, self.camera_distance, self.size, rng)
+
+    def begin(self, seed: int) -> None:
+        """Makes robosuite's environment anew: its models and placements come from the seed."""
+        if self._env is not None:
+            self._env.close()  # else 100 MB of models wait for the garbage collector
+        self._env = self._robosuite.make(self.task, seed=seed, **self._kwargs())
+        self._env.reset()
+        self._look_again()
+        self._take_up()
+
+    def _take_up(self) -> None:
+        """Looks up the parts of a model that has just been made."""
+        self._model = self._env.sim.model._model
+        self._data = self._env.sim.data._data
+        self._steps = 0
+        body = {self._model.body(i).name: i for i in range(self._model.nbody)}
+        self._bodies = np.array([body[p.body] for p in panda.KEYPOINTS.values()])
+        self._offsets = np.array([p.offset for p in panda.KEYPOINTS.values()])
+        self._own_bodies = [
+            frozenset(body[name] for name in p.own_bodies) for p in panda.KEYPOINTS.values()
+        ]
+        self._hand = body[panda.HAND]
+        self._fingers = np.array(
+            [self._model.joint(name).dofadr[0] for name in panda.FINGER_JOINTS]
+        )
+        self._loaded = False
+
+    def step(
+        self, action: Float[np.ndarray, " action"]
+    ) -> tuple[dict[str, np.ndarray], float, bool, bool, dict[str, Any]]:
+        """Advances the physics by one control step.
+
+        As in robosuite, solving the task does not end the episode; `info["success"]` tells.
+        """
+        # What is observed stays as robosuite gives it, for policies see the same: poses are one
+        # physics step older than the state, and Can's pose in the hand's frame is computed from
+        # what was observed of it a time step ago, as in robomimic's data.
+        self._raw_observation, reward, _, _ = self._env.step(np.asarray(action, np.float64))
+        # robosuite leaves poses one physics step older than the state: bring them up to date, with
+        # nothing that would touch the dynamics, so that pictures and keypoints are the state's own.
+        self._mujoco.mj_kinematics(self._model, self._data)
+        self._mujoco.mj_comPos(self._model, self._data)
+        self._mujoco.mj_camlight(self._model, self._data)
+        self._steps += 1
+        truncated = self._steps >= self.horizon
+        return self.observe(), float(reward), False, truncated, {"success": self.success()}
+
+    def observe(self) -> dict[str, np.ndarray]:
+        """Proprioception and the objects' state, under the names that robomimic uses."""
+        raw: Mapping[str, np.ndarray] = self._raw_observation
+        observation = {
+            name: np.asarray(value, np.float64)
+            for name, value in raw.items()
+            if name.startswith("robot0_") and not name.endswith("-state")
+        }
+        observation["object"] = np.asarray(raw[OBJECT_STATE], np.float64)
+        return observation
+
+    def render_views(self) -> dict[str, UInt8[np.ndarray, "height width 3"]]:
+        """Renders the present state from every view, upright RGB."""
+        self._load_renderer()
+        return self._renderer.render(self._data, self.cameras())
+
+    def actor_masks(self) -> dict[str, Bool[np.ndarray, "height width"]]:
+        """The pixels of each view that show the arm or the gripper."""
+        self._load_renderer()
+        names = [self._model.body(body).name for body in self._model.geom_bodyid]
+        # One more for pixels without a geom, which are numbered -1.
+        is_arm = np.array([name.startswith(ARM_PREFIXES) for name in names] + [False])
+        geoms = self._renderer.segment(self._data, self.cameras())
+        return {view: is_arm[geom] for view, geom in geoms.items()}
+
+    def _load_renderer(self) -> None:
+        if not self._loaded:
+            self._renderer.load(self._model)
+            self._loaded = True
+
+    def keypoints(self) -> Float[np.ndarray, "keypoints 3"]:
+        """World coordinates of the Panda's keypoints in metres."""
+        rotations = self._data.xmat[self._bodies].reshape(-1, 3, 3)
+        return self._data.xpos[self._bodies] + np.einsum("kij,kj->ki", rotations, self._offsets)
+
+    def cameras(self) -> dict[str, Camera]:
+        """The hand-eye camera as it stands now, and the ring."""
+        rotation = self._data.xmat[self._hand].reshape(3, 3)
+        position = self._data.xpos[self._hand]
+        return {EGO: panda.ego_camera(position, rotation, self.size), **self._ring}
+
+    def visible(self) -> dict[str, Bool[np.ndarray, " keypoints"]]:
+        """Which keypoints each view sees; see `sims.robosuite.visibility`."""
+        points = self.keypoints()
+        return {
+            view: visible_keypoints(self._model, self._data, camera, points, self._own_bodies)
+            for view, camera in self.cameras().items()
+        }
+
+    def success(self) -> bool:
+        """Whether the task is solved now, by robosuite's own rule."""
+        return bool(self._env._check_success())
+
+    def gripper_pose(self) -> tuple[Float[np.ndarray, 3], Float[np.ndarray, "3 3"]]:
+        """Position in metres and rotation of the grip site; its x axis is the opening direction."""
+        site = self._model.site(panda.GRIP_SITE).id
+        return self._data.site_xpos[site].copy(), self._data.site_xmat[site].reshape(3, 3).copy()
+
+    def reward(self) -> float:
+        """The reward of the present state, by robosuite's own rule."""
+        return float(self._env.reward())
+
+    @abstractmethod
+    def phase_now(self) -> int:
+        """The phase that the present state alone shows, an index into `phases`.
+
+        It is for recordings, whose actor told none: an expert knows what it is about, and names a
+        phase a few steps earlier than it can be seen.
+        """
+
+    def _holds(self, thing: Any) -> bool:
+        """Whether pads of both fingers touch an object, a model of robosuite's."""
+        return bool(self._env._check_grasp(self._env.robots[0].gripper, thing))
+
+    def _closes_on(self, middle: Float[np.ndarray, 3]) -> bool:
+        """Whether the fingers close around a point."""
+        opening = self._data.qvel[self._fingers] @ panda.FINGERS_OPEN
+        near = np.linalg.norm(self.gripper_pose()[0] - middle) < AROUND
+        return bool(near and opening < -CLOSING)
+
+    def _upward(self, body: int) -> float:
+        """How fast a body rises, in metres a second."""
+        velocity = np.zeros(6)
+        kind = self._mujoco.mjtObj.mjOBJ_BODY
+        self._mujoco.mj_objectVelocity(self._model, self._data, kind, body, velocity, 0)
+        return float(velocity[5])
+
+    def load_episode(self, model_file: str) -> None:
+        """Takes up the model of an episode that was recorded, perhaps by an older robosuite.
+
+        `set_state` then restores the states of that episode. A `reset` leaves it.
+
+        Args:
+            model_file: As `model_file` gives it, or robomimic's attribute of that name.
+
+        Raises:
+            DataError: When the model cannot be loaded; the message says why.
+        """
+        try:
+            model = self._env.edit_model_xml(with_present_names(model_file))
+            if missing := missing_files(model):
+                raise ValueError(
+                    f"{missing[0]} is not there, nor are {len(missing) - 1} other files"
+                )
+            self._env.reset_from_xml_string(model)
+            self._take_up()
+        except (ElementTree.ParseError, ValueError, KeyError) as error:
+            raise DataError(
+                f"The model does not load with robosuite {self._robosuite.__version__}: {error}. "
+                "Replay it with the robosuite and the robot's files that recorded it."
+            ) from error
+
+    @property
+    def state_size(self) -> int:
+        """Length of a state of the present episode."""
+        return 1 + self._model.nq + self._model.nv
+
+    def state(self) -> Float[np.ndarray, " state"]:
+        """Time, positions and velocities, as robomimic stores them."""
+        return self._env.sim.get_state().flatten()
+
+    def set_state(self, state: Float[np.ndarray, " state"]) -> None:
+        """Restores a state of the present episode."""
+        self._env.sim.set_state_from_flattened(state)
+        self._env.sim.forward()
+        self._look_again()
+
+    def _look_again(self) -> None:
+        """Observes the present state, whatever was observed before."""
+        # Can's pose in the hand's frame is computed from what was observed of both before: only the
+        # second look is all of this state.
+        for _ in range(2):
+            # A look takes a physics step off the time to the next: steps would then be observed
+            # before their end.
+            for observable in self._env._observables.values():
+                observable.reset()
+            self._raw_observation = self._env._get_observations(force_update=True)
+
+    def model_file(self) -> str:
+        """The episode's model as MJCF; it names its meshes by absolute paths."""
+        return self._env.sim.model.get_xml()
+
+    def env_args(self) -> dict[str, Any]:
+        """What makes this environment again, in robomimic's form."""
+        return {
+            "env_name": self.task,
+            "type": ROBOMIMIC_ROBOSUITE_TYPE,
+            "env_version": self._robosuite.__version__,
+            "env_kwargs": self._kwargs(),
+        }
+
+    def close(self) -> None:
+        """Frees the graphics context."""
+        self._renderer.close()
+        self._env.close()

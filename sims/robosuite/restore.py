@@ -1,0 +1,133 @@
+"""Shows a recorded demonstration again: every state restored, and seen from every view.
+
+Phases follow from each state alone, see `phase_now` of `lift.py` and `can.py`, then from the median
+over five time steps, since contacts flicker.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import h5py
+import numpy as np
+from jaxtyping import UInt8
+from scipy.ndimage import median_filter
+
+from datasets.episodes import EpisodeWriter
+from datasets.errors import DataError
+from datasets.storage.episode_file import Episode
+from datasets.storage.meta import DatasetMeta
+from sims.production.worker import process_env
+from sims.robosuite.demos import Demonstration, DemonstrationFile
+from sims.robosuite.env import RobosuiteEnv
+from sims.rollout import Recording, done_at_end
+
+MEDIAN_STEPS = 5
+
+
+@lru_cache(maxsize=1)
+def opened(path: Path) -> DemonstrationFile:
+    """The file, checked once by each process: that takes a while where it holds thousands."""
+    return DemonstrationFile(path)
+
+
+@dataclass(frozen=True)
+class Replay:
+    """A data set that shows recorded demonstrations, under the numbers that they have there.
+
+    Attributes:
+        root: Folder of the data set.
+        meta: What all of its episodes have in common.
+        demos: robomimic's HDF5 file.
+    """
+
+    root: Path
+    meta: DatasetMeta
+    demos: Path
+
+    def make(self, index: int) -> None:
+        """Renders and writes one demonstration.
+
+        Raises:
+            DataError: When its model cannot be loaded, or its states are not of this model.
+        """
+        file = opened(self.demos)
+        env = process_env(self.meta.env, len(self.meta.views) - 1, self.meta.image_size)
+        assert isinstance(env, RobosuiteEnv)
+        episode = restore_episode(env, file.read(index), f"{self.demos}: {file.names[index]}")
+        EpisodeWriter(self.root, self.meta).write(index, episode)
+
+    def done(self) -> set[int]:
+        """The episodes that are on disk."""
+        return EpisodeWriter(self.root, self.meta).done()
+
+    def stranger(self, index: int, file: h5py.File) -> str | None:
+        """Why a whole file under the name of an episode is another one; None when it is not."""
+        states = opened(self.demos).states(index)
+        same = "states" in file and np.array_equal(file["states"][:], states)
+        return None if same else f"its states are not those in {self.demos}"
+
+
+def require_restorable(env: RobosuiteEnv, demo: Demonstration, name: str) -> None:
+    """Loads the model of a demonstration into an environment of its task.
+
+    Args:
+        env: Its own episode ends.
+        demo: The recording.
+        name: For messages.
+
+    Raises:
+        DataError: When the model cannot be loaded, or the states are not of this model.
+    """
+    try:
+        env.load_episode(demo.model_file)
+    except DataError as error:
+        raise DataError(f"{name}: {error}") from error
+    if demo.states.shape[1] != env.state_size:
+        raise DataError(
+            f"{name}: its states have {demo.states.shape[1]} numbers, its model asks for "
+            f"{env.state_size} (time, positions, velocities): they are of different models."
+        )
+
+
+def restore_episode(env: RobosuiteEnv, demo: Demonstration, name: str) -> Episode:
+    """Restores every state of a demonstration and records what all views show.
+
+    Rewards and observations are the recording's own where it has them. Otherwise a step's reward
+    is that of the state which follows; the last step, whose outcome was not recorded, has that of
+    its own state. An episode is a success when its last state is solved, or its last reward says
+    so: people stop at the action that solves the task.
+
+    Args:
+        env: Of the demonstration's task; its own episode ends.
+        demo: The recording.
+        name: For messages.
+
+    Raises:
+        DataError: When the model cannot be loaded, or the states are not of this model.
+    """
+    require_restorable(env, demo, name)
+    recording = Recording(env)
+    phases, rewards = [], []
+    for t, state in enumerate(demo.states):
+        env.set_state(state)
+        told = {key: value[t] for key, value in demo.observations.items()}
+        recording.look(told or env.observe())
+        phases.append(env.phase_now())
+        rewards.append(env.reward())
+    rewards = [*rewards[1:], rewards[-1]]
+    solved = env.success() or (demo.rewards is not None and demo.rewards[-1] >= 1)
+    return recording.episode(
+        steady(np.array(phases, np.uint8)).tolist(),
+        actions=demo.actions,
+        rewards=np.array(rewards) if demo.rewards is None else demo.rewards,
+        dones=done_at_end(len(demo.actions)) if demo.dones is None else demo.dones,
+        success=bool(solved),
+    )
+
+
+def steady(phases: UInt8[np.ndarray, " time"]) -> UInt8[np.ndarray, " time"]:
+    """Phases without those of one or two steps, by a running median."""
+    return median_filter(phases, MEDIAN_STEPS, mode="nearest")

@@ -1,0 +1,265 @@
+"""The report against runs whose every number is known."""
+
+from __future__ import annotations
+
+import base64
+import io
+import os
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from align.config import TrainConfig
+from align.metrics.alignment import METRICS
+from align.metrics.collapse import Collapse
+from align.metrics.phases import PhaseResult
+from align.probe import (
+    AttentionMaps,
+    FeatureAnalysis,
+    analysis_path,
+    attention_path,
+    save_analysis,
+    save_maps,
+)
+from align.report.__main__ import main
+from align.report.page import default_path, write_report
+from align.results.evaluation import load_evaluation
+from datasets.episodes import EpisodeDataset
+from datasets.errors import DataError
+from tests.align.hand_made_runs import (
+    PICKS,
+    STEPS,
+    Elements,
+    decode,
+    make_data,
+    make_run,
+    run_with_error,
+)
+from tests.datasets.synthetic import make_data_set
+
+HOSTILE = "<script>alert('run')</script> & $x^2$"
+
+
+@pytest.fixture(scope="module")
+def page(runs: list[Path]) -> str:
+    return write_report(runs).read_text(encoding="utf-8")
+
+
+def test_page_needs_no_other_file(page: str) -> None:
+    fetched = {"src", "href", "xlink:href", "poster", "srcset", "data", "action"}
+    tags = Elements(page).tags
+    addresses = [v for _, values in tags for name, v in values.items() if name in fetched]
+    assert len(addresses) > 3
+    for address in addresses:
+        assert address.startswith(("data:", "#")), address[:80]
+    assert not {"script", "iframe", "object", "embed", "base"} & {tag for tag, _ in tags}
+    assert "@import" not in page
+    assert all(target.startswith(("#", "data:")) for target in re.findall(r"url\(([^)]*)\)", page))
+    assert len(page) < 6e6
+
+
+def test_table_has_a_row_a_method_with_mean_and_spread_over_seeds(page: str) -> None:
+    rows = Elements(page).tables["summary"]
+    # Deviations of 0.1, 0.12, 0.2 from their mean 0.14: -0.04, -0.02, 0.06; squares 0.0056 / 2.
+    assert rows[1] == ["deit", "0.200 ± 0.100", "0.100 ± 0.050", "0.800 ± 0.100", "–", "3", "–"]
+    assert rows[2][:4] == ["paab", "0.140 ± 0.053", "0.070 ± 0.026", "0.860 ± 0.053"]
+    assert rows[2][-1] == "−30.0 %"
+    assert rows[3] == ["paat", "0.250", "0.125", "0.750", "–", "1", "+25.0 %"]
+    assert rows[4][:5] == ["perfect", "0.000", "0.000", "1.000", "1.000"]
+    # All frames of 16 alike: (16 - 1) / (2 * 16).
+    assert rows[6][:5] == ["collapsed to a point", "0.469", "0.469", "−1.000", "–"]
+    assert len(rows) == 7
+
+
+def test_page_lists_every_run_with_its_command(page: str, runs: list[Path]) -> None:
+    rows = Elements(page).tables["runs"]
+    assert [row[0] for row in rows[1:]] == [str(run) for run in runs]
+    assert [row[6] for row in rows[1:]][:3] == ["0.100", "0.200", "0.300"]
+    for run in runs:
+        assert f"--out {run}" in page
+    assert "Runs differ in nothing but method and seed." in page
+    assert "3 train, 1 valid, 1 test" in page
+
+
+def test_finding_says_when_a_difference_is_within_the_spread(page: str) -> None:
+    assert "paab has the lowest alignment error, 0.140 ± 0.053, 30.0 % below deit" in page
+    assert "less than the spread over seeds" in page
+    assert "With one seed of a method" in page
+
+
+def test_hostile_names_are_escaped(data: Path, tmp_path: Path) -> None:
+    # A folder cannot hold a slash, so the closing tag makes it a path of two.
+    folder = make_run(tmp_path / HOSTILE, data, TrainConfig(), PICKS["deit"])
+    other = replace(TrainConfig(), backbone=replace(TrainConfig().backbone, name=HOSTILE))
+    second = make_run(tmp_path / "b", data, other, PICKS["deit"])
+    text = write_report([folder, second], tmp_path / "out.html").read_text(encoding="utf-8")
+    assert "script" not in {tag for tag, _ in Elements(text).tags}
+    assert "&lt;script&gt;alert(" in text
+    assert any(HOSTILE in row[1] for row in Elements(text).tables["runs"])
+
+
+def test_runs_of_a_method_with_other_options_are_rows_of_their_own(
+    data: Path, tmp_path: Path
+) -> None:
+    config = TrainConfig(method="paab")
+    longer = replace(config, epochs=80, seed=1)
+    folders = [
+        make_run(tmp_path / "a", data, config, PICKS["deit"]),
+        make_run(tmp_path / "b", data, longer, PICKS["paab"]),
+    ]
+    text = write_report(folders).read_text(encoding="utf-8")
+    rows = Elements(text).tables["summary"]
+    assert [row[0] for row in rows[1:3]] == ["paab, epochs 40", "paab, epochs 80"]
+    assert "runs differ in: epochs" in " ".join(text.split())
+
+
+def test_page_says_what_was_learned_from_where_that_is_another_data_set(
+    data: Path, tmp_path: Path, page: str
+) -> None:
+    learned = TrainConfig(method="paat", train_on=tmp_path / "drawn_cameras")
+    text = write_report([make_run(tmp_path / "a", data, learned, PICKS["paab"])]).read_text("utf-8")
+    assert f"<dt>Learned from</dt><dd>{tmp_path / 'drawn_cameras'}</dd>" in text
+    assert "Learned from" not in page
+
+
+def test_phases_decodings_and_collapse_are_shown_where_they_are_known(
+    page: str, data: Path, tmp_path: Path
+) -> None:
+    assert "alignment-error-by-decoding" not in Elements(page).tables
+    assert "collapsed (" not in page
+    run = make_run(tmp_path / "run", data, TrainConfig(), PICKS["deit"])
+    stored = load_evaluation(run)
+    known = {"alignment_error_dtw": 0.125, "phase_f1": 0.75, "across_phase_f1": 0.5}
+    phases = [
+        PhaseResult(first, second, {"phase_f1": 0.75 if first == second else 0.5})
+        for first in ("ego", "view_0")
+        for second in ("ego", "view_0")
+    ]
+    collapse = Collapse("point", 1.5, 0.25, 0.47, 0.469)
+    replace(stored, metrics=stored.metrics | known, phases=phases, collapse=collapse).save(
+        stored.embeddings()
+    )
+    elements = Elements(text := write_report([run]).read_text(encoding="utf-8"))
+    error = f"{stored.metrics['alignment_error']:.3f}"
+    decoded = elements.tables["alignment-error-by-decoding"]
+    assert decoded[:2] == [["method", "nearest frame", "monotone (DTW)"], ["deit", error, "0.125"]]
+    assert elements.tables["phases-of-the-task-across-views"] == [
+        ["method", "phase F1"],
+        ["deit", "0.500"],
+    ]
+    assert "Phase F1 from each view to each view" in text
+    assert "effective rank 1.5, spread 0.250" in text and "--head.whiten" in text
+
+
+def test_what_tokens_tell_is_shown_of_runs_that_have_been_analysed(
+    page: str, data: Path, tmp_path: Path
+) -> None:
+    assert "What the tokens tell of the pose" not in page
+    folders = [
+        make_run(tmp_path / method, data, TrainConfig(method=method), PICKS[method])
+        for method in ("deit", "paab")
+    ]
+    keypoints = len(EpisodeDataset(data, "test").skeleton)
+    shares = [0.0, 0.5, 0.5, 0.0, 0.0]
+    analysis = FeatureAnalysis([0.1, 0.2], [[0.3] * keypoints] * 2, [shares] * 2, [0.4, 0.5])
+    save_analysis(analysis, analysis_path(folders[0], "test"))
+    maps = AttentionMaps("demo_4", [0, 9], {"ego": [[[1.0, 3.0], [0.0, 0.0]]] * 2})
+    save_maps(maps, attention_path(folders[0], "test"))
+    text = write_report(folders).read_text(encoding="utf-8")
+    assert "What the tokens tell of the pose" in text and "looks in demo_4" in text
+    assert "t = 9" in text
+    assert f"python -m align.analyze {folders[1]}<" in text
+    # Trained on since: what was analysed is no longer what is reported.
+    checkpoint = folders[0] / "checkpoints" / "best.safetensors"
+    checkpoint.parent.mkdir()
+    checkpoint.touch()
+    late = analysis_path(folders[0], "test").stat().st_mtime + 10
+    os.utime(checkpoint, (late, late))
+    assert "What the tokens tell" not in write_report(folders).read_text(encoding="utf-8")
+
+
+def test_default_place_is_the_run_or_what_runs_share(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert default_path([Path("runs/a")]) == Path("runs/a/report.html")
+    assert default_path([Path("runs/a"), Path("runs/b")]) == Path("runs/report.html")
+    assert default_path([Path("runs/x/a"), Path("runs/y/b")]) == Path("runs/report.html")
+
+
+def test_page_holds_the_video_its_poster_and_the_strip(page: str) -> None:
+    tags = Elements(page).tags
+    (video,) = [values for tag, values in tags if tag == "video"]
+    assert {"controls", "loop", "muted", "playsinline"} <= video.keys()
+    frames, _ = decode(base64.b64decode(video["src"].removeprefix("data:video/mp4;base64,")))
+    assert len(frames) == STEPS
+    assert frames[0].shape[:2] == (int(video["height"]), int(video["width"]))
+    content = base64.b64decode(video["poster"].removeprefix("data:image/jpeg;base64,"))
+    poster = np.asarray(Image.open(io.BytesIO(content)), np.float32)
+    assert np.abs(poster - frames[STEPS // 2]).mean() < 4
+    (strip,) = [values["src"] for tag, values in tags if tag == "img"]
+    content = base64.b64decode(strip.removeprefix("data:image/png;base64,"))
+    assert Image.open(io.BytesIO(content)).format == "PNG"
+
+
+def test_unknown_episode_or_view_names_those_there_are(runs: list[Path]) -> None:
+    with pytest.raises(DataError, match=r"demo_99.*demo_4"):
+        write_report(runs, episode="demo_99")
+    with pytest.raises(DataError, match=r"view_7.*view_0.*view_1"):
+        write_report(runs, view="view_7")
+
+
+def test_unmeasured_run_names_the_command(
+    runs: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    TrainConfig(out=tmp_path).save(tmp_path)
+    with pytest.raises(SystemExit) as error:
+        main((runs[0], tmp_path))
+    assert error.value.code == 2
+    assert f"python -m align.evaluate {tmp_path} --split test" in capsys.readouterr().err
+
+
+def test_runs_of_different_data_or_views_do_not_compare(
+    runs: list[Path], data: Path, tmp_path: Path
+) -> None:
+    elsewhere = make_data(tmp_path / "data")
+    config = TrainConfig(method="paab", seed=9)
+    other = make_run(tmp_path / "other", elsewhere, config, PICKS["deit"])
+    with pytest.raises(DataError, match="differ in the data set"):
+        write_report([runs[0], other])
+    valid = make_run(tmp_path / "valid", data, config, PICKS["deit"], split="valid")
+    with pytest.raises(DataError, match="--split test"):
+        write_report([runs[0], valid])
+    with pytest.raises(DataError, match=r"_0.*_0 are both deit with seed 0"):
+        copy = run_with_error(tmp_path / "deit_0", data, "deit", 0, 0.1)
+        write_report([runs[0], copy])
+
+
+def test_data_set_that_moved_or_changed_is_named(data: Path, tmp_path: Path) -> None:
+    root = make_data(tmp_path / "data")
+    run = make_run(tmp_path / "run", root, TrainConfig(), PICKS["deit"])
+    os.rename(root, tmp_path / "moved")
+    with pytest.raises(DataError, match="is not there"):
+        write_report([run])
+    make_data_set(root, episodes=5, views=2, steps=STEPS + 4, size=64)
+    with pytest.raises(DataError, match="changed since"):
+        write_report([run])
+
+
+def test_command_prints_markdown_and_writes_csv(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = make_run(tmp_path / "run", data, TrainConfig(), PICKS["paab"])
+    main((run,))
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("| method | alignment error |")
+    assert lines[2].startswith("| deit | 0.000 | 0.000 |")
+    assert len(lines) == 3
+    assert (run / "report.html").exists()
+    csv = (run / "summary.csv").read_text().splitlines()
+    assert csv[0].split(",")[:3] == ["method", "seeds", f"{METRICS[0]}_mean"]
+    assert csv[1].startswith("deit,0,0.0,,")

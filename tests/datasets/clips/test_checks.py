@@ -1,0 +1,105 @@
+import logging
+import subprocess
+import sys
+
+import pytest
+
+from datasets.clips.checks import check_clips, find_problems
+from datasets.clips.info import describe_clips
+from datasets.clips.sets import open_clip_set
+from datasets.errors import DataError
+from tests import REPOSITORY
+from tests.datasets.clip_files import add_ntu
+
+NAMES = [f"S001C00{c}P00{p}R001A001" for c in (1, 2, 3) for p in (1, 3)]
+
+
+@pytest.fixture
+def root(tmp_path):
+    for name in NAMES:
+        add_ntu(tmp_path / "ntu", name, frames=3)
+    return tmp_path / "ntu"
+
+
+def damage(root):
+    """A video cut short, a skeleton cut short; returns the names of their clips."""
+    video = root / "rgb" / f"{NAMES[0]}_rgb.avi"
+    video.write_bytes(video.read_bytes()[:200])
+    skeleton = root / "skeletons" / f"{NAMES[3]}.skeleton"
+    skeleton.write_text(skeleton.read_text()[:500])
+    return [NAMES[0], NAMES[3]]
+
+
+def test_whole_clips_pass_and_so_do_clips_without_poses(root, caplog):
+    (root / "skeletons" / f"{NAMES[1]}.skeleton").unlink()
+    clips = open_clip_set(root, "ntu").clips
+    with caplog.at_level(logging.WARNING):
+        assert check_clips(clips, max_bad_share=0) == clips
+    assert not caplog.text
+
+
+def test_a_few_bad_clips_are_left_out_by_name(root, caplog):
+    bad = damage(root)
+    clips = open_clip_set(root, "ntu").clips
+    with caplog.at_level(logging.WARNING):
+        kept = check_clips(clips, max_bad_share=0.4)
+    assert [clip.name for clip in clips if clip not in kept] == sorted(bad)
+    assert "2 of 6 clips are left out" in caplog.text
+    assert all(name in caplog.text for name in bad)
+
+
+def test_too_many_bad_clips_stop_before_anything_starts(root):
+    damage(root)
+    clips = open_clip_set(root, "ntu").clips
+    with pytest.raises(DataError, match=r"2 of 6 clips cannot be used, 33.3% where 10.0% are"):
+        check_clips(clips, max_bad_share=0.1)
+
+
+def test_a_clip_that_vanished_is_bad(root):
+    clips = open_clip_set(root, "ntu").clips
+    clips[2].video.unlink()
+    assert list(find_problems(clips)) == [clips[2]]
+
+
+def test_processes_find_the_same(root):
+    damage(root)
+    clips = open_clip_set(root, "ntu").clips
+    assert list(find_problems(clips, workers=2)) == list(find_problems(clips))
+
+
+def test_an_empty_split_is_told():
+    with pytest.raises(DataError, match="there are no clips to check"):
+        check_clips([])
+
+
+def test_the_report_counts(root):
+    (root / "skeletons" / f"{NAMES[1]}.skeleton").unlink()
+    (root / "rgb" / "S001C001P001R001A099_rgb.avi").write_text("")
+    lines = [
+        " ".join(line.split()) for line in describe_clips(open_clip_set(root, "ntu")).split("\n")
+    ]
+    assert lines[0].endswith("6 clips, 5 with poses")
+    for line in ("CS 3 0 3", "CV 4 0 2", "CVS1 0 0 0", "drink water 6", "1 3", "3 2"):
+        assert line in lines
+    assert lines[lines.index("no poses: 1") + 1] == NAMES[1]
+    assert "A099 is not among the 60 classes" in lines[lines.index("left out: 1") + 1]
+
+
+def run_info(*arguments):
+    command = [sys.executable, "-m", "datasets.info", *map(str, arguments)]
+    return subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, timeout=120)
+
+
+def test_the_command_lists_what_is_bad_and_fails(root):
+    bad = damage(root)
+    result = run_info(root, "--format", "ntu")
+    assert result.returncode == 1
+    assert "6 clips" in result.stdout and "every clip is whole" not in result.stdout
+    assert all(name in result.stderr for name in bad)
+    assert "2 of the clips cannot be trained on" in result.stderr
+
+
+def test_the_command_on_a_folder_of_something_else(tmp_path):
+    result = run_info(tmp_path, "--format", "nucla")
+    assert result.returncode == 1
+    assert result.stderr.startswith(f"error: {tmp_path} holds no video of Northwestern-UCLA")

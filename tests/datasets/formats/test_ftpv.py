@@ -1,0 +1,189 @@
+"""FTPV folders: what goes in comes out, published sets are understood, damage is named."""
+
+import shutil
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from datasets.convert import ConvertConfig, convert
+from datasets.episodes import EpisodeDataset
+from datasets.errors import DataError
+from datasets.formats.ftpv import FtpvOptions, FtpvSource
+
+
+@pytest.fixture(scope="module")
+def folders(dots, tmp_path_factory):
+    """The data set of dots as FTPV folders that lose nothing."""
+    out = tmp_path_factory.mktemp("ftpv") / "dots"
+    convert(ConvertConfig(dots, out, "ftpv", ftpv=FtpvOptions(image="png")))
+    return out
+
+
+@pytest.fixture
+def own_folders(folders, tmp_path):
+    """A copy for tests that damage it."""
+    return shutil.copytree(folders, tmp_path / "copy")
+
+
+def make_published(root, episodes, views=1, frames=6, size=(8, 8)):
+    """A set as published: every episode is called tr_."""
+    for episode in range(episodes):
+        for view in ["fpv", *(f"tpv/view_{v:04d}" for v in range(views))]:
+            folder = root / f"tr_{episode:04d}" / view
+            folder.mkdir(parents=True)
+            for time in range(frames):
+                Image.new("RGB", size, (10 * time, 20 * episode, 99)).save(
+                    folder / f"{time:06d}.jpg"
+                )
+    return root
+
+
+def test_the_layout_is_the_published_one(folders):
+    names = sorted(path.name for path in folders.iterdir())
+    assert names == ["te_0004", "tr_0000", "tr_0001", "tr_0002", "va_0003"]
+    assert sorted(path.name for path in (folders / "tr_0000/tpv").iterdir()) == [
+        "view_0000",
+        "view_0001",
+    ]
+    assert (folders / "tr_0000/fpv/000000.png").is_file()
+
+
+def test_frames_and_splits_come_back(dots, folders, tmp_path):
+    convert(ConvertConfig(folders, tmp_path / "back", "episodes"))
+    original, back = EpisodeDataset(dots), EpisodeDataset(tmp_path / "back")
+    assert back.views == original.views
+    assert back.split_sizes() == original.split_sizes()
+    assert back.lengths == original.lengths
+    for i in range(len(original)):
+        for view in original.views:
+            np.testing.assert_array_equal(back.images(i, view), original.images(i, view))
+    episode = back.episode(0)
+    assert not episode.keypoints and not episode.intrinsics
+    assert episode.actions is None and episode.states is None and episode.success is None
+    assert back.meta.phases == ["unlabelled"]
+    assert episode.dones.tolist() == [0] * (len(episode) - 1) + [1]
+
+
+def test_jpeg_is_close_and_its_quality_can_be_chosen(dots, tmp_path):
+    sizes = {}
+    for quality in (50, 95):
+        out = tmp_path / str(quality)
+        convert(ConvertConfig(dots, out, "ftpv", ftpv=FtpvOptions(quality=quality)))
+        sizes[quality] = sum(path.stat().st_size for path in out.rglob("*.jpg"))
+    assert sizes[50] < 0.7 * sizes[95]
+    frames = FtpvSource(tmp_path / "95").episode(0).images["view_0"].astype(float)
+    original = EpisodeDataset(dots).images(0, "view_0").astype(float)
+    assert np.abs(frames - original).mean() < 4
+
+
+def test_without_split_prefixes_every_episode_is_called_tr(dots, tmp_path):
+    options = FtpvOptions(split_prefixes=False)
+    convert(ConvertConfig(dots, tmp_path / "all", "ftpv", ftpv=options))
+    source = FtpvSource(tmp_path / "all")
+    assert source.names == [f"tr_{i:04d}" for i in range(5)]
+    assert source.splits is None
+    convert(ConvertConfig(tmp_path / "all", tmp_path / "back", "episodes", split="3,1,1"))
+    assert EpisodeDataset(tmp_path / "back").split_sizes() == {"train": 3, "valid": 1, "test": 1}
+
+
+def test_a_published_set_is_split_as_its_authors_did(tmp_path):
+    root = make_published(tmp_path / "MineRLReachGoalGroundStatic-v0_Frame", 8)
+    source = FtpvSource(root)
+    assert source.meta.env == "minecraft"
+    assert source.splits == {"train": [0, 1, 2, 3], "valid": [4, 5], "test": [6, 7]}
+
+
+def test_a_preset_tells_the_split_of_a_renamed_published_set(tmp_path):
+    root = make_published(tmp_path / "mine", 8)
+    convert(ConvertConfig(root, tmp_path / "out", "episodes", env="minecraft"))
+    data = EpisodeDataset(tmp_path / "out")
+    assert data.split_sizes() == {"train": 4, "valid": 2, "test": 2}
+    assert data.index_path.name == "minecraft.hdf5"
+
+
+def test_a_set_without_a_split_asks_for_one(tmp_path):
+    root = make_published(tmp_path / "mine", 3)
+    with pytest.raises(DataError, match="which of its 3 episodes.*--split 10,5,5"):
+        convert(ConvertConfig(root, tmp_path / "out", "episodes"))
+
+
+def test_frames_that_are_not_square_are_squeezed_when_asked(tmp_path):
+    root = make_published(tmp_path / "wide", 3, size=(16, 8))
+    with pytest.raises(DataError, match="frames of 16 x 8 pixels.*--size 224"):
+        convert(ConvertConfig(root, tmp_path / "out", "episodes", split="1,1,1"))
+    convert(ConvertConfig(root, tmp_path / "out", "episodes", split="1,1,1", size=12))
+    assert EpisodeDataset(tmp_path / "out").images(0, "ego").shape == (6, 12, 12, 3)
+
+
+def remove_frame(root):
+    (root / "tr_0001/tpv/view_0001/000003.png").unlink()
+
+
+def remove_last_frame(root):
+    last = sorted((root / "tr_0001/tpv/view_0001").iterdir())[-1]
+    last.unlink()
+
+
+def remove_view(root):
+    shutil.rmtree(root / "tr_0001/tpv/view_0001")
+
+
+def empty_view(root):
+    for frame in (root / "tr_0001/fpv").iterdir():
+        frame.unlink()
+
+
+def double_frame(root):
+    shutil.copy(root / "tr_0001/fpv/000002.png", root / "tr_0001/fpv/000002.jpg")
+
+
+def no_views(root):
+    shutil.rmtree(root / "tr_0001")
+    (root / "tr_0001").mkdir()
+
+
+DAMAGED_FOLDERS = {
+    "a gap": (remove_frame, r"tr_0001/tpv/view_0001 has no frame 000003 but 000004\.png"),
+    "views of different length": (
+        remove_last_frame,
+        r"tr_0001/tpv/view_0001 has \d+ frames, .*tr_0001/fpv \d+",
+    ),
+    "a missing view": (remove_view, r"tr_0001 has the views \['ego', 'view_0'\], but .*tr_0000"),
+    "an empty view": (empty_view, r"tr_0001/fpv has no frames 000000\.jpg"),
+    "a frame twice": (double_frame, r"000002\.jpg and .*000002\.png are the same frame"),
+    "no views": (no_views, r"tr_0001 has no fpv/ or tpv/view_0000/"),
+}
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"), DAMAGED_FOLDERS.values(), ids=DAMAGED_FOLDERS.keys()
+)
+def test_a_damaged_folder_is_named_when_it_is_opened(own_folders, tmp_path, damage, message):
+    damage(own_folders)
+    with pytest.raises(DataError, match=message):
+        convert(ConvertConfig(own_folders, tmp_path / "out", "episodes"))
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("content", ["truncated", "no picture", "another size"])
+def test_a_damaged_frame_is_named_and_leaves_nothing_half_written(own_folders, tmp_path, content):
+    frame = own_folders / "tr_0001/tpv/view_0001/000003.png"
+    if content == "truncated":
+        frame.write_bytes(frame.read_bytes()[:300])
+    elif content == "no picture":
+        frame.write_text("not a picture")
+    else:
+        Image.new("RGB", (9, 9)).save(frame)
+    with pytest.raises(DataError, match=r"tr_0001/tpv/view_0001/000003\.png (cannot be|is 9 x 9)"):
+        convert(ConvertConfig(own_folders, tmp_path / "out", "episodes"))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["copy"]
+
+
+def test_a_view_that_the_format_has_no_place_for(dots, tmp_path):
+    convert(ConvertConfig(dots, tmp_path / "dots.mp4s", "mp4"))
+    (tmp_path / "dots.mp4s/000000/ego.mp4").rename(tmp_path / "dots.mp4s/000000/wrist.mp4")
+    for episode in sorted((tmp_path / "dots.mp4s").iterdir())[1:]:
+        shutil.rmtree(episode)
+    with pytest.raises(DataError, match="no place for the view 'wrist'"):
+        convert(ConvertConfig(tmp_path / "dots.mp4s", tmp_path / "out", "ftpv"))

@@ -1,0 +1,92 @@
+"""Runs that kill themselves at a chosen moment, each in a process of its own.
+
+The processes are forked from the one that tests, so that a kill costs no import.
+"""
+
+from __future__ import annotations
+
+import csv
+import multiprocessing
+import os
+import signal
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from datasets.storage import atomic
+from tests.repository.tiny_runs import TinyConfig, trainer_of
+
+TIMINGS = ("seconds", "seconds_waiting_for_data")
+
+
+class Moments:
+    """Counts what a run goes through: steps, and files just before and after they are renamed."""
+
+    def __init__(self, last: int | None) -> None:
+        self.count, self.last = 0, last
+        self._replace = os.replace
+
+    def passed(self, *_: object) -> None:
+        self.count += 1
+        if self.count == self.last:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    def replace(self, old: Path, new: Path) -> None:
+        self.passed()
+        self._replace(old, new)
+        self.passed()
+
+
+def train(config: TinyConfig, last: int | None, told: Path | None = None) -> None:
+    """Trains, or goes on, up to the moment `last`; writes how many there were."""
+    torch.set_num_threads(1)
+    moments = Moments(last)
+    trainer = trainer_of(config)
+    trainer.on_step = moments.passed
+    atomic.os.replace = moments.replace  # this process is the run's own
+    trainer.fit()
+    if told is not None:
+        told.write_text(str(moments.count))
+
+
+def in_a_process(config: TinyConfig, *arguments: object) -> int:
+    """The exit code of `train` in a process of its own."""
+    # One thread alone is running: nothing is lost in a fork.
+    process = multiprocessing.get_context("fork").Process(target=train, args=(config, *arguments))
+    process.start()
+    process.join(300)
+    if process.is_alive():
+        process.kill()
+        process.join()
+    return process.exitcode or 0
+
+
+def results(run: Path) -> tuple[dict[str, bytes], list[dict[str, str]]]:
+    """The bytes of all checkpoints, and all metrics but how long things took."""
+    with open(run / "metrics.csv", newline="") as file:
+        rows = [{n: v for n, v in row.items() if n not in TIMINGS} for row in csv.DictReader(file)]
+    checkpoints = sorted((run / "checkpoints").glob("*.safetensors"))
+    return {path.name: path.read_bytes() for path in checkpoints}, rows
+
+
+def require_exact_resumes(
+    config: TinyConfig, root: Path, kills: int, rng: np.random.Generator
+) -> list[int]:
+    """Kills runs at random moments, goes on with each, and compares it with an undisturbed one.
+
+    Returns:
+        The moments.
+    """
+    counted = root / "moments"
+    assert in_a_process(replace(config, out=root / "whole"), None, counted) == 0
+    whole = results(root / "whole")
+    assert len(whole[1]) == config.epochs and len(whole[0]) == 2
+    moments = rng.choice(np.arange(1, int(counted.read_text())), kills, replace=False)
+    for moment in moments.tolist():
+        killed = replace(config, out=root / f"killed_{moment}")
+        assert in_a_process(killed, moment) == -signal.SIGKILL
+        assert in_a_process(killed, None) == 0
+        assert results(killed.out) == whole, f"killed at moment {moment}"
+    return moments.tolist()

@@ -1,0 +1,184 @@
+"""Every script of `examples/` runs as its first lines say, on data of a few frames."""
+
+import json
+import re
+import runpy
+import sys
+
+import h5py
+import numpy as np
+import pytest
+from PIL import Image
+
+from align.config import BackboneConfig, TrainConfig
+from align.data import BatchConfig
+from align.train import make_trainer
+from datasets.episodes import EpisodeDataset
+from datasets.video import read_frames, video_shape, write_video
+from tests import REPOSITORY
+from tests.datasets.synthetic import make_data_set
+
+EXAMPLES = REPOSITORY / "examples"
+SCRIPTS = [path for path in EXAMPLES.glob("*.py") if "__main__" in path.read_text()]
+FRAMES = (10, 20)  # at least and at most, of a video
+
+
+@pytest.fixture
+def run_example(monkeypatch, capsys):
+    """Runs a script with arguments, as `python examples/NAME.py …`; gives what it prints."""
+
+    def run(name, *arguments):
+        monkeypatch.syspath_prepend(str(EXAMPLES))
+        monkeypatch.setattr(sys, "argv", [f"{name}.py", *map(str, arguments)])
+        runpy.run_path(str(EXAMPLES / f"{name}.py"), run_name="__main__")
+        return capsys.readouterr().out
+
+    return run
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.stem)
+def test_every_example_explains_its_options(run_example, script, capsys):
+    with pytest.raises(SystemExit) as end:
+        run_example(script.stem, "--help")
+    assert end.value.code == 0
+    assert "usage" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("vit", "dim"), [("test_vit", 64), ("deit_tiny_distilled_patch16_224", 192)]
+)
+def test_own_backbone(run_example, vit, dim):
+    shown = run_example("own_backbone", "--vit", vit, "--image-size", 32)
+    losses = re.search(r"contrastive loss (\S+), PAAT's loss (\S+)\n", shown)
+    assert all(0 < float(loss) < 100 for loss in losses.groups())
+    assert f"embeddings (8, {dim}), one a frame" in shown
+
+
+def test_own_simulator(run_example, tmp_path):
+    out = tmp_path / "crane"
+    shown = run_example("own_simulator", "--out", out, "--episodes", 3, "--size", 32)
+    assert f"python -m align.train --method paab --data {out}" in shown
+    data = EpisodeDataset(out)
+    assert data.skeleton.keypoints == ("base", "elbow", "wrist", "hook")
+    assert len(data) == 3 and set(data.phases(0)) == {0, 1}
+    data.check(need_keypoints=True)
+
+
+@pytest.fixture(scope="module")
+def dots(tmp_path_factory):
+    return make_data_set(tmp_path_factory.mktemp("own") / "dots", 3, 1, steps=FRAMES, size=32)
+
+
+def test_keypoints_alone(run_example, dots):
+    def error(steps):
+        shown = run_example("keypoints_alone", "--data", dots, "--steps", steps)
+        assert re.search(r"^alignment_error_(ego|third) 0\.\d+$", shown, re.MULTILINE)
+        return float(re.search(r"^alignment error (\S+)$", shown, re.MULTILINE)[1])
+
+    # Points that move along say all there is to say, once the network has learned to read them.
+    assert error(300) < 0.6 * error(1)
+
+
+def trained(dots, out, method):
+    config = TrainConfig(
+        method=method,
+        data=dots,
+        out=out,
+        epochs=1,
+        backbone=BackboneConfig("test_vit", depth=2),
+        batch=BatchConfig(episodes=1, times=8),
+    )
+    make_trainer(config, progress=False).fit()
+    return out
+
+
+def test_align_two_videos(run_example, dots, tmp_path):
+    run, data = trained(dots, tmp_path / "run", "paat"), EpisodeDataset(dots)
+    videos = [tmp_path / "first.mp4", tmp_path / "second.mp4"]
+    for i, video in enumerate(videos):
+        write_video(video, data.images(i, "view_0"), 10.0, crf=0)
+    lengths = data.lengths[:2]
+    assert lengths[0] != lengths[1]
+    out = tmp_path / "aligned.mp4"
+
+    rows = picks(run_example("align_two_videos", run, *videos, "--out", out))
+    assert rows[:, 0].tolist() == list(range(lengths[0]))
+    assert rows[:, 1:].min() >= 0 and rows[:, 1:].max() < lengths[1]
+    assert (np.diff(rows[:, 3]) >= 0).all(), "dynamic time warping goes back in time"
+    assert video_shape(out) == (lengths[0], 224, 4 * 224, 10.0)
+    shown = np.split(read_frames(out, [4])[0].astype(int), 4, axis=1)
+    for picture, video, time in zip(shown, [videos[0], *[videos[1]] * 3], rows[4], strict=True):
+        wanted = Image.fromarray(read_frames(video, [time])[0]).resize((224, 224))
+        assert np.abs(picture - np.asarray(wanted)).mean() < 4
+
+    itself = picks(run_example("align_two_videos", run, videos[0], videos[0], "--out", out))
+    assert (itself == np.arange(lengths[0])[:, None]).all(), "a video differs from itself"
+
+
+def picks(shown):
+    rows = re.findall(r"^ *(\d+): +(\d+) +(\d+) +(\d+)$", shown, re.MULTILINE)
+    return np.array(rows, dtype=int)
+
+
+def test_a_run_that_needs_keypoints_cannot_align_videos(run_example, dots, tmp_path, capsys):
+    run = trained(dots, tmp_path / "run", "paab")
+    with pytest.raises(SystemExit) as end:
+        run_example("align_two_videos", run, "first.mp4", "second.mp4")
+    assert end.value.code == 2
+    told = capsys.readouterr().err
+    assert "(paab) needs the keypoints of every frame" in told and "deit" in told
+
+
+def robomimic_file(path, pictures):
+    with h5py.File(path, "w") as file:
+        data = file.create_group("data")
+        kwargs = {"robots": ["Panda"], "control_freq": 20}
+        data.attrs["env_args"] = json.dumps({"env_name": "Lift", "type": 1, "env_kwargs": kwargs})
+        for number, steps in ((10, 5), (2, 4)):
+            demo = data.create_group(f"demo_{number}")
+            demo.attrs["num_samples"] = steps
+            demo.attrs["model_file"] = "<mujoco/>"
+            demo["states"], demo["actions"] = np.zeros((steps, 32)), np.zeros((steps, 7))
+            demo["obs/robot0_eef_pos"] = np.zeros((steps, 3))
+            if pictures:
+                grey = np.arange(steps, dtype=np.uint8)[:, None, None, None] * 10
+                demo["obs/agentview_image"] = np.broadcast_to(grey, (steps, 16, 16, 3))
+    return path
+
+
+def test_a_robomimic_file_with_pictures(run_example, tmp_path):
+    demos, picture = robomimic_file(tmp_path / "image.hdf5", True), tmp_path / "first.png"
+    shown = run_example("own_robomimic_file", demos, "--picture", picture)
+    assert shown.index("demo_2\n") < shown.index("demo_10\n")
+    assert "robot0_eef_pos (5, 3)" in shown and "agentview_image (4, 16, 16, 3)" in shown
+    assert (np.asarray(Image.open(picture)) == 20).all(), "not the middle of the first one"
+    assert f"python -m datasets.convert {demos} data/image --to episodes" in shown
+
+
+def test_a_robomimic_file_without_pictures(run_example, tmp_path):
+    demos = robomimic_file(tmp_path / "low_dim.hdf5", False)
+    shown = run_example("own_robomimic_file", demos)
+    assert "Lift without pictures" in shown
+    assert f"python -m sims.replay --demos {demos} --views 4" in shown
+
+
+def test_a_file_of_states_alone(run_example, tmp_path):
+    demos = robomimic_file(tmp_path / "demo.hdf5", False)
+    with h5py.File(demos, "a") as file:
+        for demo in file["data"].values():
+            del demo["obs"]
+    shown = run_example("own_robomimic_file", demos)
+    assert "demo_2" in shown and "python -m sims.replay" in shown
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [(None, "does not exist"), (b"\x89HDF\r\n\x1a\n", "cannot be read as HDF5")],
+)
+def test_no_whole_robomimic_file(run_example, tmp_path, content, told):
+    demos = tmp_path / "lift.hdf5"
+    if content is not None:
+        demos.write_bytes(content)
+    # Somebody's recordings are not to be deleted, nor can they be generated again.
+    with pytest.raises(SystemExit, match=rf"^error: .*lift\.hdf5 {told}.* copy it again\.$"):
+        run_example("own_robomimic_file", demos)

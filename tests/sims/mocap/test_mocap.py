@@ -1,0 +1,225 @@
+"""Rendered motion capture: its motions and people, and files that the data sets' readers read."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy.ndimage import distance_transform_edt
+from scipy.spatial.transform import Rotation
+
+from datasets.clips.checks import find_problems
+from datasets.clips.mocap import MocapMeta
+from datasets.clips.ntu import ANGLES, missing_skeletons
+from datasets.clips.sets import open_clip_set, read_keypoints
+from datasets.errors import DataError, UnknownNameError
+from datasets.skeletons import COCO18, NTU25, SMARTHOME13
+from datasets.video import video_shape
+from sims.bullet.client import BulletClient
+from sims.mocap.body import PLACES
+from sims.mocap.config import MocapConfig
+from sims.mocap.generate import MocapGeneration, generate_mocap, summarize_mocap
+from sims.mocap.layouts import get_layout
+from sims.mocap.motion import ACTIONS, FPS, MAX_TRAVEL, MIN_FRAMES, Style, load_motion, perform
+from sims.mocap.take import Stage, Take
+
+SIZE = 48
+# In pixels of 160: how far keypoints may lie from what is seen of the person.
+NEAR = 3
+
+
+def tiny(layout: str, out: Path, **options) -> MocapConfig:
+    defaults = {"subjects": 2, "repetitions": 1, "actions": ("walk", "kick"), "workers": 1}
+    return MocapConfig(layout=layout, out=out, size=SIZE, **{**defaults, **options})
+
+
+@pytest.fixture(scope="module")
+def ntu_set(tmp_path_factory) -> Path:
+    return generate_mocap(tiny("ntu", tmp_path_factory.mktemp("mocap") / "ntu", repetitions=2))
+
+
+@pytest.fixture(scope="module")
+def client():
+    client = BulletClient("tiny")
+    yield client
+    client.close()
+
+
+def contents(root: Path) -> dict[str, bytes]:
+    return {
+        str(path.relative_to(root)): path.read_bytes()
+        for path in sorted(root.rglob("*"))
+        if path.is_file() and path.name != "mocap.json"
+    }
+
+
+@pytest.mark.parametrize("action", ACTIONS)
+def test_every_motion_is_performed_within_the_room(action):
+    style = Style.draw(np.random.default_rng(0))
+    take = perform(load_motion(action), style, np.random.default_rng(1))
+    assert len(take) >= MIN_FRAMES
+    assert np.allclose(np.diff(take.times), 1 / FPS)
+    assert np.allclose(np.linalg.norm(take.rotations, axis=-1), 1)
+    assert np.linalg.norm(np.ptp(take.root[:, [0, 2]], axis=0)) <= MAX_TRAVEL + 1e-6
+    # No joint jumps: half a turn in a thirtieth of a second is no motion of a person.
+    steps = Rotation.from_quat(take.rotations[1:].reshape(-1, 4)).inv() * Rotation.from_quat(
+        take.rotations[:-1].reshape(-1, 4)
+    )
+    assert steps.magnitude().max() < np.pi / 2
+
+
+def test_a_motion_of_other_repetitions_differs_and_of_the_same_does_not():
+    motion, style = load_motion("punch"), Style.draw(np.random.default_rng(0))
+    first, again, other = (perform(motion, style, np.random.default_rng(n)) for n in (1, 1, 2))
+    assert np.array_equal(first.rotations, again.rotations)
+    assert not np.allclose(first.rotations[:30], other.rotations[:30], atol=0.01)
+
+
+def test_a_left_handed_person_moves_as_in_a_mirror(client):
+    motion = load_motion("kick")
+    calm = Style(1.0, 1.0, np.zeros((13, 3)), left_handed=False)
+    pair = [
+        perform(motion, replace(calm, left_handed=left), np.random.default_rng(0))
+        for left in (False, True)
+    ]
+    assert np.allclose(pair[0].root * (1, 1, -1), pair[1].root)
+    stage = Stage(client, Take((0,), "kick", 1, 0), [0.0], 0.0, SIZE)
+    points = []
+    for take in pair:
+        stage.person.pose(
+            np.zeros(3), Rotation.from_quat(take.rotations[20, 0]), take.rotations[20]
+        )
+        points.append(stage.person.keypoints(NTU25))
+    swapped = np.arange(len(NTU25))
+    for left, right in NTU25.flip_pairs:
+        swapped[[left, right]] = right, left
+    assert np.allclose(points[0][swapped] * (1, 1, -1), points[1], atol=1e-4)
+
+
+def test_unknown_motions_are_named():
+    with pytest.raises(UnknownNameError, match="walk"):
+        load_motion("wlak")
+
+
+def test_every_skeleton_has_its_places():
+    for skeleton in (NTU25, SMARTHOME13, COCO18):
+        assert set(skeleton.keypoints) <= set(PLACES), skeleton.name
+
+
+def test_keypoints_lie_on_the_person(client):
+    """Where nobody else stands before them, within what the renderer shows of the body."""
+    near, total = 0, 0
+    for action, subject in (("walk", 1), ("cartwheel", 2), ("spinkick", 3)):
+        stage = Stage(client, Take((7,), action, subject, 0), [0.0, np.pi / 2], 0.0, 160)
+        for number, views in enumerate(stage.play()):
+            if number % 25:
+                continue
+            for view, pixels in zip(views, stage.pixels(NTU25), strict=True):
+                far = distance_transform_edt(~view.mask(stage.person.body))
+                columns, rows = pixels[np.isfinite(pixels).all(axis=1)].astype(int).T
+                near += int((far[rows, columns] <= NEAR).sum())
+                total += len(rows)
+    assert total > 400
+    assert near / total > 0.97
+
+
+def test_cross_view_subject_sees_the_person_from_its_angles(ntu_set):
+    """Shoulders that face the camera are apart in the picture, and from the side they are not."""
+    clips = open_clip_set(ntu_set, "ntu")
+    parts = clips.split("CVS3")
+    assert {clip.subject for clip in parts["train"]} == {1}
+    assert {clip.subject for clip in parts["test"]} == {3}
+    widths = {0: [], 45: [], 90: []}
+    left, right = (NTU25.keypoints.index(f"{side}_shoulder") for side in ("left", "right"))
+    for clip in clips.clips:
+        if clip.action == "drink water":  # that is, walk
+            keypoints = read_keypoints(clip)
+            apart = np.abs(keypoints[:, left, 0] - keypoints[:, right, 0])
+            widths[ANGLES[clip.camera, clip.replication]].append(np.nanmean(apart))
+    # Anatomy may make a person narrow, but the order holds for everybody.
+    assert np.mean(widths[0]) > np.mean(widths[45]) > np.mean(widths[90])
+
+
+@pytest.mark.parametrize(
+    ("layout", "protocols"),
+    [("smarthome", ("CS", "CV1", "CV2")), ("nucla", ("CS", "CV1", "CV2", "CV3"))],
+)
+def test_other_layouts_are_read_by_their_readers(layout, protocols, tmp_path):
+    config = tiny(layout, tmp_path / layout)
+    root = generate_mocap(config)
+    clips = open_clip_set(root, layout)
+    assert len(clips.clips) == 2 * 2 * 3
+    assert not clips.dropped
+    assert not find_problems(clips.clips)
+    for protocol in protocols:
+        parts = clips.split(protocol)
+        assert parts["train"] and parts["test"], protocol
+        renamed, motions = MocapMeta.load(root).relabel(parts, clips.classes_of(protocol))
+        assert motions == ("walk", "kick")
+        assert {clip.label for part in renamed.values() for clip in part} == {0, 1}
+    keypoints = read_keypoints(clips.clips[0])
+    assert keypoints.shape == (video_shape(clips.clips[0].video).frames, len(clips.skeleton), 2)
+    assert np.isfinite(keypoints).mean() > 0.9
+    assert f"--root {root}" in summarize_mocap(replace(config, out=root))
+
+
+def test_names_avoid_the_clips_that_are_known_to_lack_skeletons():
+    layout = get_layout("ntu")
+    config = MocapConfig(subjects=len(layout.subjects), repetitions=4)
+    names = [clip.name for planned in config.takes for clip in planned.clips]
+    assert len(set(names)) == len(names) == 40 * 4 * 15 * 3
+    assert missing_skeletons().isdisjoint(names)
+
+
+def test_two_workers_damage_and_growth_give_the_same_bytes(ntu_set, tmp_path):
+    config = tiny("ntu", tmp_path / "ntu", subjects=1, repetitions=2, workers=2)
+    root = generate_mocap(config)
+    videos = sorted(root.rglob("*.avi"))
+    videos[0].unlink()
+    videos[1].write_bytes(videos[1].read_bytes()[:2000])
+    next(root.rglob("*.skeleton")).write_text("3\n1\n")
+    generate_mocap(replace(config, subjects=2, workers=1))
+    assert contents(root) == contents(ntu_set)
+
+
+def test_another_set_is_not_mixed_in(ntu_set):
+    config = tiny("ntu", ntu_set, repetitions=2)
+    for change in ({"seed": 1}, {"actions": ("walk", "run")}, {"size": 64}):
+        with pytest.raises(DataError, match="--out"):
+            generate_mocap(replace(config, **change))
+
+
+def test_what_was_stopped_before_its_first_clip_does_not_hold_the_folder(tmp_path, monkeypatch):
+    def stop(*_):
+        raise KeyboardInterrupt
+
+    config = tiny("ntu", tmp_path / "ntu", subjects=1, views=1, actions=("walk",))
+    with monkeypatch.context() as patched:
+        patched.setattr(MocapGeneration, "make", stop)
+        with pytest.raises(KeyboardInterrupt):
+            generate_mocap(replace(config, seed=1))
+    generate_mocap(config)
+    assert MocapMeta.load(config.root).seed == 0
+    with pytest.raises(DataError, match="--out"):
+        generate_mocap(replace(config, seed=1))
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"views": 4}, "--views must lie in 1 to 3 for ntu"),
+        ({"subjects": 41}, "--subjects must lie in 1 to 40"),
+        ({"actions": ("walk", "walk")}, "twice"),
+        ({"size": 4}, "--size must be at least 16"),
+        ({"workers": 0}, "--workers"),
+        ({"layout": "nucla", "actions": ACTIONS}, "--actions must lie in 1 to 10"),
+    ],
+)
+def test_bad_options_are_named(options, message):
+    with pytest.raises(ValueError, match=message):
+        MocapConfig(**options).check()
+
+
+def test_a_set_is_whole_only_with_all_its_files(ntu_set):
+    job = MocapGeneration(tiny("ntu", ntu_set, repetitions=2))
+    assert job.done() == set(range(8))
