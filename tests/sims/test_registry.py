@@ -9,6 +9,7 @@ import pytest
 import sims
 from datasets.errors import UnknownNameError
 from sims import gl
+from sims.arm import meshes
 from sims.errors import SimulatorError
 from sims.robosuite import env as robosuite_env
 from sims.robosuite import renderer
