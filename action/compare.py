@@ -32,7 +32,7 @@ from action.features import ClipSource
 from action.report import REPORT_NAME, write_report
 from action.results import ActionRun, measured_runs, result_rows, table, write_results
 from action.retrieve import search
-from action.train import make_trainer, parse_defaults
+from action.train import default_options, make_trainer
 from align.engine.checkpoint import CheckpointError
 from align.engine.jobs import require_success, run_all, tell
 from align.engine.run_folder import CONFIG_NAME, run_name
@@ -109,7 +109,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """The command line."""
     set_up_logging()
     arguments = list(sys.argv[1:] if arguments is None else arguments)
-    recipe = vars(parse_defaults(arguments))
+    recipe = vars(default_options(arguments))
     defaults = ActionGridConfig(**recipe | {"out": ActionGridConfig.out})
 
     def run(

@@ -10,15 +10,14 @@ from typing_extensions import assert_never
 
 from action.timesformer import AttentionType
 from align.config import PaatLossConfig, PoseMapConfig
-from align.engine.device import Precision
-from align.engine.optim import OptimConfig
+from align.engine.config import OptimConfig, Precision
 from align.engine.run_folder import load_config, save_config
 from align.models.pose_aware import PaabConfig, PaatConfig, Readout
 
 ActionMethod = Literal["baseline", "paab", "paat", "paab+paat"]
 ACTION_METHODS: tuple[ActionMethod, ...] = get_args(ActionMethod)
 DataName = Literal["mocap", "smarthome", "ntu", "nucla"]
-ActionRecipe = Literal["default", "paper"]
+ActionRecipe = Literal["small", "paper"]
 
 
 @dataclass(frozen=True)
@@ -70,50 +69,49 @@ class ActionConfig:
     """Options of `python -m action.train`."""
 
     method: ActionMethod = "baseline"
-    """baseline: TimeSformer alone; paab, paat: with the pose-aware block or task; or both."""
-    recipe: ActionRecipe = "default"
-    """default: a small model from scratch; paper: TimeSformer-Base with the published settings,
-    which for NTU and N-UCLA have other batches than for Smarthome."""
+    """baseline: TimeSformer alone; paab, paat: with the pose-aware block or task, or both."""
     data: DataName = "mocap"
-    """Which data set; mocap: rendered clips in the layout that their mocap.json names."""
+    """Data set; mocap: rendered clips in the layout that their mocap.json names."""
     root: Path | None = None
-    """Its folder; data/<name> by default."""
+    """Folder of the data set; data/<name> by default."""
     lists: Path | None = None
-    """Folder of train.csv, val.csv and test.csv, as the published code has them, which say how
-    clips are split."""
+    """Folder of train.csv, val.csv and test.csv, in the published code's form, that split the
+    clips."""
     protocol: str | None = None
-    """How clips are split, such as CS, CV or CVS3; by the lists where there are any, else by the
-    data set's first protocol, by default."""
+    """Split of the clips, such as CS, CV or CVS3; the lists if there are any, else the data set's
+    first protocol, by default."""
+    recipe: ActionRecipe = "small"
+    """Defaults of all other options. small: a small model from scratch, for a CPU; paper:
+    TimeSformer-Base with the published settings of the data set."""
     test_subjects: tuple[int, ...] | None = None
-    """N-UCLA's CS only, of which no list is published: who is tested on; subject 10 by default."""
+    """Test subjects of N-UCLA's CS, whose list is not published; subject 10 by default."""
     out: Path | None = None
-    """The run's folder; under runs/, named by method, data and time, by default."""
+    """Folder of the run; runs/<method>_<data>_<time> by default."""
+    init: Path | None = None
+    """Start from the weights of this run or checkpoint of action.train."""
     epochs: int = 30
     """Passes over the training clips."""
     seed: int = 0
-    """Of the weights, the batches and everything else random."""
+    """Seed of the weights, the batches and all other random draws."""
     validate_every: int = 1
     """Epochs between validations."""
     valid_share: float = 0.1
-    """Share of the training clips to validate on where the protocol has no validation clips, in
-    whole subjects; 0: train on all of them and validate on none, so that the best checkpoint is the
-    last."""
+    """Share of the training clips, in whole subjects, to validate on where the protocol names no
+    validation clips; with 0 the best checkpoint is the last."""
     train_on_valid: bool = False
-    """Count the protocol's validation clips among its training clips, as is usual with
-    Smarthome's; with --valid-share 0 all of them are trained on."""
+    """Train on the protocol's validation clips too, as is usual with Smarthome."""
     max_bad_share: float = 0.02
-    """Share of clips that may be unreadable; with more, training does not start."""
+    """Largest share of unreadable clips that training accepts."""
     trust_pickles: bool = False
     """Load NTU's .skeleton.npy files, which are pickles and can run any code."""
     workers: int | None = None
-    """Processes that read clips; none on a CPU, 8 beside a GPU by default."""
+    """Processes that read clips; 0 on a CPU, 8 with a GPU by default."""
     precision: Precision = "auto"
-    """auto: bf16 on a GPU that has it, fp32 elsewhere."""
+    """auto: bf16 on a GPU that has it, else fp32."""
     backbone: TimeSformerConfig = field(default_factory=TimeSformerConfig)
     whiten: bool = True
-    """Batch norm without affine between a clip's feature and the classifier: removes what all
-    clips of a step share, which is most of a feature at initialisation and keeps a network trained
-    from scratch near chance."""
+    """Batch norm without affine before the classifier. It removes what all clips of a step share,
+    which keeps a network near chance when it is trained from scratch."""
     paab: PaabConfig = field(default_factory=PaabConfig)
     paat: PaatConfig = field(default_factory=PaatConfig)
     paat_loss: PaatLossConfig = field(default_factory=PaatLossConfig)
@@ -178,7 +176,7 @@ _PAPER_CLIPS: dict[DataName, int] = {"smarthome": 32, "ntu": 64, "nucla": 64, "m
 def action_recipe(name: ActionRecipe, data: DataName = "mocap") -> ActionConfig:
     """The settings that a recipe's name stands for on a data set."""
     match name:
-        case "default":
+        case "small":
             return ActionConfig()
         case "paper":
             return replace(_PAPER, batch=ClipBatchConfig(clips=_PAPER_CLIPS[data]))

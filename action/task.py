@@ -183,6 +183,20 @@ class ActionTask:
             logs["paat"] = paat
         return total, logs
 
+    def describe(self) -> dict[str, str]:
+        """Data set, protocol, method and model, a line each."""
+        data, config = self.recognizer.data, self.config
+        clips = f"{len(self.train)} clips to train on, {len(self.valid)} to validate on"
+        millions = sum(parameter.numel() for parameter in self.model.parameters()) / 1e6
+        sample, backbone = self.recognizer.sample, config.backbone
+        return {
+            "data": f"{data.clip_set.root} ({config.data}, {data.protocol}): {clips}",
+            "classes": str(len(data.classes)),
+            "model": f"{config.method}: TimeSformer, {backbone.depth} blocks of width "
+            f"{backbone.dim}, {sample.frames} frames of {sample.size} x {sample.size} pixels, "
+            f"{millions:.1f} M parameters",
+        }
+
     def validate(self) -> Mapping[str, float]:
         """Metrics on the validation clips, one sample each; without any, how far training is."""
         if not self.valid:

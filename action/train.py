@@ -2,28 +2,25 @@
 
 python -m action.train --data ntu --root NTU --protocol CVS3 --method paab
 python -m action.train --data smarthome --root /data/smarthome --recipe paper --method paat
-python -m action.train --resume runs/paab_ntu_CVS3_20260101-120000
+python -m action.train --resume runs/paab_ntu_CVS3_20260101-120000 --epochs 60
 """
 
 from __future__ import annotations
 
-import argparse
 import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, get_args
+from typing import TYPE_CHECKING, Annotated, cast, get_args
 
 import tyro
 
-from action.config import ActionConfig, DataName, action_recipe
-from action.task import ActionTask
-from align.config import parse_recipe
-from align.engine.command import claim_folder, train
-from align.engine.run_folder import checkpoint_path
-from align.engine.trainer import Trainer
-from datasets.command import set_up_logging
+from action.config import ActionConfig, ActionRecipe, DataName, action_recipe
+from datasets.command import command, parse, preset_of
+
+if TYPE_CHECKING:
+    from align.engine.trainer import Trainer
 
 
 def resolve(config: ActionConfig) -> ActionConfig:
@@ -35,58 +32,82 @@ def resolve(config: ActionConfig) -> ActionConfig:
     return replace(config, out=Path("runs", "_".join([*parts, time.strftime("%Y%m%d-%H%M%S")])))
 
 
-def parse_defaults(arguments: Sequence[str]) -> ActionConfig:
-    """Reads `--recipe` and `--data` before all else: both decide the other options' defaults."""
-    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-    parser.add_argument("--data", choices=get_args(DataName), default=ActionConfig.data)
-    data = parser.parse_known_args(arguments)[0].data
-    return action_recipe(parse_recipe(arguments), data)
-
-
 def make_trainer(
     config: ActionConfig,
     progress: bool = True,
     on_step: Callable[[float], object] | None = None,
+    *,
+    resumed: bool = False,
 ) -> Trainer:
     """Opens the data, builds the model and claims the run's folder.
 
     Args:
-        config: With `out` set, see `resolve`.
-        progress: Whether to draw a progress bar.
+        config: Options with `out` set, see `resolve`.
+        progress: Whether to show a progress bar and what the run does.
         on_step: Called after each step with the share of all steps that are done.
+        resumed: Whether the run in the folder is resumed, perhaps for more epochs.
 
     Raises:
         DataError: When the data cannot be used, or the folder holds another run.
+        CheckpointError: When the initial weights cannot be read or do not fit.
         ValueError: When options do not fit each other.
     """
+    from action.task import ActionTask
+    from align.engine.command import open_run
+    from align.engine.run_folder import checkpoint_path
 
     def open_task() -> ActionTask:
-        # A run that goes on has its own weights, and what it started from may be gone.
+        # A resumed run has weights of its own, and the file that it started from may be gone.
         started = config.out is not None and checkpoint_path(config.out, "last").exists()
         return ActionTask(config, pretrained=not started)
 
-    return claim_folder(config, open_task, "action", progress, on_step)
+    return open_run(
+        config, open_task, "action", resumed=resumed, progress=progress, on_step=on_step
+    )
+
+
+def default_options(arguments: Sequence[str]) -> ActionConfig:
+    """The default options of a command line: those of the run that it resumes, or of its recipe.
+
+    Raises:
+        DataError: When the folder to resume holds no run.
+    """
+    if resume := preset_of(arguments, "--resume", ""):
+        return replace(ActionConfig.load(Path(resume)), out=Path(resume))
+    recipe = preset_of(arguments, "--recipe", "small", get_args(ActionRecipe))
+    data = preset_of(arguments, "--data", ActionConfig.data, get_args(DataName))
+    return action_recipe(cast(ActionRecipe, recipe), cast(DataName, data))
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """The command line."""
-    set_up_logging()
     arguments = sys.argv[1:] if arguments is None else arguments
-    defaults = parse_defaults(arguments)
+    with command():
+        default = default_options(arguments)
 
     def run(
-        config: Annotated[ActionConfig, tyro.conf.arg(name="")] = defaults,
+        config: Annotated[ActionConfig, tyro.conf.arg(name="")] = default,
         resume: Path | None = None,
     ) -> None:
         """Trains a method to recognise actions in clips.
 
         Args:
             config: All that the run depends on.
-            resume: Go on with the run in this folder; all other options come from there.
+            resume: Resume the run in this folder, with its own options; more --epochs extend it.
         """
-        train(config, resume, resolve, make_trainer, "action")
+        from align.engine.command import offer_unfinished, train
 
-    tyro.cli(run, args=arguments, prog="python -m action.train")
+        def open_trainer() -> Trainer:
+            if resume is not None:
+                return make_trainer(replace(config, out=resume), resumed=True)
+            resolved = resolve(config)
+            if config.out is None:
+                resolved = offer_unfinished(resolved, "action")
+            return make_trainer(resolved)
+
+        train(open_trainer, "action")
+
+    parse(run, "python -m action.train", arguments)
 
 
 if __name__ == "__main__":

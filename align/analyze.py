@@ -18,6 +18,7 @@ from jaxtyping import Bool
 from torch import Tensor
 from tqdm import tqdm
 
+from align.plan import RunPlan
 from align.augment import frames_to_tensor, resize_frames
 from align.config import TrainConfig
 from align.embedder import FrameEmbedder
@@ -37,6 +38,7 @@ from align.probe import (
     save_maps,
 )
 from align.report.tokens import draw_analyses
+from datasets.storage.meta import DatasetMeta
 from datasets.command import set_up_logging, user_errors
 from datasets.episodes import EpisodeDataset
 from datasets.errors import DataError
@@ -69,7 +71,7 @@ def analyze(
         raise DataError(f"{run}/config.json names no data set; train again.")
     data = EpisodeDataset(config.data, split)
     data.check(need_keypoints=True)
-    embedder = FrameEmbedder(config, EpisodeDataset(config.training_data, "train"))
+    embedder = FrameEmbedder(RunPlan.of(config, DatasetMeta.load(config.training_data)))
     network = embedder.model.backbone
     if not isinstance(network, PoseAware):
         raise DataError(f"{run} ({config.method}) is no transformer, which alone has tokens.")

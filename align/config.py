@@ -2,119 +2,115 @@
 
 from __future__ import annotations
 
-import argparse
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Annotated, Literal
 
-from typing_extensions import assert_never
+import tyro
 
 from align.data import BatchConfig
-from align.engine.device import Precision
-from align.engine.optim import OptimConfig
+from align.engine.config import OptimConfig, Precision
+from align.engine.gpus import count_gpus
 from align.engine.run_folder import load_config, save_config
 from align.losses.config import LossConfig
-from align.methods import PARTS, Method, Part
+from align.methods import METHODS, SHOWN_METHODS, Method, Parts, Pose, network_name
 from align.models.disentangle import DisentangleConfig
 from align.models.encoder import HeadConfig
-from align.models.pose_aware import ModelConfig, PaabConfig, PaatConfig, Readout
+from align.models.pose_aware import PaabConfig, PaatConfig, Readout
 from align.models.predicted_pose import PoseFreeConfig
-from align.models.tcn import TRUNK, TcnConfig
+from align.models.tcn import TcnConfig
 from align.models.trl3d import Trl3dConfig
 from align.paat import PoseReduction
-from datasets.presets import usual_window
-from datasets.storage.meta import DatasetMeta, newest_data_set
 
-Recipe = Literal["default", "paper"]
+Recipe = Literal["auto", "small", "full", "paper"]
 Protocol = Literal["seen", "unseen"]
+_METHODS_SHOWN = "{" + ",".join(SHOWN_METHODS) + "}"
 
 
 @dataclass(frozen=True)
 class BackboneConfig:
-    """The vision transformer; the convolutional methods read `pretrained` alone."""
+    """The vision transformer. Convolutional methods use `pretrained` only."""
 
     name: str = "deit_tiny_patch16_224"
-    """Any ViT or DeiT of timm's, with a convolutional stem or without."""
+    """Name of a ViT or DeiT in timm, with or without a convolutional stem."""
     depth: int | None = None
-    """Blocks to keep; None keeps all of the named model."""
+    """Blocks to keep; all of the named model by default."""
     pretrained: bool = False
-    """Start from the hub's weights."""
+    """Start from pretrained weights of the Hugging Face hub."""
     drop_path: float = 0.0
     """Stochastic depth at the last block."""
     readout: Readout = "mean"
-    """What becomes the embedding: the class token, the mean of the patch tokens, or both."""
+    """Embedding: the class token, the mean of the patch tokens, or both."""
     freeze_patches: bool = False
-    """Leave the projection of patches at its random start; pretrained ones are trained anyway."""
+    """Keep the projection of patches at its random start; pretrained ones are trained."""
 
 
 @dataclass(frozen=True)
 class PaatLossConfig:
-    """How PAAT's loss weighs against the time-contrastive one."""
+    """Weight of PAAT's loss beside the time-contrastive one."""
 
     weight: float = 1.6
     """The paper's lambda."""
     reduction: PoseReduction = "patch_sum"
-    """mean over everything is the paper's; patch_sum sums over the patches of an image, since
-    the few patches that hold a keypoint weigh next to nothing in the mean."""
+    """mean over everything (the paper's), or patch_sum, the sum over an image's patches: the few
+    patches with a keypoint hardly count in the mean."""
 
 
 @dataclass(frozen=True)
 class PoseMapConfig:
-    """How pose maps are made of keypoints; the defaults are the paper's, the rest are controls."""
+    """How keypoints become pose maps. The defaults are the paper's, the rest are controls."""
 
     noise: int = 0
     """Add a random integer in [0, noise] to each pixel coordinate (Fig. 4)."""
     random: bool = False
-    """Mark as many patches as the true map does, at random (Table 2)."""
+    """Mark as many patches as the true map, at random (Table 2)."""
     dilation: int = 0
-    """Mark the patches up to so many steps around a keypoint's own."""
+    """Also mark the patches within this many patches of a keypoint's own."""
 
 
 @dataclass(frozen=True)
 class TrainConfig:
     """Options of `python -m align.train`."""
 
-    method: Method = "deit"
-    """deit: the backbone alone; paab, paat: with the pose-aware block or task; paab+paat: both;
-    paab-free: both, and at inference PAAB goes by PAAT's prediction and needs no poses;
-    paab-points: the given keypoints' places become part of the embedding besides; paat-points:
-    PAAT after the last block tells places to less than a patch, which become part of
-    the embedding, at inference too; tcn+paat-points: the same after TCN's trunk; 3dtrl:
-    with recovered geometry, alone or below paab or paat; tcn, tcn-single: TCN's network, with its
-    multi-view or its single-view loss; tcn+paat: with --loss and PAAT after its trunk; disentangle:
-    codes of state and viewpoint apart."""
-    recipe: Recipe = "default"
-    """Where the defaults of all options come from: ours, or the published settings."""
+    method: Annotated[Method, tyro.conf.arg(metavar=_METHODS_SHOWN)] = "deit"
+    """deit: the transformer alone; paab, paat: with the pose-aware attention block or auxiliary
+    task; tcn: TCN's network; tcn+paat: TCN's network with PAAT, the most accurate here;
+    disentangle, 3dtrl: the paper's other systems. Compose others with --pose."""
+    pose: Pose | None = None
+    """Pose modules that are added to --method deit, tcn or 3dtrl."""
     data: Path | None = None
-    """Folder of episodes; the newest under data/ by default."""
-    train_on: Path | None = None
-    """Train and validate on this folder of episodes instead, and leave `data` to testing."""
-    out: Path | None = None
-    """The run's folder; under runs/, named by method, data and time, by default."""
-    image_size: int | None = None
-    """Side of the frames in pixels; the data set's own by default."""
+    """Data set to train and test on; the newest folder under data/ by default."""
+    recipe: Recipe = "full"
+    """Defaults of all other options. small: 4 blocks, at most 112 pixels, for a CPU; full: the
+    whole model, for a GPU; auto: the one that suits this machine; paper: the published settings."""
     epochs: int = 40
     """Passes over the frames of the training episodes."""
+    image_size: int | None = None
+    """Side of the frames in pixels; the data set's own by default."""
     seed: int = 0
-    """Of the weights, the batches and everything else random."""
-    views: tuple[str, ...] = ()
-    """Views that take part at all; all of the data set by default."""
+    """Seed of the weights, the batches and all other random draws."""
+    out: Path | None = None
+    """Folder of the run; runs/<method>_<data>_<time> by default."""
+    init: Path | None = None
+    """Start from the weights of this run or checkpoint."""
     protocol: Protocol = "seen"
-    """seen: train and test on the same views; unseen: train on ego and the first third-person
-    views, test on ego and the last ones, which training never sees. With --train-on of cameras
-    drawn for every episode, none is kept from training: those of the test are others anyway."""
+    """seen: test on the training views; unseen: test on ego and the last third-person views,
+    which are held out of training."""
+    train_on: Path | None = None
+    """Train on this data set instead, and only test on --data."""
+    precision: Precision = "auto"
+    """auto: bf16 on a GPU that has it, else fp32. On a CPU, ask for bf16 where `lscpu` lists
+    amx_bf16."""
+    views: tuple[str, ...] = ()
+    """Names of the views to use; all by default."""
     train_views: int | None = None
-    """Train on ego and so many third-person views, the first ones; all by default."""
+    """Train on ego and this many third-person views; all by default."""
     train_episodes: int | None = None
-    """Train on so many episodes, the first ones of the split; all by default."""
+    """Train on the first of the training episodes; all by default."""
     validate_every: int = 2
     """Epochs between validations."""
     workers: int | None = None
-    """Processes that read data; none on a CPU, 8 beside a GPU by default."""
-    precision: Precision = "auto"
-    """auto: bf16 on a GPU that has it, fp32 elsewhere; on a CPU, bf16 is worth asking for where
-    `lscpu` lists amx_bf16."""
+    """Processes that read data; 0 on a CPU, 8 with a GPU by default."""
     backbone: BackboneConfig = field(default_factory=BackboneConfig)
     head: HeadConfig = field(default_factory=HeadConfig)
     paab: PaabConfig = field(default_factory=PaabConfig)
@@ -129,23 +125,22 @@ class TrainConfig:
     batch: BatchConfig = field(default_factory=BatchConfig)
     optim: OptimConfig = field(default_factory=OptimConfig)
 
-    def usual_data(self) -> Path:
-        """The newest data set under data/, for a run that names none.
+    @property
+    def parts(self) -> Parts:
+        """The parts of the method."""
+        return METHODS[self.method]
 
-        Raises:
-            DataError: When there is none.
-            ValueError: When the run learns from another: what to test on must be said then.
-        """
-        if self.train_on is not None:
-            raise ValueError("--train-on says what to learn from: say what to test on with --data.")
-        return newest_data_set()
+    @property
+    def network(self) -> str:
+        """Name in timm or torchvision of the network that the method's encoder is made of."""
+        return network_name(self.method, self.backbone.name, self.disentangle.encoder)
 
     @property
     def test_data(self) -> Path:
-        """The folder of episodes that the run is tested on.
+        """The data set that the run is tested on.
 
         Raises:
-            ValueError: When no data set is named, see `align.train.resolve`.
+            ValueError: When no data set is named, see `align.plan.resolve`.
         """
         if self.data is None:
             raise ValueError("a run needs `data`; `resolve` fills it in.")
@@ -153,100 +148,12 @@ class TrainConfig:
 
     @property
     def training_data(self) -> Path:
-        """The folder of episodes that the run learns from.
+        """The data set that the run learns from.
 
         Raises:
-            ValueError: When no data set is named, see `align.train.resolve`.
+            ValueError: When no data set is named, see `align.plan.resolve`.
         """
         return self.train_on or self.test_data
-
-    @property
-    def network(self) -> str:
-        """What the method's encoder is made of, by its name in timm or torchvision."""
-        if self.has("vit"):
-            return self.backbone.name
-        return self.disentangle.encoder if self.has("disentangle") else TRUNK
-
-    @property
-    def depth(self) -> int | None:
-        """To how many blocks the network is cut; None for a whole one, and without blocks."""
-        return self.backbone.depth if self.has("vit") else None
-
-    def has(self, part: Part) -> bool:
-        """Whether the method has a part."""
-        return part in PARTS[self.method]
-
-    @property
-    def uses_paab(self) -> bool:
-        """Whether the method has pose-aware attention blocks."""
-        return self.has("paab")
-
-    @property
-    def uses_paat(self) -> bool:
-        """Whether the method has the pose-aware auxiliary task."""
-        return self.has("paat")
-
-    @property
-    def trains_on_poses(self) -> bool:
-        """Whether training draws on keypoints."""
-        return self.uses_paab or self.uses_paat
-
-    @property
-    def needs_poses(self) -> bool:
-        """Whether frames must come with keypoints at inference too."""
-        return self.uses_paab and not self.has("pose_free")
-
-    @property
-    def method_paab(self) -> PaabConfig | None:
-        """PAAB as the method has it: by --paab, but for points."""
-        if not self.uses_paab:
-            return None
-        return replace(self.paab, points=True) if self.has("points") else self.paab
-
-    @property
-    def method_paat(self) -> PaatConfig | None:
-        """PAAT as the method has it: by --paat, but for what points need."""
-        if not self.uses_paat:
-            return None
-        if self.has("points"):
-            return replace(self.paat, positions=(-1,), target="soft", points=True)
-        return self.paat
-
-    @property
-    def uses_soft_maps(self) -> bool:
-        """Whether places of keypoints are told to less than a patch."""
-        paab, paat = self.method_paab, self.method_paat
-        return (paab is not None and paab.points) or (paat is not None and paat.target == "soft")
-
-    def method_loss(self, meta: DatasetMeta) -> LossConfig:
-        """The loss of the method: --loss, but for TCN's own, multi-view or single-view.
-
-        Args:
-            meta: Of the data set, whose environment decides a window that was left open, and whose
-                time steps a second that of single-view TCN.
-        """
-        if self.has("single_view"):
-            window = max(1, round(self.tcn.single_window * meta.control_hz))
-            return replace(self.loss, name="single_view_triplet", window=window)
-        name = self.tcn.loss if self.has("multi_view") else self.loss.name
-        return replace(self.loss, name=name, window=self.loss.window or usual_window(meta.env))
-
-    def model_config(self, image_size: int, num_keypoints: int) -> ModelConfig:
-        """The transformer of a method that has one, for frames of a size and so many keypoints."""
-        return ModelConfig(
-            backbone=self.backbone.name,
-            image_size=image_size,
-            depth=self.backbone.depth,
-            pretrained=self.backbone.pretrained,
-            drop_path=self.backbone.drop_path,
-            readout=self.backbone.readout,
-            freeze_patches=self.backbone.freeze_patches,
-            paab=self.method_paab,
-            paat=self.method_paat,
-            num_keypoints=num_keypoints,
-            pose_free=self.pose_free if self.has("pose_free") else None,
-            trl3d=self.trl3d if self.has("3dtrl") else None,
-        )
 
     def save(self, folder: Path) -> None:
         """Writes `config.json` into a run's folder."""
@@ -257,13 +164,26 @@ class TrainConfig:
         """Reads the `config.json` of a run.
 
         Raises:
-            DataError: When the folder is no run, or has options that are not known.
+            DataError: When the folder is no run, or has unknown options.
         """
         return load_config(cls, folder, "align.train")
 
 
-# The options' own defaults but for what came later: those must leave earlier runs what they were.
-_DEFAULT = TrainConfig(backbone=BackboneConfig(freeze_patches=True))
+# The default of every option is what runs did before the option existed, so that stored runs keep
+# their meaning. Frozen patches came later and are the better default (docs/results): the recipes
+# switch them on.
+_FULL = TrainConfig(recipe="full", backbone=BackboneConfig(freeze_patches=True))
+
+# About a quarter of an hour on two cores for the 60 episodes that sims.generate makes by default.
+_SMALL = replace(
+    _FULL,
+    recipe="small",
+    epochs=10,
+    validate_every=1,
+    backbone=BackboneConfig(depth=4, freeze_patches=True),
+    optim=OptimConfig(lr=1e-3),
+)
+SMALL_IMAGE_SIZE = 112
 
 # 3DTRL's published settings, which the paper follows: DeiT-Tiny at 224 pixels, from scratch, one
 # triplet of two views a step.
@@ -288,21 +208,14 @@ _PAPER = TrainConfig(
         patience=10,
     ),
 )
+_RECIPES = {"small": _SMALL, "full": _FULL, "paper": _PAPER}
 
 
 def recipe(name: Recipe) -> TrainConfig:
-    """The settings that a recipe's name stands for."""
-    match name:
-        case "default":
-            return _DEFAULT
-        case "paper":
-            return _PAPER
-        case _:
-            assert_never(name)
+    """The settings of a recipe; auto is small on a machine without an NVIDIA GPU, else full."""
+    return _RECIPES[usual_recipe() if name == "auto" else name]
 
 
-def parse_recipe(arguments: Sequence[str]) -> Recipe:
-    """Reads `--recipe` before all else, since it decides the defaults of the other options."""
-    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-    parser.add_argument("--recipe", choices=get_args(Recipe), default="default")
-    return parser.parse_known_args(arguments)[0].recipe
+def usual_recipe() -> Literal["small", "full"]:
+    """The recipe that suits this machine."""
+    return "full" if count_gpus() else "small"

@@ -18,30 +18,45 @@ from align.engine.checkpoint import load_checkpoint
 from align.engine.device import attend_plainly, uses_bf16
 from align.models.disentangle import Disentangler
 from align.models.encoder import FrameEncoder, Network
-from align.models.pose_aware import build_model
+from align.models.pose_aware import PoseAware, build_model
 from align.models.tcn import TcnNetwork
+from align.plan import RunPlan
 from align.pose import pose_map_2d, pose_map_3d, soft_pose_map
 from datasets.episodes import EpisodeDataset
 from datasets.errors import DataError
+from datasets.storage.meta import DatasetMeta
 
 ConvolutionalNetwork = TypeVar("ConvolutionalNetwork", TcnNetwork, Disentangler)
 # Frames encoded at once in evaluation, where no activations are kept.
 EVALUATION_BATCH = 256
 
 
-def build_network(config: TrainConfig, image_size: int, num_keypoints: int) -> Network:
-    """The network of a method, for frames of a size and a skeleton of so many keypoints.
+def build_network(plan: RunPlan) -> Network:
+    """The network of a run.
 
     Raises:
         ValueError: Options of the model that do not fit each other.
         RuntimeError: Pretrained weights that cannot be had.
     """
-    if config.has("tcn"):
-        pretrained, paat = config.backbone.pretrained, config.method_paat
-        return _channels_last(TcnNetwork(config.tcn, pretrained, paat, num_keypoints))
-    if config.has("disentangle"):
-        return _channels_last(Disentangler(config.disentangle, config.backbone.pretrained))
-    return build_model(config.model_config(image_size, num_keypoints))
+    config, pretrained = plan.config, plan.config.backbone.pretrained
+    match plan.parts.encoder:
+        case "tcn":
+            network = TcnNetwork(config.tcn, pretrained, plan.paat, plan.num_keypoints)
+            return _channels_last(network)
+        case "disentangle":
+            return _channels_last(Disentangler(config.disentangle, pretrained))
+        case "vit":
+            return build_model(plan.model)
+
+
+def describe_network(embedder: FrameEmbedder) -> str:
+    """Network, size of its frames and number of its parameters, for people."""
+    plan, model = embedder.plan, embedder.model
+    millions = sum(parameter.numel() for parameter in model.parameters()) / 1e6
+    name = plan.config.network
+    if isinstance(model.backbone, PoseAware) and plan.config.backbone.depth is not None:
+        name += f", {len(model.backbone.backbone.blocks)} blocks"
+    return f"{name}, {plan.image_size} x {plan.image_size} pixels, {millions:.1f} M parameters"
 
 
 def patch_size(network: Network) -> int:
@@ -63,21 +78,21 @@ def _channels_last(network: ConvolutionalNetwork) -> ConvolutionalNetwork:
 class FrameEmbedder:
     """A method's frame encoder, and how frames and pose maps get into it."""
 
-    def __init__(self, config: TrainConfig, data: EpisodeDataset) -> None:
-        """Builds the encoder; the seed decides its weights, alike for all methods.
+    def __init__(self, plan: RunPlan) -> None:
+        """Builds the encoder; its weights depend on the seed alone, not on the method.
 
         Raises:
             ValueError: When options of the model do not fit each other.
         """
-        if config.uses_soft_maps and config.pose_map != PoseMapConfig():
+        config = plan.config
+        if plan.uses_soft_maps and config.pose_map != PoseMapConfig():
             raise ValueError(
-                f"--pose-map changes nothing for {config.method}, whose maps tell places to less "
-                "than a patch: leave its options out, or take --method paab or paat"
+                f"--pose-map changes nothing for {config.method}, whose maps locate keypoints to "
+                "less than a patch: leave its options out, or use --method paab or paat"
             )
-        self.config = config
-        self.image_size = config.image_size or data.meta.image_size
+        self.plan, self.config, self.image_size = plan, config, plan.image_size
         torch.manual_seed(config.seed)
-        network = build_network(config, self.image_size, len(data.skeleton))
+        network = build_network(plan)
         if uses_bf16(config.precision) and not torch.cuda.is_available():
             attend_plainly(network)
         self.model = FrameEncoder(network, config.head)
@@ -97,7 +112,7 @@ class FrameEmbedder:
         config = TrainConfig.load(run)
         if config.data is None:
             raise DataError(f"{run}/config.json names no data set; train again.")
-        embedder = cls(config, EpisodeDataset(config.training_data, "train"))
+        embedder = cls(RunPlan.of(config, DatasetMeta.load(config.training_data)))
         load_checkpoint(run / "checkpoints" / f"{checkpoint}.safetensors", embedder.model)
         embedder.model.to("cuda" if torch.cuda.is_available() else "cpu").eval()
         return embedder
@@ -139,7 +154,7 @@ class FrameEmbedder:
         generator: torch.Generator | None = None,
     ) -> Tensor | None:
         """What the method's PAAB is given: P2D, or soft maps for points; None without PAAB."""
-        paab = self.config.method_paab
+        paab = self.plan.paab
         if paab is None:
             return None
         if paab.points:
@@ -191,7 +206,7 @@ class FrameEmbedder:
 
         Data made elsewhere may have no keypoints, and most methods need none after training.
         """
-        if not self.config.needs_poses:
+        if not self.plan.parts.needs_poses:
             return None
         scale = self.image_size / data.meta.image_size
         points = torch.from_numpy(data.keypoints(i, view)) * scale

@@ -25,6 +25,7 @@ import tyro
 from torch import Tensor
 from tqdm import tqdm
 
+from align.plan import RunPlan
 from align.config import Protocol, TrainConfig
 from align.embedder import FrameEmbedder
 from align.engine.checkpoint import CheckpointError, load_checkpoint
@@ -134,7 +135,7 @@ def _open(
     trained_on = EpisodeDataset(config.training_data, "train")
     root = root or config.data
     data = EpisodeDataset(root, split, evaluation_views(config, DatasetMeta.load(root), protocol))
-    data.check(need_keypoints=config.needs_poses)
+    data.check(need_keypoints=config.parts.needs_poses)
     known = set(data.views) & set(training_views(config, trained_on.meta)) - {EGO}
     if protocol == "unseen" and known and root.resolve() == trained_on.root.resolve():
         log.warning(
@@ -156,7 +157,7 @@ def _open(
             run,
             size,
         )
-    return data, FrameEmbedder(replace(config, image_size=size), trained_on)
+    return data, FrameEmbedder(RunPlan.of(replace(config, image_size=size), trained_on.meta))
 
 
 def _episode_pairs(name: str, views: Mapping[str, Tensor]) -> list[PairResult]:

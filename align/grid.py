@@ -24,6 +24,7 @@ from align.engine.run_folder import run_name
 from align.engine.trainer import finished
 from align.evaluate import evaluate
 from align.methods import Method
+from align.plan import for_data, usual_data
 from align.protocols import require_testable, training_views
 from align.results.evaluation import evaluation_path, load_evaluation
 from align.train import make_trainer
@@ -59,7 +60,7 @@ class GridConfig(TrainConfig):
     def data_sets(self, env: Sequence[str]) -> tuple[Path, ...]:
         """The data sets: by folder, and by the names of their environments, data/<env>."""
         named = (Path("data") / name for name in env)
-        return (*self.data, *named) or (self.usual_data(),)
+        return (*self.data, *named) or (usual_data(self),)
 
 
 def _options(config: TrainConfig) -> dict[str, Any]:
@@ -110,7 +111,7 @@ def placed(
 ) -> TrainConfig:
     """One run of a grid: its data set, protocol and seed, and the folder that they make."""
     folder = group_folder(out, data, protocol) / run_name(name, seed)
-    return replace(config, seed=seed, data=data, protocol=protocol, out=folder)
+    return for_data(replace(config, seed=seed, protocol=protocol, out=folder), data)
 
 
 def group_folder(out: Path, data: Path, protocol: Protocol) -> Path:

@@ -73,7 +73,7 @@ def require_known_body(
         shown: The body that is to be tested on.
         root: The data set that shows it.
     """
-    if config.needs_poses and shown != learned:
+    if config.parts.needs_poses and shown != learned:
         raise DataError(
             f"{who} needs poses at test time and learns those of {learned.name!r}, but "
             f"{root} shows {shown.name!r}. Take a data set of the same body, or a method that "

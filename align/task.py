@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 
 import torch
 from einops import rearrange
@@ -13,7 +12,7 @@ from torch.utils.data import DataLoader, Subset
 
 from align.config import TrainConfig
 from align.data import Batch, EpisodeSamples
-from align.embedder import FrameEmbedder
+from align.embedder import FrameEmbedder, describe_network
 from align.engine.loading import reading_processes
 from align.losses.config import build_loss
 from align.metrics.alignment import episode_metrics, mean_metrics
@@ -21,7 +20,7 @@ from align.metrics.collapse import CollapseWatch, diagnose
 from align.models.disentangle import Codes, Disentangler, permutation_losses
 from align.models.encoder import Output
 from align.paat import mean_pose_loss
-from align.protocols import training_views
+from align.plan import RunPlan
 from datasets.episodes import EpisodeDataset
 from datasets.storage.meta import DatasetMeta
 
@@ -31,22 +30,25 @@ class AlignmentTask:
 
     metric = "alignment_error"
 
-    def __init__(self, config: TrainConfig, root: Path) -> None:
+    def __init__(self, config: TrainConfig) -> None:
         """Opens the data and builds the model.
+
+        Args:
+            config: Options with `data` set, see `align.plan.resolve`.
 
         Raises:
             DataError: Before anything is trained, when an episode cannot be used.
         """
-        views = training_views(config, DatasetMeta.load(root))
-        self.config = config
-        self.train = EpisodeDataset(root, "train", views, config.train_episodes)
-        self.valid = EpisodeDataset(root, "valid", views)
-        self.loss_config = config.method_loss(self.train.meta)
+        root = config.training_data
+        self.config, self.plan = config, RunPlan.of(config, DatasetMeta.load(root))
+        self.train = EpisodeDataset(root, "train", self.plan.views, config.train_episodes)
+        self.valid = EpisodeDataset(root, "valid", self.plan.views)
+        needs_poses = self.plan.parts.trains_on_poses
         for data in (self.train, self.valid):
-            data.check(self.loss_config.negatives_from, need_keypoints=config.trains_on_poses)
-        self.embedder = FrameEmbedder(config, self.train)
+            data.check(self.plan.loss.negatives_from, need_keypoints=needs_poses)
+        self.embedder = FrameEmbedder(self.plan)
         self.collapse_watch = CollapseWatch()
-        self.time_contrastive = build_loss(self.loss_config)
+        self.time_contrastive = build_loss(self.plan.loss)
         samples = self._samples(0)
         frames_a_step = config.batch.episodes * samples.num_views * samples.num_times
         frames = sum(samples.lengths) * len(self.train.views)
@@ -61,8 +63,8 @@ class AlignmentTask:
         return EpisodeSamples(
             self.train,
             self.config.batch,
-            self.embedder.image_size,
-            self.loss_config.window,
+            self.plan.image_size,
+            self.plan.loss.window,
             length,
             self.config.seed,
         )
@@ -111,7 +113,7 @@ class AlignmentTask:
     ) -> dict[str, tuple[float, Float[Tensor, ""]]]:
         """Weights and values of losses besides the time-contrastive one (PAAT's: paper Eq. 8)."""
         config, network = self.config, self.embedder.model.backbone
-        paat = config.method_paat
+        paat = self.plan.paat
         if paat is not None and not isinstance(output, Codes):
             poses = _poses(batch)
             target = (
@@ -130,6 +132,15 @@ class AlignmentTask:
             losses = permutation_losses(network, state, viewpoint, batch["frames"])
             return {name: (config.disentangle.weight, loss) for name, loss in losses.items()}
         return {}
+
+    def describe(self) -> dict[str, str]:
+        """Data set, views, method and model, a line each."""
+        episodes = f"{len(self.train)} episodes to train on, {len(self.valid)} to validate on"
+        return {
+            "data": f"{self.train.root} ({self.train.meta.env}): {episodes}",
+            "views": f"{', '.join(self.plan.views)} ({self.config.protocol})",
+            "model": f"{self.config.method}: {describe_network(self.embedder)}",
+        }
 
     def validate(self) -> Mapping[str, float]:
         """Metrics over all pairs of views of the validation episodes, and signs of collapse."""

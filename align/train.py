@@ -3,76 +3,103 @@
 python -m align.train --method paab
 python -m align.train --method paat --data data/lift --image-size 112 --epochs 40 --seed 1
 python -m align.train --recipe paper --method deit
-python -m align.train --resume runs/paab_lift_20260101-120000
+python -m align.train --resume runs/paab_lift_20260101-120000 --epochs 80
+python -m align.train --init runs/paab_lift_20260101-120000 --data data/can
 """
 
 from __future__ import annotations
 
 import sys
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, cast, get_args
 
 import tyro
 
-from align.config import TrainConfig, parse_recipe, recipe
-from align.engine.command import claim_folder, train
-from align.engine.trainer import Trainer
-from align.protocols import require_testable
-from align.task import AlignmentTask
-from datasets.command import set_up_logging
+from align.config import Recipe, TrainConfig, recipe
+from align.plan import resolve
+from datasets.command import command, parse, preset_of
 
-
-def resolve(config: TrainConfig) -> TrainConfig:
-    """Fills in the data set and the run's folder where the user left them open."""
-    data = config.data or config.usual_data()
-    stamp = time.strftime("%Y%m%d-%H%M%S")
-    out = config.out or Path("runs") / f"{config.method.replace('+', '_')}_{data.name}_{stamp}"
-    return replace(config, data=data, out=out)
+if TYPE_CHECKING:
+    from align.engine.trainer import Trainer
 
 
 def make_trainer(
     config: TrainConfig,
     progress: bool = True,
     on_step: Callable[[float], object] | None = None,
+    *,
+    resumed: bool = False,
 ) -> Trainer:
     """Opens the data, builds the model and claims the run's folder.
 
     Args:
-        config: With `data` and `out` set, see `resolve`.
-        progress: Whether to draw a progress bar.
+        config: Options with `data` and `out` set, see `align.plan.resolve`.
+        progress: Whether to show a progress bar and what the run does.
         on_step: Called after each step with the share of all steps that are done.
+        resumed: Whether the run in the folder is resumed, perhaps for more epochs.
 
     Raises:
         DataError: When the data cannot be used, or the folder holds another run.
+        CheckpointError: When the initial weights cannot be read or do not fit.
         ValueError: When options do not fit each other.
     """
-    data = config.training_data
+    from align.engine.command import open_run
+    from align.protocols import require_testable
+    from align.task import AlignmentTask
+
     require_testable(config)
-    return claim_folder(config, lambda: AlignmentTask(config, data), "align", progress, on_step)
+    return open_run(
+        config,
+        lambda: AlignmentTask(config),
+        "align",
+        resumed=resumed,
+        progress=progress,
+        on_step=on_step,
+    )
+
+
+def default_options(arguments: Sequence[str]) -> TrainConfig:
+    """The default options of a command line: those of the run that it resumes, or of its recipe.
+
+    Raises:
+        DataError: When the folder to resume holds no run.
+    """
+    if resume := preset_of(arguments, "--resume", ""):
+        return replace(TrainConfig.load(Path(resume)), out=Path(resume))
+    return recipe(cast(Recipe, preset_of(arguments, "--recipe", "auto", get_args(Recipe))))
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """The command line."""
-    set_up_logging()
     arguments = sys.argv[1:] if arguments is None else arguments
-    defaults = recipe(parse_recipe(arguments))
+    with command():
+        default = default_options(arguments)
 
     def run(
-        config: Annotated[TrainConfig, tyro.conf.arg(name="")] = defaults,
+        config: Annotated[TrainConfig, tyro.conf.arg(name="")] = default,
         resume: Path | None = None,
     ) -> None:
         """Trains a method on a data set of multi-view episodes.
 
         Args:
             config: All that the run depends on.
-            resume: Go on with the run in this folder; all other options come from there.
+            resume: Resume the run in this folder, with its own options; more --epochs extend it.
         """
-        train(config, resume, resolve, make_trainer, "align")
+        from align.engine.command import offer_unfinished, train
 
-    tyro.cli(run, args=arguments, prog="python -m align.train")
+        def open_trainer() -> Trainer:
+            if resume is not None:
+                return make_trainer(replace(resolve(config), out=resume), resumed=True)
+            resolved = resolve(config)
+            if config.out is None:
+                resolved = offer_unfinished(resolved, "align")
+            return make_trainer(resolved)
+
+        train(open_trainer, "align")
+
+    parse(run, "python -m align.train", arguments)
 
 
 if __name__ == "__main__":

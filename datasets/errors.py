@@ -47,3 +47,8 @@ def shortened(items: Sequence[str], most: int, separator: str = ", ") -> str:
     """The first ones, and how many more there are: `a, b and 4 more`."""
     more = f" and {len(items) - most} more" if len(items) > most else ""
     return separator.join(items[:most]) + more
+
+
+def counted(number: int, noun: str) -> str:
+    """A number and its noun in the singular or plural: `1 epoch`, `2 epochs`."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -17,7 +17,8 @@ import torch.nn.functional as F
 import tyro
 from torch import Tensor, nn
 
-from align.engine.optim import OptimConfig, build_optimizer, learning_rate_factor
+from align.engine.config import OptimConfig
+from align.engine.optim import build_optimizer, learning_rate_factor
 from align.losses.contrastive import contrastive
 from align.metrics.alignment import PairResult, episode_metrics, mean_metrics, view_errors
 from datasets.episodes import EpisodeDataset

@@ -7,6 +7,7 @@ appear at once: weights, optimizer and step can never come from different moment
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,7 +19,10 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from datasets.errors import shortened
 from datasets.storage.atomic import atomic_path
+
+log = logging.getLogger(__name__)
 
 _MODEL, _OPTIMIZER, _STATE = "model.", "optimizer.", "state"
 
@@ -95,6 +99,36 @@ def load_checkpoint(
     return read_state(path)
 
 
+def start_from(source: Path, model: nn.Module) -> None:
+    """Gives a model the weights of another run, as far as names and shapes agree.
+
+    A run on another skeleton has another classifier in PAAT: the log names the tensors that stay at
+    their random start.
+
+    Args:
+        source: A run's folder, whose best checkpoint is taken, or a checkpoint.
+        model: The model that starts from it.
+
+    Raises:
+        CheckpointError: When the checkpoint is missing or truncated, or nothing of it fits.
+    """
+    path = source / "checkpoints" / "best.safetensors" if source.is_dir() else source
+    with _open(path) as file:
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    saved, wanted = _with_prefix(tensors, _MODEL), model.state_dict()
+    fitting = {n: t for n, t in saved.items() if n in wanted and t.shape == wanted[n].shape}
+    # A few norms of the same width fit by accident; then hardly anything would be carried over.
+    if 2 * _elements(fitting) < _elements(wanted):
+        raise CheckpointError(
+            f"{path} fits only {_elements(fitting)} of the model's {_elements(wanted)} weights. "
+            "Start from a run of the same method and backbone, with the same --backbone.depth."
+        )
+    model.load_state_dict(fitting, strict=False)
+    log.info("started from %s: %d of %d tensors", path, len(fitting), len(wanted))
+    if fresh := [name for name in wanted if name not in fitting]:
+        log.info("not in it, so at their random start: %s", shortened(fresh, 5))
+
+
 def _open(path: Path) -> Any:
     try:
         return safe_open(path, framework="pt")
@@ -107,6 +141,10 @@ def _open(path: Path) -> Any:
             f"{path} is no whole safetensors file ({error}). Delete it and use another "
             "checkpoint of the run, or train again."
         ) from None
+
+
+def _elements(tensors: Mapping[str, Tensor]) -> int:
+    return sum(tensor.numel() for tensor in tensors.values())
 
 
 def _with_prefix(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:

@@ -1,120 +1,157 @@
-"""What the training commands of all tasks share: claim a folder, train, say what came of it."""
+"""The way of a training command: claim the run's folder, train, say where the results are."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import logging
+import shlex
+import sys
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import TypeVar
 
-from align.engine.checkpoint import CheckpointError
-from align.engine.device import Precision, keep_freed_memory
-from align.engine.run_folder import CONFIG_NAME, options_of
-from align.engine.trainer import NonFiniteLossError, OptimConfig, Task, Trainer
+from align.engine.checkpoint import CheckpointError, start_from
+from align.engine.config import RunConfig
+from align.engine.device import keep_freed_memory
+from align.engine.run_folder import CONFIG_NAME, checkpoint_path, options_of
+from align.engine.trainer import NonFiniteLossError, Task, Trainer, finished
 from datasets.command import interruptible, user_errors
 from datasets.errors import DataError
 
-
-class RunConfig(Protocol):
-    """What a task's configuration must have, besides what only the task reads; a dataclass."""
-
-    @property
-    def out(self) -> Path | None: ...  # noqa: D102
-    @property
-    def epochs(self) -> int: ...  # noqa: D102
-    @property
-    def seed(self) -> int: ...  # noqa: D102
-    @property
-    def validate_every(self) -> int: ...  # noqa: D102
-    @property
-    def precision(self) -> Precision: ...  # noqa: D102
-    @property
-    def optim(self) -> OptimConfig: ...  # noqa: D102
-
-    def save(self, folder: Path) -> None: ...  # noqa: D102
-
-    @classmethod
-    def load(cls, folder: Path) -> Any: ...  # noqa: D102
-
+log = logging.getLogger(__name__)
 
 Config = TypeVar("Config", bound=RunConfig)
 
+# A resumed run may change these: neither changes what its finished steps have learned.
+_MAY_CHANGE = frozenset({"out", "epochs", "workers"})
 
-def claim_folder(
+
+def open_run(
     config: RunConfig,
     open_task: Callable[[], Task],
     package: str,
+    *,
+    resumed: bool = False,
     progress: bool = True,
     on_step: Callable[[float], object] | None = None,
 ) -> Trainer:
-    """Opens a task and claims the run's folder for it.
+    """Opens a task in the run's folder, with its initial weights where it has not begun.
 
     Args:
-        config: With `out` set.
+        config: Options of the run, with `out` set.
         open_task: Opens the data and builds the model.
-        package: Whose commands to name.
-        progress: Whether to draw a progress bar.
+        package: Package whose commands messages name.
+        resumed: Whether the folder's run is resumed, perhaps for more epochs.
+        progress: Whether to show a progress bar and what the run does.
         on_step: Called after each step with the share of all steps that are done.
 
     Raises:
         DataError: When the data cannot be used, or the folder holds another run.
+        CheckpointError: When the initial weights cannot be read or do not fit.
         ValueError: When options do not fit each other.
     """
     if config.out is None:
-        raise ValueError("a run needs `out`; `resolve` fills it in.")
-    if (config.out / CONFIG_NAME).exists():
-        there, asked = options_of(type(config).load(config.out)), options_of(config)
-        differing = {name for name in asked if there[name] != asked[name]} - {"out"}
-        if others := [f"{name} {there[name]}" for name in sorted(differing)]:
-            raise DataError(
-                f"{config.out} holds a run with other options, {', '.join(others)}. Choose another "
-                f"--out (with align.compare also --variant), or go on with that run: "
-                f"python -m {package}.train --resume {config.out}"
-            )
+        raise ValueError("a run needs its folder as `out`; `resolve` names one.")
+    _require_same_run(config, config.out, package, resumed)
     keep_freed_memory()
     task = open_task()
+    if config.init is not None and not checkpoint_path(config.out, "last").exists():
+        start_from(config.init, task.model)
     config.save(config.out)
-    return Trainer(
-        task,
-        config.out,
-        config.optim,
-        epochs=config.epochs,
-        seed=config.seed,
-        validate_every=config.validate_every,
-        precision=config.precision,
-        progress=progress,
-        on_step=on_step,
-    )
+    return Trainer(task, config, progress=progress, on_step=on_step)
 
 
-def train(
-    config: Config,
-    resume: Path | None,
-    resolve: Callable[[Config], Config],
-    make_trainer: Callable[[Config], Trainer],
-    package: str,
-) -> None:
-    """Trains to the end and says what came of it; how to go on when it is stopped.
+def _require_same_run(config: RunConfig, folder: Path, package: str, resumed: bool) -> None:
+    if not (folder / CONFIG_NAME).exists():
+        return
+    stored = type(config).load(folder)
+    differing = differing_options(stored, config, _MAY_CHANGE if resumed else {"out"})
+    if differing:
+        raise DataError(
+            f"{folder} holds a run with other options, {', '.join(differing)}. Choose another "
+            f"--out (with align.compare also --variant), or resume that run: "
+            f"{resume_command(package, folder)}"
+        )
+    if config.epochs < stored.epochs:
+        raise DataError(
+            f"{folder} has {stored.epochs} epochs: a resumed run can have more of them, not "
+            f"{config.epochs}. Start another run with --out."
+        )
+
+
+def differing_options(
+    stored: RunConfig, config: RunConfig, ignored: Collection[str] = ("out",)
+) -> list[str]:
+    """Options of a stored run that differ from others: `name value`, with the stored values."""
+    there, asked = options_of(stored), options_of(config)
+    names = sorted(n for n in asked if n not in ignored and there[n] != asked[n])
+    return [f"{name} {there[name]}" for name in names]
+
+
+def resume_command(package: str, folder: Path) -> str:
+    """The command that resumes a run."""
+    return shlex.join(["python", "-m", f"{package}.train", "--resume", str(folder)])
+
+
+def offer_unfinished(config: Config, package: str, runs: Path = Path("runs")) -> Config:
+    """Looks for an unfinished run of the same options where the user named no folder.
+
+    At a terminal the user is asked whether to resume it. Elsewhere the command that resumes it is
+    shown, and a new run starts.
 
     Args:
-        config: All that the run depends on.
-        resume: Go on with the run in this folder instead, by the options stored there.
-        resolve: Fills in what the user left open.
-        make_trainer: Opens the task in the run's folder.
-        package: Whose commands to name.
+        config: Options of the run, with the folder that a new run would get.
+        package: Package whose commands to name.
+        runs: Folder of runs.
+
+    Returns:
+        The options, with the folder of the run to resume where that was chosen.
+    """
+    same = [folder for folder in _unfinished(runs) if _same_options(folder, config)]
+    if not same:
+        return config
+    newest = same[-1]
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        log.info(
+            "%s is an unfinished run of the same options; a new one starts. Resume the old one "
+            "with: %s",
+            newest,
+            resume_command(package, newest),
+        )
+        return config
+    print(f"{newest} is an unfinished run of the same options.", file=sys.stderr)
+    answer = input("Resume it? [Y/n] ").strip().lower()
+    return replace(config, out=newest) if answer in {"", "y", "yes"} else config  # type: ignore[type-var]
+
+
+def _unfinished(runs: Path) -> list[Path]:
+    """Folders of runs with a checkpoint that have not trained to their end, oldest first."""
+    started = [path.parent.parent for path in runs.glob("*/checkpoints/last.safetensors")]
+    started.sort(key=lambda folder: checkpoint_path(folder, "last").stat().st_mtime)
+    return [folder for folder in started if not finished(folder)]
+
+
+def _same_options(folder: Path, config: RunConfig) -> bool:
+    try:
+        return not differing_options(type(config).load(folder), config)
+    except DataError:  # a run of another package or version, which is not offered
+        return False
+
+
+def train(open_trainer: Callable[[], Trainer], package: str) -> None:
+    """Trains to the end and says where the results are, or how to resume after a stop.
+
+    Args:
+        open_trainer: Opens the run.
+        package: Package whose commands messages name.
     """
     with user_errors(DataError, CheckpointError, ValueError):
-        if resume is not None:
-            config = replace(type(config).load(resume), out=resume)
-        config = resolve(config)
-        trainer = make_trainer(config)
-    go_on = f"python -m {package}.train --resume {config.out}"
-    mendable = user_errors(
-        CheckpointError, DataError, then=f"once that is mended, go on with: {go_on}"
-    )
-    with interruptible(go_on), user_errors(NonFiniteLossError), mendable:
+        trainer = open_trainer()
+    resume = resume_command(package, trainer.folder)
+    fixable = user_errors(CheckpointError, DataError, then=f"then resume with: {resume}")
+    with interruptible(resume), user_errors(NonFiniteLossError), fixable:
         best = trainer.fit()
     if trainer.accelerator.is_main_process:
         print(f"best validation {trainer.task.metric}: {trainer.best:.4f}")
         print(f"checkpoint: {best}")
-        print(f"next: python -m {package}.evaluate {config.out}")
+        print("next: " + shlex.join(["python", "-m", f"{package}.evaluate", str(trainer.folder)]))

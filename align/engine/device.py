@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import ctypes
 import platform
-from typing import Literal
 
 import torch
 from timm.layers import Attention
 from torch import nn
+
+from align.engine.config import Precision
 
 _M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_THRESHOLD = -1, -2, -3  # malloc.h
 _LARGEST_MMAP_THRESHOLD = 32 * 2**20  # glibc refuses more
@@ -26,9 +27,6 @@ def keep_freed_memory() -> bool:
         (_M_TOP_PAD, 64 * 2**20),
     )
     return all([mallopt(option, value) == 1 for option, value in settings])
-
-
-Precision = Literal["auto", "fp32", "bf16"]
 
 
 def uses_bf16(precision: Precision) -> bool:

@@ -1,51 +1,24 @@
-"""The optimizer of a run, and its learning rate from step to step."""
+"""The optimizer of a run, and its learning rate at every step."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Literal
 
-import torch
+from timm.optim import create_optimizer_v2, list_optimizers
 from torch import nn
 from torch.optim import Optimizer
 
-OPTIMIZERS: dict[str, Callable[..., Optimizer]] = {
-    "adamw": torch.optim.AdamW,
-    "adam": torch.optim.Adam,
-    "sgd": torch.optim.SGD,
-}
-
-
-@dataclass(frozen=True)
-class OptimConfig:
-    """Optimizer and schedule."""
-
-    name: Literal["adamw", "adam", "sgd"] = "adamw"
-    lr: float = 5e-4
-    """Peak learning rate."""
-    weight_decay: float = 0.05
-    """On matrices only: biases, norms and embeddings of single vectors are left alone."""
-    momentum: float = 0.9
-    """sgd only, with Nesterov's correction."""
-    warmup: float = 0.1
-    """Share of all steps over which the learning rate rises linearly."""
-    schedule: Literal["cosine", "constant", "steps"] = "cosine"
-    """What the learning rate does after the warm-up; steps: a tenth from each of the milestones."""
-    milestones: tuple[float, ...] = (11 / 15, 14 / 15)
-    """steps only: shares of all steps (the paper's epochs 11 and 14 of 15)."""
-    accumulate: int = 1
-    """Parts that a step's batch is cut into, which pass through the model one after the other and
-    add up their gradients: less memory for the same batch."""
-    clip_norm: float = 1.0
-    """Largest norm of the gradient; 0 does not clip."""
-    patience: int = 0
-    """Stop after so many validations without a better one; 0 never stops early."""
+from align.engine.config import OptimConfig
+from datasets.errors import require_known
 
 
 def learning_rate_factor(step: int, total_steps: int, config: OptimConfig) -> float:
-    """Factor on the peak learning rate at a step: linear warm-up, then cosine or constant."""
+    """Factor on the peak learning rate at a step: linear warm-up, then the schedule.
+
+    timm's schedulers draw the same curves but keep a state that a checkpoint would have to hold,
+    and round differently. A function of the step alone needs no state, so a resumed run repeats an
+    undisturbed one to the bit.
+    """
     warmup_steps = int(config.warmup * total_steps)
     if step < warmup_steps:
         return (step + 1) / (warmup_steps + 1)
@@ -58,11 +31,18 @@ def learning_rate_factor(step: int, total_steps: int, config: OptimConfig) -> fl
 
 
 def build_optimizer(model: nn.Module, config: OptimConfig) -> Optimizer:
-    """The optimizer, with weight decay on matrices only."""
+    """The optimizer, with weight decay on matrices only.
+
+    Raises:
+        UnknownNameError: When timm has no optimizer of that name.
+    """
+    require_known("optimizer", config.name, list_optimizers())
     parameters = [p for p in model.parameters() if p.requires_grad]
+    # timm's own grouping puts the parameters without decay first. The order is part of a stored
+    # optimizer's state, so it stays as it is in the checkpoints that exist.
     groups = [
         {"params": [p for p in parameters if p.ndim > 1], "weight_decay": config.weight_decay},
         {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
     ]
-    options = {"momentum": config.momentum, "nesterov": True} if config.name == "sgd" else {}
-    return OPTIMIZERS[config.name](groups, lr=config.lr, **options)
+    options = {"momentum": config.momentum} if config.name == "sgd" else {}
+    return create_optimizer_v2(groups, config.name, lr=config.lr, **options)

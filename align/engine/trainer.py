@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import math
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
@@ -29,10 +30,13 @@ from align.engine.checkpoint import (
     read_state,
     save_checkpoint,
 )
-from align.engine.device import Precision, uses_bf16
+from align.engine.config import RunConfig
+from align.engine.device import uses_bf16
 from align.engine.loading import reading_batches
-from align.engine.optim import OptimConfig, build_optimizer, learning_rate_factor
+from align.engine.optim import build_optimizer, learning_rate_factor
+from align.engine.pace import Pace
 from align.engine.run_folder import read_history, write_history
+from datasets.errors import counted
 
 log = logging.getLogger(__name__)
 
@@ -71,54 +75,52 @@ class Task(Protocol):
         """Metrics of the model, which is in evaluation mode, on the validation split."""
         ...
 
+    def describe(self) -> Mapping[str, str]:
+        """Data and model, a line each, which are shown before the first step."""
+        ...
+
 
 class NonFiniteLossError(FloatingPointError):
     """Raised when a loss or gradient is NaN or infinite; names the step and what it saw."""
 
 
 class Trainer:
-    """Trains one task in one run folder; `fit` starts, or goes on where the folder stopped."""
+    """Trains one task in one run folder; `fit` starts, or resumes what the folder holds."""
 
     def __init__(
         self,
         task: Task,
-        folder: Path,
-        optim: OptimConfig,
+        config: RunConfig,
         *,
-        epochs: int,
-        seed: int,
-        validate_every: int = 1,
-        precision: Precision = "auto",
         progress: bool = True,
         on_step: Callable[[float], object] | None = None,
     ) -> None:
         """Prepares model and optimizer for the devices at hand.
 
         Args:
-            task: What to train.
-            folder: The run's folder.
-            optim: Optimizer and schedule.
-            epochs: Passes over the training data.
-            seed: Of every step's randomness.
-            validate_every: Epochs between validations; the last epoch always validates.
-            precision: auto takes bf16 on a GPU that has it, fp32 elsewhere.
-            progress: Whether to draw a progress bar.
+            task: The task to train.
+            config: Options of the run, with its folder as `out`.
+            progress: Whether to show a progress bar and what the run does.
             on_step: Called after each step with the share of all steps that are done.
+
+        Raises:
+            ValueError: When the run has no folder.
         """
+        if config.out is None:
+            raise ValueError("a run needs its folder as `out`; `resolve` names one.")
         self.accelerator = Accelerator(
-            # Said outright: without a GPU, several processes would else each train alone.
+            # Without this, several processes on a machine without a GPU would each train alone.
             cpu=not torch.cuda.is_available(),
-            mixed_precision="bf16" if uses_bf16(precision) else "no",
-            # A step's batch is shared out among the processes, so that a step is the same step on
-            # any number of them.
+            mixed_precision="bf16" if uses_bf16(config.precision) else "no",
+            # The processes share a step's batch, so that a step is the same on any number of them.
             dataloader_config=DataLoaderConfiguration(split_batches=True),
             step_scheduler_with_optimizer=False,
         )
-        self.task, self.folder, self.optim, self.seed = task, folder, optim, seed
-        self.epochs, self.validate_every, self.progress = epochs, validate_every, progress
-        self.total_steps, self.on_step = epochs * task.steps_per_epoch, on_step
+        self.task, self.config, self.folder = task, config, config.out
+        self.progress, self.on_step = progress, on_step
+        self.total_steps = config.epochs * task.steps_per_epoch
         self.model, self.optimizer = self.accelerator.prepare(
-            task.model, build_optimizer(task.model, optim)
+            task.model, build_optimizer(task.model, config.optim)
         )
         self.history: list[dict[str, float]] = []
         self.best = math.inf
@@ -144,6 +146,9 @@ class Trainer:
         """
         start_epoch = self._resume() if self.last.exists() else 0
         main = self.accelerator.is_main_process
+        if main and self.progress:
+            for name, value in self.describe().items():
+                log.info("%-8s %s", name, value)
         writer = SummaryWriter(str(self.folder), purge_step=start_epoch) if main else None
         bar = tqdm(
             total=self.total_steps,
@@ -156,17 +161,16 @@ class Trainer:
         # One loader for all epochs: processes that read data start once, and read on meanwhile.
         steps = self.task.steps_per_epoch
         loader = self.accelerator.prepare(self.task.loader(start_epoch * steps, self.total_steps))
+        pace = Pace(self.total_steps - start_epoch * steps)
         with reading_batches(), bar, closing(batch for batch in loader) as batches:
-            for epoch in range(start_epoch, self.epochs):
+            for epoch in range(start_epoch, self.config.epochs):
                 if self._out_of_patience():
                     log.info("stopped early after epoch %d", epoch)
                     break
                 started = time.perf_counter()
-                row = self._train_epoch(epoch, batches, bar)
-                if (epoch + 1) % self.validate_every == 0 or epoch + 1 == self.epochs:
+                row = self._train_epoch(epoch, batches, bar, pace)
+                if (epoch + 1) % self.config.validate_every == 0 or epoch + 1 == self.config.epochs:
                     row |= self._validate()
-                    value = row[f"valid/{self.task.metric}"]
-                    bar.set_postfix_str(f"valid {self.task.metric} {value:.4f}")
                 row["seconds"] = time.perf_counter() - started
                 self._record(epoch, row, writer)
         if writer is not None:
@@ -174,11 +178,30 @@ class Trainer:
         self.accelerator.wait_for_everyone()
         return self.best_path
 
-    def _train_epoch(self, epoch: int, batches: Iterator[Any], bar: tqdm) -> dict[str, float]:
+    def describe(self) -> dict[str, str]:
+        """Data, model, device and steps of the run, a line each."""
+        device = self.accelerator.device
+        name = torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
+        precision = "bf16" if self.accelerator.mixed_precision == "bf16" else "fp32"
+        parts = [name, precision, f"{torch.get_num_threads()} threads"]
+        if self.accelerator.num_processes > 1:
+            parts.append(f"{self.accelerator.num_processes} processes")
+        epochs = counted(self.config.epochs, "epoch")
+        steps = f"{self.total_steps} ({epochs} of {self.task.steps_per_epoch})"
+        return {
+            **self.task.describe(),
+            "device": ", ".join(parts),
+            "steps": steps,
+            "run": str(self.folder),
+        }
+
+    def _train_epoch(
+        self, epoch: int, batches: Iterator[Any], bar: tqdm, pace: Pace
+    ) -> dict[str, float]:
         self.model.train()
         steps = self.task.steps_per_epoch
         first = epoch * steps
-        # Asking a GPU at every step would make it wait for the host.
+        # A GPU waits for the host whenever a value is read from it.
         check_every = 1 if self.accelerator.device.type == "cpu" else steps
         unchecked: list[Tensor] = []
         sums: dict[str, Tensor] = {}
@@ -190,27 +213,39 @@ class Trainer:
             if len(unchecked) == check_every:
                 self._require_finite(unchecked, step + 1 - check_every)
                 unchecked.clear()
+                self._show_loss(bar, logs["loss"])
             for name, value in logs.items():
                 sums[name] = sums[name] + value if name in sums else value
             bar.update()
+            if (estimate := pace.step()) and not bar.disable:
+                bar.write(estimate, file=sys.stderr)
             if self.on_step is not None:
                 self.on_step((step + 1) / self.total_steps)
             asked = time.perf_counter()
-        # Each process has seen its share of the batches.
+        # Each process has summed over its own share of the batches.
         sums = {name: self.accelerator.reduce(value, "mean") for name, value in sums.items()}
         means = {f"train/{name}": value.item() / steps for name, value in sums.items()}
         lr = self.optimizer.param_groups[0]["lr"]
         place = {"epoch": float(epoch + 1), "step": float(first + steps)}
         return place | means | {"lr": lr, "seconds_waiting_for_data": waited}
 
+    def _show_loss(self, bar: tqdm, loss: Tensor) -> None:
+        if bar.disable:
+            return
+        shown = f"loss {loss.item():.3f}"
+        if self.best < math.inf:
+            shown += f", best valid {self.task.metric} {self.best:.4f}"
+        bar.set_postfix_str(shown, refresh=False)
+
     def _step(self, step: int, batch: Any) -> tuple[dict[str, Tensor], Tensor]:
-        """Learns from a batch; returns what to log of it and the norm of its gradient."""
+        """Learns from a batch; returns the values to log and the norm of the gradient."""
         # Dropout and stochastic depth draw from the global generators: seeding them by the step
         # makes a resumed run draw what an undisturbed one does, without storing their state.
-        torch.manual_seed(self.seed * 1_000_003 + step)
+        # The factor is a prime, so that seeds and steps of different runs do not meet.
+        torch.manual_seed(self.config.seed * 1_000_003 + step)
+        optim = self.config.optim
         for group in self.optimizer.param_groups:
-            factor = learning_rate_factor(step, self.total_steps, self.optim)
-            group["lr"] = self.optim.lr * factor
+            group["lr"] = optim.lr * learning_rate_factor(step, self.total_steps, optim)
         sums: dict[str, Tensor] = {}
         parts = self._parts(batch)
         for part in parts:
@@ -219,7 +254,7 @@ class Trainer:
             self.accelerator.backward(loss / len(parts))
             for name, value in {"loss": loss, **logs}.items():
                 sums[name] = sums.get(name, 0) + value.detach() / len(parts)
-        limit = self.optim.clip_norm or math.inf
+        limit = optim.clip_norm or math.inf
         norm = self.accelerator.clip_grad_norm_(self.model.parameters(), limit)
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
@@ -227,17 +262,17 @@ class Trainer:
 
     def _parts(self, batch: Any) -> list[Any]:
         """A step's batch in `accumulate` parts of one size."""
-        if self.optim.accumulate == 1:
+        if self.config.optim.accumulate == 1:
             return [batch]
         sizes = {len(value) for value in batch.values()}
-        if len(sizes) > 1 or min(sizes) % self.optim.accumulate:
+        if len(sizes) > 1 or min(sizes) % self.config.optim.accumulate:
             raise ValueError(
-                f"--optim.accumulate {self.optim.accumulate} does not divide the {min(sizes)} "
+                f"--optim.accumulate {self.config.optim.accumulate} does not divide the {min(sizes)} "
                 "samples of a process's batch."
             )
         return [
-            {name: value[i :: self.optim.accumulate] for name, value in batch.items()}
-            for i in range(self.optim.accumulate)
+            {name: value[i :: self.config.optim.accumulate] for name, value in batch.items()}
+            for i in range(self.config.optim.accumulate)
         ]
 
     def _require_finite(self, losses_and_norms: Sequence[Tensor], first: int) -> None:
@@ -269,7 +304,7 @@ class Trainer:
         return {f"valid/{name}": value for name, value in metrics.items()}
 
     def _out_of_patience(self) -> bool:
-        return 0 < self.optim.patience <= self.bad_validations
+        return 0 < self.config.optim.patience <= self.bad_validations
 
     def _record(self, epoch: int, row: dict[str, float], writer: SummaryWriter | None) -> None:
         self.history.append(row)
@@ -284,7 +319,7 @@ class Trainer:
             "epoch": epoch + 1,
             "best": self.best,
             "bad_validations": self.bad_validations,
-            "finished": epoch + 1 == self.epochs or self._out_of_patience(),
+            "finished": epoch + 1 == self.config.epochs or self._out_of_patience(),
         }
         model = self.accelerator.unwrap_model(self.model)
         # Last of all: what the checkpoint says is done is on disk already.
@@ -296,7 +331,7 @@ class Trainer:
         self.best, self.bad_validations = state["best"], state["bad_validations"]
         rows = read_history(self.folder / "metrics.csv")
         self.history = [row for row in rows if row["epoch"] <= state["epoch"]]
-        log.info("resumed %s after epoch %d of %d", self.folder, state["epoch"], self.epochs)
+        log.info("resumed %s after epoch %d of %d", self.folder, state["epoch"], self.config.epochs)
         return state["epoch"]
 
 

@@ -18,6 +18,7 @@ from markupsafe import Markup
 from matplotlib.figure import Figure
 from torch import Tensor
 
+from align.plan import RunPlan
 from align.augment import frames_to_tensor, resize_frames
 from align.config import TrainConfig
 from align.embedder import FrameEmbedder
@@ -28,6 +29,7 @@ from align.models.pose_aware import PoseAwareOutput
 from align.models.trl3d import Geometry
 from align.report.episode import Example
 from align.report.style import STYLE, WIDTH, to_svg
+from datasets.storage.meta import DatasetMeta
 from datasets.episodes import EpisodeDataset
 
 Frames = UInt8[Tensor, "time 3 height width"]
@@ -58,9 +60,9 @@ def method_pictures(
         CheckpointError: When the best checkpoint is missing or of another model.
     """
     config = TrainConfig.load(run)
-    if not (config.has("disentangle") or config.has("3dtrl")):
+    if not (config.parts.encoder == "disentangle" or config.parts.trl3d):
         return []
-    embedder = FrameEmbedder(config, EpisodeDataset(config.training_data, "train"))
+    embedder = FrameEmbedder(RunPlan.of(config, DatasetMeta.load(config.training_data)))
     load_checkpoint(run / "checkpoints" / "best.safetensors", embedder.model)
     embedder.model.eval()
     times = np.linspace(0, data.lengths[i] - 1, moments).round().astype(int)

@@ -211,7 +211,7 @@ def token_pictures(example: Example, data: EpisodeDataset) -> TokenPictures | No
     missing = [
         run.folder
         for label, run in example.runs.items()
-        if label not in known and run.config.has("vit")
+        if label not in known and run.config.parts.encoder == "vit"
     ]
     return TokenPictures(
         Markup(to_svg(analysis_panels(analyses, data.skeleton.keypoints))),

@@ -147,9 +147,8 @@ def train_command(config: TrainConfig) -> str:
     defaults = dict(_options(recipe(config.recipe)))
     words = ["python", "-m", "align.train"]
     for name, value in _options(config):
-        # The recipe decides the defaults; method and seed are what a reader looks for.
-        told = name in ("method", "seed") or (name == "recipe" and value != "default")
-        if value == defaults[name] and not told:
+        # The recipe decides the defaults; readers look for method and seed.
+        if value == defaults[name] and name not in ("method", "seed", "recipe"):
             continue
         flag = "--" + name.replace("_", "-")
         if isinstance(value, bool):

@@ -119,7 +119,7 @@ def run_order(label: str, seed: int) -> tuple[int, list[str | int], int]:
     method = label.split(",")[0]
     # Text and numbers take turns, so that like is compared with like.
     parts = [int(p) if i % 2 else p for i, p in enumerate(re.split(r"(\d+)", label))]
-    return (METHODS.index(method) if method in METHODS else len(METHODS), parts, seed)
+    return (list(METHODS).index(method) if method in METHODS else len(METHODS), parts, seed)
 
 
 def markdown_table(rows: Sequence[SummaryRow]) -> str:

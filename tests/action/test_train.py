@@ -13,9 +13,10 @@ from action.config import ActionConfig, ClipBatchConfig, DataName, TimeSformerCo
 from action.evaluate import ensembled, evaluate, evaluation_path
 from action.evaluation import class_recall, confusion, recognition_metrics
 from action.task import ActionTask
-from action.train import make_trainer, parse_defaults
+from action.train import default_options, make_trainer
 from align.engine.checkpoint import CheckpointError, read_state
-from align.engine.optim import OptimConfig, learning_rate_factor
+from align.engine.config import OptimConfig
+from align.engine.optim import learning_rate_factor
 from datasets.errors import DataError
 
 TINY = TimeSformerConfig(image_size=32, patch_size=8, frames=4, stride=8, dim=32, depth=2, heads=2)
@@ -167,10 +168,10 @@ def test_the_published_schedule_drops_at_epochs_11_and_14_of_15():
 @pytest.mark.parametrize("data", [*get_args(DataName), None])
 def test_the_paper_s_batches_are_those_of_the_data_set(data):
     named = ["--data", data] if data else []
-    config = parse_defaults(["--recipe", "paper", "--method", "paab", *named])
+    config = default_options(["--recipe", "paper", "--method", "paab", *named])
     assert config.batch.clips == {"ntu": 64, "nucla": 64}.get(data, 32)
     assert (config.epochs, config.backbone.dim) == (15, 768)
-    assert parse_defaults(named) == ActionConfig()
+    assert default_options(named) == ActionConfig()
 
 
 def test_metrics_of_known_answers():

@@ -9,7 +9,7 @@ import torch
 
 from align.config import BackboneConfig, TrainConfig
 from align.data import BatchConfig
-from align.engine.optim import OptimConfig
+from align.engine.config import OptimConfig
 from align.methods import Method
 from align.models.disentangle import DisentangleConfig
 from align.models.tcn import TcnConfig

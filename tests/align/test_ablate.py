@@ -27,7 +27,13 @@ from align.results.studies import (
     with_option,
 )
 from align.results.study_tables import Measured, Point, StudyResult, as_markdown
+from align.plan import RunPlan
+from tests.datasets.synthetic import make_meta
 from tests.align.hand_made_runs import PICKS, make_run
+
+
+# The smallest data set that a plan can be made for.
+DOTS = make_meta(1, 32)
 
 
 def test_every_study_has_a_name_on_the_command_line() -> None:
@@ -51,7 +57,8 @@ def test_every_variant_is_a_configuration_and_a_model(name: StudyName, tmp_path:
     assert values == [*study.values_for(2)] * len(study.methods)
     # The option does something: on the model, or on what it learns from.
     if study.option.startswith(("paab.", "paat.")):
-        built = [build_model(variant.config.model_config(32, 3)) for variant in found]
+        plans = [RunPlan.of(variant.config, DOTS) for variant in found]
+        built = [build_model(plan.model) for plan in plans]
         assert len({tuple(model.state_dict()) + shapes(model) for model in built}) == len(built)
 
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from align.config import TrainConfig
+from align.plan import RunPlan
 from align.protocols import evaluation_views, held_out_views, training_views
 from datasets.errors import DataError
 from datasets.presets import PRESETS
@@ -76,18 +77,19 @@ def test_the_window_is_that_of_the_preset_unless_another_is_asked_for(
     env: str, window: int
 ) -> None:
     of_env, config = meta(4, env), TrainConfig()
-    assert config.method_loss(of_env).window == window
-    assert replace(config, method="tcn").method_loss(of_env).window == window
+    assert RunPlan.of(config, of_env).loss.window == window
+    assert RunPlan.of(replace(config, method="tcn"), of_env).loss.window == window
     other = replace(config, loss=replace(config.loss, window=5))
-    assert other.method_loss(of_env).window == 5
+    assert RunPlan.of(other, of_env).loss.window == 5
 
 
 def test_single_view_tcn_measures_its_window_in_seconds() -> None:
     of_env = replace(meta(4, "pick"), control_hz=20.0)
-    assert TrainConfig(method="tcn-single").method_loss(of_env).window == 4
+    assert RunPlan.of(TrainConfig(method="tcn-single"), of_env).loss.window == 4
 
 
 def test_tcn_brings_its_loss_along_and_tcn_with_paat_takes_ours() -> None:
     of_env = meta(4, "lift")
-    names = [TrainConfig(method=m).method_loss(of_env).name for m in ("tcn", "tcn+paat", "deit")]
+    plans = [RunPlan.of(TrainConfig(method=m), of_env) for m in ("tcn", "tcn+paat", "deit")]
+    names = [plan.loss.name for plan in plans]
     assert names == ["margin_triplet", "contrastive", "contrastive"]

@@ -15,17 +15,18 @@ from accelerate.state import AcceleratorState
 from safetensors.torch import load_file
 
 from align.config import Recipe, TrainConfig, recipe
-from align.engine.device import Precision
-from align.engine.optim import OptimConfig, learning_rate_factor
+from align.engine.config import OptimConfig, Precision
+from align.engine.optim import learning_rate_factor
 from align.engine.run_folder import read_history
 from align.evaluate import evaluate
 from align.grid import GridConfig
 from align.losses.config import LossConfig
-from align.methods import METHODS, PARTS, Method
+from align.methods import METHODS, Method
 from align.models.encoder import HeadConfig
 from align.models.tcn import TcnConfig
 from align.results.evaluation import load_evaluation
-from align.train import main, make_trainer, resolve
+from align.plan import resolve, usual_data
+from align.train import main, make_trainer
 from datasets.errors import DataError
 from tests.align.conftest import tiny_config
 from tests.datasets.synthetic import make_data_set
@@ -42,11 +43,11 @@ def test_every_method_learns_to_align(dots: Path, tmp_path: Path, method: Method
     evaluation = evaluate(tmp_path / "run", "test", progress=False)
     # Chance is 1/3; a collapsed embedding has about 1/2. Nothing in single-view TCN's loss ties one
     # view to another, and it does end at chance.
-    if "single_view" not in PARTS[method]:
+    if METHODS[method].objective != "tcn-single":
         assert evaluation.metrics["alignment_error"] < 0.2
     history = read_history(tmp_path / "run" / "metrics.csv")
     assert history[-1]["train/time_contrastive"] < 0.9 * history[0]["train/time_contrastive"]
-    assert ("train/paat" in history[0]) == ("paat" in PARTS[method])
+    assert ("train/paat" in history[0]) == METHODS[method].paat
 
 
 def test_n_pairs_as_tcn_published_it_learns_to_align(dots: Path, tmp_path: Path) -> None:
@@ -105,7 +106,8 @@ def test_stopped_between_epochs_it_ends_as_if_undisturbed(
     make_trainer(whole, progress=False).fit()
     parts = replace(whole, out=tmp_path / "parts")
     trainer = make_trainer(parts, progress=False)
-    trainer.epochs = 1  # as far as it got before it was stopped; the schedule is that of 3
+    # It was stopped after its first epoch; the schedule is that of three.
+    trainer.config = replace(parts, epochs=1)
     trainer.fit()
     make_trainer(parts, progress=False).fit()
     for name, value in weights(tmp_path / "whole").items():
@@ -154,8 +156,8 @@ def test_a_run_from_before_an_option_is_read_with_its_default(tmp_path: Path, ca
     assert "optim.accumulate, tcn.channels" in caplog.text and "1 more" in caplog.text
 
 
-def test_only_new_runs_of_the_default_recipe_leave_patches_at_their_start(tmp_path: Path) -> None:
-    recipe("default").save(tmp_path)
+def test_stored_runs_without_the_option_trained_their_patches(tmp_path: Path) -> None:
+    recipe("full").save(tmp_path)
     path = tmp_path / "config.json"
     assert TrainConfig.load(tmp_path).backbone.freeze_patches
     stored = json.loads(path.read_text())
@@ -184,10 +186,10 @@ def test_paper_recipe_trains(dots: Path, tmp_path: Path) -> None:
 
 
 def test_what_to_test_on_is_not_guessed_where_another_data_set_is_learned_from(dots: Path) -> None:
-    with pytest.raises(ValueError, match="say what to test on with --data"):
+    with pytest.raises(ValueError, match="name the data to test on"):
         resolve(TrainConfig(train_on=dots))
-    with pytest.raises(ValueError, match="say what to test on with --data"):
-        GridConfig(train_on=dots).data_sets(())
+    with pytest.raises(ValueError, match="name the data to test on"):
+        usual_data(GridConfig(train_on=dots))
     assert GridConfig(train_on=dots).data_sets(("can",)) == (Path("data/can"),)
 
 

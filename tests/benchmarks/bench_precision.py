@@ -53,7 +53,7 @@ def compare(name: str, baseline: str, ours: Callable[[], None], theirs: Callable
 
 def step(method: Method, bf16: bool, written_out: bool = True) -> Callable[[], None]:
     """A step of a method on random frames, its network from scratch."""
-    config = recipe("default")
+    config = recipe("full")
     config = replace(config, method=method, backbone=replace(config.backbone, depth=4))
     torch.manual_seed(0)
     network = build_network(config, SIZE, KEYPOINTS)

@@ -60,7 +60,7 @@ class EnoughError(Exception):
 def main() -> None:
     """Print when each recipe reached the target, and the ratio, at least where one did not."""
     options = tyro.cli(Options)
-    ours, published = (apart(train, name, options) for name in ("default", "paper"))
+    ours, published = (apart(train, name, options) for name in ("full", "paper"))
     reached = published.error <= options.target
     if ours.error > options.target:
         ratio = "not reached"
@@ -97,7 +97,7 @@ def train(name: Recipe, options: Options) -> Progress:
                 data=options.data,
                 out=Path(folder) / "run",
                 image_size=None,
-                epochs=options.epochs if name == "default" else config.epochs,
+                epochs=options.epochs if name == "full" else config.epochs,
                 validate_every=1,
                 seed=options.seed,
                 backbone=replace(config.backbone, depth=options.depth),

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from align.engine.optim import OptimConfig
+from align.engine.config import OptimConfig
 from tests.repository.step_losses import step_losses
 from tests.repository.tiny_runs import RUNS
 

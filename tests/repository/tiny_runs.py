@@ -12,7 +12,7 @@ import align.train
 from action.config import ActionConfig, ClipBatchConfig, TimeSformerConfig
 from align.config import BackboneConfig, TrainConfig
 from align.data import BatchConfig
-from align.engine.optim import OptimConfig
+from align.engine.config import OptimConfig
 from align.engine.trainer import Trainer
 from tests.action.conftest import write_squares
 from tests.datasets.synthetic import make_data_set

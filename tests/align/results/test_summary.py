@@ -12,7 +12,8 @@ from typing import Annotated
 import pytest
 import tyro
 
-from align.config import TrainConfig, parse_recipe, recipe
+from align.config import TrainConfig, recipe
+from align.train import default_options
 from align.metrics.alignment import PairResult
 from align.results.evaluation import Evaluation
 from align.results.runs import label_runs, train_command
@@ -150,7 +151,7 @@ PAPER = recipe("paper")
 def test_command_repeats_the_run(config: TrainConfig) -> None:
     words = shlex.split(train_command(config))
     assert words[:3] == ["python", "-m", "align.train"]
-    defaults = recipe(parse_recipe(words[3:]))
+    defaults = default_options(words[3:])
 
     def run(
         config: Annotated[TrainConfig, tyro.conf.arg(name="")] = defaults,

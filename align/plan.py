@@ -1,0 +1,141 @@
+"""The plan of a run: its options, and all that follows from them, worked out once.
+
+`resolve` fills in the options that a user left open. `RunPlan.of` adds what follows from the method
+and from the data: nothing else decides what a run does.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from align.config import SMALL_IMAGE_SIZE, TrainConfig
+from align.losses.config import LossConfig
+from align.methods import Parts, compose
+from align.models.config import ModelConfig, PaabConfig, PaatConfig
+from align.protocols import training_views
+from datasets.presets import usual_window
+from datasets.storage.meta import DatasetMeta, newest_data_set
+
+
+@dataclass(frozen=True)
+class RunPlan:
+    """A run as it is carried out.
+
+    Attributes:
+        config: Options of the run.
+        parts: Parts of the method.
+        views: Views that are trained on.
+        image_size: Side in pixels of the frames that the model sees.
+        num_keypoints: Keypoints of the skeleton.
+        loss: The time-contrastive loss, with its window in time steps.
+        paab: Pose-aware attention blocks, where the method has them.
+        paat: Pose-aware auxiliary tasks, where the method has them.
+    """
+
+    config: TrainConfig
+    parts: Parts
+    views: tuple[str, ...]
+    image_size: int
+    num_keypoints: int
+    loss: LossConfig
+    paab: PaabConfig | None
+    paat: PaatConfig | None
+
+    @classmethod
+    def of(cls, config: TrainConfig, meta: DatasetMeta) -> RunPlan:
+        """The plan of a run on the data set that it is trained on.
+
+        Raises:
+            DataError: When the data set has too few views.
+            ValueError: When options do not fit each other.
+        """
+        parts, paab, paat = config.parts, config.paab, config.paat
+        if parts.points:
+            # Coordinates need a place finer than a patch, which the last block's tokens tell best.
+            paab = replace(paab, points=True)
+            paat = replace(paat, positions=(-1,), target="soft", points=True)
+        return cls(
+            config=config,
+            parts=parts,
+            views=tuple(training_views(config, meta)),
+            image_size=config.image_size or meta.image_size,
+            num_keypoints=len(meta.get_skeleton()),
+            loss=_loss(config, meta),
+            paab=paab if parts.paab else None,
+            paat=paat if parts.paat else None,
+        )
+
+    @property
+    def uses_soft_maps(self) -> bool:
+        """Whether pose maps locate keypoints to less than a patch."""
+        soft_target = self.paat is not None and self.paat.target == "soft"
+        return (self.paab is not None and self.paab.points) or soft_target
+
+    @property
+    def model(self) -> ModelConfig:
+        """The transformer of a method that has one."""
+        config, backbone = self.config, self.config.backbone
+        return ModelConfig(
+            backbone=backbone.name,
+            image_size=self.image_size,
+            depth=backbone.depth,
+            pretrained=backbone.pretrained,
+            drop_path=backbone.drop_path,
+            readout=backbone.readout,
+            freeze_patches=backbone.freeze_patches,
+            paab=self.paab,
+            paat=self.paat,
+            num_keypoints=self.num_keypoints,
+            pose_free=config.pose_free if self.parts.pose_free else None,
+            trl3d=config.trl3d if self.parts.trl3d else None,
+        )
+
+
+def _loss(config: TrainConfig, meta: DatasetMeta) -> LossConfig:
+    """The loss of --loss, or TCN's own; a window of 0 becomes the paper's for the data's world."""
+    match config.parts.objective:
+        case "tcn-single":
+            window = max(1, round(config.tcn.single_window * meta.control_hz))
+            return replace(config.loss, name="single_view_triplet", window=window)
+        case "tcn":
+            name = config.tcn.loss
+        case _:
+            name = config.loss.name
+    return replace(config.loss, name=name, window=config.loss.window or usual_window(meta.env))
+
+
+def resolve(config: TrainConfig) -> TrainConfig:
+    """Fills in method, data set, image size and folder where the user left them open.
+
+    Raises:
+        DataError: When there is no data set.
+        ValueError: When options do not fit each other.
+    """
+    config = replace(config, method=compose(config.method, config.pose), pose=None)
+    config = for_data(config, config.data or usual_data(config))
+    stamp = time.strftime("%Y%m%d-%H%M%S")
+    name = f"{config.method.replace('+', '_')}_{config.test_data.name}_{stamp}"
+    return replace(config, out=config.out or Path("runs") / name)
+
+
+def for_data(config: TrainConfig, data: Path) -> TrainConfig:
+    """The same options on a data set; the small recipe shrinks large frames."""
+    config = replace(config, data=data)
+    if config.recipe != "small" or config.image_size is not None:
+        return config
+    large = DatasetMeta.load(config.training_data).image_size > SMALL_IMAGE_SIZE
+    return replace(config, image_size=SMALL_IMAGE_SIZE if large else None)
+
+
+def usual_data(config: TrainConfig) -> Path:
+    """The newest data set under data/.
+
+    Raises:
+        DataError: When there is none.
+        ValueError: When the run learns from another, so that the one to test on must be named.
+    """
+    if config.train_on is not None:
+        raise ValueError("--train-on names the data to learn from: name the data to test on too.")
+    return newest_data_set()
