@@ -10,19 +10,24 @@ from typing import Literal, get_args
 
 from typing_extensions import assert_never
 
-from align.data import BatchConfig
 from align.engine.device import Precision
 from align.engine.optim import OptimConfig
 from align.engine.run_folder import load_config, save_config
-from align.losses.config import LossConfig
+from align.losses.config import LossConfig, PoseReduction
 from align.methods import PARTS, Method, Part
-from align.models.disentangle import DisentangleConfig
-from align.models.encoder import HeadConfig
-from align.models.pose_aware import ModelConfig, PaabConfig, PaatConfig, Readout
-from align.models.predicted_pose import PoseFreeConfig
-from align.models.tcn import TRUNK, TcnConfig
-from align.models.trl3d import Trl3dConfig
-from align.paat import PoseReduction
+from align.models.config import (
+    TRUNK,
+    DisentangleConfig,
+    HeadConfig,
+    ModelConfig,
+    PaabConfig,
+    PaatConfig,
+    PoseFreeConfig,
+    Readout,
+    TcnConfig,
+    Trl3dConfig,
+)
+from align.sampling import BatchConfig
 from datasets.presets import usual_window
 from datasets.storage.meta import DatasetMeta, newest_data_set
 

@@ -18,7 +18,7 @@ import tyro
 from torch import Tensor, nn
 
 from align.engine.optim import OptimConfig, build_optimizer, learning_rate_factor
-from align.losses.contrastive import contrastive
+from align.losses import contrastive
 from align.metrics.alignment import PairResult, episode_metrics, mean_metrics, view_errors
 from datasets.episodes import EpisodeDataset
 from datasets.presets import usual_window
