@@ -8,16 +8,16 @@ from typing import Literal, get_args
 
 from typing_extensions import assert_never
 
-from action.timesformer import AttentionType
 from align.config import PaatLossConfig, PoseMapConfig
 from align.engine.config import OptimConfig, Precision
 from align.engine.run_folder import load_config, save_config
-from align.models.pose_aware import PaabConfig, PaatConfig, Readout
+from align.models.config import PaabConfig, PaatConfig, Readout
 
 ActionMethod = Literal["baseline", "paab", "paat", "paab+paat"]
 ACTION_METHODS: tuple[ActionMethod, ...] = get_args(ActionMethod)
 DataName = Literal["mocap", "smarthome", "ntu", "nucla"]
 ActionRecipe = Literal["small", "paper"]
+AttentionType = Literal["divided_space_time", "joint_space_time", "space_only"]
 
 
 @dataclass(frozen=True)

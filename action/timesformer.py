@@ -8,7 +8,7 @@ Parameters carry the names of the published checkpoints; tokens stand in the ord
 from __future__ import annotations
 
 from functools import partial
-from typing import Literal, cast
+from typing import cast, get_args
 
 import torch
 import torch.nn.functional as F
@@ -18,14 +18,10 @@ from timm.layers import Attention, DropPath, Mlp, PatchEmbed, to_2tuple, trunc_n
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
+from action.config import AttentionType
 from align.layout import TokenLayout
 
-AttentionType = Literal["divided_space_time", "joint_space_time", "space_only"]
-_ATTENTION_TYPES: tuple[AttentionType, ...] = (
-    "divided_space_time",
-    "joint_space_time",
-    "space_only",
-)
+_ATTENTION_TYPES: tuple[AttentionType, ...] = get_args(AttentionType)
 
 
 class Block(nn.Module):

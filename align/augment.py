@@ -6,8 +6,6 @@ do with time; drawing per view leaves time as the only thing that changes.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 import torch
 from jaxtyping import Float, UInt8
@@ -15,19 +13,7 @@ from torch import Tensor
 from torchvision.transforms import InterpolationMode
 from torchvision.transforms.v2 import functional as TF
 
-
-@dataclass(frozen=True)
-class AugmentConfig:
-    """Ranges of the light augmentation; off by default, worth turning on for long trainings."""
-
-    crop: float = 0.0
-    """Largest share of height and width that a random crop cuts away."""
-    brightness: float = 0.0
-    """Largest relative change."""
-    contrast: float = 0.0
-    """Largest relative change."""
-    saturation: float = 0.0
-    """Largest relative change."""
+from align.sampling import AugmentConfig
 
 
 def augment_view(

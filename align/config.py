@@ -8,19 +8,22 @@ from typing import Annotated, Literal
 
 import tyro
 
-from align.data import BatchConfig
 from align.engine.config import OptimConfig, Precision
 from align.engine.gpus import count_gpus
 from align.engine.run_folder import load_config, save_config
-from align.losses.config import LossConfig
+from align.losses.config import LossConfig, PoseReduction
 from align.methods import METHODS, SHOWN_METHODS, Method, Parts, Pose, network_name
-from align.models.disentangle import DisentangleConfig
-from align.models.encoder import HeadConfig
-from align.models.pose_aware import PaabConfig, PaatConfig, Readout
-from align.models.predicted_pose import PoseFreeConfig
-from align.models.tcn import TcnConfig
-from align.models.trl3d import Trl3dConfig
-from align.paat import PoseReduction
+from align.models.config import (
+    DisentangleConfig,
+    HeadConfig,
+    PaabConfig,
+    PaatConfig,
+    PoseFreeConfig,
+    Readout,
+    TcnConfig,
+    Trl3dConfig,
+)
+from align.sampling import BatchConfig
 
 Recipe = Literal["auto", "small", "full", "paper"]
 Protocol = Literal["seen", "unseen"]

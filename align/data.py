@@ -6,9 +6,7 @@ wherever a resumed run takes up.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -17,78 +15,13 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from align.augment import AugmentConfig, augment_view, frames_to_tensor
+from align.augment import augment_view, frames_to_tensor
 from align.engine.loading import order_of_pass
+from align.sampling import BatchConfig, sample_times, views_a_step
 from datasets.episodes import EpisodeDataset
 from datasets.skeletons import NO_SKELETON, mirror
 
 Batch = Mapping[str, Tensor]
-
-
-@dataclass(frozen=True)
-class BatchConfig:
-    """What one training step sees; every frame of it is encoded once."""
-
-    episodes: int = 2
-    """Episodes a step."""
-    views: int = 0
-    """Views of each episode, drawn anew every step; 0 takes all."""
-    times: int = 12
-    """Moments of each episode, the same in all of its views; fewer where an episode is shorter."""
-    spread: bool = False
-    """Draw one moment from each of as many equal parts of the episode, instead of anywhere: every
-    step then shows the whole of it."""
-    triplets: bool = False
-    """Draw moments as anchor, positive, negative, anchor, …, as the published recipe does;
-    otherwise at random without repeats."""
-    flip: float = 0.0
-    """How often a view of an episode is mirrored; left and right keypoints change their names."""
-    augment: AugmentConfig = field(default_factory=AugmentConfig)
-
-
-def sample_times(
-    length: int, count: int, window: int, config: BatchConfig, rng: np.random.Generator
-) -> np.ndarray:
-    """Draws time steps of an episode.
-
-    Args:
-        length: Time steps of the episode, at least 2 * window + 2.
-        count: How many to draw, at most `length`; a multiple of 3 for triplets.
-        window: Time-contrastive window.
-        config: Whether as anchor, positive, negative, …, or in order: spread or at random.
-        rng: Where the randomness comes from.
-
-    Returns:
-        (count,) int64.
-    """
-    if config.spread:
-        bounds = np.linspace(0, length, count + 1).round().astype(np.int64)
-        return rng.integers(bounds[:-1], bounds[1:])
-    if not config.triplets:
-        return np.sort(rng.choice(length, count, replace=False))
-    steps = np.arange(length)
-    drawn = []
-    for anchor in rng.integers(0, length, count // 3):
-        gap = np.abs(steps - anchor)
-        positive = rng.choice(steps[(gap > 0) & (gap <= window)])
-        negative = rng.choice(steps[gap > window])
-        drawn += [anchor, positive, negative]
-    return np.array(drawn, dtype=np.int64)
-
-
-def views_a_step(config: BatchConfig, views: Sequence[str], root: Path) -> int:
-    """How many of the views of training a step draws: `--batch.views`, or all.
-
-    Raises:
-        ValueError: When more are asked for than there are, or fewer than two.
-    """
-    count = config.views or len(views)
-    if not 2 <= count <= len(views):
-        raise ValueError(
-            f"--batch.views is {count}, but {root} has {len(views)} views to train on "
-            "and a step needs at least 2 of them."
-        )
-    return count
 
 
 class EpisodeSamples(Dataset[dict[str, Any]]):

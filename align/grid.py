@@ -18,7 +18,6 @@ from typing import Annotated, Any
 import tyro
 
 from align.config import Protocol, TrainConfig, parse_recipe, recipe
-from align.data import views_a_step
 from align.engine.jobs import tell
 from align.engine.run_folder import run_name
 from align.engine.trainer import finished
@@ -27,6 +26,7 @@ from align.methods import Method
 from align.plan import for_data, usual_data
 from align.protocols import require_testable, training_views
 from align.results.evaluation import evaluation_path, load_evaluation
+from align.sampling import views_a_step
 from align.train import make_trainer
 from datasets.errors import DataError
 from datasets.storage.meta import DatasetMeta

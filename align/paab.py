@@ -7,7 +7,7 @@ gather them, padded to the fullest frame; attend, and apply the MLP; write them 
 from __future__ import annotations
 
 from functools import partial
-from typing import Literal, NamedTuple
+from typing import NamedTuple, get_args
 
 import torch
 from einops import rearrange, reduce, repeat
@@ -16,9 +16,9 @@ from timm.layers import Attention, DropPath, Mlp, trunc_normal_
 from torch import Tensor, nn
 
 from align.layout import TokenLayout
+from align.models.config import PaabVariant
 
-PaabVariant = Literal["spatial", "spatiotemporal", "joint"]
-_VARIANTS: tuple[PaabVariant, ...] = ("spatial", "spatiotemporal", "joint")
+_VARIANTS: tuple[PaabVariant, ...] = get_args(PaabVariant)
 
 
 class PoseAwareAttentionBlock(nn.Module):

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal, get_args
+from typing import get_args
 
 import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from timm.layers import trunc_normal_
 from torch import Tensor, nn
 
-PoseTarget = Literal["p3d", "p2d", "soft"]
+from align.losses.config import PoseReduction
+from align.models.config import PoseTarget
+
 _TARGETS: tuple[PoseTarget, ...] = get_args(PoseTarget)
-PoseReduction = Literal["mean", "patch_sum"]
 
 
 class PoseAwareAuxiliaryTask(nn.Module):

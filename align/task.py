@@ -14,7 +14,7 @@ from align.config import TrainConfig
 from align.data import Batch, EpisodeSamples
 from align.embedder import FrameEmbedder, describe_network
 from align.engine.loading import reading_processes
-from align.losses.config import build_loss
+from align.losses import build_loss
 from align.metrics.alignment import episode_metrics, mean_metrics
 from align.metrics.collapse import CollapseWatch, diagnose
 from align.models.disentangle import Codes, Disentangler, permutation_losses

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from align.engine.config import OptimConfig
 from align.engine.optim import build_optimizer, learning_rate_factor
-from align.losses.contrastive import contrastive
+from align.losses import contrastive
 from align.metrics.alignment import PairResult, episode_metrics, mean_metrics, view_errors
 from datasets.episodes import EpisodeDataset
 from datasets.presets import usual_window

@@ -12,7 +12,7 @@ import timm
 import torch
 import tyro
 
-from align.losses.contrastive import contrastive
+from align.losses import contrastive
 from align.models.backbones import TimmBackbone
 from align.models.pose_aware import PaabConfig, PaatConfig, PoseAware
 from align.paat import mean_pose_loss

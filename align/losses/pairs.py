@@ -1,4 +1,4 @@
-"""What every loss over a step's frames shares: their shapes, gaps in time and pairs of views."""
+"""What the losses share: shapes, gaps in time, pairs of views, and means over masks."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def time_gaps(times: Times) -> Int64[Tensor, "episodes times times"]:
 
 
 def ordered_view_pairs(views: int, device: torch.device) -> tuple[Tensor, Tensor]:
-    """Indices (pairs,) of the first and the second view of every pair, both ways round.
+    """Indices (pairs,) of the first and the second view of every pair, in both orders.
 
     Raises:
         ValueError: Fewer than two views.
@@ -28,7 +28,7 @@ def ordered_view_pairs(views: int, device: torch.device) -> tuple[Tensor, Tensor
 
 
 def in_order(z: Embeddings, times: Times) -> tuple[Embeddings, Times]:
-    """The moments of each episode by time, which some samplers draw in another order."""
+    """Embeddings and times sorted by time, since some samplers draw moments in another order."""
     times, order = times.sort(dim=-1, stable=True)
     return z.gather(2, order[:, None, :, None].expand_as(z)), times
 

@@ -3,7 +3,9 @@ from .backbones import TimmBackbone as TimmBackbone
 from .config import ModelConfig as ModelConfig
 from .config import PaabConfig as PaabConfig
 from .config import PaatConfig as PaatConfig
+from .config import PoseFreeConfig as PoseFreeConfig
 from .config import Readout as Readout
+from .config import Trl3dConfig as Trl3dConfig
 from .pose_aware import PoseAware as PoseAware
 from .pose_aware import PoseAwareOutput as PoseAwareOutput
 from .pose_aware import build_model as build_model

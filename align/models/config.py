@@ -1,17 +1,18 @@
-"""What makes a pose-aware image model: its backbone, PAAB, PAAT and 3DTRL."""
+"""Options of all networks; nothing heavy is imported here, so `--help` does not wait for torch."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Literal
 
-from align.models.gradients import AuxiliaryGradient
-from align.models.predicted_pose import PoseFreeConfig
-from align.models.trl3d import Trl3dConfig
-from align.paab import PaabVariant
-from align.paat import PoseTarget
+from align.losses.config import LossName
 
 Readout = Literal["class", "mean", "class+mean"]
+PaabVariant = Literal["spatial", "spatiotemporal", "joint"]
+PoseTarget = Literal["p3d", "p2d", "soft"]
+
+# torchvision's name of the network whose first layers are the trunk of `TcnNetwork`.
+TRUNK = "inception_v3"
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,7 @@ class PaatConfig:
     target: PoseTarget = "p3d"
     """Predict which keypoint a patch holds (p3d), whether it holds any (p2d), or how near each
     keypoint is to its middle (soft), from which its place follows to less than a patch."""
-    gradients: AuxiliaryGradient = "sum"
+    gradients: Literal["sum", "pcgrad", "cosine", "detach"] = "sum"
     """What the backbone sees of PAAT's gradient: all of it (sum, the paper's), what does not point
     against the primary one (pcgrad projects, cosine drops whole images), or nothing (detach)."""
     points: bool = False
@@ -54,11 +55,40 @@ class PaatConfig:
 
 
 @dataclass(frozen=True)
+class PoseFreeConfig:
+    """Which patches PAAB takes as pose patches when PAAT predicts the pose map."""
+
+    threshold: float = 0.5
+    """Least probability that a patch holds any keypoint."""
+    top_k: int | None = None
+    """Take this number of patches of each frame instead, the likeliest ones."""
+    mix: float = 0.0
+    """Training: probability, image by image, that PAAB takes the predicted map, as at inference;
+    otherwise it takes the given one."""
+
+    def __post_init__(self) -> None:
+        """Refuse probabilities outside [0, 1] and numbers of patches below 1."""
+        for name in ("threshold", "mix"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ValueError(f"--pose-free.{name} must be 0 to 1, not {getattr(self, name)}")
+        if self.top_k is not None and self.top_k < 1:
+            raise ValueError(f"--pose-free.top-k must be at least 1, not {self.top_k}")
+
+
+@dataclass(frozen=True)
+class Trl3dConfig:
+    """Where 3DTRL is inserted."""
+
+    position: int = 4
+    """Before which block, counted from 0; before the last one of a backbone with fewer."""
+
+
+@dataclass(frozen=True)
 class ModelConfig:
-    """An image model: a backbone of timm's with PAAB, PAAT, 3DTRL, or none of them."""
+    """An image model: a vision transformer of timm with PAAB, PAAT, 3DTRL, or none of them."""
 
     backbone: str = "deit_tiny_patch16_224"
-    """Name of any vision transformer of timm's."""
+    """timm's name of any plain vision transformer."""
     image_size: int | tuple[int, int] = 224
     """Side, or height and width, in pixels; a multiple of the patch size."""
     depth: int | None = None
@@ -82,3 +112,57 @@ class ModelConfig:
     """PAAB takes PAAT's predicted pose map at inference."""
     trl3d: Trl3dConfig | None = None
     """3DTRL."""
+
+
+@dataclass(frozen=True)
+class TcnConfig:
+    """The convolutional baselines, tcn and tcn-single."""
+
+    loss: LossName = "margin_triplet"
+    """Loss of tcn in place of --loss.name; n_pairs is TCN's other one, as published with
+    --loss.temperature 1 --head.no-whiten --head.no-center --head.no-unit."""
+    single_window: float = 0.2
+    """tcn-single: positives lie within this many seconds, negatives beyond twice as many."""
+    channels: int = 512
+    """Channels of the two convolutions after the trunk."""
+    hidden: int = 2048
+    """Width of the layer before the embedding."""
+    dim: int = 32
+    """Width of the embedding."""
+
+
+@dataclass(frozen=True)
+class DisentangleConfig:
+    """Encoders, decoder and the weight of the reconstruction losses."""
+
+    encoder: str = "regnetx_002"
+    """Any convolutional network of timm, used twice; this one is about as large and as fast as
+    four blocks of DeiT-Tiny."""
+    state: int = 128
+    """Width of the state code, which is the embedding."""
+    viewpoint: int = 32
+    """Width of the viewpoint code; narrow, so that it has no room for the state."""
+    image: int = 64
+    """Side of the decoded images in pixels: 4 times a power of 2."""
+    channels: int = 128
+    """Channels of the decoder's first map; halved at every doubling of the size."""
+    weight: float = 100.0
+    """Weight of both mean squared errors of pixels in [0, 1], which are small where most of an
+    image is background."""
+
+
+@dataclass(frozen=True)
+class HeadConfig:
+    """How the backbone's embedding of a frame becomes the one that is compared."""
+
+    whiten: bool = True
+    """Batch norm without affine: removes what all frames share, which is most of an embedding at
+    initialisation and keeps a network trained from scratch at chance."""
+    dim: int = 0
+    """Width of a linear projection after it; 0 has none."""
+    center: bool = True
+    """Subtract from a video's embeddings their mean over its frames: what all frames of a video
+    share, its view and its scene, says nothing about time, yet is by far the largest part of an
+    embedding at initialisation. Needs the whole video, as alignment does."""
+    unit: bool = True
+    """Scale embeddings to length 1, so that distances rank as cosine similarities do."""

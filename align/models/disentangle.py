@@ -12,7 +12,6 @@ pixels a side, RGB in [0, 1].
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import timm
@@ -22,27 +21,9 @@ from einops import rearrange
 from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
+from align.models.config import DisentangleConfig
+
 _SMALLEST = 4
-
-
-@dataclass(frozen=True)
-class DisentangleConfig:
-    """Encoders, decoder and the weight of what they reconstruct."""
-
-    encoder: str = "regnetx_002"
-    """Any of timm's convolutional networks, used twice; this one is about as large and as fast as
-    four blocks of DeiT-Tiny."""
-    state: int = 128
-    """Width of the state code, which is the embedding."""
-    viewpoint: int = 32
-    """Width of the viewpoint code; narrow, lest the state hides in it."""
-    image: int = 64
-    """Side of the decoded images in pixels: 4 times a power of 2."""
-    channels: int = 128
-    """Of the decoder's first map; halved at every doubling of the size."""
-    weight: float = 100.0
-    """Of both mean squared errors of pixels in [0, 1], which are small where most of an image is
-    background."""
 
 
 class Codes(NamedTuple):

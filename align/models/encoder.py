@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import torch
 import torch.nn.functional as F
 from jaxtyping import Bool, Float, UInt8
 from torch import Tensor, nn
 
+from align.models.config import HeadConfig
 from align.models.disentangle import Codes, Disentangler
 from align.models.pose_aware import PoseAware, PoseAwareOutput
 from align.models.shared_norm import SharedBatchNorm
@@ -19,23 +18,6 @@ Output = PoseAwareOutput | TcnOutput | Codes
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
-
-
-@dataclass(frozen=True)
-class HeadConfig:
-    """What makes a frame's embedding of the backbone's."""
-
-    whiten: bool = True
-    """Batch norm without affine: removes what all frames share, which is most of an embedding at
-    initialisation and keeps a network trained from scratch at chance."""
-    dim: int = 0
-    """Width of a linear projection after it; 0 has none."""
-    center: bool = True
-    """Subtract from a video's embeddings their mean over its frames: what all frames of a video
-    share, its view and its scene, says nothing about time, yet is by far the largest part of an
-    embedding at initialisation. Needs the whole video, as alignment does."""
-    unit: bool = True
-    """Scale embeddings to length 1, so that distances rank as cosine similarities do."""
 
 
 class FrameEncoder(nn.Module):

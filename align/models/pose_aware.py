@@ -16,10 +16,17 @@ from torch import Tensor, nn
 
 from align.layout import TokenLayout
 from align.models.backbones import Backbone, TimmBackbone, create_timm_backbone
-from align.models.config import ModelConfig, PaabConfig, PaatConfig, Readout
+from align.models.config import (
+    ModelConfig,
+    PaabConfig,
+    PaatConfig,
+    PoseFreeConfig,
+    Readout,
+    Trl3dConfig,
+)
 from align.models.gradients import AuxiliaryGradient, branch
-from align.models.predicted_pose import PoseFreeConfig, PosePoints, mixed_map, predicted_map
-from align.models.trl3d import Geometry, TokenRepresentation3d, Trl3dConfig
+from align.models.predicted_pose import PosePoints, mixed_map, predicted_map
+from align.models.trl3d import Geometry, TokenRepresentation3d
 from align.paab import PoseAwareAttentionBlock
 from align.paat import PoseAwareAuxiliaryTask
 

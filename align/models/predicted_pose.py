@@ -5,13 +5,13 @@ This goes beyond the paper, whose PAAB takes the pose map from a pose estimator 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import torch
 import torch.nn.functional as F
 from einops import rearrange
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
+
+from align.models.config import PoseFreeConfig
 
 COORDINATES = 3
 # Of a keypoint's probabilities taken together: one that is nowhere is put in the middle.
@@ -69,27 +69,6 @@ def positions_along(count: int, like: Tensor) -> Float[Tensor, " count"]:
     if count == 1:
         return like.new_zeros(1)
     return torch.linspace(-1, 1, count, device=like.device, dtype=like.dtype)
-
-
-@dataclass(frozen=True)
-class PoseFreeConfig:
-    """Which patches PAAB takes for pose patches, going by PAAT's prediction."""
-
-    threshold: float = 0.5
-    """Least probability that a patch holds any keypoint."""
-    top_k: int | None = None
-    """Instead take so many patches of each frame, the likeliest ones."""
-    mix: float = 0.0
-    """Training: probability, image by image, of going by the predicted map as at inference;
-    otherwise by the given one."""
-
-    def __post_init__(self) -> None:
-        """Refuse probabilities and numbers of patches that are none."""
-        for name in ("threshold", "mix"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise ValueError(f"--pose-free.{name} must be 0 to 1, not {getattr(self, name)}")
-        if self.top_k is not None and self.top_k < 1:
-            raise ValueError(f"--pose-free.top-k must be at least 1, not {self.top_k}")
 
 
 def predicted_map(

@@ -5,7 +5,6 @@ PAAT is no matter of transformers alone: here it asks the trunk which keypoint l
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
@@ -15,14 +14,12 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torchvision.models import Inception_V3_Weights, inception_v3
 
-from align.losses.config import LossName
+from align.models.config import PaatConfig, TcnConfig
 from align.models.gradients import AuxiliaryGradient, branch
-from align.models.pose_aware import PaatConfig
 from align.models.predicted_pose import COORDINATES, pose_points, positions_along
 from align.paat import PoseAwareAuxiliaryTask
 
-# The layers of torchvision's Inception-v3 up to Mixed_5d, in order, with its poolings.
-TRUNK = "inception_v3"  # torchvision's, up to the last of these layers
+# The layers of torchvision's Inception-v3 (`TRUNK`) up to Mixed_5d, in order, with its poolings.
 _TRUNK_LAYERS = (
     "Conv2d_1a_3x3",
     "Conv2d_2a_3x3",
@@ -42,23 +39,6 @@ _FIRST = 13.5
 # From ImageNet's mean and deviation to the range [-1, 1] that the published weights expect.
 _SCALE = (0.229 / 0.5, 0.224 / 0.5, 0.225 / 0.5)
 _SHIFT = ((0.485 - 0.5) / 0.5, (0.456 - 0.5) / 0.5, (0.406 - 0.5) / 0.5)
-
-
-@dataclass(frozen=True)
-class TcnConfig:
-    """The convolutional baselines, tcn and tcn-single."""
-
-    loss: LossName = "margin_triplet"
-    """What tcn trains with in place of --loss.name; n_pairs is TCN's other one, as published with
-    --loss.temperature 1 --head.no-whiten --head.no-center --head.no-unit."""
-    single_window: float = 0.2
-    """tcn-single: positives lie within so many seconds, negatives beyond twice as many."""
-    channels: int = 512
-    """Of the two convolutions after the trunk."""
-    hidden: int = 2048
-    """Width of the layer before the embedding."""
-    dim: int = 32
-    """Width of the embedding."""
 
 
 class TcnOutput(NamedTuple):

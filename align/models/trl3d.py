@@ -6,7 +6,6 @@ that embeds the recovered points (Shang et al. 2022).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
@@ -18,14 +17,6 @@ from torch import Tensor, nn
 from align.layout import TokenLayout
 
 CAMERA_WIDTH = 32
-
-
-@dataclass(frozen=True)
-class Trl3dConfig:
-    """Where 3DTRL is inserted."""
-
-    position: int = 4
-    """Before which block, counted from 0; before the last one of a backbone with fewer."""
 
 
 class Geometry(NamedTuple):

@@ -16,7 +16,8 @@ import torch
 from measuring import Row, in_turns, note, one_thread, times
 
 from align.engine.device import keep_freed_memory
-from align.losses.contrastive import count_triplets, published_triplet
+from align.losses.pairs import time_gaps
+from align.losses.time_contrastive import published_triplet
 from align.models.pose_aware import ModelConfig, build_model
 
 ROUNDS = 3
@@ -39,6 +40,14 @@ def step(size: int, views: int, times: torch.Tensor) -> Callable[[], None]:
         optimizer.zero_grad()
 
     return run
+
+
+def count_triplets(times: torch.Tensor, views: int, window: int) -> int:
+    """Number of (pair of views, anchor, positive, negative) that the loss averages over."""
+    gap = time_gaps(times)
+    near = ((gap > 0) & (gap <= window)).sum(-1)
+    far = (gap > window).sum(-1)
+    return int((near * far).sum()) * views * (views - 1) // 2
 
 
 def main() -> None:

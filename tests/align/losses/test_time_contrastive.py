@@ -12,22 +12,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from align.losses.config import LossConfig, LossName, build_loss
-from align.losses.contrastive import count_triplets
-
-WINDOW = 2
-
-
-def step(seed: int = 0, views: int = 3, dim: int = 6) -> tuple[Tensor, Tensor]:
-    """Embeddings of two episodes and their times, with near and far moments."""
-    generator = torch.Generator().manual_seed(seed)
-    times = torch.tensor([[0, 1, 4, 6, 9, 15], [2, 3, 5, 8, 11, 12]])
-    z = torch.randn(2, views, times.shape[1], dim, generator=generator, dtype=torch.float64)
-    return z, times
-
-
-def squared(x: Tensor, y: Tensor) -> float:
-    return (x - y).square().sum().item()
+from align.losses import LossConfig, LossName, build_loss
+from tests.align.losses.steps import WINDOW, squared, step
 
 
 def anchors() -> Iterator[tuple[int, int, int, int]]:
@@ -51,7 +37,6 @@ def test_published_triplet_agrees_with_a_loop() -> None:
         terms.append(max(0.0, total + 5))
     config = LossConfig("published_triplet", window=WINDOW, published_margin=5)
     assert build_loss(config)(z, times).item() == pytest.approx(sum(terms) / len(terms))
-    assert count_triplets(times, views=3, window=WINDOW) == len(terms)
 
 
 def test_margin_triplet_agrees_with_a_loop() -> None:
@@ -117,6 +102,29 @@ def test_contrastive_ignores_what_all_frames_of_a_view_share(sigma: float) -> No
     loss = build_loss(LossConfig("contrastive", window=WINDOW, sigma=sigma))
     same_length = [loss(with_offsets(*o), times) for o in ((1, 1, 1), (1, -1, 1))]
     torch.testing.assert_close(*same_length)
+
+
+def test_single_view_triplet_agrees_with_a_loop() -> None:
+    z, times = step()
+    unit = F.normalize(z, dim=-1)
+    terms = []
+    for e in range(2):
+        for v in range(3):
+            for a in range(6):
+                for p in range(6):
+                    for n in range(6):
+                        near = 0 < abs(times[e, a] - times[e, p]) <= WINDOW
+                        if near and abs(times[e, a] - times[e, n]) > 2 * WINDOW:
+                            pull = squared(unit[e, v, a], unit[e, v, p])
+                            push = squared(unit[e, v, a], unit[e, v, n])
+                            terms.append(max(0.0, pull - push + 0.2))
+    loss = build_loss(LossConfig("single_view_triplet", window=WINDOW))
+    assert terms and loss(z, times).item() == pytest.approx(sum(terms) / len(terms))
+
+
+def test_single_view_triplet_needs_no_other_view() -> None:
+    z, times = step(views=1)
+    assert build_loss(LossConfig("single_view_triplet", WINDOW))(z, times).isfinite()
 
 
 @pytest.mark.parametrize("name", get_args(LossName))

@@ -1,4 +1,4 @@
-"""TCC, soft-DTW, LAV, AE2 and single-view TCN against loops that follow their definitions."""
+"""Soft-DTW, LAV and AE2 against loops that follow their definitions."""
 
 from __future__ import annotations
 
@@ -13,18 +13,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from align.losses.config import LossConfig, build_loss
-from align.losses.sequence import (
-    LEAST_VARIANCE,
-    SoftDtwConfig,
-    TccConfig,
-    TimeReversedConfig,
-    contrastive_idm,
-    soft_dtw,
-)
+from align.losses.build import build_loss
+from align.losses.config import LossConfig, SoftDtwConfig, TimeReversedConfig
+from align.losses.dynamic_time_warping import contrastive_idm, soft_dtw
 from align.train import make_trainer
 from tests.align.conftest import tiny_config
-from tests.align.losses.test_contrastive import WINDOW, squared, step
+from tests.align.losses.steps import WINDOW, squared, step
 
 
 def softmin(values: list[float], gamma: float) -> float:
@@ -65,34 +59,6 @@ def test_gradient_of_soft_dtw_is_where_the_path_goes() -> None:
 def test_soft_dtw_passes_gradcheck() -> None:
     cost = torch.rand(2, 3, 4, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     assert torch.autograd.gradcheck(lambda c: soft_dtw(c, 0.5), cost.requires_grad_())
-
-
-def test_tcc_agrees_with_a_loop() -> None:
-    z, times = step()
-    unit = F.normalize(z, dim=-1)
-    terms = []
-    for e in range(2):
-        for v in range(3):
-            for w in range(3):
-                for a in range(6 if v != w else 0):
-                    there = [-squared(unit[e, v, a], unit[e, w, k]) / 0.2 for k in range(6)]
-                    neighbour = torch.tensor(there).double().softmax(0) @ unit[e, w]
-                    back = [-squared(neighbour, unit[e, v, k]) / 0.2 for k in range(6)]
-                    beta = torch.tensor(back).double().softmax(0)
-                    moments = times[e].double()
-                    mean = (beta * moments).sum()
-                    variance = max((beta * (moments - mean) ** 2).sum().item(), LEAST_VARIANCE)
-                    error = (moments[a] - mean).item() ** 2
-                    terms.append(error / variance + 0.001 * math.log(variance) / 2)
-    loss = build_loss(LossConfig("tcc", WINDOW, tcc=TccConfig(temperature=0.2)))
-    assert loss(z, times).item() == pytest.approx(sum(terms) / len(terms), rel=1e-5)
-
-
-def test_tcc_is_nothing_when_every_frame_comes_back() -> None:
-    z = torch.eye(6, dtype=torch.float64).expand(1, 2, -1, -1)
-    times = torch.tensor([[0, 3, 5, 9, 11, 20]])
-    loss = build_loss(LossConfig("tcc", WINDOW, tcc=TccConfig(temperature=0.1)))
-    assert loss(z, times).item() == pytest.approx(0, abs=1e-4)
 
 
 def test_regulariser_of_lav_agrees_with_a_loop() -> None:
@@ -152,29 +118,6 @@ def test_the_order_in_which_moments_were_drawn_does_not_matter(name: str) -> Non
     order = [3, 0, 5, 1, 4, 2]
     loss = build_loss(LossConfig(name, window=WINDOW))  # type: ignore[arg-type]
     torch.testing.assert_close(loss(z, times), loss(z[:, :, order], times[:, order]))
-
-
-def test_single_view_triplet_agrees_with_a_loop() -> None:
-    z, times = step()
-    unit = F.normalize(z, dim=-1)
-    terms = []
-    for e in range(2):
-        for v in range(3):
-            for a in range(6):
-                for p in range(6):
-                    for n in range(6):
-                        near = 0 < abs(times[e, a] - times[e, p]) <= WINDOW
-                        if near and abs(times[e, a] - times[e, n]) > 2 * WINDOW:
-                            pull = squared(unit[e, v, a], unit[e, v, p])
-                            push = squared(unit[e, v, a], unit[e, v, n])
-                            terms.append(max(0.0, pull - push + 0.2))
-    loss = build_loss(LossConfig("single_view_triplet", window=WINDOW))
-    assert terms and loss(z, times).item() == pytest.approx(sum(terms) / len(terms))
-
-
-def test_single_view_triplet_needs_no_other_view() -> None:
-    z, times = step(views=1)
-    assert build_loss(LossConfig("single_view_triplet", WINDOW))(z, times).isfinite()
 
 
 @pytest.mark.parametrize("name", ["tcc", "soft_dtw", "time_reversed"])

@@ -115,11 +115,3 @@ def published_triplet(z: Embeddings, times: Times, window: int, margin: float) -
     hinge = F.relu(pull[..., None] - push[..., None, :] + margin)
     triplets = near[:, None, :, :, None] & far[:, None, :, None, :]
     return mean_where(hinge, triplets.expand_as(hinge))
-
-
-def count_triplets(times: Times, views: int, window: int) -> int:
-    """Number of (pair of views, anchor, positive, negative) that a step's frames make."""
-    gap = time_gaps(times)
-    near = ((gap > 0) & (gap <= window)).sum(-1)
-    far = (gap > window).sum(-1)
-    return int((near * far).sum()) * views * (views - 1) // 2

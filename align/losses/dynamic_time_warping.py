@@ -1,38 +1,21 @@
-"""Losses over whole sequences: soft dynamic time warping (LAV), cycle-consistency, AE2's.
+"""Losses by soft dynamic time warping: LAV's (Haresh et al. 2021), AE2's (Xue and Grauman 2023).
 
-Written here because no library fits: tslearn 0.10 copies every batch to the host and back and
-brings numba and statsmodels along, pysdtw has stopped at 0.0.5 and needs numba's CUDA.
+Soft-DTW is written here because no library fits: tslearn 0.10 copies every batch to the host and
+back and depends on numba and statsmodels; pysdtw has stopped at 0.0.5 and needs numba's CUDA.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import torch
 import torch.nn.functional as F
-from einops import rearrange
 from jaxtyping import Float
 from torch import Tensor
 
+from align.losses.config import SoftDtwConfig, TimeReversedConfig
 from align.losses.pairs import Embeddings, Times, in_order, ordered_view_pairs, time_gaps
 
-# Squared time steps: a return is never surer of its moment than the clock is fine.
-LEAST_VARIANCE = 1.0
-
-# Stands for the cost of cells outside the matrix; infinity would make gradients of NaN.
+# Cost of cells outside the matrix. Infinity would make gradients NaN; this is far above any path.
 _OUTSIDE = 1e8
-
-
-@dataclass(frozen=True)
-class SoftDtwConfig:
-    """LAV's loss: soft-DTW between views, a contrastive regulariser within each."""
-
-    gamma: float = 0.1
-    """Softness of the minimum over paths."""
-    regularizer: float = 1.0
-    """Weight of the regulariser."""
-    margin: float = 2.0
-    """Distance that far frames of a view should have at least; on a sphere, opposite ones."""
 
 
 def soft_dtw(cost: Float[Tensor, "batch rows cols"], gamma: float) -> Float[Tensor, " batch"]:
@@ -42,7 +25,7 @@ def soft_dtw(cost: Float[Tensor, "batch rows cols"], gamma: float) -> Float[Tens
     anti-diagonal, of all matrices, are computed at once.
 
     Args:
-        cost: Of matching row i with column j.
+        cost: Cost of matching row i with column j.
         gamma: Above 0; the smaller, the closer to the hard minimum.
     """
     batch, rows, cols = cost.shape
@@ -84,17 +67,17 @@ def contrastive_idm(
 
     Near frames are pulled by their distance, weighted 1 / w, and far ones pushed by what they lack
     of the margin, weighted w = 1 + (gap / window)^2. Each kind is a weighted mean, where LAV takes
-    sums: how many frames a step draws does not change what the two weigh.
+    sums, so that the balance of the two does not depend on how many frames a step draws.
 
     Args:
         squared: Squared distances between the frames of each view.
-        times: Their time steps.
+        times: Time steps of the frames.
         window: Largest gap between near frames, in time steps.
-        margin: See above.
+        margin: Distance beyond which far frames are no longer pushed.
     """
     gap = time_gaps(times)[:, None].to(squared.dtype)
     weight = 1 + (gap / max(window, 1)).square()
-    # The root has no gradient at 0, where a frame meets itself.
+    # The root has no gradient at 0, which is a frame's distance from itself.
     distance = squared.clamp(min=1e-12).sqrt()
     far = (gap > window).to(squared.dtype).expand_as(squared)
     pull, push = (1 - far) / weight, far * weight
@@ -103,67 +86,19 @@ def contrastive_idm(
     )
 
 
-@dataclass(frozen=True)
-class TccConfig:
-    """Cycle-back regression."""
-
-    temperature: float = 0.5
-    """Divides the squared distances of unit vectors in both soft searches. At the 0.1 of the
-    authors, whose distances are divided by the width too, returns are so sure from the start that
-    training from scratch goes astray."""
-    variance_weight: float = 0.001
-    """Weight of the logarithm of the standard deviation of the moment returned to."""
-
-
-def tcc(z: Embeddings, times: Times, config: TccConfig) -> Float[Tensor, ""]:
-    """Cycle-back regression over every ordered pair of views.
-
-    A frame u_i of one view finds its soft nearest neighbour v among the frames of the other, and v
-    a distribution beta over the frames of the first: the moment returned to has mean mu and
-    variance s2, and the loss is (t_i - mu)^2 / s2 + weight * log(s2) / 2, in time steps. The
-    variance is at least one squared time step, since a distribution on a single frame has none.
-    """
-    z = F.normalize(z, dim=-1)
-    first, second = ordered_view_pairs(z.shape[1], z.device)
-    # Squared distances of unit vectors, but for a constant that no softmax sees.
-    there = torch.einsum("eitd,ejsd->eijts", z, z)[:, first, second] * 2 / config.temperature
-    neighbours = there.softmax(dim=-1) @ z[:, second]
-    distance = torch.cdist(neighbours.flatten(0, 1), z[:, first].flatten(0, 1))
-    back = rearrange(distance, "(e p) t s -> e p t s", p=len(first)).square()
-    beta = (-back / config.temperature).softmax(dim=-1)
-    moment = times[:, None, None, :].to(z.dtype)
-    mean = (beta * moment).sum(-1, keepdim=True)
-    variance = (beta * (moment - mean).square()).sum(-1).clamp(min=LEAST_VARIANCE)
-    error = (times[:, None].to(z.dtype) - mean.squeeze(-1)).square()
-    return (error / variance + config.variance_weight * variance.log() / 2).mean()
-
-
-@dataclass(frozen=True)
-class TimeReversedConfig:
-    """Contrastive soft-DTW with time-reversed negatives."""
-
-    gamma: float = 0.1
-    """Softness of the minimum over paths."""
-    temperature: float = 0.1
-    """Divides the cosine similarities."""
-    weight: float = 1.0
-    """Of the hinge that compares with the reversed view."""
-    margin: float = 0.0
-    """By how much, a frame, the reversed view should cost more."""
-
-
 def time_reversed(z: Embeddings, times: Times, config: TimeReversedConfig) -> Float[Tensor, ""]:
     """Alignment cost, and a hinge above that of time-reversed negatives (Xue and Grauman 2023).
 
     Matching frame i of one view with frame j of another costs the negative log of the softmax over
-    j of their similarities. A pair of views costs the soft-DTW of that matrix, a frame; the second
-    view backwards should cost more. Averaged over ordered pairs of views.
+    j of their similarities. The cost of a pair of views is the soft-DTW of that matrix, divided by
+    its frames; the second view played backwards should cost more. Averaged over ordered pairs of
+    views.
     """
     z, _ = in_order(F.normalize(z, dim=-1), times)
     first, second = ordered_view_pairs(z.shape[1], z.device)
     similarity = torch.einsum("eitd,ejsd->eijts", z, z)[:, first, second].flatten(0, 1)
     cost = -(similarity / config.temperature).log_softmax(dim=-1)
-    # Both at once: the anti-diagonals are what takes time.
+    # Both in one call: its time is that of the loop over anti-diagonals, whatever the batch.
     both = soft_dtw(torch.cat([cost, cost.flip(-1)]), config.gamma) / cost.shape[-1]
     forwards, backwards = both.chunk(2)
     hinge = F.relu(forwards - backwards + config.margin)

@@ -1,0 +1,60 @@
+"""The loss that a configuration names, as one function of embeddings and times.
+
+Every loss takes the embeddings z (episodes, views, times, dim) of synchronized views and the time
+step of each column, times (episodes, times). Frames of one episode at most `window` time steps
+apart count as near, all others as far. Frames of different episodes are never compared, since
+nothing says which of their moments correspond.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from jaxtyping import Float
+from torch import Tensor
+from typing_extensions import assert_never
+
+from align.losses.config import LossConfig
+from align.losses.cycle_consistency import tcc
+from align.losses.dynamic_time_warping import lav, time_reversed
+from align.losses.pairs import Embeddings, Times
+from align.losses.time_contrastive import (
+    contrastive,
+    margin_triplet,
+    n_pairs,
+    published_triplet,
+    single_view_triplet,
+)
+
+
+def build_loss(config: LossConfig) -> Callable[[Embeddings, Times], Float[Tensor, ""]]:
+    """The loss that a configuration names, as a function of embeddings and times.
+
+    Raises:
+        ValueError: When the window is not a positive number of time steps.
+    """
+    if config.window < 1:
+        raise ValueError(f"a loss needs a window of 1 time step or more, not {config.window}")
+    match config.name:
+        case "contrastive":
+            return lambda z, times: contrastive(
+                z, times, config.window, config.temperature, config.sigma
+            )
+        case "n_pairs":
+            return lambda z, times: n_pairs(z, times, config.window, config.temperature, config.l2)
+        case "margin_triplet":
+            return lambda z, times: margin_triplet(z, times, config.window, config.margin)
+        case "single_view_triplet":
+            return lambda z, times: single_view_triplet(z, times, config.window, config.margin)
+        case "published_triplet":
+            return lambda z, times: published_triplet(
+                z, times, config.window, config.published_margin
+            )
+        case "tcc":
+            return lambda z, times: tcc(z, times, config.tcc)
+        case "soft_dtw":
+            return lambda z, times: lav(z, times, config.window, config.soft_dtw)
+        case "time_reversed":
+            return lambda z, times: time_reversed(z, times, config.time_reversed)
+        case _:
+            assert_never(config.name)

@@ -1,0 +1,92 @@
+"""Options of a training batch, and how its moments and views are drawn.
+
+Nothing heavy is imported here, so that `--help` does not wait for torch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class AugmentConfig:
+    """Ranges of the light augmentation; off by default, worth turning on for long trainings."""
+
+    crop: float = 0.0
+    """Largest share of height and width that a random crop cuts away."""
+    brightness: float = 0.0
+    """Largest relative change."""
+    contrast: float = 0.0
+    """Largest relative change."""
+    saturation: float = 0.0
+    """Largest relative change."""
+
+
+@dataclass(frozen=True)
+class BatchConfig:
+    """The frames of one training step; each of them is encoded once."""
+
+    episodes: int = 2
+    """Episodes a step."""
+    views: int = 0
+    """Views of each episode, drawn again at every step; 0 takes all."""
+    times: int = 12
+    """Moments of each episode, the same in all of its views; fewer where an episode is shorter."""
+    spread: bool = False
+    """Cut the episode into as many equal parts as there are moments and draw one from each, so
+    that every step shows the whole episode."""
+    triplets: bool = False
+    """Draw moments as anchor, positive, negative, anchor, …, as the published recipe does;
+    otherwise at random without repeats."""
+    flip: float = 0.0
+    """Probability that a view of an episode is mirrored; left and right keypoints swap names."""
+    augment: AugmentConfig = field(default_factory=AugmentConfig)
+
+
+def sample_times(
+    length: int, count: int, window: int, config: BatchConfig, rng: np.random.Generator
+) -> np.ndarray:
+    """Draws time steps of an episode.
+
+    Args:
+        length: Time steps of the episode, at least 2 * window + 2.
+        count: Number of moments to draw, at most `length`; a multiple of 3 for triplets.
+        window: Time-contrastive window, in time steps.
+        config: Whether as anchor, positive, negative, …, or in order: spread or at random.
+        rng: Source of the randomness.
+
+    Returns:
+        (count,) int64.
+    """
+    if config.spread:
+        bounds = np.linspace(0, length, count + 1).round().astype(np.int64)
+        return rng.integers(bounds[:-1], bounds[1:])
+    if not config.triplets:
+        return np.sort(rng.choice(length, count, replace=False))
+    steps = np.arange(length)
+    drawn = []
+    for anchor in rng.integers(0, length, count // 3):
+        gap = np.abs(steps - anchor)
+        positive = rng.choice(steps[(gap > 0) & (gap <= window)])
+        negative = rng.choice(steps[gap > window])
+        drawn += [anchor, positive, negative]
+    return np.array(drawn, dtype=np.int64)
+
+
+def views_a_step(config: BatchConfig, views: Sequence[str], root: Path) -> int:
+    """Number of training views that each step draws: `--batch.views`, or all.
+
+    Raises:
+        ValueError: When more are asked for than there are, or fewer than two.
+    """
+    count = config.views or len(views)
+    if not 2 <= count <= len(views):
+        raise ValueError(
+            f"--batch.views is {count}, but {root} has {len(views)} views to train on "
+            "and a step needs at least 2 of them."
+        )
+    return count
