@@ -55,6 +55,10 @@ def checkpoint_path(run: Path, checkpoint: Checkpoint) -> Path:
 CONFIG_NAME = "config.json"
 Config = TypeVar("Config")
 
+# Options that are gone, each with the value that asks for what is done now. Runs of before store
+# them; with another value a run cannot be repeated.
+REMOVED: Mapping[str, Any] = {"paat.gradients": "sum"}
+
 _SHOWN = 5  # options that a warning names
 _TRAIN_AGAIN = "Train again, or mend the file."
 
@@ -81,7 +85,7 @@ def load_config(kind: type[Config], folder: Path, command: str) -> Config:
         raise DataError(f"{path} does not exist: {folder} is no run of `{command}`.")
     adapter = TypeAdapter(kind)
     try:
-        stored = json.loads(path.read_bytes())
+        stored = _without_removed(json.loads(path.read_bytes()), path)
         config = adapter.validate_python(stored)
     except ValueError as error:  # of JSON's and pydantic's
         raise DataError(f"{path} cannot be read: {error}. {_TRAIN_AGAIN}") from None
@@ -99,6 +103,27 @@ def load_config(kind: type[Config], folder: Path, command: str) -> Config:
             shortened(newer, _SHOWN),
         )
     return config
+
+
+def _without_removed(stored: Any, path: Path) -> Any:
+    """Stored options but for those in `REMOVED`.
+
+    Raises:
+        DataError: When one of them asks for what can no longer be done.
+    """
+    for name, today in REMOVED.items():
+        *sections, option = name.split(".")
+        section = stored
+        for key in sections:
+            section = section.get(key) if isinstance(section, dict) else None
+        if not isinstance(section, dict) or option not in section:
+            continue
+        if (value := section.pop(option)) != today:
+            raise DataError(
+                f"{path} has {name} = {value!r}, an option that was removed: only {today!r} is "
+                "left. Train again without it, or evaluate with the version that trained it."
+            )
+    return stored
 
 
 def options_of(config: object) -> dict[str, Any]:

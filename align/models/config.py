@@ -42,9 +42,6 @@ class PaatConfig:
     target: PoseTarget = "p3d"
     """Predict which keypoint a patch holds (p3d), whether it holds any (p2d), or how near each
     keypoint is to its middle (soft), from which its place follows to less than a patch."""
-    gradients: Literal["sum", "pcgrad", "cosine", "detach"] = "sum"
-    """What the backbone sees of PAAT's gradient: all of it (sum, the paper's), what does not point
-    against the primary one (pcgrad projects, cosine drops whole images), or nothing (detach)."""
     points: bool = False
     """The last PAAT's predicted keypoints become part of the embedding, at inference too."""
 

@@ -1,13 +1,12 @@
-"""`PoseAware`: a transformer with PAAB and PAAT after any of its blocks (paper section 3).
+"""`PoseAware`: a transformer with PAAB, PAAT and 3DTRL between its blocks (paper section 3).
 
-Two things lead beyond the paper. PAAB can take its pose map from PAAT's own prediction, so that no
-poses are needed at inference; and PAAT's gradient can be kept from working against the primary one.
+Two options lead beyond the paper: PAAB can take its pose map from PAAT's prediction, so that
+inference needs no poses; and the keypoints' places can become part of the embedding.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import NamedTuple, cast, get_args
+from typing import NamedTuple, get_args
 
 import torch
 from einops import rearrange
@@ -15,7 +14,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from align.layout import TokenLayout
-from align.models.backbones import Backbone, TimmBackbone, create_timm_backbone
+from align.models.backbones import Backbone, create_timm_backbone
 from align.models.config import (
     ModelConfig,
     PaabConfig,
@@ -24,20 +23,25 @@ from align.models.config import (
     Readout,
     Trl3dConfig,
 )
-from align.models.gradients import AuxiliaryGradient, branch
-from align.models.predicted_pose import PosePoints, mixed_map, predicted_map
-from align.models.trl3d import Geometry, TokenRepresentation3d
-from align.paab import PoseAwareAttentionBlock
-from align.paat import PoseAwareAuxiliaryTask
+from align.models.insertion import (
+    make_pose_points,
+    paab_stacks,
+    paat_tasks,
+    plugins_by_position,
+    require_a_prediction_for_every_paab,
+    trl3d_layers,
+)
+from align.models.plugins import ForwardState
+from align.models.trl3d import Geometry
 
 _READOUTS: tuple[Readout, ...] = get_args(Readout)
 
 
 class PoseAwareOutput(NamedTuple):
-    """What `PoseAware` gives.
+    """The output of `PoseAware`.
 
-    ``pose_logits`` maps PAAT's positions to logits, and is empty in evaluation mode, but for a
-    model that goes by PAAT's prediction there too. ``geometry`` is what 3DTRL recovered.
+    ``pose_logits`` maps PAAT's positions to logits. It is empty in evaluation mode, unless the
+    embedding depends on PAAT's prediction. ``geometry`` is what 3DTRL recovered.
     """
 
     embedding: Float[Tensor, "batch embed_dim"]
@@ -49,15 +53,18 @@ class PoseAwareOutput(NamedTuple):
 class PoseAware(nn.Module):
     """A backbone with PAAB and PAAT inserted; without them its tokens are bit-identical.
 
+    ``plugins[i]`` is the list of plug-ins that follow i blocks: ``plugins[0]`` comes before the
+    first block, ``plugins[-1]`` after the last.
+
     Args:
         backbone: A transformer in parts, see `align.models.backbones.Backbone`.
         paab: Pose-aware attention blocks, or None.
         paat: Pose-aware auxiliary tasks, or None.
-        num_keypoints: Keypoints of the skeleton, which PAAT with target p3d needs.
+        num_keypoints: Keypoints of the skeleton, which PAAT needs unless its target is p2d.
         readout: "class" token, "mean" of the patch tokens, or "class+mean", the two side by side
             (twice as wide); all after the final norm.
         pose_free: PAAB takes PAAT's predicted map at inference; needs both, PAAT first.
-        trl3d: 3DTRL, or None; of timm's backbones only.
+        trl3d: 3DTRL, or None; only for backbones of timm.
 
     Raises:
         ValueError: A position that the backbone does not have, or options that do not fit.
@@ -81,34 +88,22 @@ class PoseAware(nn.Module):
             raise ValueError("the backbone has no class token: use readout='mean', and no PAAB")
         self.backbone = backbone
         self.readout = readout
-        self.paab = nn.ModuleDict()
-        self.paat = nn.ModuleDict()
-        self.trl3d = nn.ModuleDict()
-        self.gradients: AuxiliaryGradient = "sum" if paat is None else paat.gradients
         self.pose_free = pose_free
-        depth = len(backbone.blocks)
-        if paab is not None:
-            if paab.blocks < 1:
-                raise ValueError(f"PAAB needs at least one block a position, not {paab.blocks}")
-            for position in _positions("PAAB", paab.positions, depth):
-                stack = (self._make_paab(paab, position) for _ in range(paab.blocks))
-                self.paab[str(position)] = nn.ModuleList(stack)
-        if paat is not None:
-            for position in _positions("PAAT", paat.positions, depth):
-                self.paat[str(position)] = PoseAwareAuxiliaryTask(
-                    backbone.embed_dim, num_keypoints, paat.bottleneck, paat.target
-                )
         self.given_points = paab is not None and paab.points
-        self.points: PosePoints | None = None
-        if self.given_points or (paat is not None and paat.points):
-            if num_keypoints is None or backbone.default_layout.frames > 1:
-                raise ValueError("points in the embedding need images, and a skeleton's keypoints")
-            self.points = PosePoints(num_keypoints, backbone.embed_dim)
+        # The order in which modules are made is the order in which they draw their weights, and
+        # the order of registration is that of the optimizer's state: a seed and a checkpoint give
+        # the same run only if both stay.
+        stacks = paab_stacks(paab, backbone)
+        tasks = paat_tasks(paat, backbone, num_keypoints)
+        points = make_pose_points(paab, paat, backbone, num_keypoints)
+        layers = trl3d_layers(trl3d, backbone)
         if pose_free is not None:
-            self._require_a_prediction_for_every_paab()
-        if trl3d is not None:
-            place = _trl3d_place(trl3d.position, backbone)
-            self.trl3d[str(place)] = TokenRepresentation3d(backbone.embed_dim)
+            require_a_prediction_for_every_paab(stacks, tasks)
+        self.paab, self.paat = nn.ModuleDict(stacks), nn.ModuleDict(tasks)
+        self.trl3d, self.points = nn.ModuleDict(layers), points
+        self.plugins = plugins_by_position(
+            backbone, stacks, tasks, layers, self.predicts_pose, pose_free
+        )
 
     @property
     def layout(self) -> TokenLayout:
@@ -128,7 +123,7 @@ class PoseAware(nn.Module):
 
     @property
     def predicts_pose(self) -> bool:
-        """Whether the forward pass asks PAAT at inference too."""
+        """Whether the embedding depends on PAAT's prediction, at inference too."""
         return self.pose_free is not None or (self.points is not None and not self.given_points)
 
     @property
@@ -145,92 +140,74 @@ class PoseAware(nn.Module):
 
         Args:
             images: Normalised pixels.
-            pose_map: The P2D map, (B, N) for images or (B, T, N), or with keypoints told apart, P3D
-                or its soft form, (B, N, K) or (B, T, N, K), as PAAB with points needs it; only
-                PAAB reads it, and with `pose_free` only in training.
+            pose_map: The P2D map, (B, N) for images or (B, T, N); or one map per keypoint, P3D or
+                its soft form, (B, N, K) or (B, T, N, K), as PAAB with points needs it. Only PAAB
+                reads it, and with `pose_free` only in training.
 
         Raises:
             ValueError: Images or a pose map that do not fit the model, or a missing pose map.
         """
         layout = self.backbone.layout(images)
-        reads_map = self.needs_pose or (len(self.paab) > 0 and self.training)
-        given = pose_map
-        pose_map = self._fit_pose_map(given, layout) if reads_map else None
-        held = given.flatten(0, -3) if self.given_points and given is not None else None
-        tokens = self.backbone.embed(images)
-        inside = layout.one_frame() if self.backbone.frames_apart else layout
-        if self.backbone.frames_apart and pose_map is not None:
-            pose_map = rearrange(pose_map, "b t n -> (b t) 1 n")
-        pose_logits: dict[int, Tensor] = {}
-        logits, geometry = None, None
+        state = self._state(pose_map, layout)
+        tokens = self._run_plugins(0, self.backbone.embed(images), state)
         for index in range(len(self.backbone.blocks)):
-            if str(index) in self.trl3d:
-                where = cast(TimmBackbone, self.backbone).position_embedding()
-                tokens, geometry = self.trl3d[str(index)](tokens, inside, where)
-            tokens = self.backbone.run_block(index, tokens, inside)
-            position = str(index + 1)
-            # PAAT comes first: after PAAB, the tokens know the pose map that it should predict.
-            if position in self.paat and (self.training or self.predicts_pose):
-                tokens, seen = branch(tokens, self.gradients)
-                logits = self.paat[position](inside.to_grid(inside.split(seen)[1]))
-                pose_logits[index + 1] = logits.reshape(-1, layout.frames, *logits.shape[2:])
-            if position in self.paab:
-                attended = self._attended(pose_map, logits)
-                for block in cast(nn.ModuleList, self.paab[position]):
-                    tokens = block(tokens, attended, inside)
+            tokens = self.backbone.run_block(index, tokens, state.layout)
+            tokens = self._run_plugins(index + 1, tokens, state)
         tokens = self.backbone.finish(tokens, layout)
-        if self.points is not None and logits is not None and not self.given_points:
-            held = logits.squeeze(1).sigmoid()
-        embedding = self._embedding(tokens, layout, held)
-        return PoseAwareOutput(embedding, tokens, pose_logits, geometry)
+        embedding = self._read_out(tokens, layout, self._held(pose_map, state))
+        pose_logits = {
+            position: logits.reshape(-1, layout.frames, *logits.shape[2:])
+            for position, logits in state.pose_logits.items()
+        }
+        return PoseAwareOutput(embedding, tokens, pose_logits, state.geometry)
 
-    def _attended(self, pose_map: Tensor | None, logits: Tensor | None) -> Tensor | None:
-        """The pose map that a PAAB goes by: as given, or as the PAAT before it predicts."""
-        if self.pose_free is None or logits is None:
-            return pose_map
-        predicted = predicted_map(logits, self.pose_free)
-        if pose_map is None:
-            return predicted
-        return mixed_map(pose_map, predicted, self.pose_free.mix)
+    def _run_plugins(self, position: int, tokens: Tensor, state: ForwardState) -> Tensor:
+        for plugin in self.plugins[position]:
+            tokens = plugin(tokens, state)
+        return tokens
 
-    def _require_a_prediction_for_every_paab(self) -> None:
-        if not self.paab or not self.paat:
-            raise ValueError("a pose-free model needs both PAAB and PAAT")
-        first_paab, first_paat = (min(map(int, m)) for m in (self.paab, self.paat))
-        if first_paat > first_paab:
-            raise ValueError(
-                f"PAAB after block {first_paab} has no prediction to go by: put PAAT, which comes "
-                f"after block {first_paat}, there or before"
-            )
-
-    def _make_paab(self, config: PaabConfig, position: int) -> PoseAwareAttentionBlock:
-        return PoseAwareAttentionBlock(
-            self.backbone.embed_dim,
-            self.backbone.num_heads,
-            variant=config.variant,
-            drop_path=self.backbone.drop_path(position - 1),
-            capacity=config.capacity,
-        )
+    def _state(self, pose_map: Tensor | None, layout: TokenLayout) -> ForwardState:
+        """The state before the first block, with the pose map where PAAB reads the given one."""
+        reads_map = self.needs_pose or (len(self.paab) > 0 and self.training)
+        fitted = self._fit_pose_map(pose_map, layout) if reads_map else None
+        if not self.backbone.frames_apart:
+            return ForwardState(layout, fitted)
+        if fitted is not None:
+            fitted = rearrange(fitted, "b t n -> (b t) 1 n")
+        return ForwardState(layout.one_frame(), fitted)
 
     def _fit_pose_map(
         self, pose_map: Tensor | None, layout: TokenLayout
     ) -> Bool[Tensor, "batch frames patches"]:
+        """The P2D map of a given map of any of the forms that `forward` takes."""
         if pose_map is None:
             when = "at inference too" if self.needs_pose else "in training"
             raise ValueError(
                 f"PAAB needs the pose map of every image, {when}: pass "
                 "pose_map=pose_map_2d(keypoints, image_size, patch_size)"
             )
-        of_clips = (layout.frames, layout.patches)
-        told_apart = pose_map.ndim > 2 and tuple(pose_map.shape[1:]) != of_clips
-        if self.given_points and not told_apart:
+        per_keypoint = pose_map.ndim > 2 and pose_map.shape[1:] != (layout.frames, layout.patches)
+        if self.given_points and not per_keypoint:
             raise ValueError("PAAB with points needs a pose map with keypoints told apart")
         pose_map = pose_map if pose_map.dtype == torch.bool else pose_map > 0
-        pose_map = pose_map.any(-1) if told_apart else pose_map
+        pose_map = pose_map.any(-1) if per_keypoint else pose_map
         return pose_map.unsqueeze(1) if pose_map.ndim == 2 and layout.frames == 1 else pose_map
 
-    def _embedding(
-        self, tokens: Float[Tensor, "batch tokens dim"], layout: TokenLayout, held: Tensor | None
+    def _held(
+        self, pose_map: Tensor | None, state: ForwardState
+    ) -> Float[Tensor, "batch patches keypoints"] | None:
+        """How likely each patch holds each keypoint, as given or predicted; None without points."""
+        if self.given_points:
+            return None if pose_map is None else pose_map.flatten(0, -3)
+        if self.points is None or state.latest_logits is None:
+            return None
+        return state.latest_logits.squeeze(1).sigmoid()
+
+    def _read_out(
+        self,
+        tokens: Float[Tensor, "batch tokens dim"],
+        layout: TokenLayout,
+        held: Float[Tensor, "batch patches keypoints"] | None,
     ) -> Float[Tensor, "batch embed_dim"]:
         prefix, patches = layout.split(tokens)
         pooled = []
@@ -248,7 +225,7 @@ def build_model(config: ModelConfig) -> PoseAware:
 
     Raises:
         ValueError: An unknown backbone, a size or a position that it does not have.
-        RuntimeError: Pretrained weights that cannot be had.
+        RuntimeError: Pretrained weights that cannot be loaded.
     """
     backbone = create_timm_backbone(
         config.backbone, config.image_size, config.depth, config.pretrained, config.drop_path
@@ -264,26 +241,3 @@ def build_model(config: ModelConfig) -> PoseAware:
         config.pose_free,
         config.trl3d,
     )
-
-
-def _trl3d_place(position: int, backbone: Backbone) -> int:
-    """Index of the block that 3DTRL comes before."""
-    if not isinstance(backbone, TimmBackbone) or not backbone.default_layout.prefix:
-        raise ValueError("3DTRL needs a vision transformer of timm's with a class token")
-    if position < 0:
-        raise ValueError(f"3DTRL comes before a block counted from 0, not {position}")
-    return min(position, len(backbone.blocks) - 1)
-
-
-def _positions(module: str, positions: Sequence[int], depth: int) -> list[int]:
-    """Positions counted from 1, in ascending order."""
-    resolved = [depth if position == -1 else position for position in positions]
-    for position in resolved:
-        if not 1 <= position <= depth:
-            raise ValueError(
-                f"{module} cannot come after block {position} of a backbone with {depth} blocks: "
-                f"choose 1 to {depth}, or -1 for the last"
-            )
-    if not resolved or len(set(resolved)) < len(resolved):
-        raise ValueError(f"{module} needs positions, each once, but has {tuple(positions)}")
-    return sorted(resolved)

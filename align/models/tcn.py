@@ -15,8 +15,7 @@ from torch import Tensor, nn
 from torchvision.models import Inception_V3_Weights, inception_v3
 
 from align.models.config import PaatConfig, TcnConfig
-from align.models.gradients import AuxiliaryGradient, branch
-from align.models.predicted_pose import COORDINATES, pose_points, positions_along
+from align.models.pose_points import COORDINATES, pose_points, positions_along
 from align.paat import PoseAwareAuxiliaryTask
 
 # The layers of torchvision's Inception-v3 (`TRUNK`) up to Mixed_5d, in order, with its poolings.
@@ -93,9 +92,7 @@ class TcnNetwork(nn.Module):
             nn.Linear(config.hidden, config.dim),
         )
         self.paat: PoseAwareAuxiliaryTask | None = None
-        self.gradients: AuxiliaryGradient = "sum"
         if paat is not None:
-            self.gradients = paat.gradients
             self.paat = PoseAwareAuxiliaryTask(
                 _TRUNK_CHANNELS, num_keypoints, paat.bottleneck, paat.target
             )
@@ -109,8 +106,7 @@ class TcnNetwork(nn.Module):
         height, width = images.shape[-2:]
         pose_logits = {}
         if self.paat is not None and (self.training or self.points):
-            features, seen = branch(features, self.gradients)
-            pose_logits[1] = self.paat(at_patches(seen, (height, width)))
+            pose_logits[1] = self.paat(at_patches(features, (height, width)))
         points = spatial_soft_argmax(self.convolutions(features))
         places = points.flatten(1)
         if self.points:

@@ -11,9 +11,10 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from align.augment import AugmentConfig, augment_view
-from align.data import BatchConfig, EpisodeSamples, sample_times
+from align.augment import augment_view
+from align.data import EpisodeSamples
 from align.engine.loading import order_of_pass
+from align.sampling import AugmentConfig, BatchConfig, sample_times
 from datasets.episodes import EpisodeDataset
 
 STRONG = AugmentConfig(crop=0.3, brightness=0.5, contrast=0.5, saturation=0.5)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from align.models.disentangle import DisentangleConfig, Disentangler, permutation_losses, swapped
+from align.models.config import DisentangleConfig
+from align.models.disentangle import Disentangler, permutation_losses, swapped
 
 SMALL = DisentangleConfig(state=6, viewpoint=3, image=16, channels=32)
 

@@ -12,9 +12,10 @@ from torch import Tensor
 from align.config import PoseMapConfig
 from align.embedder import FrameEmbedder
 from align.methods import Method
-from align.models.pose_aware import ModelConfig, PaabConfig, PaatConfig, build_model
-from align.models.predicted_pose import PosePoints, pose_points
-from align.models.tcn import TcnConfig, TcnNetwork
+from align.models.config import ModelConfig, PaabConfig, PaatConfig, TcnConfig
+from align.models.pose_aware import build_model
+from align.models.pose_points import PosePoints, pose_points
+from align.models.tcn import TcnNetwork
 from align.pose import pose_map_3d, soft_pose_map
 from datasets.episodes import EpisodeDataset
 from tests.align.conftest import tiny_config

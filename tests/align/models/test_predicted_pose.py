@@ -6,8 +6,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from align.models.pose_aware import ModelConfig, PaabConfig, PaatConfig, PoseAware, build_model
-from align.models.predicted_pose import PoseFreeConfig, any_keypoint, mixed_map, predicted_map
+from align.models.config import ModelConfig, PaabConfig, PaatConfig, PoseFreeConfig
+from align.models.pose_aware import PoseAware, build_model
+from align.models.predicted_pose import any_keypoint, mixed_map, predicted_map
 
 
 def logits_of(probabilities: list[list[float]]) -> Tensor:

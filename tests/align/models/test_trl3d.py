@@ -9,10 +9,9 @@ import torch
 from torch import Tensor
 
 from align.layout import TokenLayout
-from align.models.pose_aware import ModelConfig, PaabConfig, PaatConfig, build_model
+from align.models import ModelConfig, PaabConfig, PaatConfig, Trl3dConfig, build_model
 from align.models.trl3d import (
     TokenRepresentation3d,
-    Trl3dConfig,
     rotation_matrix,
     to_world,
     unproject,

@@ -15,7 +15,6 @@ from align.embedder import FrameEmbedder
 from align.evaluate import evaluate
 from align.methods import Method
 from align.models.disentangle import Disentangler
-from align.models.pose_aware import PaatConfig
 from align.models.trl3d import Geometry, rotation_matrix
 from align.report.model_pictures import Picture, camera_poses, method_pictures
 from align.report.page import write_report
@@ -102,7 +101,7 @@ def test_a_camera_stands_at_its_translation_and_looks_along_its_z_axis() -> None
 
 
 def test_a_pose_free_run_is_measured_without_keypoints(dots: Path, tmp_path: Path) -> None:
-    run = trained(dots, tmp_path / "run", "paab-free", paat=PaatConfig(gradients="pcgrad"))
+    run = trained(dots, tmp_path / "run", "paab-free")
     with_keypoints = evaluate(run, "test", progress=False)
     bare = tmp_path / "bare"
     shutil.copytree(dots, bare)
