@@ -1,1 +1,1 @@
-"""What is on disk: episodes seen from many views, their cameras, keypoints and skeletons."""
+"""Data on disk: episodes seen from many views, with their cameras, keypoints and skeletons."""

@@ -9,7 +9,7 @@ from jaxtyping import Bool, Float
 
 
 def optical_axes(world_to_camera: Float[np.ndarray, "poses 4 4"]) -> Float[np.ndarray, "poses 3"]:
-    """Unit vectors in which cameras look, in world coordinates."""
+    """The unit vectors along which cameras look, in world coordinates."""
     return world_to_camera[:, 2, :3]
 
 
@@ -34,7 +34,7 @@ class Camera:
     height: int
 
     def __post_init__(self) -> None:
-        """Checks shapes, so that a mistake shows where the camera is made."""
+        """Checks shapes here, so that an error points to the place that made the camera."""
         for name, shape in (("intrinsics", (3, 3)), ("world_to_camera", (4, 4))):
             value = np.asarray(getattr(self, name), dtype=np.float64)
             if value.shape != shape:
@@ -66,7 +66,7 @@ class Camera:
         return pixels, depth
 
     def contains(self, pixels: Float[np.ndarray, "*batch 2"]) -> Bool[np.ndarray, "*batch"]:
-        """Tells which pixels lie inside the image; NaN lies outside."""
+        """Whether each pixel lies inside the image; NaN counts as outside."""
         x, y = pixels[..., 0], pixels[..., 1]
         return (x >= 0) & (x < self.width) & (y >= 0) & (y < self.height)
 
@@ -78,6 +78,7 @@ class Camera:
         if not 0 < fovy_degrees < 180:
             raise ValueError(f"fovy_degrees must lie between 0 and 180, got {fovy_degrees}.")
         focal = height / 2 / np.tan(np.radians(fovy_degrees) / 2)
+        # Pixel edges lie at whole numbers, so the middle of the image is at width / 2 exactly.
         intrinsics = np.array([[focal, 0, width / 2], [0, focal, height / 2], [0, 0, 1.0]])
         return cls(intrinsics, world_to_camera, width, height)
 
@@ -94,10 +95,11 @@ class Camera:
         """Makes a camera at `position` that looks at `target`, both in world metres.
 
         Raises:
-            ValueError: When the line of sight is parallel to `up`, which leaves the roll open.
+            ValueError: When the line of sight is parallel to `up`, so that the roll is undefined.
         """
         forward = np.asarray(target, float) - np.asarray(position, float)
         right = np.cross(forward, up)
+        # The cross product's length is proportional to the sine of the angle between the two.
         if np.linalg.norm(right) <= 1e-9 * np.linalg.norm(forward):
             raise ValueError("look_at needs a line of sight that is not parallel to `up`.")
         forward /= np.linalg.norm(forward)

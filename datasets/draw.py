@@ -13,7 +13,7 @@ from datasets.episodes import EpisodeDataset
 from datasets.skeletons import Skeleton
 from datasets.source import Source
 
-# Pillow draws without anti-aliasing: the overlay is drawn this many times larger, then reduced.
+# Pillow draws without anti-aliasing, so the overlay is drawn this many times larger and reduced.
 _SUPERSAMPLING = 4
 INK, FAINT, PAPER = (30, 34, 40), (110, 116, 124), (255, 255, 255)
 _OUTLINE = (15, 15, 20, 230)
@@ -32,12 +32,12 @@ def draw_skeleton(
         image: The frame.
         keypoints: Pixels of `image`, x right, y down; NaN keypoints are left out.
         visible: Which keypoints can be seen.
-        skeleton: What the keypoints are.
-        min_side: Frames with a shorter side are enlarged by a whole factor until they reach it,
-            so that lines stay finer than what they mark.
+        skeleton: The skeleton that the keypoints follow.
+        min_side: Smallest length of the shorter side of the result, in pixels. Smaller frames are
+            enlarged by a whole factor, so that lines stay thinner than the parts that they mark.
 
     Returns:
-        A new image: the frame's size, or a whole multiple of it.
+        A new image of the frame's size or a whole multiple of it.
 
     Raises:
         ValueError: When the keypoints are not the skeleton's.
@@ -64,19 +64,19 @@ def enlarge(image: UInt8[np.ndarray, "height width 3"], min_side: int) -> Image.
 def contact_sheet(
     dataset: EpisodeDataset | Source, i: int, columns: int = 6, cell: int = 224
 ) -> Image.Image:
-    """Lays out an episode: a row for each view, a column for each of some moments.
+    """Lays out an episode as a table of pictures: one row a view, one column a time step.
 
     Args:
-        dataset: Its views are the rows.
+        dataset: The data set; its views are the rows.
         i: Position of the episode in `dataset`.
-        columns: Moments, evenly spread from the first time step to the last; where that would
-            miss a phase, the nearest moment moves into it.
+        columns: Number of time steps, evenly spread from the first to the last. Where the even
+            spacing would skip a phase, the nearest time step moves into that phase.
         cell: Height and width of each picture in pixels.
     """
     phases = dataset.phases(i)
     times = _moments(phases, columns)
     with_skeleton = dataset.has_keypoints(i)
-    font = sheet_font(max(11, round(cell / 14)))
+    font = default_font(max(11, round(cell / 14)))
     line, gap = round(font.size * 1.5), max(2, cell // 56)
     left = round(max(font.getlength(view) for view in dataset.views) + 2 * line / 1.5)
     top = round(line * 3.9)
@@ -125,7 +125,7 @@ def _moments(phases: UInt8[np.ndarray, " time"], columns: int) -> Int[np.ndarray
     times = np.linspace(0, len(phases) - 1, min(columns, len(phases))).round().astype(int)
     for phase in np.unique(phases):
         shown = phases[times]
-        # A moment may move when its own phase is still shown without it.
+        # A time step may move when another one still shows its phase.
         spare = np.flatnonzero([np.count_nonzero(shown == other) > 1 for other in shown])
         if phase in shown or not len(spare):
             continue
@@ -135,8 +135,12 @@ def _moments(phases: UInt8[np.ndarray, " time"], columns: int) -> Int[np.ndarray
     return np.sort(times)
 
 
-def sheet_font(size: int) -> ImageFont.FreeTypeFont:
-    """The font of contact sheets."""
+def default_font(size: int) -> ImageFont.FreeTypeFont:
+    """Pillow's own font at a size in pixels.
+
+    Raises:
+        RuntimeError: When Pillow was built without FreeType.
+    """
     font = ImageFont.load_default(size)
     if not isinstance(font, ImageFont.FreeTypeFont):
         raise RuntimeError("this Pillow was built without FreeType; run `pip install -U pillow`.")
@@ -145,15 +149,15 @@ def sheet_font(size: int) -> ImageFont.FreeTypeFont:
 
 def _colours(name: str, count: int) -> list[tuple[int, int, int]]:
     colours = matplotlib.colormaps[name]
-    # A map of a few colours to tell apart is counted off; a continuous one is spread out, without
-    # its dark ends.
+    # A map of a few distinct colours is used in order. A continuous one is sampled evenly, without
+    # its dark ends, which are hard to see on dark frames.
     few = isinstance(colours, matplotlib.colors.ListedColormap) and colours.N < 32
     at = np.arange(count) % colours.N if few else np.linspace(0.1, 0.88, count)
     return [(int(r), int(g), int(b)) for r, g, b, _ in colours(at, bytes=True)]
 
 
 def keypoint_colours(skeleton: Skeleton) -> list[tuple[int, int, int]]:
-    """RGB of each keypoint, the same wherever a skeleton is shown."""
+    """RGB of each keypoint; every picture of a skeleton uses the same."""
     return _colours("turbo", len(skeleton))
 
 
@@ -166,13 +170,15 @@ def _skeleton_overlay(
     side, fine = min(size), _SUPERSAMPLING
     overlay = Image.new("RGBA", (size[0] * fine, size[1] * fine))
     draw = ImageDraw.Draw(overlay)
-    # Just in front of the camera a point may land millions of pixels away, where Pillow overflows.
+    # A point just in front of the camera may project millions of pixels away, where Pillow
+    # overflows. Pillow counts from pixel centres, `Camera` from pixel edges: hence the half pixel.
     points = np.clip(points, -20 * side, 20 * side) * fine - 0.5
     drawn = np.isfinite(points).all(axis=1)
     colours = keypoint_colours(skeleton)
     thin, radius = max(1.5, side / 110) * fine, max(2.2, side / 60) * fine
     edge = max(1.0, side / 260) * fine
     bones = [(a, b) for a, b in skeleton.bones if drawn[a] and drawn[b]]
+    # All outlines come first, so that none of them covers a bone.
     for outline in (True, False):
         for a, b in bones:
             alpha = 255 if visible[a] and visible[b] else 130
@@ -205,7 +211,7 @@ def _draw_point(
 def _draw_legend(
     sheet: Image.Image, right_middle: tuple[int, int], font: ImageFont.FreeTypeFont
 ) -> None:
-    # One dot of each kind with its meaning, right-aligned.
+    # The legend is right-aligned, so it is drawn from its last entry to its first.
     x, y = right_middle
     draw = ImageDraw.Draw(sheet)
     dot = Skeleton("dot", ("dot",), ())
@@ -214,7 +220,7 @@ def _draw_legend(
         draw.text((x, y), meaning, FAINT, font, anchor="rm")
         x -= round(font.getlength(meaning)) + box
         middle = np.array([[box / 2, box / 2]])
-        # Drawn as on a picture of 18 times its size, so that the dot fills its box.
+        # The dot's radius is a share of the picture's side: 18 times the box makes the dot fill it.
         overlay = _skeleton_overlay((box * 18,) * 2, middle, np.array([visible]), dot)
         overlay = overlay.crop((0, 0, box, box))
         sheet.paste(overlay, (x, y - box // 2), overlay)

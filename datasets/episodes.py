@@ -4,7 +4,7 @@ A data set is a folder:
 
     lift.hdf5                 data/demo_0 … link to the episode files; mask/{train,valid,test}
     episodes/000000.hdf5 …    one episode each, at the root of its file
-    meta.json                 what all episodes have in common
+    meta.json                 facts that all episodes have in common
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ EPISODE_FOLDER = "episodes"
 
 
 class EpisodeWriter:
-    """Writes the episodes and the index of one data set, each file whole or not at all."""
+    """Writes the episodes and the index of one data set, each file atomically."""
 
     def __init__(self, root: Path | str, meta: DatasetMeta) -> None:
         """Opens or makes the data set under `root`.
@@ -48,16 +48,16 @@ class EpisodeWriter:
 
     @classmethod
     def begin(cls, root: Path | str, meta: DatasetMeta) -> EpisodeWriter:
-        """Opens or makes the data set under `root`, of other options too while it has no episodes.
+        """Opens or makes the data set under `root`; one without episodes may change its options.
 
-        It is for the start of a run: an earlier one may have been stopped before its first episode.
+        Use it at the start of a run: an earlier run may have stopped before its first episode.
 
         Raises:
             DataError: When `root` holds episodes made with other options.
         """
         root = Path(root)
         if (root / META_NAME).exists() and not any((root / EPISODE_FOLDER).glob("*.hdf5")):
-            DatasetMeta.load(root)  # raises where another program's file has this name
+            DatasetMeta.load(root)  # raises when another program wrote the file
             meta.save(root)
         return cls(root, meta)
 
@@ -66,12 +66,12 @@ class EpisodeWriter:
         return self.root / EPISODE_FOLDER / f"{index:06d}.hdf5"
 
     def done(self) -> set[int]:
-        """Indices of the whole episodes on disk."""
+        """Indices of the complete episodes on disk."""
         files = self.path(0).parent.glob("*.hdf5")
         return {int(path.stem) for path in files if path.stem.isdecimal()}
 
     def remove_leftovers(self) -> None:
-        """Removes temporary files of killed runs; what a live one is writing stays."""
+        """Removes temporary files of killed runs; files that a live run is writing stay."""
         for folder in (self.root, self.path(0).parent):
             remove_leftovers(folder)
 
@@ -83,7 +83,7 @@ class EpisodeWriter:
         """
         require_fit(index, episode, self.meta)
         path = self.path(index)
-        # Made in memory: when a disk is full, HDF5 may neither finish nor close a file on it.
+        # The file is made in memory: on a full disk, HDF5 can neither finish nor close a file.
         content = io.BytesIO()
         with h5py.File(content, "w", userblock_size=SEAL_SIZE) as file:
             write_episode(file, episode, self.meta.views)
@@ -99,7 +99,7 @@ class EpisodeWriter:
 
         Raises:
             ValueError: When an episode is in two splits.
-            DataError: When an episode is missing or not whole.
+            DataError: When an episode is missing or incomplete.
         """
         path = self.root / self.meta.index_name
         write_index(path, self.path, splits, self.meta.env_args)
@@ -107,7 +107,7 @@ class EpisodeWriter:
 
 
 class EpisodeDataset:
-    """Reads a data set of episodes; opens one file per episode, and only while it reads."""
+    """Reads a data set of episodes; an episode's file is open only while it is read."""
 
     def __init__(
         self,
@@ -121,12 +121,12 @@ class EpisodeDataset:
         Args:
             root: Folder with `meta.json` and the index.
             split: `train`, `valid`, `test`, or None for all episodes.
-            views: The views to read; all of the data set by default.
-            episodes: How many to read, the first ones; all of the split by default.
+            views: The views to read; by default all views of the data set.
+            episodes: Number of episodes to read, from the first on; by default all of the split.
 
         Raises:
-            DataError: When the index, a file it names, the split, a view or so many episodes do
-                not exist.
+            DataError: When the index, a file it names, the split or a view does not exist, or when
+                the split has fewer episodes.
         """
         self.root = Path(root)
         self.meta = DatasetMeta.load(self.root)
@@ -139,13 +139,13 @@ class EpisodeDataset:
         if not self.index_path.exists():
             raise DataError(
                 f"{self.index_path} does not exist: generation has not finished. Run the command "
-                f"in {self.root / META_NAME} again; it goes on where it stopped."
+                f"in {self.root / META_NAME} again; it resumes where it stopped."
             )
         names, paths = read_index(self.index_path, split)
         if episodes is not None and not 0 < episodes <= len(names):
             raise DataError(
                 f"{self.root} has {len(names)} episodes in the split {split or 'all'}, "
-                f"{episodes} were asked for."
+                f"but {episodes} were requested."
             )
         self.names, self.paths = names[:episodes], paths[:episodes]
 
@@ -168,14 +168,14 @@ class EpisodeDataset:
         return {split: len(members[split]) for split in SPLITS if split in members}
 
     def check(self, window: int = 0, need_keypoints: bool = True) -> None:
-        """Reads every file's structure and raises at the first that cannot be trained on.
+        """Reads every file's structure and raises at the first file that cannot be trained on.
 
         Args:
             window: The time-contrastive window; an episode needs 2 * window + 2 time steps.
-            need_keypoints: Whether the method draws on keypoints.
+            need_keypoints: Whether the method uses keypoints.
 
         Raises:
-            DataError: Naming the file and the remedy.
+            DataError: When a file cannot be trained on; names the file and the remedy.
         """
         if not self.paths:
             raise DataError(
@@ -183,7 +183,7 @@ class EpisodeDataset:
                 "generate more episodes, or another --split."
             )
         count = len(self.skeleton) if need_keypoints else None
-        # What training asks for next is known after this pass over the files: none needs another.
+        # Training asks for these next. This pass over the files already knows them.
         self.lengths = [
             check_episode(path, self.views, self.meta.image_size, count, window)
             for path in self.paths
@@ -194,7 +194,7 @@ class EpisodeDataset:
     def images(
         self, i: int, view: str, times: Sequence[int] | np.ndarray | None = None
     ) -> UInt8[np.ndarray, "time height width 3"]:
-        """The frames of a view, all or those at `times` (repeats allowed)."""
+        """The frames of a view: all of them, or those at `times` (repeats allowed)."""
         with open_episode(self.paths[i]) as file:
             return read_frames(file[f"obs/{view}_image"], times)
 
@@ -207,9 +207,9 @@ class EpisodeDataset:
         return self._read(i, f"obs/{view}_visible")
 
     def world_to_camera(self, i: int, view: str) -> Float[np.ndarray, "poses 4 4"]:
-        """Where the camera of a view stands: one pose, or one a time step of a camera that moves.
+        """Poses of a view's camera: one if it stands still, one a time step if it moves.
 
-        No pose where the episode does not tell.
+        The array is empty where the episode has no cameras.
         """
         name = f"cameras/{view}/world_to_camera"
         with open_episode(self.paths[i]) as file:

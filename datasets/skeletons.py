@@ -1,4 +1,8 @@
-"""Skeletons: which keypoints a body has, the bones to draw, and the pairs a mirror swaps."""
+"""Skeletons: a body's keypoints, the bones to draw, and the pairs that a mirror image swaps.
+
+First the class and the functions that make skeletons, then the built-in skeletons and their
+registry, then the mirroring of frames and keypoints.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +31,7 @@ class Skeleton:
     flip_pairs: tuple[tuple[int, int], ...] = ()
 
     def __post_init__(self) -> None:
-        """Raises a ValueError when a bone or a flip pair joins a keypoint that is not there."""
+        """Raises a ValueError when a bone or a flip pair names a keypoint that does not exist."""
         for pair in (*self.bones, *self.flip_pairs):
             if any(not 0 <= point < len(self.keypoints) for point in pair):
                 raise ValueError(
@@ -41,7 +45,7 @@ class Skeleton:
 
     @property
     def mirrored(self) -> list[int]:
-        """Which keypoint of a picture each one is in its mirror image, by index."""
+        """For each keypoint of a mirror image, the index of that keypoint in the original."""
         order = list(range(len(self)))
         for a, b in self.flip_pairs:
             order[a], order[b] = b, a
@@ -51,7 +55,7 @@ class Skeleton:
     def from_names(
         cls, name: str, bones: list[tuple[str, ...]], flip_pairs: list[tuple[str, str]]
     ) -> Skeleton:
-        """Makes a skeleton from chains of keypoint names; keypoints are in order of appearance."""
+        """Makes a skeleton from chains of keypoint names, in order of first appearance."""
         keypoints = tuple(dict.fromkeys(point for chain in bones for point in chain))
         index = {point: i for i, point in enumerate(keypoints)}
         return cls(
@@ -65,7 +69,7 @@ class Skeleton:
     def from_body(
         cls, name: str, keypoints: tuple[str, ...], bones: list[tuple[str, ...]]
     ) -> Skeleton:
-        """Makes a body's skeleton in a storage order; `left_x` and `right_x` change places."""
+        """Makes a skeleton with a given storage order; `left_x` and `right_x` are flip pairs."""
         index = {point: i for i, point in enumerate(keypoints)}
         lefts = [point.removeprefix("left_") for point in keypoints if point.startswith("left_")]
         return cls(
@@ -76,7 +80,7 @@ class Skeleton:
         )
 
 
-# A mirrored image of an arm shows the same arm: only the two fingers change places.
+# The mirror image of an arm shows the same arm: only the two fingers swap.
 PANDA = Skeleton.from_names(
     "panda",
     bones=[
@@ -86,7 +90,7 @@ PANDA = Skeleton.from_names(
     flip_pairs=[("left_finger", "right_finger")],
 )
 
-# A mirrored player is a player: all that comes in pairs changes places.
+# The mirror image of a player is a player: every left part swaps with its right part.
 PLAYER = Skeleton.from_names(
     "player",
     bones=[
@@ -106,7 +110,7 @@ PLAYER = Skeleton.from_names(
     ],
 )
 
-# Of recordings whose poses nobody knows.
+# Recordings without poses use this skeleton, which has no keypoints.
 NO_SKELETON = Skeleton("none", (), ())
 
 
@@ -185,20 +189,20 @@ COCO18 = Skeleton.from_body(
 SKELETONS = {
     skeleton.name: skeleton for skeleton in (PANDA, PLAYER, NO_SKELETON, NTU25, SMARTHOME13, COCO18)
 }
-# What needs no definition beside the data.
+# These skeletons ship with the project, so data sets need not store their definition.
 BUILT_IN = frozenset(SKELETONS)
 
 
 def add_skeleton(skeleton: Skeleton) -> Skeleton:
-    """Makes a body of your own known by its name; data sets that follow it carry it along.
+    """Registers your own skeleton under its name; data sets that use it store its definition.
 
     Raises:
-        ValueError: When another skeleton has that name.
+        ValueError: When a different skeleton already has that name.
     """
     if SKELETONS.setdefault(skeleton.name, skeleton) != skeleton:
         raise ValueError(
             f"there is another skeleton {skeleton.name!r}, with other keypoints, bones or flip "
-            "pairs: give yours a name of its own"
+            "pairs: give yours another name"
         )
     return skeleton
 
@@ -225,9 +229,10 @@ def mirror(
     Args:
         frames: RGB.
         keypoints: Pixels of `frames`, x right, y down.
-        skeleton: Tells which keypoints change places; what else is stored for each of them, such
-            as whether it is visible, has to follow `skeleton.mirrored`.
+        skeleton: The skeleton of the keypoints. Reorder other arrays that are stored for each
+            keypoint, such as its visibility, by `skeleton.mirrored`.
     """
     flipped = keypoints[:, skeleton.mirrored].copy()
+    # Pixel edges lie at whole numbers, so x maps to width - x, without a half pixel.
     flipped[..., 0] = frames.shape[2] - flipped[..., 0]
     return np.ascontiguousarray(frames[:, :, ::-1]), flipped

@@ -1,4 +1,4 @@
-"""What every format on disk offers once it is opened: episodes, read one at a time."""
+"""The interface of an opened data set in any format: episodes, read one at a time."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from datasets.skeletons import NO_SKELETON, Skeleton
 from datasets.storage.episode_file import SPLITS, Episode
 from datasets.storage.meta import DatasetMeta
 
-# The one phase of episodes whose phases nobody knows.
+# The name of the only phase of episodes without phase labels.
 UNLABELLED = "unlabelled"
-# Time steps a second where a format does not tell: robosuite's default.
+# Time steps a second of formats that do not store a rate: robosuite's default.
 USUAL_HZ = 20.0
 
 
@@ -26,14 +26,14 @@ class Source(ABC):
     """Episodes in one format, read one at a time.
 
     Attributes:
-        title: What the format is called.
-        looks_like: What tells it from others, for messages.
+        title: Name of the format.
+        looks_like: Files that distinguish the format, for messages.
         root: The folder or file.
-        meta: What the episodes have in common; `image_size` is the height of their frames.
+        meta: Facts that the episodes have in common; `image_size` is the height of their frames.
         frame_size: Height and width of the frames.
-        names: What the format calls its episodes.
+        names: Names of the episodes in this format.
         lengths: Time steps of each episode.
-        splits: Split to positions of episodes; None where the format does not tell.
+        splits: Positions of the episodes of each split; None where the format has no splits.
     """
 
     title: ClassVar[str]
@@ -49,14 +49,14 @@ class Source(ABC):
     @classmethod
     @abstractmethod
     def recognizes(cls, path: Path) -> bool:
-        """Whether what lies at `path` is of this format, from its names alone."""
+        """Whether the data at `path` have this format, judged by the names of files alone."""
 
     @abstractmethod
     def __init__(self, path: Path) -> None:
-        """Opens what lies at `path` and checks its structure, without reading frames.
+        """Opens the data at `path` and checks their structure without reading frames.
 
         Raises:
-            DataError: When it cannot be used; names the file and the remedy.
+            DataError: When the data cannot be used; names the file and the remedy.
         """
 
     @abstractmethod
@@ -64,7 +64,7 @@ class Source(ABC):
         """Reads a whole episode into memory.
 
         Raises:
-            DataError: When a file cannot be read; names it.
+            DataError: When a file cannot be read; names the file.
         """
 
     def __len__(self) -> int:
@@ -78,7 +78,7 @@ class Source(ABC):
 
     @property
     def skeleton(self) -> Skeleton:
-        """What the keypoints are."""
+        """The skeleton of the keypoints."""
         return self.meta.get_skeleton()
 
     def images(
@@ -104,7 +104,7 @@ class Source(ABC):
         return self._episode(i).visible[view]
 
     def _episode(self, i: int) -> Episode:
-        # A picture asks for many parts of one episode: the last one read is kept.
+        # A picture needs many parts of one episode, so the last episode read is kept.
         if self._read is None or self._read[0] != i:
             self._read = (i, self.episode(i))
         return self._read[1]
@@ -113,7 +113,7 @@ class Source(ABC):
 def bare_meta(
     env: str, views: Sequence[str], image_size: int, control_hz: float = USUAL_HZ
 ) -> DatasetMeta:
-    """The meta data of recordings that consist of frames alone."""
+    """The metadata of recordings that hold frames only."""
     return DatasetMeta(
         env=env,
         views=list(views),
@@ -126,7 +126,7 @@ def bare_meta(
 
 
 def bare_episode(images: dict[str, UInt8[np.ndarray, "time height width 3"]]) -> Episode:
-    """An episode of which the frames alone are known; they end with it."""
+    """An episode that holds frames only; the task is done at its last frame."""
     steps = len(next(iter(images.values())))
     dones = np.zeros(steps, np.int64)
     dones[-1:] = 1
@@ -134,7 +134,7 @@ def bare_episode(images: dict[str, UInt8[np.ndarray, "time height width 3"]]) ->
 
 
 def deal(counts: Sequence[int]) -> dict[str, list[int]]:
-    """Positions of the first episodes for training, the next for validation, the last for test."""
+    """Splits positions by counts: the first are `train`, the next `valid`, the last `test`."""
     ends = np.cumsum(counts).tolist()
     return {
         split: list(range(end - count, end))
@@ -143,9 +143,9 @@ def deal(counts: Sequence[int]) -> dict[str, list[int]]:
 
 
 def resized(episode: Episode, size: int) -> Episode:
-    """The episode with square frames of `size` pixels a side; keypoints and cameras move along.
+    """The episode with square frames of `size` pixels a side; keypoints and cameras are scaled.
 
-    Frames that are not square are squeezed, as 3DTRL's loader does with the published sets.
+    Frames that are not square are distorted, as 3DTRL's loader does with the published sets.
     """
     scales = {
         view: np.array([size / frames.shape[2], size / frames.shape[1]])

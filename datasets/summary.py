@@ -1,4 +1,4 @@
-"""What a data set holds, in numbers and as text."""
+"""The summary of a data set, as numbers and as text."""
 
 from __future__ import annotations
 
@@ -17,17 +17,18 @@ from datasets.source import Source
 from datasets.storage.checks import open_episode
 from datasets.storage.inside import read_array
 
-FIXED_WITHIN = 1e-3  # metres and radians; what a camera may differ by and still be called fixed
+# A camera that moves by less than this, in metres and radians, counts as fixed.
+FIXED_WITHIN = 1e-3
 
 
 @dataclass(frozen=True)
 class CameraPlace:
-    """Where a view's camera stands.
+    """The position of a view's camera.
 
     Attributes:
-        azimuth: Degrees from the world's +x towards +y at which the camera stands, seen from what
-            it looks at; None where that is not one place.
-        moves: Whether it moves during an episode.
+        azimuth: Direction from the point that the camera looks at to the camera, in degrees from
+            the world's +x towards +y; None where it differs between time steps or episodes.
+        moves: Whether the camera moves during an episode.
         heights: Lowest and highest z of the camera's centre, in world metres.
     """
 
@@ -38,14 +39,14 @@ class CameraPlace:
 
 @dataclass(frozen=True)
 class Summary:
-    """Numbers of a data set's whole episodes.
+    """Numbers about a data set's complete episodes.
 
     Attributes:
         lengths: Time steps of each episode.
-        phase_shares: Phase to its share of all time steps.
-        cameras: View to where its camera stands; only views that have one.
-        visible: View to the share of time steps in which each keypoint can be seen; no views when
-            an episode has no keypoints.
+        phase_shares: Share of all time steps, by phase.
+        cameras: Position of the camera, by view; only views that have a camera.
+        visible: By view, the share of time steps in which each keypoint is visible; empty when an
+            episode has no keypoints.
         size_on_disk: Bytes of the episode files.
     """
 
@@ -57,11 +58,11 @@ class Summary:
 
 
 def summarize(dataset: EpisodeDataset, whole: Sequence[int], with_keypoints: bool) -> Summary:
-    """Reads the numbers of the episodes at the positions `whole`; frames are not read.
+    """Summarizes the episodes at the positions `whole`; frames are not read.
 
     Args:
         dataset: The data set.
-        whole: At least one position of an episode that can be read.
+        whole: Positions of the episodes that can be read; at least one.
         with_keypoints: Whether the episodes have keypoints.
     """
     views, phases = dataset.views, dataset.meta.phases
@@ -69,7 +70,7 @@ def summarize(dataset: EpisodeDataset, whole: Sequence[int], with_keypoints: boo
     phase_counts = np.zeros(len(phases), int)
     poses: dict[str, list[np.ndarray]] = defaultdict(list)
     visible_counts = {view: np.zeros(len(dataset.skeleton), int) for view in views}
-    # On a terminal only: in a log the bar would be noise.
+    # `disable=None` shows the bar on a terminal only: in a log it would be noise.
     for i in tqdm(whole, unit="episode", disable=None, leave=False):
         with open_episode(dataset.paths[i]) as file:
             lengths.append(int(file.attrs["num_samples"]))
@@ -132,14 +133,14 @@ def describe(dataset: EpisodeDataset, summary: Summary) -> str:
 
 
 def describe_source(source: Source) -> str:
-    """What data in another format hold, as text for a terminal; frames are not read."""
+    """The summary of data in another format as text for a terminal; frames are not read."""
     height, width = source.frame_size
     splits = source.splits or {}
     files = [source.root] if source.root.is_file() else source.root.rglob("*")
     size = sum(file.stat().st_size for file in files if file.is_file())
     facts = {
         "splits": ", ".join(f"{name} {len(members)}" for name, members in splits.items())
-        or "not told",
+        or "none stored",
         "lengths": _lengths(source.lengths),
         "images": f"{width} x {height} pixels",
         "views": ", ".join(source.views),

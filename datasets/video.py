@@ -1,4 +1,4 @@
-"""Videos: their size, the frames that are asked for and no others, and writing."""
+"""Videos: their shape and integrity, random access to their frames, and an H.264 writer."""
 
 from __future__ import annotations
 
@@ -19,45 +19,17 @@ from jaxtyping import UInt8
 from datasets.errors import DataError
 from datasets.storage.atomic import atomic_path
 
-# What the two elements of a file begin with (RFC 8794, RFC 9559).
+# The first bytes of a Matroska file and of its second element (RFC 8794, RFC 9559).
 _HEADER, _SEGMENT = b"\x1a\x45\xdf\xa3", b"\x18\x53\x80\x67"
-
-
-def declared_size(video: Path) -> int | None:
-    """Bytes of the whole file; None for other files, and where a recorder could not tell."""
-    with video.open("rb") as file:
-        if file.read(4) != _HEADER:
-            return None
-        header = _read_size(file)
-        if header is None:
-            return None
-        file.seek(header, 1)
-        if file.read(4) != _SEGMENT:
-            return None
-        segment = _read_size(file)
-        return None if segment is None else file.tell() + segment
-
-
-def _read_size(file: BinaryIO) -> int | None:
-    """A number of 1 to 8 bytes, as many as its first bit that is set says; all ones is unknown."""
-    first = file.read(1)
-    length = 9 - first[0].bit_length() if first else 9
-    rest = file.read(length - 1)
-    if length > 8 or len(rest) < length - 1:
-        return None
-    unknown = (1 << 7 * length) - 1
-    size = int.from_bytes(first + rest, "big") & unknown
-    return None if size == unknown else size
-
-
-# A seek throws the decoder's state away; skipping fewer frames than this is not worth one.
+# A seek discards the decoder's state, which costs more than decoding this many frames.
 MIN_SKIP = 6
-# Headers of old files count a frame or two that no decoder gives; the last frame stands for them.
+# Headers of old files count up to this many frames more than a decoder returns; the last decoded
+# frame then replaces them.
 MISCOUNT = 2
 
 
 class VideoShape(NamedTuple):
-    """What a video's header says."""
+    """The shape of a video, by its header; lengths in pixels."""
 
     frames: int
     height: int
@@ -66,13 +38,13 @@ class VideoShape(NamedTuple):
 
 
 def video_shape(video: Path) -> VideoShape:
-    """Number of frames, size in pixels and frame rate; reads no frame.
+    """Reads the number of frames, size and frame rate without decoding a frame.
 
     Raises:
-        DataError: When the file is missing, or no video.
+        DataError: When the file is missing or not a video.
     """
     with _open_video(video) as (container, stream):
-        frames = _told_frames(stream) or sum(1 for _ in _packets(container, stream))
+        frames = _declared_frames(stream) or sum(1 for _ in _packets(container, stream))
         shape = VideoShape(
             frames, stream.height, stream.width, float(stream.average_rate or Fraction(0))
         )
@@ -82,19 +54,19 @@ def video_shape(video: Path) -> VideoShape:
 
 
 def check_video(video: Path) -> None:
-    """Makes sure that a video is whole, by reading all of it and decoding its first frame.
+    """Checks that a video is complete, by reading all of it and decoding its first frame.
 
     Raises:
-        DataError: When it is missing, damaged, or ends before its header says.
+        DataError: When the video is missing, damaged, or shorter than its header declares.
     """
-    told = video_shape(video).frames
+    declared = video_shape(video).frames
     size, whole = video.stat().st_size, declared_size(video)
     if whole is not None and size < whole:
         raise DataError(f"{video} ends after {size} of {whole} bytes; copy it again.")
     with _open_video(video) as (container, stream):
         held = sum(1 for _ in _packets(container, stream))
-    if held < told - MISCOUNT:
-        raise DataError(f"{video} ends after {held} of {told} frames; copy it again.")
+    if held < declared - MISCOUNT:
+        raise DataError(f"{video} ends after {held} of {declared} frames; copy it again.")
     read_frames(video, [0])
 
 
@@ -110,16 +82,15 @@ def read_frames(
 ) -> UInt8[np.ndarray, "time height width 3"]:
     """Decodes the frames at `indices`, in that order, repeats allowed, as RGB.
 
-    Jumps to the key frame before a wanted frame where that skips frames, and decodes straight on
-    where it does not.
+    Where it saves time, it seeks to the key frame before a wanted frame; otherwise it decodes on.
 
     Args:
-        video: The video's file.
+        video: File of the video.
         indices: Numbers of frames, from 0.
-        window: The part of each frame to return; all of it by default.
+        window: The part of each frame to return; by default the whole frame.
 
     Raises:
-        DataError: When the video cannot be decoded, or is shorter.
+        DataError: When the video cannot be decoded or has fewer frames.
     """
     window = window or Window(slice(None), slice(None))
     wanted = np.asarray(indices, dtype=np.int64)
@@ -130,7 +101,8 @@ def read_frames(
         table = _timetable(container, stream)
     with _open_video(video) as (container, stream):
         found = _decode(container, stream, targets, window, table)
-    if len(found) < len(targets) and len(table.keys):  # the seeks may have missed
+    # A seek may have missed its frame, so try again from the start.
+    if len(found) < len(targets) and len(table.keys):
         with _open_video(video) as (container, stream):
             found = _decode(container, stream, targets, window, _Timetable(table.times))
     if missing := [int(target) for target in targets if target not in found]:
@@ -165,23 +137,25 @@ def write_video(
     *,
     crf: int = 18,
     key_every: int = 12,
+    preset: str = "veryfast",
 ) -> None:
-    """Encodes RGB frames as H.264, with key frames often enough to jump between.
+    """Encodes RGB frames as H.264; the same frames give the same bytes.
 
     Args:
-        video: Where to; the container is that of its suffix.
-        frames: All of one size; an odd height or width keeps full colour resolution, which some
+        video: The file to write; its suffix decides the container.
+        frames: Frames of one size. An odd height or width keeps full colour resolution, which some
             players cannot show.
         fps: Frames a second.
-        crf: x264's quality: 0 is lossless, 18 hard to tell from it, 51 worst.
-        key_every: A key frame at least every this many frames.
+        crf: x264's quality: 0 is lossless, 18 looks like the original, 51 is worst.
+        key_every: Most frames from one key frame to the next; a player or reader can begin at each.
+        preset: x264's effort: slower presets give smaller files.
 
     Raises:
         ValueError: When there are no frames.
     """
     with atomic_path(video) as temporary:
         kind = {".mkv": "matroska"}.get(video.suffix, video.suffix[1:])
-        # Players can start before the whole of an MP4 is there.
+        # With the index at the front, players start before they have received all of an MP4.
         layout = {"movflags": "+faststart"} if kind == "mp4" else {}
         with av.open(str(temporary), "w", format=kind, options=layout) as container:
             stream = None
@@ -191,14 +165,14 @@ def write_video(
                     stream.height, stream.width = picture.shape[:2]
                     stream.pix_fmt = pixel_format(stream.height, stream.width)
                     stream.gop_size = key_every
-                    # AVI has no place for frames in another order than they are shown in.
+                    # AVI cannot store frames in an order that differs from the order of display.
                     stream.max_b_frames = 0
                     stream.codec_context.thread_count = 1
-                    # x264's look-ahead by macroblocks (mbtree) gives other bytes now and then on
-                    # processors with AVX-512, for the same frames.
+                    # x264's look-ahead by macroblocks (mbtree) sometimes gives different bytes for
+                    # the same frames on processors with AVX-512.
                     stream.options = {
                         "crf": str(crf),
-                        "preset": "veryfast",
+                        "preset": preset,
                         "x264-params": "mbtree=0",
                     }
                 image = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24")
@@ -209,13 +183,13 @@ def write_video(
 
 
 def pixel_format(height: int, width: int) -> str:
-    """FFmpeg's name of how colours are stored: halved, where the size is even."""
+    """FFmpeg's name of the pixel format: colours at half resolution where the size is even."""
     return "yuv444p" if height % 2 or width % 2 else "yuv420p"
 
 
 @contextmanager
 def _open_video(video: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
-    """Opens the first video stream for one thread: readers run side by side as it is."""
+    """Opens the first video stream with one decoding thread: readers already run side by side."""
     try:
         with av.open(str(video)) as container:
             if not container.streams.video:
@@ -229,40 +203,40 @@ def _open_video(video: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
         ) from error
 
 
-def _told_frames(stream: VideoStream) -> int:
-    """Frames that the header counts; 0 where it counts none."""
+def _declared_frames(stream: VideoStream) -> int:
+    """Number of frames by the header; 0 where the header does not say."""
     hidden = sum(entry.is_discard for entry in stream.index_entries)
     return len(stream.index_entries) - hidden if hidden else stream.frames
 
 
 def _packets(container: InputContainer, stream: VideoStream) -> Iterator[av.Packet]:
-    """The packets of frames that are shown.
+    """The packets of frames that are displayed.
 
-    A video that was cut without encoding it again begins at a key frame before the cut, and hides
-    the frames between the two: they are decoded and not given out.
+    A video that was cut without re-encoding begins at a key frame before the cut. Frames between
+    that key frame and the cut are needed for decoding, and marked as discarded.
     """
     packets = container.demux(stream)
     return (packet for packet in packets if packet.size > 0 and not packet.is_discard)
 
 
 class _Timetable(NamedTuple):
-    """When frames are shown, and where decoding can begin."""
+    """Display times of all frames, and the key frames at which decoding can begin."""
 
     times: np.ndarray | None
-    """Time stamp of each frame in order; None where the file lacks some."""
+    """Time stamp of each frame in order; None where some are missing or equal."""
     keys: Sequence[int] = ()
     """Indices of key frames."""
     places: Sequence[int] = ()
-    """Time stamps that a seek to each key frame finds it by, or an earlier one."""
+    """Time stamps to seek to, one for each key frame; a seek ends there or at an earlier one."""
 
 
 def _timetable(container: InputContainer, stream: VideoStream) -> _Timetable:
     packets = list(_packets(container, stream))
     stamps = [packet.pts for packet in packets if packet.pts is not None]
     times = np.unique(np.array(stamps, np.int64))
-    if len(times) < len(packets):  # frames without a time, or of one time, cannot be told apart
+    if len(times) < len(packets):  # frames without a time or with equal times are ambiguous
         return _Timetable(None)
-    # Some containers look for the time of decoding, which is never after that of showing.
+    # Some containers seek by decoding time, which is never later than display time.
     keys = sorted(
         (packet.pts, packet.pts if packet.dts is None else min(packet.pts, packet.dts))
         for packet in packets
@@ -279,7 +253,7 @@ def _decode(
     window: Window,
     table: _Timetable,
 ) -> dict[int, UInt8[np.ndarray, "height width 3"]]:
-    """The target frames that there are; without a timetable, frames are counted from the start."""
+    """Decodes those target frames that exist; without a timetable it counts from the start."""
     found = {}
     reformatter = VideoReformatter()
     frames = container.decode(stream)
@@ -296,7 +270,7 @@ def _decode(
             if table.times is not None and frame.pts is not None:
                 current = int(np.searchsorted(table.times, frame.pts))
         if frame is not None and 0 <= target - current <= MISCOUNT:
-            # A copy of the window, so that the rest of the frame is let go.
+            # A copy of the window, so that the memory of the whole frame is freed.
             found[target] = np.ascontiguousarray(_to_rgb(frame, reformatter)[window])
     return found
 
@@ -304,5 +278,38 @@ def _decode(
 def _to_rgb(
     frame: av.VideoFrame, reformatter: VideoReformatter
 ) -> UInt8[np.ndarray, "height width 3"]:
-    """Converts in this thread, with what the reformatter has set up for the frames before."""
+    """Converts a frame in this thread; the reformatter keeps its setup from frame to frame."""
     return reformatter.reformat(frame, format="rgb24", threads=1).to_ndarray()
+
+
+def declared_size(video: Path) -> int | None:
+    """Size in bytes that a Matroska file's header declares.
+
+    None for other files, and where the recorder did not know the size.
+    """
+    with video.open("rb") as file:
+        if file.read(4) != _HEADER:
+            return None
+        header = _read_size(file)
+        if header is None:
+            return None
+        file.seek(header, 1)
+        if file.read(4) != _SEGMENT:
+            return None
+        segment = _read_size(file)
+        return None if segment is None else file.tell() + segment
+
+
+def _read_size(file: BinaryIO) -> int | None:
+    """Reads a Matroska size: the leading zero bits of its first byte give its length, 1 to 8 bytes.
+
+    None where the file ends, or where all bits are set, which means unknown.
+    """
+    first = file.read(1)
+    length = 9 - first[0].bit_length() if first else 9
+    rest = file.read(length - 1)
+    if length > 8 or len(rest) < length - 1:
+        return None
+    unknown = (1 << 7 * length) - 1
+    size = int.from_bytes(first + rest, "big") & unknown
+    return None if size == unknown else size

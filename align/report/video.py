@@ -6,16 +6,16 @@ import io
 import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from fractions import Fraction
 from pathlib import Path
 
-import av
 import numpy as np
 from jaxtyping import UInt8
 from PIL import Image, ImageColor, ImageDraw, ImageFont
 
 from align.report.episode import Example
 from align.report.style import phase_colours
+from datasets.draw import default_font
+from datasets.video import write_video
 
 # Half the speed of the robot, so that the eye can compare.
 SLOW_DOWN = 2
@@ -71,27 +71,15 @@ def video_layout(example: Example) -> Layout:
     return Layout(2 + len(example.distances))
 
 
-def write_video(path: Path, example: Example, colours: Mapping[str, str]) -> None:
-    """Writes an H.264 video that browsers play from its first bytes, one frame a time step."""
-    layout = video_layout(example)
-    rate = Fraction(example.control_hz / SLOW_DOWN).limit_denominator(1000)
-    with av.open(str(path), "w", format="mp4", options={"movflags": "+faststart"}) as container:
-        # A short group of pictures, so that a click on the time bar answers at once.
-        stream = container.add_stream(
-            "libx264", rate, options={"crf": "23", "preset": "medium", "g": "20"}
-        )
-        stream.width, stream.height, stream.pix_fmt = layout.width, layout.height, "yuv420p"
-        for picture in video_frames(example, colours):
-            container.mux(stream.encode(av.VideoFrame.from_image(picture)))
-        container.mux(stream.encode())
-
-
 def encode_video(example: Example, colours: Mapping[str, str]) -> bytes:
-    """The bytes of `write_video`."""
+    """An H.264 video that browsers play from its first bytes, one frame a time step."""
+    frames = (np.asarray(picture) for picture in video_frames(example, colours))
     # In a folder, since moving the index to the front reads the file again by its name.
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "aligned.mp4"
-        write_video(path, example, colours)
+        path = Path(folder, "aligned.mp4")
+        fps = example.control_hz / SLOW_DOWN
+        # Key frames lie close together, so that a click on the time bar answers at once.
+        write_video(path, frames, fps, crf=23, key_every=20, preset="medium")
         return path.read_bytes()
 
 
@@ -100,7 +88,7 @@ def video_frames(example: Example, colours: Mapping[str, str]) -> Iterator[Image
     layout = video_layout(example)
     pictures = _pictures(example, _TILE)
     base = _video_base(example, layout, colours)
-    small = _font(13)
+    small = default_font(13)
     for time in range(len(example)):
         frame = base.copy()
         draw = ImageDraw.Draw(frame)
@@ -138,7 +126,7 @@ def contact_strip(example: Example, colours: Mapping[str, str], moments: int = 8
     )
     strip = Image.new("RGBA", size)
     draw = ImageDraw.Draw(strip)
-    font, small = _font(14), _font(12)
+    font, small = default_font(14), default_font(12)
     pictures = _pictures(example, cell)
     for column, time in enumerate(times):
         x = gutter + column * (cell + gap)
@@ -176,7 +164,7 @@ def _video_base(example: Example, layout: Layout, colours: Mapping[str, str]) ->
     # What stays the same from frame to frame: titles and the line of phases.
     base = Image.new("RGB", (layout.width, layout.height), _PAPER)
     draw = ImageDraw.Draw(base)
-    font, small = _font(15), _font(12)
+    font, small = default_font(15), default_font(12)
     titles = [f"{example.query} asks", f"{example.target}, true", *example.distances]
     for tile, title in enumerate(titles):
         left, top = layout.corner(tile)
@@ -249,10 +237,3 @@ def _fit(text: str, font: ImageFont.FreeTypeFont, width: float) -> str:
     while text and font.getlength(text + "…") > width:
         text = text[:-1]
     return text + "…"
-
-
-def _font(size: int) -> ImageFont.FreeTypeFont:
-    font = ImageFont.load_default(size)
-    if not isinstance(font, ImageFont.FreeTypeFont):
-        raise RuntimeError("this Pillow was built without FreeType; run `pip install -U pillow`.")
-    return font

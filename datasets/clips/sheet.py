@@ -10,7 +10,7 @@ from PIL import Image, ImageDraw, ImageOps
 from datasets.clips.base import ClipInfo
 from datasets.clips.samples import keypoints_at
 from datasets.clips.sets import get_format, read_keypoints
-from datasets.draw import FAINT, INK, PAPER, draw_skeleton, enlarge, sheet_font
+from datasets.draw import FAINT, INK, PAPER, default_font, draw_skeleton, enlarge
 from datasets.errors import DataError
 from datasets.video import read_frames, video_shape
 
@@ -39,7 +39,7 @@ def clip_sheet(
     if not clips:
         raise DataError("no whole clip to show on a contact sheet: mend one, or leave it out.")
     shown = _chosen(clips, rows)
-    font = sheet_font(max(11, round(cell / 14)))
+    font = default_font(max(11, round(cell / 14)))
     gap, line = max(2, cell // 56), round(font.size * 1.5)
     labels = [(clip.action, f"camera {clip.camera}, subject {clip.subject}") for clip in shown]
     left = round(max(font.getlength(text) for pair in labels for text in pair)) + line

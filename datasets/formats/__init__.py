@@ -1,1 +1,1 @@
-"""Reads and writes episodes in the formats of others."""
+"""Readers and writers of episodes in other projects' formats."""

@@ -1,4 +1,4 @@
-"""Opens a data set in whichever of the known formats it is."""
+"""Opens a data set after finding out which known format it has."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from datasets.storage.meta import META_NAME
 
 
 class EpisodesSource(Source):
-    """A data set of ours."""
+    """A data set in this project's own format."""
 
     title = "a data set of episodes"
     looks_like = "meta.json, lift.hdf5, episodes/000000.hdf5"
@@ -45,7 +45,7 @@ class EpisodesSource(Source):
         return self._data.episode(i)
 
 
-# The first that recognizes a path opens it.
+# The first format that recognizes a path opens it.
 FORMATS: tuple[type[Source], ...] = (
     EpisodesSource,
     LeRobotSource,
@@ -56,10 +56,10 @@ FORMATS: tuple[type[Source], ...] = (
 
 
 def format_of(path: Path) -> type[Source]:
-    """The format of what lies at a path, told by names alone.
+    """The format of the data at a path, judged by the names of files alone.
 
     Raises:
-        DataError: When there is nothing, or nothing known; lists the known formats.
+        DataError: When the path does not exist or has no known format; lists the known formats.
     """
     if not path.exists():
         raise DataError(f"{path} does not exist.")
@@ -73,11 +73,11 @@ def format_of(path: Path) -> type[Source]:
 
 
 def open_source(path: Path) -> Source:
-    """Opens a data set in whichever of the known formats it is.
+    """Opens a data set of any known format.
 
     Raises:
-        DataError: When the format is not known, or the data cannot be used.
+        DataError: When the format is unknown or the data cannot be used.
     """
     if path.is_file() and (path.parent / META_NAME).is_file():
-        path = path.parent  # the index of a data set of ours
+        path = path.parent  # the file is the index of a data set in our own format
     return format_of(path)(path)

@@ -3,8 +3,8 @@
     tr_0000/fpv/000000.jpg               the first-person view, `ego`
     tr_0000/tpv/view_0000/000000.jpg     a third-person view, `view_0`
 
-The published sets call every episode `tr_…` and split them by counts: the preset `ftpv` tells
-those. Where there are `va_…` and `te_…` besides, they are the validation and test episodes.
+The published sets name every episode `tr_…` and split them by the counts that the preset `ftpv`
+holds. Where folders are named `va_…` or `te_…`, they are the validation and test episodes.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from PIL import Image
 from datasets.errors import DataError
 from datasets.presets import PRESETS
 from datasets.source import Source, bare_episode, bare_meta, deal
-from datasets.storage.episode_file import Episode
+from datasets.storage.episode_file import EGO, Episode
 from datasets.storage.meta import DatasetMeta
 
 PREFIXES = {"train": "tr", "valid": "va", "test": "te"}
-# The published sets' folders, and our names for their worlds.
+# The published sets' folders, and this project's names for their worlds.
 PUBLISHED = {
     "Pandav1_Train_Frame": "pick",
     "MineRLReachGoalGroundStatic-v0_Frame": "minecraft",
@@ -42,7 +42,7 @@ class FtpvOptions:
     """How FTPV folders are written.
 
     Attributes:
-        image: File format of the frames. 3DTRL's own loader reads jpg; png loses nothing.
+        image: File format of the frames. 3DTRL's own loader reads jpg; png is lossless.
         quality: JPEG quality, 1 to 100.
         split_prefixes: Name validation and test episodes va_ and te_; otherwise all are tr_, in
             the order train, valid, test, as in the published sets.
@@ -54,7 +54,7 @@ class FtpvOptions:
 
 
 class FtpvSource(Source):
-    """An FTPV folder: frames alone, no keypoints, cameras or actions."""
+    """An FTPV folder: frames only, without keypoints, cameras or actions."""
 
     title = "FTPV folders"
     looks_like = "tr_0000/fpv/000000.jpg, tr_0000/tpv/view_0000/000000.jpg"
@@ -67,7 +67,7 @@ class FtpvSource(Source):
         )
 
     def __init__(self, path: Path) -> None:
-        """Lists the frames of every view of every episode, and checks that none is missing.
+        """Lists the frames of every view of every episode and checks that none is missing.
 
         Raises:
             DataError: When views differ in length or number, or a frame is missing.
@@ -108,13 +108,13 @@ class FtpvSource(Source):
 def write_ftpv(
     out: Path, meta: DatasetMeta, episodes: Iterable[tuple[str, Episode]], options: FtpvOptions
 ) -> None:
-    """Writes episodes as FTPV folders; only frames are kept.
+    """Writes episodes as FTPV folders, which keep frames only.
 
     Args:
         out: An empty folder.
-        meta: What the episodes have in common.
-        episodes: Split and episode, in the order of the splits.
-        options: How to write.
+        meta: Facts that the episodes have in common.
+        episodes: Pairs of split and episode, in the order of the splits.
+        options: Format of the files.
     """
     saving: dict[str, Any] = {"quality": options.quality} if options.image == "jpg" else {}
     for index, (split, episode) in enumerate(episodes):
@@ -127,12 +127,12 @@ def write_ftpv(
 
 
 def _view_folder(view: str) -> str:
-    if view == "ego":
+    if view == EGO:
         return "fpv"
     if number := re.fullmatch(r"view_(\d+)", view):
         return f"tpv/view_{int(number[1]):04d}"
     raise DataError(
-        f"FTPV folders have no place for the view {view!r}: they know ego and view_0, view_1, …"
+        f"FTPV folders have no place for the view {view!r}, only for ego, view_0, view_1, …"
     )
 
 
@@ -145,7 +145,7 @@ def _folders(path: Path) -> list[Path]:
 
 
 def _list_views(episode: Path) -> dict[str, list[Path]]:
-    folders = {"ego": episode / "fpv"} if (episode / "fpv").is_dir() else {}
+    folders = {EGO: episode / "fpv"} if (episode / "fpv").is_dir() else {}
     third = [(re.fullmatch(r"view_(\d+)", path.name), path) for path in episode.glob("tpv/*")]
     numbered = sorted((int(match[1]), path) for match, path in third if match)
     folders |= {f"view_{number}": path for number, path in numbered}
@@ -186,7 +186,7 @@ def _read_picture(file: Path) -> UInt8[np.ndarray, "height width 3"]:
     try:
         with Image.open(file) as picture:
             return np.asarray(picture.convert("RGB"))
-    # Pillow's own error for what is no picture is an OSError too.
+    # Pillow's own error for a file that is not a picture is an OSError too.
     except (OSError, SyntaxError) as error:
         raise DataError(
             f"{file} cannot be read as a picture ({error}). Restore it, or leave its episode out."
@@ -198,7 +198,7 @@ def _size(frame: UInt8[np.ndarray, "height width 3"]) -> str:
 
 
 def preset_splits(env: str, episodes: int) -> dict[str, list[int]] | None:
-    """How the preset `ftpv` splits a world's episodes; None when it has not so many."""
+    """The preset `ftpv`'s split of a world's episodes; None when their number is another."""
     preset = PRESETS["ftpv"].get(env)
     return deal(preset.split) if preset and preset.episodes == episodes else None
 

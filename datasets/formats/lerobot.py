@@ -4,12 +4,11 @@
     data/chunk-000/file-000.parquet
     videos/observation.images.ego/chunk-000/file-000.mp4
 
-What robots have goes under LeRobot's names: `action`, `observation.state` (all proprioception),
-`observation.images.VIEW`, `next.reward`, `next.done`, `next.success`. Poses and cameras go beside
-them under names that policies leave alone: `keypoints.VIEW` (x and y of each keypoint, NaN where
-behind the camera), `visible.VIEW`, `camera.VIEW.intrinsics`, `camera.VIEW.world_to_camera`,
-`keypoints_world`, `phase`, `sim_state`. `meta/posealign.json` is our `meta.json`, which LeRobot
-does not read.
+Data of a robot have LeRobot's names: `action`, `observation.state` (all proprioception),
+`observation.images.VIEW`, `next.reward`, `next.done`, `next.success`. Poses and cameras have names
+that policies ignore: `keypoints.VIEW` (x and y of each keypoint, NaN where behind the camera),
+`visible.VIEW`, `camera.VIEW.intrinsics`, `camera.VIEW.world_to_camera`, `keypoints_world`, `phase`,
+`sim_state`. `meta/posealign.json` is this project's `meta.json`, which LeRobot does not read.
 """
 
 from __future__ import annotations
@@ -41,7 +40,7 @@ VIDEO_PATH = f"videos/{{video_key}}/{_FILE}.mp4"
 
 
 class LeRobotSource(Source):
-    """A LeRobot v3 data set with videos, ours or another's."""
+    """A LeRobot v3 data set with videos, written by this project or by others."""
 
     title = "LeRobot v3"
     looks_like = "meta/info.json, data/chunk-000/file-000.parquet, videos/"
@@ -55,7 +54,7 @@ class LeRobotSource(Source):
         """Reads the metadata.
 
         Raises:
-            DataError: When the format is another version's, the metadata are not whole, or pyarrow
+            DataError: When the format has another version, the metadata are incomplete, or pyarrow
                 is not installed.
         """
         self._arrow, self._tables = require("pyarrow", EXTRA), require("pyarrow.parquet", EXTRA)
@@ -103,7 +102,7 @@ class LeRobotSource(Source):
         return rows
 
     def episode(self, i: int) -> Episode:
-        """Decodes the videos and reads the table of an episode."""
+        """Decodes the videos and reads the table rows of an episode."""
         row, images = self._rows[i], {}
         for view, key in self._videos.items():
             file = self._file(self._info["video_path"], row, f"videos/{key}", key)
@@ -130,7 +129,7 @@ class LeRobotSource(Source):
 
     @contextmanager
     def _readable(self, table: Path) -> Iterator[None]:
-        """Names the table that cannot be read inside the block."""
+        """Turns errors inside the block into a DataError that names the table."""
         try:
             yield
         except FileNotFoundError:
@@ -144,7 +143,7 @@ class LeRobotSource(Source):
     def _file(self, pattern: str, row: dict[str, Any], prefix: str, key: str = "") -> Path:
         chunk, number = row[f"{prefix}/chunk_index"], row[f"{prefix}/file_index"]
         name = pattern.format(chunk_index=chunk, file_index=number, video_key=key)
-        # Hugging Face's cache is made of links.
+        # Hugging Face's cache consists of links to files elsewhere.
         return path_inside(self.root, name, self.root / INFO, may_link=True)
 
 
@@ -161,14 +160,14 @@ def _require_names(path: Path, there: Collection[str], needed: Collection[str]) 
 
 
 def _frame_size(feature: dict[str, Any]) -> tuple[int, int]:
-    """Height and width of a video; some sets name its channels first."""
+    """Height and width of a video; some data sets store the channels first and name the axes."""
     height, width = feature["shape"][:2]
     named = dict(zip(feature.get("names") or (), feature["shape"], strict=False))
     return named.get("height", height), named.get("width", width)
 
 
 def _splits(ranges: dict[str, str]) -> dict[str, list[int]] | None:
-    """LeRobot's `{"train": "0:10"}`; one split alone tells nothing."""
+    """Splits from LeRobot's `{"train": "0:10", …}`; None for a single split, its default."""
     if len(ranges) < 2 or not ranges.keys() <= set(SPLITS):
         return None
     found = {split: [int(end) for end in text.split(":")] for split, text in ranges.items()}

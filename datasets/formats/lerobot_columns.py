@@ -1,4 +1,4 @@
-"""What an episode has over time besides frames, under LeRobot's names, and back."""
+"""An episode's arrays over time under LeRobot's names, and the episode from such arrays."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from datasets.storage.meta import DatasetMeta
 
 
 def episode_columns(episode: Episode, meta: DatasetMeta) -> dict[str, np.ndarray]:
-    """What an episode has over time besides frames, under LeRobot's names: (T, D) each."""
+    """An episode's arrays over time, without frames, under LeRobot's names: (T, D) each."""
     columns: dict[str, np.ndarray | None] = {"action": episode.actions}
     if proprioception := _proprioception(episode):
         columns["observation.state"] = np.concatenate(list(proprioception.values()), axis=1)
@@ -64,7 +64,7 @@ def _success(episode: Episode) -> np.ndarray | None:
 
 
 def feature_names(episode: Episode, meta: DatasetMeta) -> dict[str, list[str]]:
-    """Names of the components of the features that have any."""
+    """Names of the components of those features whose components have names."""
     points = meta.get_skeleton().keypoints
     names = {f"keypoints.{view}": [f"{p}.{c}" for p in points for c in "xy"] for view in meta.views}
     names |= {f"visible.{view}": list(points) for view in meta.views}
@@ -80,9 +80,10 @@ def feature_names(episode: Episode, meta: DatasetMeta) -> dict[str, list[str]]:
 def episode_from_columns(
     images: dict[str, np.ndarray], columns: Mapping[str, np.ndarray], meta: DatasetMeta
 ) -> Episode:
-    """The episode that `episode_columns` took apart, as far as LeRobot's names tell.
+    """The inverse of `episode_columns`, for data sets by others too.
 
-    Proprioception stays in one piece, `state`. What `meta` does not know of is left out.
+    All proprioception becomes one observation, `state`. Columns that `meta` does not describe are
+    ignored.
     """
     episode = bare_episode(images)
     steps, count = len(episode), len(meta.get_skeleton())

@@ -1,4 +1,4 @@
-"""Writes LeRobot data sets of format v3, see `datasets.formats.lerobot`."""
+"""The writer of LeRobot data sets of format v3, see `datasets.formats.lerobot`."""
 
 from __future__ import annotations
 
@@ -36,10 +36,10 @@ from datasets.storage.episode_file import SPLITS, Episode
 from datasets.storage.meta import DatasetMeta
 from datasets.video import pixel_format, write_video
 
-# Files of one folder, and the size at which a table is continued in another.
+# The most files in a folder, and the size of a table after which the next file begins.
 CHUNK = 1000
 DATA_MEGABYTES = 100
-# Every second frame can be jumped to: training reads frames at random.
+# Training reads frames at random, so the decoder can begin at every 2nd frame.
 KEY_FRAME_EVERY = 2
 
 
@@ -48,8 +48,8 @@ class LeRobotOptions:
     """How a LeRobot data set is written.
 
     Attributes:
-        task: What the robot does, in words, for policies that are told; the environment's name by
-            default.
+        task: Description of the task for policies that read one; by default the environment's
+            name.
         crf: H.264 quality of the videos, see mp4.crf.
     """
 
@@ -58,7 +58,7 @@ class LeRobotOptions:
 
 
 class LeRobotWriter:
-    """Writes episodes one after another; `close` writes what sums them up."""
+    """Writes episodes one after another; `close` writes the metadata of all of them."""
 
     def __init__(self, out: Path, meta: DatasetMeta, options: LeRobotOptions) -> None:
         """Prepares a data set in the empty folder `out`.
@@ -80,10 +80,10 @@ class LeRobotWriter:
         self._table_index, self._table_bytes = -1, 0
 
     def write(self, split: str, episode: Episode) -> None:
-        """Adds an episode; those of a split must follow each other.
+        """Adds an episode; the episodes of a split must follow each other.
 
         Raises:
-            DataError: When it has other parts than the first episode, or parts of another length.
+            DataError: When its parts differ from those of the first episode, or in length.
         """
         index, steps = len(self.rows), len(episode)
         require_one_length(index, episode)
@@ -91,8 +91,8 @@ class LeRobotWriter:
         self.features = self.features or self._describe(episode, columns)
         if differing := columns.keys() ^ self._vectors():
             raise DataError(
-                f"episode {index} and the first one differ in what they have: {sorted(differing)}. "
-                "LeRobot's episodes all have the same; leave the odd ones out."
+                f"episode {index} and the first one differ in their parts: {sorted(differing)}. "
+                "All episodes of LeRobot have the same parts; leave the odd ones out."
             )
         self._write_rows(columns)
         stats = {name: vector_stats(value) for name, value in columns.items()}
@@ -207,7 +207,7 @@ class LeRobotWriter:
 
     def _tasks(self) -> Any:
         table = self.pa.table({"task_index": [0], "task": [self.task]})
-        # LeRobot reads the table with pandas and looks tasks up by its index.
+        # LeRobot reads the table with pandas and finds tasks by the index that these metadata name.
         columns = [
             {"name": name, "field_name": name, "pandas_type": kind, "numpy_type": numpy_type}
             for name, kind, numpy_type in (
@@ -252,9 +252,9 @@ def write_lerobot(
 
     Args:
         out: An empty folder.
-        meta: What the episodes have in common.
-        episodes: Split and episode, in the order of the splits.
-        options: How to write.
+        meta: Facts that the episodes have in common.
+        episodes: Pairs of split and episode, in the order of the splits.
+        options: Task and quality of the videos.
 
     Raises:
         DataError: When pyarrow is not installed.

@@ -1,4 +1,4 @@
-"""The statistics of features that LeRobot normalizes by: exact, over an episode or over all."""
+"""The statistics by which LeRobot normalizes features, exact, of one episode or of all."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ Stats = dict[str, list[Any]]
 
 
 def vector_stats(values: Float[np.ndarray, "time dim"]) -> Stats:
-    """Statistics of each component over time; what is NaN does not count.
+    """Statistics of each component over time, without NaN values.
 
-    A component that is never known has zeros, since JSON has no NaN.
+    A component that is always NaN gets zeros, since JSON has no NaN.
     """
     known = values.astype(np.float64)
     known[:, np.isnan(known).all(axis=0)] = 0.0
@@ -32,16 +32,16 @@ def vector_stats(values: Float[np.ndarray, "time dim"]) -> Stats:
 def colour_histogram(
     frames: UInt8[np.ndarray, "time height width 3"],
 ) -> Int64[np.ndarray, "3 256"]:
-    """How many pixels of all frames have each value, channel by channel."""
+    """Number of pixels of all frames that have each value, channel by channel."""
     return np.stack([np.bincount(frames[..., c].ravel(), minlength=256) for c in range(3)])
 
 
 def image_stats(histogram: Int64[np.ndarray, "3 256"], frames: int) -> Stats:
-    """Statistics of the pixels that a histogram counts, in [0, 1], of shape (3, 1, 1).
+    """Statistics of the pixels in a histogram, scaled to [0, 1], of shape (3, 1, 1).
 
     Args:
-        histogram: Sum of the `colour_histogram` of one episode or more.
-        frames: Number of frames that it counts.
+        histogram: Sum of the `colour_histogram` of one or more episodes.
+        frames: Number of frames in the histogram.
     """
     levels = np.arange(256) / 255
     totals = histogram.sum(axis=1)
@@ -52,6 +52,7 @@ def image_stats(histogram: Int64[np.ndarray, "3 256"], frames: int) -> Stats:
         "min": levels[seen.argmax(axis=1)],
         "max": levels[255 - seen[:, ::-1].argmax(axis=1)],
         "mean": mean,
+        # Rounding can make the variance of one colour slightly negative.
         "std": np.sqrt(np.maximum(histogram @ levels**2 / totals - mean**2, 0)),
     }
     found |= {
@@ -62,7 +63,7 @@ def image_stats(histogram: Int64[np.ndarray, "3 256"], frames: int) -> Stats:
 
 
 def flatten(stats: Mapping[str, Stats]) -> dict[str, list[Any]]:
-    """`stats/FEATURE/NAME` to each value, as LeRobot's list of episodes has them."""
+    """The statistics as columns `stats/FEATURE/NAME` of LeRobot's list of episodes."""
     return {
         f"stats/{feature}/{name}": value
         for feature, of_feature in stats.items()

@@ -1,6 +1,6 @@
-"""Rerun recordings (`.rrd`): every view, its camera, the keypoints and the skeleton in space.
+"""The writer of Rerun recordings (`.rrd`): views, cameras, keypoints and the skeleton in space.
 
-One recording an episode; `rerun OUT/000000.rrd` shows it.
+Each episode becomes one recording; `rerun OUT/000000.rrd` shows it.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from datasets.storage.meta import DatasetMeta
 EXTRA = "rerun"
 APPLICATION = "posealign"
 JPEG_QUALITY = 95
-# Metres from a camera's centre to where the 3-D view shows its picture.
+# The 3-D view shows a camera's picture at this distance from its centre, in metres.
 PICTURE_DISTANCE = 0.15
 _HIDDEN_ALPHA = 90
 _PARTS = ("keypoints", "bones")
@@ -33,8 +33,8 @@ def write_rerun(out: Path, meta: DatasetMeta, episodes: Iterable[tuple[str, Epis
 
     Args:
         out: An empty folder.
-        meta: What the episodes have in common.
-        episodes: Split and episode.
+        meta: Facts that the episodes have in common.
+        episodes: Pairs of split and episode.
 
     Raises:
         DataError: When rerun is not installed.
@@ -54,7 +54,7 @@ def write_rerun(out: Path, meta: DatasetMeta, episodes: Iterable[tuple[str, Epis
 
 
 def _place(episode: Episode, view: str) -> str:
-    # Where there is a camera, its pictures stand in the world.
+    # Pictures of a view with a camera belong to the world: the 3-D view shows them at the camera.
     return f"world/cameras/{view}" if view in episode.intrinsics else f"views/{view}"
 
 
@@ -63,7 +63,7 @@ def _blueprint(meta: DatasetMeta, episode: Episode) -> Any:
     pictures = [rrb.Spatial2DView(origin=_place(episode, v), name=v) for v in meta.views]
     left = [rrb.TextLogView(origin="phase", name="phases")]
     if episode.intrinsics:
-        # Keypoints outside a picture would stand far from it in the world.
+        # The 3-D view leaves out keypoints in pixels: those outside a picture would be far from it.
         flat = [f"{_place(episode, v)}/{part}" for v in meta.views for part in _PARTS]
         contents = ["+ $origin/**", *(f"- /{path}/**" for path in flat)]
         left.insert(0, rrb.Spatial3DView(origin="world", name="world", contents=contents))
@@ -73,7 +73,7 @@ def _blueprint(meta: DatasetMeta, episode: Episode) -> Any:
 
 
 def _log_fixed(rr: Any, recording: Any, meta: DatasetMeta, episode: Episode) -> None:
-    """What does not change over the episode."""
+    """Logs what stays the same over the episode: axes, intrinsics and fixed cameras."""
     recording.log("world", rr.ViewCoordinates.RIGHT_HAND_Z_UP, static=True)
     for view in meta.views:
         if view not in episode.intrinsics:
@@ -121,7 +121,7 @@ def _body(
     meta: DatasetMeta,
     radius: float,
 ) -> dict[str, Any]:
-    """Keypoints and bones; hidden ones are faint, NaN ones are left out."""
+    """Keypoints and bones; hidden keypoints are faint, NaN keypoints are left out."""
     skeleton = meta.get_skeleton()
     known = np.isfinite(points).all(axis=1)
     alpha = np.where(visible, 255, _HIDDEN_ALPHA)
@@ -143,7 +143,7 @@ def _body(
 
 
 def _pose(rr: Any, episode: Episode, view: str, time: int) -> Any:
-    """The camera's place in the world."""
+    """The transform from camera to world."""
     camera_to_world = np.linalg.inv(episode.camera(view, time).world_to_camera)
     return rr.Transform3D(translation=camera_to_world[:3, 3], mat3x3=camera_to_world[:3, :3])
 

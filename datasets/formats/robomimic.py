@@ -1,8 +1,8 @@
 """Demonstrations in one HDF5 file, in robomimic's layout: `data/demo_0/obs/agentview_image`.
 
-What we write holds everything that the episodes hold, and robomimic's own tools train on it; the
-attribute `posealign_meta` of `data` is our `meta.json`. Files by others tell less: their views are
-the observations called `…_image`.
+A file that this project writes holds all parts of its episodes, and robomimic's own tools train on
+it; the attribute `posealign_meta` of `data` is the project's `meta.json`. In a file by others, the
+views are the observations whose names end with `_image`.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ def open_demonstrations(path: Path) -> AbstractContextManager[h5py.File]:
     """Opens a file of demonstrations for reading.
 
     Raises:
-        DataError: When the file is missing or truncated, links into another file, or when what is
-            read from it inside the block is missing or damaged.
+        DataError: When the file is missing or truncated, when it links into another file, or when
+            the block reads data that are missing or damaged.
     """
     return open_episode(path, attribute=None, remedy=_COPY_AGAIN)
 
@@ -54,7 +54,7 @@ class RobomimicSource(Source):
         """Reads the shapes of every demonstration's images.
 
         Raises:
-            DataError: When there are no demonstrations, or they have no images, or not the same.
+            DataError: When the file has no demonstrations, or their images are missing or differ.
         """
         self.root = path
         with open_demonstrations(path) as file:
@@ -96,24 +96,24 @@ class RobomimicSource(Source):
         return {split: splits.get(split, []) for split in SPLITS} if splits else None
 
     def episode(self, i: int) -> Episode:
-        """Reads a demonstration, as far as it goes."""
+        """Reads a demonstration, with those parts of an episode that it has."""
         phases = None if self._ours else np.zeros(self.lengths[i], np.uint8)
         with open_demonstrations(self.root) as file:
             episode = read_episode(file[f"data/{self.names[i]}"], self.views, self.views, phases)
-        # Keypoints of others follow a skeleton that nobody told.
+        # The skeleton of keypoints in a file by others is unknown.
         return episode if self._ours else replace(episode, keypoints={}, visible={})
 
 
 def write_robomimic(out: Path, meta: DatasetMeta, episodes: Iterable[tuple[str, Episode]]) -> None:
-    """Writes episodes into one file, with all that they hold.
+    """Writes episodes with all their parts into one file.
 
     Args:
-        out: The file.
-        meta: What the episodes have in common.
-        episodes: Split and episode, in the order of the splits.
+        out: The file to write.
+        meta: Facts that the episodes have in common.
+        episodes: Pairs of split and episode, in the order of the splits.
 
     Raises:
-        DataError: When what an episode has over time differs in length.
+        DataError: When an episode's arrays over time differ in length.
     """
     splits: dict[str, list[int]] = {split: [] for split in SPLITS}
     with h5py.File(out, "w") as file:

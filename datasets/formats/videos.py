@@ -12,7 +12,7 @@ from jaxtyping import UInt8
 from datasets.draw import draw_skeleton
 from datasets.errors import DataError
 from datasets.source import Source, bare_episode, bare_meta
-from datasets.storage.episode_file import Episode
+from datasets.storage.episode_file import EGO, Episode
 from datasets.storage.meta import DatasetMeta
 from datasets.video import read_frames, video_shape, write_video
 
@@ -25,7 +25,7 @@ class VideoOptions:
 
     Attributes:
         skeleton: Draw the skeleton on every frame; small frames are enlarged for it.
-        crf: H.264 quality, from 0 (nothing lost, large) to 51; 18 looks like the original.
+        crf: H.264 quality, from 0 (lossless, large) to 51; 18 looks like the original.
     """
 
     skeleton: bool = False
@@ -33,14 +33,14 @@ class VideoOptions:
 
 
 class VideoSource(Source):
-    """A folder with a folder of videos for each episode, or one episode's videos."""
+    """A folder of the videos of one episode, or of such folders."""
 
     title = "videos"
     looks_like = "000000/ego.mp4, 000000/view_0.mp4 (or those of one episode alone)"
 
     @classmethod
     def recognizes(cls, path: Path) -> bool:
-        """Whether there are videos in `path` or in a folder in it."""
+        """Whether `path` or a folder in it holds videos."""
         return bool(_episodes(path))
 
     def __init__(self, path: Path) -> None:
@@ -81,16 +81,16 @@ class VideoSource(Source):
 def write_videos(
     out: Path, meta: DatasetMeta, episodes: Iterable[tuple[str, Episode]], options: VideoOptions
 ) -> None:
-    """Writes a video of each view of each episode; only frames are kept, and drawn keypoints.
+    """Writes a video of each view of each episode, which keeps frames only.
 
     Args:
         out: An empty folder.
-        meta: What the episodes have in common.
-        episodes: Split and episode.
-        options: How to write.
+        meta: Facts that the episodes have in common.
+        episodes: Pairs of split and episode.
+        options: Quality of the videos, and whether they show the skeleton.
 
     Raises:
-        DataError: When a skeleton is to be drawn that is not there.
+        DataError: When the skeleton shall be drawn but an episode has no keypoints.
     """
     for index, (_, episode) in enumerate(episodes):
         folder = out / f"{index:06d}"
@@ -122,6 +122,6 @@ def _episodes(path: Path) -> dict[str, dict[str, Path]]:
 
 def _views(folder: Path) -> dict[str, Path]:
     files = [file for file in folder.iterdir() if file.suffix.lower() in SUFFIXES]
-    # The first-person view comes first, as everywhere; view_10 comes after view_9.
-    files.sort(key=lambda file: (file.stem != "ego", len(file.stem), file.stem))
+    # The first-person view comes first, as in every data set; by length, view_10 follows view_9.
+    files.sort(key=lambda file: (file.stem != EGO, len(file.stem), file.stem))
     return {file.stem: file for file in files}

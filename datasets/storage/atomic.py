@@ -1,4 +1,4 @@
-"""Files and folders that appear whole or not at all."""
+"""Files and folders that appear complete or not at all."""
 
 from __future__ import annotations
 
@@ -13,13 +13,14 @@ from pathlib import Path
 
 import psutil
 
-# Seconds without a write after which a temporary file of another machine is taken for abandoned.
+# Another machine's processes cannot be checked, so its temporary files count as abandoned after
+# this many seconds without a write.
 ABANDONED_AFTER = 3600.0
 
 
 @contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
-    """Yields a temporary path beside `path` that replaces it when the block ends well.
+    """Yields a temporary path beside `path` that replaces it when the block ends without error.
 
     The content reaches the disk before the name does, so a crash leaves the old file or the new
     one. When the block raises, the temporary file is removed and `path` is untouched.
@@ -39,12 +40,12 @@ def atomic_path(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def atomic_folder(path: Path) -> Iterator[Path]:
-    """Yields an empty folder beside `path` that gets its name when the block ends well.
+    """Yields an empty folder beside `path` that gets its name when the block ends without error.
 
     When the block raises, the temporary folder is removed.
 
     Raises:
-        FileExistsError: When there is something at `path`.
+        FileExistsError: When `path` exists.
     """
     if path.exists():
         raise FileExistsError(f"{path} exists already.")
@@ -52,7 +53,7 @@ def atomic_folder(path: Path) -> Iterator[Path]:
     temporary.mkdir()
     try:
         yield temporary
-        # Many small files: one call for all is much faster than one for each.
+        # With many small files, one call for all of them is much faster than one for each.
         os.sync()
         os.rename(temporary, path)
     finally:
@@ -61,14 +62,14 @@ def atomic_folder(path: Path) -> Iterator[Path]:
 
 def _temporary(path: Path) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
-    # Process and machine keep two writers of one file apart; the leading dot hides it from globs.
+    # Process and machine distinguish two writers of one file; the leading dot hides it from globs.
     return path.with_name(f".{path.name}.{os.getpid()}@{platform.node()}.tmp")
 
 
 def remove_leftovers(folder: Path) -> None:
-    """Removes the temporary files of killed processes; what a live one is writing stays.
+    """Removes the temporary files of killed processes; files that a live one writes stay.
 
-    Of a process on another machine nothing is known, so its file goes when it is an hour old.
+    Whether a process on another machine lives is unknown, so its files are removed after an hour.
     """
     for temporary in folder.glob(".*.tmp"):
         if _abandoned(temporary) and temporary.is_dir():
@@ -84,4 +85,4 @@ def _abandoned(temporary: Path) -> bool:
     try:
         return time.time() - temporary.stat().st_mtime > ABANDONED_AFTER
     except FileNotFoundError:
-        return False  # its writer has just finished
+        return False  # the writer has just finished and renamed the file

@@ -15,16 +15,18 @@ from datasets.storage.inside import require_own_content
 from datasets.storage.meta import DatasetMeta
 
 GENERATE_AGAIN = (
-    "Delete it and run the command in meta.json again: whole episodes are kept, "
-    "the missing one is made anew."
+    "Delete it and run the command in meta.json again: complete episodes are kept, "
+    "the missing one is generated again."
 )
-MAKE_MISSING = "Run the command in meta.json again: whole episodes are kept, missing ones are made."
+MAKE_MISSING = (
+    "Run the command in meta.json again: complete episodes are kept, missing ones are generated."
+)
 
 
 def require_fit(index: int, episode: Episode, meta: DatasetMeta) -> None:
-    """Checks that an episode has what its data set's meta says, before it is written.
+    """Checks an episode against its data set's metadata before it is written.
 
-    Keypoints are asked for where the skeleton has any; cameras go for all views or for none.
+    Keypoints are required where the skeleton has any. Either all views have cameras or none has.
 
     Raises:
         ValueError: When a view is missing, or a shape is wrong.
@@ -57,10 +59,10 @@ def require_fit(index: int, episode: Episode, meta: DatasetMeta) -> None:
 
 
 def require_one_length(index: int, episode: Episode) -> None:
-    """Checks that all that an episode has over time is as long as it is, before it is written.
+    """Checks that every array over time is as long as the episode, before it is written.
 
     Raises:
-        DataError: Naming what is longer or shorter.
+        DataError: When an array is longer or shorter; names it.
     """
     over_time = {name: getattr(episode, name) for name in OVER_TIME} | episode.observations
     for part in ("images", "keypoints", "visible"):
@@ -84,20 +86,20 @@ def open_episode(
 
     Args:
         path: An episode, or the index of a data set.
-        attribute: What a whole file must have; None for one of several episodes or an index.
-        links_in: A group whose members may be links into other files, which are not to be
-            followed; an index has one.
-        remedy: What to do about a missing or damaged file that is not one of ours; ours are
-            generated again.
+        attribute: Attribute that a complete file must have; None for a file of several episodes
+            or an index.
+        links_in: Group whose members may be links into other files, as in an index. The caller
+            must not follow them.
+        remedy: Advice for a missing or damaged file; by default to generate it again.
 
     Raises:
-        DataError: When the file is missing, truncated or half-written, links into another file,
-            or when what is read from it inside the block is missing or damaged.
+        DataError: When the file is missing, truncated or half-written, when it links into another
+            file, or when the block reads data that are missing or damaged.
     """
     again = remedy or GENERATE_AGAIN
     try:
-        # An episode is written once and renamed, never changed, so no lock is needed; without
-        # it read-only and network file systems work too.
+        # An episode is written once, renamed and never changed, so reading needs no lock.
+        # Without locks, read-only and network file systems work too.
         file = h5py.File(path, "r", locking=False)
     except FileNotFoundError:
         raise DataError(f"{path} does not exist. {remedy or MAKE_MISSING}") from None
@@ -113,7 +115,7 @@ def open_episode(
         try:
             require_own_content(file, path, links_in)
             yield file
-        # What h5py raises for a name that is not there and for bytes that do not decode.
+        # h5py raises these for a missing name and for bytes that do not decode.
         except (KeyError, OSError, RuntimeError) as error:
             raise DataError(f"{path} is damaged: {error}. {again}") from error
 
@@ -157,8 +159,8 @@ def check_episode(
 
 
 def _shape(group: h5py.Group, name: str) -> tuple[int, ...] | None:
-    # h5py's low-level call: `file[name].shape` takes four times as long, and a large data set has
-    # tens of thousands of them to look at before training starts.
+    # `file[name].shape` takes four times as long as this low-level call, and a large data set has
+    # tens of thousands of shapes to check before training starts.
     try:
         return h5py.h5d.open(group.id, name.encode()).shape
     except KeyError:
@@ -174,7 +176,7 @@ def _check_images(
     if shape[0] != steps:
         raise DataError(
             f"{path}: {view} has {shape[0]} frames, the episode {steps} time steps; "
-            f"views of one episode must be of one length. {GENERATE_AGAIN}"
+            f"all views of an episode need the same length. {GENERATE_AGAIN}"
         )
     if shape[1:] != (image_size, image_size, 3):
         raise DataError(

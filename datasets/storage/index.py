@@ -15,7 +15,7 @@ import numpy as np
 
 from datasets.errors import DataError
 from datasets.storage.atomic import atomic_path
-from datasets.storage.checks import GENERATE_AGAIN, open_episode
+from datasets.storage.checks import GENERATE_AGAIN, MAKE_MISSING, open_episode
 from datasets.storage.inside import path_inside
 
 
@@ -25,22 +25,22 @@ def write_index(
     splits: Mapping[str, Sequence[int]],
     env_args: Mapping[str, Any],
 ) -> None:
-    """Writes an index whole or not at all; the same splits give the same bytes.
+    """Writes an index atomically; the same splits give the same bytes.
 
     Args:
-        path: The index.
-        episode_path: The file of an episode, in or below the index's folder.
-        splits: Split to episode indices.
-        env_args: What robomimic needs to make the environment again.
+        path: File of the index.
+        episode_path: Returns the file of an episode, in or below the index's folder.
+        splits: Episode indices of each split.
+        env_args: Arguments from which robomimic makes the environment.
 
     Raises:
         ValueError: When an episode is in two splits.
-        DataError: When an episode is missing or not whole.
+        DataError: When an episode is missing or incomplete.
     """
     counts = Counter(index for members in splits.values() for index in members)
     if repeated := sorted(index for index, count in counts.items() if count > 1):
         raise ValueError(f"episodes {repeated} are in more than one split, or twice in one.")
-    # Made in memory: when a disk is full, HDF5 may neither finish nor close a file on it.
+    # The file is made in memory: on a full disk, HDF5 can neither finish nor close a file.
     content = io.BytesIO()
     with h5py.File(content, "w") as file:
         data = file.create_group("data")
@@ -61,25 +61,25 @@ def write_masks(file: h5py.File, splits: Mapping[str, Sequence[int]]) -> None:
     """Writes robomimic's `mask/SPLIT`: names of the demonstrations of each split."""
     for split, members in splits.items():
         names = np.array([f"demo_{index}" for index in members], dtype="S")
-        file.create_dataset(f"mask/{split}", data=names if len(names) else np.empty(0, "S1"))
+        file.create_dataset(f"mask/{split}", data=names)
 
 
 def demo_number(name: str) -> tuple[int, str]:
-    """What puts names such as `demo_10` in the order of their numbers."""
+    """The sort key that puts names such as `demo_10` in the order of their numbers."""
     digits = re.search(r"\d+$", name)
     return (int(digits.group()) if digits else -1, name)
 
 
 def read_index(path: Path, split: str | None) -> tuple[list[str], list[Path]]:
-    """Reads the names and files of the episodes of a split, in the order of their numbers.
+    """Reads the names and files of a split's episodes, in the order of their numbers.
 
     Args:
-        path: The index.
+        path: File of the index.
         split: Name of a split, or None for all episodes.
 
     Raises:
-        DataError: When the split does not exist, when an episode's file does not exist, and when
-            an entry is no link into the index's folder.
+        DataError: When the split or an episode's file does not exist, or when an entry is not a
+            link into the index's folder.
     """
     with open_episode(path, attribute=None, links_in="data") as index:
         names = sorted(index["data"], key=demo_number)
@@ -98,10 +98,7 @@ def read_index(path: Path, split: str | None) -> tuple[list[str], list[Path]]:
     paths = [_resolve(path, link) for link in links]
     if missing := [episode for episode in paths if not episode.is_file()]:
         others = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
-        raise DataError(
-            f"{path} names {missing[0]}{others}, which does not exist. Run the command in "
-            "meta.json again: whole episodes are kept, missing ones are made."
-        )
+        raise DataError(f"{path} names {missing[0]}{others}, which does not exist. {MAKE_MISSING}")
     return names, paths
 
 
@@ -113,8 +110,8 @@ def read_splits(path: Path) -> dict[str, list[str]]:
 
 
 def _resolve(index: Path, link: h5py.ExternalLink | h5py.HardLink) -> Path:
-    # The file that an entry of the index names, which must lie in the index's folder: an index
-    # from elsewhere must not make us read any file it likes.
+    # An index from an untrusted source could name any file, so an entry must link into the index's
+    # own folder.
     if not isinstance(link, h5py.ExternalLink):
         raise DataError(
             f"{index} holds episodes inside itself, not links to episode files; "

@@ -1,7 +1,8 @@
-"""Keeps what a data set names inside its own folder: one from elsewhere must not reach further.
+"""Checks that the files which a data set names lie in its own folder.
 
-An index can name any file, a link can lead anywhere, and HDF5 itself follows links into other
-files and reads arrays out of any file that a header names.
+A data set from an untrusted source could make us read other files: an index can name any file, a
+link can lead anywhere, and HDF5 itself follows links into other files and reads arrays out of any
+file that a header names.
 """
 
 from __future__ import annotations
@@ -20,13 +21,13 @@ _REMEDY = "Generate the data set again, or, where you trust it, copy what it nam
 
 
 def path_inside(folder: Path, name: str, source: Path, may_link: bool = False) -> Path:
-    """The file that `source` names, relative to the folder that it must lie in.
+    """The path of a file that `source` names, checked to lie in `folder`.
 
     Args:
         folder: The data set's folder.
-        name: The path as it is named.
-        source: The file that names it, for the message.
-        may_link: Whether it may be a symbolic link that leads elsewhere.
+        name: The path relative to the folder, as `source` gives it.
+        source: The file that names the path, for the message.
+        may_link: Whether the file may be a symbolic link that leads outside.
 
     Raises:
         DataError: When the path is absolute, or leads outside by `..` or a link.
@@ -42,10 +43,10 @@ def path_inside(folder: Path, name: str, source: Path, may_link: bool = False) -
 
 
 def require_plain_name(name: object, source: Path) -> None:
-    """Requires what becomes part of a file's name to be no path.
+    """Checks that a name which becomes part of a file's name is not a path.
 
     Raises:
-        DataError: When it is empty, hidden, or has a separator.
+        DataError: When the name is empty, begins with a dot, or has a separator.
     """
     text = str(name)
     if not text or text.startswith(".") or any(mark in text for mark in "/\\\0"):
@@ -55,15 +56,15 @@ def require_plain_name(name: object, source: Path) -> None:
 
 
 def require_own_content(file: h5py.File, path: Path, links_in: str | None = None) -> None:
-    """Requires an HDF5 file to hold its content itself, with no link into another file.
+    """Checks that an HDF5 file has no links into other files.
 
     Args:
         file: The open file.
-        path: Where it is.
-        links_in: A group whose members may be links: to follow them is the caller's to forbid.
+        path: Path of the file.
+        links_in: Group whose members may be links; the caller must not follow them.
 
     Raises:
-        DataError: Naming the link.
+        DataError: When there is such a link; names it.
     """
     status = os.stat(path)
     version = (status.st_ino, status.st_mtime_ns, status.st_size)
@@ -74,12 +75,12 @@ def require_own_content(file: h5py.File, path: Path, links_in: str | None = None
 
 
 def require_links_inside(file: h5py.File, path: Path, group: str) -> None:
-    """Requires the members of a group that are links to lead to files of the same folder.
+    """Checks that links in a group lead to files of the same folder, which have no links further.
 
-    Those files in turn must hold their content themselves; one that is missing is let pass.
+    Linked files that are missing are ignored.
 
     Raises:
-        DataError: Naming the link.
+        DataError: When a link leads outside; names it.
     """
     members = file[group]
     for name in members:
@@ -94,9 +95,10 @@ def require_links_inside(file: h5py.File, path: Path, group: str) -> None:
 
 @lru_cache(maxsize=1 << 16)
 def _link_elsewhere(path: str, links_in: str | None, version: tuple[int, ...]) -> str | None:
-    """The first external link in a file that is not in `links_in`.
+    """The first external link in a file outside of `links_in`, None without any.
 
-    Remembered, because training opens a file many times and this takes as long as opening it.
+    The result is cached by the file's version: training opens a file many times, and this search
+    takes as long as opening it.
     """
 
     def see(name: bytes, info: Any) -> str | None:
@@ -110,10 +112,12 @@ def _link_elsewhere(path: str, links_in: str | None, version: tuple[int, ...]) -
 
 
 def own_array(array: h5py.Dataset) -> h5py.Dataset:
-    """The array, which must lie in its file: HDF5 can also read one out of any other.
+    """Returns the array after checking that its values lie in its own file.
+
+    HDF5 can also read an array out of other files.
 
     Raises:
-        DataError: When its numbers are in other files.
+        DataError: When the values lie in other files.
     """
     if array.is_virtual or array.external:
         raise DataError(
@@ -123,10 +127,10 @@ def own_array(array: h5py.Dataset) -> h5py.Dataset:
 
 
 def read_array(group: h5py.Group, name: str) -> np.ndarray:
-    """All of an array that lies in the group's own file.
+    """Reads a whole array that lies in the group's own file.
 
     Raises:
-        DataError: When its numbers are in other files.
-        KeyError: When there is none of that name.
+        DataError: When the values lie in other files.
+        KeyError: When the group has no such array.
     """
     return own_array(group[name])[:]

@@ -1,4 +1,4 @@
-"""`meta.json`: what all episodes of a data set have in common."""
+"""`meta.json`, the facts that all episodes of a data set have in common, and where it is found."""
 
 from __future__ import annotations
 
@@ -16,39 +16,40 @@ from datasets.storage.inside import require_plain_name
 
 META_NAME = "meta.json"
 MAKE_ONE = "Make one with `python -m sims.generate --env lift --views 4`."
-# What may differ between two runs that add episodes to one data set.
+# Fields that may differ between two runs that add episodes to one data set.
 _INFORMATIVE = {"command", "versions", "preset"}
-# What a data set may lack.
+# Fields that were added later, so that older data sets lack them.
 _OPTIONAL = {"preset", "own_skeleton", "random_cameras"}
-# The fields that reading an episode rests on.
+# Types of the fields that reading an episode depends on.
 _KINDS = {"env": str, "views": list, "skeleton": str, "image_size": int, "phases": list}
 
 
 def short_name(env: str) -> str:
-    """What files of an environment are called: its name, or the class of `package.module:Class`."""
+    """The name that an environment has in file names: `Class` for `package.module:Class`."""
     return env.rpartition(":")[2]
 
 
 @dataclass(frozen=True)
 class DatasetMeta:
-    """What all episodes of a data set have in common.
+    """Facts that all episodes of a data set have in common.
 
     Attributes:
-        env: Public name of the environment, also of the index file.
+        env: Public name of the environment; it also names the index file.
         views: `ego` and `view_0` … in storage order.
         skeleton: Name of the skeleton that the keypoints follow.
         image_size: Height and width of the square images, in pixels.
         seed: Base seed; an episode's own seed is derived from it and the episode's index. 0 for
             episodes that were not generated.
-        phases: Name of each value of an episode's `phases`; at least one.
+        phases: Names of the values of an episode's `phases`; at least one.
         control_hz: Time steps a second.
-        env_args: What robomimic needs to make the environment again.
-        versions: Versions of the simulator's packages; of one under which it was made in several,
-            all of them.
+        env_args: Arguments from which robomimic makes the environment.
+        versions: Versions of the simulator's packages; all versions where episodes were made under
+            several.
         command: The command that generated the data set.
-        preset: The preset that it follows, see `datasets.presets`; empty where it follows none.
-        random_cameras: Whether the third-person cameras were drawn anew for every episode.
-        own_skeleton: The skeleton itself, where it is none of this project's; found by its name.
+        preset: Name of the preset that the data set follows, see `datasets.presets`; empty without
+            one.
+        random_cameras: Whether every episode drew its own third-person cameras.
+        own_skeleton: Definition of the skeleton, where this project has no skeleton of that name.
     """
 
     env: str
@@ -66,7 +67,7 @@ class DatasetMeta:
     own_skeleton: Skeleton | None = None
 
     def __post_init__(self) -> None:
-        """Takes a skeleton of the user's own along, so that others can read the data set."""
+        """Stores the definition of a user's own skeleton, so that others can read the data set."""
         if self.own_skeleton is None and self.skeleton not in BUILT_IN:
             object.__setattr__(self, "own_skeleton", SKELETONS.get(self.skeleton))
 
@@ -109,18 +110,18 @@ class DatasetMeta:
         """Reads the text of a `meta.json`.
 
         Args:
-            text: What `to_json` gives.
-            path: Where the text comes from, for messages.
+            text: Text that `to_json` returned.
+            path: File of the text, for messages.
 
         Raises:
-            DataError: When the text is not JSON, lacks a field, or names a path.
+            DataError: When the text is not JSON, lacks a field, or has a path instead of a name.
         """
         try:
             stored = json.loads(text)
         except (json.JSONDecodeError, UnicodeDecodeError) as error:
             raise DataError(
                 f"{path} is not valid JSON ({error}); delete it and generate the data set again: "
-                "whole episodes are kept."
+                "complete episodes are kept."
             ) from None
         if not isinstance(stored, dict):
             raise DataError(f"{path} holds no JSON object; generate the data set again.")
@@ -134,14 +135,14 @@ class DatasetMeta:
                     "generate the data set again."
                 )
         stored["own_skeleton"] = _own_skeleton(stored, path)
-        # They become names of files.
+        # These become names of files, so a path would reach outside the data set's folder.
         for name in (short_name(stored["env"]), *stored["views"]):
             require_plain_name(name, path)
         return cls(**{name: stored[name] for name in known & stored.keys()})
 
     def require_same_data_set(self, other: DatasetMeta, root: Path) -> None:
-        """Raises a DataError when `other` would make other episodes than those under `root`."""
-        # Compared as JSON stores them: a tuple comes back as a list.
+        """Raises a DataError when `other` would make different episodes than those under `root`."""
+        # JSON turns tuples into lists, so both are compared after a round trip.
         stored, asked = (json.loads(json.dumps(asdict(meta))) for meta in (self, other))
         differing = [
             f"{name}: {stored[name]!r} on disk, {asked[name]!r} asked for"
@@ -151,12 +152,12 @@ class DatasetMeta:
         if differing:
             raise DataError(
                 f"{root} holds episodes made with other options ({'; '.join(differing)}). "
-                "Use the same options to go on, or another --out."
+                "Use the same options to resume, or another --out."
             )
 
 
 def _own_skeleton(stored: dict[str, Any], path: Path) -> Skeleton | None:
-    """The skeleton that a `meta.json` brings along; None where it names one of this project's."""
+    """The skeleton that a `meta.json` defines; None where it names one of this project's."""
     name, parts = stored["skeleton"], stored.get("own_skeleton")
     if parts is None or name in BUILT_IN:
         if name not in SKELETONS:
@@ -178,13 +179,13 @@ def _own_skeleton(stored: dict[str, Any], path: Path) -> Skeleton | None:
 
 
 def newest_data_set(root: Path | str = Path("data")) -> Path:
-    """The folder under `root` whose data set was written last; unfinished ones come after whole.
+    """The folder under `root` whose finished data set was written last.
 
-    An unfinished data set is only returned when there is no other, so that opening it tells how
-    to finish it.
+    An unfinished data set is returned only when there is no finished one; opening it then raises
+    an error that says how to finish it.
 
     Raises:
-        DataError: When there is no data set under `root`, or a `meta.json` there is not valid.
+        DataError: When there is no data set under `root`, or a `meta.json` is not valid.
     """
     root = Path(root)
     folders = [path.parent for path in root.glob(f"*/{META_NAME}")]

@@ -1,8 +1,8 @@
-"""Seals: a file of ours says at its beginning what the rest of its bytes must add up to.
+"""Seals: an episode file begins with a SHA-256 digest of the rest of its bytes.
 
-A seal is HDF5's user block: bytes before the file proper that HDF5 leaves to the application, so
-that every reader of HDF5 opens a sealed file as it is. Reading a file to compare its seal takes a
-thousandth of the time that decoding its frames takes. A file that was edited no longer fits.
+A seal lies in HDF5's user block, the bytes before the content that HDF5 leaves to the application,
+so every reader of HDF5 opens a sealed file unchanged. Checking a seal takes a thousandth of the
+time that decoding the frames takes. A file that was edited no longer matches its seal.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
 
 
 def _seal_of(content: bytes) -> bytes:
-    # A line that a person can check: `tail -c +513 FILE | sha256sum`.
+    # The seal is text that a person can check: `tail -c +513 FILE | sha256sum`.
     line = f"posealign episode\nsha256 {hashlib.sha256(content).hexdigest()}\n"
     return line.encode().ljust(SEAL_SIZE, b"\0")
 
@@ -38,10 +38,10 @@ def require_intact(path: Path) -> bool:
     """Compares a file with its seal.
 
     Returns:
-        Whether the file has a seal; files from before there were seals, or by others, have none.
+        Whether the file has a seal; older files and files by others have none.
 
     Raises:
-        DataError: When the bytes are not those that were sealed.
+        DataError: When the bytes do not match the seal.
     """
     file = path.read_bytes()
     if file.startswith(HDF5_SIGNATURE):

@@ -129,7 +129,7 @@ def test_a_split_that_names_an_episode_the_index_does_not_hold(own_dots):
 
 def test_an_index_that_is_missing(own_dots):
     (own_dots / "dots.hdf5").unlink()
-    with data_error(own_dots / "dots.hdf5", "generation has not finished", "goes on where it"):
+    with data_error(own_dots / "dots.hdf5", "generation has not finished", "resumes where it"):
         EpisodeDataset(own_dots)
 
 

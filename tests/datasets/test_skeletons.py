@@ -61,7 +61,7 @@ def test_an_unknown_name_gives_the_nearest():
 
 def test_a_name_that_is_taken_cannot_be_given_to_another_body():
     assert add_skeleton(PANDA) is PANDA
-    with pytest.raises(ValueError, match="another skeleton 'panda'.*a name of its own"):
+    with pytest.raises(ValueError, match="another skeleton 'panda'.*another name"):
         add_skeleton(Skeleton("panda", ("tip",), ()))
 
 
