@@ -140,7 +140,7 @@ class ActionConfig:
         Raises:
             DataError: When the folder is no run, or has options that are not known.
         """
-        return load_config(cls, folder, "action.train")
+        return load_config(cls, folder, "action.train", {"recipe": {"default": "small"}})
 
 
 # Paper section 4.2 and appendix B.

@@ -18,7 +18,6 @@ from jaxtyping import Bool
 from torch import Tensor
 from tqdm import tqdm
 
-from align.plan import RunPlan
 from align.augment import frames_to_tensor, resize_frames
 from align.config import TrainConfig
 from align.embedder import FrameEmbedder
@@ -26,6 +25,7 @@ from align.engine.checkpoint import CheckpointError, load_checkpoint
 from align.engine.run_folder import Checkpoint
 from align.evaluate import Split
 from align.models.pose_aware import PoseAware
+from align.plan import RunPlan
 from align.probe import (
     AttentionMaps,
     FeatureAnalysis,
@@ -38,10 +38,10 @@ from align.probe import (
     save_maps,
 )
 from align.report.tokens import draw_analyses
-from datasets.storage.meta import DatasetMeta
 from datasets.command import set_up_logging, user_errors
 from datasets.episodes import EpisodeDataset
 from datasets.errors import DataError
+from datasets.storage.meta import DatasetMeta
 
 # Moments of a view of an episode: neighbouring frames show next to nothing new.
 _MOMENTS = 8

@@ -139,6 +139,11 @@ class TrainConfig:
         return network_name(self.method, self.backbone.name, self.disentangle.encoder)
 
     @property
+    def depth(self) -> int | None:
+        """Blocks that the transformer is cut to; None for a whole one, and without transformer."""
+        return self.backbone.depth if self.parts.encoder == "vit" else None
+
+    @property
     def test_data(self) -> Path:
         """The data set that the run is tested on.
 
@@ -169,7 +174,8 @@ class TrainConfig:
         Raises:
             DataError: When the folder is no run, or has unknown options.
         """
-        return load_config(cls, folder, "align.train")
+        # Before recipes suited the machine, the whole model was the default one.
+        return load_config(cls, folder, "align.train", {"recipe": {"default": "full"}})
 
 
 # The default of every option is what runs did before the option existed, so that stored runs keep

@@ -25,7 +25,6 @@ import tyro
 from torch import Tensor
 from tqdm import tqdm
 
-from align.plan import RunPlan
 from align.config import Protocol, TrainConfig
 from align.embedder import FrameEmbedder
 from align.engine.checkpoint import CheckpointError, load_checkpoint
@@ -35,6 +34,7 @@ from align.metrics.collapse import diagnose
 from align.metrics.decoding import episode_decodings
 from align.metrics.names import GROUPS
 from align.metrics.phases import PhaseEpisode, PhaseResult, mean_phase_metrics, phase_metrics
+from align.plan import RunPlan
 from align.protocols import evaluation_views, require_known_body, training_views
 from align.results.evaluation import Evaluation
 from datasets.command import set_up_logging, user_errors

@@ -17,7 +17,7 @@ from typing import Annotated, Any
 
 import tyro
 
-from align.config import Protocol, TrainConfig, parse_recipe, recipe
+from align.config import Protocol, TrainConfig
 from align.engine.jobs import tell
 from align.engine.run_folder import run_name
 from align.engine.trainer import finished
@@ -27,7 +27,7 @@ from align.plan import for_data, usual_data
 from align.protocols import require_testable, training_views
 from align.results.evaluation import evaluation_path, load_evaluation
 from align.sampling import views_a_step
-from align.train import make_trainer
+from align.train import default_options, make_trainer
 from datasets.errors import DataError
 from datasets.storage.meta import DatasetMeta
 
@@ -51,7 +51,7 @@ class GridConfig(TrainConfig):
     def defaults(cls, arguments: Sequence[str], out: Path) -> GridConfig:
         """The options of the recipe that a command line names, and a folder for the runs."""
         own: dict[str, Any] = {"data": (), "out": out, "method": "deit", "seed": 0}
-        return cls(**_options(recipe(parse_recipe(arguments))) | own)
+        return cls(**_options(default_options(arguments)) | own)
 
     def of_one_run(self) -> TrainConfig:
         """What all runs have in common."""

@@ -22,8 +22,10 @@ log = logging.getLogger(__name__)
 
 Config = TypeVar("Config", bound=RunConfig)
 
+# A recipe only names where the defaults came from: every option is compared by itself.
+_ORIGIN = frozenset({"out", "recipe"})
 # A resumed run may change these: neither changes what its finished steps have learned.
-_MAY_CHANGE = frozenset({"out", "epochs", "workers"})
+_MAY_CHANGE = frozenset({"out", "recipe", "epochs", "workers"})
 
 
 def open_run(
@@ -65,7 +67,7 @@ def _require_same_run(config: RunConfig, folder: Path, package: str, resumed: bo
     if not (folder / CONFIG_NAME).exists():
         return
     stored = type(config).load(folder)
-    differing = differing_options(stored, config, _MAY_CHANGE if resumed else {"out"})
+    differing = differing_options(stored, config, _MAY_CHANGE if resumed else _ORIGIN)
     if differing:
         raise DataError(
             f"{folder} holds a run with other options, {', '.join(differing)}. Choose another "
@@ -80,7 +82,7 @@ def _require_same_run(config: RunConfig, folder: Path, package: str, resumed: bo
 
 
 def differing_options(
-    stored: RunConfig, config: RunConfig, ignored: Collection[str] = ("out",)
+    stored: RunConfig, config: RunConfig, ignored: Collection[str] = _ORIGIN
 ) -> list[str]:
     """Options of a stored run that differ from others: `name value`, with the stored values."""
     there, asked = options_of(stored), options_of(config)

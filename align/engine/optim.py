@@ -36,7 +36,7 @@ def build_optimizer(model: nn.Module, config: OptimConfig) -> Optimizer:
     Raises:
         UnknownNameError: When timm has no optimizer of that name.
     """
-    require_known("optimizer", config.name, list_optimizers())
+    require_known("optimizer", config.name, map(str, list_optimizers()))
     parameters = [p for p in model.parameters() if p.requires_grad]
     # timm's own grouping puts the parameters without decay first. The order is part of a stored
     # optimizer's state, so it stays as it is in the checkpoints that exist.
@@ -44,5 +44,4 @@ def build_optimizer(model: nn.Module, config: OptimConfig) -> Optimizer:
         {"params": [p for p in parameters if p.ndim > 1], "weight_decay": config.weight_decay},
         {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
     ]
-    options = {"momentum": config.momentum} if config.name == "sgd" else {}
-    return create_optimizer_v2(groups, config.name, lr=config.lr, **options)
+    return create_optimizer_v2(groups, config.name, lr=config.lr, momentum=config.momentum)

@@ -69,13 +69,19 @@ def save_config(config: object, folder: Path) -> None:
         temporary.write_bytes(TypeAdapter(type(config)).dump_json(config, indent=2) + b"\n")
 
 
-def load_config(kind: type[Config], folder: Path, command: str) -> Config:
+def load_config(
+    kind: type[Config],
+    folder: Path,
+    command: str,
+    renamed: Mapping[str, Mapping[str, str]] | None = None,
+) -> Config:
     """Reads the `config.json` of a run; options that are newer than it get their defaults.
 
     Args:
         kind: The dataclass that was saved.
         folder: The run's folder.
-        command: What makes such runs, for the message.
+        command: The command that makes such runs, for messages.
+        renamed: Options at the top level with values of earlier versions, and their names today.
 
     Raises:
         DataError: When the folder is no run, or has options that are not known.
@@ -86,6 +92,8 @@ def load_config(kind: type[Config], folder: Path, command: str) -> Config:
     adapter = TypeAdapter(kind)
     try:
         stored = _without_removed(json.loads(path.read_bytes()), path)
+        for name, values in (renamed or {}).items():
+            stored[name] = values.get(stored.get(name), stored.get(name))
         config = adapter.validate_python(stored)
     except ValueError as error:  # of JSON's and pydantic's
         raise DataError(f"{path} cannot be read: {error}. {_TRAIN_AGAIN}") from None
@@ -96,7 +104,9 @@ def load_config(kind: type[Config], folder: Path, command: str) -> Config:
             f"{path} has options that this version does not know: {', '.join(unknown)}. "
             f"{_TRAIN_AGAIN}"
         )
-    if newer := sorted(known - given):
+    # An option that is off by default, as None says, changes nothing.
+    defaults = options_of(config)
+    if newer := sorted(name for name in known - given if defaults[name] is not None):
         log.warning(
             "%s is older than some options, which get their defaults: %s",
             path,

@@ -262,17 +262,17 @@ class Trainer:
 
     def _parts(self, batch: Any) -> list[Any]:
         """A step's batch in `accumulate` parts of one size."""
-        if self.config.optim.accumulate == 1:
+        count = self.config.optim.accumulate
+        if count == 1:
             return [batch]
         sizes = {len(value) for value in batch.values()}
-        if len(sizes) > 1 or min(sizes) % self.config.optim.accumulate:
+        if len(sizes) > 1 or min(sizes) % count:
             raise ValueError(
-                f"--optim.accumulate {self.config.optim.accumulate} does not divide the {min(sizes)} "
-                "samples of a process's batch."
+                f"--optim.accumulate {count} does not divide the {min(sizes)} samples of a "
+                "process's batch."
             )
         return [
-            {name: value[i :: self.config.optim.accumulate] for name, value in batch.items()}
-            for i in range(self.config.optim.accumulate)
+            {name: value[i::count] for name, value in batch.items()} for i in range(count)
         ]
 
     def _require_finite(self, losses_and_norms: Sequence[Tensor], first: int) -> None:

@@ -18,7 +18,6 @@ from markupsafe import Markup
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from align.plan import RunPlan
 from align.augment import frames_to_tensor, resize_frames
 from align.config import TrainConfig
 from align.embedder import FrameEmbedder
@@ -27,10 +26,11 @@ from align.models.disentangle import Codes, Disentangler
 from align.models.encoder import Output
 from align.models.pose_aware import PoseAwareOutput
 from align.models.trl3d import Geometry
+from align.plan import RunPlan
 from align.report.episode import Example
 from align.report.style import STYLE, WIDTH, to_svg
-from datasets.storage.meta import DatasetMeta
 from datasets.episodes import EpisodeDataset
+from datasets.storage.meta import DatasetMeta
 
 Frames = UInt8[Tensor, "time 3 height width"]
 

@@ -116,10 +116,10 @@ def difference(first: Evaluation, second: Evaluation) -> str | None:
 
 def run_order(label: str, seed: int) -> tuple[int, list[str | int], int]:
     """Sorts runs: methods in their usual order, then by options (2 before 12), then by seed."""
-    method = label.split(",")[0]
+    method, order = label.split(",")[0], [str(name) for name in METHODS]
     # Text and numbers take turns, so that like is compared with like.
     parts = [int(p) if i % 2 else p for i, p in enumerate(re.split(r"(\d+)", label))]
-    return (list(METHODS).index(method) if method in METHODS else len(METHODS), parts, seed)
+    return (order.index(method) if method in order else len(order), parts, seed)
 
 
 def markdown_table(rows: Sequence[SummaryRow]) -> str:

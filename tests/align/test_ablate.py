@@ -16,6 +16,7 @@ from align.config import BackboneConfig, PaabConfig, TrainConfig
 from align.engine.jobs import Outcome
 from align.engine.run_folder import load_config, save_config
 from align.models.pose_aware import build_model
+from align.plan import RunPlan
 from align.report.study_figure import draw_study
 from align.results.evaluation import evaluation_path, load_evaluation
 from align.results.studies import (
@@ -27,10 +28,8 @@ from align.results.studies import (
     with_option,
 )
 from align.results.study_tables import Measured, Point, StudyResult, as_markdown
-from align.plan import RunPlan
-from tests.datasets.synthetic import make_meta
 from tests.align.hand_made_runs import PICKS, make_run
-
+from tests.datasets.synthetic import make_meta
 
 # The smallest data set that a plan can be made for.
 DOTS = make_meta(1, 32)

@@ -24,8 +24,8 @@ from align.losses.config import LossConfig
 from align.methods import METHODS, Method
 from align.models.encoder import HeadConfig
 from align.models.tcn import TcnConfig
-from align.results.evaluation import load_evaluation
 from align.plan import resolve, usual_data
+from align.results.evaluation import load_evaluation
 from align.train import main, make_trainer
 from datasets.errors import DataError
 from tests.align.conftest import tiny_config

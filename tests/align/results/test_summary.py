@@ -13,12 +13,12 @@ import pytest
 import tyro
 
 from align.config import TrainConfig, recipe
-from align.train import default_options
 from align.metrics.alignment import PairResult
 from align.results.evaluation import Evaluation
 from align.results.runs import label_runs, train_command
 from align.results.summary import markdown_table, require_comparable, summary_table, write_summary
 from align.results.text import format_change, format_spread
+from align.train import default_options
 from datasets.errors import DataError
 
 
