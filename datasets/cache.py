@@ -1,13 +1,13 @@
-"""Turns an action data set into small videos of the person, once, so that training can keep up.
+"""Copy an action data set as small videos cropped to the person, which training reads faster.
 
-Most of the time of reading a 1920x1080 clip goes into pixels that the crop throws away. The copy
-has the same names and layout, its poses moved along, so that it is read as the data set itself.
+Reading a 1920x1080 clip spends most of its time on pixels that the crop discards. The copy has the
+same file names and layout as the data set, with its poses shifted, so the same readers open it.
 
 Examples:
     python -m datasets.cache NTU NTU_320 --format ntu
     python -m datasets.cache Smarthome Smarthome_256 --format smarthome --size 256 --workers 16
 
-It can be stopped at any time; the same command goes on where it stopped.
+It can be stopped at any time; the same command resumes.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from datasets.clips.base import ClipInfo
 from datasets.clips.mocap import MOCAP_NAME, MocapMeta
 from datasets.clips.samples import cut, move_keypoints, person_crop
 from datasets.clips.sets import get_format, open_clip_set, read_keypoints
+from datasets.command import command, parse
 from datasets.errors import DataError
 from datasets.storage.atomic import atomic_path, remove_leftovers
 from datasets.video import check_video, iterate_frames, video_shape, write_video
@@ -38,17 +39,17 @@ SHOWN_PROBLEMS = 10
 
 @dataclass(frozen=True)
 class CacheConfig:
-    """Turn an action data set into small videos of the person.
+    """Copy an action data set as small videos cropped to the person.
 
     Attributes:
         folder: Folder of the data set.
         out: Folder of the copy.
-        format: How the data set names its files.
-        size: Height and width of the copy in pixels, even; 320 is the most that training at 224
-            looks at.
-        crf: Quality of the copy: 0 is lossless, 18 hard to tell from it, 28 visibly worse.
-        workers: Processes; as many as the machine has cores by default.
-        trust_pickles: Load NTU's .skeleton.npy files, which are pickles.
+        format: File format of the data set.
+        size: Height and width of the videos in pixels, an even number; training at 224 never uses
+            more than 320.
+        crf: H.264 quality of the videos: 0 is lossless, 18 looks the same, 28 is visibly worse.
+        workers: Number of processes; by default one per core.
+        trust_pickles: Load NTU's .skeleton.npy files, which are pickles and can run any code.
     """
 
     folder: tyro.conf.Positional[Annotated[Path, tyro.conf.arg(metavar="FOLDER")]]
@@ -63,19 +64,19 @@ class CacheConfig:
 def cache_clip(
     clip: ClipInfo, out: Path, size: int, crf: int = 18, trust_pickles: bool = False
 ) -> DataError | None:
-    """Writes one clip's skeleton and video under `out`, unless its video is there.
+    """Write the skeleton and video of a clip under `out`, unless its video exists.
 
-    The video comes last, so that a clip with a video is whole.
+    The video is written last, so that a clip with a video is complete.
 
     Returns:
-        What is wrong with the clip, if it cannot be read.
+        The error of a clip that cannot be read, else None.
     """
     fmt = get_format(clip.format)
     video = out / fmt.video_name(clip)
     if video.exists():
         return None
     try:
-        # A copy of half a video would pass for a whole one.
+        # A truncated video decodes up to its end, and its copy would look complete.
         check_video(clip.video)
         shape = video_shape(clip.video)
         keypoints = read_keypoints(clip, trust_pickles)
@@ -91,10 +92,10 @@ def cache_clip(
 
 
 def cache(config: CacheConfig) -> list[DataError]:
-    """Makes or completes the copy.
+    """Make the copy, or resume it.
 
     Returns:
-        What is wrong with clips that could not be read; they are not in the copy.
+        One error for each clip that could not be read; these clips are not in the copy.
 
     Raises:
         DataError: When the data set cannot be opened, or `out` holds a copy with other settings.
@@ -106,7 +107,7 @@ def cache(config: CacheConfig) -> list[DataError]:
     clips = open_clip_set(config.folder, config.format).clips
     _claim(config)
     if (config.folder / MOCAP_NAME).exists():
-        # Without it the copy of a rendered set is not read as one.
+        # The readers recognize a rendered data set by this file.
         replace(MocapMeta.load(config.folder), size=config.size).save(config.out)
     for folder in _folders(clips, config.out):
         remove_leftovers(folder)
@@ -128,7 +129,7 @@ def _folders(clips: Sequence[ClipInfo], out: Path) -> set[Path]:
 
 
 def _claim(config: CacheConfig) -> None:
-    """Notes the settings in `out`, or makes sure that they are the ones noted there."""
+    """Store the settings in `out`, or check that they equal the stored ones."""
     settings = {
         "source": str(config.folder.resolve()),
         "format": config.format,
@@ -140,31 +141,29 @@ def _claim(config: CacheConfig) -> None:
         try:
             noted = json.loads(path.read_text())
         except ValueError as error:
-            raise DataError(f"{path} is no whole JSON file; delete it with its folder.") from error
+            raise DataError(f"{path} is not valid JSON; delete it with its folder.") from error
         if noted != settings:
-            raise DataError(f"{path} notes other settings, {noted}; name another folder.")
+            raise DataError(f"{path} has other settings, {noted}; choose another folder.")
         return
     with atomic_path(path) as temporary:
         temporary.write_text(json.dumps(settings, indent=2) + "\n")
 
 
-def main() -> None:
-    """Runs the command line."""
-    config = tyro.cli(CacheConfig, prog="python -m datasets.cache", description=__doc__)
-    try:
-        problems = cache(config)
-    except DataError as error:
-        sys.exit(f"error: {error}")
-    except KeyboardInterrupt:
-        sys.exit("stopped; the same command goes on from here.")
-    for problem in problems[:SHOWN_PROBLEMS]:
-        print(f"error: {problem}", file=sys.stderr)
-    print(
-        f"{config.out} holds the clips; see `python -m datasets.info {config.out} "
-        f"--format {config.format}`"
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line."""
+    config = parse(
+        CacheConfig, prog="python -m datasets.cache", arguments=arguments, description=__doc__
     )
-    if problems:
-        sys.exit(f"{len(problems)} clips cannot be read and are not in it.")
+    with command(resume="Run the same command again to resume."):
+        problems = cache(config)
+        for problem in problems[:SHOWN_PROBLEMS]:
+            print(f"error: {problem}", file=sys.stderr)
+        print(
+            f"{config.out} holds the clips; see `python -m datasets.info {config.out} "
+            f"--format {config.format}`"
+        )
+        if problems:
+            sys.exit(f"{len(problems)} clips cannot be read and are not in the copy.")
 
 
 if __name__ == "__main__":

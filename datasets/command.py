@@ -1,30 +1,270 @@
-"""What every command shares: logging, user errors in one line, Ctrl-C, exit codes."""
+"""How every command starts and ends: options, logging, errors in one line, Ctrl-C, exit codes.
+
+A command is a dataclass of options and a `main`:
+
+    def main(arguments: Sequence[str] | None = None) -> None:
+        config = parse(InfoConfig, prog="python -m datasets.info", arguments=arguments)
+        with command():
+            print(info(config))
+
+Exit codes: 0 for success, 1 for work that failed, 2 for an error that the user can fix, 130 after
+Ctrl-C, 141 when the reader of the output has closed it, as `head` does. Unknown exceptions are
+faults of the program; they keep their traceback, and Python exits with 1.
+"""
 
 from __future__ import annotations
 
+import argparse
+import errno
+import functools
+import inspect
+import io
 import logging
+import os
+import shlex
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+import warnings
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager, redirect_stderr
+from itertools import takewhile
+from typing import Any, TypeVar
 
+import tyro
+from tqdm.contrib.logging import logging_redirect_tqdm
+
+from datasets.errors import UnknownNameError, UserError, nearest, require_known, unknown_name
+
+EXIT_FAILED = 1
 EXIT_USAGE = 2
 EXIT_INTERRUPTED = 130
+# 128 + SIGPIPE: what a shell reports of any program whose reader has closed the pipe.
+EXIT_BROKEN_PIPE = 141
+
+PACKAGES = ("action", "align", "datasets", "sims")
+
+Out = TypeVar("Out")
+
+
+# Options
+
+
+def parse(
+    kind: Callable[..., Out],
+    prog: str,
+    arguments: Sequence[str] | None = None,
+    default: Any = None,
+    description: str | None = None,
+    also: Mapping[str, Callable[..., Any]] | None = None,
+) -> Out:
+    """Read a command line with tyro; use it in place of `tyro.cli`.
+
+    A misspelt option or value ends the program with exit code 2 and one line that names the nearest
+    valid one. All other mistakes are explained by tyro.
+
+    Args:
+        kind: A dataclass, which is returned with its fields set, or a function, which is called;
+            its result is returned.
+        prog: How the command is started, for its help text.
+        arguments: The command line without the program's name; that of this process by default.
+        default: An instance of the dataclass with the default values.
+        description: Text at the top of `--help`; the docstring of `kind` by default.
+        also: Other forms of the command that `--help` explains below: how each is started, and its
+            dataclass.
+    """
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    options: dict[str, Any] = {"prog": prog, "description": description}
+    if default is not None:
+        options["default"] = default
+    parsed: Callable[..., Any] = _postponed(kind) if inspect.isroutine(kind) else kind
+    told = io.StringIO()
+    with quiet_without_reader():
+        try:
+            # Only the parsing is inside: what a function prints while it runs is not held back.
+            with redirect_stderr(told):
+                result: Any = tyro.cli(parsed, args=arguments, **options)
+        except SystemExit as end:
+            if end.code:
+                mistake = _mistake(parsed, arguments, options)
+                print(mistake or told.getvalue().rstrip(), file=sys.stderr)
+            elif {"-h", "--help"} & set(arguments):
+                _print_help(also or {})
+            raise
+    return result() if inspect.isroutine(kind) else result
+
+
+def optional(metavar: str) -> Any:
+    """Annotation of an option whose help text says what happens without it.
+
+    Without it, tyro adds "{None}|" to the metavar and "(default: None)" to the help text.
+    """
+    return tyro.conf.arg(metavar=metavar, help_behavior_hint="")
+
+
+def _postponed(function: Callable[..., Out]) -> Callable[..., Callable[[], Out]]:
+    """Return a function of the same signature that binds its arguments and does not run yet."""
+
+    @functools.wraps(function)
+    def bind(*args: Any, **kwargs: Any) -> Callable[[], Out]:
+        return functools.partial(function, *args, **kwargs)
+
+    return bind
+
+
+def _print_help(forms: Mapping[str, Callable[..., Any]]) -> None:
+    for prog, kind in forms.items():
+        print()
+        try:
+            tyro.cli(kind, prog=prog, args=["--help"])
+        except SystemExit:
+            continue  # tyro exits after each help text
+
+
+def _mistake(
+    kind: Callable[..., Any], arguments: Sequence[str], options: Mapping[str, Any]
+) -> str | None:
+    """Return one line on the first misspelt option or value; None when the mistake is another."""
+    known = _options(kind, options)
+    see = f"See {options['prog']} --help"
+    for place, word in enumerate(arguments):
+        if word == "--":
+            return None
+        name, equals, value = word.partition("=")
+        if not name.startswith("--") or name == "--help":
+            continue
+        name = name.replace("_", "-")  # tyro takes both
+        if name not in known:
+            return f"error: unknown option {name}; did you mean {nearest(name, known)}? {see}"
+        option = known[name]
+        given = [value] if equals else _values(option, arguments[place + 1 :])
+        choices = option.choices or given
+        if wrong := [each for each in given if each not in choices]:
+            return f"error: {unknown_name(name, wrong[0], _choices(option))}"
+    return None
+
+
+def _options(kind: Callable[..., Any], options: Mapping[str, Any]) -> dict[str, argparse.Action]:
+    """Return the options of a command by name; none where tyro does not list them."""
+    if not hasattr(tyro.extras, "get_parser"):
+        return {}
+    with warnings.catch_warnings():
+        # It is the only public way to the list of options, and tyro announces its end.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        parser = tyro.extras.get_parser(kind, **options)
+    return {name: action for action in parser._actions for name in action.option_strings}
+
+
+def _values(option: argparse.Action, words: Sequence[str]) -> list[str]:
+    """Return the words after an option that are its values."""
+    given = list(takewhile(lambda word: not word.startswith("-"), words))
+    if isinstance(option.nargs, int):
+        return given[: option.nargs]
+    return given if option.nargs in ("*", "+") else given[:1]
+
+
+def _choices(option: argparse.Action) -> list[str]:
+    # tyro lists them in no fixed order; the metavar, such as {ftpv,mp4}, has the order of the type.
+    # None stands for leaving the option out, which nobody types.
+    choices = {str(choice) for choice in option.choices or ()} - {"None"}
+    return sorted(choices, key=lambda choice: (str(option.metavar).find(choice), choice))
+
+
+def preset_of(
+    arguments: Sequence[str], option: str, default: str, choices: Collection[str] | None = None
+) -> str:
+    """Return the value of one option that decides what the other options are or default to.
+
+    tyro needs the other options before it can read a command line, so this one is read first; the
+    full parse follows and checks everything. No other code reads a command line by hand.
+
+    Args:
+        arguments: The command line without the program's name.
+        option: Name of the option, such as `--recipe`.
+        default: Its value when the command line does not name it.
+        choices: Its valid values; any when None. An invalid value ends the program with exit code
+            2 and one line that names the nearest valid one.
+    """
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    parser.add_argument(option, dest="value", default=default, nargs="?", const=default)
+    value = parser.parse_known_args(arguments)[0].value
+    with user_errors(UnknownNameError):
+        if choices is not None:
+            require_known(option, value, choices)
+    return value
+
+
+def command_line(module: str, arguments: Sequence[str]) -> str:
+    """Return the shell command that runs a module with these arguments, quoted for a shell."""
+    return shlex.join(["python", "-m", module, *arguments])
+
+
+# Start and end
+
+
+@contextmanager
+def command(*families: type[Exception], resume: str | Callable[[], str] = "") -> Iterator[None]:
+    """Run the work of a command, from its logging to its exit code.
+
+    Errors of `UserError` are printed in one line and end the program with the error's exit code.
+    Ctrl-C, a full disk and a closed pipe end it without a traceback. All other exceptions keep
+    their traceback. Log records appear above a progress bar, not in it.
+
+    Args:
+        families: More classes of errors that the user can fix.
+        resume: One or two sentences on how to resume, printed after Ctrl-C and when the disk is
+            full; a function is called then.
+    """
+    set_up_logging()
+    with quiet_without_reader(), _explained(families, resume), logging_redirect_tqdm():
+        yield
+
+
+@contextmanager
+def _explained(
+    families: tuple[type[Exception], ...], resume: str | Callable[[], str]
+) -> Iterator[None]:
+    known: tuple[type[Exception], ...] = (UserError, *families)
+    try:
+        yield
+    except KeyboardInterrupt:
+        _end(f"\nstopped. {_text(resume)}", EXIT_INTERRUPTED)
+    except known as error:
+        _end(f"error: {error}", getattr(error, "exit_code", EXIT_USAGE))
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        # h5py's own text spans lines, and names no file.
+        place = f" at {error.filename}" if error.filename else ""
+        _end(
+            f"error: the disk is full{place} ({os.strerror(error.errno)}). Free some space. "
+            f"{_text(resume)}",
+            EXIT_FAILED,
+        )
+
+
+def _text(resume: str | Callable[[], str]) -> str:
+    return resume if isinstance(resume, str) else resume()
+
+
+def _end(message: str, code: int) -> None:
+    print(message.rstrip(), file=sys.stderr)
+    raise SystemExit(code) from None
 
 
 def set_up_logging() -> None:
-    """Messages of our packages to stderr; stdout is for results."""
+    """Send log records of these packages to stderr, from level INFO; stdout is for results."""
     logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
-    for name in ("action", "align", "datasets", "sims"):
+    # `python -m align.report` runs under the name __main__, and its logger has that name.
+    for name in ("__main__", *PACKAGES):
         logging.getLogger(name).setLevel(logging.INFO)
 
 
 @contextmanager
 def user_errors(*families: type[Exception], then: str = "") -> Iterator[None]:
-    """Tells errors of these families in one line and exits; all others keep their traceback.
+    """Print errors of these classes in one line and exit; all others keep their traceback.
 
     Args:
-        families: What a user can mend.
-        then: What to do once it is mended, a second line.
+        families: Classes of errors that the user can fix.
+        then: A second line: what to do once the error is fixed.
     """
     try:
         yield
@@ -34,10 +274,36 @@ def user_errors(*families: type[Exception], then: str = "") -> Iterator[None]:
 
 
 @contextmanager
-def interruptible(how_to_go_on: str) -> Iterator[None]:
-    """On Ctrl-C, says how to go on and exits as a shell expects."""
+def interruptible(how_to_resume: str) -> Iterator[None]:
+    """On Ctrl-C, print the command that resumes and exit as a shell expects."""
     try:
         yield
     except KeyboardInterrupt:
-        print(f"\nstopped; go on with: {how_to_go_on}", file=sys.stderr)
+        print(f"\nstopped; go on with: {how_to_resume}", file=sys.stderr)
         raise SystemExit(EXIT_INTERRUPTED) from None
+
+
+@contextmanager
+def quiet_without_reader() -> Iterator[None]:
+    """End without a traceback when the reader of stdout has closed it, as in `… | head`."""
+    try:
+        try:
+            yield
+        except SystemExit:
+            sys.stdout.flush()
+            raise
+        sys.stdout.flush()
+    except BrokenPipeError:
+        if not _reader_is_gone():
+            raise  # another pipe, such as one to a worker
+        # Python flushes stdout once more when it exits, which would print another error.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise SystemExit(EXIT_BROKEN_PIPE) from None
+
+
+def _reader_is_gone() -> bool:
+    try:
+        print(flush=True)
+    except BrokenPipeError:
+        return True
+    return False

@@ -1,4 +1,4 @@
-"""Converts data sets of multi-view episodes from one format into another.
+"""Convert a data set of multi-view episodes from one format into another.
 
 Examples:
     python -m datasets.convert data/lift out/lift_ftpv --to ftpv
@@ -9,25 +9,25 @@ Examples:
     python -m datasets.convert ftpv/can_mh data/can_mh --to episodes --size 224
     python -m datasets.convert ftpv/mine data/mine --to episodes --split 10,5,5
 
-The source may be in any format that `python -m datasets.info` knows; which one is told by its
-files. The result appears whole or not at all, and nothing that exists is overwritten.
+The source may have any format that `python -m datasets.info` reads; the format is detected from its
+files. The result appears only when it is complete, and no existing file is overwritten.
 """
 
 from __future__ import annotations
 
 import logging
-import shlex
 import sys
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import tyro
 from tqdm import tqdm
 
+from datasets.command import command, command_line, optional, parse
 from datasets.episodes import EpisodeWriter
 from datasets.errors import DataError, shortened
 from datasets.formats.detect import open_source
@@ -48,52 +48,48 @@ Target = Literal["ftpv", "lerobot", "mp4", "rerun", "robomimic", "episodes"]
 Writer = Callable[[Path, DatasetMeta, Iterable[tuple[str, Episode]]], None]
 
 
-def _optional(metavar: str) -> Any:
-    # An option whose help says what happens without it, so that "(default: None)" adds nothing.
-    return tyro.conf.arg(metavar=metavar, help_behavior_hint="")
-
-
 @dataclass(frozen=True)
 class ConvertConfig:
     """Convert a data set of multi-view episodes into another format.
 
     Attributes:
-        source: What to convert.
-        out: Where to write: a folder, for robomimic a file; it must not exist.
-        to: ftpv: 3DTRL's folders of pictures. lerobot: LeRobot v3. mp4: a video of each view.
-            rerun: a recording of each episode with cameras, keypoints and the skeleton in space.
-            robomimic: one HDF5 file. episodes: our own, which training reads.
-        size: Height and width to which frames are resized; as they are by default. Episodes of
-            ours have square frames, others are squeezed.
-        split: How many of the first episodes are for training, of the next for validation, and of
-            next for test, such as 10,5,5; the source's own split by default. Episodes in no split
-            are left out, with a warning that names them.
-        env: Name of the world, such as pick, which presets go by; the source's own, or that of its
-            folder, by default.
-        hz: Time steps a second; the source's own by default, 20 where it does not tell.
+        source: Data set to convert.
+        out: Result: a folder, or a file for robomimic. It must not exist.
+        to: Format of the result. ftpv: 3DTRL's folders of pictures. lerobot: LeRobot v3. mp4: one
+            video per view. rerun: one recording per episode, with cameras, keypoints and the
+            skeleton in 3D. robomimic: one HDF5 file. episodes: this project's format, which
+            training reads.
+        size: Height and width of the frames, in pixels; by default their present size. The format
+            episodes has square frames, so --size squeezes wide ones.
+        split: Numbers of training, validation and test episodes, in the order of the source, such
+            as 10,5,5; by default the source's own split. Episodes in no split are left out, with a
+            warning that names them.
+        env: Name of the world, such as pick, which selects its preset; by default the source's own
+            or that of its folder.
+        hz: Time steps per second; by default the source's own, or 20 if it has none.
         ftpv: Options of --to ftpv.
         lerobot: Options of --to lerobot.
         mp4: Options of --to mp4.
     """
 
-    source: tyro.conf.Positional[Annotated[Path, _optional("SOURCE")]]
-    out: tyro.conf.Positional[Annotated[Path, _optional("OUT")]]
+    source: tyro.conf.Positional[Annotated[Path, optional("SOURCE")]]
+    out: tyro.conf.Positional[Annotated[Path, optional("OUT")]]
     to: Target
-    size: Annotated[int | None, _optional("PIXELS")] = None
-    split: Annotated[str | None, _optional("TRAIN,VALID,TEST")] = None
-    env: Annotated[str | None, _optional("NAME")] = None
-    hz: Annotated[float | None, _optional("HZ")] = None
+    size: Annotated[int | None, optional("PIXELS")] = None
+    split: Annotated[str | None, optional("TRAIN,VALID,TEST")] = None
+    env: Annotated[str | None, optional("NAME")] = None
+    hz: Annotated[float | None, optional("HZ")] = None
     ftpv: FtpvOptions = field(default_factory=FtpvOptions)
     lerobot: LeRobotOptions = field(default_factory=LeRobotOptions)
     mp4: VideoOptions = field(default_factory=VideoOptions)
 
 
-def convert(config: ConvertConfig, command: str = "") -> None:
-    """Converts a data set; what is half done when it fails is removed.
+def convert(config: ConvertConfig, made_by: str = "") -> None:
+    """Convert a data set; an unfinished result is removed on failure.
 
     Args:
-        config: What to convert into what.
-        command: What makes the result, for its `meta.json`.
+        config: Source, target and their options.
+        made_by: Command line that makes the result, stored in its `meta.json`.
 
     Raises:
         DataError: When an option or the source cannot be used, a library is missing, or `out`
@@ -101,9 +97,9 @@ def convert(config: ConvertConfig, command: str = "") -> None:
     """
     _require_in_range(config)
     if config.out.exists():
-        raise DataError(f"{config.out} exists already: name another folder, or remove it.")
+        raise DataError(f"{config.out} exists already: choose another folder, or remove it.")
     source = open_source(config.source)
-    meta = _meta(source, config, command)
+    meta = _meta(source, config, made_by)
     order = _order(source, config)
     episodes = tqdm(_read(source, order, config), total=len(order), unit="episode", disable=None)
     writers: dict[Target, Writer] = {
@@ -123,11 +119,11 @@ def convert(config: ConvertConfig, command: str = "") -> None:
 
 
 def write_episodes(out: Path, meta: DatasetMeta, episodes: Iterable[tuple[str, Episode]]) -> None:
-    """Writes a data set of ours.
+    """Write a data set in this project's format.
 
     Args:
         out: An empty folder.
-        meta: What the episodes have in common.
+        meta: Description of the data set.
         episodes: Split and episode, in the order of the splits.
     """
     writer = EpisodeWriter(out, meta)
@@ -150,24 +146,24 @@ def _require_in_range(config: ConvertConfig) -> None:
             raise DataError(f"{option} must be from {low} to {high}, got {value}.")
 
 
-def _meta(source: Source, config: ConvertConfig, command: str) -> DatasetMeta:
+def _meta(source: Source, config: ConvertConfig, made_by: str) -> DatasetMeta:
     height, width = source.frame_size
     if config.to == "episodes" and config.size is None and height != width:
         raise DataError(
-            f"{source.root} has frames of {width} x {height} pixels, and episodes of ours have "
-            "square ones. Say how large: --size 224 squeezes them, as 3DTRL does."
+            f"{source.root} has frames of {width} x {height} pixels, but the format episodes has "
+            "square frames. Choose their size: --size 224 squeezes them, as 3DTRL does."
         )
     return replace(
         source.meta,
         image_size=config.size or height,
         env=config.env or source.meta.env,
         control_hz=config.hz or source.meta.control_hz,
-        command=command or source.meta.command,
+        command=made_by or source.meta.command,
     )
 
 
 def _order(source: Source, config: ConvertConfig) -> list[tuple[str, int]]:
-    """Split and position of the episodes to convert, split by split."""
+    """Return the split and position of each episode to convert, split by split."""
     splits = source.splits
     if config.split is not None:
         splits = _deal(config.split, len(source))
@@ -175,8 +171,8 @@ def _order(source: Source, config: ConvertConfig) -> list[tuple[str, int]]:
         splits = preset_splits(config.env, len(source))
     if splits is None and config.to == "episodes":
         raise DataError(
-            f"{source.root} does not tell which of its {len(source)} episodes are for training, "
-            "validation and test. Say how many: --split 10,5,5"
+            f"{source.root} does not say which of its {len(source)} episodes are for training, "
+            "validation and test. Give their numbers: --split 10,5,5"
         )
     if splits is None:
         splits = {"train": range(len(source))}
@@ -189,8 +185,8 @@ def _warn_of_left_out(source: Source, kept: Collection[int]) -> None:
     left_out = [name for i, name in enumerate(source.names) if i not in kept]
     if left_out:
         logger.warning(
-            "%d of %d episodes of %s are in no split and left out: %s; --split names how many "
-            "go into each",
+            "%d of %d episodes of %s are in no split and left out: %s; --split sets how many "
+            "episodes each split has",
             len(left_out),
             len(source),
             source.root,
@@ -230,22 +226,20 @@ def _read(
         yield split, episode
 
 
-def main() -> None:
-    """Runs the command line."""
-    config = tyro.cli(ConvertConfig, prog="python -m datasets.convert", description=__doc__)
-    command = shlex.join(["python", "-m", "datasets.convert", *sys.argv[1:]])
-    try:
-        convert(config, command)
-    except DataError as error:
-        sys.exit(f"error: {error}")
-    except KeyboardInterrupt:
-        sys.exit(f"stopped; {config.out} was not written.")
-    look = (
-        f"rerun {config.out}/*.rrd"
-        if config.to == "rerun"
-        else f"python -m datasets.info {config.out}"
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line."""
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    config = parse(
+        ConvertConfig, prog="python -m datasets.convert", arguments=arguments, description=__doc__
     )
-    print(f"{config.out}\nLook at it:  {look}")
+    with command(resume=f"{config.out} was not written."):
+        convert(config, command_line("datasets.convert", arguments))
+        look = (
+            f"rerun {config.out}/*.rrd"
+            if config.to == "rerun"
+            else f"python -m datasets.info {config.out}"
+        )
+        print(f"{config.out}\nLook at it:  {look}")
 
 
 if __name__ == "__main__":

@@ -1,39 +1,98 @@
-"""The one error family for data on disk."""
+"""Errors that a user can fix, and the suggestion of the nearest valid name."""
 
 import difflib
 import importlib
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 
-class DataError(ValueError):
+class UserError(Exception):
+    """An error that the user can fix; a command prints it in one line, without a traceback.
+
+    Attributes:
+        exit_code: Exit code of a command that ends with this error.
+    """
+
+    exit_code: ClassVar[int] = 2
+
+
+class DataError(UserError, ValueError):
     """Raised when data on disk cannot be used; the message names the file and the remedy."""
 
 
-class UnknownNameError(ValueError):
-    """A name that is not registered; the message names the nearest and all valid ones."""
+class OptionError(UserError, ValueError):
+    """Raised for an invalid value of an option; the message names the value and valid ones."""
 
 
-def require_known(kind: str, name: str, valid: Iterable[str]) -> None:
-    """Raises an UnknownNameError that names the nearest valid name and all of them."""
+class UnknownNameError(UserError, ValueError):
+    """Raised for an unknown name; the message names the nearest valid name and the others."""
+
+
+# A list of more valid names than this is cut short, so that the message stays readable.
+LISTED_NAMES = 20
+
+
+def nearest(name: str, valid: Iterable[str]) -> str:
+    """Return the valid name that is spelt most like `name`, whatever its case.
+
+    Raises:
+        ValueError: When there are no valid names.
+    """
+    names = list(valid)
+    if not names:
+        raise ValueError(f"there is no valid name to suggest for {name!r}.")
+    word = name.casefold()
+
+    def likeness(other: str) -> tuple[float, float]:
+        # The second number decides between equals, for letters that are swapped: paba is paab
+        # rather than paat.
+        other = other.casefold()
+        return (
+            difflib.SequenceMatcher(None, other, word).ratio(),
+            difflib.SequenceMatcher(None, sorted(other), sorted(word)).ratio(),
+        )
+
+    return max(names, key=likeness)
+
+
+def require_known(
+    kind: str, name: str, valid: Iterable[str], error: type[Exception] = UnknownNameError
+) -> None:
+    """Check that a name is one of the valid ones.
+
+    Args:
+        kind: What the name stands for, such as `environment`.
+        name: The name to check.
+        valid: All valid names, in the order in which the message lists them.
+        error: Class of the error to raise.
+
+    Raises:
+        UnknownNameError: Or the class `error`, when the name is not valid; the message names the
+            nearest valid name and lists the valid ones.
+    """
     valid = list(valid)
     if name not in valid:
-        nearest = difflib.get_close_matches(name, valid, n=1, cutoff=0.0)[0]
-        raise UnknownNameError(
-            f"unknown {kind} {name!r}; did you mean {nearest!r}? Valid: {', '.join(valid)}."
-        )
+        raise error(unknown_name(kind, name, valid))
+
+
+def unknown_name(kind: str, name: str, valid: Sequence[str]) -> str:
+    """Return the message on an unknown name, with the nearest valid name and a list of them."""
+    return (
+        f"unknown {kind} {name!r}; did you mean {nearest(name, valid)!r}? "
+        f"Valid: {shortened(valid, LISTED_NAMES)}."
+    )
 
 
 def require(module: str, extra: str) -> Any:
-    """Imports a library.
+    """Import an optional library.
 
     Args:
-        module: What to import.
-        extra: The extra of ours that installs it.
+        module: Name of the module to import.
+        extra: The extra of `posealign` that installs the library.
 
     Raises:
-        DataError: When it is not installed, or not for this environment's other libraries; names
-            the command that installs it.
+        DataError: When the library is not installed or does not fit the environment's other
+            libraries; the message names the command that installs it.
     """
     try:
         return importlib.import_module(module)
@@ -44,7 +103,7 @@ def require(module: str, extra: str) -> Any:
 
 
 def shortened(items: Sequence[str], most: int, separator: str = ", ") -> str:
-    """The first ones, and how many more there are: `a, b and 4 more`."""
+    """Join the first items and count the others, as in `a, b and 4 more`."""
     more = f" and {len(items) - most} more" if len(items) > most else ""
     return separator.join(items[:most]) + more
 

@@ -1,23 +1,23 @@
-"""Finds 2D keypoints in videos that come without, as Northwestern-UCLA's do.
+"""Extract 2D keypoints from videos that have none, such as Northwestern-UCLA's.
 
 Examples:
     python -m datasets.extract_poses NUCLA
     python -m datasets.extract_poses videos --out poses --workers 8
 
-Each video gets a JSON file in Toyota-Smarthome's form, with OpenPose's 18 COCO keypoints, in the
-same folders below --out; the readers of `datasets.clips` find it there. It works offline, with the
-models that come with mediapipe, can be stopped at any time, and goes on where it stopped.
+Each video gets a JSON file in Toyota-Smarthome's format, with OpenPose's 18 COCO keypoints, in the
+same subfolder of --out; the readers of `datasets.clips` find it there. It works offline, with the
+models that are part of mediapipe. It can be stopped at any time; the same command resumes.
 
-Of several persons one is kept: mediapipe's detector takes the one it is surest of, follows them
-from frame to frame, and looks again only once it has lost them.
+Where a video shows several people, one is kept: mediapipe's detector takes the person of whom it is
+most certain, tracks them from frame to frame, and detects again only after it has lost them.
 """
 
 from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -28,7 +28,8 @@ from joblib import Parallel, delayed
 from tqdm import tqdm
 
 from datasets.clips.pose_json import write_pose_json
-from datasets.errors import DataError
+from datasets.command import command, optional, parse
+from datasets.errors import DataError, require
 from datasets.skeletons import COCO18
 from datasets.storage.atomic import remove_leftovers
 from datasets.video import check_video, iterate_frames
@@ -36,7 +37,8 @@ from datasets.video import check_video, iterate_frames
 VIDEO_SUFFIXES = (".avi", ".mp4", ".mkv", ".mov", ".webm")
 POSE_SUFFIX = "_skeleton2d.json"
 SHOWN_PROBLEMS = 10
-# Where mediapipe's Pose has each keypoint among its 33; the neck is between the shoulders.
+# Index of each keypoint among the 33 landmarks of mediapipe's Pose, which has no neck: it is the
+# middle of the shoulders.
 _LANDMARKS = {
     "nose": 0,
     "left_eye": 2,
@@ -56,26 +58,27 @@ _LANDMARKS = {
 
 @dataclass(frozen=True)
 class ExtractConfig:
-    """Find 2D keypoints in videos.
+    """Extract 2D keypoints from videos.
 
     Attributes:
-        videos: Folder of videos, in any folders below, or one video.
-        out: Folder of the JSON files; `poses` in the folder of the videos by default.
-        visibility: Keypoints that the model thinks less likely to be visible are missing.
-        workers: Processes; as many as the machine has cores by default.
+        videos: Folder of videos, which may lie in subfolders, or one video.
+        out: Folder of the JSON files; by default `poses` in the folder of the videos.
+        visibility: Least visibility, from 0 to 1, that the model must give a keypoint; keypoints
+            below it count as missing.
+        workers: Number of processes; by default one per core.
     """
 
     videos: tyro.conf.Positional[Annotated[Path, tyro.conf.arg(metavar="VIDEOS")]]
-    out: Annotated[Path | None, tyro.conf.arg(metavar="FOLDER", help_behavior_hint="")] = None
+    out: Annotated[Path | None, optional("FOLDER")] = None
     visibility: float = 0.5
     workers: int = os.cpu_count() or 1
 
 
 def find_videos(folder: Path) -> dict[Path, Path]:
-    """Every video below a folder, or the one video itself: its path from there to the file.
+    """Return the videos below a folder, or one video: relative path to file.
 
     Raises:
-        DataError: When there is none.
+        DataError: When there are no videos.
     """
     if folder.is_file():
         return {Path(folder.name): folder}
@@ -90,29 +93,24 @@ def find_videos(folder: Path) -> dict[Path, Path]:
 
 
 def load_mediapipe() -> Any:
-    """The mediapipe package.
+    """Import mediapipe.
 
     Raises:
-        DataError: When it is not installed; the message says how to.
+        DataError: When it is not installed; the message names the command that installs it.
     """
-    try:
-        return import_module("mediapipe")
-    except ImportError as error:
-        raise DataError(
-            f"pose extraction needs mediapipe ({error}): pip install 'posealign[poses]'"
-        ) from error
+    return require("mediapipe", "poses")
 
 
 def to_coco18(
     landmarks: Float[np.ndarray, "33 3"], height: int, width: int, visibility: float
 ) -> Float[np.ndarray, "18 2"]:
-    """OpenPose's 18 keypoints in pixels, NaN where hidden, of mediapipe's 33.
+    """Convert mediapipe's 33 landmarks to OpenPose's 18 keypoints in pixels, NaN where hidden.
 
     Args:
         landmarks: x and y as shares of the picture's width and height, and visibility.
-        height: Of the picture, in pixels.
-        width: Of the picture, in pixels.
-        visibility: The least visibility of a keypoint that is not missing.
+        height: Height of the picture in pixels.
+        width: Width of the picture in pixels.
+        visibility: Least visibility of a keypoint that is not missing.
     """
     points = landmarks[:, :2] * (width, height)
     points[landmarks[:, 2] < visibility] = np.nan
@@ -122,19 +120,19 @@ def to_coco18(
 
 
 def extract(video: Path, out: Path, visibility: float = 0.5) -> DataError | None:
-    """Writes the keypoints of one video, unless the file is there.
+    """Write the keypoints of one video, unless the file exists.
 
     Returns:
-        What is wrong with the video, if it is not whole or cannot be decoded.
+        The error of a video that is truncated or cannot be decoded, else None.
     """
     if out.exists():
         return None
     nobody = np.full((len(COCO18), 2), np.nan)
     keypoints = []
     try:
-        # Poses of half a video would pass for all there are.
+        # A truncated video decodes up to its end, and its poses would look complete.
         check_video(video)
-        # The one model that comes with the package; the others it would download.
+        # Complexity 1 is the model inside the package; mediapipe downloads the others.
         with load_mediapipe().solutions.pose.Pose(model_complexity=1) as pose:
             for frame in iterate_frames(video):
                 found = pose.process(frame).pose_landmarks
@@ -151,10 +149,10 @@ def extract(video: Path, out: Path, visibility: float = 0.5) -> DataError | None
 
 
 def extract_poses(config: ExtractConfig) -> list[DataError]:
-    """Extracts the poses of all videos that have none yet.
+    """Extract the poses of all videos that have none yet.
 
     Returns:
-        What is wrong with videos that are not whole or cannot be decoded.
+        One error for each video that is truncated or cannot be decoded.
 
     Raises:
         DataError: When there are no videos, or mediapipe is missing.
@@ -173,26 +171,27 @@ def extract_poses(config: ExtractConfig) -> list[DataError]:
 
 
 def default_out(config: ExtractConfig) -> Path:
-    """Where the poses go."""
+    """Return the folder of the JSON files."""
     if config.out is not None:
         return config.out
     return (config.videos.parent if config.videos.is_file() else config.videos) / "poses"
 
 
-def main() -> None:
-    """Runs the command line."""
-    config = tyro.cli(ExtractConfig, prog="python -m datasets.extract_poses", description=__doc__)
-    try:
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line."""
+    config = parse(
+        ExtractConfig,
+        prog="python -m datasets.extract_poses",
+        arguments=arguments,
+        description=__doc__,
+    )
+    with command(resume="Run the same command again to resume."):
         problems = extract_poses(config)
-    except DataError as error:
-        sys.exit(f"error: {error}")
-    except KeyboardInterrupt:
-        sys.exit("stopped; the same command goes on from here.")
-    for problem in problems[:SHOWN_PROBLEMS]:
-        print(f"error: {problem}", file=sys.stderr)
-    print(f"{default_out(config)} holds the poses")
-    if problems:
-        sys.exit(f"{len(problems)} videos cannot be used and have no poses.")
+        for problem in problems[:SHOWN_PROBLEMS]:
+            print(f"error: {problem}", file=sys.stderr)
+        print(f"{default_out(config)} holds the poses")
+        if problems:
+            sys.exit(f"{len(problems)} videos cannot be used and have no poses.")
 
 
 if __name__ == "__main__":

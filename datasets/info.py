@@ -1,4 +1,4 @@
-"""Tells what a data set holds, checks it, and draws a contact sheet of one of its episodes.
+"""Describe a data set, check it, and draw a contact sheet of one of its episodes.
 
 Examples:
     python -m datasets.info
@@ -6,18 +6,18 @@ Examples:
     python -m datasets.info ftpv/can_mh
     python -m datasets.info NTU --format ntu
 
-Besides data sets of ours it knows FTPV folders, robomimic's HDF5 files, LeRobot v3, and folders of
-videos; python -m datasets.convert turns one into another.
+It reads data sets of this project, FTPV folders, robomimic's HDF5 files, LeRobot v3 and folders of
+videos; `python -m datasets.convert` converts between them.
 """
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import tyro
 from PIL.Image import Image
@@ -25,9 +25,10 @@ from PIL.Image import Image
 from datasets.clips.info import clip_info
 from datasets.clips.mocap import MOCAP_NAME, MocapMeta
 from datasets.clips.sheet import clip_sheet
+from datasets.command import command, optional, parse
 from datasets.draw import contact_sheet
 from datasets.episodes import EpisodeDataset
-from datasets.errors import DataError
+from datasets.errors import DataError, OptionError
 from datasets.formats.detect import EpisodesSource, format_of, open_source
 from datasets.source import Source
 from datasets.storage.atomic import atomic_path
@@ -38,47 +39,44 @@ from datasets.summary import describe, describe_source, summarize
 SHOWN_PROBLEMS = 10
 
 
-def _optional(metavar: str) -> Any:
-    # An option whose help says what happens without it, so that "(default: None)" adds nothing.
-    return tyro.conf.arg(metavar=metavar, help_behavior_hint="")
-
-
 @dataclass(frozen=True)
 class InfoConfig:
-    """Tell what a data set holds, check it, and draw a contact sheet of one of its episodes.
+    """Describe a data set, check it, and draw a contact sheet of one of its episodes.
 
     Attributes:
-        data: The data set; the newest under data/ by default.
-        episode: Number of the episode on the contact sheet, as in the name of its file; the first
-            whole one by default.
-        contact_sheet: Where to write the contact sheet; contact_sheet.png in the data set's folder
-            by default, beside it for other formats.
-        columns: Moments of the episode on the contact sheet.
-        format: How an action data set names its files, where the folder holds one; its contact
-            sheet, a row a clip, is drawn where --contact-sheet names a file.
-        lists: Folder of train.csv, val.csv and test.csv to read an action data set's clips from.
-        workers: Processes that check an action data set's clips.
-        trust_pickles: Load NTU's .skeleton.npy files, which are pickles.
+        data: Folder of the data set; by default the newest one under data/.
+        episode: Number of the episode on the contact sheet, as in the name of its file; by default
+            the first episode without errors.
+        contact_sheet: File of the contact sheet, a PNG; by default contact_sheet.png in the folder
+            of the data set, or beside that folder for other formats.
+        columns: Number of moments of the episode on the contact sheet.
+        format: File format of an action data set, for folders that hold one. Its contact sheet
+            has one row per clip and is drawn only when --contact-sheet names a file.
+        lists: Folder of train.csv, val.csv and test.csv that list the clips of an action data set.
+        workers: Number of processes that check the clips of an action data set.
+        trust_pickles: Load NTU's .skeleton.npy files, which are pickles and can run any code.
     """
 
-    data: tyro.conf.Positional[Annotated[Path | None, _optional("[FOLDER]")]] = None
-    episode: Annotated[int | None, _optional("NUMBER")] = None
-    contact_sheet: Annotated[Path | None, _optional("FILE")] = None
+    data: tyro.conf.Positional[Annotated[Path | None, optional("[FOLDER]")]] = None
+    episode: Annotated[int | None, optional("NUMBER")] = None
+    contact_sheet: Annotated[Path | None, optional("FILE")] = None
     columns: int = 6
-    format: Annotated[Literal["ntu", "smarthome", "nucla"] | None, _optional("NAME")] = None
-    lists: Annotated[Path | None, _optional("FOLDER")] = None
+    format: Annotated[
+        Literal["ntu", "smarthome", "nucla"] | None, optional("{ntu,smarthome,nucla}")
+    ] = None
+    lists: Annotated[Path | None, optional("FOLDER")] = None
     workers: int = 1
     trust_pickles: bool = False
 
 
 def info(config: InfoConfig) -> list[DataError]:
-    """Prints what a data set holds and what is wrong with it, and writes its contact sheet.
+    """Print a description of a data set and its errors, and write its contact sheet.
 
     Returns:
-        What is wrong with its episodes, one error each.
+        One error for each episode that cannot be used.
 
     Raises:
-        DataError: When the data set cannot be opened, or lacks the episode asked for.
+        DataError: When the data set cannot be opened, or lacks the requested episode.
     """
     root = newest_data_set() if config.data is None else config.data
     if format_of(root) is not EpisodesSource:
@@ -97,7 +95,7 @@ def info(config: InfoConfig) -> list[DataError]:
     shown = whole[0] if config.episode is None else _position(dataset, config.episode)
     print(describe(dataset, summarize(dataset, whole, with_keypoints)))
     if not with_keypoints:
-        print("\n  no keypoints: PAAB and PAAT need them, `--method deit` does not")
+        print("\n  no keypoints: PAAB and PAAT need them; `--method deit` does not")
     _print_problems(problems.values())
     if shown in whole:
         path = config.contact_sheet or dataset.root / "contact_sheet.png"
@@ -109,10 +107,10 @@ def info(config: InfoConfig) -> list[DataError]:
 
 
 def info_of_source(source: Source, config: InfoConfig) -> None:
-    """Prints what data in another format hold and writes the contact sheet of an episode.
+    """Print a description of data in another format and write a contact sheet of an episode.
 
     Raises:
-        DataError: When the episode asked for is not there or cannot be read.
+        DataError: When the requested episode does not exist or cannot be read.
     """
     shown = config.episode or 0
     if not 0 <= shown < len(source):
@@ -132,12 +130,12 @@ def _write_sheet(path: Path, sheet: Image) -> None:
             sheet.save(temporary, format="PNG")
     except OSError as error:
         raise DataError(
-            f"{path} cannot be written ({error.strerror}); name another --contact-sheet."
+            f"{path} cannot be written ({error.strerror}); choose another --contact-sheet."
         ) from error
 
 
 def find_problems(dataset: EpisodeDataset, need_keypoints: bool) -> dict[int, DataError]:
-    """Checks every episode; returns the position of each bad one with what is wrong with it."""
+    """Check every episode; return the position of each bad one with its error."""
     count = len(dataset.skeleton) if need_keypoints else None
     problems = {}
     for i, path in enumerate(dataset.paths):
@@ -160,7 +158,7 @@ def _position(dataset: EpisodeDataset, number: int) -> int:
 
 def _clip_info(config: InfoConfig, format: str) -> list[DataError]:
     if config.data is None:
-        raise DataError(f"name the folder that holds the {format} data set.")
+        raise DataError(f"--format {format} needs the folder of the data set.")
     clips, problems = clip_info(
         config.data, format, config.lists, config.workers, config.trust_pickles
     )
@@ -174,28 +172,28 @@ def _clip_info(config: InfoConfig, format: str) -> list[DataError]:
             whole = [replace(clip, action=motions.get(clip.action, clip.action)) for clip in whole]
         sheet = clip_sheet(whole, columns=config.columns, trust_pickles=config.trust_pickles)
         _write_sheet(config.contact_sheet, sheet)
-        print(f"{config.contact_sheet} shows some of them")
+        print(f"{config.contact_sheet} shows some of the clips")
     return list(problems.values())
 
 
 def _print_problems(problems: Iterable[DataError]) -> None:
-    # Before a contact sheet is drawn, so that one that cannot be does not hide them.
+    # Printed before the contact sheet is drawn, so that an error in drawing does not hide them.
     for problem in islice(problems, SHOWN_PROBLEMS):
         print(f"error: {problem}", file=sys.stderr)
 
 
-def main() -> None:
-    """Runs the command line."""
-    config = tyro.cli(InfoConfig, prog="python -m datasets.info", description=__doc__)
-    if config.columns < 1:
-        sys.exit(f"error: --columns must be at least 1, got {config.columns}.")
-    try:
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line."""
+    config = parse(
+        InfoConfig, prog="python -m datasets.info", arguments=arguments, description=__doc__
+    )
+    with command():
+        if config.columns < 1:
+            raise OptionError(f"--columns must be at least 1, got {config.columns}.")
         problems = info(config) if config.format is None else _clip_info(config, config.format)
-    except DataError as error:
-        sys.exit(f"error: {error}")
-    if problems:
-        what = "episodes" if config.format is None else "clips"
-        sys.exit(f"{len(problems)} of the {what} cannot be trained on.")
+        if problems:
+            what = "episodes" if config.format is None else "clips"
+            sys.exit(f"{len(problems)} of the {what} cannot be trained on.")
 
 
 if __name__ == "__main__":

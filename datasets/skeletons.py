@@ -6,12 +6,13 @@ registry, then the mirroring of frames and keypoints.
 
 from __future__ import annotations
 
-import difflib
 import itertools
 from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float, UInt8
+
+from datasets.errors import require_known
 
 
 @dataclass(frozen=True)
@@ -213,9 +214,7 @@ def get_skeleton(name: str) -> Skeleton:
     Raises:
         KeyError: For an unknown name; the message names the nearest one.
     """
-    if name not in SKELETONS:
-        nearest = difflib.get_close_matches(name, SKELETONS, n=1, cutoff=0.0)[0]
-        raise KeyError(f"unknown skeleton {name!r}; did you mean {nearest!r}?")
+    require_known("skeleton", name, SKELETONS, KeyError)
     return SKELETONS[name]
 
 

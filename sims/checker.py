@@ -1,4 +1,4 @@
-"""Checks any multi-view environment, as `gymnasium.utils.env_checker` checks any environment."""
+"""Check any multi-view environment, as `gymnasium.utils.env_checker` checks any environment."""
 
 from __future__ import annotations
 
@@ -11,18 +11,19 @@ from datasets.storage.episode_file import EGO
 from sims.env import MultiViewEnv
 from sims.errors import SimulatorError
 
-# A keypoint may lie this far from the body's pixels, and next to them at any size: 3 pixels of 224.
+# A visible keypoint may lie this far from the body's pixels, as a share of the image's width: 3 of
+# 224 pixels, and always at least one pixel. Keypoints inside a thin link project beside its edge.
 MAX_OFFSET = 3 / 224
 MIN_SHARE_ON_BODY = 0.95
 
 
 def check_multi_view_env(env: MultiViewEnv, seed: int = 0, steps: int = 12) -> None:
-    """Raises an AssertionError that names the first promise of `MultiViewEnv` that `env` breaks.
+    """Raise an AssertionError that names the first rule of `MultiViewEnv` that `env` breaks.
 
     Args:
         env: The environment; it is reset.
-        seed: Of the episode that is looked at.
-        steps: Length of the look.
+        seed: Seed of the episode that is checked.
+        steps: Number of time steps that are checked.
     """
     first = _record(env, seed, steps)
     _require(_equal(first, _record(env, seed, steps)), "the same seed gave another episode")
@@ -56,7 +57,7 @@ def _require(condition: bool, message: str) -> None:
 
 
 def _record(env: MultiViewEnv, seed: int, steps: int) -> list[np.ndarray]:
-    """Everything an episode's beginning shows."""
+    """Return all actions and observations of the first steps of an episode."""
     env.reset(seed=seed)
     seen: list[np.ndarray] = []
     for step in islice(env.expert(np.random.default_rng(seed)), steps):
@@ -66,7 +67,8 @@ def _record(env: MultiViewEnv, seed: int, steps: int) -> list[np.ndarray]:
 
 
 def _look(env: MultiViewEnv) -> dict[str, np.ndarray]:
-    """All that the present state shows, copied: a simulator may fill the same arrays later."""
+    """Return a copy of everything that the current state shows."""
+    # A simulator may write the next state into the same arrays, so they are copied.
     seen = {"state": env.state(), "keypoints": env.keypoints()}
     seen |= {f"picture of {view}": image for view, image in env.render_views().items()}
     seen |= {f"visible of {view}": visible for view, visible in env.visible().items()}
@@ -74,9 +76,10 @@ def _look(env: MultiViewEnv) -> dict[str, np.ndarray]:
 
 
 def _check_seeds(env: MultiViewEnv, seed: int) -> None:
-    """The start comes from the seed; the expert, whose rng is seeded too, takes no part in it."""
+    """Require that the start of an episode, without its expert, depends on the seed."""
     starts = []
-    for each in (seed, seed + 1, seed + 2):  # of few starts, two seeds may take the same one
+    # A world with few starts may give two seeds the same one, so three are compared.
+    for each in (seed, seed + 1, seed + 2):
         env.reset(seed=each)
         starts.append(list(_look(env).values()))
     same = all(_equal(starts[0], other) for other in starts[1:])
@@ -114,7 +117,7 @@ def _check_step(env: MultiViewEnv) -> None:
         _require((camera.height, camera.width) == (env.size, env.size), f"{view}'s camera's size")
         rotation = camera.world_to_camera[:3, :3]
         orthonormal = np.allclose(rotation @ rotation.T, np.eye(3)) and np.linalg.det(rotation) > 0
-        _require(bool(orthonormal), f"{view}'s rotation is none")
+        _require(bool(orthonormal), f"{view}'s rotation is not a rotation matrix")
         visible = env.visible()[view]
         _require(visible.shape == (len(env.skeleton),), f"visible has shape {visible.shape}")
         _require(visible.dtype == bool, f"visible is {visible.dtype}, not bool")
@@ -123,7 +126,7 @@ def _check_step(env: MultiViewEnv) -> None:
 
 
 def keypoints_on_body(env: MultiViewEnv) -> list[bool]:
-    """For each visible keypoint of each view, whether it lies on the body or next to it."""
+    """Return for each visible keypoint of each view whether it lies on the body or next to it."""
     found: list[bool] = []
     visible, masks, points = env.visible(), env.actor_masks(), env.keypoints()
     for view, camera in env.cameras().items():
@@ -135,29 +138,32 @@ def keypoints_on_body(env: MultiViewEnv) -> list[bool]:
 
 
 def _check_restore(env: MultiViewEnv, state: np.ndarray, start: dict[str, np.ndarray]) -> None:
-    """From where the expert has come to, its start is restored."""
+    """Require that the start of the episode can be restored from its current state."""
     env.set_state(state)
-    # Numbers may differ in rounding; pictures, which are whole numbers, may not.
+    # The tolerance is for rounding of floating-point numbers; images, of integers, must be equal.
     differing = [name for name, now in _look(env).items() if not np.allclose(now, start[name])]
-    _require(not differing, f"a restored state has another {', '.join(differing)}")
+    _require(not differing, f"a restored state differs in {', '.join(differing)}")
 
 
 def _check_drawn_cameras(env: MultiViewEnv, seed: int) -> None:
-    """Cameras that can be drawn come from the seed, see the body, and do not stay for good."""
+    """Require that drawn cameras depend on the seed, see the body, and last one episode only."""
     usual = _third_person_cameras(env, seed)
     try:
         drawn = _third_person_cameras(env, seed, random_cameras=True)
     except SimulatorError:
-        return  # they stand where they are
+        return  # this environment does not draw cameras
     on_body = keypoints_on_body(env)
-    _require(bool(on_body), "no keypoint was visible from cameras that were drawn")
+    _require(bool(on_body), "no keypoint was visible from drawn cameras")
     share = float(np.mean(on_body))
     _require(share >= MIN_SHARE_ON_BODY, f"from drawn cameras, only {share:.0%} lie on the body")
     again = _third_person_cameras(env, seed, random_cameras=True)
     _require(_equal(drawn, again), "the same seed drew other cameras")
     other = _third_person_cameras(env, seed + 1, random_cameras=True)
     _require(not _equal(drawn, other), "another seed drew the same cameras")
-    _require(_equal(usual, _third_person_cameras(env, seed)), "drawn cameras stayed for good")
+    _require(
+        _equal(usual, _third_person_cameras(env, seed)),
+        "drawn cameras were kept",
+    )
 
 
 def _third_person_cameras(

@@ -1,16 +1,16 @@
-"""The options of `sims.generate`, and what they come to."""
+"""The options of `sims.generate`, and the views, episodes and splits that follow from them."""
 
 from __future__ import annotations
 
 import math
 import re
-import shlex
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
 
+from datasets.command import command_line, optional
 from datasets.presets import Preset, get_preset, usual_views
 from datasets.storage.episode_file import SPLITS
 from datasets.storage.meta import short_name
@@ -19,10 +19,10 @@ from sims.registry import own_views, require_environment
 
 
 def parse_split(text: str) -> tuple[float, ...]:
-    """Reads shares such as `4,1,1` for training, validation and test.
+    """Read shares such as `4,1,1` for training, validation and test.
 
     Raises:
-        OptionError: Naming the text, when it is not three numbers of which the first is positive.
+        OptionError: When the text is not three numbers of which the first is positive.
     """
     try:
         shares = tuple(float(part) for part in text.replace(":", ",").split(","))
@@ -31,22 +31,22 @@ def parse_split(text: str) -> tuple[float, ...]:
     numbers = len(shares) == len(SPLITS) and all(map(math.isfinite, shares))
     if not numbers or min(shares) < 0 or shares[0] <= 0:
         raise OptionError(
-            f"--split {text!r} is not three shares for train, valid and test, such as 4,1,1 "
+            f"--split {text!r} is not three shares of train, valid and test, such as 4,1,1 "
             "or 30,5,5."
         )
     return shares
 
 
 def split_episodes(episodes: int, shares: tuple[float, ...]) -> dict[str, list[int]]:
-    """Deals episode indices out in order, in proportion to the shares.
+    """Divide episode indices in order, in proportion to the shares.
 
-    Episodes are drawn independently, so their order holds nothing. When the shares sum to the
-    number of episodes they are counts; every split with a share gets an episode while there are
-    enough.
+    Episodes are independent random draws, so their order carries no information. When the shares
+    sum to the number of episodes, they are counts. Every split with a positive share gets at least
+    one episode, as long as training keeps one.
     """
     exact = np.array(shares) / sum(shares) * episodes
     counts = np.floor(exact).astype(int)
-    # Largest remainders first; ties go to the earlier split.
+    # The largest remainders are rounded up; of equal ones, that of the earlier split.
     for i in np.argsort(-(exact - counts), kind="stable")[: episodes - counts.sum()]:
         counts[i] += 1
     for i in range(1, len(counts)):
@@ -70,55 +70,54 @@ class GenerateConfig:
     """Generate a data set of multi-view episodes.
 
     Attributes:
-        env: The environment; or a class of your own, as `package.module:Class`; or mocap, whose
-            options are others (--env mocap --help).
-        preset: A published protocol's views, episodes and split: ftpv. --episodes then keeps the
-            protocol's shares.
-        views: Number of third-person views, besides the first-person view `ego`. By default the
-            environment's own: 4 for lift and can, 9 for pick, 8 for minecraft, and what a class of
-            your own has by default.
-        episodes: Number of successful episodes; failures are thrown away and counted. 60 by
-            default, or as many as the preset has.
+        env: Environment: lift, can, pick or minecraft; your own class as `package.module:Class`;
+            or mocap, which has other options (see --env mocap --help).
+        preset: Published protocol that sets views, episodes and split: ftpv. A different --episodes
+            keeps the protocol's shares.
+        views: Number of third-person views, in addition to the first-person view `ego`. The default
+            is 4 for lift and can, 9 for pick, 8 for minecraft, and that of your own class.
+        episodes: Number of successful episodes; failures are discarded and counted. By default 60,
+            or the number of the preset.
         size: Height and width of the images, in pixels.
-        seed: Base seed; an episode depends on it and on the episode's index alone.
-        out: Folder of the data set; data/<env> by default.
-        workers: Processes that work side by side; one per core by default.
-        cluster: Where the workers are: processes of this machine, or of the Ray cluster that
-            RAY_ADDRESS names (a Ray of this machine without it). The machines must share --out.
-        shard: Make only share i of n, counted from 0, such as 3/16, and leave the index to a last
-            run without --shard, which also makes what is missing.
-        random_cameras: Draw the third-person cameras anew for every episode, from its seed: what
-            learns from such views knows others better, too.
-        split: Shares of train, valid and test; counts when they sum to --episodes. 4,1,1 by
-            default, or what the preset has.
+        seed: Base seed; an episode depends only on it and on the episode's index.
+        out: Folder of the data set; by default data/<env>.
+        workers: Number of processes; by default one per core.
+        cluster: Machines that the processes run on. local: this one; ray: the Ray cluster that
+            RAY_ADDRESS names, or a Ray on this machine. The machines must share --out.
+        shard: Make only share i of n, counted from 0, such as 3/16. A last run without --shard
+            makes the missing episodes and writes the index.
+        random_cameras: Draw the third-person cameras of every episode from its seed. Training on
+            such views generalizes better to unseen views.
+        split: Shares of train, valid and test; they are counts when they sum to --episodes. By
+            default 4,1,1, or the split of the preset.
     """
 
     env: str = "lift"
-    preset: str | None = None
-    views: int | None = None
-    episodes: int | None = None
+    preset: Annotated[str | None, optional("NAME")] = None
+    views: Annotated[int | None, optional("INT")] = None
+    episodes: Annotated[int | None, optional("INT")] = None
     size: int = 224
     seed: int = 0
-    out: Path | None = None
-    workers: int | None = None
+    out: Annotated[Path | None, optional("FOLDER")] = None
+    workers: Annotated[int | None, optional("INT")] = None
     cluster: Cluster = "local"
-    shard: str | None = None
-    split: str | None = None
+    shard: Annotated[str | None, optional("I/N")] = None
+    split: Annotated[str | None, optional("TRAIN,VALID,TEST")] = None
     random_cameras: bool = False
 
     @property
     def root(self) -> Path:
-        """The folder of the data set."""
+        """Folder of the data set."""
         return Path("data") / short_name(self.env) if self.out is None else self.out
 
     @property
     def recipe(self) -> Preset | None:
-        """What the preset says of the environment."""
+        """The preset of the environment, if one is chosen."""
         return None if self.preset is None else get_preset(self.preset, self.env)
 
     @property
     def num_views(self) -> int:
-        """The number of third-person views."""
+        """Number of third-person views."""
         if self.views is not None:
             return self.views
         if self.recipe is not None:
@@ -127,39 +126,39 @@ class GenerateConfig:
 
     @property
     def num_episodes(self) -> int:
-        """The number of episodes of the whole data set."""
+        """Number of episodes of the whole data set."""
         if self.episodes is not None:
             return self.episodes
         return EPISODES if self.recipe is None else self.recipe.episodes
 
     @property
     def parts(self) -> dict[str, list[int]]:
-        """The episodes of each split."""
+        """Indices of the episodes of each split."""
         shares = parse_split(self.split or SPLIT) if self.recipe is None else self.recipe.split
         return split_episodes(self.num_episodes, shares)
 
     @property
     def share(self) -> range:
-        """The episodes that this run sees to: all of them, or those of its shard."""
+        """Indices of the episodes that this run makes: all, or those of its shard."""
         start, step = (0, 1) if self.shard is None else parse_shard(self.shard)
         return range(start, self.num_episodes, step)
 
     @property
     def command(self) -> str:
-        """The command line that makes the whole data set."""
+        """Command line that makes the whole data set."""
         options: dict[str, object] = {"env": self.env}
         if self.preset is None:
             options |= {"views": self.num_views, "split": self.split or SPLIT}
         else:
             options |= {"preset": self.preset}
         options |= {"episodes": self.num_episodes, "size": self.size, "seed": self.seed}
-        options |= {"out": shlex.quote(str(self.root))}
-        words = [f"--{name} {value}" for name, value in options.items()]
+        options |= {"out": self.root}
+        words = [word for name, value in options.items() for word in (f"--{name}", str(value))]
         words += ["--random-cameras"] if self.random_cameras else []
-        return f"python -m sims.generate {' '.join(words)}"
+        return command_line("sims.generate", words)
 
     def check(self) -> None:
-        """Raises an OptionError that names the value at fault and what is valid."""
+        """Raise an OptionError that names the invalid value and valid ones."""
         require_environment(self.env)
         require_folder(self.root)
         self._check_preset()
@@ -186,30 +185,30 @@ class GenerateConfig:
         if recipe is None:
             return
         if self.split is not None:
-            raise OptionError(f"--preset {self.preset} has a split of its own: leave out --split.")
+            raise OptionError(f"--preset {self.preset} sets the split: leave out --split.")
         if self.views not in (None, recipe.views):
             raise OptionError(
-                f"--preset {self.preset} has {recipe.views} views of {self.env}, and its "
-                f"unseen-view protocol counts on them: leave out --views {self.views}."
+                f"--preset {self.preset} has {recipe.views} views of {self.env}, which its "
+                f"unseen-view protocol needs: leave out --views {self.views}."
             )
 
 
 def require_folder(root: Path) -> None:
-    """Raises an OptionError when a file is where the folder of a data set is to be."""
+    """Raise an OptionError when the folder of a data set, or a folder above it, is a file."""
     for path in (root, *root.parents):
         if path.exists() and not path.is_dir():
-            raise OptionError(f"--out {root}: {path} is a file; name a folder.")
+            raise OptionError(f"--out {root}: {path} is a file; choose a folder.")
 
 
 def parse_shard(text: str) -> tuple[int, int]:
-    """Reads `i/n`: share i, counted from 0, of n.
+    """Read `i/n`: share i, counted from 0, of n.
 
     Raises:
-        OptionError: Naming the text, when it is not that.
+        OptionError: When the text has another form, or i is not below n.
     """
     numbers = re.fullmatch(r"(\d+)/(\d+)", text)
     if numbers is None or int(numbers[1]) >= int(numbers[2]):
         raise OptionError(
-            f"--shard {text!r} is not one of n shares counted from 0: 0/n to (n-1)/n."
+            f"--shard {text!r} is not one of n shares, which are counted from 0/n to (n-1)/n."
         )
     return int(numbers[1]), int(numbers[2])

@@ -1,9 +1,9 @@
-"""Says whether episodes can be made here: graphics, simulators, versions, speed.
+"""Check whether episodes can be made here: graphics, simulators, versions, speed.
 
 Example:
     python -m sims.doctor
 
-The exit code is 0 when Lift can be made and drawn, else 1.
+The exit code is 0 when Lift can be simulated and rendered, else 1.
 """
 
 from __future__ import annotations
@@ -12,9 +12,10 @@ import os
 import platform
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from importlib.metadata import PackageNotFoundError, version
 
+from datasets.command import command, parse
 from sims.bullet.client import INSTALL_PYBULLET
 from sims.errors import SimulatorError
 from sims.gl import INSTALL_ROBOSUITE, import_mujoco, is_software
@@ -22,7 +23,7 @@ from sims.minecraft.blocks.nodes import INSTALL_PANDA3D
 from sims.minecraft.minerl.process import probe
 from sims.registry import ENVIRONMENTS, make
 
-# What a package is for, and how to get it.
+# The purpose of each package, and the command that installs it.
 PACKAGES = {
     "mujoco": ("physics and rendering of Lift", INSTALL_ROBOSUITE),
     "robosuite": ("Lift", INSTALL_ROBOSUITE),
@@ -31,7 +32,7 @@ PACKAGES = {
     "panda3d": ("Minecraft, back end blocks", INSTALL_PANDA3D),
     "pybullet": ("Pick", INSTALL_PYBULLET),
     "robomimic": (
-        "reading our files with robomimic, optional",
+        "reading data sets with robomimic, optional",
         "pip install 'posealign[robomimic]'",
     ),
 }
@@ -42,7 +43,7 @@ ROUNDS = 5
 
 
 def examine() -> Iterator[tuple[str, bool, str]]:
-    """Yields what was looked at, whether it is well, and what was found or how to mend it."""
+    """Yield each item, whether it works, and its version or the remedy."""
     yield "python", True, f"{platform.python_version()} on {platform.platform()}"
     for package, (purpose, remedy) in PACKAGES.items():
         try:
@@ -60,7 +61,7 @@ def examine() -> Iterator[tuple[str, bool, str]]:
 
 
 def examine_environment(name: str) -> tuple[bool, str]:
-    """Makes an environment, draws it a few times, and says with what and how fast."""
+    """Render an environment a few times; return whether it works, and with what and how fast."""
     try:
         env = make(name, views=VIEWS, size=SIZE)
         env.reset(seed=0)
@@ -74,11 +75,11 @@ def examine_environment(name: str) -> tuple[bool, str]:
     driver = env.renderer()
     kind = "software, on the CPU" if is_software(driver) else "hardware"
     env.close()
-    return True, f"{milliseconds:.1f} ms a frame of {SIZE}x{SIZE}, drawn by {driver} ({kind})"
+    return True, f"{milliseconds:.1f} ms per frame of {SIZE}x{SIZE}, drawn by {driver} ({kind})"
 
 
 def examine_minerl() -> tuple[bool, str]:
-    """Whether the game could start: that minerl imports is not enough."""
+    """Return whether the real game can start, which needs more than importing minerl."""
     try:
         lacks, found = probe()
     except SimulatorError as error:
@@ -88,15 +89,25 @@ def examine_minerl() -> tuple[bool, str]:
     return True, f"Minecraft, back end minerl {found['minerl']} with java {found['java']}"
 
 
-def main() -> None:
-    """Command line."""
+def doctor() -> None:
+    """Check graphics, simulators, versions and speed, and print what is missing."""
     well = {}
     for name, fine, found in examine():
         well[name] = fine
         print(f"{'ok' if fine else 'MISSING':8}{name:22}{found}", flush=True)
     if not well[REQUIRED]:
-        sys.exit(f"{REQUIRED} cannot be made here; the lines marked MISSING say what to run.")
+        sys.exit(f"{REQUIRED} cannot be made here; the lines marked MISSING name the remedy.")
     print("Next: python -m sims.generate --env lift --views 4")
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line."""
+
+    def run() -> None:
+        with command():
+            doctor()
+
+    parse(run, "python -m sims.doctor", arguments, description=__doc__)
 
 
 if __name__ == "__main__":

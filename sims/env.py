@@ -1,4 +1,4 @@
-"""What every simulated environment offers: one state seen from many synchronized cameras."""
+"""Interface of every simulated environment: one state, seen from many synchronized cameras."""
 
 from __future__ import annotations
 
@@ -16,15 +16,16 @@ from datasets.storage.episode_file import EGO
 from sims.errors import SimulatorError
 from sims.gl import renderer_name
 
-# An episode's seed has several uses, each with random numbers of its own.
+# Each use of an episode's seed has its own stream of random numbers, so that drawing cameras does
+# not change what the expert does.
 EXPERT_STREAM, CAMERA_STREAM = 1, 2
 
 
 class Step(NamedTuple):
-    """What an expert does next.
+    """The next step of an expert.
 
     Attributes:
-        action: The action, as the environment's action space has it.
+        action: Action in the environment's action space.
         phase: Index into the environment's `phases`.
     """
 
@@ -33,7 +34,7 @@ class Step(NamedTuple):
 
 
 def view_names(num_third_person: int) -> tuple[str, ...]:
-    """`ego`, then `view_0` … for that many third-person cameras.
+    """Return `ego`, then `view_0` … for a number of third-person cameras.
 
     Raises:
         ValueError: For a number below 1.
@@ -46,17 +47,17 @@ def view_names(num_third_person: int) -> tuple[str, ...]:
 class MultiViewEnv(gymnasium.Env[dict[str, np.ndarray], np.ndarray]):
     """An environment whose state is rendered from a first-person and several fixed cameras.
 
-    The third-person cameras stand still during an episode, and between episodes unless `reset` is
-    asked to draw their places.
+    The third-person cameras do not move during an episode. They have the same poses in every
+    episode, unless `reset` draws new ones.
 
-    `step` advances the physics once; everything below it looks at the state as it is. Images are
-    asked for with `render_views`, so that an agent which needs none does not pay for them.
+    `step` advances the physics once; the methods below it read the current state. Images come from
+    `render_views` only, so that an agent that needs none does not pay for rendering.
 
     Attributes:
-        name: Public name, as `sims.make` takes it.
+        name: Public name, for `sims.make`.
         skeleton: Names and bones of the keypoints.
         phases: Name of each phase of the task.
-        control_hz: Time steps a second.
+        control_hz: Time steps per second.
         views: `ego`, `view_0` ….
         size: Height and width of the images in pixels.
     """
@@ -76,15 +77,15 @@ class MultiViewEnv(gymnasium.Env[dict[str, np.ndarray], np.ndarray]):
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-        """Begins a new episode; the seed and the options fix it entirely.
+        """Start a new episode, which depends only on the seed and the options.
 
         Args:
-            seed: Of the episode.
-            options: `{"random_cameras": True}` draws the places of the third-person cameras from
-                the seed; they are the environment's own otherwise.
+            seed: Seed of the episode.
+            options: `{"random_cameras": True}` draws the poses of the third-person cameras from the
+                seed; otherwise they have the environment's default poses.
 
         Raises:
-            SimulatorError: When its cameras cannot be moved.
+            SimulatorError: When the cameras cannot be moved.
         """
         super().reset(seed=seed)
         seed = int(self.np_random.integers(2**32)) if seed is None else seed
@@ -98,79 +99,79 @@ class MultiViewEnv(gymnasium.Env[dict[str, np.ndarray], np.ndarray]):
         return self.observe(), {"success": self.success()}
 
     def place_cameras(self, rng: np.random.Generator | None) -> None:
-        """Draws the third-person cameras of the episodes to come; None: where they usually stand.
+        """Draw the third-person cameras of the next episodes; None restores the default ones.
 
         Raises:
-            SimulatorError: By an environment that does not override this.
+            SimulatorError: In an environment that does not override this method.
         """
         raise SimulatorError(
-            f"The third-person cameras of {self.name} stand where they are: leave out "
-            "--random-cameras, or override MultiViewEnv.place_cameras."
+            f"The third-person cameras of {self.name} cannot be moved: leave out --random-cameras, "
+            "or override MultiViewEnv.place_cameras."
         )
 
     @abstractmethod
     def begin(self, seed: int) -> None:
-        """Puts the simulator at the start of the episode that this seed fixes entirely."""
+        """Put the simulator at the start of an episode, which depends only on the seed."""
 
     @abstractmethod
     def observe(self) -> dict[str, np.ndarray]:
-        """What `reset` and `step` return: the low-dimensional state that episodes record."""
+        """Return the low-dimensional observation of `reset` and `step`, which episodes record."""
 
     @abstractmethod
     def render_views(self) -> dict[str, UInt8[np.ndarray, "height width 3"]]:
-        """Renders the present state from every view, upright RGB."""
+        """Render the current state from every view, as upright RGB images."""
 
     @abstractmethod
     def keypoints(self) -> Float[np.ndarray, "keypoints 3"]:
-        """World coordinates of the skeleton's keypoints in metres."""
+        """Return the world coordinates of the skeleton's keypoints, in metres."""
 
     @abstractmethod
     def cameras(self) -> dict[str, Camera]:
-        """The camera of every view as it stands now."""
+        """Return the current camera of every view."""
 
     @abstractmethod
     def visible(self) -> dict[str, Bool[np.ndarray, " keypoints"]]:
-        """Which keypoints each view sees: inside the image and not hidden behind something."""
+        """Return which keypoints each view sees: inside the image and not occluded."""
 
     @abstractmethod
     def actor_masks(self) -> dict[str, Bool[np.ndarray, "height width"]]:
-        """The pixels of each view that show the body which the skeleton belongs to."""
+        """Return the pixels of each view that show the skeleton's body."""
 
     @abstractmethod
     def success(self) -> bool:
-        """Whether the task is solved now, by the environment's own rule."""
+        """Return whether the task is solved now, by the environment's own rule."""
 
     @abstractmethod
     def state(self) -> Float[np.ndarray, " state"]:
-        """The simulator's state, enough for `set_state` to restore this time step."""
+        """Return the simulator's state, from which `set_state` restores this time step."""
 
     @abstractmethod
     def set_state(self, state: Float[np.ndarray, " state"]) -> None:
-        """Restores a state of the present episode."""
+        """Restore a state of the current episode."""
 
     @abstractmethod
     def model_file(self) -> str | None:
-        """The simulator's model of this episode as text, where it has one."""
+        """Return the simulator's model of this episode as text, if it has one."""
 
     @abstractmethod
     def env_args(self) -> dict[str, Any]:
-        """What makes this environment again, in robomimic's form."""
+        """Return the arguments that make this environment again, in robomimic's format."""
 
     def renderer(self) -> str:
-        """What draws the pictures, as the library or the driver names it; after a first picture.
+        """Return the name of the renderer, as its library or driver gives it.
 
-        The default is the driver of the OpenGL context that is current.
+        It is known after the first image. The default is the driver of the current OpenGL context.
         """
         return renderer_name()
 
     @abstractmethod
     def expert(self, rng: np.random.Generator) -> Iterator[Step]:
-        """A scripted expert that acts on this environment from its present state.
+        """Yield the steps of a scripted expert, from the current state to the end of its task.
 
-        Take a step with each action before asking for the next: the expert looks at the state.
-        It ends by itself. All of its variation comes from `rng`.
+        Step the environment with each action before taking the next one, because the expert reads
+        the state. All of its variation comes from `rng`.
         """
 
     def render(self) -> UInt8[np.ndarray, "height width 3"]:  # type: ignore[override]
-        """All views side by side."""
+        """Render all views side by side."""
         return np.concatenate(list(self.render_views().values()), axis=1)

@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
 
-class SimulatorError(RuntimeError):
-    """A simulator or the graphics driver cannot be used; the message says what to install."""
+from datasets.errors import OptionError, UserError
+
+__all__ = ["OptionError", "ProductionError", "SimulatorError"]
 
 
-class OptionError(ValueError):
-    """A value of an option that is not valid; the message names it and what is."""
+class SimulatorError(UserError, RuntimeError):
+    """Raised when a simulator or graphics driver cannot be used; the message names the remedy."""
+
+
+class ProductionError(SimulatorError):
+    """Raised when episodes could not be made, although the simulator could be started."""
+
+    exit_code: ClassVar[int] = 1

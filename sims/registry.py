@@ -1,10 +1,12 @@
-"""Environments by public name; a simulator is imported when its environment is made."""
+"""Environments by public name; a simulator is imported only when its environment is made."""
 
 from __future__ import annotations
 
 from importlib import import_module
 from inspect import signature
 from typing import TYPE_CHECKING, Any
+
+import gymnasium
 
 from datasets.errors import UnknownNameError, require_known
 
@@ -19,16 +21,29 @@ ENVIRONMENTS = {
 }
 
 
+def gymnasium_id(name: str) -> str:
+    """Return the id of an environment in Gymnasium, such as `posealign/Lift-v0`."""
+    return f"posealign/{name.capitalize()}-v0"
+
+
+def register_gymnasium() -> None:
+    """Register all environments with Gymnasium, which imports a class only when it makes it."""
+    for name, entry_point in ENVIRONMENTS.items():
+        if gymnasium_id(name) not in gymnasium.registry:
+            gymnasium.register(gymnasium_id(name), entry_point)
+
+
 def make(name: str, **options: Any) -> MultiViewEnv:
-    """Makes an environment by name.
+    """Make an environment by name.
 
     Args:
-        name: One of `ENVIRONMENTS`, or a `MultiViewEnv` of your own as `package.module:Class`.
-        **options: What the environment takes, such as `views` and `size`.
+        name: One of `ENVIRONMENTS`, or your own `MultiViewEnv` class as `package.module:Class`.
+        **options: Arguments of the environment, such as `views` and `size`.
 
     Raises:
         UnknownNameError: For an unknown name; the message names the nearest one.
-        SimulatorError: When the simulator is not installed; the message says how to install it.
+        SimulatorError: When the simulator is not installed; the message names the command that
+            installs it.
     """
     require_environment(name)
     if ":" in name:
@@ -38,7 +53,7 @@ def make(name: str, **options: Any) -> MultiViewEnv:
 
 
 def require_environment(name: str) -> None:
-    """Raises an UnknownNameError when `make` knows no such environment."""
+    """Raise an UnknownNameError for a name that `make` does not accept."""
     if ":" in name:
         _own_class(name)
     else:
@@ -46,22 +61,22 @@ def require_environment(name: str) -> None:
 
 
 def own_views(name: str) -> int | None:
-    """How many third-person views `package.module:Class` has by default; None: it does not say."""
+    """Return the default number of third-person views of `package.module:Class`, if it has one."""
     views = signature(_own_class(name)).parameters.get("views")
     return views.default if views is not None and isinstance(views.default, int) else None
 
 
 def _own_class(name: str) -> type[MultiViewEnv]:
-    from sims.env import MultiViewEnv  # brings gymnasium, which naming an environment needs not
+    from sims.env import MultiViewEnv
 
     module, _, attribute = name.partition(":")
     try:
         found = getattr(import_module(module), attribute)
     except (ImportError, AttributeError, ValueError) as error:
         raise UnknownNameError(
-            f"{name!r} names no class ({error}); it must be importable from where you are, as "
+            f"{name!r} names no class ({error}); it must be importable from the current folder, as "
             "`package.module:Class`."
         ) from error
     if not (isinstance(found, type) and issubclass(found, MultiViewEnv)):
-        raise UnknownNameError(f"{name!r} is no subclass of sims.env.MultiViewEnv.")
+        raise UnknownNameError(f"{name!r} is not a subclass of sims.env.MultiViewEnv.")
     return found

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from typing import Any, Protocol
 
 import timm
@@ -14,6 +13,7 @@ from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor, nn
 
 from align.layout import TokenLayout
+from datasets.errors import nearest
 
 # The modules of timm's whose models are plain sequences of blocks.
 _PLAIN = ("vision_transformer", "vision_transformer_hybrid", "deit")
@@ -206,9 +206,10 @@ def create_timm_backbone(
 
 def _unknown_name(name: str) -> str:
     known = [model for module in _PLAIN for model in timm.list_models(module=module)]
-    near = difflib.get_close_matches(name, known, n=3, cutoff=0.4)
-    hint = f"did you mean {' or '.join(near)}?" if near else "timm.list_models('*vit*') lists them"
-    return f"timm has no model {name!r}; {hint}"
+    return (
+        f"timm has no model {name!r}; did you mean {nearest(name, known)!r}? "
+        "timm.list_models('*vit*') lists them."
+    )
 
 
 def _not_plain(name: str) -> str:

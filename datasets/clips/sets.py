@@ -9,7 +9,6 @@ A set is a folder as it is downloaded; files are found by their names, wherever 
 
 from __future__ import annotations
 
-import difflib
 import logging
 import os
 from collections.abc import Iterator, Sequence
@@ -25,7 +24,7 @@ from datasets.clips.ntu import Ntu
 from datasets.clips.nucla import Nucla, cross_subject
 from datasets.clips.persons import choose_person
 from datasets.clips.smarthome import Smarthome
-from datasets.errors import DataError
+from datasets.errors import DataError, require_known
 from datasets.skeletons import Skeleton
 from datasets.video import video_shape
 
@@ -120,12 +119,7 @@ class ClipSet:
         return {part: tuple(parts[part]) for part in SPLITS}
 
     def _known(self, protocol: str) -> str:
-        if protocol not in self.protocols:
-            nearest = difflib.get_close_matches(protocol.upper(), self.protocols, 1, cutoff=0.0)[0]
-            raise DataError(
-                f"{self.format.title} has no protocol {protocol!r}; did you mean {nearest!r}? "
-                f"It has {', '.join(self.protocols)}."
-            )
+        require_known(f"protocol of {self.format.title}", protocol, self.protocols, DataError)
         return protocol
 
 
@@ -186,12 +180,7 @@ def get_format(name: str) -> ClipFormat:
     Raises:
         DataError: For an unknown name; the message names the nearest.
     """
-    if name not in FORMATS:
-        nearest = difflib.get_close_matches(name.lower(), FORMATS, 1, cutoff=0.0)[0]
-        raise DataError(
-            f"there is no format {name!r}; did you mean {nearest!r}? "
-            f"There are {', '.join(FORMATS)}."
-        )
+    require_known("format", name, FORMATS, DataError)
     return FORMATS[name]
 
 

@@ -1,15 +1,15 @@
-"""The options of `sims.generate --env mocap`, and the takes that they come to."""
+"""The options of `sims.generate --env mocap`, and the takes that follow from them."""
 
 from __future__ import annotations
 
-import shlex
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Annotated, Literal, NamedTuple
 
 from datasets.clips.base import ClipInfo
 from datasets.clips.mocap import MocapMeta
 from datasets.clips.sets import FORMATS
+from datasets.command import command_line, optional
 from datasets.errors import require_known
 from sims.config import require_folder
 from sims.errors import OptionError
@@ -21,12 +21,12 @@ SUBJECTS = 12
 
 
 class PlannedTake(NamedTuple):
-    """A take, and the clips that it becomes.
+    """A take and its clips.
 
     Attributes:
-        take: What is performed.
-        facing: The azimuth that the person faces, in radians.
-        clips: By camera, in the order of the layout.
+        take: The performance.
+        facing: Azimuth that the person faces, in radians.
+        clips: One clip for each camera, in the order of the layout.
     """
 
     take: Take
@@ -36,44 +36,45 @@ class PlannedTake(NamedTuple):
 
 @dataclass(frozen=True)
 class MocapConfig:
-    """Render human motion capture from several cameras, filed as an action data set's clips.
+    """Render human motion capture from several cameras as the clips of an action data set.
 
     Attributes:
-        env: mocap; see `python -m sims.generate --help` for the robots' worlds.
-        layout: The data set whose names and file formats to write.
-        views: Cameras, the first so many of the layout: 3, at 0, 45 and 90 degrees, as the
-            protocols want them; up to 7 for smarthome. ntu begins with the one at 45.
-        subjects: People; half of them train, or all but one of nucla's. 12 by default, or all 10
-            of nucla.
-        repetitions: Takes of each action by each of them. ntu turns the person from one to the
-            next.
-        actions: Which motions; by default as many of the 15 as the layout has classes for.
+        env: mocap; the robots' worlds have other options (see --env lift --help).
+        layout: Data set whose file names and formats are written.
+        views: Number of cameras, the first ones of the layout. The protocols need three, at 0, 45
+            and 90 degrees; smarthome has up to 7. The first camera of ntu is the one at 45 degrees.
+        subjects: Number of people. Half of them are for training, or all but one for nucla. By
+            default 12, or 10 for nucla, which has no more.
+        repetitions: Number of takes of each action by each person. In ntu the person turns from one
+            take to the next.
+        actions: Names of the motions; by default the first of the 15, one for each class of the
+            layout.
         size: Height and width of the videos, in pixels.
-        seed: What people, rooms, cameras and takes are drawn from.
-        out: Folder of the data set; data/mocap, or data/mocap_<layout> for others than ntu.
-        workers: Processes that work side by side; one per core by default.
+        seed: Seed of all random draws: people, rooms, cameras and takes.
+        out: Folder of the data set; by default data/mocap for ntu, else data/mocap_<layout>.
+        workers: Number of processes; by default one per core.
     """
 
     env: Literal["mocap"] = "mocap"
     layout: Literal["ntu", "smarthome", "nucla"] = "ntu"
     views: int = 3
-    subjects: int | None = None
+    subjects: Annotated[int | None, optional("INT")] = None
     repetitions: int = 2
     actions: tuple[str, ...] = ()
     size: int = 224
     seed: int = 0
-    out: Path | None = None
-    workers: int | None = None
+    out: Annotated[Path | None, optional("FOLDER")] = None
+    workers: Annotated[int | None, optional("INT")] = None
 
     @property
     def root(self) -> Path:
-        """The folder of the data set."""
+        """Folder of the data set."""
         name = "mocap" if self.layout == "ntu" else f"mocap_{self.layout}"
         return Path("data", name) if self.out is None else self.out
 
     @property
     def plan(self) -> Layout:
-        """How clips are filed."""
+        """Layout of the clips on disk."""
         return get_layout(self.layout)
 
     @property
@@ -83,17 +84,17 @@ class MocapConfig:
 
     @property
     def num_subjects(self) -> int:
-        """The number of people."""
+        """Number of people."""
         return min(SUBJECTS, len(self.plan.subjects)) if self.subjects is None else self.subjects
 
     @property
     def motions(self) -> tuple[str, ...]:
-        """The motions, in the order of the classes that they are filed under."""
+        """Names of the motions, in the order of their classes."""
         return self.actions or ACTIONS[: len(self.plan.classes)]
 
     @property
     def takes(self) -> list[PlannedTake]:
-        """All takes; every action is there early on."""
+        """All takes, in an order in which the first ones show every action."""
         return [
             self._plan_take(Slot(label, subject, repetition))
             for repetition in range(self.repetitions)
@@ -102,7 +103,7 @@ class MocapConfig:
         ]
 
     def _plan_take(self, slot: Slot) -> PlannedTake:
-        # Sets of one seed in several layouts show different people.
+        # The layout is part of the seed, so that data sets in two layouts show different people.
         seed = (self.seed, tuple(FORMATS).index(self.layout))
         take = Take(seed, self.motions[slot.label], slot.subject, slot.repetition)
         clips = tuple(self.plan.clip(slot, camera, self.root) for camera in self.cameras)
@@ -110,7 +111,7 @@ class MocapConfig:
 
     @property
     def command(self) -> str:
-        """The command line that makes the data set."""
+        """Command line that makes the data set."""
         options = {
             "layout": self.layout,
             "views": self.views,
@@ -118,16 +119,15 @@ class MocapConfig:
             "repetitions": self.repetitions,
             "size": self.size,
             "seed": self.seed,
-            "out": shlex.quote(str(self.root)),
+            "out": self.root,
         }
-        words = [f"--{name} {value}" for name, value in options.items()]
-        if self.actions:
-            words.append("--actions " + " ".join(self.actions))
-        return f"python -m sims.generate --env mocap {' '.join(words)}"
+        words = [word for name, value in options.items() for word in (f"--{name}", str(value))]
+        words += ["--actions", *self.actions] if self.actions else []
+        return command_line("sims.generate", ["--env", self.env, *words])
 
     @property
     def meta(self) -> MocapMeta:
-        """What `mocap.json` says."""
+        """Description of the data set for its `mocap.json`."""
         return MocapMeta(
             self.layout,
             dict(zip(self.plan.classes, self.motions, strict=False)),
@@ -138,11 +138,11 @@ class MocapConfig:
         )
 
     def check(self) -> None:
-        """Raises an error that names the value at fault and what is valid.
+        """Raise an error that names the invalid value and valid ones.
 
         Raises:
             OptionError: For a number out of range, an action named twice, or a file for --out.
-            UnknownNameError: For an action that is none of `sims.mocap.motion.ACTIONS`.
+            UnknownNameError: For an action that is not in `sims.mocap.motion.ACTIONS`.
         """
         require_folder(self.root)
         plan = self.plan
@@ -154,7 +154,7 @@ class MocapConfig:
         ):
             if not 1 <= value <= most:
                 raise OptionError(
-                    f"--{name} must lie in 1 to {most} for {self.layout}, got {value}."
+                    f"--{name} must be from 1 to {most} for {self.layout}, got {value}."
                 )
         for name, number, least in (("size", self.size, 16), ("seed", self.seed, 0)):
             if number < least:
@@ -164,4 +164,4 @@ class MocapConfig:
         for action in self.motions:
             require_known("action", action, ACTIONS)
         if len(set(self.motions)) < len(self.motions):
-            raise OptionError(f"--actions names one twice: {' '.join(self.motions)}.")
+            raise OptionError(f"--actions has a name twice: {' '.join(self.motions)}.")

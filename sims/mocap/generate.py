@@ -1,16 +1,16 @@
-"""Renders a data set of human motions into the names and file formats of an action data set.
+"""Render a data set of human motions with the file names and formats of an action data set.
 
 Examples:
     python -m sims.generate --env mocap --views 3
     python -m sims.generate --env mocap --layout smarthome --subjects 6 --repetitions 1
     python -m sims.generate --env mocap --layout nucla --actions walk run jump --out data/three
 
-The motions come with PyBullet: one clip of a real person for each of 15 actions, athletic ones.
-Whoever performs one here has a build, clothes, a speed and a style of their own; every take has
-noise, a room, a light and camera places of its own, and all cameras see it at once.
+The motions are part of PyBullet: one recording of a real person for each of 15 athletic actions.
+Every subject has an individual build, clothing, speed and style. Every take has its own noise,
+room, light and camera positions, and all cameras record it at the same time.
 
-It can be stopped at any time; the same command goes on. A larger number of --subjects or
---repetitions adds to a set.
+It can be stopped at any time; the same command resumes. A larger number of --subjects or
+--repetitions adds takes to a data set.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from pathlib import Path
 
 import joblib
 import numpy as np
-import tyro
 from tqdm import tqdm
 
 from datasets.clips.base import ClipInfo
 from datasets.clips.checks import find_problems
 from datasets.clips.mocap import MOCAP_NAME, MocapMeta
+from datasets.command import command
 from datasets.errors import DataError
 from datasets.storage.atomic import remove_leftovers
 from datasets.video import write_video
@@ -36,17 +36,17 @@ from sims.mocap.config import MocapConfig, PlannedTake
 from sims.mocap.motion import FPS
 from sims.mocap.take import Stage
 from sims.production.pool import make_episodes
-from sims.production.run import ending_in_words
+from sims.production.run import RESUME
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class MocapGeneration:
-    """A data set of takes, for workers.
+    """A data set of takes, which workers make.
 
     Attributes:
-        config: What it holds.
+        config: Options of the data set.
     """
 
     config: MocapConfig
@@ -58,11 +58,11 @@ class MocapGeneration:
 
     @cached_property
     def takes(self) -> list[PlannedTake]:
-        """What it holds."""
+        """The takes of the data set."""
         return self.config.takes
 
     def make(self, index: int) -> None:
-        """Renders and writes the clips of one take."""
+        """Render and write the clips of one take."""
         planned, layout = self.takes[index], self.config.plan
         azimuths = [np.radians(layout.cameras[camera]) for camera in self.config.cameras]
         stage = Stage(process_client(), planned.take, azimuths, planned.facing, self.config.size)
@@ -78,7 +78,7 @@ class MocapGeneration:
             layout.format.write_keypoints(clip.skeleton, keypoints, self.config.size)
 
     def done(self) -> set[int]:
-        """The takes all of whose files are there."""
+        """Return the takes whose files all exist."""
         return {
             index
             for index, planned in enumerate(self.takes)
@@ -88,21 +88,25 @@ class MocapGeneration:
 
 @lru_cache(maxsize=1)
 def process_client() -> BulletClient:
-    """The simulation of this process; it draws on the processor, as each take is small."""
+    """Return the one simulation of this process.
+
+    It renders on the CPU, which is fast enough for the small images of a take.
+    """
     return BulletClient("tiny")
 
 
 def generate_mocap(config: MocapConfig) -> Path:
-    """Makes the takes that are not on disk yet.
+    """Make the takes that are not on disk yet.
 
     Returns:
         The folder of the data set.
 
     Raises:
-        OptionError: For an option that is not valid.
-        UnknownNameError: For an action that there is not.
-        DataError: When the folder holds a set made with other options.
-        SimulatorError: When PyBullet is missing, or workers are killed again and again.
+        OptionError: When an option has an invalid value.
+        UnknownNameError: For an unknown action.
+        DataError: When the folder holds a data set made with other options.
+        SimulatorError: When PyBullet is missing.
+        ProductionError: When workers are killed again and again.
         OSError: When the disk is full or cannot be written.
     """
     config.check()
@@ -131,15 +135,15 @@ def _files(clip: ClipInfo) -> tuple[Path, Path]:
 
 
 def _require_same(root: Path, meta: MocapMeta) -> None:
-    """Lets a set grow, but not become another one once it has files."""
+    """Raise a DataError when the folder has files of other options; a data set may only grow."""
     if not (root / MOCAP_NAME).exists():
         return
     there = MocapMeta.load(root)
     files = {path for path in root.rglob("[!.]*") if path.is_file()} - {root / MOCAP_NAME}
     if files and replace(there, command="") != replace(meta, command=""):
         raise DataError(
-            f"{root} holds a set made with `{there.command}`. Name another folder with --out, or "
-            "give the same options; only --subjects and --repetitions can grow."
+            f"{root} holds a data set made with `{there.command}`. Choose another folder with "
+            "--out, or give the same options; only --subjects and --repetitions can grow."
         )
 
 
@@ -154,7 +158,7 @@ def _remove_damaged(job: MocapGeneration) -> None:
 
 
 def summarize_mocap(config: MocapConfig) -> str:
-    """What is on disk, and what to run next."""
+    """Describe the takes on disk, and name the next commands."""
     name = config.layout
     return (
         f"{config.root}: {len(config.takes)} takes of {len(config.motions)} actions by "
@@ -165,14 +169,13 @@ def summarize_mocap(config: MocapConfig) -> str:
     )
 
 
-def main() -> None:
-    """Command line."""
-    config = tyro.cli(MocapConfig, prog="python -m sims.generate --env mocap")
+def run(config: MocapConfig) -> None:
+    """Make a data set as the command `python -m sims.generate --env mocap` does."""
 
     def progress() -> str:
         done = MocapGeneration(config).done()
         return f"{len(done)} of {len(config.takes)} takes are on disk."
 
-    with ending_in_words(config.root, progress):
+    with command(resume=lambda: f"{config.root}: {progress()} {RESUME}"):
         generate_mocap(config)
-    print(summarize_mocap(config))
+        print(summarize_mocap(config))

@@ -1,1 +1,1 @@
-"""Makes many episodes: processes or a cluster, resuming, replacing workers that die."""
+"""Production of many episodes: processes or a cluster, resuming, workers that die."""

@@ -1,4 +1,4 @@
-"""Makes episodes on several processes, and goes on when some of them are killed."""
+"""Make episodes in several processes, and replace processes that are killed."""
 
 from __future__ import annotations
 
@@ -14,24 +14,25 @@ import joblib
 from tqdm import tqdm
 
 from sims.config import Cluster
-from sims.errors import SimulatorError
+from sims.errors import ProductionError, SimulatorError
 from sims.production.worker import Job, begin_worker
 
 log = logging.getLogger(__name__)
 
 
 class RayCluster:
-    """Joins the cluster that RAY_ADDRESS names, or starts a Ray on this machine.
+    """The Ray cluster that RAY_ADDRESS names, or a Ray on this machine.
 
-    Ray ends its workers with their driver and keeps Ctrl-C from them, so nothing of ours does.
+    Ray itself ends its workers with their driver and keeps Ctrl-C from them, so its workers need no
+    `begin_worker`.
 
     Attributes:
-        deaths: What is raised when a worker dies.
-        options: Of `joblib.Parallel`.
+        deaths: Exceptions that say that a worker died.
+        options: Arguments for `joblib.Parallel`.
     """
 
     def __init__(self) -> None:
-        """Connects, unless this process is connected already.
+        """Connect, unless this process is connected already.
 
         Raises:
             SimulatorError: When ray is not installed or broken, or the cluster does not answer.
@@ -46,13 +47,14 @@ class RayCluster:
         try:
             if not ray.is_initialized():
                 ray.init(include_dashboard=False, logging_level=logging.ERROR)
-            ray.put(None)  # ray imports pyarrow where there is one, fitting or not
+            # The first use of Ray imports pyarrow, which fails here when its version does not fit.
+            ray.put(None)
         except ConnectionError as error:
             raise SimulatorError(
                 f"the Ray cluster does not answer ({error}); see RAY_ADDRESS."
             ) from None
         except ImportError as error:
-            raise SimulatorError(f"ray is installed, but does not work here: {error}.") from None
+            raise SimulatorError(f"ray is installed but does not work here: {error}.") from None
         register_ray()
         self._ray = ray
         self.deaths: tuple[type[Exception], ...] = (
@@ -62,27 +64,33 @@ class RayCluster:
         self.options: dict[str, Any] = {"backend": "ray"}
 
     def fit(self, workers: int | None) -> int:
-        """How many workers to start when so many are asked for; None asks for all that fit."""
-        cores = int(self._ray.cluster_resources().get("CPU", 1))  # less once a machine is lost
+        """Return the number of workers to start for a requested number; None requests all cores."""
+        # The number shrinks when the cluster loses a machine, so it is asked for every time.
+        cores = int(self._ray.cluster_resources().get("CPU", 1))
         return cores if workers is None else min(workers, cores)
 
 
-# An episode that was under way this often when a worker was killed is made alone, after all others:
-# of several under way, any may have been the reason.
+# After this many deaths of a worker during an episode, it is made alone, after all others: any of
+# the episodes that were being made at the time may have killed the worker.
 ALONE_AFTER = 2
-# Then it is given up.
+# After this many deaths of a worker during an episode, generation stops.
 MAX_DEATHS = 5
-# So many deaths without an episode in between are no accident of one episode.
+# After this many deaths without a finished episode in between, the cause is not one episode.
 MAX_DEATHS_IN_A_ROW = 10
 WHY_KILLED = (
-    "Memory that runs out is the usual reason (see `dmesg`; take fewer --workers), then a crash of "
-    "the simulator (see `python -m sims.doctor`). Finished episodes are kept."
+    "The usual cause is too little memory (see `dmesg`; use fewer --workers), then a crash of the "
+    "simulator (see `python -m sims.doctor`). Finished episodes are kept."
 )
 
 
 @dataclass(frozen=True)
 class LocalProcesses:
-    """Fresh processes of this machine (loky): a graphics context does not survive a fork."""
+    """New processes on this machine, not forks: a graphics context does not survive a fork.
+
+    Attributes:
+        deaths: Exceptions that say that a worker died.
+        options: Arguments for `joblib.Parallel`.
+    """
 
     deaths: tuple[type[Exception], ...] = (BrokenExecutor,)
     options: dict[str, Any] = field(
@@ -94,25 +102,25 @@ class LocalProcesses:
     )
 
     def fit(self, workers: int | None) -> int:
-        """How many workers to start when so many are asked for; None asks for all that fit."""
+        """Return the number of workers to start for a requested number; None requests all cores."""
         return workers or joblib.cpu_count()
 
 
 def make_episodes(
     job: Job, todo: list[int], workers: int | None, cluster: Cluster, bar: tqdm
 ) -> None:
-    """Makes and writes episodes, restarting workers that are killed.
+    """Make and write episodes, restarting workers that are killed.
 
     Args:
         job: The data set.
         todo: Indices of episodes, none of which is on disk.
-        workers: Processes that work side by side; as many as there are cores when None.
-        cluster: Where they are.
+        workers: Number of processes; None for one per core.
+        cluster: Machines that the processes run on.
         bar: Moves on with every episode.
 
     Raises:
-        SimulatorError: When workers die of one episode again and again, when a machine of the
-            cluster writes elsewhere, and what the job raises.
+        ProductionError: When workers die during one episode again and again, or when a machine of
+            the cluster writes into another folder; and errors of the job.
     """
     if not todo:
         return
@@ -131,7 +139,8 @@ def make_episodes(
         side_by_side = min(place.fit(workers), len(batch))
         parallel = _Parallel(
             bar,
-            # joblib runs one in this process; where only one fits, Ray allows no more.
+            # With n_jobs=1, joblib makes episodes in this process, which a crash would end; so it
+            # is at least 2 where two fit, and pre_dispatch limits how many run in parallel.
             n_jobs=max(place.fit(2), side_by_side),
             batch_size=1,
             pre_dispatch=side_by_side,
@@ -145,8 +154,8 @@ def make_episodes(
             deaths.require_hope(alone=not together)
             continue
         if elsewhere := sorted(set(batch) - job.done()):
-            raise SimulatorError(
-                f"workers have written the episodes {elsewhere}, but not into {job.root} of this "
+            raise ProductionError(
+                f"workers have written the episodes {elsewhere}, but not into {job.root} on this "
                 "machine: --out must be a folder that all machines of the cluster share."
             )
     bar.n = bar.total
@@ -154,7 +163,7 @@ def make_episodes(
 
 
 class _Parallel(joblib.Parallel):
-    """joblib's, with our progress bar."""
+    """joblib's class, with a tqdm progress bar."""
 
     def __init__(self, bar: tqdm, **options: Any) -> None:
         super().__init__(**options)
@@ -165,7 +174,7 @@ class _Parallel(joblib.Parallel):
 
 
 def _calls(job: Job, batch: list[int], started: set[int]) -> Iterator[Any]:
-    # joblib asks for the next call when a worker is free, so what was asked for is under way.
+    # joblib takes the next call when a worker is free, so a call that was taken has started.
     for index in batch:
         started.add(index)
         yield joblib.delayed(_make)(job, index)
@@ -177,11 +186,11 @@ def _make(job: Job, index: int) -> None:
 
 @dataclass
 class _Deaths:
-    """Deaths of workers.
+    """The deaths of workers so far.
 
     Attributes:
-        of: Episode to how often a worker was killed while it was under way.
-        in_a_row: How often since an episode was last finished.
+        of: Number of deaths while each episode was being made.
+        in_a_row: Number of deaths since an episode was last finished.
     """
 
     of: Counter[int] = field(default_factory=Counter)
@@ -191,19 +200,19 @@ class _Deaths:
         self.of.update(under_way)
         self.in_a_row = 1 if finished else self.in_a_row + 1
         log.warning(
-            "A worker was killed; workers start anew. Episodes that were under way: %s.",
+            "A worker was killed; the workers are restarted. Episodes in progress: %s.",
             ", ".join(map(str, under_way)) or "none",
         )
 
     def require_hope(self, alone: bool) -> None:
         worst, times = max(self.of.items(), key=lambda item: item[1], default=(-1, 0))
         if alone and times >= MAX_DEATHS:
-            raise SimulatorError(
+            raise ProductionError(
                 f"workers were killed {times} times while they made episode {worst}, "
-                f"{times - ALONE_AFTER} times with nothing else under way. {WHY_KILLED}"
+                f"{times - ALONE_AFTER} times with no other episode in progress. {WHY_KILLED}"
             )
         if self.in_a_row >= MAX_DEATHS_IN_A_ROW:
-            raise SimulatorError(
+            raise ProductionError(
                 f"workers were killed {self.in_a_row} times without finishing an episode. "
                 f"{WHY_KILLED}"
             )

@@ -1,42 +1,38 @@
-"""Makes what is missing of a data set, and ends well when it is stopped or the disk is full."""
+"""Make the episodes of a data set that are not on disk yet."""
 
 from __future__ import annotations
 
-import errno
 import logging
-import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from tqdm import tqdm
-from tqdm.contrib.logging import logging_redirect_tqdm
 
 from datasets.episodes import EPISODE_FOLDER, EpisodeWriter
-from datasets.errors import DataError, UnknownNameError
+from datasets.errors import DataError, shortened
 from datasets.storage.checks import GENERATE_AGAIN, check_episode, open_episode
 from datasets.storage.meta import DatasetMeta, short_name
 from datasets.storage.seal import require_intact
 from sims.config import Cluster
-from sims.errors import OptionError, SimulatorError
 from sims.production.pool import make_episodes
 from sims.production.worker import EpisodeJob
 
 PACKAGES = ("posealign", "robosuite", "mujoco", "pybullet", "numpy", "h5py")
-# Between the versions of a package under which a data set was made one after the other.
+# Separates the versions of a package, for a data set that was made under several of them.
 JOINED = ", "
+RESUME = "Run the same command again to resume."
 
 log = logging.getLogger(__name__)
 
 
 def whole_episodes(writer: EpisodeWriter, indices: Iterable[int], job: EpisodeJob) -> set[int]:
-    """Those of the episodes that are on disk and whole; what is damaged is named and removed.
+    """Return the episodes that are on disk and undamaged; remove and log the damaged ones.
 
     Raises:
-        DataError: When a whole file holds another episode than its name says, or one that was made
-            with other options.
+        DataError: When an undamaged file is not the episode of its name, or was made with other
+            options.
     """
     present = sorted(writer.done() & set(indices))
     whole = set()
@@ -44,7 +40,7 @@ def whole_episodes(writer: EpisodeWriter, indices: Iterable[int], job: EpisodeJo
         path = writer.path(index)
         try:
             sealed = require_intact(path)
-            if not sealed:  # all that can be told is whether its parts are there
+            if not sealed:  # without a checksum, only its structure can be checked
                 _require_fit(writer, path)
         except DataError as error:
             reason = str(error).removesuffix(GENERATE_AGAIN).rstrip()
@@ -68,29 +64,29 @@ def _require_member(path: Path, index: int, job: EpisodeJob) -> None:
         reason = job.stranger(index, file)
     if reason is not None:
         raise DataError(
-            f"{path} is whole, but no episode {index} of this data set: {reason}. "
+            f"{path} is undamaged, but is not episode {index} of this data set: {reason}. "
             "Move it elsewhere, and run the same command again."
         )
 
 
 def versions() -> dict[str, str]:
-    """Versions of the installed packages that a data set depends on."""
+    """Return the versions of the installed packages that a data set depends on."""
     found = {}
     for package in PACKAGES:
         try:
             found[package] = version(package)
         except PackageNotFoundError:
-            continue  # not part of this environment's simulator
+            continue  # a simulator that is not installed made none of the episodes
     return found
 
 
 def make_missing(
     job: EpisodeJob, indices: Sequence[int], workers: int | None, cluster: Cluster = "local"
 ) -> EpisodeWriter:
-    """Makes those of some episodes that are not on disk yet, side by side, with a progress bar.
+    """Make the episodes that are not on disk yet, in parallel, with a progress bar.
 
     Returns:
-        The data set's writer; the index is still to be written.
+        The writer of the data set, whose index is not written yet.
 
     Raises:
         DataError: When the folder holds episodes of another data set or made with other options.
@@ -104,10 +100,10 @@ def make_missing(
     todo = sorted(set(indices) - done)
     if done and todo:
         log.info(
-            "%d of %d episodes are on disk. Making those that are missing: %s.",
+            "%d of %d episodes are on disk. Making the missing ones: %s.",
             len(done),
             len(indices),
-            in_words(todo),
+            as_ranges(todo),
         )
     if todo:
         _note_versions(job)
@@ -124,7 +120,7 @@ def make_missing(
 
 
 def _note_versions(job: EpisodeJob) -> None:
-    """Says when a data set goes on under other versions of its packages, and keeps both."""
+    """Warn when a data set is continued under other versions of packages, and store both."""
     stored = DatasetMeta.load(job.root)
     other = {
         package: (stored.versions[package], present)
@@ -134,8 +130,8 @@ def _note_versions(job: EpisodeJob) -> None:
     if not other:
         return
     log.warning(
-        "%s holds episodes made under %s. Those made now may look or move differently; for more "
-        "of the same, install those versions, or name another --out.",
+        "%s holds episodes made under %s. New episodes may look or move differently; for identical "
+        "ones, install those versions, or choose another --out.",
         job.root,
         ", ".join(f"{name} {old} ({now} is installed)" for name, (old, now) in other.items()),
     )
@@ -143,52 +139,19 @@ def _note_versions(job: EpisodeJob) -> None:
     replace(stored, versions=stored.versions | joined).save(job.root)
 
 
-def in_words(numbers: Sequence[int], most: int = 8) -> str:
-    """Sorted numbers as runs, such as `0, 4-7, 9`; of many runs, the first ones."""
-    runs: list[list[int]] = []
+def as_ranges(numbers: Sequence[int], most: int = 8) -> str:
+    """Write sorted numbers as ranges, such as `0, 4-7, 9`; of many ranges, the first ones."""
+    ranges: list[list[int]] = []
     for number in numbers:
-        if runs and number == runs[-1][-1] + 1:
-            runs[-1][1:] = [number]
+        if ranges and number == ranges[-1][-1] + 1:
+            ranges[-1][1:] = [number]
         else:
-            runs.append([number])
-    rest = f" and {len(runs) - most} runs more" if len(runs) > most else ""
-    return ", ".join("-".join(map(str, run)) for run in runs[:most]) + rest
+            ranges.append([number])
+    return shortened(["-".join(map(str, ends)) for ends in ranges], most)
 
 
 def progress(root: Path, indices: Sequence[int]) -> str:
-    """How many of some episodes are on disk, in a sentence."""
+    """Say in a sentence how many of the episodes are on disk."""
     names = {f"{index:06d}" for index in indices}
     found = names & {path.stem for path in (root / EPISODE_FOLDER).glob("*.hdf5")}
     return f"{len(found)} of {len(names)} episodes are on disk."
-
-
-def talk() -> None:
-    """Lets a command's messages be seen, on stderr."""
-    logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
-    logging.getLogger("sims").setLevel(logging.INFO)
-
-
-@contextmanager
-def ending_in_words(root: Path, how_far: Callable[[], str]) -> Iterator[None]:
-    """Ends the process with a message instead of a traceback where the user can act on it.
-
-    Other errors are faults, perhaps of a simulator of the user's own, and keep their traceback.
-
-    Args:
-        root: Folder of the data set.
-        how_far: Says how much of it is on disk; see `progress`.
-    """
-    try:
-        with logging_redirect_tqdm():
-            yield
-    except KeyboardInterrupt:
-        sys.exit(f"\nStopped. {how_far()} The same command goes on where it stopped.")
-    except (DataError, SimulatorError, OptionError, UnknownNameError) as error:
-        sys.exit(f"error: {error}")
-    except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
-            raise
-        sys.exit(
-            f"error: the disk of {root} is full ({error.strerror}). {how_far()} "
-            "Free space, then the same command goes on where it stopped."
-        )

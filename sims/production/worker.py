@@ -1,4 +1,4 @@
-"""What one worker process does: make and write episodes, with one environment of its own."""
+"""The work of one process: it makes and writes episodes with its own environment."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ import h5py
 from datasets.episodes import EpisodeWriter
 from datasets.storage.meta import DatasetMeta
 from sims.env import MultiViewEnv
-from sims.errors import SimulatorError
+from sims.errors import ProductionError
 from sims.registry import make
 from sims.rollout import attempt_of, episode_seed, record
 
-# An expert succeeds nine times in ten, so this many failures in a row mean a fault.
+# The experts succeed in about nine of ten attempts, so this many failures in a row mean a fault.
 MAX_ATTEMPTS = 20
 
 
 class Job(Protocol):
-    """A data set in the making, piece by piece; it is sent to each worker.
+    """A data set that is made piece by piece; each worker receives a copy of it.
 
     Attributes:
         root: Folder of the data set.
@@ -35,11 +35,11 @@ class Job(Protocol):
     def root(self) -> Path: ...  # noqa: D102
 
     def make(self, index: int) -> None:
-        """Makes and writes one piece; the same one whatever this process made before."""
+        """Make and write one piece, which does not depend on what this process made before."""
         ...
 
     def done(self) -> set[int]:
-        """The pieces that are on disk."""
+        """Return the pieces that are on disk."""
         ...
 
 
@@ -47,24 +47,24 @@ class EpisodeJob(Job, Protocol):
     """A data set whose pieces are episodes.
 
     Attributes:
-        meta: What all of its episodes have in common.
+        meta: Description of the data set.
     """
 
     @property
     def meta(self) -> DatasetMeta: ...  # noqa: D102
 
     def stranger(self, index: int, file: h5py.File) -> str | None:
-        """Why a whole file under the name of an episode is another one; None when it is not."""
+        """Say why an undamaged file is not the episode of its name; None when it is."""
         ...
 
 
 @dataclass(frozen=True)
 class Generation:
-    """A data set that an expert makes.
+    """A data set of episodes by a scripted expert.
 
     Attributes:
         root: Folder of the data set.
-        meta: What all of its episodes have in common.
+        meta: Description of the data set.
         seed: Base seed.
     """
 
@@ -73,10 +73,10 @@ class Generation:
     seed: int
 
     def make(self, index: int) -> None:
-        """Makes and writes one episode; the same one whatever this process made before.
+        """Make and write one episode, which does not depend on what this process made before.
 
         Raises:
-            SimulatorError: When the expert fails `MAX_ATTEMPTS` times.
+            ProductionError: When the expert fails `MAX_ATTEMPTS` times.
         """
         meta = self.meta
         env = process_env(meta.env, len(meta.views) - 1, meta.image_size)
@@ -86,17 +86,17 @@ class Generation:
             if episode is not None:
                 writer.write(index, episode)
                 return
-        raise SimulatorError(
+        raise ProductionError(
             f"The expert of {meta.env} failed {MAX_ATTEMPTS} times on episode {index}; "
             "see `python -m sims.doctor`."
         )
 
     def done(self) -> set[int]:
-        """The episodes that are on disk."""
+        """Return the episodes that are on disk."""
         return EpisodeWriter(self.root, self.meta).done()
 
     def stranger(self, index: int, file: h5py.File) -> str | None:
-        """Why a whole file under the name of an episode is another one; None when it is not."""
+        """Say why an undamaged file is not the episode of its name; None when it is."""
         seed = int(file.attrs["seed"])
         known = attempt_of(self.seed, index, seed, MAX_ATTEMPTS) is not None
         return None if known else f"its seed is {seed}"
@@ -104,23 +104,24 @@ class Generation:
 
 @lru_cache(maxsize=1)
 def process_env(env: str, third_person_views: int, size: int) -> MultiViewEnv:
-    """The environment of this process, with its one graphics context."""
-    # One worker per core: the software rasterizer's own threads would only contend.
+    """Return the one environment of this process, with its graphics context."""
+    # There is one worker per core, so threads of the software rasterizer would only compete.
     os.environ.setdefault("LP_NUM_THREADS", "0")
     return make(env, views=third_person_views, size=size)
 
 
 def begin_worker(parent: int) -> None:
-    """Makes this process leave Ctrl-C to its parent, and end with it.
+    """Make this process ignore Ctrl-C, which its parent handles, and exit when the parent exits.
 
     Args:
-        parent: Process id. joblib's workers outlive a parent that is killed.
+        parent: Process id of the parent. joblib's workers outlive a parent that is killed.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
     def watch() -> None:
         while os.getppid() == parent:
             time.sleep(1)
-        os._exit(1)  # what is being written has a temporary name still
+        # An unfinished episode has a temporary name, so an abrupt exit leaves no damaged file.
+        os._exit(1)
 
     threading.Thread(target=watch, daemon=True).start()
