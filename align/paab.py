@@ -31,8 +31,8 @@ class PoseAwareAttentionBlock(nn.Module):
         dim: Width of the tokens.
         num_heads: Attention heads, as many as the host block has.
         variant: "spatial" attends within each frame, the class token once per frame and its
-            outputs averaged; "spatiotemporal" first attends over time at each patch position;
-            "joint" attends over the pose tokens of all frames at once.
+            outputs averaged (Eq. 6); "spatiotemporal" first attends over time at each patch
+            position (Eq. 2); "joint" attends over the pose tokens of all frames at once (Eq. 5).
         mlp_ratio: Width of the MLP's hidden layer over ``dim``.
         qkv_bias: Whether queries, keys and values have a bias.
         drop_path: Probability of dropping a residual path, the same as in the host block.
@@ -62,6 +62,7 @@ class PoseAwareAttentionBlock(nn.Module):
             raise ValueError(f"{num_heads} heads do not divide a width of {dim}")
         if capacity is not None and capacity < 1:
             raise ValueError(f"capacity must be at least 1 or None, not {capacity}")
+        # The epsilon of timm's vision transformers, which are the hosts.
         norm = partial(nn.LayerNorm, eps=1e-6)
         self.variant = variant
         self.capacity = capacity
@@ -147,7 +148,7 @@ class PoseAwareAttentionBlock(nn.Module):
     def _attend_in_time(
         self, tokens: Tensor, pose_map: Tensor, chosen: Chosen, layout: TokenLayout
     ) -> Float[Tensor, "batch slots dim"]:
-        """Pose tokens after ordinary attention over time, along the positions that hold one."""
+        """Pose tokens after ordinary attention over time (Eq. 2), where any frame has one."""
         capacity = None if self.capacity is None else self.capacity * layout.frames
         position = _choose(pose_map.any(dim=1, keepdim=True), capacity)
         count = position.patch.shape[-1]
@@ -157,7 +158,7 @@ class PoseAwareAttentionBlock(nn.Module):
         columns = columns.masked_fill(unused, 0.0)
         residual = self.drop_path(self.temporal_attn(self.temporal_norm1(columns)))
         columns = columns + self.temporal_fc(residual)
-        # Where each position stands among the gathered ones, to look up the chosen tokens.
+        # The slot of each patch position among the gathered ones, to look up the chosen tokens.
         place = torch.empty_like(pose_map[:, 0], dtype=torch.long).zero_()
         slots = torch.arange(count, device=tokens.device).expand(len(tokens), -1)
         place = place.scatter(1, position.patch[:, 0], slots)

@@ -130,7 +130,7 @@ def _decoder(config: DisentangleConfig) -> nn.Module:
         nn.ReLU(),
     ]
     for _ in range(doublings):
-        narrower = max(width // 2, 16)
+        narrower = max(width // 2, 16)  # so that the 4 groups of the norm keep 4 channels or more
         layers += [
             nn.Upsample(scale_factor=2),
             nn.Conv2d(width, narrower, 3, padding=1),

@@ -32,7 +32,7 @@ _TRUNK_LAYERS = (
     "Mixed_5c",
     "Mixed_5d",
 )
-_TRUNK_CHANNELS = 288
+_TRUNK_CHANNELS = 288  # of Mixed_5d
 # Pixels between neighbouring features of the trunk, and the centre of the first one's receptive
 # field: the trunk's convolutions and poolings are partly unpadded.
 _STRIDE = 8
