@@ -19,8 +19,8 @@ def contrastive(
     Cross-entropy between the softmax of a frame's cosine similarities to the frames of one other
     view and a Gaussian of their distance in time, cut off at the window (after CARL's sequence
     contrastive loss). Each softmax stays within one view, as the search for the nearest frame does
-    in evaluation. What all frames of a view share therefore cancels: embeddings at initialisation
-    differ mostly by view, and training need not remove that first.
+    in evaluation. A part that all frames of a view share therefore cancels: embeddings at
+    initialisation differ mostly by view, and training need not remove that first.
     """
     z = F.normalize(z, dim=-1)
     similarity = torch.einsum("eitd,ejsd->eijts", z, z) / temperature
