@@ -11,7 +11,7 @@ from action.timesformer import TimeSformer
 from align.models.pose_aware import PoseAware, PoseAwareOutput
 from align.models.shared_norm import SharedBatchNorm
 
-# TimeSformer's own, for all three channels (paper appendix B).
+# Mean and deviation of TimeSformer's training, for all three channels (paper appendix B).
 MEAN, STD = 0.45, 0.225
 
 
@@ -19,12 +19,12 @@ class ClipClassifier(nn.Module):
     """Class logits of clips, from the feature of a pose-aware TimeSformer."""
 
     def __init__(self, backbone: PoseAware, num_classes: int, whiten: bool) -> None:
-        """Puts a linear head on `backbone`, with batch norm before it if features are to be white.
+        """Puts a linear head on `backbone`, after a batch norm if features are whitened.
 
         Args:
-            backbone: Gives the feature of a clip.
-            num_classes: Classes to tell apart.
-            whiten: Whether the classifier sees features as they vary among clips, not as they are.
+            backbone: Network whose embedding is the feature of a clip.
+            num_classes: Number of classes.
+            whiten: Whether features are normalised over the clips of a batch, without affine.
         """
         super().__init__()
         self.backbone = backbone
@@ -46,10 +46,10 @@ class ClipClassifier(nn.Module):
             pose_map: P2D, which only PAAB needs.
 
         Returns:
-            Logits, and the backbone's whole output, whose `embedding` is the clip's feature.
+            Logits, and the output of the backbone, whose `embedding` is the clip's feature.
         """
         output = self.backbone((frames / 255 - MEAN) / STD, pose_map)
-        # Features vary little among clips at first: from here on in full precision.
+        # At first, features of different clips differ too little for half precision.
         with torch.autocast(frames.device.type, enabled=False):
             return self.head(self.whiten(output.embedding.float())), output
 
@@ -57,13 +57,13 @@ class ClipClassifier(nn.Module):
 def build_classifier(
     config: ActionConfig, frames: int, num_keypoints: int, num_classes: int
 ) -> ClipClassifier:
-    """The model of a run; the seed decides its weights, the backbone's alike for all methods.
+    """The model of a run; a seed gives the same backbone weights to all methods.
 
     Args:
         config: The run's options.
         frames: Frames of a clip.
         num_keypoints: Keypoints of the data set's skeleton.
-        num_classes: Classes to tell apart.
+        num_classes: Number of classes.
 
     Raises:
         ValueError: Options of the model that do not fit each other.

@@ -1,8 +1,8 @@
 """TimeSformer: attention over space and time, divided, joint, or over space alone.
 
 Bertasius et al., "Is Space-Time Attention All You Need for Video Understanding?", ICML 2021.
-Parameters carry the names of the published checkpoints; tokens stand in the order of
-`align.layout.TokenLayout`, which differs from theirs but changes no result.
+Parameters have the names of the published checkpoints. Tokens are in the order of
+`align.layout.TokenLayout`, which differs from the published order without changing results.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ class Block(nn.Module):
             dim=1,
         )
         in_space = self.drop_path(self.attn(self.norm1(frames)))
-        # The class token has one residual a frame; their mean keeps it one token.
+        # The class token gets one residual per frame; their mean updates the one class token.
         class_residual = reduce(in_space[:, :1], "(b t) 1 d -> b 1 d", "mean", t=layout.frames)
         patches = patches + layout.from_frames(in_space[:, 1:])
         return torch.cat([class_token + class_residual, patches], dim=1)
@@ -89,8 +89,8 @@ class Block(nn.Module):
 class TimeSformer(nn.Module):
     """A vision transformer for clips, which `align.models.pose_aware.PoseAware` wraps.
 
-    Other frame counts and image sizes than those of construction are taken too: the position and
-    time embeddings are then interpolated (nearest).
+    Clips may have another number of frames or another size than the model was built for: position
+    and time embeddings are then interpolated (nearest).
 
     Args:
         image_size: Side, or height and width, in pixels.
@@ -105,7 +105,7 @@ class TimeSformer(nn.Module):
         drop_path: Stochastic depth at the last block, growing linearly from zero.
         attention_type: "divided_space_time" (over time, then over space), "joint_space_time"
             (over all tokens at once), or "space_only" (each frame alone, averaged at the end).
-        checkpointing: Compute the blocks' activations anew in the backward pass, to save memory.
+        checkpointing: Recompute the blocks' activations in the backward pass, to save memory.
 
     Raises:
         ValueError: An unknown attention type, or a size that is no multiple of the patch.
@@ -143,7 +143,7 @@ class TimeSformer(nn.Module):
         self.patch_embed = PatchEmbed(None, patch_size, embed_dim=embed_dim, strict_img_size=False)
         self.cls_token = nn.Parameter(torch.zeros(1, 1, embed_dim))
         self.pos_embed = nn.Parameter(torch.zeros(1, 1 + self.default_layout.patches, embed_dim))
-        # With each frame alone, its place in time is not known.
+        # With attention over space alone, frames do not interact, and their times do not matter.
         self.time_embed = (
             None if self.frames_apart else nn.Parameter(torch.zeros(1, frames, embed_dim))
         )
@@ -214,7 +214,7 @@ class TimeSformer(nn.Module):
         return self.norm(tokens)
 
     def pool_norm(self, embedding: Tensor) -> Tensor:
-        """The embedding as it is: the final norm comes before."""
+        """The embedding unchanged: the final norm has been applied before pooling."""
         return embedding
 
     def drop_path(self, index: int) -> float:
@@ -246,7 +246,7 @@ class TimeSformer(nn.Module):
                     nn.init.zeros_(module.bias)
         trunc_normal_(self.pos_embed, std=0.02)
         trunc_normal_(self.cls_token, std=0.02)
-        # As published: but for the first block, attention over time starts as the identity, so
+        # As published: in all blocks but the first, attention over time starts as the identity, so
         # that an image model's weights work from the first step.
         if self.attention_type == "divided_space_time":
             for block in list(self.blocks)[1:]:

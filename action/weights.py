@@ -1,7 +1,7 @@
-"""Loads the public Kinetics weights of TimeSformer, in the files that users have them in.
+"""Loads the public Kinetics weights of TimeSformer from the files in which they are published.
 
-Facebook publishes `.pyth` files, Hugging Face folders with `model.safetensors` or
-`pytorch_model.bin`. Both hold the same network under other names.
+Facebook publishes `.pyth` files; Hugging Face publishes folders with `model.safetensors` or
+`pytorch_model.bin`. Both hold the same network, with different parameter names.
 """
 
 from __future__ import annotations
@@ -26,15 +26,17 @@ from datasets.errors import shortened
 
 logger = logging.getLogger(__name__)
 
+# Names of weights that an error message lists before it is shortened.
 SHOWN = 3
 FOLDER_FILES = ("model.safetensors", "pytorch_model.bin")
-# Under one of these names a training program's file holds its weights.
+# Keys under which files of training programs hold their weights.
 _CONTAINERS = ("model_state", "state_dict", "model")
-# What wrappers put before every name.
+# Prefixes that wrappers of the model put before every name.
 _WRAPPERS = re.compile(r"^(module\.)?(model\.)?(timesformer\.)?")
 _HUGGING_FACE = "encoder.layer."
 _IN_BLOCK = re.compile(r"blocks\.\d+\.attn\.qkv\.weight")
-# Hugging Face's names to the published ones, in this order: a part of one name is another name.
+# Parts of Hugging Face's names and of the published ones. The order matters, since some parts
+# contain others: "attention.output.dense." contains "output.dense.".
 _RENAMED = (
     ("embeddings.cls_token", "cls_token"),
     ("embeddings.position_embeddings", "pos_embed"),
@@ -55,19 +57,19 @@ _RENAMED = (
 
 
 def load_pretrained(backbone: TimeSformer, path: Path) -> None:
-    """Puts published weights into a TimeSformer.
+    """Loads published weights into a TimeSformer.
 
-    Position and time embeddings are resized (nearest) where frames are of another size or number.
-    The head is taken where the model has one of as many classes, and left out otherwise.
+    Position and time embeddings are resized (nearest) where frames have another size or number. The
+    head is loaded if the model has one with the same number of classes, and left out otherwise.
 
     Args:
         backbone: Before PAAB and PAAT are put in, which no published file holds.
         path: Facebook's `.pyth` or `.pt` file, or Hugging Face's folder or file.
 
     Raises:
-        CheckpointError: When there is no such file, it cannot be read, or holds another model;
-            names the options that fit, or else the first weights that do not. Nothing has been
-            changed then.
+        CheckpointError: When there is no such file, it cannot be read, or holds another model; the
+            message names the options that fit, or else the first weights that do not fit. The model
+            is then unchanged.
     """
     file = _find(path)
     weights = published_names(read_weights(file))
@@ -80,10 +82,10 @@ def load_pretrained(backbone: TimeSformer, path: Path) -> None:
 
 
 def read_weights(file: Path) -> dict[str, Tensor]:
-    """The tensors of a file as it names them, but for the wrappers' prefixes.
+    """The tensors of a file by name, without the prefixes of wrappers.
 
     Raises:
-        CheckpointError: When the file is no whole file of weights.
+        CheckpointError: When the file is damaged or holds no weights.
     """
     if file.suffix == ".safetensors":
         try:
@@ -98,7 +100,7 @@ def read_weights(file: Path) -> dict[str, Tensor]:
 
 
 def published_names(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Weights under the published names, which are ours, also where they come from Hugging Face."""
+    """Weights under the published names, which are those of `TimeSformer`."""
     if not any(name.startswith(_HUGGING_FACE) for name in weights):
         return dict(weights)
     renamed = {}
@@ -156,7 +158,7 @@ def _require_same_options(file: Path, weights: Mapping[str, Tensor], backbone: T
         return
     paper = {name: getattr(action_recipe("paper").backbone, name) for name in model}
     if (stored.get("dim"), stored.get("depth")) == (paper["dim"], paper["depth"]):
-        # No weight's shape shows the heads: where all else is as published, they are too.
+        # No weight's shape depends on the heads. If all else is as published, so are they.
         stored = {"heads": paper["heads"]} | stored
     options = [
         f"--backbone.{name.replace('_', '-')} {value}"
@@ -170,7 +172,7 @@ def _require_same_options(file: Path, weights: Mapping[str, Tensor], backbone: T
 
 
 def _options_in(weights: Mapping[str, Tensor]) -> dict[str, Any]:
-    """What names and shapes tell of a model's options; what they do not tell is left out."""
+    """Options of a model that follow from the names and shapes of its weights."""
     options: dict[str, Any] = {}
     projection = weights.get("patch_embed.proj.weight")
     if projection is not None and projection.ndim == 4:
@@ -187,7 +189,7 @@ def _options_in(weights: Mapping[str, Tensor]) -> dict[str, Any]:
 
 
 def _heads_beside(file: Path) -> dict[str, int]:
-    """The attention heads that Hugging Face's config.json tells of."""
+    """The attention heads in Hugging Face's config.json beside the weights, if there is one."""
     config = file.parent / "config.json"
     if file.name not in FOLDER_FILES or not config.exists():
         return {}

@@ -1,7 +1,7 @@
-"""Light augmentation, one draw for all frames of a view of an episode.
+"""Light augmentation, with one draw for all frames of a view of an episode.
 
-Drawing per frame would give the frames of a view marks to tell them apart by that have nothing to
-do with time; drawing per view leaves time as the only thing that changes.
+With a draw per frame, the frames of a view would differ by their augmentation; with one per view,
+time stays the only thing that changes.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def augment_view(
         keypoints: Pixels of `frames`, x right, y down.
         size: Height and width of the result, in pixels.
         config: Ranges; with all of them 0 the frames are only resized.
-        rng: Where the randomness comes from.
+        rng: Source of the randomness.
     """
     height, width = frames.shape[-2:]
     kept = 1 - config.crop * rng.random()
@@ -55,7 +55,7 @@ def augment_view(
 def resize_frames(
     frames: UInt8[Tensor, "*batch 3 height width"], size: int
 ) -> UInt8[Tensor, "*batch 3 size size"]:
-    """Bicubic, antialiased, as in the published recipe; frames of the right size are untouched."""
+    """Resize, bicubic and antialiased as in the published recipe; a no-op at the right size."""
     if tuple(frames.shape[-2:]) == (size, size):
         return frames
     return TF.resize(frames, [size, size], InterpolationMode.BICUBIC, antialias=True)

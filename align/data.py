@@ -1,7 +1,7 @@
 """Batches for time-contrastive training: a few episodes, all views, many moments of each.
 
-Item i is drawn from (seed, i) alone, so batches are the same whatever the number of workers and
-wherever a resumed run takes up.
+Item i is drawn from (seed, i) alone, so batches depend neither on the number of workers nor on the
+step from which a run resumes.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ Batch = Mapping[str, Tensor]
 class EpisodeSamples(Dataset[dict[str, Any]]):
     """Moments of episodes, seen from several views.
 
-    Item i belongs to pass i // len(data) over the episodes, which is in an order of its own.
+    Item i belongs to pass i // len(data) over the episodes; every pass has a different order.
     """
 
     def __init__(
@@ -43,11 +43,11 @@ class EpisodeSamples(Dataset[dict[str, Any]]):
 
         Args:
             data: Episodes to draw from.
-            config: How many views and moments.
+            config: Numbers of views and moments, and how they are drawn.
             image_size: Height and width of the frames, in pixels.
             window: Time-contrastive window.
             length: Number of items.
-            seed: Of all draws.
+            seed: Seed of all draws.
 
         Raises:
             ValueError: When more views are asked for than the data set has.
@@ -87,7 +87,7 @@ class EpisodeSamples(Dataset[dict[str, Any]]):
         for view in (self.data.views[v] for v in drawn):
             images = self.data.images(i, view, times)
             points, seen = self._keypoints(i, view, times)
-            # Without mirroring nothing is drawn: a seed goes on giving what it gave.
+            # Drawn only with mirroring, so that other runs keep the draws of their seed.
             if self.config.flip and rng.random() < self.config.flip:
                 images, points, seen = self._mirrored(images, points, seen)
             moved_images, moved = augment_view(

@@ -1,4 +1,4 @@
-"""Where each token stands in a sequence: the one place that knows the order."""
+"""The order of tokens in a sequence. No other module rearranges tokens."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class TokenLayout:
     prefix: int = 1
 
     def __post_init__(self) -> None:
-        """Refuse sizes that no clip has."""
+        """Refuse sizes below one."""
         for name in ("frames", "rows", "cols"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}")
@@ -51,7 +51,7 @@ class TokenLayout:
     def split(
         self, tokens: Float[Tensor, "batch tokens dim"]
     ) -> tuple[Float[Tensor, "batch prefix dim"], Float[Tensor, "batch patches dim"]]:
-        """Part the prefix (class token first) from the patch tokens of all frames."""
+        """Split into the prefix (class token first) and the patch tokens of all frames."""
         self.check(tokens)
         return tokens[:, : self.prefix], tokens[:, self.prefix :]
 

@@ -1,7 +1,7 @@
 """PAAB, the pose-aware attention block: pose tokens attend to each other and to the class token.
 
-What lies outside the attention set leaves unchanged, so the block runs on the pose tokens alone:
-gather them, padded to the fullest frame; attend, and apply the MLP; write them back.
+Tokens outside the attention set stay unchanged, so the block runs on the pose tokens alone: it
+gathers them, padded to the frame with the most, applies attention and MLP, and scatters them back.
 """
 
 from __future__ import annotations
@@ -24,21 +24,21 @@ _VARIANTS: tuple[PaabVariant, ...] = get_args(PaabVariant)
 class PoseAwareAttentionBlock(nn.Module):
     """A pre-norm transformer block over the class token and the pose tokens (paper Eq. 5-6).
 
-    Tokens without a pose, and prefix tokens other than the class token, leave bit-identical to how
-    they came in. In a frame without any pose token the class token attends to itself.
+    Tokens without a pose, and prefix tokens other than the class token, stay bit-identical. In a
+    frame without any pose token the class token attends to itself.
 
     Args:
         dim: Width of the tokens.
-        num_heads: Attention heads, those of the host block.
+        num_heads: Attention heads, as many as the host block has.
         variant: "spatial" attends within each frame, the class token once per frame and its
-            outputs averaged; "spatiotemporal" first attends over time at each patch position;
-            "joint" attends over the pose tokens of all frames at once.
+            outputs averaged (Eq. 6); "spatiotemporal" first attends over time at each patch
+            position (Eq. 2); "joint" attends over the pose tokens of all frames at once (Eq. 5).
         mlp_ratio: Width of the MLP's hidden layer over ``dim``.
         qkv_bias: Whether queries, keys and values have a bias.
-        drop_path: Probability of dropping a residual path, that of the host block.
+        drop_path: Probability of dropping a residual path, the same as in the host block.
         capacity: Upper bound of pose tokens in a frame, for example the number of keypoints. None
-            reads the bound off each pose map, which on a GPU waits for the device; a number does
-            not, and a frame with more pose tokens then raises a RuntimeError.
+            reads the bound off each pose map, which on a GPU waits for the device. A number does
+            not wait; a frame with more pose tokens then raises a RuntimeError.
 
     Raises:
         ValueError: An unknown variant, a ``dim`` that the heads do not divide, a capacity below 1.
@@ -62,6 +62,7 @@ class PoseAwareAttentionBlock(nn.Module):
             raise ValueError(f"{num_heads} heads do not divide a width of {dim}")
         if capacity is not None and capacity < 1:
             raise ValueError(f"capacity must be at least 1 or None, not {capacity}")
+        # The epsilon of timm's vision transformers, which are the hosts.
         norm = partial(nn.LayerNorm, eps=1e-6)
         self.variant = variant
         self.capacity = capacity
@@ -102,12 +103,12 @@ class PoseAwareAttentionBlock(nn.Module):
             patches = self._attend_in_time(tokens, pose_map, chosen, layout)
         else:
             patches = before[:, 1:]
-        # Padding must hold numbers: a NaN weighted with zero is still a NaN.
+        # Padding must hold numbers: the mask weights it with zero, and zero times NaN is NaN.
         patches = patches.masked_fill(~valid.unsqueeze(-1), 0.0)
         after = torch.cat([before[:, :1], patches], dim=1)
         after = after + self._attend_in_space(after, chosen.valid)
         after = after + self.drop_path(self.mlp(self.norm2(after)))
-        # Padding points at tokens without a pose, each once, and writes back what was there.
+        # Padding indexes tokens without a pose, each once; scatter writes their old values back.
         keep = torch.cat([valid.new_ones(valid.shape[0], 1), valid], dim=1)
         after = torch.where(keep.unsqueeze(-1), after.to(tokens.dtype), before)
         return tokens.scatter(1, index.unsqueeze(-1).expand_as(after), after)
@@ -136,7 +137,7 @@ class PoseAwareAttentionBlock(nn.Module):
             ],
             dim=1,
         )
-        # The class token is a key for all, so no row of the mask is ever empty.
+        # The class token is a key for all: a mask row without keys would make the softmax NaN.
         keys = torch.cat([valid.new_ones(*valid.shape[:2], 1), valid], dim=2)
         mask = rearrange(keys, "b t l -> (b t) 1 1 l")
         residual = self.drop_path(self.attn(sequences, attn_mask=mask))
@@ -147,7 +148,7 @@ class PoseAwareAttentionBlock(nn.Module):
     def _attend_in_time(
         self, tokens: Tensor, pose_map: Tensor, chosen: Chosen, layout: TokenLayout
     ) -> Float[Tensor, "batch slots dim"]:
-        """Pose tokens after ordinary attention over time, along the positions that hold one."""
+        """Pose tokens after ordinary attention over time (Eq. 2), where any frame has one."""
         capacity = None if self.capacity is None else self.capacity * layout.frames
         position = _choose(pose_map.any(dim=1, keepdim=True), capacity)
         count = position.patch.shape[-1]
@@ -157,7 +158,7 @@ class PoseAwareAttentionBlock(nn.Module):
         columns = columns.masked_fill(unused, 0.0)
         residual = self.drop_path(self.temporal_attn(self.temporal_norm1(columns)))
         columns = columns + self.temporal_fc(residual)
-        # Where each position stands among the gathered ones, to look up the chosen tokens.
+        # The slot of each patch position among the gathered ones, to look up the chosen tokens.
         place = torch.empty_like(pose_map[:, 0], dtype=torch.long).zero_()
         slots = torch.arange(count, device=tokens.device).expand(len(tokens), -1)
         place = place.scatter(1, position.patch[:, 0], slots)

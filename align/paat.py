@@ -1,4 +1,4 @@
-"""PAAT, the pose-aware auxiliary task: patch tokens say which keypoint they hold."""
+"""PAAT, the pose-aware auxiliary task: predict from patch tokens which keypoints they hold."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ _TARGETS: tuple[PoseTarget, ...] = get_args(PoseTarget)
 class PoseAwareAuxiliaryTask(nn.Module):
     """Patch-keypoint classifier of two linear layers without activation (paper Eq. 7).
 
-    It reads tokens and gives logits; nothing flows back into the backbone's forward pass.
+    It maps tokens to logits, which do not enter the backbone's forward pass.
 
     Args:
         dim: Width of the tokens.
-        num_keypoints: Keypoints of the skeleton, which all targets but "p2d" need.
+        num_keypoints: Keypoints of the skeleton; needed unless the target is "p2d".
         bottleneck: Width between the layers (the paper's D_e).
-        target: "p3d" tells which keypoint lies in a patch, "p2d" whether any does, and "soft" how
-            near each keypoint lies to its middle (`align.pose.soft_pose_map`).
+        target: "p3d" is which keypoints lie in a patch, "p2d" whether any does, and "soft" how near
+            each keypoint is to the patch's centre (`align.pose.soft_pose_map`).
 
     Raises:
         ValueError: An unknown target, or one that needs the number of keypoints without it.
@@ -74,8 +74,8 @@ def pose_loss(
         target: P3D or its soft form, or P2D without the last axis. Single-channel logits take a
             P3D map too and compare with its P2D form.
         reduction: "mean" over everything (the paper's); "patch_sum" sums over the patches of an
-            image and averages over keypoints and images, N times as much. A keypoint lies in one
-            patch of many, so the plain mean leaves the few positives next to no weight.
+            image and averages over keypoints and images, which is N times as much. A keypoint lies
+            in one patch of many, so the plain mean gives the few positives almost no weight.
 
     Raises:
         ValueError: Shapes that do not fit, or an unknown reduction.

@@ -56,7 +56,7 @@ def pose_map_3d(
                 f"visible has shape {tuple(visible.shape)}, keypoints {tuple(keypoints.shape)}"
             )
         inside = inside & visible.bool()
-    # Floats all the way: a NaN turned into an integer is undefined, and compares as it pleases.
+    # No conversion to integers: that of NaN is undefined and could fall into any patch.
     col, row = torch.div(points, patch_size, rounding_mode="floor").unbind(dim=-1)
     patch = torch.arange(rows * cols, device=points.device).unsqueeze(-1)
     near_row = (torch.div(patch, cols, rounding_mode="floor") - row.unsqueeze(-2)).abs() <= dilation
@@ -101,14 +101,15 @@ def soft_pose_map(
     patch_size: int,
     visible: Bool[Tensor, "... keypoints"] | None = None,
 ) -> Float[Tensor, "... patches keypoints"]:
-    """Spread every keypoint over the patches around it, so that their mean place is its own.
+    """Spread every keypoint over the patches around it, so that their weighted mean is its place.
 
-    The weights are bilinear in the distance to the patches' middles and sum to 1; beyond the middle
-    of the outermost patches a keypoint counts as in it. Not in the paper, whose P3D tells a
-    keypoint's place to a patch.
+    The weights are bilinear in the distance to the patches' centres and sum to 1; a keypoint beyond
+    the centres of the outermost patches counts as at their centre. This is not in the paper, whose
+    P3D resolves a keypoint's place only to a patch.
 
     Args:
-        keypoints: Pixels, as for ``pose_map_3d``; what marks nothing there weighs nothing here.
+        keypoints: Pixels, as for ``pose_map_3d``; a keypoint that marks nothing there has no weight
+            here.
         image_size: Height and width in pixels, multiples of ``patch_size``.
         patch_size: Side of a square patch in pixels.
         visible: False where a keypoint is missing or hidden.
@@ -126,7 +127,7 @@ def soft_pose_map(
 
 
 def _nearness(place: Float[Tensor, ...], count: int) -> Float[Tensor, "... count"]:
-    """1 at an index, falling to 0 at its neighbours."""
+    """Weights of indices around a place: 1 at distance 0, falling linearly to 0 at distance 1."""
     place = place.clamp(0, count - 1).unsqueeze(-1)
     return (1 - (place - torch.arange(count, device=place.device)).abs()).clamp(min=0)
 
@@ -160,7 +161,7 @@ def _integers(
 def _shuffle_patches(
     pose_map: Bool[Tensor, "... patches keypoints"], generator: torch.Generator | None
 ) -> Bool[Tensor, "... patches keypoints"]:
-    """As many marks per column as before, on patches drawn without replacement."""
+    """The same number of marks per keypoint, on patches drawn without replacement."""
     source = _source(generator)
     scores = torch.rand(pose_map.shape, generator=source, device=source.device)
     rank = scores.to(pose_map.device).argsort(dim=-2).argsort(dim=-2)

@@ -1,9 +1,11 @@
-"""Which views a run trains on and which it is tested on: the FTPV protocols.
+"""The views for training and for testing: the FTPV protocols.
 
-Seen views: all views take part in training and testing. Unseen views: training sees the
-first-person view and the first third-person views; testing takes the first-person view and the
-last third-person views, which training never sees. A data set whose cameras were drawn for every
-episode has no such views: all of them are trained on.
+- seen: all views take part in training and testing.
+- unseen: training takes the first-person view and the first third-person views; testing takes the
+  first-person view and the last third-person views, which are held out of training.
+
+In a data set whose cameras were drawn for every episode, a view's name stands for another camera in
+each, so training holds none out.
 """
 
 from __future__ import annotations
@@ -44,7 +46,7 @@ def evaluation_views(config: TrainConfig, meta: DatasetMeta, protocol: Protocol)
     Raises:
         DataError: When fewer than two views are left.
     """
-    # Views that the run chose by name may be missing in another data set that it is tested on.
+    # Views that the run names may be missing in another data set that it is tested on.
     chosen = [view for view in config.views if view in meta.views]
     first, third = _by_person(chosen or meta.views)
     if protocol == "unseen":
@@ -53,7 +55,7 @@ def evaluation_views(config: TrainConfig, meta: DatasetMeta, protocol: Protocol)
 
 
 def require_testable(config: TrainConfig) -> None:
-    """Raises a DataError when what a run is to learn could not be tested on its `data`."""
+    """Raises a DataError when a run could not be tested on its `data` after training."""
     learned = DatasetMeta.load(config.training_data).get_skeleton()
     meta = DatasetMeta.load(config.test_data)
     evaluation_views(config, meta, config.protocol)
@@ -64,14 +66,14 @@ def require_testable(config: TrainConfig) -> None:
 def require_known_body(
     who: str, config: TrainConfig, learned: Skeleton, shown: Skeleton, root: Path
 ) -> None:
-    """Raises a DataError when a method needs poses at test time, of a body that it has not learned.
+    """Raises a DataError when a method needs poses at test time and the test shows another body.
 
     Args:
-        who: The method, and the run where there is one already; begins the message.
-        config: Of the run.
-        learned: The body that training shows.
-        shown: The body that is to be tested on.
-        root: The data set that shows it.
+        who: The method, and the run if there is one; begins the message.
+        config: Options of the run.
+        learned: Skeleton of the training data.
+        shown: Skeleton of the test data.
+        root: Folder of the test data.
     """
     if config.parts.needs_poses and shown != learned:
         raise DataError(
@@ -95,9 +97,9 @@ def _at_least_two(views: list[str], what: str) -> list[str]:
 
 
 def held_out_views(env: str, third_person: int) -> int:
-    """How many third-person views the unseen protocol keeps from training, the last ones.
+    """Number of third-person views, the last ones, that the unseen protocol holds out of training.
 
-    The preset's number for a data set made with as many views as it names; else the last third.
+    The preset's number for a data set with the preset's number of views; else a third of them.
     """
     preset = PRESETS["ftpv"].get(env)
     if preset is not None and preset.views == third_person:

@@ -1,4 +1,4 @@
-"""What the losses share: shapes, gaps in time, pairs of views, and means over masks."""
+"""Helpers of all losses: shapes, gaps in time, pairs of views, and means over masks."""
 
 from __future__ import annotations
 

@@ -19,8 +19,8 @@ def contrastive(
     Cross-entropy between the softmax of a frame's cosine similarities to the frames of one other
     view and a Gaussian of their distance in time, cut off at the window (after CARL's sequence
     contrastive loss). Each softmax stays within one view, as the search for the nearest frame does
-    in evaluation: what all frames of a view share cancels, so a network at initialisation, whose
-    embeddings tell views apart and little else, is not first asked to forget the view.
+    in evaluation. A part that all frames of a view share therefore cancels: embeddings at
+    initialisation differ mostly by view, and training need not remove that first.
     """
     z = F.normalize(z, dim=-1)
     similarity = torch.einsum("eitd,ejsd->eijts", z, z) / temperature
@@ -38,9 +38,9 @@ def n_pairs(
 ) -> Float[Tensor, ""]:
     """TCN's n-pairs loss over every ordered pair of views.
 
-    Cross-entropy of each frame's similarities to the frames of one other view, the same time being
-    the class; frames of that view within the window of it are left out. TCN's own has temperature 1
-    and embeddings that are no unit vectors.
+    Cross-entropy of each frame's similarities to the frames of one other view, where the same time
+    is the class; frames of that view within the window are left out. As published, the temperature
+    is 1 and embeddings are not scaled to unit length.
     """
     similarity = torch.einsum("eitd,ejsd->eijts", z, z) / temperature
     gap = time_gaps(times)
@@ -55,8 +55,8 @@ def n_pairs(
 def margin_triplet(z: Embeddings, times: Times, window: int, margin: float) -> Float[Tensor, ""]:
     """TCN's triplet loss with semi-hard negatives on unit vectors, over ordered pairs of views.
 
-    The positive is the same time in the other view; the negative is, of the frames of that view
-    outside the window, the nearest that is still farther than the positive, or the farthest.
+    The positive is the same time in the other view. The negative is a frame of that view outside
+    the window: the nearest that is farther than the positive, or the farthest if none is.
     """
     z = F.normalize(z, dim=-1)
     squared = 2 - 2 * torch.einsum("eitd,ejsd->eijts", z, z)
@@ -74,7 +74,7 @@ def margin_triplet(z: Embeddings, times: Times, window: int, margin: float) -> F
 def single_view_triplet(
     z: Embeddings, times: Times, window: int, margin: float
 ) -> Float[Tensor, ""]:
-    """Single-view TCN on unit vectors: the views of a step count as so many videos.
+    """Single-view TCN on unit vectors: each view of a step counts as a separate video.
 
     Positives lie within the window of an anchor, negatives beyond twice the window, in the same
     view; averaged over all such triplets of the step.
@@ -90,7 +90,9 @@ def single_view_triplet(
 
 
 def published_triplet(z: Embeddings, times: Times, window: int, margin: float) -> Float[Tensor, ""]:
-    """The triplet of the published recipe (3DTRL) as intended; its code takes p2, n2 from view 1.
+    """The triplet loss of the published recipe (3DTRL), as intended.
+
+    The published code takes p2 and n2 from view 1 by mistake; here they are from view 2.
 
     For two views 1 and 2 and every anchor a, positive p (within the window, not a) and negative n
     (outside): all six squared distances between a1, a2, p1, p2 pull, the four between a and n

@@ -1,4 +1,4 @@
-"""How well two views line up in time, and what embeddings tell of phases.
+"""Metrics of embeddings: how well two views align in time, and how well phases can be predicted.
 
 The public names are in `__init__.pyi`, and each is imported when it is first used.
 """

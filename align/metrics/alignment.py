@@ -1,4 +1,4 @@
-"""How well two views of an episode line up in time, from the distances of frame embeddings.
+"""Metrics of how well two views of an episode align in time, from distances of frame embeddings.
 
 Every metric starts from z1, z2 (time, dim): the embeddings of two synchronized views. a(i) is the
 frame of the second view nearest to frame i of the first, b(j) the nearest one back. The first of
@@ -29,8 +29,8 @@ def distances(
 ) -> Float[Tensor, "time1 time2"]:
     """Euclidean distances between all frames of two views.
 
-    Differences are squared as they are, not through a matrix product: that would lose the small
-    distances that decide between neighbouring frames, and equal frames would no longer tie.
+    Differences are squared directly, not through a matrix product, whose rounding would hide the
+    small distances that decide between neighbouring frames and break the ties of equal frames.
     """
     return torch.cdist(z1.float(), z2.float(), compute_mode="donot_use_mm_for_euclid_dist")
 
@@ -41,13 +41,13 @@ def alignment_error(z1: Float[Tensor, "time dim"], z2: Float[Tensor, "time dim"]
 
 
 def cycle_error(z1: Float[Tensor, "time dim"], z2: Float[Tensor, "time dim"]) -> float:
-    """Mean of |i - b(a(i))| / time: how far a frame lands from itself going there and back."""
+    """Mean of |i - b(a(i))| / time: how far there and back leads from the same frame."""
     there_and_back = _square(distances(z1, z2))
     return _cycle_error(_nearest(there_and_back), _nearest(there_and_back.T))
 
 
 def kendalls_tau(z1: Float[Tensor, "time dim"], z2: Float[Tensor, "time dim"]) -> float:
-    """Kendall's tau as 3DTRL counts it: a pair i < j is concordant only if a(i) < a(j) strictly.
+    """Kendall's tau in 3DTRL's form: a pair i < j is concordant only if a(i) < a(j) strictly.
 
     All other pairs, ties included, are discordant, so collapsed embeddings give -1.
     """
@@ -55,7 +55,7 @@ def kendalls_tau(z1: Float[Tensor, "time dim"], z2: Float[Tensor, "time dim"]) -
 
 
 def kendalls_tau_b(z1: Float[Tensor, "time dim"], z2: Float[Tensor, "time dim"]) -> float:
-    """Kendall's tau-b of i against a(i) (AE2, CARL), which corrects for ties; NaN if all tie."""
+    """Kendall's tau-b of i against a(i) (AE2, CARL), corrected for ties; NaN if all frames tie."""
     return _kendalls_tau_b(_nearest(_square(distances(z1, z2))))
 
 
@@ -140,7 +140,7 @@ def _kendalls_tau_b(there: Int64[Tensor, " time"]) -> float:
 
 
 def view_errors(pairs: Sequence[PairResult]) -> dict[str, float]:
-    """Means over the pairs with the first-person view and over those without, as far as any are."""
+    """Mean alignment errors of the pairs with and without the first-person view, if any exist."""
     with_ego = [pair for pair in pairs if EGO in (pair.view1, pair.view2)]
     third = [pair for pair in pairs if EGO not in (pair.view1, pair.view2)]
     kinds = {EGO_ERROR: with_ego, THIRD_ERROR: third}

@@ -1,10 +1,12 @@
-"""Says when embeddings have collapsed: they no longer tell the moments of an episode apart.
+"""Detects collapsed embeddings, which no longer distinguish the moments of an episode.
 
-Three ways this shows. All frames of a video on one point, or so near to one that every frame finds
-the same one: the alignment error is about (l − 1) / (2 l) for episodes of l frames. No information
-about time: the error is that of random matching, 1/3. Embeddings on a line or less: an effective
-rank of one or two; alone that is no fault, since a clock is a line, but with a high error it says
-where the training went.
+There are three kinds of collapse:
+
+- point: all frames of a video have one embedding, or so nearly one that every frame finds the same
+  nearest frame. The alignment error is about (l − 1) / (2 l) for episodes of l frames.
+- chance: no information about time. The error is that of random matching, 1/3.
+- line: embeddings vary along one or two dimensions (effective rank) and the error is high. With a
+  low error this is no fault: a perfect clock is a line.
 """
 
 from __future__ import annotations
@@ -22,12 +24,14 @@ log = logging.getLogger(__name__)
 
 Kind = Literal["none", "point", "line", "chance"]
 
-# Errors at least this close to random matching, or above it, are no better than it.
+# Error of random matching, and how far below it an error still counts as chance: about three
+# standard deviations of random matching in six pairs of views of 60 frames.
 _CHANCE, _NEAR_CHANCE = 1 / 3, 0.035
-# Of each other, as a share of their length: frames this near land on one point.
+# Below this spread, frames differ by little more than rounding, and their order means nothing.
 _POINT_SPREAD = 1e-3
-# Up to here a point shows in the error alone.
+# Below this spread, an error this near to that of a single point also shows a point.
 _NARROW_SPREAD, _NEAR_POINT = 0.1, 0.03
+# An effective rank below 2 is a line. It is a fault only with a high error: a clock is a line too.
 _LINE_RANK, _LINE_ERROR = 2.0, 0.25
 
 _ADVICE: Mapping[Kind, str] = {
@@ -45,16 +49,16 @@ _ADVICE: Mapping[Kind, str] = {
 
 @dataclass(frozen=True)
 class Collapse:
-    """How embeddings are spread out, and whether they have collapsed.
+    """Spread of embeddings, and whether they have collapsed.
 
     Attributes:
-        kind: none, or the way in which they have.
+        kind: The kind of collapse, or none.
         effective_rank: Dimensions that a video's embeddings use around their mean, see
             `effective_rank`; mean over videos.
         spread: Root mean square distance of a video's embeddings from their mean, relative to
             their root mean square length; mean over videos. 1 where the head centres them.
-        alignment_error: The error that the verdict rests on.
-        point_error: The error if all frames were alike, (l − 1) / (2 l).
+        alignment_error: The error from which `kind` was decided.
+        point_error: The error if all frames had one embedding, (l − 1) / (2 l).
     """
 
     kind: Kind
@@ -65,11 +69,11 @@ class Collapse:
 
     @property
     def message(self) -> str:
-        """What is wrong and what to try; empty when nothing is."""
+        """The problem and what to try; empty without a collapse."""
         if self.kind == "none":
             return ""
-        # At chance embeddings may well differ, though not with time.
-        what = "do not tell moments apart" if self.kind == "chance" else "have collapsed"
+        # At chance, embeddings may differ from frame to frame, but not with time.
+        what = "do not distinguish moments" if self.kind == "chance" else "have collapsed"
         return (
             f"embeddings {what} (alignment error {self.alignment_error:.3f}, a point has "
             f"{self.point_error:.3f}, random 0.333; effective rank {self.effective_rank:.1f}, "
@@ -80,11 +84,11 @@ class Collapse:
 def effective_rank(z: Float[Tensor, "frames dim"]) -> float:
     """The entropy of the singular values' shares, exponentiated (Roy and Vetterli, 2007).
 
-    1 for frames on a line, `dim` for a round cloud; 0 where all frames are alike.
+    1 for frames on a line, `dim` for an isotropic cloud, 0 where all frames are equal.
     """
     centred = z.double() - z.double().mean(dim=0)
     values = torch.linalg.svdvals(centred)
-    # What rounding leaves of equal frames is no direction.
+    # Equal frames differ by rounding, which must not count as a direction.
     if values[0] <= 1e-6 * z.double().norm():
         return 0.0
     shares = values / values.sum()
@@ -103,15 +107,15 @@ def spread(z: Float[Tensor, "frames dim"]) -> float:
 def diagnose(
     episodes: Iterable[Mapping[str, Float[Tensor, "time dim"]]], alignment_error: float
 ) -> Collapse:
-    """Looks at the embeddings of every video of some episodes, and their alignment error.
+    """Detects a collapse in the embeddings of some episodes.
 
     Args:
-        episodes: View to embeddings, of each episode.
+        episodes: For each episode, view name to embeddings.
         alignment_error: Mean over these episodes and all pairs of views.
     """
     videos = [z for views in episodes for z in views.values()]
     if not videos:
-        raise ValueError("no embeddings to look at.")
+        raise ValueError("no embeddings to diagnose.")
     rank = sum(map(effective_rank, videos)) / len(videos)
     wide = sum(map(spread, videos)) / len(videos)
     point = sum((len(z) - 1) / (2 * len(z)) for z in videos) / len(videos)
@@ -128,9 +132,10 @@ def _kind(error: float, point: float, rank: float, wide: float) -> Kind:
 
 
 class CollapseWatch:
-    """Warns in the log of a training whose validations show a collapse, once until it recovers.
+    """Logs one warning when validations in a row show a collapse, and again only after a recovery.
 
-    The first validations of a network from scratch may well be at chance, so one alone is not told.
+    A single validation does not warn, since the first ones of a network from scratch are often at
+    chance.
     """
 
     def __init__(self, patience: int = 2) -> None:
@@ -139,7 +144,7 @@ class CollapseWatch:
         self.in_a_row = 0
 
     def see(self, collapse: Collapse) -> None:
-        """Takes note of one validation."""
+        """Counts one validation."""
         self.in_a_row = 0 if collapse.kind == "none" else self.in_a_row + 1
         if self.in_a_row == self.patience:
             log.warning("%s validations in a row: %s", self.patience, collapse.message)

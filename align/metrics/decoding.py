@@ -1,11 +1,12 @@
-"""Which frame of one view answers which of another: nearest, in motion, monotone, or near in time.
+"""Decodings: which frame of one view is matched to a frame of another.
 
-`align.metrics.alignment` takes the nearest frame, as the published metric does. Here are three
-ways that know more: the frame nearest in what it shows and in how that moves (`in_motion`), dynamic
-time warping, whose picks never go back in time, and a search near the frame's own relative time.
-The last two use what the plain metric withholds. Since two synchronized views are equally long,
-both are far better at chance level, and the first is a little better. Compare errors under one
-decoding only, beside what random embeddings get under it (`chance_errors`).
+`align.metrics.alignment` takes the nearest frame, as the published metric does. The three decodings
+here use more information: the frame nearest in content and motion (`with_motion`), dynamic time
+warping, whose matches never go back in time (`dtw_picks`), and the nearest frame around the same
+relative time (`window_picks`). The last two exploit that synchronized views are equally long, so
+random embeddings score far better under them than under the plain metric, and a little better under
+the first. Compare errors under one decoding only, beside those of random embeddings under it
+(`chance_errors`).
 """
 
 from __future__ import annotations
@@ -21,22 +22,23 @@ from torch import Tensor
 
 from align.metrics.alignment import distances
 
-# Chosen on validation episodes of Lift, Can and Minecraft. Times are shares of the episode.
+# Width of the smoothing Gaussian and reach of the difference, as shares of the episode, and weight
+# of the difference; chosen on validation episodes of Lift, Can and Minecraft.
 SMOOTHING = 0.02
 REACH = 0.15
 WEIGHT = 0.5
-# In frames: a Gaussian narrower than this touches no neighbour.
+# In frames: a narrower Gaussian leaves neighbouring frames out, so smoothing would do nothing.
 _LEAST_SMOOTHING = 0.3
 
 
 def with_motion(z: Float[Tensor, "time dim"]) -> Float[Tensor, "time two_dim"]:
-    """Smoothed embeddings, and beside them the weighted difference from before to after.
+    """Smoothed embeddings, concatenated with their weighted change over time.
 
-    The difference is between the frames `REACH` of the episode later and earlier, or the last and
-    the first where there are none.
+    The change is the difference between the frames `REACH` of the episode later and earlier, or the
+    last and the first frame where the episode ends.
 
     Args:
-        z: Of a view's frames, as distances are measured between them.
+        z: Embeddings of a view's frames, between which distances are measured.
     """
     length = len(z)
     sigma = max(_LEAST_SMOOTHING, SMOOTHING * length)
@@ -59,9 +61,9 @@ def dtw_picks(
 
     The path of least total cost from the first to the last frames of both views moves by one row,
     one column or both. A move by both costs twice (Sakoe and Chiba's symmetric form): otherwise the
-    diagonal, which is the right answer here, would win by being short. On a tie the path prefers
-    both, then the row. Where it pairs a row with several columns, the one of least cost counts, the
-    first of equal ones.
+    diagonal, which is the true match of synchronized views, would win because it is short. On a tie
+    the path prefers both, then the row. Where it pairs a row with several columns, the one of least
+    cost counts, the first of equal ones.
     """
     total = _accumulated(cost)
     pairs, rows, columns = cost.shape
@@ -71,7 +73,7 @@ def dtw_picks(
     least = np.full((pairs, rows), np.inf)
     for _ in range(rows + columns - 1):
         here = cost[every, i, j]
-        better = here <= least[every, i]  # walking back: an equal one is an earlier one
+        better = here <= least[every, i]  # walking back, an equal one comes earlier
         picks[every[better], i[better]] = j[better]
         least[every, i] = np.minimum(here, least[every, i])
         # `total` has a border of one, so total[i, j] is the cell before (i, j) in both.
@@ -90,7 +92,7 @@ def _accumulated(
     pairs, rows, columns = cost.shape
     total = np.full((pairs, rows + 1, columns + 1), np.inf)
     total[:, 0, 0] = 0
-    # Cells of one anti-diagonal depend on earlier ones alone, so all are filled at once.
+    # Cells of an anti-diagonal depend only on earlier ones, so all are filled at once.
     for diagonal in range(rows + columns - 1):
         i = np.arange(max(0, diagonal - columns + 1), min(rows, diagonal + 1))
         j = diagonal - i
@@ -106,7 +108,7 @@ def window_picks(
     """For each row the nearest column at most `radius` of the episode from its relative time."""
     _, rows, columns = cost.shape
     place, own = np.arange(columns) / columns, np.arange(rows) / rows
-    # A frame more where rounding, or a very short episode, would leave none.
+    # At least half a frame, so that rounding and very short episodes leave a frame to choose.
     reach = max(radius, 0.5 / columns) + 1e-9
     outside = np.abs(place[None, :] - own[:, None]) > reach
     return np.where(outside, np.inf, cost).argmin(axis=2)
@@ -131,11 +133,11 @@ def episode_decodings(
 
 
 def chance_errors(lengths: Sequence[int], seed: int = 0, draws: int = 20) -> dict[str, float]:
-    """What embeddings without any information get under each decoding, by simulation.
+    """Errors of random embeddings under each decoding, by simulation.
 
     Args:
-        lengths: Of the episodes that are averaged over.
-        seed: Of the random embeddings.
+        lengths: Time steps of each episode that is averaged over.
+        seed: Seed of the random embeddings.
         draws: Pairs of random views for each episode.
     """
     generator = torch.Generator().manual_seed(seed)
@@ -152,7 +154,7 @@ def chance_errors(lengths: Sequence[int], seed: int = 0, draws: int = 20) -> dic
 def _errors(
     still: Float[np.ndarray, "pairs time time"], in_motion: Float[np.ndarray, "pairs time time"]
 ) -> list[list[float]]:
-    """Of every pair under each of DECODING_METRICS, from distances without and with motion."""
+    """Errors of every pair under DECODING_METRICS, from distances without and with motion."""
     length = still.shape[1]
     return [
         (np.abs(picks - np.arange(length)).mean(axis=1) / length).tolist()

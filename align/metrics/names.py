@@ -1,4 +1,4 @@
-"""What the metrics of an evaluation are called in tables, in groups that belong together."""
+"""Titles of an evaluation's metrics in tables, in groups that are shown together."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ class MetricGroup:
     """Metrics that are shown together.
 
     Attributes:
-        title: What they have in common.
+        title: Heading of the group.
         metrics: Name to short title.
-        note: What a reader must know to read them.
+        note: Explanation for the reader.
     """
 
     title: str
@@ -59,7 +59,7 @@ GROUPS = (
         "Lower is better. In motion, a frame's embedding is smoothed over time and joined by its "
         "change from before to after. DTW pairs first with first and last with last frames and "
         "never goes back; the window only holds frames within a tenth of the episode of the "
-        "frame's own relative time. These two know more than the embeddings tell, so random "
+        "frame's own relative time. These two use that both views are equally long, so random "
         "embeddings do well too: compare with the last row, not across columns.",
     ),
     MetricGroup(

@@ -1,4 +1,4 @@
-"""What frame embeddings tell of a task's phases, within a view and from one view to another.
+"""Metrics of a task's phases in frame embeddings, within a view and from one view to another.
 
 Three measures of TCC, GTA and AE2, all on frozen embeddings of single frames:
 
@@ -8,8 +8,8 @@ Three measures of TCC, GTA and AE2, all on frozen embeddings of single frames:
   R² as the mean over phases;
 - retrieval: of the K frames nearest to a frame in *other* test episodes, the share of its phase.
 
-Each is measured for every ordered pair of views: what is learned from or searched is of the first,
-what is asked is of the second. The same view twice is "within a view", two views "across views".
+Each is measured for every ordered pair of views: labels and gallery are from the first view, test
+frames and queries from the second. "Within a view" both are the same, "across views" they differ.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ FEW_SHOT = {"phase_f1_50": 0.5, "phase_f1_10": 0.1}
 FEW_SHOT_DRAWS = 3
 RETRIEVED = (5, 10, 15)
 PHASE_METRICS = ("phase_f1", *FEW_SHOT, "phase_r2", *(f"ap{k}" for k in RETRIEVED))
-# Strengths of regularisation, for embeddings scaled to variance one.
+# Strengths of regularisation to choose from, for embeddings scaled to variance one.
 _RIDGE = np.logspace(-1, 4, 6)
-# Queries whose distances to a whole gallery are held at once.
+# Queries at a time, which bounds the memory of their distances to the whole gallery.
 _QUERIES = 2048
 
 Frames = Float[np.ndarray, "frames dim"]
@@ -140,13 +140,13 @@ def classification_f1(
     Args:
         learned: All labelled frames.
         asked: View to test frames.
-        few_shot: Name of a few-shot measure to the labelled episodes of each of its draws.
+        few_shot: For each few-shot measure by name, the labelled episodes of each of its draws.
 
     Returns:
-        `phase_f1` with all labels, and each few-shot measure as the mean over its draws; of each
-        view.
+        For each view, `phase_f1` with all labels, and each few-shot measure as the mean over its
+        draws.
     """
-    # Kernels are computed once by matrix products: several times faster than inside libsvm.
+    # Kernels are computed once, by matrix products, which is several times faster than libsvm.
     gamma = 1 / (learned.frames.shape[1] * max(float(learned.frames.var()), 1e-12))
     inner = rbf_kernel(learned.frames, gamma=gamma)
     outer = rbf_kernel(np.concatenate([a.frames for a in asked.values()]), learned.frames, gamma)
@@ -175,7 +175,7 @@ def _predict(
     chosen: Labels,
 ) -> Labels:
     """The phase of each asked frame, learned from the chosen ones of the labelled frames."""
-    if len(np.unique(phases[chosen])) == 1:  # a machine needs two classes
+    if len(np.unique(phases[chosen])) == 1:  # SVC needs two classes
         return np.full(len(outer), phases[chosen[0]])
     machine = SVC(kernel="precomputed").fit(inner[np.ix_(chosen, chosen)], phases[chosen])
     return machine.predict(outer[:, chosen])
@@ -199,8 +199,9 @@ def progression(
 def progression_r2(learned: _Stacked, asked: Mapping[str, _Stacked]) -> dict[str, float]:
     """R² of linear regression of the progress, mean over events; NaN where no event is common.
 
-    The plain regression of the literature explodes where frames are few beside dimensions, or of
-    another view. So it is regularised (ridge), as strongly as suits labelled episodes left out.
+    The plain regression of the literature diverges when there are few frames for the dimensions, or
+    when the test is on another view. So it is regularised (ridge), with the strength chosen by
+    leaving labelled episodes out.
     """
     if not learned.progress.shape[1]:
         return dict.fromkeys(asked, math.nan)
@@ -216,7 +217,7 @@ def progression_r2(learned: _Stacked, asked: Mapping[str, _Stacked]) -> dict[str
 
 
 def retrieval_precision(gallery: _Stacked, queries: _Stacked) -> dict[str, float]:
-    """AP@K: share of the K nearest frames of other episodes that are of the query's phase.
+    """AP@K: share of the K nearest frames of other episodes that have the query's phase.
 
     NaN where the other episodes have fewer than K frames for a query.
     """

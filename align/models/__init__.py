@@ -1,4 +1,4 @@
-"""Encoders: vision transformers with PAAB and PAAT plugged in, and the systems beside them.
+"""Encoders: vision transformers with PAAB and PAAT plugged in, and the baselines beside them.
 
 The public names are in `__init__.pyi`, and each is imported when it is first used.
 """

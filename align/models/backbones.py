@@ -1,4 +1,4 @@
-"""Backbones that `PoseAware` can wrap, and timm's vision transformers among them."""
+"""The parts of a backbone that `PoseAware` wraps, and timm's vision transformers in these parts."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from torch import Tensor, nn
 from align.layout import TokenLayout
 from datasets.errors import nearest
 
-# The modules of timm's whose models are plain sequences of blocks.
+# timm's modules whose models are plain sequences of blocks, which can be taken apart.
 _PLAIN = ("vision_transformer", "vision_transformer_hybrid", "deit")
 
 
 class Backbone(Protocol):
-    """A transformer in parts: what comes before the blocks, each block, what comes after them.
+    """A transformer in parts: the embedding, each block, and the end after the last block.
 
-    ``frames_apart`` says that the blocks see each frame as a sequence of its own: ``embed`` then
-    gives B·T sequences, which ``finish`` joins again.
+    Where ``frames_apart`` is True, the blocks treat each frame as a separate sequence: ``embed``
+    returns B·T sequences, and ``finish`` joins them again.
     """
 
     embed_dim: int
@@ -53,23 +53,23 @@ class Backbone(Protocol):
         """Tokens after the final norm."""
 
     def pool_norm(self, embedding: Tensor) -> Tensor:
-        """The norm that some models apply to the pooled embedding instead; else the identity."""
+        """The norm of models that apply it to the pooled embedding instead; else the identity."""
 
     def drop_path(self, index: int) -> float:
         """Stochastic depth of block ``index`` (from 0)."""
 
 
 class TimmBackbone(nn.Module):
-    """A vision transformer of timm's, taken apart without changing a bit of its output.
+    """A timm vision transformer in parts, whose output stays bit-identical.
 
     All prefix tokens (class, distillation, registers) stay before the patches, class token first.
 
     Args:
         vit: The model, made with ``num_classes=0``.
-        name: Its name, for messages.
+        name: The model's name, for messages.
 
     Raises:
-        ValueError: A model that runs its blocks in a way of its own.
+        ValueError: A model that does not run its blocks as a plain sequence.
     """
 
     frames_apart = False
@@ -126,7 +126,7 @@ class TimmBackbone(nn.Module):
         return self.vit.norm_pre(self.vit.patch_drop(tokens))
 
     def position_embedding(self) -> Float[Tensor, "1 tokens dim"] | None:
-        """What `embed` adds to the tokens for where they stand; None for a model that adds none."""
+        """The position embedding that `embed` adds to the tokens; None for a model without one."""
         embedding = self.vit.pos_embed
         missing = 0 if embedding is None else self.default_layout.tokens - embedding.shape[1]
         return F.pad(embedding, (0, 0, missing, 0)) if missing else embedding
@@ -156,19 +156,19 @@ def create_timm_backbone(
     pretrained: bool = False,
     drop_path: float = 0.0,
 ) -> TimmBackbone:
-    """Any vision transformer of timm's by name, at any multiple of its patch size.
+    """Any timm vision transformer by name, at any multiple of its patch size.
 
     Args:
         name: timm's name, with or without a tag of weights.
         image_size: Side, or height and width, in pixels.
-        depth: Keep only so many blocks; None keeps all.
+        depth: Number of blocks to keep; None keeps all.
         pretrained: Load weights from the hub or its local cache.
         drop_path: Stochastic depth at the last block, growing linearly from zero.
 
     Raises:
         ValueError: An unknown name, a size that is no multiple of the patch, a depth that the
             model does not have.
-        RuntimeError: The weights cannot be had.
+        RuntimeError: The weights cannot be loaded.
     """
     if not timm.is_model(name):
         raise ValueError(_unknown_name(name))
@@ -199,7 +199,7 @@ def create_timm_backbone(
         if depth > len(backbone.blocks):
             raise ValueError(f"{name} has {len(backbone.blocks)} pretrained blocks, not {depth}")
         backbone.vit.blocks = backbone.blocks[:depth]
-    # Pooling by attention is part of the head, which no readout here uses.
+    # Attention pooling belongs to the head, which no readout uses: its weights would not train.
     backbone.vit.attn_pool = None
     return backbone
 

@@ -28,7 +28,7 @@ class PaabConfig:
     capacity: int | None = None
     """Upper bound of pose tokens in a frame; None reads it off each pose map."""
     points: bool = False
-    """The given keypoints become part of the embedding; the pose map must tell them apart."""
+    """The given keypoints become part of the embedding; the pose map needs a channel for each."""
 
 
 @dataclass(frozen=True)
@@ -46,9 +46,11 @@ class PaatConfig:
     """The last PAAT's predicted keypoints become part of the embedding, at inference too."""
 
     def __post_init__(self) -> None:
-        """Refuse points of a target that does not tell keypoints apart."""
+        """Refuse points of a target without a channel per keypoint."""
         if self.points and self.target == "p2d":
-            raise ValueError("--paat.points needs keypoints told apart: --paat.target soft or p3d")
+            raise ValueError(
+                "--paat.points needs a channel per keypoint: --paat.target soft or p3d"
+            )
 
 
 @dataclass(frozen=True)
@@ -95,7 +97,7 @@ class ModelConfig:
     drop_path: float = 0.0
     """Stochastic depth at the last block."""
     readout: Readout = "class"
-    """What becomes the embedding: the class token, the mean of the patch tokens, or both."""
+    """The embedding: the class token, the mean of the patch tokens, or both side by side."""
     freeze_patches: bool = False
     """Leave the projection of patches at its random start, as MoCo v3 does (Chen et al. 2021);
     pretrained ones are trained anyway."""

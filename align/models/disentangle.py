@@ -1,13 +1,13 @@
 """View-disentangled representation: one code for the state, another for the viewpoint.
 
 After Shang and Ryoo, "Self-supervised disentangled representation learning for third-person
-imitation learning" (2021). Known from its abstract: two encoders, the dual auto-encoder's
-decoder, a permutation of representations and a time-contrastive loss. Reconstructed here, and not
-the published network: the backbones, the widths of the codes, the decoder, the size of the
-decoded images, which moments are swapped, and how the losses weigh.
+imitation learning" (2021). This is a reconstruction, not the published network. The abstract names
+two encoders, the dual auto-encoder's decoder, a permutation of representations and a
+time-contrastive loss. The backbones, the widths of the codes, the decoder, the size of the decoded
+images, the choice of swapped moments and the weights of the losses are not from the paper.
 
-What is decoded are the frames that the encoders see, averaged down to `DisentangleConfig.image`
-pixels a side, RGB in [0, 1].
+The decoder reconstructs the frames that the encoders see, averaged down to
+`DisentangleConfig.image` pixels a side, RGB in [0, 1].
 """
 
 from __future__ import annotations
@@ -23,11 +23,12 @@ from torch import Tensor, nn
 
 from align.models.config import DisentangleConfig
 
+# Side in pixels of the decoder's first map, which doubles up to `DisentangleConfig.image`.
 _SMALLEST = 4
 
 
 class Codes(NamedTuple):
-    """What `Disentangler` gives: the state, which is the embedding, and the viewpoint."""
+    """The output of `Disentangler`: the state code, which is the embedding, and the viewpoint."""
 
     embedding: Float[Tensor, "batch state"]
     viewpoint: Float[Tensor, "batch viewpoint"]
@@ -37,8 +38,8 @@ class Disentangler(nn.Module):
     """State encoder, viewpoint encoder, and a decoder that takes one code of each.
 
     Raises:
-        ValueError: An unknown encoder, or a size of images that doubling does not reach.
-        RuntimeError: Pretrained weights that cannot be had.
+        ValueError: An unknown encoder, or an image side that is not 4 times a power of 2.
+        RuntimeError: Pretrained weights that cannot be loaded.
     """
 
     def __init__(self, config: DisentangleConfig, pretrained: bool = False) -> None:
@@ -63,7 +64,7 @@ class Disentangler(nn.Module):
     def target(
         self, frames: UInt8[Tensor, "batch 3 height width"]
     ) -> Float[Tensor, "batch 3 image image"]:
-        """What `decode` should give: frames in [0, 1], averaged down."""
+        """Targets of `decode`: frames in [0, 1], averaged down."""
         return F.adaptive_avg_pool2d(frames / 255, self.image)
 
 
@@ -75,8 +76,8 @@ def permutation_losses(
 ) -> dict[str, Float[Tensor, ""]]:
     """Mean squared errors of frames decoded from their own codes, and from swapped ones.
 
-    x of view a at time t is decoded from its own codes, and from the state of another view at t
-    with the viewpoint of view a at a neighbouring moment of the step.
+    The frame of view a at time t is decoded from its own codes, and from the state of another view
+    at t with the viewpoint of view a at a neighbouring moment of the step.
 
     Returns:
         `reconstruction` and `swapped`.
@@ -95,10 +96,10 @@ def swapped(
     state: Float[Tensor, "episodes views times state"],
     viewpoint: Float[Tensor, "episodes views times viewpoint"],
 ) -> tuple[Tensor, Tensor]:
-    """For every frame the state of the next view, and the viewpoint of its view's next moment.
+    """Per frame, the state of the next view and the viewpoint of the same view's next moment.
 
-    Views are drawn in a new order at every step, so the next one is any other. The last moment
-    takes the one before it, since the first may be far.
+    Views come in a random order at every step, so the next one may be any other. The last moment
+    takes the viewpoint of the one before it, since the first moment may be far away.
     """
     near_time = torch.cat([viewpoint[:, :, 1:], viewpoint[:, :, -2:-1]], dim=2)
     return state.roll(-1, dims=1), near_time
@@ -129,7 +130,7 @@ def _decoder(config: DisentangleConfig) -> nn.Module:
         nn.ReLU(),
     ]
     for _ in range(doublings):
-        narrower = max(width // 2, 16)
+        narrower = max(width // 2, 16)  # so that the 4 groups of the norm keep 4 channels or more
         layers += [
             nn.Upsample(scale_factor=2),
             nn.Conv2d(width, narrower, 3, padding=1),

@@ -1,4 +1,4 @@
-"""From frames to the embeddings that are compared: encode, whiten, project to a sphere."""
+"""Frames to comparable embeddings: encode, whiten, project to the unit sphere."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class FrameEncoder(nn.Module):
     std: Tensor
 
     def __init__(self, backbone: Network, head: HeadConfig) -> None:
-        """Wraps `backbone` with the head that `head` describes."""
+        """Wraps `backbone` with the layers that `head` asks for."""
         super().__init__()
         self.backbone = backbone
         dim = backbone.embed_dim
@@ -42,28 +42,28 @@ class FrameEncoder(nn.Module):
         frames: UInt8[Tensor, "batch 3 height width"],
         pose_map: Bool[Tensor, "batch patches"] | None = None,
     ) -> tuple[Float[Tensor, "batch dim"], Output]:
-        """Embeds frames one by one; `compare` then puts those of a video into one space.
+        """Embeds frames one by one; `compare` then makes those of one video comparable.
 
         Args:
             frames: RGB.
             pose_map: P2D, where the network has PAAB and needs one.
 
         Returns:
-            Embeddings, and the network's whole output.
+            The embeddings, and the complete output of the network.
         """
         images = (frames / 255 - self.mean) / self.std
         output = self.backbone(images) if pose_map is None else self.backbone(images, pose_map)
-        # Distances between neighbouring frames are small: from here on in full precision.
+        # Distances between neighbouring frames are too small for half precision.
         with torch.autocast(frames.device.type, enabled=False):
             return self.project(self.whiten(output.embedding.float())), output
 
     def compare(
         self, embedding: Float[Tensor, "*batch time dim"]
     ) -> Float[Tensor, "*batch time dim"]:
-        """Embeddings as distances are measured between them.
+        """Centred and scaled embeddings, between which distances are measured.
 
         Args:
-            embedding: Of the frames of a video, or of the moments drawn from it in training.
+            embedding: All frames of a video, or in training the moments drawn from it.
         """
         if self.center:
             embedding = embedding - embedding.mean(dim=-2, keepdim=True)

@@ -57,7 +57,7 @@ def make_pose_points(
     backbone: Backbone,
     num_keypoints: int | None,
 ) -> PosePoints | None:
-    """The embedding of the keypoints' places, where PAAB or PAAT asks for it."""
+    """The embedding of the keypoints' places, if PAAB or PAAT has `points`."""
     if not any(config is not None and config.points for config in (paab, paat)):
         return None
     if num_keypoints is None or backbone.default_layout.frames > 1:
@@ -72,7 +72,7 @@ def trl3d_layers(
     if config is None:
         return {}
     if not isinstance(backbone, TimmBackbone) or not backbone.default_layout.prefix:
-        raise ValueError("3DTRL needs a vision transformer of timm's with a class token")
+        raise ValueError("3DTRL needs a timm vision transformer with a class token")
     if config.position < 0:
         raise ValueError(f"3DTRL comes before a block counted from 0, not {config.position}")
     position = min(config.position, len(backbone.blocks) - 1)
@@ -117,7 +117,7 @@ def require_a_prediction_for_every_paab(
     first_paab, first_paat = (min(map(int, modules)) for modules in (stacks, tasks))
     if first_paat > first_paab:
         raise ValueError(
-            f"PAAB after block {first_paab} has no prediction to go by: put PAAT, which comes "
+            f"PAAB after block {first_paab} has no predicted pose map: put PAAT, which comes "
             f"after block {first_paat}, there or before"
         )
 

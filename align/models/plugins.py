@@ -1,8 +1,8 @@
 """The modules between the blocks of a backbone: PAAT, PAAB and 3DTRL behind one signature.
 
-A plug-in takes the tokens after a block and returns those that the next block reads. What one
-leaves for another, or for the output, stands in the `ForwardState` of the pass: PAAT its logits,
-which a pose-free PAAB reads, and 3DTRL its geometry.
+A plug-in takes the tokens after a block and returns those that the next block reads. It leaves
+results for other plug-ins and for the output in the `ForwardState` of the pass: PAAT leaves its
+logits, which a pose-free PAAB reads, and 3DTRL its geometry.
 
 Plug-ins hold modules that `PoseAware` has registered; they register none themselves, so that
 parameters keep their names in checkpoints.

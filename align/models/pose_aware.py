@@ -188,7 +188,7 @@ class PoseAware(nn.Module):
             )
         per_keypoint = pose_map.ndim > 2 and pose_map.shape[1:] != (layout.frames, layout.patches)
         if self.given_points and not per_keypoint:
-            raise ValueError("PAAB with points needs a pose map with keypoints told apart")
+            raise ValueError("PAAB with points needs a pose map with a channel per keypoint")
         pose_map = pose_map if pose_map.dtype == torch.bool else pose_map > 0
         pose_map = pose_map.any(-1) if per_keypoint else pose_map
         return pose_map.unsqueeze(1) if pose_map.ndim == 2 and layout.frames == 1 else pose_map

@@ -11,7 +11,7 @@ from einops import rearrange
 from jaxtyping import Float
 from torch import Tensor, nn
 
-# Of each keypoint: x, y and how many patches are expected to hold it.
+# Numbers per keypoint: x, y and how many patches are expected to hold it.
 COORDINATES = 3
 # Least sum of a keypoint's probabilities to divide by: one that is nowhere is put in the middle.
 _LEAST_MASS = 1e-3

@@ -1,4 +1,4 @@
-"""Pose maps as PAAT predicts them, for a PAAB that needs no poses at inference.
+"""Pose maps from PAAT's prediction, for a PAAB that needs no poses at inference.
 
 This goes beyond the paper, whose PAAB takes the pose map from a pose estimator at inference too.
 """
@@ -28,7 +28,7 @@ def predicted_map(
 def any_keypoint(
     logits: Float[Tensor, "batch frames patches keypoints"],
 ) -> Float[Tensor, "batch frames patches"]:
-    """Probability that a patch holds any keypoint, each being there independently of the rest."""
+    """Probability that a patch holds any keypoint, taking keypoints as independent."""
     return -torch.expm1(F.logsigmoid(-logits.float()).sum(dim=-1))
 
 

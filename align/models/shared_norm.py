@@ -1,6 +1,6 @@
-"""Batch norm over the batches of all processes, so that a step is the same on any number of them.
+"""Batch norm over the batches of all processes: a step is the same on any number of them.
 
-torch has one for GPUs only, while several processes are most easily tried on a CPU.
+`torch.nn.SyncBatchNorm` runs on GPUs only, and tests with several processes run on a CPU.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from torch.distributed.nn.functional import all_reduce
 
 
 class SharedBatchNorm(nn.BatchNorm1d):
-    """`nn.BatchNorm1d` whose statistics in training are those of all processes' batches together.
+    """`nn.BatchNorm1d` with the training statistics of all processes' batches together.
 
-    In one process, and in evaluation, it is `nn.BatchNorm1d` bit by bit. Processes must have
-    batches of one size, as training gives them.
+    In one process, and in evaluation, it is bit-identical to `nn.BatchNorm1d`. All processes must
+    have batches of the same size, as they have in training.
     """
 
     def forward(self, x: Float[Tensor, "batch dim"]) -> Float[Tensor, "batch dim"]:
@@ -24,14 +24,14 @@ class SharedBatchNorm(nn.BatchNorm1d):
         if processes == 1 or not self.training:
             return super().forward(x)
         mean = all_reduce(x.mean(dim=0)) / processes
-        # From the differences, as squares of large means would cancel.
+        # From the differences: the mean of squares minus the square of the mean loses digits.
         variance = all_reduce((x - mean).square().mean(dim=0)) / processes
         self._follow(mean.detach(), variance.detach(), len(x) * processes)
         x = (x - mean) * torch.rsqrt(variance + self.eps)
         return x if self.weight is None else x * self.weight + self.bias
 
     def _follow(self, mean: Tensor, variance: Tensor, count: int) -> None:
-        """Moves the running statistics, whose variance is the unbiased one, as torch's."""
+        """Moves the running statistics; their variance is the unbiased one, as in torch."""
         if self.running_mean is None or self.running_var is None or self.momentum is None:
             raise ValueError("a shared batch norm needs running statistics with a momentum.")
         self.running_mean.lerp_(mean, self.momentum)

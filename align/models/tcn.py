@@ -1,6 +1,7 @@
-"""The network of TCN (Sermanet et al. 2018): an Inception trunk that tells where features are.
+"""The network of TCN (Sermanet et al. 2018): an Inception trunk and the places of its features.
 
-PAAT is no matter of transformers alone: here it asks the trunk which keypoint lies in which patch.
+PAAT also works without a transformer: it predicts from the trunk's features which keypoint lies in
+which patch.
 """
 
 from __future__ import annotations
@@ -31,19 +32,21 @@ _TRUNK_LAYERS = (
     "Mixed_5c",
     "Mixed_5d",
 )
-_TRUNK_CHANNELS = 288
-# In pixels: from one of the trunk's features to the next, and the middle of what the first sees.
+_TRUNK_CHANNELS = 288  # of Mixed_5d
+# Pixels between neighbouring features of the trunk, and the centre of the first one's receptive
+# field: the trunk's convolutions and poolings are partly unpadded.
 _STRIDE = 8
 _FIRST = 13.5
-# From ImageNet's mean and deviation to the range [-1, 1] that the published weights expect.
+# Scale and shift from ImageNet's mean and deviation to the range [-1, 1] of the published weights.
 _SCALE = (0.229 / 0.5, 0.224 / 0.5, 0.225 / 0.5)
 _SHIFT = ((0.485 - 0.5) / 0.5, (0.456 - 0.5) / 0.5, (0.406 - 0.5) / 0.5)
 
 
 class TcnOutput(NamedTuple):
-    """What `TcnNetwork` gives; `points` are the soft-argmax (x, y) in [-1, 1] of each channel.
+    """The output of `TcnNetwork`; `points` are the soft-argmax (x, y) in [-1, 1] of each channel.
 
-    ``pose_logits`` has PAAT's logits at 1, and is empty without PAAT and in evaluation mode.
+    ``pose_logits`` has PAAT's logits under the key 1. It is empty without PAAT, and in evaluation
+    mode unless the embedding depends on them.
     """
 
     embedding: Float[Tensor, "batch dim"]
@@ -57,12 +60,12 @@ class TcnNetwork(nn.Module):
     Args:
         config: Widths.
         pretrained: Start the trunk from torchvision's ImageNet weights.
-        paat: The pose-aware auxiliary task after the trunk, wherever its positions say; or None.
-        num_keypoints: Keypoints of the skeleton, which PAAT with target p3d needs.
+        paat: The pose-aware auxiliary task after the trunk, or None; its positions are ignored.
+        num_keypoints: Keypoints of the skeleton, which PAAT needs unless its target is p2d.
 
     Raises:
         ValueError: PAAT without a number of keypoints.
-        RuntimeError: Pretrained weights that cannot be had.
+        RuntimeError: Pretrained weights that cannot be loaded.
     """
 
     patch_size = (_STRIDE, _STRIDE)
@@ -121,12 +124,12 @@ def at_patches(
 ) -> Float[Tensor, "batch 1 patches channels"]:
     """The trunk's features in the middle of each patch of 8 x 8 pixels, patches row-major.
 
-    Between features they are interpolated; patches beyond the outermost, which the trunk's
-    unpadded convolutions leave at the image's borders, take those.
+    They are interpolated between features. Patches at the image's borders lie beyond the outermost
+    features, because the trunk's convolutions are unpadded; they take the outermost ones.
 
     Args:
-        features: What the trunk makes of images.
-        image_size: Height and width of those in pixels, multiples of 8.
+        features: Output of the trunk.
+        image_size: Height and width of the images in pixels, multiples of 8.
     """
     y, x = (
         _grid_positions(side, count, features)
@@ -142,7 +145,7 @@ def spatial_soft_argmax(
 ) -> Float[Tensor, "batch channels 2"]:
     """Mean position (x, y) of each channel under the softmax of its activations.
 
-    From -1, the centre of the first column or row, to 1, that of the last; a single one is at 0.
+    -1 is the centre of the first column or row, 1 that of the last; a single one is at 0.
     """
     rows, cols = features.shape[-2:]
     weights = rearrange(features.float(), "b c h w -> b c (h w)").softmax(dim=-1)
@@ -153,7 +156,7 @@ def spatial_soft_argmax(
 
 
 def _grid_positions(side: int, count: int, like: Tensor) -> Float[Tensor, " patches"]:
-    """Middles of the patches along a side of the image: -1 is its first feature, 1 its last."""
+    """Centres of the patches along a side of the image: -1 is its first feature, 1 its last."""
     patches = torch.arange(side // _STRIDE, device=like.device, dtype=like.dtype)
     feature = ((patches + 0.5) * _STRIDE - _FIRST) / _STRIDE
     return 2 * feature / max(count - 1, 1) - 1

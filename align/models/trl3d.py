@@ -1,7 +1,7 @@
-"""3DTRL: patch tokens learn where in space they stand, from a pseudo-depth and a pseudo-camera.
+"""3DTRL (Shang et al. 2022): patch tokens in space, from a pseudo-depth and a pseudo-camera.
 
-Nothing supervises depth or camera. They are in units of their own, fixed by nothing but the layer
-that embeds the recovered points (Shang et al. 2022).
+Nothing supervises depth or camera. Their units are arbitrary: only the layer that embeds the
+recovered points depends on them.
 """
 
 from __future__ import annotations
@@ -16,11 +16,12 @@ from torch import Tensor, nn
 
 from align.layout import TokenLayout
 
+# Width of the camera's hidden layer, as published.
 CAMERA_WIDTH = 32
 
 
 class Geometry(NamedTuple):
-    """What 3DTRL recovers; the camera frame is x right, y down, z forward, in patch units."""
+    """The recovered geometry; the camera frame is x right, y down, z forward, in patch units."""
 
     depth: Float[Tensor, "batch frames patches"]
     rotation: Float[Tensor, "batch 3 3"]
@@ -63,8 +64,8 @@ class TokenRepresentation3d(nn.Module):
     ) -> tuple[Float[Tensor, "batch tokens dim"], Geometry]:
         """Add the embeddings of world points, then the position embedding again.
 
-        Each frame has a depth of its own, a clip one camera. Prefix tokens besides the class token
-        get no embedding of a point.
+        Every frame has its own depth map, a clip has one camera. Prefix tokens other than the class
+        token get no embedding of a point.
 
         Raises:
             ValueError: Tokens that do not fit the layout, or a layout without a class token.
@@ -76,7 +77,7 @@ class TokenRepresentation3d(nn.Module):
         depth = self.depth(grid).squeeze(-1)
         shared = self.camera_mean(self.camera_patch(patches).mean(dim=1))
         hidden = self.camera(self.camera_class(prefix[:, 0]) + shared)
-        # Angles and coordinates are few and cheap; half precision would blur them.
+        # Half precision is too coarse for angles and coordinates, which cost little.
         with torch.autocast(tokens.device.type, enabled=False):
             depth = depth.float()
             rotation = rotation_matrix(self.angles(hidden.float()))

@@ -149,7 +149,7 @@ def test_paat_gives_logits_for_every_patch_of_every_frame(kind):
 
 
 @pytest.mark.parametrize("kind", ["divided_space_time", "joint_space_time"])
-def test_frames_are_told_apart_by_their_time_embedding(kind):
+def test_frames_are_distinguished_by_their_time_embedding(kind):
     backbone = small(attention_type=kind)
     reversed_clips = make_clips().flip(2)
     with torch.no_grad():

@@ -64,7 +64,7 @@ def clips() -> torch.Tensor:
 
 
 def published(model: TimeSformer) -> dict:
-    """The contents of a file of Facebook's."""
+    """The contents of a file as Facebook publishes it."""
     weights = {f"model.{name}": value for name, value in model.state_dict().items()}
     return {"epoch": 14, "model_state": weights, "cfg": "MODEL: ..."}
 

@@ -1,6 +1,6 @@
-"""PAAB as the paper writes it: attention over all tokens, with a mask (Eq. 5-6).
+"""PAAB as the paper defines it: attention over all tokens, with a mask (Eq. 5-6).
 
-The slow form, kept to hold the gathered one against.
+The slow form, the reference for the gathered one.
 """
 
 import torch
@@ -26,7 +26,7 @@ def masked_paab(
     member = torch.ones(batch, groups, 1 + grid.shape[2], dtype=torch.bool, device=tokens.device)
     member[:, :, 1:] = pose_map.reshape(batch, groups, -1)
     mask = member.unsqueeze(-1) & member.unsqueeze(-2)
-    # A token outside the set attends to itself, so that its row of the softmax is no NaN.
+    # A token outside the set attends to itself: a row of the softmax without keys would be NaN.
     mask = mask | torch.eye(mask.shape[-1], dtype=torch.bool, device=tokens.device)
     sequences = torch.cat([class_token.unsqueeze(1).expand(-1, groups, -1, -1), grid], dim=2)
     residual = block.attn(

@@ -1,4 +1,4 @@
-"""Batches: which moments are drawn, that they are reproducible, that keypoints follow pixels."""
+"""Batches: draws of moments and views, reproducibility, keypoints that follow the pixels."""
 
 from __future__ import annotations
 

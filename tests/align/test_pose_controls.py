@@ -1,4 +1,4 @@
-"""The controls of pose maps, random patches and noise, as PAAB is given them."""
+"""The controls of pose maps, random patches and noise, in the maps that PAAB gets."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.align.conftest import tiny_config
 
 
 def maps(data: EpisodeDataset, seed: int = 0, **options: object) -> dict[tuple[int, str], Tensor]:
-    """What PAAB is given of every view of two episodes."""
+    """The pose maps that PAAB gets for every view of two episodes."""
     control = PoseMapConfig(**options)  # type: ignore[arg-type]
     config = tiny_config(data.root, data.root, "paab", pose_map=control, seed=seed)
     embedder = FrameEmbedder(config, data)

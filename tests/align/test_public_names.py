@@ -58,6 +58,7 @@ PUBLIC = {
     ),
     "datasets.episodes": ("EpisodeDataset", "EpisodeWriter"),
     "datasets.cameras": ("Camera",),
+    "datasets.skeletons": ("Skeleton",),
     "action.timesformer": ("TimeSformer",),
 }
 FACES = ("align.losses", "align.metrics", "align.models")

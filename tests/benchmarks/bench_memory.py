@@ -2,9 +2,9 @@
 
 Run: python tests/benchmarks/bench_memory.py
 
-Each figure is of a process of its own: four blocks of DeiT-Tiny at 112x112 on drawn episodes that
-are read from disk, the libraries' own memory not counted. A data set may be larger than memory:
-what a process holds while it draws batches from many episodes does not grow.
+Each figure is measured in a separate process: four blocks of DeiT-Tiny at 112x112 on drawn episodes
+that are read from disk, without the memory of the libraries themselves. A data set may be larger
+than memory: the memory of a process that draws batches from many episodes does not grow.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ from datasets.episodes import EpisodeDataset
 from tests.datasets.synthetic import make_data_set
 
 SIZE, MB = 112, 1e6
-LONG_READS = 400  # samples that are drawn while the resident memory is watched
+LONG_READS = 400  # samples drawn while the resident memory is measured
 
 
 @dataclass(frozen=True)
 class Case:
-    """What is trained or evaluated: its data, and episodes a step."""
+    """A training and an evaluation: the size of the data, and episodes a step."""
 
     views: int = 5
     length: int = 60
@@ -47,7 +47,7 @@ CASES = {
 
 
 def main() -> None:
-    """Print the peak of every case, and what reading many episodes holds."""
+    """Print the peak of every case, and the memory of reading many episodes."""
     with tempfile.TemporaryDirectory() as folder:
         for index, (name, case) in enumerate(CASES.items()):
             root = Path(folder) / str(index)
@@ -87,7 +87,7 @@ def config_of(data: Path, root: Path, case: Case) -> TrainConfig:
 
 
 def train(data: Path, root: Path, case: Case) -> float:
-    """Bytes that two steps add to what the process held before its model."""
+    """Bytes that the model and two steps add to the process."""
     one_thread()
     logging.disable(logging.WARNING)
     before = peak_resident()

@@ -1,10 +1,10 @@
-"""Time our TimeSformer against `transformers`', what PAAB and PAAT cost, and the memory of a step.
+"""Time TimeSformer against that of `transformers`, the cost of PAAB and PAAT, and a step's memory.
 
 Run: python tests/benchmarks/bench_timesformer.py
 
-One thread on a CPU; forms take turns, so that other work on the machine meets all alike. The
-default sizes are TimeSformer-Base's with one clip a step; --depth and --clips change them, and
---parts runs only some of the measurements.
+One thread on a CPU; the compared forms take turns, so that other work on the machine affects all of
+them. The default sizes are those of TimeSformer-Base with one clip a step; --depth and --clips
+change them, and --parts runs only some of the measurements.
 """
 
 import argparse
@@ -29,7 +29,7 @@ GIB = 2**30
 
 
 def main() -> None:
-    """Print what the chosen parts measure."""
+    """Run the chosen measurements and print them."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--depth", type=int, default=12)
     parser.add_argument("--clips", type=int, default=1)
@@ -100,7 +100,7 @@ def joint_paab(options: argparse.Namespace) -> None:
 
 
 def overheads(options: argparse.Namespace) -> None:
-    """What PAAB and PAAT add to a step of training and to inference."""
+    """Time that PAAB and PAAT add to a training step and to inference."""
     clips, pose = make_clips(options.clips), make_pose_map(options.clips)
     plain = make_backbone(options.depth)
     models = {
@@ -137,10 +137,10 @@ def overheads(options: argparse.Namespace) -> None:
 
 
 def memory(options: argparse.Namespace) -> None:
-    """Peak memory of a training step in a process of its own, with and without checkpointing.
+    """Peak memory of a training step in a separate process, with and without checkpointing.
 
-    What one clip adds is the difference between steps of two clips and of one; batch 4 then takes
-    the step of one clip and three times that.
+    The difference between steps of two clips and of one is the memory that a clip adds; a batch of
+    4 takes the memory of one clip plus three times the difference.
     """
     for kind in ("plain", "checkpointing"):
         one, two = (
@@ -166,7 +166,7 @@ def memory(options: argparse.Namespace) -> None:
 
 
 def peak_memory(depth: int, clips: int, checkpointing: bool) -> float:
-    """Bytes that a step of SGD with momentum takes at its peak, libraries not counted."""
+    """Peak bytes of a step of SGD with momentum, without the libraries."""
     before = peak_resident()
     model = make_backbone(depth, checkpointing=checkpointing).train()
     optimizer = torch.optim.SGD(model.parameters(), lr=0.005, momentum=0.9, nesterov=True)
@@ -181,7 +181,7 @@ def peak_memory(depth: int, clips: int, checkpointing: bool) -> float:
 
 
 def make_backbone(depth: int, **options: bool) -> TimeSformer:
-    """TimeSformer-Base, without random depth, which would make times random."""
+    """TimeSformer-Base without stochastic depth, which would make times random."""
     return TimeSformer(SIZE, PATCH, FRAMES, depth=depth, drop_path=0.0, **options).to(DEVICE)
 
 
@@ -191,7 +191,7 @@ def make_clips(count: int) -> Tensor:
 
 
 def make_pose_map(count: int) -> Tensor:
-    """P3D of a body in the frame's middle, as a person crop shows it."""
+    """P3D maps of a body in the middle of the frame, where a person crop puts it."""
     keypoints = SIZE / 2 + SIZE / 6 * torch.randn(count, FRAMES, KEYPOINTS, 2)
     return pose_map_3d(keypoints, (SIZE, SIZE), PATCH).to(DEVICE)
 
@@ -203,7 +203,7 @@ def step(module: nn.Module, output: Tensor) -> None:
 
 
 def size_of(options: argparse.Namespace) -> str:
-    """What is trained, for a table."""
+    """The model and its input, for a table."""
     return f"TimeSformer, {options.depth} blocks of {DIM}, {options.clips} × {FRAMES} × {SIZE}²"
 
 

@@ -3,10 +3,10 @@
 Run: python tests/benchmarks/bench_triplets.py
 
 The baseline is the published way: anchor, positive and negative in two views, six frames encoded
-for one triplet. Ours encodes T moments of V views once and forms the triplets on the embeddings.
-Two counts are given: one triplet for each anchor and pair of views, which is what the baseline
-would need so many steps for, and all triplets that the loss averages over. Forward, backward and
-optimizer step of DeiT-Tiny, medians over interleaved rounds.
+for one triplet. The compared form encodes T moments of V views once and forms the triplets on the
+embeddings. Triplets are counted in two ways: one for each anchor and pair of views, which is the
+number of steps that the baseline needs for as many, and all triplets that the loss averages over.
+Forward, backward and optimizer step of DeiT-Tiny, medians over interleaved rounds.
 """
 
 from collections.abc import Callable
@@ -27,7 +27,7 @@ BASELINE_TIMES = torch.tensor([[0, 1, 10]])  # anchor, positive, negative
 
 
 def step(size: int, views: int, times: torch.Tensor) -> Callable[[], None]:
-    """One training step on random frames, of which time does not depend."""
+    """One training step on random frames, whose content does not affect the time."""
     torch.manual_seed(0)
     model = build_model(ModelConfig(image_size=size)).train()
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-6)

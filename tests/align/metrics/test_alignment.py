@@ -22,7 +22,7 @@ from align.metrics.alignment import (
 
 
 def clock(length: int) -> torch.Tensor:
-    """Embeddings that tell the time: frame i is at i."""
+    """Embeddings that encode the time: frame i is at i."""
     return torch.arange(length, dtype=torch.float32)[:, None]
 
 
@@ -101,7 +101,7 @@ def test_agrees_with_naive_loops(length: int, dim: int, seed: int) -> None:
     )
 
 
-def test_neighbouring_frames_far_from_the_origin_are_told_apart() -> None:
+def test_neighbouring_frames_far_from_the_origin_are_distinguished() -> None:
     # A matrix product would lose these differences to cancellation.
     z = 1000 + 0.01 * clock(200)
     assert alignment_error(z, z.clone()) == 0

@@ -49,7 +49,7 @@ def test_sound_embeddings_pass_even_on_a_line() -> None:
     assert verdict(noise(0), noise(0) + 0.01 * noise(1))[0] == "none"
 
 
-def test_a_point_is_told_by_its_error_and_by_its_spread() -> None:
+def test_a_point_is_detected_by_its_error_and_by_its_spread() -> None:
     point = torch.full((LENGTH, 8), 0.3)
     kind, message = verdict(point, point)
     assert kind == "point"
@@ -74,7 +74,7 @@ def test_random_embeddings_are_at_chance() -> None:
     assert "collapsed" not in message  # the frames differ, but not with time
 
 
-def test_a_line_without_time_is_told() -> None:
+def test_a_line_without_time_is_detected() -> None:
     kind, message = verdict(*(noise(seed, dim=1) @ torch.ones(1, 8) for seed in range(6)))
     assert kind == "line" and "effective rank 1.0" in message
 

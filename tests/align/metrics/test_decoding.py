@@ -66,7 +66,7 @@ def test_dtw_never_goes_back_where_the_nearest_frame_does() -> None:
 def test_dtw_follows_a_pause() -> None:
     fast, slow = torch.arange(4.0)[:, None], torch.tensor([[0.0], [1], [1.2], [1.4], [2], [3]])
     assert dtw_picks(distances(slow, fast)[None].numpy()).tolist() == [[0, 1, 1, 1, 2, 3]]
-    # Of the three frames that show the pause the nearest one counts.
+    # Three frames show the pause; the nearest one counts.
     assert dtw_picks(distances(fast, slow)[None].numpy()).tolist() == [[0, 1, 4, 5]]
 
 
@@ -91,8 +91,8 @@ def test_episode_has_every_pair_under_every_decoding() -> None:
 def test_chance_is_below_a_third_and_repeatable() -> None:
     chance = chance_errors([60, 40])
     assert chance == chance_errors([60, 40])
-    # Not quite the nearest frame's 1/3: smoothing shortens what lies in the middle, which is then
-    # nearer to all, and the middle is never far off.
+    # A little below the nearest frame's 1/3: smoothing shortens vectors in the middle of the
+    # episode, which are then nearer to all, and the middle is never far off.
     assert chance["alignment_error_motion"] == pytest.approx(0.30, abs=0.02)
     assert chance["alignment_error_dtw"] == pytest.approx(0.155, abs=0.03)
     # Picks and truth are uniform in a window of a tenth to either side: half of that on average.

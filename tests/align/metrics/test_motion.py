@@ -15,7 +15,7 @@ def there_and_back(noise: float, seed: int) -> torch.Tensor:
     return place[:, None] + noise * torch.randn(60, 1, generator=generator)
 
 
-def test_it_tells_the_way_there_from_the_way_back() -> None:
+def test_it_distinguishes_the_way_there_from_the_way_back() -> None:
     views = there_and_back(0.01, 0), there_and_back(0.01, 1)
     still = pair_metrics(*views)["alignment_error"]
     moving = pair_metrics(*map(with_motion, views))["alignment_error"]

@@ -20,7 +20,7 @@ from align.metrics.phases import (
 
 
 def episode(length: int, views: int = 2, seed: int | None = None) -> PhaseEpisode:
-    """Embeddings that tell the relative time, and by a large step the phase; or noise."""
+    """Embeddings that encode the relative time and, by a large step, the phase; or noise."""
     time = np.arange(length) / length
     phases = np.digitize(time, [0.3, 0.6])
     if seed is None:
@@ -35,7 +35,7 @@ def measure(labelled: list[PhaseEpisode], test: list[PhaseEpisode]) -> dict[str,
     return mean_phase_metrics(phase_metrics(labelled, test, np.random.default_rng(0)))
 
 
-def test_embeddings_that_tell_the_phase_are_perfect() -> None:
+def test_embeddings_that_encode_the_phase_are_perfect() -> None:
     found = measure([episode(n) for n in (40, 50, 60)], [episode(n) for n in (60, 70)])
     assert set(found) == {p + name for p in ("", "across_") for name in PHASE_METRICS}
     for name, value in found.items():
@@ -51,7 +51,7 @@ def test_noise_is_no_better_than_guessing() -> None:
     assert found["phase_r2"] < 0.1
 
 
-def test_what_one_view_tells_may_not_carry_over_to_another() -> None:
+def test_phases_learned_in_one_view_may_not_carry_over_to_another() -> None:
     def flipped(length: int) -> PhaseEpisode:
         own = episode(length)
         return PhaseEpisode(
@@ -72,10 +72,10 @@ def test_retrieval_agrees_with_a_loop() -> None:
             for own in test:
                 for z, phase in zip(own.embeddings[asked], own.phases, strict=True):
                     others = [
-                        ((z - other).norm().item(), told == phase)
+                        ((z - other).norm().item(), other_phase == phase)
                         for gallery in test
                         if gallery is not own
-                        for other, told in zip(
+                        for other, other_phase in zip(
                             gallery.embeddings["view_0"], gallery.phases, strict=True
                         )
                     ]
@@ -93,7 +93,7 @@ def test_progression_is_the_time_since_each_phase_began() -> None:
     np.testing.assert_allclose(
         progression(phases, [1, 2]) * 5, np.array([[-4, -3, -2, -1, 0], [-2, -1, 0, 1, 2]]).T
     )
-    # Phase 3 is not in both, and 0 begins with the first frame, where there is nothing to tell.
+    # Phase 3 is not in both episodes, and 0 begins with the first frame, so neither is an event.
     assert key_events([phases, np.array([0, 1, 1, 2, 3])]) == [1, 2]
 
 
@@ -118,7 +118,7 @@ def test_few_labels_are_some_of_the_labelled_episodes() -> None:
     assert all(metrics["phase_f1"] == pytest.approx(misled) for metrics in found)
 
 
-def test_means_tell_within_from_across_and_skip_what_is_not_known() -> None:
+def test_means_separate_within_from_across_and_skip_nan() -> None:
     def result(first: str, second: str, value: float) -> PhaseResult:
         return PhaseResult(first, second, dict.fromkeys(PHASE_METRICS, value))
 

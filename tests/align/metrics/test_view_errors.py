@@ -11,7 +11,7 @@ def pair(view1: str, view2: str, error: float) -> PairResult:
     return PairResult("demo_0", view1, view2, {"alignment_error": error})
 
 
-def test_pairs_are_told_apart_by_the_first_person_view() -> None:
+def test_pairs_are_separated_by_the_first_person_view() -> None:
     pairs = [
         pair("ego", "view_0", 0.3),
         pair("view_1", "ego", 0.1),

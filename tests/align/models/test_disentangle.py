@@ -1,4 +1,4 @@
-"""The view-disentangled baseline: what is swapped, what is decoded, that it can be learnt."""
+"""The view-disentangled baseline: swapped codes, decoded images, gradients."""
 
 from __future__ import annotations
 

@@ -99,7 +99,7 @@ def test_paab_hands_on_the_points_that_it_is_given() -> None:
     plain = build_model(replace(config, paab=PaabConfig())).eval()
     expected = plain(images(), (given > 0).any(-1)).embedding
     torch.testing.assert_close(output.embedding[:, :192], expected)
-    with pytest.raises(ValueError, match="told apart"):
+    with pytest.raises(ValueError, match="channel per keypoint"):
         model(images(), (given > 0).any(-1))
 
 
@@ -114,8 +114,8 @@ def test_tcn_takes_the_points_beside_its_own() -> None:
     torch.testing.assert_close(output.embedding, network.head(places))
 
 
-def test_points_need_keypoints_told_apart() -> None:
-    with pytest.raises(ValueError, match="told apart"):
+def test_points_need_a_channel_per_keypoint() -> None:
+    with pytest.raises(ValueError, match="channel per keypoint"):
         PaatConfig(points=True, target="p2d")
     with pytest.raises(ValueError, match="a skeleton's keypoints"):
         build_model(ModelConfig(image_size=48, depth=1, paab=PaabConfig(points=True)))

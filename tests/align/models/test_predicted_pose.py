@@ -54,7 +54,7 @@ def images() -> Tensor:
     return torch.randn(3, 3, 48, 48, generator=torch.Generator().manual_seed(1))
 
 
-def test_at_inference_it_needs_no_poses_and_goes_by_the_prediction() -> None:
+def test_at_inference_it_needs_no_poses_and_takes_the_prediction() -> None:
     free = PoseFreeConfig(top_k=2)
     model = build(free).eval()
     assert not model.needs_pose
@@ -62,16 +62,16 @@ def test_at_inference_it_needs_no_poses_and_goes_by_the_prediction() -> None:
     pose_map = predicted_map(output.pose_logits[1], free)
     assert pose_map.sum(-1).eq(2).all()
     torch.manual_seed(0)
-    told = build_model(
+    given_a_map = build_model(
         ModelConfig(image_size=48, depth=3, num_keypoints=4, paab=PaabConfig(), paat=PaatConfig())
     )
-    told.load_state_dict(model.state_dict())
-    assert torch.equal(told.eval()(images(), pose_map).embedding, output.embedding)
+    given_a_map.load_state_dict(model.state_dict())
+    assert torch.equal(given_a_map.eval()(images(), pose_map).embedding, output.embedding)
     # A map that is given nevertheless changes nothing.
     assert torch.equal(model(images(), ~pose_map).embedding, output.embedding)
 
 
-def test_training_goes_by_the_given_map_unless_mixed() -> None:
+def test_training_takes_the_given_map_unless_mixed() -> None:
     given = torch.zeros(3, 9, dtype=torch.bool)
     given[:, 4] = True
     follows = build(PoseFreeConfig(top_k=2))

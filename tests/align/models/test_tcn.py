@@ -46,7 +46,7 @@ def test_patches_take_the_features_in_their_middle() -> None:
     (seen,) = torch.autograd.grad(before_the_mixed_blocks[0, :, 2, 7].sum(), image)
     rows, cols = (seen.abs().sum(dim=(0, 1, other)).nonzero() for other in (3, 2))
     middle = [(side.min() + side.max() + 1).item() / 2 for side in (cols, rows)]
-    # A map whose features are the (x, y) of what each sees in the middle.
+    # A map whose features are the (x, y) of the middles of their receptive fields.
     x, y = torch.meshgrid(13.5 + 8 * torch.arange(11), 13.5 + 8 * torch.arange(11), indexing="xy")
     where = torch.stack([x, y])
     assert where[:, 2, 7].tolist() == middle

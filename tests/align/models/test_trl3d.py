@@ -85,7 +85,7 @@ def a_layer(dim: int = 8) -> TokenRepresentation3d:
     return TokenRepresentation3d(dim)
 
 
-def test_the_layer_adds_what_it_says() -> None:
+def test_the_layer_adds_points_and_positions() -> None:
     layer, layout = a_layer(), TokenLayout(1, 2, 3, prefix=2)
     tokens, where = torch.randn(4, 8, 8), torch.randn(1, 8, 8)
     output, geometry = layer(tokens, layout, where)
