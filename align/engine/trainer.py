@@ -271,9 +271,7 @@ class Trainer:
                 f"--optim.accumulate {count} does not divide the {min(sizes)} samples of a "
                 "process's batch."
             )
-        return [
-            {name: value[i::count] for name, value in batch.items()} for i in range(count)
-        ]
+        return [{name: value[i::count] for name, value in batch.items()} for i in range(count)]
 
     def _require_finite(self, losses_and_norms: Sequence[Tensor], first: int) -> None:
         # Of all processes, so that none is left waiting for one that has stopped.
