@@ -42,12 +42,12 @@ class TimeSformerConfig:
     """Stochastic depth at the last block."""
     attention: AttentionType = "divided_space_time"
     """How attention goes over space and time."""
+    # The paper's class token learns next to nothing from scratch on few clips.
     readout: Readout = "mean"
-    """What becomes the clip's feature: the class token (the paper's), which learns next to nothing
-    from scratch on few clips, the mean of the patch tokens, or both."""
+    """Feature of a clip: the class token (the paper's), the mean of the patch tokens, or both."""
+    # The published ones fit --recipe paper.
     weights: Path | None = None
-    """Kinetics weights to start from: Facebook's .pyth or .pt file, or Hugging Face's folder;
-    those published fit --recipe paper."""
+    """Kinetics weights: Facebook's .pyth or .pt file, or a folder of Hugging Face."""
     checkpointing: bool = False
     """Compute each block's activations anew on the way back: less memory, a third more time."""
 
@@ -75,14 +75,11 @@ class ActionConfig:
     root: Path | None = None
     """Folder of the data set; data/<name> by default."""
     lists: Path | None = None
-    """Folder of train.csv, val.csv and test.csv, in the published code's form, that split the
-    clips."""
+    """Folder of train.csv, val.csv and test.csv that split the clips, in the published form."""
     protocol: str | None = None
-    """Split of the clips, such as CS, CV or CVS3; the lists if there are any, else the data set's
-    first protocol, by default."""
+    """Split of the clips, such as CS or CVS3; the lists, else the data set's first by default."""
     recipe: ActionRecipe = "small"
-    """Defaults of all other options. small: a small model from scratch, for a CPU; paper:
-    TimeSformer-Base with the published settings of the data set."""
+    """Defaults of all options: small suits a CPU; paper is TimeSformer-Base as published."""
     test_subjects: tuple[int, ...] | None = None
     """Test subjects of N-UCLA's CS, whose list is not published; subject 10 by default."""
     out: Path | None = None
@@ -95,9 +92,9 @@ class ActionConfig:
     """Seed of the weights, the batches and all other random draws."""
     validate_every: int = 1
     """Epochs between validations."""
+    # With 0, the best checkpoint is the last one.
     valid_share: float = 0.1
-    """Share of the training clips, in whole subjects, to validate on where the protocol names no
-    validation clips; with 0 the best checkpoint is the last."""
+    """Share of training subjects to validate on where the protocol names no validation clips."""
     train_on_valid: bool = False
     """Train on the protocol's validation clips too, as is usual with Smarthome."""
     max_bad_share: float = 0.02
@@ -109,9 +106,9 @@ class ActionConfig:
     precision: Precision = "auto"
     """auto: bf16 on a GPU that has it, else fp32."""
     backbone: TimeSformerConfig = field(default_factory=TimeSformerConfig)
+    # What all clips of a step share keeps a network near chance when it is trained from scratch.
     whiten: bool = True
-    """Batch norm without affine before the classifier. It removes what all clips of a step share,
-    which keeps a network near chance when it is trained from scratch."""
+    """Batch norm without affine before the classifier."""
     paab: PaabConfig = field(default_factory=PaabConfig)
     paat: PaatConfig = field(default_factory=PaatConfig)
     paat_loss: PaatLossConfig = field(default_factory=PaatLossConfig)

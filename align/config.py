@@ -54,9 +54,10 @@ class PaatLossConfig:
 
     weight: float = 1.6
     """The paper's lambda."""
+    # The few patches that hold a keypoint hardly count in a mean over all patches.
+    # The few patches that hold a keypoint hardly count in a mean over all patches.
     reduction: PoseReduction = "patch_sum"
-    """mean over everything (the paper's), or patch_sum, the sum over an image's patches: the few
-    patches with a keypoint hardly count in the mean."""
+    """mean over everything (the paper's), or patch_sum: the sum over an image's patches."""
 
 
 @dataclass(frozen=True)
@@ -76,16 +77,13 @@ class TrainConfig:
     """Options of `python -m align.train`."""
 
     method: Annotated[Method, tyro.conf.arg(metavar=_METHODS_SHOWN)] = "deit"
-    """deit: the transformer alone; paab, paat: with the pose-aware attention block or auxiliary
-    task; tcn: TCN's network; tcn+paat: TCN's network with PAAT, the most accurate here;
-    disentangle, 3dtrl: the paper's other systems. Compose others with --pose."""
+    """System to train: the paper's, and the most accurate here, tcn+paat; see also --pose."""
     pose: Pose | None = None
     """Pose modules that are added to --method deit, tcn or 3dtrl."""
     data: Path | None = None
     """Data set to train and test on; the newest folder under data/ by default."""
     recipe: Recipe = "full"
-    """Defaults of all other options. small: 4 blocks, at most 112 pixels, for a CPU; full: the
-    whole model, for a GPU; auto: the one that suits this machine; paper: the published settings."""
+    """Defaults of all options: small suits a CPU, full a GPU; paper is published; auto chooses."""
     epochs: int = 40
     """Passes over the frames of the training episodes."""
     image_size: int | None = None
@@ -97,13 +95,13 @@ class TrainConfig:
     init: Path | None = None
     """Start from the weights of this run or checkpoint."""
     protocol: Protocol = "seen"
-    """seen: test on the training views; unseen: test on ego and the last third-person views,
-    which are held out of training."""
+    """seen: test on the training views; unseen: hold the last third-person views out."""
     train_on: Path | None = None
     """Train on this data set instead, and only test on --data."""
+    # bf16 pays on a CPU only where `lscpu` lists amx_bf16.
+    # bf16 pays on a CPU only where `lscpu` lists amx_bf16.
     precision: Precision = "auto"
-    """auto: bf16 on a GPU that has it, else fp32. On a CPU, ask for bf16 where `lscpu` lists
-    amx_bf16."""
+    """Number format; auto: bf16 on a GPU that has it, else fp32."""
     views: tuple[str, ...] = ()
     """Names of the views to use; all by default."""
     train_views: int | None = None

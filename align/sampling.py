@@ -37,11 +37,9 @@ class BatchConfig:
     times: int = 12
     """Moments of each episode, the same in all of its views; fewer where an episode is shorter."""
     spread: bool = False
-    """Cut the episode into as many equal parts as there are moments and draw one from each, so
-    that every step shows the whole episode."""
+    """Draw the moments from equal parts of the episode, so that every step shows all of it."""
     triplets: bool = False
-    """Draw moments as anchor, positive, negative, anchor, …, as the published recipe does;
-    otherwise at random without repeats."""
+    """Draw moments as anchor, positive, negative, … (published); else without repeats."""
     flip: float = 0.0
     """Probability that a view of an episode is mirrored; left and right keypoints swap names."""
     augment: AugmentConfig = field(default_factory=AugmentConfig)

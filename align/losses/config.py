@@ -22,10 +22,10 @@ PoseReduction = Literal["mean", "patch_sum"]
 class TccConfig:
     """Cycle-back regression."""
 
+    # The authors use 0.1 and divide distances by the width too. With 0.1 alone, returns are so
+    # certain from the start that training from scratch fails.
     temperature: float = 0.5
-    """Divides the squared distances of unit vectors in both soft searches. At the 0.1 of the
-    authors, whose distances are divided by the width too, returns are so sure from the start that
-    training from scratch goes astray."""
+    """Divisor of the squared distances of unit vectors in both soft searches."""
     variance_weight: float = 0.001
     """Weight of the logarithm of the standard deviation of the moment returned to."""
 
@@ -61,25 +61,22 @@ class LossConfig:
     """Which loss, and its constants; each constant names the losses that read it."""
 
     name: LossName = "contrastive"
-    """contrastive: soft multi-positive; n_pairs, margin_triplet and single_view_triplet: TCN's;
-    published_triplet: the recipe of 3DTRL; tcc: cycle-back regression; soft_dtw: LAV's;
-    time_reversed: AE2's."""
+    """contrastive (this project's), n_pairs and *_triplet (TCN's, 3DTRL's), or sequence losses."""
+    # The published windows: 3 for pick and minecraft, 2 for the others. single_view_triplet doubles
+    # it.
     window: int = 0
-    """Time steps around an anchor within which frames are not negatives; twice as many for
-    single_view_triplet. 0 takes the published one of the data set's environment: 3 for pick and
-    minecraft, 2 for the others."""
+    """Time steps around an anchor without negatives; 0: the published one of the world."""
     temperature: float = 0.1
     """contrastive, n_pairs: divides the similarities; 1 in TCN's n-pairs, see `TcnConfig.loss`."""
     sigma: float = 1.0
-    """contrastive: width in time steps of the Gaussian that spreads the positives; 0 takes only
-    the same time in the other views."""
+    """contrastive: width in time steps of the positives' Gaussian; 0: the same time only."""
     margin: float = 0.2
     """margin_triplet, single_view_triplet: margin between squared distances of unit vectors."""
     published_margin: float = 30.0
     """published_triplet: margin between sums of squared distances."""
+    # It has no effect on unit vectors; TCN's n-pairs embeddings have other lengths.
     l2: float = 0.0005
-    """n_pairs: weight of the embeddings' squared norm. It has no effect on unit vectors, which
-    those of TCN's n-pairs are not, see `TcnConfig.loss`."""
+    """n_pairs: weight of the embeddings' squared norm."""
     tcc: TccConfig = field(default_factory=TccConfig)
     soft_dtw: SoftDtwConfig = field(default_factory=SoftDtwConfig)
     time_reversed: TimeReversedConfig = field(default_factory=TimeReversedConfig)

@@ -39,9 +39,9 @@ class PaatConfig:
     """After which blocks, counted from 1; -1 is the last block."""
     bottleneck: int = 256
     """Width between the classifier's two layers."""
+    # soft locates a keypoint to less than a patch.
     target: PoseTarget = "p3d"
-    """Predict which keypoint a patch holds (p3d), whether it holds any (p2d), or how near each
-    keypoint is to its middle (soft), from which its place follows to less than a patch."""
+    """p3d: which keypoint a patch holds; p2d: whether it holds any; soft: how near each is."""
     points: bool = False
     """The last PAAT's predicted keypoints become part of the embedding, at inference too."""
 
@@ -62,8 +62,7 @@ class PoseFreeConfig:
     top_k: int | None = None
     """Take this number of patches of each frame instead, the likeliest ones."""
     mix: float = 0.0
-    """Training: probability, image by image, that PAAB takes the predicted map, as at inference;
-    otherwise it takes the given one."""
+    """Probability for a training image that PAAB uses the predicted map, as at inference."""
 
     def __post_init__(self) -> None:
         """Refuse probabilities outside [0, 1] and numbers of patches below 1."""
@@ -99,8 +98,7 @@ class ModelConfig:
     readout: Readout = "class"
     """The embedding: the class token, the mean of the patch tokens, or both side by side."""
     freeze_patches: bool = False
-    """Leave the projection of patches at its random start, as MoCo v3 does (Chen et al. 2021);
-    pretrained ones are trained anyway."""
+    """Keep the patch projection at its random start (MoCo v3); pretrained ones are trained."""
     paab: PaabConfig | None = None
     """Pose-aware attention blocks."""
     paat: PaatConfig | None = None
@@ -117,9 +115,9 @@ class ModelConfig:
 class TcnConfig:
     """The convolutional baselines, tcn and tcn-single."""
 
+    # TCN published n_pairs with --loss.temperature 1 and a head without whiten, center and unit.
     loss: LossName = "margin_triplet"
-    """Loss of tcn in place of --loss.name; n_pairs is TCN's other one, as published with
-    --loss.temperature 1 --head.no-whiten --head.no-center --head.no-unit."""
+    """Loss of tcn in place of --loss.name; n_pairs is TCN's other one."""
     single_window: float = 0.2
     """tcn-single: positives lie within this many seconds, negatives beyond twice as many."""
     channels: int = 512
@@ -134,9 +132,9 @@ class TcnConfig:
 class DisentangleConfig:
     """Encoders, decoder and the weight of the reconstruction losses."""
 
+    # About as large and as fast as four blocks of DeiT-Tiny.
     encoder: str = "regnetx_002"
-    """Any convolutional network of timm, used twice; this one is about as large and as fast as
-    four blocks of DeiT-Tiny."""
+    """Convolutional network of timm, used twice."""
     state: int = 128
     """Width of the state code, which is the embedding."""
     viewpoint: int = 32
@@ -145,23 +143,25 @@ class DisentangleConfig:
     """Side of the decoded images in pixels: 4 times a power of 2."""
     channels: int = 128
     """Channels of the decoder's first map; halved at every doubling of the size."""
+    # Errors of pixels in [0, 1] are small where most of an image is background.
     weight: float = 100.0
-    """Weight of both mean squared errors of pixels in [0, 1], which are small where most of an
-    image is background."""
+    """Weight of both mean squared errors of pixels."""
 
 
 @dataclass(frozen=True)
 class HeadConfig:
     """How the backbone's embedding of a frame becomes the one that is compared."""
 
+    # What all frames share is most of an embedding at initialisation. It keeps a network that is
+    # trained from scratch at chance.
     whiten: bool = True
-    """Batch norm without affine: removes what all frames share, which is most of an embedding at
-    initialisation and keeps a network trained from scratch at chance."""
+    """Batch norm without affine, which removes what all frames share."""
     dim: int = 0
     """Width of a linear projection after it; 0 has none."""
+    # What all frames of a video share, its view and its scene, says nothing about time, yet it is
+    # by far the largest part of an embedding at initialisation. Centring needs the whole video, as
+    # alignment does.
     center: bool = True
-    """Subtract from a video's embeddings their mean over its frames: what all frames of a video
-    share, its view and its scene, says nothing about time, yet is by far the largest part of an
-    embedding at initialisation. Needs the whole video, as alignment does."""
+    """Subtract the mean over a video's frames from its embeddings."""
     unit: bool = True
     """Scale embeddings to length 1, so that distances rank as cosine similarities do."""
