@@ -7,13 +7,12 @@ python -m action.train --resume runs/paab_ntu_CVS3_20260101-120000
 
 from __future__ import annotations
 
-import argparse
 import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, get_args
+from typing import Annotated, cast, get_args
 
 import tyro
 
@@ -23,7 +22,7 @@ from align.config import parse_recipe
 from align.engine.command import claim_folder, train
 from align.engine.run_folder import checkpoint_path
 from align.engine.trainer import Trainer
-from datasets.command import set_up_logging
+from datasets.command import preset_of, set_up_logging
 
 
 def resolve(config: ActionConfig) -> ActionConfig:
@@ -37,10 +36,8 @@ def resolve(config: ActionConfig) -> ActionConfig:
 
 def parse_defaults(arguments: Sequence[str]) -> ActionConfig:
     """Reads `--recipe` and `--data` before all else: both decide the other options' defaults."""
-    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-    parser.add_argument("--data", choices=get_args(DataName), default=ActionConfig.data)
-    data = parser.parse_known_args(arguments)[0].data
-    return action_recipe(parse_recipe(arguments), data)
+    data = preset_of(arguments, "--data", ActionConfig.data, get_args(DataName))
+    return action_recipe(parse_recipe(arguments), cast(DataName, data))
 
 
 def make_trainer(

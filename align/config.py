@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Literal, cast, get_args
 
 from typing_extensions import assert_never
 
@@ -23,6 +22,7 @@ from align.models.predicted_pose import PoseFreeConfig
 from align.models.tcn import TRUNK, TcnConfig
 from align.models.trl3d import Trl3dConfig
 from align.paat import PoseReduction
+from datasets.command import preset_of
 from datasets.presets import usual_window
 from datasets.storage.meta import DatasetMeta, newest_data_set
 
@@ -302,7 +302,5 @@ def recipe(name: Recipe) -> TrainConfig:
 
 
 def parse_recipe(arguments: Sequence[str]) -> Recipe:
-    """Reads `--recipe` before all else, since it decides the defaults of the other options."""
-    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-    parser.add_argument("--recipe", choices=get_args(Recipe), default="default")
-    return parser.parse_known_args(arguments)[0].recipe
+    """Read `--recipe` before the other options, since it sets their defaults."""
+    return cast(Recipe, preset_of(arguments, "--recipe", "default", get_args(Recipe)))

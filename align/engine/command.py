@@ -11,7 +11,7 @@ from align.engine.checkpoint import CheckpointError
 from align.engine.device import Precision, keep_freed_memory
 from align.engine.run_folder import CONFIG_NAME, options_of
 from align.engine.trainer import NonFiniteLossError, OptimConfig, Task, Trainer
-from datasets.command import interruptible, user_errors
+from datasets.command import command_line, interruptible, user_errors
 from datasets.errors import DataError
 
 
@@ -108,7 +108,7 @@ def train(
             config = replace(type(config).load(resume), out=resume)
         config = resolve(config)
         trainer = make_trainer(config)
-    go_on = f"python -m {package}.train --resume {config.out}"
+    go_on = command_line(f"{package}.train", ["--resume", str(config.out)])
     mendable = user_errors(
         CheckpointError, DataError, then=f"once that is mended, go on with: {go_on}"
     )

@@ -1,4 +1,4 @@
-"""Making environments by name, and what is said when that cannot be done."""
+"""Making environments by name, and the errors when that fails."""
 
 import ctypes.util
 import subprocess
@@ -15,13 +15,13 @@ from sims.robosuite import env as robosuite_env
 from sims.robosuite import renderer
 
 
-def test_an_unknown_name_is_answered_with_the_nearest_and_all():
+def test_the_error_on_an_unknown_name_has_the_nearest_and_all_names():
     with pytest.raises(UnknownNameError, match=r"'litf'.*did you mean 'lift'.*Valid: .*lift"):
         sims.make("litf")
 
 
 @pytest.mark.parametrize("views", [0, -1])
-def test_a_view_is_needed(views):
+def test_fewer_than_one_view_is_an_error(views):
     with pytest.raises(ValueError, match="views"):
         sims.make("lift", views=views)
 
@@ -37,7 +37,7 @@ def test_importing_sims_imports_no_simulator_and_making_lift_no_torch():
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    assert done.stderr == ""  # no warnings of robosuite, no complaint of a context left open
+    assert done.stderr == ""  # no warning of robosuite, and no error about a graphics context
 
 
 def test_a_missing_driver_is_named_with_its_command(monkeypatch):
@@ -48,7 +48,7 @@ def test_a_missing_driver_is_named_with_its_command(monkeypatch):
         gl.choose_backend.__wrapped__()
 
 
-def test_osmesa_serves_where_egl_is_missing(monkeypatch):
+def test_osmesa_is_the_fallback_without_egl(monkeypatch):
     monkeypatch.delenv("MUJOCO_GL", raising=False)
     monkeypatch.setattr(sys, "platform", "linux")
     monkeypatch.setattr(ctypes.util, "find_library", lambda name: name == "OSMesa" or None)
@@ -61,7 +61,7 @@ def test_a_missing_robosuite_is_named_with_its_command(monkeypatch):
         sims.make("lift")
 
 
-def test_a_mujoco_that_robosuite_cannot_use_is_refused(monkeypatch):
+def test_a_mujoco_that_robosuite_cannot_use_is_an_error(monkeypatch):
     mujoco = gl.import_mujoco()
     monkeypatch.setattr(mujoco, "__version__", "3.10.1")
     with pytest.raises(SimulatorError, match=r"mujoco>=3.3,<3.10"):
