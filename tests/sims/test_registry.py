@@ -4,6 +4,7 @@ import ctypes.util
 import subprocess
 import sys
 
+import gymnasium
 import pytest
 
 import sims
@@ -11,6 +12,7 @@ from datasets.errors import UnknownNameError
 from sims import gl
 from sims.arm import meshes
 from sims.errors import SimulatorError
+from sims.registry import gymnasium_id
 from sims.robosuite import env as robosuite_env
 from sims.robosuite import renderer
 
@@ -18,6 +20,31 @@ from sims.robosuite import renderer
 def test_the_error_on_an_unknown_name_has_the_nearest_and_all_names():
     with pytest.raises(UnknownNameError, match=r"'litf'.*did you mean 'lift'.*Valid: .*lift"):
         sims.make("litf")
+
+
+@pytest.mark.parametrize("name", ["pick", "minecraft"])
+def test_gymnasium_makes_registered_worlds(name):
+    env = gymnasium.make(gymnasium_id(name), views=2, size=32)
+    observation, _ = env.reset(seed=3)
+    assert env.observation_space.contains(observation)
+    assert env.unwrapped.views == ("ego", "view_0", "view_1")
+    images = env.unwrapped.render_views()
+    assert {image.shape for image in images.values()} == {(32, 32, 3)}
+    observation, *_ = env.step(env.action_space.sample())
+    assert env.observation_space.contains(observation)
+    env.close()
+
+
+@pytest.mark.parametrize("name", sims.ENVIRONMENTS)
+def test_every_world_is_registered_under_its_own_class(name):
+    assert (
+        gymnasium.spec(f"posealign/{name.capitalize()}-v0").entry_point == sims.ENVIRONMENTS[name]
+    )
+
+
+def test_gymnasium_suggests_the_nearest_world():
+    with pytest.raises(gymnasium.error.NameNotFound, match="Did you mean: `Lift`"):
+        gymnasium.make("posealign/Lyft-v0")
 
 
 @pytest.mark.parametrize("views", [0, -1])
@@ -29,7 +56,8 @@ def test_fewer_than_one_view_is_an_error(views):
 def test_importing_sims_imports_no_simulator_and_making_lift_no_torch():
     program = (
         "import sys, sims\n"
-        "assert not {'mujoco', 'robosuite', 'torch'} & set(sys.modules), 'at import'\n"
+        "simulators = {'mujoco', 'robosuite', 'pybullet', 'panda3d', 'torch'}\n"
+        "assert not simulators & set(sys.modules), 'at import'\n"
         "env = sims.make('lift', views=1, size=32)\n"
         "env.reset(seed=0); env.render_views()\n"
         "assert 'robosuite' in sys.modules\n"
