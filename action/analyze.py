@@ -7,6 +7,7 @@ Writes the figure, and what it shows as `analysis/<protocol>_<split>.json` into 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -23,8 +24,7 @@ from align.engine.loading import reading_processes
 from align.engine.run_folder import Checkpoint
 from align.probe import FeatureAnalysis, FeatureProbe, evenly, save_analysis
 from align.report.tokens import draw_analyses
-from datasets.command import set_up_logging, user_errors
-from datasets.errors import DataError
+from datasets.command import command, parse
 
 
 @torch.no_grad()
@@ -65,7 +65,7 @@ def analyze(
     return result, data.clip_set.skeleton.keypoints
 
 
-def main(
+def run(
     runs: tyro.conf.Positional[tuple[Path, ...]],
     split: Literal["test", "valid", "train"] = "test",
     checkpoint: Checkpoint = "best",
@@ -81,13 +81,17 @@ def main(
         clips: How many of them at most, spread evenly.
         out: The figure, a PNG.
     """
-    set_up_logging()
-    with user_errors(DataError, CheckpointError, ValueError):
+    with command(CheckpointError, ValueError):
         results = {run: analyze(run, split, checkpoint, clips) for run in runs}
         labels = {run: ActionConfig.load(run).method for run in runs}
         draw_analyses(results, labels, out)
-    print(f"figure: {out}")
+        print(f"figure: {out}")
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line."""
+    parse(run, "python -m action.analyze", arguments)
 
 
 if __name__ == "__main__":
-    tyro.cli(main, prog="python -m action.analyze")
+    main()

@@ -38,7 +38,7 @@ from align.engine.jobs import require_success, run_all, tell
 from align.engine.run_folder import CONFIG_NAME, run_name
 from align.engine.trainer import finished
 from align.results.text import markdown
-from datasets.command import interruptible, set_up_logging, user_errors
+from datasets.command import command_line, interruptible, set_up_logging, user_errors
 from datasets.errors import DataError
 
 logger = logging.getLogger(__name__)
@@ -146,7 +146,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 ensemble=ensemble,
             )
             measured = partial(measured_runs, config.out, protocols, num_clips, ensemble)
-            with interruptible(" ".join(["python -m action.compare", *arguments])):
+            with interruptible(command_line("action.compare", arguments)):
                 outcomes = run_all(
                     config.plan(methods, seeds),
                     jobs,

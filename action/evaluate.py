@@ -9,6 +9,7 @@ clips' features as `.safetensors`, which `python -m action.retrieve` searches.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal
@@ -32,7 +33,7 @@ from action.features import ClipFeatures, features_path, fingerprint, load_recog
 from action.pictures import draw_confusion
 from align.engine.checkpoint import CheckpointError
 from align.engine.run_folder import Checkpoint, checkpoint_path
-from datasets.command import set_up_logging, user_errors
+from datasets.command import parse, set_up_logging, user_errors
 from datasets.errors import DataError
 
 
@@ -116,7 +117,7 @@ def describe(result: ActionEvaluation) -> str:
     )
 
 
-def main(
+def run(
     runs: tyro.conf.Positional[tuple[Path, ...]],
     protocol: str | None = None,
     split: Literal["test", "valid", "train"] = "test",
@@ -135,12 +136,17 @@ def main(
         ensemble: mean of the samples' probabilities, or the published maximum of logits.
     """
     set_up_logging()
-    for run in runs:
+    for folder in runs:
         with user_errors(DataError, CheckpointError):
-            result = evaluate(run, split, protocol, checkpoint, num_clips, ensemble)
+            result = evaluate(folder, split, protocol, checkpoint, num_clips, ensemble)
         print(describe(result))
-        print(f"confusion: {evaluation_path(run, result.protocol, split).with_suffix('.png')}")
+        print(f"confusion: {evaluation_path(folder, result.protocol, split).with_suffix('.png')}")
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line."""
+    parse(run, "python -m action.evaluate", arguments)
 
 
 if __name__ == "__main__":
-    tyro.cli(main, prog="python -m action.evaluate")
+    main()

@@ -26,7 +26,7 @@ from action.search import Metric, Retrieval, common_labels, retrieve
 from align.engine.checkpoint import CheckpointError
 from align.engine.run_folder import CONFIG_NAME, Checkpoint
 from align.probe import evenly
-from datasets.command import set_up_logging, user_errors
+from datasets.command import command, parse
 from datasets.errors import DataError
 from datasets.storage.atomic import atomic_path
 
@@ -190,7 +190,7 @@ def _told(source: ClipSource) -> str:
     return "_".join(part for part in (folder, source.protocol, source.split) if part)
 
 
-def main(
+def run(
     runs: tyro.conf.Positional[tuple[Path, ...]] = (),
     query: ClipSource = ClipSource("test"),  # noqa: B008 (frozen)
     gallery: ClipSource = ClipSource("train"),  # noqa: B008
@@ -215,11 +215,8 @@ def main(
         trust_pickles: For the picture of features without a run, load NTU's .skeleton.npy files,
             which are pickles and can run any code; a run says so itself.
     """
-    set_up_logging()
-    with user_errors(DataError):
-        searches = list(runs) or [_folder_of_features(query, gallery)]
-    for run in searches:
-        with user_errors(DataError, CheckpointError):
+    with command(CheckpointError):
+        for run in runs or [_folder_of_features(query, gallery)]:
             result, path = search(
                 run,
                 query,
@@ -231,8 +228,8 @@ def main(
                 out,
                 trust_pickles,
             )
-        print(f"{run}, {path.stem.replace('_', ' ')}:\n{describe(result)}")
-        print(f"results: {path}")
+            print(f"{run}, {path.stem.replace('_', ' ')}:\n{describe(result)}")
+            print(f"results: {path}")
 
 
 def _folder_of_features(query: ClipSource, gallery: ClipSource) -> Path:
@@ -243,5 +240,10 @@ def _folder_of_features(query: ClipSource, gallery: ClipSource) -> Path:
     return query.features.parent
 
 
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line."""
+    parse(run, "python -m action.retrieve", arguments)
+
+
 if __name__ == "__main__":
-    tyro.cli(main, prog="python -m action.retrieve")
+    main()

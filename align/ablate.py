@@ -34,8 +34,7 @@ from align.results.studies import STUDIES, StudyName, Variant, reference, varian
 from align.results.study_tables import Measured, StudyResult, as_markdown, collect, write_study
 from align.results.summary import BASELINE
 from align.results.tables import measured_runs
-from datasets.command import interruptible, set_up_logging, user_errors
-from datasets.errors import DataError
+from datasets.command import command, command_line, parse
 from datasets.storage.meta import DatasetMeta
 
 
@@ -128,7 +127,6 @@ def measured(run: Run) -> Measured:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """The command line."""
-    set_up_logging()
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     defaults = GridConfig.defaults(arguments, Path("runs/ablate"))
 
@@ -155,20 +153,20 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 views, which training does not see.
             jobs: Runs at a time, each on its share of the cores.
         """
-        with user_errors(DataError, CheckpointError, ValueError):
+        resume = f"Resume with: {command_line('align.ablate', arguments)}"
+        with command(CheckpointError, ValueError, resume=resume):
             common, data_sets = config.of_one_run(), config.data_sets(env)
             configs = plan_studies(common, studies, data_sets, protocol, seeds, config.out)
             check_views(configs)
             tabulate = partial(write_tables, common, studies, data_sets, protocol, config.out)
-            with interruptible(" ".join(["python -m align.ablate", *arguments])):
-                outcomes = run_all(configs, jobs, tabulate, run_one)
+            outcomes = run_all(configs, jobs, tabulate, run_one)
             for table, result in tabulate().items():
                 draw_study(result, table.with_suffix(".png"))
                 print(as_markdown(result))
                 print(f"\nfigure: {table.with_suffix('.png')}; table: {table}\n")
-        require_success(outcomes)
+            require_success(outcomes)
 
-    tyro.cli(run, args=arguments, prog="python -m align.ablate")
+    parse(run, "python -m align.ablate", arguments)
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ Writes the figure, and what it shows as `analysis/<split>.json` into each run's 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
@@ -38,7 +39,7 @@ from align.probe import (
     save_maps,
 )
 from align.report.tokens import draw_analyses
-from datasets.command import set_up_logging, user_errors
+from datasets.command import command, command_line, parse
 from datasets.episodes import EpisodeDataset
 from datasets.errors import DataError
 from datasets.storage.meta import DatasetMeta
@@ -107,7 +108,7 @@ def _see(
     return embedder.pose_map(*poses, torch.Generator().manual_seed(embedder.config.seed)).to(device)
 
 
-def main(
+def run(
     runs: tyro.conf.Positional[tuple[Path, ...]],
     split: Split = "test",
     checkpoint: Checkpoint = "best",
@@ -123,14 +124,18 @@ def main(
         episodes: How many of them at most, spread evenly; 8 moments of every view of each.
         out: The figure, a PNG.
     """
-    set_up_logging()
-    with user_errors(DataError, CheckpointError, ValueError):
+    with command(CheckpointError, ValueError):
         results = {run: analyze(run, split, checkpoint, episodes) for run in runs}
         labels = {run: TrainConfig.load(run).method for run in runs}
         draw_analyses(results, labels, out)
-    print(f"figure: {out}")
-    print(f"next: python -m align.report {' '.join(map(str, runs))}")
+        print(f"figure: {out}")
+        print(f"next: {command_line('align.report', map(str, runs))}")
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line."""
+    parse(run, "python -m align.analyze", arguments)
 
 
 if __name__ == "__main__":
-    tyro.cli(main, prog="python -m align.analyze")
+    main()

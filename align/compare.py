@@ -32,7 +32,7 @@ from align.report.grid_page import as_markdown, write_tables
 from align.report.overview import write_overview
 from align.report.page import REPORT_NAME, write_report
 from align.results.tables import RUNS_NAME, measured_runs, result_tables, write_runs
-from datasets.command import interruptible, set_up_logging, user_errors
+from datasets.command import command_line, interruptible, set_up_logging, user_errors
 from datasets.errors import DataError
 
 
@@ -69,7 +69,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             common = config.of_one_run()
             configs = plan(common, data, protocols, methods, seeds, config.out, variant)
             check_views(configs)
-            with interruptible(" ".join(["python -m align.compare", *arguments])):
+            with interruptible(command_line("align.compare", arguments)):
                 outcomes = run_all(configs, jobs, lambda: _tabulate(config.out), run_one)
             _finish(config.out, outcomes)
 

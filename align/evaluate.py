@@ -14,7 +14,7 @@ checkpoint where it is not the best.
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal
@@ -37,7 +37,7 @@ from align.metrics.phases import PhaseEpisode, PhaseResult, mean_phase_metrics, 
 from align.plan import RunPlan
 from align.protocols import evaluation_views, require_known_body, training_views
 from align.results.evaluation import Evaluation
-from datasets.command import set_up_logging, user_errors
+from datasets.command import command_line, parse, set_up_logging, user_errors
 from datasets.episodes import EpisodeDataset
 from datasets.errors import DataError
 from datasets.storage.episode_file import EGO
@@ -191,7 +191,7 @@ def _phases(
     return phase_metrics(labelled, test, np.random.default_rng(0))
 
 
-def main(
+def run(
     runs: tyro.conf.Positional[tuple[Path, ...]],
     split: Split = "test",
     checkpoint: Checkpoint = "best",
@@ -213,10 +213,10 @@ def main(
     """
     set_up_logging()
     measured: dict[str, list[str]] = {}
-    for run in runs:
+    for folder in runs:
         with user_errors(DataError, CheckpointError):
             evaluation = evaluate(
-                run,
+                folder,
                 split,
                 checkpoint,
                 data=data,
@@ -224,10 +224,10 @@ def main(
                 labelled_episodes=labelled_episodes,
             )
         print(_as_text(evaluation))
-        measured.setdefault(evaluation.name, []).append(str(run))
+        measured.setdefault(evaluation.name, []).append(str(folder))
     for name, folders in measured.items():
         words = [*folders, *([] if name == "test" else ["--evaluation", name])]
-        print(f"next: python -m align.report {' '.join(words)}")
+        print(f"next: {command_line('align.report', words)}")
 
 
 def _as_text(evaluation: Evaluation) -> str:
@@ -242,5 +242,10 @@ def _as_text(evaluation: Evaluation) -> str:
     return "\n".join(lines)
 
 
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line."""
+    parse(run, "python -m align.evaluate", arguments)
+
+
 if __name__ == "__main__":
-    tyro.cli(main, prog="python -m align.evaluate")
+    main()

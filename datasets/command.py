@@ -24,7 +24,7 @@ import os
 import shlex
 import sys
 import warnings
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stderr
 from itertools import takewhile
 from typing import Any, TypeVar
@@ -192,7 +192,7 @@ def preset_of(
     return value
 
 
-def command_line(module: str, arguments: Sequence[str]) -> str:
+def command_line(module: str, arguments: Iterable[str]) -> str:
     """Return the shell command that runs a module with these arguments, quoted for a shell."""
     return shlex.join(["python", "-m", module, *arguments])
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import matplotlib
 import numpy as np
@@ -15,6 +16,8 @@ from datasets.source import Source
 
 # Pillow draws without anti-aliasing, so the overlay is drawn this many times larger and reduced.
 _SUPERSAMPLING = 4
+# Rows of a contact sheet: 12 of 224 pixels make 2,700 pixels, which a screen can still show.
+MOST_ROWS = 12
 INK, FAINT, PAPER = (30, 34, 40), (110, 116, 124), (255, 255, 255)
 _OUTLINE = (15, 15, 20, 230)
 
@@ -64,33 +67,39 @@ def enlarge(image: UInt8[np.ndarray, "height width 3"], min_side: int) -> Image.
 def contact_sheet(
     dataset: EpisodeDataset | Source, i: int, columns: int = 6, cell: int = 224
 ) -> Image.Image:
-    """Lays out an episode as a table of pictures: one row a view, one column a time step.
+    """Draw a contact sheet of an episode: one row per view, one column per moment.
 
     Args:
-        dataset: The data set; its views are the rows.
+        dataset: Data set of the episode. Of more than `MOST_ROWS` views, the sheet shows some that
+            are evenly spread, with the first and the last; its title says so.
         i: Position of the episode in `dataset`.
-        columns: Number of time steps, evenly spread from the first to the last. Where the even
-            spacing would skip a phase, the nearest time step moves into that phase.
+        columns: Number of moments, evenly spread from the first time step to the last; if they miss
+            a phase, the nearest moment moves into it.
         cell: Height and width of each picture in pixels.
     """
+    views = sheet_views(dataset.views)
     phases = dataset.phases(i)
     times = _moments(phases, columns)
     with_skeleton = dataset.has_keypoints(i)
     font = default_font(max(11, round(cell / 14)))
     line, gap = round(font.size * 1.5), max(2, cell // 56)
-    left = round(max(font.getlength(view) for view in dataset.views) + 2 * line / 1.5)
+    left = round(max(font.getlength(view) for view in views) + 2 * line / 1.5)
     top = round(line * 3.9)
+    number = dataset.names[i].removeprefix("demo_")
+    title = f"{dataset.meta.env}, episode {number}: {len(phases)} time steps"
+    if len(views) < len(dataset.views):
+        title += f", {len(views)} of {len(dataset.views)} views"
+    titled = round(left + font.getlength(title) + line)
     size = (
-        left + len(times) * (cell + gap) + 2 * gap,
-        top + len(dataset.views) * (cell + gap) + 2 * gap,
+        max(left + len(times) * (cell + gap) + 2 * gap, titled),
+        top + len(views) * (cell + gap) + 2 * gap,
     )
     sheet = Image.new("RGB", size, PAPER)
     draw = ImageDraw.Draw(sheet)
 
-    number = dataset.names[i].removeprefix("demo_")
-    title = f"{dataset.meta.env}, episode {number}: {len(phases)} time steps"
     draw.text((left, line * 0.7), title, INK, font, anchor="lm")
-    if with_skeleton:
+    # The legend is almost 10 lines wide; a sheet of one or two columns has no room for it.
+    if with_skeleton and titled + 10 * line < size[0]:
         _draw_legend(sheet, (size[0] - 3 * gap, round(line * 0.7)), font)
     colours = _colours("Set2", len(dataset.meta.phases))
     for column, time in enumerate(times):
@@ -104,7 +113,7 @@ def contact_sheet(
         middle = (x + cell / 2, line * 3.15)
         draw.text(middle, dataset.meta.phases[phase], INK, font, anchor="mm")
 
-    for row, view in enumerate(dataset.views):
+    for row, view in enumerate(views):
         y = top + row * (cell + gap)
         draw.text((left - line / 2, y + cell / 2), view, INK, font, anchor="rm")
         frames = dataset.images(i, view, times)
@@ -119,6 +128,12 @@ def contact_sheet(
             picture = ImageOps.pad(enlarge(frame, cell), size, lanczos, PAPER)
             sheet.paste(picture, (left + column * (cell + gap), y))
     return sheet
+
+
+def sheet_views(views: Sequence[str]) -> list[str]:
+    """Return the views that are rows of a contact sheet, at most `MOST_ROWS`, evenly spread."""
+    rows = np.linspace(0, len(views) - 1, min(len(views), MOST_ROWS)).round().astype(int)
+    return [views[row] for row in rows]
 
 
 def _moments(phases: UInt8[np.ndarray, " time"], columns: int) -> Int[np.ndarray, " columns"]:

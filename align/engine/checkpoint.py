@@ -19,7 +19,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from datasets.errors import shortened
+from datasets.errors import UserError, shortened
 from datasets.storage.atomic import atomic_path
 
 log = logging.getLogger(__name__)
@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 _MODEL, _OPTIMIZER, _STATE = "model.", "optimizer.", "state"
 
 
-class CheckpointError(ValueError):
+class CheckpointError(UserError, ValueError):
     """Raised when a checkpoint cannot be read or written; names the file and the remedy."""
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import shlex
 import sys
 from collections.abc import Callable, Collection
 from dataclasses import replace
@@ -14,8 +13,8 @@ from align.engine.checkpoint import CheckpointError, start_from
 from align.engine.config import RunConfig
 from align.engine.device import keep_freed_memory
 from align.engine.run_folder import CONFIG_NAME, checkpoint_path, options_of
-from align.engine.trainer import NonFiniteLossError, Task, Trainer, finished
-from datasets.command import interruptible, user_errors
+from align.engine.trainer import Task, Trainer, finished
+from datasets.command import command, command_line, user_errors
 from datasets.errors import DataError
 
 log = logging.getLogger(__name__)
@@ -92,7 +91,7 @@ def differing_options(
 
 def resume_command(package: str, folder: Path) -> str:
     """The command that resumes a run."""
-    return shlex.join(["python", "-m", f"{package}.train", "--resume", str(folder)])
+    return command_line(f"{package}.train", ["--resume", str(folder)])
 
 
 def offer_unfinished(config: Config, package: str, runs: Path = Path("runs")) -> Config:
@@ -147,13 +146,14 @@ def train(open_trainer: Callable[[], Trainer], package: str) -> None:
         open_trainer: Opens the run.
         package: Package whose commands messages name.
     """
-    with user_errors(DataError, CheckpointError, ValueError):
+    # Options that do not fit each other are ValueErrors of the models and of timm.
+    with command(ValueError):
         trainer = open_trainer()
     resume = resume_command(package, trainer.folder)
     fixable = user_errors(CheckpointError, DataError, then=f"then resume with: {resume}")
-    with interruptible(resume), user_errors(NonFiniteLossError), fixable:
+    with command(resume=f"Resume with: {resume}"), fixable:
         best = trainer.fit()
-    if trainer.accelerator.is_main_process:
-        print(f"best validation {trainer.task.metric}: {trainer.best:.4f}")
-        print(f"checkpoint: {best}")
-        print("next: " + shlex.join(["python", "-m", f"{package}.evaluate", str(trainer.folder)]))
+        if trainer.accelerator.is_main_process:
+            print(f"best validation {trainer.task.metric}: {trainer.best:.4f}")
+            print(f"checkpoint: {best}")
+            print("next: " + command_line(f"{package}.evaluate", [str(trainer.folder)]))

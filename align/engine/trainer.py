@@ -36,7 +36,7 @@ from align.engine.loading import reading_batches
 from align.engine.optim import build_optimizer, learning_rate_factor
 from align.engine.pace import Pace
 from align.engine.run_folder import read_history, write_history
-from datasets.errors import counted
+from datasets.errors import UserError, counted
 
 log = logging.getLogger(__name__)
 
@@ -80,7 +80,7 @@ class Task(Protocol):
         ...
 
 
-class NonFiniteLossError(FloatingPointError):
+class NonFiniteLossError(UserError, FloatingPointError):
     """Raised when a loss or gradient is NaN or infinite; names the step and what it saw."""
 
 

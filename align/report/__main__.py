@@ -13,6 +13,7 @@ Prints the table as Markdown and writes it as `summary.csv` beside the page.
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 
 import tyro
@@ -22,13 +23,12 @@ from align.evaluate import Split
 from align.report.page import summary_of, write_report
 from align.results.runs import load_runs
 from align.results.summary import markdown_table
-from datasets.command import set_up_logging, user_errors
-from datasets.errors import DataError
+from datasets.command import command, parse
 
 log = logging.getLogger(__name__)
 
 
-def main(
+def run(
     runs: tyro.conf.Positional[tuple[Path, ...]],
     split: Split = "test",
     out: Path | None = None,
@@ -49,13 +49,17 @@ def main(
         evaluation: Instead of a split's own measurements, those that `align.evaluate` stored under
             this name: test_on_can of another data set, test_unseen of another protocol.
     """
-    set_up_logging()
-    with user_errors(DataError, CheckpointError):
+    with command(CheckpointError):
         path = write_report(runs, out, split, episode, view, skeleton, evaluation)
         folders = list(dict.fromkeys(runs))
         print(markdown_table(summary_of(load_runs(folders, evaluation or split))))
-    log.info("report: %s", path)
+        log.info("report: %s", path)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line."""
+    parse(run, "python -m align.report", arguments)
 
 
 if __name__ == "__main__":
-    tyro.cli(main, prog="python -m align.report")
+    main()

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from action.analyze import main
+from action.analyze import run as run_command
 from action.train import make_trainer
 from tests.action.test_train import config_for
 
@@ -13,10 +13,10 @@ def test_runs_are_analysed_and_drawn(squares, tmp_path, capsys):
     for method in ("baseline", "paab+paat"):
         run = tmp_path / method
         make_trainer(config_for(squares, run, method, epochs=1), progress=False).fit()
-    main((tmp_path / "baseline", tmp_path / "paab+paat"), clips=5, out=tmp_path / "a.png")
+    run_command((tmp_path / "baseline", tmp_path / "paab+paat"), clips=5, out=tmp_path / "a.png")
     assert (tmp_path / "a.png").stat().st_size > 20_000
     stored = json.loads((tmp_path / "baseline" / "analysis" / "CS_test.json").read_text())
     assert [len(values) for values in stored.values()] == [2, 2, 2, 2]
     with pytest.raises(SystemExit):
-        main((tmp_path,), out=tmp_path / "b.png")
+        run_command((tmp_path,), out=tmp_path / "b.png")
     assert "is no run" in capsys.readouterr().err

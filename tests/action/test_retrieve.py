@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from action.features import ClipFeatures, ClipSource, clip_features, features_path
-from action.retrieve import describe, main, retrieve_clips
+from action.retrieve import describe, retrieve_clips
+from action.retrieve import run as run_command
 from action.search import average_precision, common_labels, retrieve
 from action.train import make_trainer
 from datasets.clips.mocap import MocapMeta
@@ -129,7 +130,7 @@ def other(tmp_path_factory) -> Path:
 
 
 def test_test_clips_are_sought_among_training_clips(run, capsys):
-    main((run,), pictured=2)
+    run_command((run,), pictured=2)
     stored = json.loads((run / "retrieval" / "test_in_train.json").read_text())
     assert stored["classes"] == ["down", "right", "still"]
     assert (stored["query_clips"], stored["gallery_clips"]) == (12, 18)
@@ -178,10 +179,10 @@ def test_features_alone_are_searched(run, tmp_path, capsys):
     for split in ("test", "train"):
         clip_features(run, ClipSource(split), progress=False)
     files = [ClipSource(features=features_path(run, "CS", split)) for split in ("test", "train")]
-    main(query=files[0], gallery=files[1], pictured=0, out=tmp_path)
+    run_command(query=files[0], gallery=files[1], pictured=0, out=tmp_path)
     assert (tmp_path / "CS_test_in_CS_train.json").exists()
     with pytest.raises(SystemExit):
-        main(query=files[0])
+        run_command(query=files[0])
     assert "name a run" in capsys.readouterr().err
 
 
@@ -194,7 +195,7 @@ def test_the_picture_trusts_the_pickles_that_the_run_trusts(tmp_path, capsys):
         text.unlink()
     config = config_for(root, run, epochs=1, trust_pickles=True)
     make_trainer(config, progress=False).fit()
-    main((run,), pictured=1)
+    run_command((run,), pictured=1)
     picture = run / "retrieval" / "test_in_train.png"
     assert picture.stat().st_size > 5000
     for split in ("test", "train"):
@@ -202,9 +203,9 @@ def test_the_picture_trusts_the_pickles_that_the_run_trusts(tmp_path, capsys):
     files = [ClipSource(features=features_path(run, "CS", split)) for split in ("test", "train")]
     # The features' folder is no run: what is trusted must be said.
     with pytest.raises(SystemExit):
-        main(query=files[0], gallery=files[1], out=tmp_path)
+        run_command(query=files[0], gallery=files[1], out=tmp_path)
     assert "is a pickle" in capsys.readouterr().err
-    main(query=files[0], gallery=files[1], out=tmp_path, trust_pickles=True)
+    run_command(query=files[0], gallery=files[1], out=tmp_path, trust_pickles=True)
     assert (tmp_path / "CS_test_in_CS_train.png").exists()
 
 

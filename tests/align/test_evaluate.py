@@ -16,7 +16,8 @@ from safetensors.torch import load_file
 from align.config import TrainConfig
 from align.embedder import FrameEmbedder
 from align.engine.checkpoint import save_checkpoint
-from align.evaluate import evaluate, evaluation_name, main
+from align.evaluate import evaluate, evaluation_name
+from align.evaluate import run as run_command
 from align.metrics.alignment import METRICS
 from align.metrics.names import GROUPS
 from align.metrics.phases import PHASE_METRICS
@@ -107,7 +108,7 @@ def test_the_next_command_is_one_that_works(
     run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def printed(**options: Any) -> str:
-        main((run,), labelled_episodes=0, **options)
+        run_command((run,), labelled_episodes=0, **options)
         return capsys.readouterr().out
 
     other = make_data_set(tmp_path / "others", episodes=5, views=3, size=48, seed=7)
@@ -181,7 +182,7 @@ def test_command_prints_groups_and_tells_a_collapse(
             parameter.zero_()  # all frames alike
     save_checkpoint(trainer.best_path, trainer.task.model, {})
     with caplog.at_level(logging.WARNING, logger="align"):
-        main((tmp_path / "run",))
+        run_command((tmp_path / "run",))
     printed = capsys.readouterr().out
     assert "Phases of the task across views" in printed and "AP@10" in printed
     assert "embeddings have collapsed" in caplog.text and "Try" in caplog.text

@@ -10,7 +10,7 @@ import torch
 from timm.layers import Attention
 
 from action.timesformer import TimeSformer
-from align.analyze import main
+from align.analyze import run as run_command
 from align.embedder import FrameEmbedder
 from align.engine.checkpoint import save_checkpoint
 from align.models.backbones import create_timm_backbone
@@ -174,7 +174,7 @@ def test_runs_are_analysed_and_drawn(dots, tmp_path, capsys):
         torch.manual_seed(0)
         model = FrameEmbedder(config, EpisodeDataset(dots, "train")).model
         save_checkpoint(tmp_path / method / "checkpoints" / "best.safetensors", model, {})
-    main((tmp_path / "deit", tmp_path / "paab"), episodes=1, out=tmp_path / "a.png")
+    run_command((tmp_path / "deit", tmp_path / "paab"), episodes=1, out=tmp_path / "a.png")
     assert (tmp_path / "a.png").stat().st_size > 20_000
     stored = json.loads((tmp_path / "paab" / "analysis" / "test.json").read_text())
     assert len(stored["ffn_distance"]) == 2
@@ -186,7 +186,7 @@ def test_runs_are_analysed_and_drawn(dots, tmp_path, capsys):
     figure = draw_attention({"paab": maps}, EpisodeDataset(dots, "test"))
     assert len(figure.axes) == 2 * 2 + 1
     with pytest.raises(SystemExit):
-        main((tmp_path / "tcn",), out=tmp_path / "b.png")
+        run_command((tmp_path / "tcn",), out=tmp_path / "b.png")
     assert "no transformer" in capsys.readouterr().err
 
 

@@ -1,4 +1,4 @@
-"""Every kind of bad data gives one error that names the file and what to do about it."""
+"""Every kind of bad data gives one error that names the file and the remedy."""
 
 import json
 import re
@@ -19,7 +19,7 @@ REMEDY = r"run the command in meta\.json again|generate the data set again|Use "
 
 @contextmanager
 def data_error(path, message, remedy=REMEDY):
-    """The block raises one line that names `path`, tells what is wrong, and a remedy."""
+    """Require that the block raises one line with `path`, the fault and a remedy."""
     with pytest.raises(DataError) as error:
         yield
     text = str(error.value)
@@ -62,7 +62,7 @@ def test_a_half_written_episode_without_its_attributes(own_dots, episode):
         check(own_dots)
 
 
-def test_a_half_written_episode_caught_before_it_was_closed(own_dots, episode):
+def test_a_half_written_episode_that_was_never_closed(own_dots, episode):
     content = shutil.copy(episode, own_dots / "copy.hdf5")
     with h5py.File(content) as source, h5py.File(own_dots / "open.hdf5", "w") as file:
         file.attrs["num_samples"] = source.attrs["num_samples"]
@@ -73,7 +73,7 @@ def test_a_half_written_episode_caught_before_it_was_closed(own_dots, episode):
         check(own_dots)
 
 
-def test_a_damaged_frame_is_told_when_it_is_read(own_dots, episode):
+def test_a_damaged_frame_is_an_error_when_it_is_read(own_dots, episode):
     with h5py.File(episode) as file:
         chunk = file["obs/view_0_image"].id.get_chunk_info(5)
     with open(episode, "r+b") as file:
@@ -89,11 +89,11 @@ def test_an_index_that_names_a_missing_file(own_dots, episode):
     episode.unlink()
     with data_error(episode, r"dots\.hdf5 names .* does not exist"):
         EpisodeDataset(own_dots)
-    # Another split does not need it.
+    # Another split does not need that file.
     assert len(EpisodeDataset(own_dots, "test")) == 1
 
 
-def test_an_episode_that_vanishes_while_it_is_used(own_dots, episode):
+def test_an_episode_that_is_deleted_while_the_data_set_is_open(own_dots, episode):
     dataset = EpisodeDataset(own_dots)
     episode.unlink()
     with data_error(episode, "does not exist"):
@@ -101,7 +101,7 @@ def test_an_episode_that_vanishes_while_it_is_used(own_dots, episode):
 
 
 @pytest.mark.parametrize("target", ["../secret.hdf5", "/etc/secret.hdf5", "episodes/../../x.hdf5"])
-def test_an_index_that_leads_outside_its_folder(own_dots, target):
+def test_an_index_that_links_outside_its_folder(own_dots, target):
     shutil.copy(own_dots / "episodes/000000.hdf5", own_dots.parent / "secret.hdf5")
     index = own_dots / "dots.hdf5"
     with h5py.File(index, "r+") as file:
@@ -119,7 +119,7 @@ def test_an_index_with_episodes_inside_itself(own_dots):
         EpisodeDataset(own_dots)
 
 
-def test_a_split_that_names_an_episode_the_index_does_not_hold(own_dots):
+def test_a_split_that_names_an_episode_that_is_not_in_the_index(own_dots):
     index = own_dots / "dots.hdf5"
     with h5py.File(index, "r+") as file:
         del file["data/demo_1"]
@@ -212,7 +212,7 @@ def test_missing_keypoints(own_dots, episode, part):
     assert EpisodeDataset(own_dots).has_keypoints(0)
 
 
-def test_a_missing_part_is_told_when_it_is_read(own_dots, episode):
+def test_a_missing_part_is_an_error_when_it_is_read(own_dots, episode):
     with h5py.File(episode, "r+") as file:
         del file["phases"]
     with data_error(episode, "is damaged.*phases"):
@@ -238,7 +238,7 @@ def test_an_unknown_view(own_dots):
         EpisodeDataset(own_dots, views=["ego", "view_7"])
 
 
-def test_a_folder_that_is_no_data_set(tmp_path):
+def test_a_folder_that_is_not_a_data_set(tmp_path):
     with data_error(tmp_path / "meta.json", "is no data set", "python -m sims.generate"):
         EpisodeDataset(tmp_path)
 
@@ -256,8 +256,8 @@ BAD_META = {
     "not an object": ("[1, 2]", "holds no JSON object"),
     "a field is missing": ({"views": None}, r"lacks \['views'\]"),
     "a field of the wrong type": ({"views": "ego"}, "`views` must be a list, got 'ego'"),
-    "a skeleton nobody knows": ({"skeleton": "octopus"}, "names the skeleton 'octopus'.*'panda'"),
-    "a skeleton that is none": (
+    "an unknown skeleton": ({"skeleton": "octopus"}, "names the skeleton 'octopus'.*'panda'"),
+    "a skeleton of the wrong type": (
         {"skeleton": "octopus", "own_skeleton": ["arm"]},
         "`own_skeleton` is no object",
     ),

@@ -22,7 +22,7 @@ from tests.datasets.clip_files import (
 
 
 def make_set(root, name):
-    """Two clips; NTU's second has no pose."""
+    """Write a data set of two clips; NTU's second clip has no pose."""
     if name == "ntu":
         add_ntu(root, "S001C001P001R001A001")
         add_ntu(root, "S001C001P003R001A002", pose=False)
@@ -56,13 +56,13 @@ def test_the_copy_is_read_as_the_data_set(tmp_path, name):
         assert np.abs(sample.frames.astype(int) - expected.frames).mean() < 3
 
 
-def test_it_goes_on_where_it_stopped(tmp_path):
+def test_an_interrupted_copy_is_resumed(tmp_path):
     root, out = tmp_path / "set", tmp_path / "copy"
     make_set(root, "ntu")
     cache(config(root, out))
     videos = sorted(out.glob("rgb/*"))
     kept = videos[0].stat().st_mtime_ns
-    # As a killed run leaves it: a skeleton without its video, and half a video of a dead process.
+    # A killed run leaves a skeleton without its video, and the unfinished file of a dead process.
     videos[1].unlink()
     leftover = out / "rgb" / f".x.avi.999999999@{os.uname().nodename}.tmp"
     leftover.write_text("half")
@@ -75,7 +75,7 @@ def test_other_settings_need_another_folder(tmp_path):
     root, out = tmp_path / "set", tmp_path / "copy"
     make_set(root, "ntu")
     cache(config(root, out))
-    with pytest.raises(DataError, match=f"{SETTINGS_NAME} notes other settings.*another folder"):
+    with pytest.raises(DataError, match=f"{SETTINGS_NAME} has other settings.*another folder"):
         cache(config(root, out, size=64))
     assert json.loads((out / SETTINGS_NAME).read_text())["size"] == 32
     with pytest.raises(DataError, match="must be another folder"):
@@ -84,7 +84,7 @@ def test_other_settings_need_another_folder(tmp_path):
         cache(config(root, out, size=33))
 
 
-def test_a_bad_clip_is_told_and_left_out(tmp_path):
+def test_a_bad_clip_is_named_and_left_out(tmp_path):
     root, out = tmp_path / "set", tmp_path / "copy"
     make_set(root, "ntu")
     video = root / "rgb" / "S001C001P001R001A001_rgb.avi"
@@ -95,7 +95,7 @@ def test_a_bad_clip_is_told_and_left_out(tmp_path):
     assert not list(out.rglob("*.tmp"))
 
 
-def test_half_a_video_is_told_and_left_out(tmp_path):
+def test_a_truncated_video_is_named_and_left_out(tmp_path):
     root, out = tmp_path / "set", tmp_path / "copy"
     add_ntu(root, "S001C001P001R001A001", frames=60)
     video = cut_short(root / "rgb" / "S001C001P001R001A001_rgb.avi")
@@ -104,7 +104,7 @@ def test_half_a_video_is_told_and_left_out(tmp_path):
     assert not list(out.rglob("*.avi"))
 
 
-def test_the_copy_of_a_rendered_set_is_read_as_one(tmp_path):
+def test_the_copy_of_a_rendered_set_is_a_rendered_set(tmp_path):
     root, out = tmp_path / "set", tmp_path / "copy"
     make_set(root, "ntu")
     meta = MocapMeta("ntu", {"drink water": "walk"}, views=1, size=64, seed=3, command="tests")

@@ -1,4 +1,4 @@
-"""The command, and conversions whose formats need no library of their own."""
+"""The command, and conversions between formats that need no optional library."""
 
 import os
 import signal
@@ -38,7 +38,7 @@ def assert_same_episode(one: Episode, other: Episode) -> None:
 
 @pytest.fixture
 def run(monkeypatch, capsys):
-    """Runs a command line inside this process and gives its exit status and output."""
+    """Run a command line in this process; return its exit code and all that it printed."""
 
     def run_main(module, *arguments):
         monkeypatch.setattr(sys, "argv", ["command", *map(str, arguments)])
@@ -47,7 +47,7 @@ def run(monkeypatch, capsys):
             module.main()
         except SystemExit as end:
             status = end.code
-        return status, capsys.readouterr().out
+        return status, "".join(capsys.readouterr())
 
     return run_main
 
@@ -62,7 +62,7 @@ def one_file(dots, tmp_path_factory):
     return out
 
 
-def test_a_robomimic_file_holds_all_that_the_episodes_hold(dots, one_file, tmp_path):
+def test_a_robomimic_file_has_everything_that_the_episodes_have(dots, one_file, tmp_path):
     convert(ConvertConfig(one_file, tmp_path / "back", "episodes"))
     original, back = EpisodeDataset(dots), EpisodeDataset(tmp_path / "back")
     assert back.split_sizes() == original.split_sizes()
@@ -71,7 +71,7 @@ def test_a_robomimic_file_holds_all_that_the_episodes_hold(dots, one_file, tmp_p
         assert_same_episode(back.episode(i), original.episode(i))
 
 
-def test_robomimic_makes_batches_of_the_file(one_file):
+def test_robomimic_reads_sequences_of_the_file(one_file):
     obs_utils = pytest.importorskip("robomimic.utils.obs_utils")
     from robomimic.utils.dataset import SequenceDataset
 
@@ -93,7 +93,7 @@ def test_robomimic_makes_batches_of_the_file(one_file):
 
 
 def write_demonstrations(path, images=True, frames=5):
-    """A file as robomimic's own tools write it."""
+    """Write a file as robomimic's own tools do."""
     with h5py.File(path, "w") as file:
         data = file.create_group("data")
         data.attrs["env_args"] = '{"env_name": "Can", "env_kwargs": {"control_freq": 10}}'
@@ -120,13 +120,13 @@ def test_a_robomimic_file_by_others(tmp_path):
     assert not episode.keypoints
 
 
-def test_a_file_of_states_alone_says_how_to_render_it(tmp_path):
+def test_the_error_on_a_file_without_images_names_the_command_that_renders_it(tmp_path):
     path = write_demonstrations(tmp_path / "low_dim.hdf5", images=False)
     with pytest.raises(DataError, match=r"no images in /data/demo_0/obs.*sims\.replay --demos"):
         open_source(path)
 
 
-def test_demonstrations_of_different_views_are_refused(tmp_path):
+def test_demonstrations_with_different_views_are_an_error(tmp_path):
     path = write_demonstrations(tmp_path / "can.hdf5")
     with h5py.File(path, "r+") as file:
         del file["data/demo_2/obs/agentview_image"]
@@ -134,7 +134,7 @@ def test_demonstrations_of_different_views_are_refused(tmp_path):
         open_source(path)
 
 
-def test_views_of_different_length_in_a_file_are_refused(tmp_path):
+def test_views_of_different_length_in_a_file_are_an_error(tmp_path):
     path = write_demonstrations(tmp_path / "can.hdf5")
     with h5py.File(path, "r+") as file:
         del file["data/demo_2/obs/agentview_image"]
@@ -160,7 +160,7 @@ def test_episodes_in_no_split_are_named(tmp_path, caplog):
 
 
 @pytest.mark.parametrize("to", ["robomimic", "lerobot", "episodes"])
-def test_actions_of_another_length_than_the_frames_are_not_written(tmp_path, to):
+def test_actions_and_frames_of_different_length_are_not_written(tmp_path, to):
     if to == "lerobot":
         pytest.importorskip("pyarrow")
     path = write_demonstrations(tmp_path / "can.hdf5")
@@ -183,7 +183,7 @@ def videos(dots, tmp_path_factory):
     return out
 
 
-def test_every_view_becomes_a_video_of_as_many_frames(dots, videos):
+def test_every_view_becomes_a_video_with_all_frames(dots, videos):
     data = EpisodeDataset(dots)
     for i, steps in enumerate(data.lengths):
         for view in data.views:
@@ -193,33 +193,33 @@ def test_every_view_becomes_a_video_of_as_many_frames(dots, videos):
     assert source.views == data.views and source.lengths == data.lengths
     frames = source.episode(1).images["view_0"].astype(float)
     error = (frames - data.images(1, "view_0")) ** 2
-    assert 10 * np.log10(255**2 / error.mean()) > 25  # dB, of colours at half resolution
+    assert 10 * np.log10(255**2 / error.mean()) > 25  # dB; H.264 stores colours at half resolution
 
 
 def test_a_skeleton_can_be_drawn_on_videos(videos, tmp_path):
     short = make_data_set(tmp_path / "short", episodes=3, views=1, steps=3)
     convert(ConvertConfig(short, tmp_path / "drawn", "mp4", mp4=VideoOptions(skeleton=True)))
-    # Enlarged by a whole factor, until lines are finer than what they mark.
+    # The frames are enlarged by a whole factor, so that the lines are thin compared to the robot.
     assert video_shape(tmp_path / "drawn/000000/view_0.mp4") == (3, 48 * 5, 48 * 5, 20.0)
     with pytest.raises(DataError, match="no keypoints to draw"):
         convert(ConvertConfig(videos, tmp_path / "no", "mp4", mp4=VideoOptions(skeleton=True)))
     assert not (tmp_path / "no").exists()
 
 
-def test_a_video_of_odd_size_keeps_it(tmp_path):
+def test_a_video_of_odd_size_keeps_its_size(tmp_path):
     frames = np.random.default_rng(0).integers(0, 256, (4, 17, 31, 3)).astype(np.uint8)
     write_video(tmp_path / "odd.mp4", frames, 12.5)
     assert video_shape(tmp_path / "odd.mp4") == (4, 17, 31, 12.5)
 
 
-def test_videos_of_different_length_are_refused(videos, tmp_path):
+def test_videos_of_different_length_are_an_error(videos, tmp_path):
     folder = tmp_path / "videos" / "a"
     folder.mkdir(parents=True)
     for view, steps in (("ego", 4), ("view_0", 5)):
         write_video(folder / f"{view}.mp4", np.zeros((steps, 16, 16, 3), np.uint8), 20)
     with pytest.raises(DataError, match=r"'ego.mp4': 4, 'view_0.mp4': 5.*one length"):
         open_source(tmp_path / "videos")
-    # The videos of one episode, without a folder around it, are a data set too.
+    # The folder of one episode's videos is a data set too.
     (folder / "view_0.mp4").unlink()
     assert open_source(folder).lengths == [4]
 
@@ -227,7 +227,7 @@ def test_videos_of_different_length_are_refused(videos, tmp_path):
 # Any format
 
 
-def test_resizing_moves_keypoints_and_cameras_along():
+def test_resizing_scales_keypoints_and_cameras():
     meta = make_meta()
     episode = make_episode(meta, 0)
     small = resized(episode, 24)
@@ -245,7 +245,7 @@ def test_resizing_to_the_same_size_changes_nothing():
     assert_same_episode(resized(episode, 48), episode)
 
 
-def test_the_command_says_where_the_result_is(run, dots, tmp_path):
+def test_the_command_names_the_result_and_the_next_command(run, dots, tmp_path):
     status, output = run(command, dots, tmp_path / "out", "--to", "episodes", "--size", "16")
     assert status == 0
     assert output == f"{tmp_path}/out\nLook at it:  python -m datasets.info {tmp_path}/out\n"
@@ -257,8 +257,8 @@ def test_the_command_says_where_the_result_is(run, dots, tmp_path):
 
 def test_nothing_is_overwritten(run, dots, tmp_path):
     (tmp_path / "out").mkdir()
-    status, _ = run(command, dots, tmp_path / "out", "--to", "ftpv")
-    assert "out exists already" in status
+    status, output = run(command, dots, tmp_path / "out", "--to", "ftpv")
+    assert status == 2 and "out exists already" in output
     assert not list((tmp_path / "out").iterdir())
 
 
@@ -267,32 +267,34 @@ BAD_OPTIONS = {
     "quality": (["--to", "ftpv", "--ftpv.quality", "101"], "--ftpv.quality must be from 1 to 100"),
     "crf": (["--to", "mp4", "--mp4.crf", "60"], "--mp4.crf must be from 0 to 51, got 60"),
     "split of words": (["--to", "ftpv", "--split", "most"], "--split 'most' must be three numbers"),
+    "unknown format": (["--to", "ftp"], "unknown --to 'ftp'; did you mean 'ftpv'?"),
+    "unknown option": (["--to", "mp4", "--mp4.skeletn"], "did you mean --mp4.skeleton?"),
     "too large a split": (["--to", "ftpv", "--split", "5,5,5"], "of no more than 5 episodes"),
 }
 
 
 @pytest.mark.parametrize(("options", "message"), BAD_OPTIONS.values(), ids=BAD_OPTIONS.keys())
 def test_a_bad_option_is_named(run, dots, tmp_path, options, message):
-    status, _ = run(command, dots, tmp_path / "out", *options)
-    assert message in status
+    status, output = run(command, dots, tmp_path / "out", *options)
+    assert status == 2 and message in output
     assert not (tmp_path / "out").exists()
 
 
-def test_an_unknown_folder_is_told_the_known_formats(run, tmp_path):
+def test_the_error_on_an_unknown_folder_lists_the_known_formats(run, tmp_path):
     (tmp_path / "photos").mkdir()
     for arguments in (
         [command, tmp_path / "photos", tmp_path / "out", "--to", "mp4"],
         [info, tmp_path / "photos"],
     ):
-        status, _ = run(*arguments)
+        status, output = run(*arguments)
+        assert status == 2
         for known in ("meta.json", "LeRobot v3", "FTPV folders", "robomimic HDF5", "ego.mp4"):
-            assert known in status
-    status, _ = run(info, tmp_path / "nowhere")
-    assert status == f"error: {tmp_path}/nowhere does not exist."
+            assert known in output
+    assert run(info, tmp_path / "nowhere") == (2, f"error: {tmp_path}/nowhere does not exist.\n")
 
 
 @pytest.mark.parametrize("source", ["one_file", "videos"])
-def test_info_shows_other_formats(run, request, tmp_path, dots, source):
+def test_info_describes_other_formats(run, request, tmp_path, dots, source):
     path = request.getfixturevalue(source)
     sheet = tmp_path / "sheet.png"
     status, output = run(info, path, "--contact-sheet", sheet, "--episode", "1")
@@ -301,11 +303,11 @@ def test_info_shows_other_formats(run, request, tmp_path, dots, source):
     assert f"5 episodes of 3 views, {sum(lengths)} time steps" in output
     assert f"{min(lengths)} to {max(lengths)} time steps" in output
     assert "ego, view_0, view_1" in output and "48 x 48 pixels" in output
-    status, _ = run(info, path, "--episode", "5")
-    assert "has no episode 5; --episode takes 0 to 4" in status
+    status, output = run(info, path, "--episode", "5")
+    assert status == 2 and "has no episode 5; --episode takes 0 to 4" in output
 
 
-def test_the_index_of_a_data_set_stands_for_it(dots):
+def test_a_data_set_can_be_opened_by_its_index(dots):
     assert open_source(dots / "dots.hdf5").meta == open_source(dots).meta
 
 
@@ -321,7 +323,7 @@ convert(ConvertConfig(Path(sys.argv[1]), Path(sys.argv[2]), "ftpv"))
 """
 
 
-def test_a_killed_conversion_leaves_nothing_that_looks_whole(tmp_path):
+def test_a_killed_conversion_leaves_no_result(tmp_path):
     root = make_data_set(tmp_path / "dots", episodes=12, size=8, views=1, steps=4)
     out = tmp_path / "results" / "out"
     process = subprocess.Popen(
@@ -333,6 +335,6 @@ def test_a_killed_conversion_leaves_nothing_that_looks_whole(tmp_path):
     os.kill(process.pid, signal.SIGKILL)
     assert process.wait(timeout=10) == -signal.SIGKILL
     assert not out.exists()
-    assert len(list(out.parent.iterdir())) == 1  # hidden, and gone with the next conversion
+    assert len(list(out.parent.iterdir())) == 1  # a hidden folder that the next one removes
     convert(ConvertConfig(root, out, "ftpv"))
     assert [path.name for path in out.parent.iterdir()] == ["out"]

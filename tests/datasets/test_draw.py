@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from datasets.draw import contact_sheet, draw_skeleton, enlarge
+from datasets.draw import contact_sheet, draw_skeleton, enlarge, sheet_views
 from datasets.episodes import EpisodeDataset, EpisodeWriter
 from datasets.skeletons import PANDA, Skeleton
 from tests.datasets.synthetic import make_episode, make_meta
@@ -87,6 +87,23 @@ def test_the_contact_sheet_has_a_row_for_each_view_and_a_column_for_each_moment(
     gap = 2
     assert wide.width - narrow.width == 2 * (96 + gap)
     assert wide.height - flat.height == 96 + gap
+
+
+def test_a_contact_sheet_of_many_views_has_twelve_rows_that_are_evenly_spread(tmp_path):
+    meta = make_meta(views=100, size=8)
+    writer = EpisodeWriter(tmp_path, meta)
+    writer.write(0, make_episode(meta, 0, steps=3))
+    writer.write_index({"train": [0]})
+    many = EpisodeDataset(tmp_path)
+    two = EpisodeDataset(tmp_path, views=["ego", "view_99"])
+    sheets = [contact_sheet(dataset, 0, columns=2, cell=32) for dataset in (many, two)]
+    gap = 2
+    assert sheets[0].height - sheets[1].height == 10 * (32 + gap)
+    rows = sheet_views(many.views)
+    assert len(rows) == 12 and rows[0] == "ego" and rows[-1] == "view_99"
+    steps = np.diff([many.views.index(view) for view in rows])
+    assert set(steps.tolist()) <= {9, 10}
+    assert sheet_views(two.views) == two.views
 
 
 def test_the_contact_sheet_shows_the_frames_with_their_skeletons(dots):

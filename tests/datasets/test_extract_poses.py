@@ -1,4 +1,5 @@
 import importlib
+import sys
 from types import SimpleNamespace
 
 import matplotlib.cbook
@@ -20,13 +21,13 @@ def index(name):
 
 
 def landmarks():
-    """33 landmarks in a row, all visible."""
+    """33 visible landmarks on a horizontal line."""
     return np.column_stack([np.arange(33) / 100, np.full(33, 0.5), np.ones(33)])
 
 
 def test_mediapipe_s_landmarks_become_openpose_s_keypoints():
     points = to_coco18(landmarks(), height=200, width=1000, visibility=0.5)
-    # Mediapipe has the nose at 0, the eyes' middles at 2 and 5, the right wrist at 16.
+    # mediapipe's landmark 0 is the nose, 2 and 5 are the centres of the eyes, 16 the right wrist.
     for name, number in (("nose", 0), ("left_eye", 2), ("right_eye", 5), ("right_wrist", 16)):
         np.testing.assert_allclose(points[index(name)], [10 * number, 100])
     np.testing.assert_allclose(points[index("left_ankle")], [270, 100])
@@ -42,7 +43,7 @@ def test_hidden_keypoints_are_missing_and_so_is_the_neck_of_a_hidden_shoulder():
 
 
 class FakePose:
-    """Sees a person in every second frame: the landmarks above."""
+    """An estimator that finds a person in every second frame, with the landmarks above."""
 
     def __init__(self, model_complexity):
         self.frames = 0
@@ -86,7 +87,7 @@ def test_the_reader_finds_the_poses_in_both_layouts(fake, videos):
         np.testing.assert_allclose(keypoints[0, 1], [0.115 * WIDTH, 0.5 * HEIGHT], atol=1e-3)
 
 
-def test_it_goes_on_where_it_stopped_and_tells_what_cannot_be_decoded(fake, videos):
+def test_an_interrupted_extraction_is_resumed_and_bad_videos_are_named(fake, videos):
     bad = videos / "a01" / "v01_s01_e00.avi"
     whole = bad.read_bytes()
     bad.write_bytes(b"no video")
@@ -100,7 +101,7 @@ def test_it_goes_on_where_it_stopped_and_tells_what_cannot_be_decoded(fake, vide
     assert len(list(videos.rglob("*.json"))) == 2 and done[0].stat().st_mtime_ns == time
 
 
-def test_half_a_video_is_told_and_gets_no_poses(fake, tmp_path):
+def test_a_truncated_video_is_named_and_gets_no_poses(fake, tmp_path):
     video = cut_short(write_grey_video(tmp_path / "a01" / "v01_s01_e00.avi", 60))
     problems = extract_poses(ExtractConfig(tmp_path, workers=1))
     assert len(problems) == 1 and f"{video} ends after" in str(problems[0])
@@ -115,12 +116,9 @@ def test_one_video_and_no_video(fake, videos, tmp_path):
         find_videos(tmp_path / "out")
 
 
-def test_without_mediapipe_the_error_says_how_to_get_it(monkeypatch, videos):
-    def missing(name):
-        raise ImportError(f"No module named {name!r}")
-
-    monkeypatch.setattr(module, "import_module", missing)
-    with pytest.raises(DataError, match=r"No module named 'mediapipe'.*posealign\[poses\]"):
+def test_the_error_without_mediapipe_names_the_command_that_installs_it(monkeypatch, videos):
+    monkeypatch.setitem(sys.modules, "mediapipe", None)
+    with pytest.raises(DataError, match=r"needs mediapipe.*posealign\[poses\]"):
         extract_poses(ExtractConfig(videos))
 
 
@@ -128,7 +126,7 @@ def test_without_mediapipe_the_error_says_how_to_get_it(monkeypatch, videos):
 @pytest.mark.skipif(
     importlib.util.find_spec("mediapipe") is None, reason="needs pip install 'posealign[poses]'"
 )
-def test_the_real_estimator_finds_a_person_where_she_is(tmp_path):
+def test_the_real_estimator_finds_a_person(tmp_path):
     with matplotlib.cbook.get_sample_data("grace_hopper.jpg") as file:
         portrait = Image.open(file).convert("RGB").resize((410, 480))
     frames = []
@@ -141,7 +139,7 @@ def test_the_real_estimator_finds_a_person_where_she_is(tmp_path):
     assert extract_poses(ExtractConfig(root, workers=1)) == []
     keypoints = read_keypoints(open_clip_set(root, "nucla").clips[0])
     offset = keypoints - [[[40 + 30 * t, 0]] for t in range(4)]
-    # Looked up in the picture: the nose, and her left and right shoulder.
+    # The positions of the nose and the left shoulder were measured in the picture.
     for name, place in (("nose", (219, 175)), ("left_shoulder", (363, 345))):
         np.testing.assert_allclose(offset[:, index(name)], [place] * 4, atol=30)
     assert (keypoints[:, index("left_eye"), 0] > keypoints[:, index("right_eye"), 0]).all()

@@ -1,4 +1,4 @@
-"""What importing `datasets` brings in, and what happens when another `datasets` is found first."""
+"""Imports of `datasets` and of the commands, and another package called `datasets` on the path."""
 
 import os
 import pkgutil
@@ -45,7 +45,7 @@ def single_module(folder):
 
 @pytest.mark.parametrize("package", ["align", "sims"])
 @pytest.mark.parametrize("make_other", [hugging_face, single_module])
-def test_another_datasets_that_comes_first_is_one_clear_error(tmp_path, make_other, package):
+def test_another_datasets_first_on_the_path_is_one_clear_error(tmp_path, make_other, package):
     other = tmp_path / "site-packages"
     make_other(other)
     result = run_python(f"import {package}", tmp_path, other, REPOSITORY)
@@ -66,8 +66,8 @@ def test_the_error_comes_before_the_other_datasets_is_imported(tmp_path):
     assert "was imported" not in result.stderr
 
 
-def test_a_mere_folder_called_datasets_is_told_too(tmp_path):
-    # As where the packages are installed by links, and the current folder holds `datasets/`.
+def test_a_plain_folder_called_datasets_is_an_error_too(tmp_path):
+    # The packages are installed as links, and the current folder holds another `datasets/`.
     (tmp_path / "datasets").mkdir()
     (tmp_path / "links").mkdir()
     for name in ("align", "posealign.py"):
@@ -77,6 +77,6 @@ def test_a_mere_folder_called_datasets_is_told_too(tmp_path):
     assert f"Python finds {tmp_path / 'datasets'}" in result.stderr
 
 
-def test_our_own_datasets_behind_another_path_entry_is_fine(tmp_path):
+def test_an_unrelated_path_entry_first_is_no_error(tmp_path):
     result = run_python("import align, datasets.episodes", tmp_path, tmp_path, REPOSITORY)
     assert result.returncode == 0, result.stderr

@@ -26,7 +26,7 @@ class Result:
 
 @pytest.fixture
 def run_info(monkeypatch, capsys):
-    """Runs the command line inside this process: starting Python for each would take seconds."""
+    """Run the command line in this process, because a new Python takes seconds to start."""
 
     def run(*arguments) -> Result:
         monkeypatch.setattr(sys, "argv", ["datasets.info", *map(str, arguments)])
@@ -34,7 +34,7 @@ def run_info(monkeypatch, capsys):
         try:
             info.main()
         except SystemExit as end:
-            # As Python itself does: a text is an error that goes to stderr.
+            # Python itself prints a text to stderr and exits with 1.
             code = end.code if isinstance(end.code, int) else 1
             if isinstance(end.code, str):
                 print(end.code, file=sys.stderr)
@@ -70,10 +70,11 @@ def test_the_summary_counts_what_is_on_disk(dots):
     assert summary.size_on_disk == sum(path.stat().st_size for path in dataset.paths)
 
 
-def test_cameras_are_told_as_they_were_set_up(dots):
+def test_the_summary_has_the_places_of_the_cameras(dots):
     dataset = EpisodeDataset(dots)
     cameras = summarize(dataset, [0, 1], with_keypoints=False).cameras
-    # Set up at 0.3 and 1.3 of half a turn, 1.1 x 0.35 and 1.1 x 0.65 above the middle at 0.25 m.
+    # The synthetic cameras are at 0.3 and 1.3 half turns, and 1.1 x 0.35 m and 1.1 x 0.65 m above
+    # the centre, which is at 0.25 m.
     assert cameras["view_0"].azimuth == pytest.approx(0.3 * 180)
     assert cameras["view_1"].azimuth == pytest.approx(1.3 * 180 - 360)
     np.testing.assert_allclose(cameras["view_0"].heights, 0.25 + 1.1 * 0.35)
@@ -84,7 +85,7 @@ def test_cameras_are_told_as_they_were_set_up(dots):
     assert (low, high) == pytest.approx((hand[:, 2].min() + 0.25, hand[:, 2].max() + 0.25))
 
 
-def test_cameras_that_differ_from_episode_to_episode_are_told_from_those_that_move(own_dots):
+def test_a_camera_that_differs_between_episodes_is_not_called_moving(own_dots):
     with h5py.File(own_dots / "episodes/000001.hdf5", "r+") as file:
         pose = file["cameras/view_0/world_to_camera"]
         pose[:3, 3] = pose[:3, 3] + 0.5
@@ -94,7 +95,7 @@ def test_cameras_that_differ_from_episode_to_episode_are_told_from_those_that_mo
     assert rows == [["ego", "moves"], ["view_0", "differs"], ["view_1", "-126°"]]
 
 
-def test_info_tells_what_a_data_set_holds(run_info, dots, tmp_path):
+def test_info_describes_a_data_set(run_info, dots, tmp_path):
     result = run_info(dots, "--contact-sheet", tmp_path / "sheet.png", "--columns", "3")
     assert result.returncode == 0, result.stderr
     lengths = EpisodeDataset(dots).lengths
@@ -113,7 +114,7 @@ def test_info_tells_what_a_data_set_holds(run_info, dots, tmp_path):
     assert not (dots / "contact_sheet.png").exists()
 
 
-def test_info_shows_the_newest_data_set_and_the_episode_asked_for(run_info, tmp_path, monkeypatch):
+def test_info_takes_the_newest_data_set_and_the_given_episode(run_info, tmp_path, monkeypatch):
     make_data_set(tmp_path / "data" / "dots", episodes=3, size=16, views=1)
     monkeypatch.chdir(tmp_path)
     result = run_info("--episode", "2")
@@ -154,30 +155,31 @@ def test_info_of_a_data_set_without_keypoints(run_info, own_dots):
     [
         (["--episode", "9"], r"has no episode 9; --episode takes 0 to 4"),
         (["--columns", "0"], "--columns must be at least 1, got 0"),
-        (["--contact-sheet", "/proc/none/sheet.png"], "name another --contact-sheet"),
-        (["--episod", "1"], "--episode"),
+        (["--contact-sheet", "/proc/none/sheet.png"], "choose another --contact-sheet"),
+        (["--episod", "1"], "unknown option --episod; did you mean --episode?"),
+        (["--format", "nucl"], "unknown --format 'nucl'; did you mean 'nucla'?"),
     ],
 )
-def test_a_mistake_gives_one_clear_error(run_info, dots, arguments, message):
+def test_a_mistake_gives_one_line(run_info, dots, arguments, message):
     result = run_info(dots, *arguments)
-    assert result.returncode != 0
+    assert result.returncode == 2
     assert message in result.stderr
-    assert "Traceback" not in result.stderr
+    assert len(result.stderr.splitlines()) == 1
 
 
-def test_info_where_there_is_no_data_set(run_info, tmp_path, monkeypatch):
+def test_info_without_a_data_set(run_info, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     result = run_info()
-    assert result.returncode == 1
+    assert result.returncode == 2
     assert "no data set under" in result.stderr and "python -m sims.generate" in result.stderr
     assert len(result.stderr.splitlines()) == 1
 
 
-def test_info_where_every_episode_is_bad(run_info, own_dots):
+def test_info_when_every_episode_is_bad(run_info, own_dots):
     for path in (own_dots / "episodes").iterdir():
         path.write_bytes(b"")
     result = run_info(own_dots)
-    assert result.returncode == 1
+    assert result.returncode == 2
     assert "no episode that can be trained on" in result.stderr
     assert len(result.stderr.splitlines()) == 1
 
@@ -186,14 +188,14 @@ def set_time(path, seconds):
     os.utime(path, (seconds, seconds))
 
 
-def test_the_newest_data_set_is_the_one_whose_index_was_written_last(tmp_path):
+def test_the_newest_data_set_has_the_newest_index(tmp_path):
     for name, seconds in (("a", 100), ("b", 300), ("c", 200)):
         make_data_set(tmp_path / name, episodes=3, size=8, views=1, steps=4)
         set_time(tmp_path / name / "dots.hdf5", seconds)
     assert newest_data_set(tmp_path) == tmp_path / "b"
 
 
-def test_an_unfinished_data_set_comes_after_whole_ones(tmp_path):
+def test_finished_data_sets_precede_an_unfinished_one(tmp_path):
     make_data_set(tmp_path / "whole", episodes=3, size=8, views=1, steps=4)
     set_time(tmp_path / "whole" / "dots.hdf5", 100)
     (tmp_path / "unfinished").mkdir()
@@ -207,7 +209,7 @@ def test_an_unfinished_data_set_comes_after_whole_ones(tmp_path):
 
 
 @pytest.mark.parametrize("make_root", [True, False])
-def test_no_data_set_at_all(tmp_path, make_root):
+def test_a_folder_without_data_sets(tmp_path, make_root):
     root = tmp_path / "data"
     if make_root:
         (root / "photos").mkdir(parents=True)

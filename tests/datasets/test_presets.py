@@ -1,4 +1,4 @@
-"""The published protocol's numbers, and how an unknown name is answered."""
+"""The numbers of the published protocol, and the errors on unknown names."""
 
 import json
 
@@ -20,7 +20,7 @@ def test_ftpv_has_the_four_sets_of_the_paper():
 
 
 @pytest.mark.parametrize("env", PRESETS["ftpv"])
-def test_unseen_views_are_tested_on_only(env):
+def test_training_and_testing_share_no_unseen_view(env):
     preset = get_preset("ftpv", env)
     assert preset.env == env
     assert preset.train_views + preset.test_views == preset.views == usual_views(env)
@@ -28,16 +28,16 @@ def test_unseen_views_are_tested_on_only(env):
     assert min(preset.train_views, preset.test_views) >= 1
 
 
-def test_unknown_names_are_answered_with_valid_ones():
+def test_errors_on_unknown_names_list_valid_ones():
     with pytest.raises(ValueError, match="'ftvp'; did you mean 'ftpv'"):
         get_preset("ftvp", "lift")
-    with pytest.raises(ValueError, match="nothing for 'door', only for pick, minecraft"):
+    with pytest.raises(ValueError, match="no environment 'door', only pick, minecraft"):
         get_preset("ftpv", "door")
     assert usual_views("door") == 4
     assert usual_window("door") == 2
 
 
-def test_the_preset_is_kept_with_the_data_set_and_may_be_missing(tmp_path):
+def test_the_preset_is_stored_with_the_data_set_and_may_be_missing(tmp_path):
     root = make_data_set(tmp_path / "dots", episodes=1)
     path = root / "meta.json"
     stored = json.loads(path.read_text())

@@ -1,4 +1,4 @@
-"""The doctor says what is in use, what is missing, and how to mend it."""
+"""The doctor prints what works, what is missing, and the remedy."""
 
 import os
 import subprocess
@@ -26,7 +26,7 @@ def test_a_working_machine():
     missing = [line.split()[1] for line in done.stdout.splitlines() if line.startswith("MISSING")]
     assert set(missing) <= set(optional)
     lift = next(line for line in done.stdout.splitlines() if " lift " in line)
-    assert "ms a frame" in lift
+    assert "ms per frame" in lift
     assert "software" in lift or "hardware" in lift
     assert "python -m sims.generate" in done.stdout
 
@@ -57,5 +57,5 @@ def test_a_missing_package_is_named_with_its_command(monkeypatch):
         ("Mesa Intel(R) UHD Graphics 620 (KBL GT2)", False),
     ],
 )
-def test_software_renderers_are_told_from_hardware(name, software):
+def test_software_renderers_are_distinguished_from_hardware(name, software):
     assert is_software(name) == software

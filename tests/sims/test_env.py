@@ -1,4 +1,4 @@
-"""Worlds keep the promises of an environment; see `test_checker` for those that it checks."""
+"""Rules that every world keeps; `test_checker` has those that the checker checks."""
 
 from itertools import islice
 
@@ -15,7 +15,7 @@ def test_gymnasium_accepts(world):
 
 
 @pytest.mark.parametrize("seed", [0, 1])
-def test_what_is_observed_first_is_of_the_state(world, seed):
+def test_the_first_observation_is_of_the_state(world, seed):
     first, _ = world.reset(seed=seed)
     world.set_state(world.state())
     np.testing.assert_equal(world.observe(), first)
@@ -23,8 +23,8 @@ def test_what_is_observed_first_is_of_the_state(world, seed):
     np.testing.assert_equal(world.observe(), first)
 
 
-def test_steps_are_observed_at_their_end(robosuite_world):
-    """Also after a restored state, which is observed once more than others."""
+def test_observations_are_of_the_state_after_the_step(robosuite_world):
+    """This holds after a restored state too, which is observed one more time."""
     robosuite_world.reset(seed=0)
     action = np.full(robosuite_world.action_space.shape, 0.5)
     for _ in range(2):
@@ -35,7 +35,7 @@ def test_steps_are_observed_at_their_end(robosuite_world):
         robosuite_world.set_state(robosuite_world.state())
 
 
-def test_an_episode_does_not_depend_on_what_came_before(world):
+def test_an_episode_does_not_depend_on_the_one_before(world):
     def beginning(env):
         env.reset(seed=11)
         for step in islice(env.expert(np.random.default_rng(0)), 10):
@@ -53,8 +53,8 @@ def test_an_episode_does_not_depend_on_what_came_before(world):
         assert np.array_equal(images[view], fresh_images[view])
 
 
-def test_cubes_differ_between_seeds_and_are_drawn_in_their_size(lift):
-    """What differs between two episodes' models reaches the renderer that they share."""
+def test_cubes_differ_between_seeds_and_are_rendered_at_their_size(lift):
+    """The renderer is shared by all episodes and must take the sizes of each episode's model."""
     sizes = []
     for seed in (1, 2):
         lift.reset(seed=seed)
@@ -67,7 +67,7 @@ def test_cubes_differ_between_seeds_and_are_drawn_in_their_size(lift):
 
 @pytest.mark.parametrize("name", ["lift", "can", "pick", "minecraft"])
 def test_keypoints_lie_on_the_body_at_full_size(name):
-    """At 224x224 nearly all visible keypoints are within 3 pixels of the body's own pixels."""
+    """At 224x224, 95 % of the visible keypoints are within 3 pixels of the body's pixels."""
     from sims.checker import keypoints_on_body
 
     env = sims.make(name, views=4, size=224)

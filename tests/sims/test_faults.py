@@ -1,11 +1,12 @@
-"""Generation under fire: kills at random moments, a full disk, damaged files, Ctrl-C.
+"""Generation under kills at random moments, a full disk, damaged files and Ctrl-C.
 
-Whatever happens, what is on disk is whole, and the same command ends in the same bytes as an
-undisturbed run.
+The files on disk are always complete, and the same command ends with the same bytes as an
+uninterrupted run.
 """
 
 import os
 import random
+import re
 import shutil
 import signal
 import subprocess
@@ -42,14 +43,14 @@ KILLS = 24
 
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory) -> Path:
-    """What one process makes that nobody disturbs."""
+    """A data set that one process made without interruption."""
     root = tmp_path_factory.mktemp("undisturbed") / "toy"
     generate(GenerateConfig(**OPTIONS, workers=1, out=root))
     return root
 
 
 class Tormentor:
-    """Starts a run again and again, and kills its worker or itself at random moments."""
+    """Start a run again and again, and kill its worker or the run itself at random moments."""
 
     def __init__(self, root: Path, rng: random.Random) -> None:
         self.root, self.rng = root, rng
@@ -60,20 +61,20 @@ class Tormentor:
         return sum(self.kills.values())
 
     def run_once(self) -> bool:
-        """Whether the run came to its end."""
+        """Return whether the run reached its end."""
         with started(command(self.root, **OPTIONS), **{PAUSE: 0.01}) as process:
             while process.poll() is None and self.done < KILLS:
                 self._strike(process)
                 self._look()
             output, _ = process.communicate(timeout=600)
         assert process.returncode in (0, -signal.SIGKILL), output
-        # A worker that was just being started complains when its parent dies.
+        # A worker that is starting when its parent dies prints a traceback.
         assert process.returncode or "Traceback" not in output
         return process.returncode == 0
 
     def _strike(self, process: subprocess.Popen) -> None:
         who = self.rng.choice(["worker", "parent"])
-        # Some of the parents die before they have a worker.
+        # Some parents are killed before they have a worker.
         while who == "worker" or self.rng.random() < 0.7:
             if workers_of(process) or process.poll() is not None:
                 break
@@ -92,17 +93,17 @@ class Tormentor:
             assert not alive, "workers have outlived their parent"
 
     def _look(self) -> None:
-        """Every name stands for a whole file, at any moment."""
+        """Require that every file is complete, at any moment."""
         for path in episodes(self.root):
             assert require_intact(path)
 
 
 @pytest.mark.slow
-def test_kills_at_random_moments_leave_no_trace(undisturbed, tmp_path, record_property):
+def test_kills_at_random_moments_change_no_byte(undisturbed, tmp_path, record_property):
     tormentor, runs = Tormentor(tmp_path / "toy", random.Random(0)), 1
     while not tormentor.run_once() or tormentor.done < KILLS:
         runs += 1
-        if len(episodes(tormentor.root)) == EPISODES:  # finished before all kills were dealt out
+        if len(episodes(tormentor.root)) == EPISODES:  # finished before all kills
             for path in episodes(tormentor.root)[::2]:
                 path.unlink()
     for name, value in {**tormentor.kills, "runs": runs, "episodes": EPISODES}.items():
@@ -119,13 +120,11 @@ def test_a_killed_worker_is_replaced_and_named(undisturbed, tmp_path):
         workers_of(process)[0].kill()
         output, _ = process.communicate(timeout=300)
     assert process.returncode == 0, output
-    assert "A worker was killed; workers start anew. Episodes that were under way: " in output
+    assert "A worker was killed; the workers are restarted. Episodes in progress: " in output
     assert contents(root) == contents(undisturbed)
 
 
-def test_an_episode_that_always_kills_its_worker_is_given_up_after_all_others(
-    undisturbed, tmp_path
-):
+def test_an_episode_that_always_kills_its_worker_is_given_up_last(undisturbed, tmp_path):
     root, deadly = tmp_path / "toy", 3
     options = {**OPTIONS, "episodes": 8}
     code, output = finish(command(root, **options), **{DEADLY: episode_seed(0, deadly, 0)})
@@ -133,25 +132,25 @@ def test_an_episode_that_always_kills_its_worker_is_given_up_after_all_others(
     assert f"killed {MAX_DEATHS} times while they made episode {deadly}, 3 times with no" in output
     assert "dmesg" in output and "Traceback" not in output
     assert {path.stem for path in episodes(root)} == {f"{i:06d}" for i in range(8) if i != deadly}
-    # Memory was freed, say: the same command makes the one that is missing.
+    # The cause is gone, for example after memory was freed: the command makes the missing episode.
     code, output = finish(command(root, **options))
     assert code == 0
-    assert "7 of 8 episodes are on disk. Making those that are missing: 3." in output
+    assert "7 of 8 episodes are on disk. Making the missing ones: 3." in output
     for path in episodes(root):
         assert path.read_bytes() == (undisturbed / "episodes" / path.name).read_bytes()
 
 
 @pytest.fixture
-def ctrl_c_is_heard():
-    """Tests in a script's background, `make test &`, ignore SIGINT, as would what they start."""
+def ctrl_c_is_handled():
+    """Handle SIGINT, which a shell's background jobs such as `make test &` ignore."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)
 
 
 @pytest.mark.skipif(os.name != "posix", reason="sends SIGINT to a group of processes")
-@pytest.mark.usefixtures("ctrl_c_is_heard")
-def test_ctrl_c_stops_with_a_line_and_the_same_command_goes_on(undisturbed, tmp_path):
+@pytest.mark.usefixtures("ctrl_c_is_handled")
+def test_ctrl_c_prints_a_hint_and_the_same_command_resumes(undisturbed, tmp_path):
     root = tmp_path / "toy"
     with started(command(root, **OPTIONS), **{PAUSE: 0.2}) as process:
         wait_for_episodes(root, process, 2)
@@ -160,10 +159,10 @@ def test_ctrl_c_stops_with_a_line_and_the_same_command_goes_on(undisturbed, tmp_
         output, _ = process.communicate(timeout=60)
         psutil.wait_procs(workers, timeout=10)
         assert not any(worker.is_running() for worker in workers)
-    assert process.returncode == 1, output
+    assert process.returncode == 130, output
     kept = {path: path.stat().st_mtime_ns for path in episodes(root)}
-    assert f"Stopped. {len(kept)} of {EPISODES} episodes are on disk." in output
-    assert "goes on where it stopped" in output
+    assert f"stopped. {root}: {len(kept)} of {EPISODES} episodes are on disk." in output
+    assert "Run the same command again to resume." in output
     assert "Traceback" not in output
     assert finish(command(root, **OPTIONS))[0] == 0
     assert {path: path.stat().st_mtime_ns for path in kept} == kept
@@ -172,7 +171,7 @@ def test_ctrl_c_stops_with_a_line_and_the_same_command_goes_on(undisturbed, tmp_
 
 @pytest.fixture
 def small_disk(tmp_path):
-    """A file system of 400 kB in memory, and a way to enlarge it."""
+    """A file system of 400 kB in memory, and a function that enlarges it."""
     disk = tmp_path / "disk"
     disk.mkdir()
 
@@ -191,15 +190,15 @@ def small_disk(tmp_path):
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_a_full_disk_is_named_and_leaves_whole_episodes_only(undisturbed, small_disk, workers):
+def test_a_full_disk_is_named_and_leaves_complete_episodes_only(undisturbed, small_disk, workers):
     disk, enlarge = small_disk
     root = disk / "toy"
     code, output = finish(command(root, workers, **OPTIONS))
     assert code == 1
     made = episodes(root)
     assert 0 < len(made) < EPISODES
-    assert f"error: the disk of {root} is full (No space left on device)." in output
-    assert f"{len(made)} of {EPISODES} episodes are on disk. Free space" in output
+    assert re.search(r"error: the disk is full.* \(No space left on device\)\. Free", output)
+    assert f"{root}: {len(made)} of {EPISODES} episodes are on disk. Run the same" in output
     assert "Traceback" not in output
     assert all(require_intact(path) for path in made)
     assert enlarge().returncode == 0
@@ -232,13 +231,13 @@ def test_a_damaged_episode_is_found_named_and_made_again(undisturbed, tmp_path, 
     assert contents(root) == contents(undisturbed)
 
 
-def test_a_truncated_episode_without_a_seal_is_found_too(undisturbed, tmp_path, caplog):
-    """Files from before there were seals."""
+def test_a_truncated_episode_without_a_checksum_is_found_too(undisturbed, tmp_path, caplog):
+    """Old files have no checksum."""
     root = tmp_path / "toy"
     shutil.copytree(undisturbed, root)
     for name in ("000005.hdf5", "000006.hdf5"):
         path = root / "episodes" / name
-        # HDF5's own addresses are relative to where its part of the file begins.
+        # The checksum is in the first 512 bytes; HDF5's addresses start after them.
         path.write_bytes(path.read_bytes()[512:])
     path.write_bytes(truncate(path.read_bytes()))
     with caplog.at_level("INFO", "sims"):
@@ -248,11 +247,11 @@ def test_a_truncated_episode_without_a_seal_is_found_too(undisturbed, tmp_path, 
     assert len(EpisodeDataset(root)) == EPISODES
 
 
-def test_a_whole_episode_under_a_wrong_name_is_refused_and_kept(undisturbed, tmp_path):
+def test_an_undamaged_episode_with_a_wrong_name_is_an_error_and_kept(undisturbed, tmp_path):
     root = tmp_path / "toy"
     shutil.copytree(undisturbed, root)
     wrong = shutil.copy(root / "episodes" / "000001.hdf5", root / "episodes" / "000002.hdf5")
-    with pytest.raises(DataError, match="000002.hdf5 is whole, but no episode 2.*Move it"):
+    with pytest.raises(DataError, match="000002.hdf5 is undamaged, but is not episode 2.*Move it"):
         generate(GenerateConfig(**OPTIONS, workers=1, out=root))
     assert wrong.exists()
 
@@ -272,7 +271,7 @@ def test_a_damaged_meta_is_named_and_its_remedy_works(undisturbed, tmp_path):
     assert contents(root) == contents(undisturbed)
 
 
-def test_what_a_kill_in_the_middle_of_writing_leaves_is_removed(undisturbed, tmp_path):
+def test_the_unfinished_file_of_a_killed_writer_is_removed(undisturbed, tmp_path):
     root = tmp_path / "toy"
     with started(command(root, **OPTIONS), **{PAUSE: 0.02}) as process:
         deadline = time.monotonic() + 60
@@ -283,6 +282,6 @@ def test_what_a_kill_in_the_middle_of_writing_leaves_is_removed(undisturbed, tmp
             each.kill()
         process.wait()
     if not half[0].exists():
-        half[0].write_bytes(b"half an episode")  # it was finished before the kill came
+        half[0].write_bytes(b"half an episode")  # the file was finished before the kill
     assert finish(command(root, **OPTIONS))[0] == 0
     assert contents(root) == contents(undisturbed)

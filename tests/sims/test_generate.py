@@ -1,4 +1,4 @@
-"""Generation: the same bytes whatever the workers and interruptions, and files others can read."""
+"""Generation gives the same bytes for any workers and interruptions, in files others can read."""
 
 import platform
 import shutil
@@ -21,7 +21,7 @@ OPTIONS = {"views": 2, "episodes": 4, "size": 64, "split": "2,1,1"}
 
 
 def test_one_worker_makes_the_same_bytes_as_two(lift_dataset, tmp_path):
-    """The fixture was made by two workers; here one makes it, and last its first episode."""
+    """Two workers made the fixture; here one worker makes it, and its first episode last."""
     config = GenerateConfig(**{**OPTIONS, "episodes": 2}, out=tmp_path / "lift", workers=1)
     generate(config)
     (config.root / "episodes" / "000000.hdf5").unlink()
@@ -30,13 +30,13 @@ def test_one_worker_makes_the_same_bytes_as_two(lift_dataset, tmp_path):
         assert path.read_bytes() == (lift_dataset / "episodes" / path.name).read_bytes()
 
 
-def test_a_killed_run_goes_on_to_the_same_bytes(lift_dataset, tmp_path):
+def test_a_killed_run_is_resumed_to_the_same_bytes(lift_dataset, tmp_path):
     root = tmp_path / "lift"
     with started(command(root, **OPTIONS)) as process:
         wait_for_episodes(root, process)
         process.kill()
         process.wait()
-    assert not (root / "lift.hdf5").exists(), "killed too late to show anything"
+    assert not (root / "lift.hdf5").exists(), "the run ended before the kill, so nothing is tested"
     kept = {path: path.stat().st_mtime_ns for path in episodes(root)}
     leftover = root / "episodes" / f".000003.hdf5.{process.pid}@{platform.node()}.tmp"
     leftover.write_bytes(b"half an episode")
@@ -48,7 +48,7 @@ def test_a_killed_run_goes_on_to_the_same_bytes(lift_dataset, tmp_path):
     assert contents(root) == contents(lift_dataset)
 
 
-def test_other_options_for_the_same_folder_are_refused(lift_dataset):
+def test_other_options_for_the_same_folder_are_an_error(lift_dataset):
     with pytest.raises(DataError, match="image_size: 64 on disk, 32 asked for"):
         generate(GenerateConfig(**{**OPTIONS, "size": 32}, out=lift_dataset))
 
@@ -74,15 +74,15 @@ def test_more_episodes_are_added_to_those_on_disk(lift_dataset, tmp_path):
         ("split", "1,2", "--split"),
     ],
 )
-def test_a_value_that_is_not_valid_is_named_before_any_work(tmp_path, option, value, complaint):
+def test_an_invalid_value_is_named_before_any_work(tmp_path, option, value, complaint):
     root = tmp_path / "lift"
     with pytest.raises(ValueError, match=complaint):
         generate(GenerateConfig(**{option: value}, out=root))
     assert not root.exists()
 
 
-def test_failures_are_thrown_away_and_counted(lift_dataset, tmp_path, monkeypatch):
-    """The first attempt at episode 1 is made to fail; its second has a seed of its own."""
+def test_failures_are_discarded_and_counted(lift_dataset, tmp_path, monkeypatch):
+    """The first attempt at episode 1 fails; the second attempt has another seed."""
     failing = episode_seed(0, 1, 0)
 
     def record_but_one(env, seed, random_cameras):
@@ -91,7 +91,7 @@ def test_failures_are_thrown_away_and_counted(lift_dataset, tmp_path, monkeypatc
     monkeypatch.setattr(worker, "record", record_but_one)
     config = GenerateConfig(views=1, episodes=2, size=32, out=tmp_path / "lift", workers=1)
     generate(config)
-    assert "2 episodes in 3 attempts (1 failures thrown away)" in summarize(config)
+    assert "2 episodes in 3 attempts (1 failures discarded)" in summarize(config)
     seeds = [EpisodeDataset(config.root).episode(i).seed for i in range(2)]
     assert seeds == [episode_seed(0, 0, 0), episode_seed(0, 1, 1)]
 
@@ -104,7 +104,7 @@ def test_an_expert_that_always_fails_ends_in_an_error(tmp_path, monkeypatch):
     assert not list(config.root.rglob("*.hdf5"))
 
 
-def test_seeds_of_attempts_differ_and_tell_their_attempt():
+def test_seeds_of_attempts_differ_and_identify_their_attempt():
     seeds = {episode_seed(base, i, a) for base in range(3) for i in range(20) for a in range(3)}
     assert len(seeds) == 180
     assert attempt_of(7, 3, episode_seed(7, 3, 2), limit=20) == 2
@@ -135,7 +135,7 @@ def test_what_is_on_disk(lift_dataset):
             assert np.allclose(projected, episode.keypoints[view][t], atol=1e-3, equal_nan=True)
 
 
-def test_stored_states_give_the_stored_pictures_and_marks_again(lift_dataset):
+def test_stored_states_reproduce_the_stored_images_and_visibility(lift_dataset):
     episode = EpisodeDataset(lift_dataset).episode(1)
     env = sims.make("lift", views=2, size=64)
     env.reset(seed=episode.seed)
@@ -146,13 +146,13 @@ def test_stored_states_give_the_stored_pictures_and_marks_again(lift_dataset):
             assert np.array_equal(images[view], episode.images[view][t]), f"{view} at {t}"
             assert np.array_equal(visible[view], episode.visible[view][t]), f"{view} at {t}"
     shares = [np.mean(episode.visible[view][::10]) for view in env.views]
-    assert all(0 < share < 1 for share in shares), "all keypoints are marked alike"
+    assert all(0 < share < 1 for share in shares), "all keypoints have the same visibility"
     assert env.model_file() == episode.model_file
     env.close()
 
 
 def test_stored_actions_lead_to_the_stored_states(lift_dataset):
-    """From the seed on, an episode is its actions: physics holds nothing else that is random."""
+    """The seed and the actions determine an episode: physics is not random."""
     episode = EpisodeDataset(lift_dataset).episode(2)
     env = sims.make("lift", views=2, size=64)
     env.reset(seed=episode.seed)
@@ -162,7 +162,7 @@ def test_stored_actions_lead_to_the_stored_states(lift_dataset):
     env.close()
 
 
-def test_stored_phases_are_those_that_the_expert_named(lift_dataset):
+def test_stored_phases_are_those_of_the_expert(lift_dataset):
     data = EpisodeDataset(lift_dataset)
     episode = data.episode(3)
     env = sims.make("lift", views=2, size=64)

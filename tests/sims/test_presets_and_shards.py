@@ -1,4 +1,4 @@
-"""Published protocols by name, shares of the work, and simulators of one's own."""
+"""Presets of published protocols, shards, and a user's own simulators."""
 
 import json
 import math
@@ -15,7 +15,7 @@ from datasets.storage.meta import DatasetMeta
 from sims.checker import check_multi_view_env
 from sims.config import GenerateConfig
 from sims.generate import generate, main, summarize
-from sims.production.run import in_words
+from sims.production.run import as_ranges
 from tests.sims.runs import TOY, contents
 from tests.sims.toy import ToyEnv
 
@@ -23,7 +23,7 @@ OPTIONS = {"env": TOY, "views": 1, "episodes": 7, "size": 32}
 
 
 @pytest.mark.parametrize(("env", "preset"), PRESETS["ftpv"].items())
-def test_a_preset_decides_views_episodes_and_split(env, preset):
+def test_a_preset_sets_views_episodes_and_split(env, preset):
     config = GenerateConfig(env=env, preset="ftpv")
     assert config.num_views == preset.views == GenerateConfig(env=env).num_views
     assert config.num_episodes == preset.episodes
@@ -31,7 +31,7 @@ def test_a_preset_decides_views_episodes_and_split(env, preset):
 
 
 @pytest.mark.parametrize("env", PRESETS["ftpv"])
-def test_fewer_episodes_keep_the_shares_with_one_in_each_part(env):
+def test_fewer_episodes_keep_the_shares_and_one_episode_per_split(env):
     parts = GenerateConfig(env=env, preset="ftpv", episodes=4).parts
     assert [len(members) for members in parts.values()] == [2, 1, 1]
 
@@ -42,21 +42,21 @@ def test_defaults_without_a_preset():
     assert [len(members) for members in config.parts.values()] == [40, 10, 10]
 
 
-def test_a_class_of_ones_own_says_how_many_views_it_has():
+def test_a_users_own_class_has_its_own_default_views():
     assert GenerateConfig(env=TOY).num_views == len(ToyEnv().views) - 1 == 2
     assert GenerateConfig(env=TOY, views=7).num_views == 7
     assert GenerateConfig(env="tests.sims.test_presets_and_shards:AnyViews").num_views == 4
 
 
 class AnyViews(ToyEnv):
-    """Does not say how many views it has by default."""
+    """An environment without a default number of views."""
 
     def __init__(self, **options):
         super().__init__(**options)
 
 
 @pytest.mark.parametrize(("env", "stand_in"), ALIKE.items())
-def test_the_real_game_goes_by_the_recipe_of_what_stands_for_it(env, stand_in):
+def test_the_real_game_has_the_preset_of_its_stand_in(env, stand_in):
     module, name = env.split(":")
     assert getattr(import_module(module), name).name == stand_in
     assert GenerateConfig(env=env).num_views == usual_views(env) == usual_views(stand_in)
@@ -67,24 +67,24 @@ def test_the_real_game_goes_by_the_recipe_of_what_stands_for_it(env, stand_in):
     ("options", "complaint"),
     [
         ({"preset": "ftvp"}, "did you mean 'ftpv'"),
-        ({"preset": "ftpv", "env": TOY}, "nothing for 'tests.sims.toy:ToyEnv', only for pick"),
+        ({"preset": "ftpv", "env": TOY}, "no environment 'tests.sims.toy:ToyEnv', only pick"),
         ({"preset": "ftpv", "views": 3}, "leave out --views 3"),
         ({"preset": "ftpv", "split": "4,1,1"}, "leave out --split"),
-        ({"shard": "4/4"}, "'4/4' is not one of n shares counted from 0"),
+        ({"shard": "4/4"}, "'4/4' is not one of n shares, which are counted from 0"),
         ({"shard": "1"}, "--shard '1'"),
         ({"shard": "-1/4"}, "--shard '-1/4'"),
         ({"env": "tests.sims.toy:NoEnv"}, "names no class.*NoEnv"),
         ({"env": "no.such.module:Env"}, "names no class.*No module named 'no'"),
-        ({"env": "tests.sims.toy:BEAD"}, "no subclass of sims.env.MultiViewEnv"),
+        ({"env": "tests.sims.toy:BEAD"}, "not a subclass of sims.env.MultiViewEnv"),
     ],
 )
-def test_what_is_not_valid_is_named_before_any_work(tmp_path, options, complaint):
+def test_an_invalid_option_is_named_before_any_work(tmp_path, options, complaint):
     with pytest.raises(ValueError, match=complaint):
         generate(GenerateConfig(**options, out=tmp_path / "none"))
     assert not (tmp_path / "none").exists()
 
 
-def test_the_preset_is_said_and_stored_with_a_command_that_makes_it_again(
+def test_the_preset_is_logged_and_stored_with_a_command_that_repeats_it(
     tmp_path, monkeypatch, capsys, caplog
 ):
     small = Preset(TOY, 3, train=6, valid=3, test=3, window=2, train_views=2, test_views=1)
@@ -94,7 +94,7 @@ def test_the_preset_is_said_and_stored_with_a_command_that_makes_it_again(
     main()
     assert "train 2, valid 1, test 1" in capsys.readouterr().out
     assert (
-        "3 third-person views, 4 episodes (train 2, valid 1, test 1) in the shares of the "
+        "3 third-person views, 4 episodes (train 2, valid 1, test 1) in the same shares as the "
         "protocol's 12 (6/3/3)." in caplog.text
     )
     meta = DatasetMeta.load(tmp_path / "toy")
@@ -106,7 +106,7 @@ def test_the_preset_is_said_and_stored_with_a_command_that_makes_it_again(
     assert contents(tmp_path / "toy") == before
 
 
-def test_shards_make_their_shares_and_the_last_run_joins_them(tmp_path):
+def test_shards_make_their_episodes_and_the_last_run_joins_them(tmp_path):
     plain = GenerateConfig(**OPTIONS, workers=1, out=tmp_path / "plain")
     generate(plain)
     joined = GenerateConfig(**OPTIONS, workers=1, out=tmp_path / "joined")
@@ -114,7 +114,7 @@ def test_shards_make_their_shares_and_the_last_run_joins_them(tmp_path):
         shard = GenerateConfig(**OPTIONS, workers=1, shard=f"{i}/3", out=joined.root)
         assert generate(shard) is None
         assert tuple(shard.share) == expected
-        assert f"shard {i}/3 is whole, {len(expected)} episodes" in summarize(shard)
+        assert f"shard {i}/3 is complete, {len(expected)} episodes" in summarize(shard)
         assert f"join them: {plain.command.replace('plain', 'joined')}" in summarize(shard)
     assert "7 of 7 episodes are on disk" in summarize(shard)
     with pytest.raises(DataError, match="generation has not finished"):
@@ -123,22 +123,22 @@ def test_shards_make_their_shares_and_the_last_run_joins_them(tmp_path):
     assert contents(joined.root) == contents(plain.root)
 
 
-def test_what_shards_have_left_out_is_said_and_made_when_they_are_joined(tmp_path, caplog):
+def test_episodes_that_shards_left_out_are_logged_and_made_by_the_join(tmp_path, caplog):
     config = GenerateConfig(**OPTIONS, workers=1, out=tmp_path / "toy")
     generate(GenerateConfig(**OPTIONS, workers=1, shard="0/3", out=config.root))
     with caplog.at_level("INFO", "sims"):
         generate(config)
-    assert "3 of 7 episodes are on disk. Making those that are missing: 1-2, 4-5." in caplog.text
+    assert "3 of 7 episodes are on disk. Making the missing ones: 1-2, 4-5." in caplog.text
     assert len(EpisodeDataset(config.root)) == 7
 
 
-def test_more_shards_than_episodes_leave_some_with_nothing(tmp_path):
+def test_with_more_shards_than_episodes_some_are_empty(tmp_path):
     shard = GenerateConfig(**OPTIONS, workers=1, shard="9/10", out=tmp_path / "toy")
     assert generate(shard) is None
-    assert "shard 9/10 is whole, 0 episodes. 0 of 7" in summarize(shard)
+    assert "shard 9/10 is complete, 0 episodes. 0 of 7" in summarize(shard)
 
 
-def test_the_last_command_is_kept_when_episodes_are_added(tmp_path):
+def test_the_last_command_is_stored_when_episodes_are_added(tmp_path):
     few, more = (
         GenerateConfig(**{**OPTIONS, "episodes": n}, workers=1, out=tmp_path / "toy")
         for n in (1, 2)
@@ -150,14 +150,14 @@ def test_the_last_command_is_kept_when_episodes_are_added(tmp_path):
     assert len(EpisodeDataset(tmp_path / "toy")) == 2
 
 
-def test_numbers_in_words():
-    assert in_words([]) == ""
-    assert in_words([4]) == "4"
-    assert in_words([0, 1, 2, 5, 7, 8]) == "0-2, 5, 7-8"
-    assert in_words(list(range(0, 40, 2)), most=2) == "0, 2 and 18 runs more"
+def test_numbers_as_ranges():
+    assert as_ranges([]) == ""
+    assert as_ranges([4]) == "4"
+    assert as_ranges([0, 1, 2, 5, 7, 8]) == "0-2, 5, 7-8"
+    assert as_ranges(list(range(0, 40, 2)), most=2) == "0, 2 and 18 more"
 
 
-def test_a_simulator_of_ones_own_is_made_by_its_path(tmp_path):
+def test_a_users_own_simulator_is_made_by_its_path(tmp_path):
     env = sims.make(TOY, views=2, size=48)
     assert isinstance(env, ToyEnv)
     check_multi_view_env(env)
@@ -168,7 +168,7 @@ def test_a_simulator_of_ones_own_is_made_by_its_path(tmp_path):
     assert math.isclose(data.meta.control_hz, ToyEnv.control_hz)
 
 
-def test_a_skeleton_that_readers_do_not_know_is_refused(tmp_path, monkeypatch):
+def test_a_skeleton_that_readers_do_not_know_is_an_error(tmp_path, monkeypatch):
     unknown = type(ToyEnv.skeleton)("beads", ToyEnv.skeleton.keypoints, ToyEnv.skeleton.bones)
     monkeypatch.setattr(ToyEnv, "skeleton", unknown)
     with pytest.raises(ValueError, match="unknown skeleton 'beads'.*Valid: .*panda"):

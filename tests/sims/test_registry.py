@@ -1,9 +1,10 @@
-"""Making environments by name, and what is said when that cannot be done."""
+"""Making environments by name, and the errors when that fails."""
 
 import ctypes.util
 import subprocess
 import sys
 
+import gymnasium
 import pytest
 
 import sims
@@ -11,17 +12,43 @@ from datasets.errors import UnknownNameError
 from sims import gl
 from sims.arm import meshes
 from sims.errors import SimulatorError
+from sims.registry import gymnasium_id
 from sims.robosuite import env as robosuite_env
 from sims.robosuite import renderer
 
 
-def test_an_unknown_name_is_answered_with_the_nearest_and_all():
+def test_the_error_on_an_unknown_name_has_the_nearest_and_all_names():
     with pytest.raises(UnknownNameError, match=r"'litf'.*did you mean 'lift'.*Valid: .*lift"):
         sims.make("litf")
 
 
+@pytest.mark.parametrize("name", ["pick", "minecraft"])
+def test_gymnasium_makes_registered_worlds(name):
+    env = gymnasium.make(gymnasium_id(name), views=2, size=32)
+    observation, _ = env.reset(seed=3)
+    assert env.observation_space.contains(observation)
+    assert env.unwrapped.views == ("ego", "view_0", "view_1")
+    images = env.unwrapped.render_views()
+    assert {image.shape for image in images.values()} == {(32, 32, 3)}
+    observation, *_ = env.step(env.action_space.sample())
+    assert env.observation_space.contains(observation)
+    env.close()
+
+
+@pytest.mark.parametrize("name", sims.ENVIRONMENTS)
+def test_every_world_is_registered_under_its_own_class(name):
+    assert (
+        gymnasium.spec(f"posealign/{name.capitalize()}-v0").entry_point == sims.ENVIRONMENTS[name]
+    )
+
+
+def test_gymnasium_suggests_the_nearest_world():
+    with pytest.raises(gymnasium.error.NameNotFound, match="Did you mean: `Lift`"):
+        gymnasium.make("posealign/Lyft-v0")
+
+
 @pytest.mark.parametrize("views", [0, -1])
-def test_a_view_is_needed(views):
+def test_fewer_than_one_view_is_an_error(views):
     with pytest.raises(ValueError, match="views"):
         sims.make("lift", views=views)
 
@@ -29,7 +56,8 @@ def test_a_view_is_needed(views):
 def test_importing_sims_imports_no_simulator_and_making_lift_no_torch():
     program = (
         "import sys, sims\n"
-        "assert not {'mujoco', 'robosuite', 'torch'} & set(sys.modules), 'at import'\n"
+        "simulators = {'mujoco', 'robosuite', 'pybullet', 'panda3d', 'torch'}\n"
+        "assert not simulators & set(sys.modules), 'at import'\n"
         "env = sims.make('lift', views=1, size=32)\n"
         "env.reset(seed=0); env.render_views()\n"
         "assert 'robosuite' in sys.modules\n"
@@ -37,7 +65,7 @@ def test_importing_sims_imports_no_simulator_and_making_lift_no_torch():
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    assert done.stderr == ""  # no warnings of robosuite, no complaint of a context left open
+    assert done.stderr == ""  # no warning of robosuite, and no error about a graphics context
 
 
 def test_a_missing_driver_is_named_with_its_command(monkeypatch):
@@ -48,7 +76,7 @@ def test_a_missing_driver_is_named_with_its_command(monkeypatch):
         gl.choose_backend.__wrapped__()
 
 
-def test_osmesa_serves_where_egl_is_missing(monkeypatch):
+def test_osmesa_is_the_fallback_without_egl(monkeypatch):
     monkeypatch.delenv("MUJOCO_GL", raising=False)
     monkeypatch.setattr(sys, "platform", "linux")
     monkeypatch.setattr(ctypes.util, "find_library", lambda name: name == "OSMesa" or None)
@@ -61,7 +89,7 @@ def test_a_missing_robosuite_is_named_with_its_command(monkeypatch):
         sims.make("lift")
 
 
-def test_a_mujoco_that_robosuite_cannot_use_is_refused(monkeypatch):
+def test_a_mujoco_that_robosuite_cannot_use_is_an_error(monkeypatch):
     mujoco = gl.import_mujoco()
     monkeypatch.setattr(mujoco, "__version__", "3.10.1")
     with pytest.raises(SimulatorError, match=r"mujoco>=3.3,<3.10"):

@@ -1,4 +1,4 @@
-"""Replay: files that robosuite and robomimic wrote come back to the byte, and bad ones by name."""
+"""Replay of files that robosuite and robomimic wrote, to the byte, and errors on bad files."""
 
 import json
 import shutil
@@ -28,13 +28,13 @@ OPTIONS = {"views": 2, "size": 64, "workers": 1}
 
 @pytest.fixture(scope="module")
 def collected(tmp_path_factory):
-    """Three episodes as robosuite's own collection script leaves them."""
+    """Three episodes as robosuite's own collection script writes them."""
     return collect(tmp_path_factory.mktemp("collected"), episodes=3)
 
 
 @pytest.fixture(scope="module")
 def demos(collected):
-    """The same after robomimic's own conversion, with one episode for validation."""
+    """The same episodes after robomimic's own conversion, with one episode for validation."""
     path = collected.with_name("lift_real.hdf5")
     shutil.copy(collected, path)
     convert(path, valid=0.34)
@@ -43,7 +43,7 @@ def demos(collected):
 
 @pytest.fixture(scope="module")
 def replayed(demos, tmp_path_factory):
-    """The data set that they are replayed to."""
+    """The options of the data set of their replay."""
     config = ReplayConfig(demos, **OPTIONS, out=tmp_path_factory.mktemp("replayed") / "lift")
     replay(config)
     return config
@@ -51,11 +51,11 @@ def replayed(demos, tmp_path_factory):
 
 @pytest.fixture
 def copy(demos, tmp_path):
-    """A copy of the file, to be broken."""
+    """A copy of the file, for tests that damage it."""
     return Path(shutil.copy(demos, tmp_path))
 
 
-def test_what_is_recorded_is_kept(demos, replayed):
+def test_recorded_states_actions_and_masks_are_kept(demos, replayed):
     data = EpisodeDataset(replayed.root)
     data.check(window=2)
     assert data.names == ["demo_1", "demo_2", "demo_3"]
@@ -73,8 +73,8 @@ def test_what_is_recorded_is_kept(demos, replayed):
     assert len(EpisodeDataset(replayed.root, "train")) == 2
 
 
-def test_pictures_are_those_of_the_bare_model_and_state(demos, replayed):
-    """MuJoCo alone, given the file's model and state, shows the same to the byte."""
+def test_images_equal_those_of_the_recorded_model_and_state(demos, replayed):
+    """MuJoCo alone renders the same bytes from the model and state in the file."""
     mujoco = import_mujoco()
     data = EpisodeDataset(replayed.root)
     renderer = ViewRenderer(64)
@@ -113,7 +113,7 @@ def test_phases_follow_one_another(replayed):
         assert changes <= {(0, 1), (1, 0), (1, 2), (2, 3), (3, 2)}
 
 
-def test_phases_told_by_states_agree_with_what_the_expert_was_about(robosuite_world):
+def test_phases_derived_from_states_agree_with_those_of_the_expert(robosuite_world):
     env = robosuite_world
     env.reset(seed=5)
     states, meant = [], []
@@ -132,7 +132,7 @@ def test_phases_told_by_states_agree_with_what_the_expert_was_about(robosuite_wo
     assert set(phases) == set(range(len(env.phases)))
 
 
-def test_a_phase_of_two_steps_is_a_flicker():
+def test_a_phase_of_two_steps_is_removed():
     flickering = np.array([0, 0, 0, 1, 1, 0, 0, 0, 1, 1, 1, 0, 1, 2, 2, 2], np.uint8)
     expected = [0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 2, 2, 2]
     assert steady(flickering).tolist() == expected
@@ -147,26 +147,26 @@ def test_the_command_makes_the_same_bytes_with_two_workers(demos, replayed, tmp_
     code, output = finish([sys.executable, "-m", "sims.replay", *map(str, words)])
     assert code == 0, output
     assert "3 demonstrations, 3 of them solved" in output
-    assert "1 of 3 episodes are on disk. Making those that are missing: 1, 3." in output
-    assert "for one: --split 4,1,1" in output
+    assert "1 of 3 episodes are on disk. Making the missing ones: 1, 3." in output
+    assert "to get one: --split 4,1,1" in output
     assert contents(out) == contents(replayed.root)
 
 
-def test_other_demonstrations_for_the_same_folder_are_refused(copy, replayed):
+def test_other_demonstrations_for_the_same_folder_are_an_error(copy, replayed):
     with h5py.File(copy, "a") as file:
         file["data/demo_2/states"][3, 4] += 0.01
     config = ReplayConfig(copy, **OPTIONS, out=replayed.root)
-    with pytest.raises(DataError, match=r"000002.hdf5 is whole, but no episode 2 .* its states"):
+    with pytest.raises(DataError, match=r"000002.hdf5 is undamaged, .* its states"):
         replay(config)
 
 
-def test_a_split_of_ones_own_and_the_first_few(demos, tmp_path):
+def test_a_given_split_of_the_first_episodes(demos, tmp_path):
     config = ReplayConfig(demos, views=1, size=32, episodes=2, split="1,1,0", out=tmp_path / "two")
     parts = config.parts(DemonstrationFile(demos))
     assert parts == {"train": [1], "valid": [2], "test": []}
 
 
-def test_a_file_of_robosuite_1_4_shows_the_same(copy, replayed, tmp_path, caplog):
+def test_a_file_of_robosuite_1_4_gives_the_same_episode(copy, replayed, tmp_path, caplog):
     make_old(copy)
     config = ReplayConfig(copy, **OPTIONS, episodes=1, split="1,0,0", out=tmp_path / "old")
     with caplog.at_level("WARNING", "sims"):
@@ -181,18 +181,18 @@ def test_a_file_of_robosuite_1_4_shows_the_same(copy, replayed, tmp_path, caplog
     assert "1 demonstrations, 1 of them solved" in summarize(config)
 
 
-def test_a_model_of_today_keeps_its_names(demos):
+def test_a_current_model_keeps_its_names(demos):
     with h5py.File(demos) as file:
         model = file["data/demo_1"].attrs["model_file"]
     assert with_present_names(model) == model
 
 
-def test_what_the_file_holds_besides_is_taken_and_pictures_are_not(copy, tmp_path):
-    """As robomimic's files with pictures have it: rewards, dones, obs."""
+def test_recorded_rewards_dones_and_observations_are_kept_but_not_images(copy, tmp_path):
+    """robomimic's files with images have rewards, dones and observations."""
     with h5py.File(copy, "a") as file:
         demo = file["data/demo_1"]
         steps = len(demo["states"])
-        for name in ("states", "actions"):  # short, for the time it takes
+        for name in ("states", "actions"):  # four steps, so that the test is fast
             kept = demo[name][steps - 4 :]
             del demo[name]
             demo[name] = kept
@@ -210,14 +210,14 @@ def test_what_the_file_holds_besides_is_taken_and_pictures_are_not(copy, tmp_pat
 
 
 def test_generated_episodes_can_be_replayed_too(lift_dataset, tmp_path):
-    """Ours are robomimic's files too: other views of the same episodes."""
+    """A generated data set is also a robomimic file, and can be rendered from other views."""
     config = ReplayConfig(
         lift_dataset / "lift.hdf5", views=1, size=32, episodes=1, split="1,0,0", out=tmp_path / "a"
     )
     replay(config)
     theirs, ours = EpisodeDataset(lift_dataset).episode(0), EpisodeDataset(config.root).episode(0)
     assert np.array_equal(ours.states, theirs.states)
-    # MJCF as text rounds the lengths in a model.
+    # The text of an MJCF model has rounded lengths.
     assert np.allclose(ours.keypoints_world, theirs.keypoints_world, atol=1e-6)
 
 
@@ -283,7 +283,7 @@ BROKEN = {
 
 
 @pytest.mark.parametrize("damage", BROKEN)
-def test_a_file_that_cannot_be_replayed_is_named_before_any_work(copy, tmp_path, damage):
+def test_the_error_on_a_bad_file_names_it_before_any_work(copy, tmp_path, damage):
     breaks, complaint = BROKEN[damage]
     with h5py.File(copy, "a") as file:
         breaks(file)
@@ -298,7 +298,7 @@ def test_a_file_that_cannot_be_replayed_is_named_before_any_work(copy, tmp_path,
     ("content", "complaint"),
     [(None, "does not exist"), (b"no HDF5", "cannot be read as HDF5"), (0.5, "truncated")],
 )
-def test_what_is_no_file_of_demonstrations_is_named(copy, tmp_path, content, complaint):
+def test_a_missing_or_damaged_file_is_an_error(copy, tmp_path, content, complaint):
     if content is None:
         copy.unlink()
     elif isinstance(content, bytes):
@@ -309,7 +309,7 @@ def test_what_is_no_file_of_demonstrations_is_named(copy, tmp_path, content, com
         replay(ReplayConfig(copy, out=tmp_path / "none"))
 
 
-def test_a_collected_file_is_told_its_conversion(collected, tmp_path):
+def test_the_error_on_a_collected_file_names_its_conversion(collected, tmp_path):
     with pytest.raises(DataError, match=f"convert_robosuite --dataset {collected}"):
         replay(ReplayConfig(collected, out=tmp_path / "none"))
 
@@ -322,5 +322,5 @@ def test_an_option_below_one_is_named(demos, option):
 
 def test_the_command_ends_in_one_line_on_a_bad_file(tmp_path):
     code, output = finish([sys.executable, "-m", "sims.replay", "--demos", str(tmp_path)])
-    assert code == 1
+    assert code == 2
     assert output.strip() == f"error: {tmp_path} is a folder; --demos takes an HDF5 file."

@@ -33,7 +33,7 @@ def test_known_splits(episodes, text, expected):
     st.integers(1, 300),
     st.tuples(st.integers(1, 50), st.integers(0, 50), st.integers(0, 50)),
 )
-def test_every_episode_is_in_one_split_and_shares_are_kept_to_an_episode(episodes, shares):
+def test_every_episode_is_in_one_split_and_sizes_follow_the_shares(episodes, shares):
     split = split_episodes(episodes, shares)
     assert sorted(index for members in split.values() for index in members) == list(range(episodes))
     for members, share in zip(split.values(), shares, strict=True):
@@ -58,6 +58,6 @@ def test_every_episode_is_in_one_split_and_shares_are_kept_to_an_episode(episode
         "inf,1,1",
     ],
 )
-def test_other_texts_are_refused_by_name(text):
+def test_other_texts_are_errors_that_name_the_option(text):
     with pytest.raises(ValueError, match="--split"):
         parse_split(text)

@@ -25,7 +25,7 @@ from align.probe import (
     save_analysis,
     save_maps,
 )
-from align.report.__main__ import main
+from align.report.__main__ import run as run_command
 from align.report.page import default_path, write_report
 from align.results.evaluation import load_evaluation
 from datasets.episodes import EpisodeDataset
@@ -218,7 +218,7 @@ def test_unmeasured_run_names_the_command(
 ) -> None:
     TrainConfig(out=tmp_path).save(tmp_path)
     with pytest.raises(SystemExit) as error:
-        main((runs[0], tmp_path))
+        run_command((runs[0], tmp_path))
     assert error.value.code == 2
     assert f"python -m align.evaluate {tmp_path} --split test" in capsys.readouterr().err
 
@@ -254,7 +254,7 @@ def test_command_prints_markdown_and_writes_csv(
     data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run = make_run(tmp_path / "run", data, TrainConfig(), PICKS["paab"])
-    main((run,))
+    run_command((run,))
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].startswith("| method | alignment error |")
     assert lines[2].startswith("| deit | 0.000 | 0.000 |")

@@ -101,5 +101,5 @@ def test_the_command_lists_what_is_bad_and_fails(root):
 
 def test_the_command_on_a_folder_of_something_else(tmp_path):
     result = run_info(tmp_path, "--format", "nucla")
-    assert result.returncode == 1
+    assert result.returncode == 2
     assert result.stderr.startswith(f"error: {tmp_path} holds no video of Northwestern-UCLA")

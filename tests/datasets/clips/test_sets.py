@@ -114,7 +114,7 @@ def test_an_unknown_protocol_and_one_without_clips(sets):
         clips.split("cvs3")
     with pytest.raises(DataError, match="CVS1 finds no train clips among the 6"):
         clips.split("CVS1")
-    with pytest.raises(DataError, match="no protocol 'lists'"):
+    with pytest.raises(DataError, match="unknown protocol of .* 'lists'"):
         clips.split("lists")
 
 

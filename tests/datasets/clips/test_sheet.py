@@ -143,7 +143,8 @@ def test_what_is_wrong_is_told_even_where_the_sheet_cannot_be_written(own_clips,
     bad.video.write_bytes(b"no video")
     (tmp_path / "file").touch()
     status, printed, _ = run(own_clips, "nucla", out=tmp_path / "file" / "sheet.png")
-    assert f"error: {bad.video}" in printed.err and "name another --contact-sheet" in status
+    assert f"error: {bad.video}" in printed.err and "choose another --contact-sheet" in printed.err
+    assert status == 2
 
 
 def test_the_command_loads_pickles_where_they_are_trusted(tmp_path, run):
@@ -156,4 +157,4 @@ def test_the_command_loads_pickles_where_they_are_trusted(tmp_path, run):
     assert status == 0 and out.exists()
     out.unlink()
     status, printed, _ = run(tmp_path / "ntu", "ntu")
-    assert "is a pickle" in printed.err and "no whole clip" in status and not out.exists()
+    assert "is a pickle" in printed.err and "no whole clip" in printed.err and not out.exists()

@@ -1,4 +1,4 @@
-"""Rendered motion capture: its motions and people, and files that the data sets' readers read."""
+"""Rendered motion capture: its motions, its people, and files that the clip readers open."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -24,7 +24,7 @@ from sims.mocap.motion import ACTIONS, FPS, MAX_TRAVEL, MIN_FRAMES, Style, load_
 from sims.mocap.take import Stage, Take
 
 SIZE = 48
-# In pixels of 160: how far keypoints may lie from what is seen of the person.
+# Largest distance of a keypoint from the pixels of the person, in pixels of a 160-pixel image.
 NEAR = 3
 
 
@@ -61,21 +61,21 @@ def test_every_motion_is_performed_within_the_room(action):
     assert np.allclose(np.diff(take.times), 1 / FPS)
     assert np.allclose(np.linalg.norm(take.rotations, axis=-1), 1)
     assert np.linalg.norm(np.ptp(take.root[:, [0, 2]], axis=0)) <= MAX_TRAVEL + 1e-6
-    # No joint jumps: half a turn in a thirtieth of a second is no motion of a person.
+    # No joint jumps: a person turns no joint by a quarter turn in a thirtieth of a second.
     steps = Rotation.from_quat(take.rotations[1:].reshape(-1, 4)).inv() * Rotation.from_quat(
         take.rotations[:-1].reshape(-1, 4)
     )
     assert steps.magnitude().max() < np.pi / 2
 
 
-def test_a_motion_of_other_repetitions_differs_and_of_the_same_does_not():
+def test_repetitions_differ_and_one_repetition_is_reproducible():
     motion, style = load_motion("punch"), Style.draw(np.random.default_rng(0))
     first, again, other = (perform(motion, style, np.random.default_rng(n)) for n in (1, 1, 2))
     assert np.array_equal(first.rotations, again.rotations)
     assert not np.allclose(first.rotations[:30], other.rotations[:30], atol=0.01)
 
 
-def test_a_left_handed_person_moves_as_in_a_mirror(client):
+def test_a_left_handed_person_moves_like_a_mirror_image(client):
     motion = load_motion("kick")
     calm = Style(1.0, 1.0, np.zeros((13, 3)), left_handed=False)
     pair = [
@@ -101,13 +101,13 @@ def test_unknown_motions_are_named():
         load_motion("wlak")
 
 
-def test_every_skeleton_has_its_places():
+def test_every_keypoint_of_every_skeleton_has_a_place_on_the_body():
     for skeleton in (NTU25, SMARTHOME13, COCO18):
         assert set(skeleton.keypoints) <= set(PLACES), skeleton.name
 
 
 def test_keypoints_lie_on_the_person(client):
-    """Where nobody else stands before them, within what the renderer shows of the body."""
+    """Keypoints are near the pixels that the renderer shows of the body."""
     near, total = 0, 0
     for action, subject in (("walk", 1), ("cartwheel", 2), ("spinkick", 3)):
         stage = Stage(client, Take((7,), action, subject, 0), [0.0, np.pi / 2], 0.0, 160)
@@ -124,7 +124,7 @@ def test_keypoints_lie_on_the_person(client):
 
 
 def test_cross_view_subject_sees_the_person_from_its_angles(ntu_set):
-    """Shoulders that face the camera are apart in the picture, and from the side they are not."""
+    """The shoulders are far apart in a frontal view and close together in a side view."""
     clips = open_clip_set(ntu_set, "ntu")
     parts = clips.split("CVS3")
     assert {clip.subject for clip in parts["train"]} == {1}
@@ -132,11 +132,11 @@ def test_cross_view_subject_sees_the_person_from_its_angles(ntu_set):
     widths = {0: [], 45: [], 90: []}
     left, right = (NTU25.keypoints.index(f"{side}_shoulder") for side in ("left", "right"))
     for clip in clips.clips:
-        if clip.action == "drink water":  # that is, walk
+        if clip.action == "drink water":  # the class of the motion walk
             keypoints = read_keypoints(clip)
             apart = np.abs(keypoints[:, left, 0] - keypoints[:, right, 0])
             widths[ANGLES[clip.camera, clip.replication]].append(np.nanmean(apart))
-    # Anatomy may make a person narrow, but the order holds for everybody.
+    # Shoulders differ in width between people, but the order of the angles holds for everybody.
     assert np.mean(widths[0]) > np.mean(widths[45]) > np.mean(widths[90])
 
 
@@ -163,7 +163,7 @@ def test_other_layouts_are_read_by_their_readers(layout, protocols, tmp_path):
     assert f"--root {root}" in summarize_mocap(replace(config, out=root))
 
 
-def test_names_avoid_the_clips_that_are_known_to_lack_skeletons():
+def test_no_clip_has_the_name_of_one_that_is_known_to_lack_a_skeleton():
     layout = get_layout("ntu")
     config = MocapConfig(subjects=len(layout.subjects), repetitions=4)
     names = [clip.name for planned in config.takes for clip in planned.clips]
@@ -182,14 +182,14 @@ def test_two_workers_damage_and_growth_give_the_same_bytes(ntu_set, tmp_path):
     assert contents(root) == contents(ntu_set)
 
 
-def test_another_set_is_not_mixed_in(ntu_set):
+def test_takes_with_other_options_are_an_error(ntu_set):
     config = tiny("ntu", ntu_set, repetitions=2)
     for change in ({"seed": 1}, {"actions": ("walk", "run")}, {"size": 64}):
         with pytest.raises(DataError, match="--out"):
             generate_mocap(replace(config, **change))
 
 
-def test_what_was_stopped_before_its_first_clip_does_not_hold_the_folder(tmp_path, monkeypatch):
+def test_a_run_stopped_before_its_first_clip_does_not_claim_the_folder(tmp_path, monkeypatch):
     def stop(*_):
         raise KeyboardInterrupt
 
@@ -207,12 +207,12 @@ def test_what_was_stopped_before_its_first_clip_does_not_hold_the_folder(tmp_pat
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"views": 4}, "--views must lie in 1 to 3 for ntu"),
-        ({"subjects": 41}, "--subjects must lie in 1 to 40"),
+        ({"views": 4}, "--views must be from 1 to 3 for ntu"),
+        ({"subjects": 41}, "--subjects must be from 1 to 40"),
         ({"actions": ("walk", "walk")}, "twice"),
         ({"size": 4}, "--size must be at least 16"),
         ({"workers": 0}, "--workers"),
-        ({"layout": "nucla", "actions": ACTIONS}, "--actions must lie in 1 to 10"),
+        ({"layout": "nucla", "actions": ACTIONS}, "--actions must be from 1 to 10"),
     ],
 )
 def test_bad_options_are_named(options, message):
@@ -220,6 +220,6 @@ def test_bad_options_are_named(options, message):
         MocapConfig(**options).check()
 
 
-def test_a_set_is_whole_only_with_all_its_files(ntu_set):
+def test_a_take_is_done_only_with_all_its_files(ntu_set):
     job = MocapGeneration(tiny("ntu", ntu_set, repetitions=2))
     assert job.done() == set(range(8))

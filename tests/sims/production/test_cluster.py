@@ -1,4 +1,4 @@
-"""Generation over a cluster: a Ray of this machine, whose workers and driver are killed."""
+"""Generation on a cluster: a Ray on this machine, whose workers and driver are killed."""
 
 import sys
 from contextlib import suppress
@@ -28,7 +28,7 @@ OPTIONS = {"env": TOY, "views": 1, "episodes": 10, "size": 32}
 
 
 @pytest.mark.slow
-def test_ray_makes_the_same_bytes_though_its_workers_and_driver_are_killed(tmp_path):
+def test_ray_makes_the_same_bytes_after_its_workers_and_driver_are_killed(tmp_path):
     pytest.importorskip("ray", reason="pip install 'posealign[ray]'")
     plain, root = tmp_path / "plain", tmp_path / "ray"
     generate(GenerateConfig(**OPTIONS, workers=1, out=plain))
@@ -40,7 +40,7 @@ def test_ray_makes_the_same_bytes_though_its_workers_and_driver_are_killed(tmp_p
         process.kill()
         process.wait()
         _, alive = psutil.wait_procs(workers, timeout=60)
-        for each in everyone:  # agents of Ray's own, which take their time
+        for each in everyone:  # Ray's own agents, which would end later
             with suppress(psutil.NoSuchProcess):
                 each.kill()
         assert not alive, "workers have outlived the run"
@@ -50,12 +50,12 @@ def test_ray_makes_the_same_bytes_though_its_workers_and_driver_are_killed(tmp_p
         descendants(process, "ray::PoolActor")[0].kill()
         output, _ = process.communicate(timeout=600)
     assert process.returncode == 0, output
-    assert "A worker was killed; workers start anew." in output
+    assert "A worker was killed; the workers are restarted." in output
     assert contents(root) == contents(plain)
 
 
 class OneProcessor(ThreadingBackend):
-    """Refuses more processes than there are processors, as Ray's pool does."""
+    """A back end that rejects more processes than there are CPUs, as Ray's pool does."""
 
     def configure(self, n_jobs=1, **options):
         if n_jobs > 1:
@@ -64,12 +64,12 @@ class OneProcessor(ThreadingBackend):
 
 
 class OutOfMemoryError(Exception):
-    """A worker was killed by Ray's memory monitor."""
+    """A stand-in for Ray's error after its memory monitor killed a worker."""
 
 
 @pytest.fixture
 def small_ray(monkeypatch):
-    """What stands in for Ray on one processor, where there is no Ray."""
+    """A stand-in for Ray with one CPU, for environments without Ray."""
     ray, util = ModuleType("ray"), ModuleType("ray.util.joblib")
     ray.exceptions = SimpleNamespace(RayActorError=OSError, OutOfMemoryError=OutOfMemoryError)
     ray.is_initialized, ray.put = lambda: True, lambda value: None
@@ -80,7 +80,7 @@ def small_ray(monkeypatch):
 
 
 @pytest.mark.usefixtures("small_ray")
-def test_one_processor_that_runs_out_of_memory_makes_all(tmp_path, monkeypatch, caplog):
+def test_one_cpu_that_runs_out_of_memory_makes_all_episodes(tmp_path, monkeypatch, caplog):
     record, failures = worker.record, [OutOfMemoryError("95 % of the memory is used")]
 
     def record_in_little_memory(*options):
@@ -91,7 +91,7 @@ def test_one_processor_that_runs_out_of_memory_makes_all(tmp_path, monkeypatch, 
     monkeypatch.setattr(worker, "record", record_in_little_memory)
     config = GenerateConfig(**{**OPTIONS, "episodes": 3}, cluster="ray", out=tmp_path / "toy")
     generate(config)
-    assert "A worker was killed; workers start anew." in caplog.text
+    assert "A worker was killed; the workers are restarted." in caplog.text
     assert len(episodes(config.root)) == 3
 
 
