@@ -1,8 +1,8 @@
-"""The one place that chooses MuJoCo's graphics back end, before MuJoCo is imported.
+"""The choice of MuJoCo's graphics back end, before MuJoCo is imported.
 
 MuJoCo and PyOpenGL read their environment variables once, at import. Without a driver they fail
-late and unclearly (a missing attribute, or no `mujoco.Renderer` at all), so the libraries are
-looked for first.
+late and with unclear errors (a missing attribute, or no `mujoco.Renderer` at all), so this module
+searches for the libraries first.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ INSTALL_ROBOSUITE = "pip install 'posealign[robosuite]'"
 HEADLESS = {"egl": "EGL", "osmesa": "OSMesa"}
 
 
-@lru_cache(maxsize=1)  # robosuite overwrites MUJOCO_GL when it is imported
+@lru_cache(maxsize=1)  # remembers the first choice, as importing robosuite overwrites MUJOCO_GL
 def choose_backend() -> str | None:
-    """Names the back end for MUJOCO_GL: the user's own choice, else EGL, else OSMesa.
+    """The back end for MUJOCO_GL: the user's own choice, else EGL, else OSMesa.
 
     Returns:
-        None where MuJoCo's default is the only one (macOS, Windows).
+        The name, or None where MuJoCo has only its default (macOS, Windows).
 
     Raises:
         SimulatorError: When no library for off-screen rendering is installed.
@@ -47,8 +47,8 @@ def import_mujoco(rasterizer_threads: int | None = None) -> ModuleType:
     """Imports MuJoCo with a back end that works without a screen.
 
     Args:
-        rasterizer_threads: Threads of Mesa's software rasterizer; 0 draws in the calling thread,
-            which suits one worker per core. None leaves Mesa's choice.
+        rasterizer_threads: Number of threads of Mesa's software rasterizer; 0 draws in the calling
+            thread, which suits one worker per core. None leaves the choice to Mesa.
 
     Raises:
         SimulatorError: When MuJoCo or the graphics driver is missing.
@@ -68,11 +68,12 @@ def import_mujoco(rasterizer_threads: int | None = None) -> ModuleType:
         raise SimulatorError(
             f"MuJoCo cannot use the graphics back end {backend!r} ({error}). Run: {INSTALL_DRIVER}"
         ) from error
-    except (AttributeError, RuntimeError) as error:  # no library under PyOpenGL; unknown back end
+    # PyOpenGL without its library raises the first, MuJoCo with an unknown back end the second.
+    except (AttributeError, RuntimeError) as error:
         raise SimulatorError(
             f"The graphics back end {backend!r} does not load ({error}). Run: {INSTALL_DRIVER}"
         ) from error
-    if not hasattr(mujoco, "Renderer"):  # mujoco swallows the error of a display that fails
+    if not hasattr(mujoco, "Renderer"):  # MuJoCo hides the error of a display that fails to open
         raise SimulatorError(
             f"MuJoCo cannot open a display with the back end {backend!r}. Run: {INSTALL_DRIVER}"
         )
@@ -87,9 +88,9 @@ def import_mujoco(rasterizer_threads: int | None = None) -> ModuleType:
 
 
 def renderer_name() -> str:
-    """What the current OpenGL context draws with, such as `llvmpipe (LLVM 15.0.6, 256 bits)`.
+    """Name of the current OpenGL context's renderer, such as `llvmpipe (LLVM 15.0.6, 256 bits)`.
 
-    Call it while a context is current, that is after a first frame.
+    Call it after a first frame, when a context is current.
     """
     from OpenGL import GL
 
@@ -100,5 +101,5 @@ def renderer_name() -> str:
 
 
 def is_software(name: str) -> bool:
-    """Whether a renderer of this name runs on the CPU."""
+    """Whether the renderer of this name runs on the CPU."""
     return any(word in name.lower() for word in ("llvmpipe", "softpipe", "swrast", "software"))

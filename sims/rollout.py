@@ -1,4 +1,4 @@
-"""One episode: an expert acts, and every step is recorded from every view."""
+"""Rollouts: an expert acts in an environment, and every step is recorded from every view."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from sims.env import EXPERT_STREAM, MultiViewEnv
 
 
 def episode_seed(base_seed: int, index: int, attempt: int) -> int:
-    """The seed of an attempt at an episode, the same whichever worker makes it and when."""
+    """The seed of an attempt at an episode; it does not depend on the worker or the order."""
     return int(np.random.SeedSequence([base_seed, index, attempt]).generate_state(1)[0])
 
 
 def attempt_of(base_seed: int, index: int, seed: int, limit: int) -> int | None:
-    """Which attempt at an episode a seed belongs to; None if none below `limit`."""
+    """Number of the attempt at an episode that has this seed; None if none below `limit` has."""
     return next((a for a in range(limit) if episode_seed(base_seed, index, a) == seed), None)
 
 
 class Recording:
-    """What each time step of one episode shows, from every view."""
+    """The record of one episode: state, pictures and keypoints of each time step."""
 
     def __init__(self, env: MultiViewEnv) -> None:
-        """Begins a recording of the env's present episode."""
+        """Begins a recording of the environment's current episode."""
         self._env = env
         self._intrinsics = {view: camera.intrinsics for view, camera in env.cameras().items()}
         self._frames: dict[str, dict[str, list[np.ndarray]]] = {
@@ -38,9 +38,9 @@ class Recording:
         self._observations: dict[str, list[np.ndarray]] = defaultdict(list)
 
     def look(self, observation: Mapping[str, np.ndarray]) -> None:
-        """Adds the present state, and what the actor observes of it, as the next time step.
+        """Adds the current state, and the actor's observation of it, as the next time step.
 
-        All of it is copied: a simulator may fill the same arrays at every step.
+        All arrays are copied: a simulator may fill the same arrays at every step.
         """
         env, frames = self._env, self._frames
         keypoints, images, visible = env.keypoints(), env.render_views(), env.visible()
@@ -54,12 +54,12 @@ class Recording:
         self._steps["keypoints_world"].append(keypoints.copy())
         self._steps["states"].append(env.state().copy())
 
-    def episode(self, phases: Sequence[int], **told: Any) -> Episode:
+    def episode(self, phases: Sequence[int], **parts: Any) -> Episode:
         """The episode of all steps so far.
 
         Args:
             phases: The phase of each step.
-            **told: What recording does not see: actions, rewards, seed and the like.
+            **parts: The episode's other parts, such as actions, rewards and seed.
         """
         frames = self._frames
         return Episode(
@@ -76,26 +76,26 @@ class Recording:
             phases=np.array(phases, np.uint8),
             observations={name: np.stack(value) for name, value in self._observations.items()},
             model_file=self._env.model_file(),
-            **told,
+            **parts,
         )
 
 
 def record(env: MultiViewEnv, seed: int, random_cameras: bool = False) -> Episode | None:
-    """Lets the expert act once and records what it does.
+    """Records one episode of the environment's expert.
 
-    Time step t holds the state as it was before action t, as robomimic has it. Everything random,
-    in the environment and in the expert, comes from `seed`.
+    Time step t holds the state before action t, as in robomimic. All random draws, of the
+    environment and of the expert, come from `seed`.
 
     Args:
         env: The environment.
-        seed: Of the episode.
-        random_cameras: Whether the third-person cameras are drawn as well.
+        seed: Seed of the episode.
+        random_cameras: Whether the seed also draws the third-person cameras.
 
     Returns:
         The episode, or None when the expert failed by the environment's own rule.
 
     Raises:
-        SimulatorError: When the cameras cannot be drawn.
+        SimulatorError: When the environment cannot move its cameras.
     """
     observation, info = env.reset(seed=seed, options={"random_cameras": random_cameras})
     recording = Recording(env)

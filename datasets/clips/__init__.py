@@ -1,6 +1,10 @@
-"""Labelled clips of action data sets: Smarthome, NTU RGB+D, N-UCLA and what is laid out alike.
+"""Labelled clips of action data sets: Smarthome, NTU RGB+D, N-UCLA and sets with their layouts.
 
-The public names are in `__init__.pyi`, and each is imported when it is first used.
+    clips = open_clip_set("NTU", "ntu")
+    parts = clips.split("CVS3")
+    keypoints = read_keypoints(parts["train"][0])
+
+`__init__.pyi` lists the public names; a name's module is imported when the name is first used.
 """
 
 import lazy_loader

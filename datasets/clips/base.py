@@ -1,4 +1,4 @@
-"""What a clip is, and what each action data set says about its files."""
+"""A clip, and the interface of an action data set's format: names, labels, splits, poses."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ import numpy as np
 from jaxtyping import Float
 
 from datasets.skeletons import Skeleton
+from datasets.storage.episode_file import SPLITS
 
-SPLITS = ("train", "valid", "test")
-# What a file of a few bytes can claim to hold: an hour of video at 60 frames a second.
+# A damaged file of a few bytes can claim any number of frames. This limit is an hour of video at
+# 60 frames a second.
 MAX_FRAMES = 216_000
 
 # The persons of each frame, (persons, keypoints, 2) in pixels, NaN where a keypoint is missing.
@@ -26,10 +27,10 @@ class ClipInfo:
     """One labelled video of an action data set.
 
     Attributes:
-        name: The clip's name in its data set, the same for its video and its skeleton.
-        video: The video's file.
-        skeleton: The file or folder with its poses, None where the clip has none.
-        label: Index into the classes of the clip set, or of the protocol that the clip comes from.
+        name: Name of the clip in its data set; its video and its skeleton share it.
+        video: File of the video.
+        skeleton: File or folder of the poses; None where the clip has none.
+        label: Index into the classes of the clip set, or of the protocol that selected the clip.
         action: Name of the action.
         subject: Number of the person who acts.
         camera: Number of the camera (Smarthome, NTU) or of the view (N-UCLA).
@@ -53,7 +54,7 @@ class ClipInfo:
 
 
 class ClipFormat(ABC):
-    """How one action data set names its files, labels and splits its clips, and writes poses."""
+    """One action data set's conventions: names of files, labels, protocols, and pose files."""
 
     name: ClassVar[str]
     title: ClassVar[str]
@@ -61,29 +62,29 @@ class ClipFormat(ABC):
     classes: ClassVar[tuple[str, ...]]
     protocols: ClassVar[tuple[str, ...]]
     skeleton_suffixes: ClassVar[tuple[str, ...]]
-    """How skeleton files end; of several for one clip, the first in this order is read."""
+    """Endings of skeleton files, in order of preference where a clip has several."""
     frames: ClassVar[int]
-    """Frames that a model sees of a clip (paper appendix B)."""
+    """Number of frames that a model takes of a clip (paper appendix B)."""
     stride: ClassVar[int]
-    """Every which frame of the video that is (paper appendix B)."""
+    """Step between these frames: 4 takes every 4th frame of the video (paper appendix B)."""
 
     @abstractmethod
     def identify(self, video: Path) -> ClipInfo | None:
-        """What the name of a video says, None where it is no clip of this data set.
+        """The clip that a video's name describes; None where it is not a clip of this data set.
 
-        The label is -1 where the action is not among the classes; the skeleton is None.
+        The label is -1 where the action is not among the classes. The skeleton is None.
         """
 
     @abstractmethod
     def skeleton_of(self, path: Path) -> str | None:
-        """Name of the clip that a skeleton file or folder belongs to, None where it is none."""
+        """Name of the clip that a skeleton file or folder belongs to; None for other files."""
 
     def skeleton_place(self, path: Path) -> Path:
-        """What to read for a file that `skeleton_of` knows: itself, or the folder it is in."""
+        """The path to read for a file that `skeleton_of` knows: the file itself, or its folder."""
         return path
 
     def preference(self, skeleton: Path) -> int:
-        """Which of several skeletons of one clip is read: the one with the lowest number."""
+        """Rank of a skeleton file; of a clip's several skeletons, the lowest rank is read."""
         return next(
             i for i, end in enumerate(self.skeleton_suffixes) if skeleton.name.endswith(end)
         )
@@ -93,15 +94,15 @@ class ClipFormat(ABC):
         """The clips of each of `SPLITS` under one of `protocols`, with that protocol's labels."""
 
     def classes_of(self, protocol: str) -> tuple[str, ...]:
-        """The classes that a protocol tells apart, in the order of its labels."""
+        """The classes that a protocol distinguishes, in the order of its labels."""
         return self.classes
 
     def outside(self, clip: ClipInfo) -> str:
-        """Why a clip that `identify` labels -1 is left out."""
+        """The reason why a clip that `identify` labels -1 is left out."""
         return f"{clip.action} is not among the {len(self.classes)} classes"
 
     def knows_no_pose(self, name: str) -> bool:
-        """Whether the data set's authors list the clip as one without a usable skeleton."""
+        """Whether the data set's authors list the clip as lacking a usable skeleton."""
         return False
 
     @abstractmethod
@@ -109,28 +110,28 @@ class ClipFormat(ABC):
         """Reads a skeleton file.
 
         Raises:
-            DataError: Naming the file, where it cannot be read.
+            DataError: When the file cannot be read; names it.
         """
 
     @abstractmethod
     def video_name(self, clip: ClipInfo) -> Path:
-        """Where a clip's video lies in a folder of this data set."""
+        """Path of a clip's video, relative to the data set's folder."""
 
     @abstractmethod
     def skeleton_name(self, clip: ClipInfo) -> Path:
-        """Where a clip's skeleton lies in a folder of this data set."""
+        """Path of a clip's skeleton, relative to the data set's folder."""
 
     @abstractmethod
     def write_keypoints(
         self, path: Path, keypoints: Float[np.ndarray, "time keypoints 2"], video_width: int
     ) -> None:
-        """Writes one person's keypoints, in pixels of a video of this width; NaN is missing."""
+        """Writes one person's keypoints, in pixels of a video of this width; NaN means missing."""
 
 
 def split_by(
     clips: Sequence[ClipInfo], rule: Callable[[ClipInfo], str | None]
 ) -> dict[str, list[ClipInfo]]:
-    """Sorts clips into splits; those for which the rule gives None are in none."""
+    """Sorts clips into splits by a rule; clips for which it returns None are in no split."""
     parts: dict[str, list[ClipInfo]] = {name: [] for name in SPLITS}
     for clip in clips:
         part = rule(clip)

@@ -1,4 +1,4 @@
-"""Checks of clips before training starts: nothing bad is met on the way, nothing is replaced."""
+"""Checks of all clips before training, so that no bad clip stops it or has to be replaced."""
 
 from __future__ import annotations
 
@@ -15,11 +15,12 @@ from datasets.video import check_video
 
 logger = logging.getLogger(__name__)
 
+# Number of bad clips that the warning names.
 SHOWN = 10
 
 
 def find_problem(clip: ClipInfo, trust_pickles: bool = False) -> DataError | None:
-    """What is wrong with a clip's video or skeleton; a clip without a skeleton is fine."""
+    """The problem with a clip's video or skeleton, None without one; a skeleton may be missing."""
     try:
         check_video(clip.video)
         read_keypoints(clip, trust_pickles)
@@ -31,11 +32,11 @@ def find_problem(clip: ClipInfo, trust_pickles: bool = False) -> DataError | Non
 def find_problems(
     clips: Sequence[ClipInfo], workers: int = 1, trust_pickles: bool = False
 ) -> dict[ClipInfo, DataError]:
-    """Reads every clip's video, without decoding more than a frame, and skeleton.
+    """Reads every clip's skeleton and its video, of which it decodes one frame.
 
     Args:
-        clips: The clips.
-        workers: Processes that read.
+        clips: The clips to check.
+        workers: Number of processes that read.
         trust_pickles: Whether NTU's `.skeleton.npy` files may be loaded.
 
     Returns:
@@ -56,16 +57,16 @@ def check_clips(
     workers: int = 1,
     trust_pickles: bool = False,
 ) -> tuple[ClipInfo, ...]:
-    """The clips that can be used; a few bad ones are left out with a warning that names them.
+    """Returns the usable clips; a few bad ones are left out with a warning that names them.
 
     Args:
         clips: The clips of a split.
-        max_bad_share: Largest share of bad clips to go on with.
-        workers: Processes that read.
+        max_bad_share: Largest tolerated share of bad clips.
+        workers: Number of processes that read.
         trust_pickles: Whether NTU's `.skeleton.npy` files may be loaded.
 
     Raises:
-        DataError: When more than that share is bad, or there is no clip.
+        DataError: When a larger share is bad, or there is no clip.
     """
     if not clips:
         raise DataError(
@@ -74,17 +75,17 @@ def check_clips(
     problems = find_problems(clips, workers, trust_pickles)
     if not problems:
         return tuple(clips)
-    told = [str(problem) for problem in problems.values()]
+    reasons = [str(problem) for problem in problems.values()]
     share = len(problems) / len(clips)
     if share > max_bad_share:
         raise DataError(
             f"{len(problems)} of {len(clips)} clips cannot be used, {share:.1%} where "
-            f"{max_bad_share:.1%} are allowed. The first: {told[0]}"
+            f"{max_bad_share:.1%} are allowed. The first: {reasons[0]}"
         )
     logger.warning(
         "%d of %d clips are left out: %s",
         len(problems),
         len(clips),
-        shortened(told, SHOWN, "; "),
+        shortened(reasons, SHOWN, "; "),
     )
     return tuple(clip for clip in clips if clip not in problems)

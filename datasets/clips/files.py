@@ -1,4 +1,4 @@
-"""Reads small text files so that whatever is wrong with one names it."""
+"""Readers of small files whose every error names the file."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 from datasets.errors import DataError
 
-# A skeleton of an hour is some hundred megabytes; what is larger is something else.
+# The skeleton of an hour of video takes some hundred megabytes; a larger file is another kind.
 MAX_BYTES = 1 << 30
 
 
@@ -30,7 +30,7 @@ def read_text_file(path: Path) -> str:
     """Reads UTF-8 text.
 
     Raises:
-        DataError: When the file cannot be read, is no text, or is larger than a gigabyte.
+        DataError: When the file cannot be read, is not text, or is larger than a gigabyte.
     """
     try:
         return read_bytes_file(path).decode("utf-8-sig")
@@ -42,7 +42,7 @@ def read_json_file(path: Path) -> Any:
     """Reads JSON.
 
     Raises:
-        DataError: When the file cannot be read, or is no JSON.
+        DataError: When the file cannot be read or is not JSON.
     """
     try:
         return json.loads(read_text_file(path))

@@ -1,4 +1,4 @@
-"""Tells which clips an action data set holds, how its protocols split them, and what is bad."""
+"""The report on an action data set: its clips, the sizes of its splits, and its bad files."""
 
 from __future__ import annotations
 
@@ -8,11 +8,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from datasets.clips.base import SPLITS, ClipInfo
+from datasets.clips.base import ClipInfo
 from datasets.clips.checks import find_problems
 from datasets.clips.sets import LISTS, ClipSet, open_clip_set
 from datasets.errors import DataError
+from datasets.storage.episode_file import SPLITS
 
+# Number of clips that a list in the report names.
 SHOWN = 20
 
 
@@ -23,22 +25,22 @@ def clip_info(
     workers: int = 1,
     trust_pickles: bool = False,
 ) -> tuple[ClipSet, dict[ClipInfo, DataError]]:
-    """Prints counts of clips by split, class, subject and camera, and what is missing.
+    """Prints counts of clips by split, class, subject and camera, and the missing files.
 
     Args:
         folder: Folder of the data set.
         format: `ntu`, `smarthome` or `nucla`.
-        lists: Folder of the lists to read clips from, if not from the folder.
-        workers: Processes that read the clips.
+        lists: Folder of the lists that name the clips; None finds clips in `folder`.
+        workers: Number of processes that read the clips.
         trust_pickles: Whether NTU's `.skeleton.npy` files may be loaded.
 
     Returns:
-        The clips, and those of them that cannot be used, with the reason.
+        The clips, and the reason for each clip that cannot be used.
 
     Raises:
         DataError: When the data set cannot be opened.
     """
-    with _warnings_off():  # what is left out is in the report already
+    with _warnings_off():  # the report itself lists the clips that are left out
         clips = open_clip_set(folder, format, lists)
         problems = find_problems(clips.clips, workers, trust_pickles)
         print(describe_clips(clips))
@@ -57,7 +59,7 @@ def _warnings_off() -> Iterator[None]:
 
 
 def describe_clips(clips: ClipSet) -> str:
-    """The report: counts, and the clips without poses, without videos, or of other classes."""
+    """The report: counts, and lists of clips without poses, without videos, or of other classes."""
     without = [clip.name for clip in clips.clips if clip.skeleton is None]
     lines = [
         f"{clips.format.title} in {clips.root}: {len(clips.clips)} clips, "
@@ -79,7 +81,7 @@ def describe_clips(clips: ClipSet) -> str:
 def _splits(clips: ClipSet) -> list[str]:
     lines = [f"  {'protocol':10}" + "".join(f"{part:>8}" for part in SPLITS)]
     for protocol in clips.protocols:
-        # Not `clips.split`, which wants clips to train and to test on.
+        # `clips.split` would raise for a protocol that leaves training or test empty.
         listed = clips.listed if protocol == LISTS else None
         parts = listed or clips.format.split(clips.clips, protocol)
         lines.append(f"  {protocol:10}" + "".join(f"{len(parts[part]):8}" for part in SPLITS))

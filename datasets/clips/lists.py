@@ -1,4 +1,4 @@
-"""The lists of the published code: a CSV a split, with a line for each clip."""
+"""Lists of clips as in the published code: one CSV file a split, one line a clip."""
 
 from __future__ import annotations
 
@@ -17,20 +17,21 @@ logger = logging.getLogger(__name__)
 
 FILES = {"train": "train.csv", "valid": "val.csv", "test": "test.csv"}
 _HEADERS = {"video", "path", "video_path", "filename"}
-# A clip may be in both: some published lists validate on the test clips.
+# A clip may be in both of these splits: some published lists validate on the test clips.
 _MAY_SHARE = {"valid", "test"}
+# Number of shared clips that the warning names.
 SHOWN = 5
 
 
 @dataclass(frozen=True)
 class ListedClip:
-    """One line: the clip that its video's name tells of, its pose file if named, its label."""
+    """One line: the clip that the video's name describes, its pose file if given, its label."""
 
     clip: ClipInfo
     pose: Path | None
     label: int
     place: str
-    """The list and the line, for errors."""
+    """The list's file and the line number, for errors."""
 
 
 def read_lists(
@@ -38,17 +39,17 @@ def read_lists(
 ) -> tuple[dict[str, list[ListedClip]], str, dict[Path, str]]:
     """Reads `train.csv`, `val.csv` and `test.csv`; a missing `val.csv` or `test.csv` is empty.
 
-    Lines are `video,pose,label`, or `video,label`, or either with blanks for commas; a line of
-    column names is skipped. Paths are absolute, or relative to the folder of the lists or to the
-    data set's; whether their files exist is checked when they are read. A clip may be listed both
-    to validate and to test on, with a warning, and not twice otherwise.
+    Lines are `video,pose,label` or `video,label`, with commas or blanks between the fields; a
+    line of column names is skipped. Paths are absolute, or relative to the folder of the lists or
+    of the data set; whether the files exist is checked when they are read. A clip may be listed
+    for both validation and test, with a warning, and not twice otherwise.
 
     Returns:
-        The lines of each split, the protocol whose classes the labels count, and the videos of
+        The lines of each split, the protocol whose classes the labels index, and the videos of
         actions outside the data set's classes, which are left out, with the reason.
 
     Raises:
-        DataError: Naming the list and the line.
+        DataError: When a list is not valid; names the list and the line.
     """
     if not (folder / FILES["train"]).is_file():
         raise DataError(f"{folder} has no {FILES['train']}; name the folder of the lists.")
@@ -70,7 +71,7 @@ def read_lists(
 
 
 def _require_apart(rows: Mapping[str, Sequence[ListedClip]]) -> None:
-    """Refuses a clip on two lines, but for one to validate and one to test on."""
+    """Raises a DataError for a clip on two lines, unless one is for validation and one for test."""
     seen: dict[str, dict[str, str]] = defaultdict(dict)
     shared = []
     for part, listed in rows.items():
@@ -79,15 +80,14 @@ def _require_apart(rows: Mapping[str, Sequence[ListedClip]]) -> None:
             for other, place in before.items():
                 if {part, other} != _MAY_SHARE:
                     raise DataError(
-                        f"{row.place}: {row.clip.name} is listed before, in {place}; take out one "
+                        f"{row.place}: {row.clip.name} is listed before, in {place}; remove one "
                         "of the two lines."
                     )
                 shared.append(row.clip.name)
             before[part] = row.place
     if shared:
         logger.warning(
-            "%s and %s have %d clips in common, so that checkpoints are chosen by clips that are "
-            "tested on: %s",
+            "%s and %s have %d clips in common, so that checkpoints are chosen on test clips: %s",
             FILES["valid"],
             FILES["test"],
             len(shared),
@@ -124,19 +124,19 @@ def _parse(fields: list[str], place: str, folder: Path, root: Path, fmt: ClipFor
 
 
 def _resolve(text: str, folder: Path, root: Path) -> Path:
-    """An absolute path as it is; a relative one where it exists, below the data set by default."""
+    """An absolute path unchanged; a relative one beside the list, else in the data set's folder."""
     path = Path(text)
     if path.is_absolute():
         return path
     try:
         beside = (folder / path).exists()
-    except OSError:  # a name that no file system takes
+    except OSError:  # the file system does not accept such a name
         beside = False
     return folder / path if beside else root / path
 
 
 def _protocol_of(rows: list[ListedClip], fmt: ClipFormat) -> str:
-    """The first protocol whose classes agree with every line's label and name."""
+    """The first protocol whose classes agree with the label and the video's name of every line."""
     for protocol in fmt.protocols:
         classes = fmt.classes_of(protocol)
         if all(row.label < len(classes) and classes[row.label] == row.clip.action for row in rows):

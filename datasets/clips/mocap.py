@@ -1,4 +1,4 @@
-"""What a rendered motion-capture set says of itself, beside files in another data set's layout."""
+"""`mocap.json`, the description of a rendered motion-capture set in another data set's layout."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ class MocapMeta:
     """Contents of `mocap.json`.
 
     Attributes:
-        layout: The data set whose names and formats the files have: `ntu`, `smarthome`, `nucla`.
-        motions: By class of that data set, the motion that is filed under it.
+        layout: The data set whose file names and formats are used: `ntu`, `smarthome` or `nucla`.
+        motions: The motion that is stored under each used class of that data set.
         views: Number of cameras.
         size: Height and width of the videos in pixels.
-        seed: What people, rooms and cameras were drawn from.
-        command: The command line that made them.
+        seed: Seed from which people, rooms and cameras were drawn.
+        command: The command line that rendered the set.
     """
 
     layout: str
@@ -44,14 +44,14 @@ class MocapMeta:
         """Reads the file of a data set.
 
         Raises:
-            DataError: When it is missing or cannot be read.
+            DataError: When the file is missing or cannot be read.
         """
         path = root / MOCAP_NAME
         if not path.exists():
             raise DataError(
                 f"{path} does not exist: {root} is no rendered motion-capture set. Make one with "
-                f"`python -m sims.generate --env mocap --out {root}`, or name the data set whose "
-                "clips these are."
+                f"`python -m sims.generate --env mocap --out {root}`, or choose the format of the "
+                "data set that these clips come from."
             )
         try:
             stored = json.loads(path.read_bytes())
@@ -62,14 +62,14 @@ class MocapMeta:
     def relabel(
         self, parts: Mapping[str, Sequence[ClipInfo]], classes: Sequence[str]
     ) -> tuple[dict[str, tuple[ClipInfo, ...]], tuple[str, ...]]:
-        """Counts only the classes that stand for a motion.
+        """Renumbers the labels so that only classes with a motion count.
 
         Args:
             parts: The clips of each split.
-            classes: What their labels index.
+            classes: The classes that the clips' labels index.
 
         Returns:
-            The clips with new labels, and the motions that these index.
+            The clips with new labels, and the motions that the new labels index.
         """
         used = [name for name in classes if name in self.motions]
         labels = {classes.index(name): label for label, name in enumerate(used)}

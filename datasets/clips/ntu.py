@@ -35,10 +35,10 @@ TRAIN_SUBJECTS = frozenset(
     (1, 2, 4, 5, 8, 9, 13, 14, 15, 16, 17, 18, 19, 25, 27, 28, 31, 34, 35, 38)
 )
 TRAIN_CAMERAS = frozenset((2, 3))
-# Camera and replication to the angle from which the CVS protocols say they see the person.
+# The angle in degrees from which a camera sees the person in a replication, by the CVS protocols.
 ANGLES = {(2, 2): 0, (3, 1): 0, (1, 1): 45, (1, 2): 45, (2, 1): 90, (3, 2): 90}
 _CVS_ANGLES = {"CVS1": 0, "CVS2": 45, "CVS3": 90}
-# The published lists of the CVS protocols hold no shorter clips.
+# The published lists of the CVS protocols contain no shorter clips.
 CVS_MIN_FRAMES = 32
 
 CLASSES = (
@@ -77,7 +77,7 @@ class Ntu(ClipFormat):
     stride = 4
 
     def identify(self, video: Path) -> ClipInfo | None:
-        """What a name such as `S001C002P003R002A013_rgb.avi` says; the label is A - 1."""
+        """The clip of a name such as `S001C002P003R002A013_rgb.avi`; the label is A - 1."""
         match = _VIDEO.fullmatch(video.name)
         if match is None:
             return None
@@ -106,7 +106,7 @@ class Ntu(ClipFormat):
         return name in missing_skeletons()
 
     def split(self, clips: Sequence[ClipInfo], protocol: str) -> dict[str, list[ClipInfo]]:
-        """Cross-subject, cross-view, and cross-view-subject (paper section 4.1); none validates."""
+        """Cross-subject, cross-view or cross-view-subject (paper section 4.1); `valid` is empty."""
         if protocol == "CS":
             return split_by(clips, lambda c: "train" if c.subject in TRAIN_SUBJECTS else "test")
         if protocol == "CV":
@@ -121,7 +121,7 @@ class Ntu(ClipFormat):
         return split_by(_seen_from_all_angles(clips), cross_view_subject)
 
     def read_persons(self, path: Path, video_width: int, trust_pickles: bool) -> Persons:
-        """Reads either skeleton file; see `datasets.clips.ntu_skeleton`."""
+        """Reads a text or a pickled skeleton; see `datasets.clips.ntu_skeleton`."""
         if path.name.endswith(PICKLE_SUFFIX):
             return read_pickled(path, video_width, trust_pickles)
         return read_text(path, video_width)
@@ -137,12 +137,12 @@ class Ntu(ClipFormat):
     def write_keypoints(
         self, path: Path, keypoints: Float[np.ndarray, "time keypoints 2"], video_width: int
     ) -> None:
-        """Writes a `.skeleton` file whose colour pixels are those of a video 1920 pixels wide."""
+        """Writes a `.skeleton` file; its pixels are scaled to a video 1920 pixels wide."""
         write_text(path, keypoints, video_width)
 
 
 def _seen_from_all_angles(clips: Sequence[ClipInfo]) -> list[ClipInfo]:
-    """Keeps performances that all three cameras saw, with a skeleton and long enough."""
+    """Keeps performances whose three clips all exist, have a skeleton and are long enough."""
     performances: dict[tuple[int, ...], list[ClipInfo]] = defaultdict(list)
     for clip in clips:
         if (clip.camera, clip.replication) in ANGLES:
@@ -169,5 +169,5 @@ def _is_long_enough(clip: ClipInfo) -> bool:
         return False
     try:
         return count_frames(clip.skeleton, clip.video) >= CVS_MIN_FRAMES
-    except DataError:  # a skeleton that cannot be read is as good as none
+    except DataError:  # an unreadable skeleton counts as missing
         return False

@@ -1,4 +1,4 @@
-"""NTU RGB+D's skeletons: the text files, and the pickled form that the authors' script makes."""
+"""NTU RGB+D's skeletons: the text files, and the pickled files that the authors' script makes."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from datasets.video import video_shape
 TEXT_SUFFIX = ".skeleton"
 PICKLE_SUFFIX = ".skeleton.npy"
 JOINTS = len(NTU25)
-# The colour camera's width; the files' pixels are those of its pictures.
+# Width of the colour camera's pictures, whose pixels the files use.
 SENSOR_WIDTH = 1920
 
 _BODY_FIELDS = 10
 _JOINT_FIELDS = 12
 _COLOR_X = 5
-# What a pickle of arrays needs; anything else in one is refused.
+# A pickle can run any function that it names. Only these, which arrays need, are allowed.
 _PICKLED = {
     ("numpy", "ndarray"),
     ("numpy", "dtype"),
@@ -38,10 +38,10 @@ _PICKLED = {
 
 
 def read_text(path: Path, video_width: int) -> Persons:
-    """Reads a `.skeleton` file, with LF or CRLF; the pixels are scaled to the video's width.
+    """Reads a `.skeleton` file, with LF or CRLF; pixels are scaled to the video's width.
 
     Raises:
-        DataError: Naming the file and the line.
+        DataError: When the file is not valid; names it and the line.
     """
     lines = _Lines(path)
     count = lines.integer("the number of frames", MAX_FRAMES)
@@ -57,7 +57,7 @@ def _read_frame(lines: _Lines) -> Float[np.ndarray, "persons keypoints 2"]:
 
 def _read_body(lines: _Lines) -> list[list[float]]:
     fields = lines.fields("a body", _BODY_FIELDS)
-    lines.number(fields[0], int)  # 17 digits: a float would round it
+    lines.number(fields[0], int)  # the body's number has 17 digits: a float would round it
     if lines.integer("the number of joints", JOINTS) != JOINTS:
         raise lines.error(f"a body must have {JOINTS} joints")
     joints = []
@@ -68,7 +68,7 @@ def _read_body(lines: _Lines) -> list[list[float]]:
 
 
 class _Lines:
-    """The lines of a file, with errors that number them."""
+    """The lines of a file, with errors that give the line number."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -110,7 +110,7 @@ class _Lines:
 
 
 def count_frames(skeleton: Path, video: Path) -> int:
-    """Number of frames of a clip: a text skeleton's first line, or else the video's.
+    """Number of frames of a clip, from a text skeleton's first line or else from the video.
 
     Raises:
         DataError: When neither can be read.
@@ -127,9 +127,9 @@ def count_frames(skeleton: Path, video: Path) -> int:
 def write_text(
     path: Path, keypoints: Float[np.ndarray, "time keypoints 2"], video_width: int
 ) -> None:
-    """Writes one body, its pixels scaled to the sensor's; frames without keypoints have no body.
+    """Writes one body with pixels scaled to the sensor's; frames without keypoints have no body.
 
-    Only the colour pixels are known: the world, depth and orientation fields are 0.
+    Only the colour pixels are known, so the world, depth and orientation fields are 0.
     """
     scaled = np.asarray(keypoints, np.float64) * (SENSOR_WIDTH / video_width)
     lines = [str(len(scaled))]
@@ -138,6 +138,7 @@ def write_text(
         lines.append(str(int(seen.any())))
         if not seen.any():
             continue
+        # A number of a body as the Kinect gives it, its other fields 0, and 2 for "tracked".
         lines += ["72057594037944738 0 0 0 0 0 0 0 0 2", str(JOINTS)]
         for (x, y), tracked in zip(np.where(seen[:, None], frame, 0), seen, strict=True):
             lines.append(f"0 0 0 0 0 {x:.3f} {y:.3f} 0 0 0 0 {2 if tracked else 0}")
@@ -148,8 +149,8 @@ def write_text(
 def read_pickled(path: Path, video_width: int, trust_pickles: bool) -> Persons:
     """Reads a `.skeleton.npy` file: a pickled dict with `rgb_body0` (T, 25, 2) and so on.
 
-    Only the classes that arrays are made of are let in, but numpy's own are trusted with what
-    the file says.
+    Only the classes that arrays need are loaded, but numpy's own code then runs on data of the
+    file's choice.
 
     Raises:
         DataError: When pickles are not trusted, or the file holds anything else.
@@ -177,7 +178,7 @@ def read_pickled(path: Path, video_width: int, trust_pickles: bool) -> Persons:
 
 
 def _to_video(points: np.ndarray, video_width: int) -> np.ndarray:
-    """Pixels of the video instead of the sensor's; what is no number or too large stays so."""
+    """Scales the sensor's pixels to the video's; values that are not finite stay so."""
     with np.errstate(invalid="ignore", over="ignore"):
         return points.astype(np.float64) * (video_width / SENSOR_WIDTH)
 
@@ -198,8 +199,8 @@ def _load_pickled(path: Path) -> Any:
         raise DataError(f"{path} cannot be read ({what}); make it again.") from error
 
 
-# The unpickler in Python: the one in C makes room for any number of objects that a file claims to
-# refer to, which can be all memory.
+# The unpickler in Python: the one in C allocates memory for any number of objects that a file
+# claims to refer to, up to all memory.
 class _ArrayUnpickler(pickle._Unpickler):
     def find_class(self, module: str, name: str) -> Any:
         if (module, name) not in _PICKLED:

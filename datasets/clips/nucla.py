@@ -14,7 +14,7 @@ from datasets.clips.openpose import FRAME_SUFFIX, read_openpose
 from datasets.clips.pose_json import read_pose_json, write_pose_json
 from datasets.skeletons import COCO18
 
-# Action number in names to class; labels are in this order.
+# Class of each action number in file names; labels follow this order.
 ACTIONS = {
     1: "pick up with one hand",
     2: "pick up with two hands",
@@ -29,13 +29,13 @@ ACTIONS = {
 }
 _NUMBERS = tuple(ACTIONS)
 CLASSES = tuple(ACTIONS.values())
-# No list is published. The authors train on nine subjects and test on the one left out; the
-# last is left out unless others are named.
+# No split is published. The authors train on nine subjects and test on the one left out; by
+# default that is the last subject.
 CS_TEST_SUBJECTS = frozenset((10,))
 
 _VIDEO_SUFFIXES = (".avi", ".mp4", ".mkv")
 _SKELETON_SUFFIXES = ("_skeleton2d.json", "_pose3d.json")
-# Parts of a name, such as a01, v01, s01, e00, in any order, and the folder view_1.
+# The parts a01, v01, s01, e00 of a name may come in any order; the view may be a folder view_1.
 _PART = re.compile(r"(?:^|_)([avse])(\d{2})(?=_|$)", re.IGNORECASE)
 _VIEW_FOLDER = re.compile(r"view_?(\d)", re.IGNORECASE)
 _CONTIGUOUS = re.compile(r"S(\d{2})A(\d{2})E(\d{2})V(\d{2})", re.IGNORECASE)
@@ -54,7 +54,7 @@ class Nucla(ClipFormat):
     stride = 4
 
     def identify(self, video: Path) -> ClipInfo | None:
-        """What `a01/v01_s01_e00.avi` or `view_1/a01_s01_e00.mp4` says."""
+        """The clip of a name such as `a01/v01_s01_e00.avi` or `view_1/a01_s01_e00.mp4`."""
         if video.suffix.lower() not in _VIDEO_SUFFIXES:
             return None
         numbers = _numbers(video.stem, video.parent.name)
@@ -90,14 +90,14 @@ class Nucla(ClipFormat):
         return path.parent if path.name.endswith(FRAME_SUFFIX) else path
 
     def split(self, clips: Sequence[ClipInfo], protocol: str) -> dict[str, list[ClipInfo]]:
-        """CVi tests on view i and trains on the others; CS tests on subject 10."""
+        """CVi tests on view i and trains on the other views; CS tests on subject 10."""
         if protocol == "CS":
             return cross_subject(clips, CS_TEST_SUBJECTS)
         view = int(protocol.removeprefix("CV"))
         return split_by(clips, lambda clip: "test" if clip.camera == view else "train")
 
     def read_persons(self, path: Path, video_width: int, trust_pickles: bool) -> Persons:
-        """Reads a JSON file or a folder of OpenPose's files."""
+        """Reads a JSON file, or a folder of OpenPose's files."""
         if path.suffix.lower() == ".json":
             return read_pose_json(path, len(COCO18))
         return read_openpose(path)
@@ -129,7 +129,7 @@ def cross_subject(
 
 
 def _numbers(stem: str, folder: str) -> tuple[int, int, int, int] | None:
-    """Action, view, subject and execution of a name, or of a name and its folder's."""
+    """Action, view, subject and execution, from a file's name and its folder's name."""
     if match := _CONTIGUOUS.fullmatch(stem):
         subject, action, execution, view = map(int, match.groups())
         if not 1 <= action <= len(_NUMBERS) or execution < 1:

@@ -16,15 +16,15 @@ from datasets.skeletons import COCO18
 
 FRAME_SUFFIX = "_keypoints.json"
 _FRAME = re.compile(r".+_(\d{12})_keypoints\.json")
-# Where COCO-18's keypoints are among BODY_25's, which has the middle of the hips at 8, and feet.
+# Indices of COCO-18's keypoints among BODY_25's, which adds the middle of the hips at 8 and feet.
 _BODY_25_TO_COCO = (*range(8), *range(9, 15), *range(15, 19))
 
 
 def read_openpose(folder: Path) -> Persons:
-    """Reads `NAME_000000000000_keypoints.json` and on; a frame without a file has no person.
+    """Reads `NAME_000000000000_keypoints.json` and the following; missing frames have no person.
 
     Raises:
-        DataError: When the folder has no such file, or one cannot be read.
+        DataError: When the folder has no such file, or a file cannot be read.
     """
     files = {}
     for path in folder.glob(f"*{FRAME_SUFFIX}"):
@@ -34,7 +34,7 @@ def read_openpose(folder: Path) -> Persons:
         raise DataError(f"{folder} has no files NAME_000000000000{FRAME_SUFFIX}.")
     last = max(files)
     if last >= MAX_FRAMES:
-        raise DataError(f"{files[last]} is of a frame beyond {MAX_FRAMES}; rename it.")
+        raise DataError(f"{files[last]} is a frame beyond {MAX_FRAMES}; rename it.")
     nobody = np.empty((0, len(COCO18), 2))
     return [_read_frame(files[i]) if i in files else nobody for i in range(last + 1)]
 
@@ -53,6 +53,6 @@ def _read_frame(path: Path) -> Float[np.ndarray, "persons keypoints 2"]:
                 "(BODY_25)."
             )
         points = to_numbers(path, values).reshape(-1, 3)
-        points[points[:, 2] == 0] = np.nan
+        points[points[:, 2] == 0] = np.nan  # a confidence of 0 means not found
         poses[slot] = points[list(_BODY_25_TO_COCO) if len(values) == 75 else slice(None), :2]
     return poses

@@ -1,4 +1,4 @@
-"""Which of several persons a clip is about."""
+"""The choice of the acting person among several persons of a clip."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Float
 
-# What moving by its own size from one frame to the next costs a person, where being as large as
-# the largest gains 1.
+# A person who moves by the diagonal of its box from one frame to the next loses this score; a
+# person as large as the frame's largest gains 1.
 JUMP_COST = 2.0
 
 
@@ -17,18 +17,19 @@ def choose_person(
 ) -> Float[np.ndarray, "time keypoints 2"]:
     """Follows one person through the frames: the one who is largest and jumps least.
 
-    Of all ways to name one person in every frame that has any, the best has the largest sum of
-    sizes (the diagonal of the keypoints' box, as a share of the frame's largest) less
-    `JUMP_COST` times the jumps (the way of the box's centre, in diagonals). So a passer-by who
-    comes close for a moment does not take over, nor does an order of detections that changes.
+    The result is the sequence of persons, one in every frame that has any, with the largest sum
+    of sizes minus `JUMP_COST` times the sum of jumps. A size is the diagonal of the keypoints'
+    box, relative to the frame's largest. A jump is the distance between the centres of two boxes,
+    in diagonals. So neither a passer-by who comes close for a moment nor a changed order of
+    detections replaces the acting person.
 
     Args:
-        frames: Persons of each frame, pixels; a keypoint is missing where it is not finite or
-            exactly at the origin, which is how files say so.
-        keypoints: K.
+        frames: Persons of each frame, in pixels. A keypoint is missing where it is not finite or
+            exactly at the origin, as pose files mark it.
+        keypoints: Number of keypoints, K.
 
     Returns:
-        (T, K, 2) float32, NaN where missing and where a frame has nobody.
+        (T, K, 2) float32; NaN where a keypoint is missing or a frame has no person.
     """
     chosen = np.full((len(frames), keypoints, 2), np.nan, np.float32)
     cleaned = [_without_missing(np.asarray(persons)) for persons in frames]
@@ -45,8 +46,8 @@ def choose_person(
 
 
 def _without_missing(persons: Float[np.ndarray, "persons keypoints 2"]) -> np.ndarray:
-    """NaN for keypoints that are missing; persons without any keypoint are dropped."""
-    # In the precision of the result: what it cannot hold lies nowhere near a picture.
+    """Sets missing keypoints to NaN and drops persons without any keypoint."""
+    # Values that overflow the result's float32 become infinite, and so count as missing.
     with np.errstate(invalid="ignore", over="ignore", under="ignore"):
         persons = persons.astype(np.float32)
     missing = ~np.isfinite(persons).all(axis=-1) | (persons == 0).all(axis=-1)
@@ -57,12 +58,13 @@ def _without_missing(persons: Float[np.ndarray, "persons keypoints 2"]) -> np.nd
 def _boxes(persons: Float[np.ndarray, "persons keypoints 2"]) -> np.ndarray:
     """Centre x and y, and diagonal, of each person's keypoints: (persons, 3), in pixels."""
     low, high = np.nanmin(persons, axis=1), np.nanmax(persons, axis=1)
+    # At least a pixel, so that a person with a single keypoint does not cause a division by zero.
     diagonal = np.maximum(np.hypot(*(high - low).T), 1.0)
     return np.column_stack([(low + high) / 2, diagonal])
 
 
 def _best_path(boxes: list[np.ndarray]) -> list[int]:
-    """One person a frame, by dynamic programming over the frames."""
+    """The index of the best person in each frame, by dynamic programming over the frames."""
     score = boxes[0][:, 2] / boxes[0][:, 2].max()
     came_from: list[np.ndarray] = []
     for before, now in zip(boxes[:-1], boxes[1:], strict=True):

@@ -1,4 +1,4 @@
-"""Toyota-Smarthome's pose files, a form that poses of other data sets are stored in as well."""
+"""Toyota-Smarthome's pose files; poses of other data sets are stored in this format as well."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def read_pose_json(path: Path, joints: int) -> Persons:
     """Reads `{"njts": K, "frames": [[{"pose2d": [x…, y…]}, …], …]}`.
 
     Raises:
-        DataError: Naming the file and the frame.
+        DataError: When the file is not valid; names it and the frame.
     """
     content = read_json_file(path)
     frames = content.get("frames") if isinstance(content, dict) else None
@@ -51,12 +51,13 @@ def _read_frame(
 
 
 def to_numbers(path: Path, values: list[Any]) -> Float[np.ndarray, " n"]:
-    """Turns a list read from JSON into an array; null is NaN.
+    """Turns a list read from JSON into an array; null becomes NaN.
 
     Raises:
-        DataError: When something in it is no number.
+        DataError: When an entry is not a number.
     """
     for value in values:
+        # Not `isinstance`, for which True and False are numbers too.
         if value is not None and type(value) not in (int, float):
             raise DataError(f"{path} has {str(value)[:30]!r} where a number should be.")
     try:
@@ -66,7 +67,7 @@ def to_numbers(path: Path, values: list[Any]) -> Float[np.ndarray, " n"]:
 
 
 def write_pose_json(path: Path, keypoints: Float[np.ndarray, "time keypoints 2"]) -> None:
-    """Writes one person's keypoints; NaN is written as (0, 0), a frame of nothing else as empty."""
+    """Writes one person's keypoints; NaN becomes (0, 0), and a frame of NaN only an empty list."""
     frames = []
     for pose in keypoints:
         known = np.isfinite(pose).all(axis=1)

@@ -1,4 +1,4 @@
-"""What a model sees of a clip: which frames, cut to the person, with keypoints that move along."""
+"""Samples of clips for a model: selected frames, cropped to the person, with their keypoints."""
 
 from __future__ import annotations
 
@@ -15,19 +15,20 @@ from datasets.clips.sets import get_format, read_keypoints
 from datasets.skeletons import mirror
 from datasets.video import Window, read_frames, video_shape
 
-# Room around the keypoints, which end at the joints while the body does not: a share of the
-# longer side of their box.
+# Room around the keypoints' box, as a share of its longer side: the body extends beyond its joints.
 MARGIN = 0.25
-# The smallest crop, as a share of the picture's shorter side: keypoints in one place are no person.
+# The smallest crop, as a share of the picture's shorter side: a person is larger than a few
+# keypoints at one place suggest.
 SMALLEST = 0.2
-# Short sides between which training varies the crop before it cuts, for 224 (paper appendix B).
+# Training resizes the shorter side to a random length between these multiples of the sample's size
+# and then cuts the sample out; for 224 pixels, 256 to 320 (paper appendix B).
 JITTER = (256 / 224, 320 / 224)
 
 
 class Crop(NamedTuple):
     """A square of a picture, in its pixels: it spans [x, x + side) by [y, y + side).
 
-    It can reach beyond the picture, where it is black.
+    It may extend beyond the picture; that part is black.
     """
 
     x: float
@@ -40,12 +41,12 @@ class SampleConfig:
     """How clips are sampled.
 
     Attributes:
-        frames: Frames of a sample.
-        stride: Every which frame of the video they are.
+        frames: Number of frames of a sample.
+        stride: Step between them: 4 takes every 4th frame of the video.
         size: Height and width of a sample in pixels.
-        jitter: Short sides between which training varies, as multiples of `size`.
-        flip: How often training mirrors a sample.
-        person: Whether to cut to the person; without it the sample is of the picture's middle.
+        jitter: Range of the shorter side before training cuts, as multiples of `size`.
+        flip: Probability that training mirrors a sample.
+        person: Whether to crop to the person; otherwise the crop is the middle of the picture.
         trust_pickles: Whether NTU's `.skeleton.npy` files may be loaded.
     """
 
@@ -65,9 +66,9 @@ class ClipSample:
     Attributes:
         frames: RGB.
         keypoints: Pixels of `frames`, x right and y down; NaN where missing.
-        visible: Which keypoints there are, within the frame.
-        label: The clip's label.
-        indices: Which frames of the video they are.
+        visible: Whether each keypoint exists and lies inside the frame.
+        label: Label of the clip.
+        indices: Numbers of the frames in the video.
     """
 
     frames: UInt8[np.ndarray, "time size size 3"]
@@ -85,14 +86,15 @@ def sample_indices(
     clip: int = 0,
     num_clips: int = 1,
 ) -> Int[np.ndarray, " frames"]:
-    """Every `stride`-th frame of a stretch of the video.
+    """Indices of every `stride`-th frame of a segment of the video.
 
-    The stretch lies anywhere at random with `rng`. Without, `num_clips` stretches are spread from
-    the video's beginning to its end, and `clip` says which; one alone lies in the middle. A video
-    shorter than a stretch is sampled evenly from its first frame to its last.
+    With `rng`, the segment begins at a random frame. Without it, `num_clips` segments are spread
+    from the beginning of the video to its end and `clip` is the index of one of them; a single
+    segment lies in the middle. A video shorter than a segment is sampled evenly from its first
+    frame to its last.
 
     Raises:
-        ValueError: For counts below 1, or a clip that is not among `num_clips`.
+        ValueError: When a count is below 1, or `clip` is not below `num_clips`.
     """
     if min(num_frames, frames, stride) < 1:
         raise ValueError(f"need at least 1, got {num_frames} frames, {frames} every {stride}")
@@ -116,16 +118,16 @@ def person_crop(
     width: int,
     margin: float = MARGIN,
 ) -> Crop:
-    """The smallest square that holds the person over all frames, with a margin around.
+    """The smallest square that contains the person in all frames, with a margin around.
 
-    It is moved into the picture where it fits, and reaches beyond where the person needs more
-    than the shorter side. Keypoints outside the picture do not count; without any left, it is the
-    square in the picture's middle.
+    A square that fits is moved into the picture; one larger than the shorter side extends beyond
+    it. Keypoints outside the picture are ignored; without any inside, the square is the middle of
+    the picture.
 
     Args:
         keypoints: Pixels of the picture; NaN where missing.
-        height: Of the picture.
-        width: Of the picture.
+        height: Height of the picture in pixels.
+        width: Width of the picture in pixels.
         margin: Room on each side, as a share of the longer side of the keypoints' box.
     """
     points = np.asarray(keypoints, np.float64).reshape(-1, 2)
@@ -138,16 +140,16 @@ def person_crop(
     side = max(float((high - low).max()) * (1 + 2 * margin), SMALLEST * shorter)
     corner = (low + high - side) / 2
     space = np.array([width, height]) - side
-    # Where it fits, within the picture; where it does not, the picture within it.
+    # A smaller square lies within the picture; for a larger one, the picture lies within it.
     corner = np.clip(corner, np.minimum(space, 0), np.maximum(space, 0))
     return Crop(float(corner[0]), float(corner[1]), side)
 
 
 def jitter_crop(crop: Crop, rng: np.random.Generator, jitter: tuple[float, float] = JITTER) -> Crop:
-    """A random part of a square: what is left of it when it is enlarged by a random factor.
+    """A random smaller square within a square.
 
-    Enlarging the square to between `jitter[0]` and `jitter[1]` times the sample's size and cutting
-    the sample out of it is the same, but for a second interpolation.
+    It equals enlarging the square to between `jitter[0]` and `jitter[1]` times the sample's size
+    and cutting the sample out, without that second interpolation.
     """
     factor = rng.uniform(*jitter)
     side = crop.side / factor
@@ -158,7 +160,7 @@ def jitter_crop(crop: Crop, rng: np.random.Generator, jitter: tuple[float, float
 def cut(
     frames: UInt8[np.ndarray, "time height width 3"], crop: Crop, size: int
 ) -> UInt8[np.ndarray, "time size size 3"]:
-    """Cuts a square out of every frame and resizes it, antialiased; black beyond the picture."""
+    """Crops every frame to a square and resizes it, antialiased; black beyond the picture."""
     height, width = frames.shape[1:3]
     left, top, right, bottom = _around(crop)
     rows, columns = window_of(crop, height, width)
@@ -174,7 +176,7 @@ def cut(
 
 
 def window_of(crop: Crop, height: int, width: int) -> Window:
-    """The rows and columns of a picture that a square needs."""
+    """The rows and columns of a picture that a square covers."""
     left, top, right, bottom = _around(crop)
     return Window(
         slice(max(top, 0), max(min(bottom, height), 0)),
@@ -183,7 +185,7 @@ def window_of(crop: Crop, height: int, width: int) -> Window:
 
 
 def _around(crop: Crop) -> tuple[int, int, int, int]:
-    """Left, top, right and bottom of the whole pixels that hold a square."""
+    """Left, top, right and bottom of the whole pixels that contain a square."""
     low, high = np.floor(crop[:2]), np.ceil(np.add(crop[:2], crop.side))
     return int(low[0]), int(low[1]), int(high[0]), int(high[1])
 
@@ -191,7 +193,7 @@ def _around(crop: Crop) -> tuple[int, int, int, int]:
 def move_keypoints(
     keypoints: Float[np.ndarray, "*batch keypoints 2"], crop: Crop, size: int
 ) -> Float[np.ndarray, "*batch keypoints 2"]:
-    """The keypoints in pixels of what `cut` gives."""
+    """The keypoints in pixels of the frames that `cut` returns."""
     return ((keypoints - np.array([crop.x, crop.y])) * (size / crop.side)).astype(np.float32)
 
 
@@ -202,7 +204,7 @@ def load_sample(
     clip_index: int = 0,
     num_clips: int = 1,
 ) -> ClipSample:
-    """Reads one sample of a clip: random for training with `rng`, the same every time without.
+    """Reads one sample of a clip: random with `rng`, for training; deterministic without it.
 
     Raises:
         DataError: When the video or the skeleton cannot be read.
@@ -228,7 +230,7 @@ def load_sample(
 def keypoints_at(
     keypoints: Float[np.ndarray, "time keypoints 2"], indices: Sequence[int] | np.ndarray
 ) -> Float[np.ndarray, "frames keypoints 2"]:
-    """The keypoints of some frames; beyond the skeleton's end they are missing."""
+    """The keypoints at some frames; frames after the skeleton's end have none."""
     times = np.asarray(indices)
     picked = np.full((len(times), *keypoints.shape[1:]), np.nan, np.float32)
     known = times < len(keypoints)

@@ -1,6 +1,6 @@
-"""Labelled videos of the action data sets: which there are, how they are split, their poses.
+"""Sets of labelled clips: how a data set's folder is opened, its splits, and its poses.
 
-A set is a folder as it is downloaded; files are found by their names, wherever they lie in it:
+The folder may be as it was downloaded: files are found by their names in any folder below it.
 
     clips = open_clip_set("NTU", "ntu")
     parts = clips.split("CVS3")
@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 
-from datasets.clips.base import SPLITS, ClipFormat, ClipInfo
+from datasets.clips.base import ClipFormat, ClipInfo
 from datasets.clips.lists import ListedClip, read_lists
 from datasets.clips.ntu import Ntu
 from datasets.clips.nucla import Nucla, cross_subject
@@ -26,15 +26,15 @@ from datasets.clips.persons import choose_person
 from datasets.clips.smarthome import Smarthome
 from datasets.errors import DataError, require_known
 from datasets.skeletons import Skeleton
+from datasets.storage.episode_file import SPLITS
 from datasets.video import video_shape
 
 logger = logging.getLogger(__name__)
 
 FORMATS: dict[str, ClipFormat] = {fmt.name: fmt for fmt in (Ntu(), Smarthome(), Nucla())}
-# The protocols of each data set, and `lists` for the splits of a set opened with lists.
-PROTOCOLS: dict[str, tuple[str, ...]] = {name: fmt.protocols for name, fmt in FORMATS.items()}
+# Name of the protocol that uses the lists' splits, for a set opened with lists.
 LISTS = "lists"
-# Protocols whose published number is the mean over several, each trained and measured by itself.
+# Protocols whose published number is the mean over several, each trained and evaluated separately.
 PROTOCOL_MEANS: dict[str, dict[str, tuple[str, ...]]] = {"nucla": {"CV": ("CV1", "CV2", "CV3")}}
 
 
@@ -44,11 +44,11 @@ class ClipSet:
 
     Attributes:
         name: `ntu`, `smarthome` or `nucla`.
-        root: Its folder.
+        root: Folder of the data set.
         clips: All clips, in order of their names.
         dropped: Files that belong to no clip of the set, with the reason.
-        listed: Split to its clips, for a set opened with lists.
-        listed_protocol: The protocol whose classes the lists' labels count.
+        listed: Clips of each split, for a set opened with lists.
+        listed_protocol: The protocol whose classes the lists' labels index.
     """
 
     name: str
@@ -60,7 +60,7 @@ class ClipSet:
 
     @property
     def format(self) -> ClipFormat:
-        """What the data set says about its files."""
+        """The data set's conventions."""
         return FORMATS[self.name]
 
     @property
@@ -75,7 +75,7 @@ class ClipSet:
 
     @property
     def protocols(self) -> tuple[str, ...]:
-        """The protocols that `split` takes."""
+        """The protocols that `split` accepts."""
         return (*self.format.protocols, *((LISTS,) if self.listed is not None else ()))
 
     def classes_of(self, protocol: str) -> tuple[str, ...]:
@@ -89,20 +89,20 @@ class ClipSet:
     ) -> dict[str, tuple[ClipInfo, ...]]:
         """The clips of `train`, `valid` and `test` under a protocol, with its labels.
 
-        NTU and N-UCLA validate on nothing: `valid` is empty.
+        NTU and N-UCLA have no validation clips: `valid` is empty.
 
         Args:
             protocol: One of `protocols`.
-            test_subjects: N-UCLA's CS only: who is tested on, subject 10 by default.
+            test_subjects: Subjects for test, for N-UCLA's CS only; subject 10 by default.
 
         Raises:
-            DataError: For an unknown protocol, or when it gives no training or no test clips.
+            DataError: When the protocol is unknown, or finds no training or no test clips.
         """
         self._known(protocol)
         if test_subjects is not None and (self.name, protocol) != ("nucla", "CS"):
             raise DataError(
-                f"only N-UCLA's CS takes test_subjects: {protocol} of {self.format.title} says "
-                "who is tested on; leave them out."
+                f"only N-UCLA's CS takes test_subjects: {protocol} of {self.format.title} fixes "
+                "its test clips; leave them out."
             )
         if protocol == LISTS:
             return dict(self.listed or {})
@@ -124,25 +124,25 @@ class ClipSet:
 
 
 def protocol_parts(format: str, protocol: str) -> tuple[str, ...]:
-    """What to train and measure for a protocol's number: for N-UCLA's CV three, else itself."""
+    """The protocols to train and evaluate for a protocol's number: N-UCLA's CV has three."""
     return PROTOCOL_MEANS.get(format, {}).get(protocol, (protocol,))
 
 
 def open_clip_set(
     folder: Path | str, format: str, lists: Path | str | None = None, allow_empty: bool = False
 ) -> ClipSet:
-    """Finds the clips of a data set under a folder, or those that lists name.
+    """Finds the clips of a data set in a folder, or those that lists name.
 
     Args:
-        folder: Where videos and skeletons lie, in any folders below.
+        folder: Folder of the videos and skeletons, which may lie in any folders below.
         format: `ntu`, `smarthome` or `nucla`.
-        lists: Folder of `train.csv`, `val.csv` and `test.csv` as of the published code, lines
-            `video,pose,label` or `video label`, relative to that folder or to `folder`.
-        allow_empty: Whether a folder without a clip is fine.
+        lists: Folder of `train.csv`, `val.csv` and `test.csv` as in the published code, with
+            lines `video,pose,label` or `video label`; paths are relative to it or to `folder`.
+        allow_empty: Whether a folder may have no clip.
 
     Raises:
-        DataError: When the folder or the format does not exist, no clip is in it, two files claim
-            to be one clip, or a list is not valid.
+        DataError: When the folder or the format does not exist, the folder has no clip, two files
+            have the name of one clip, or a list is not valid.
     """
     root = Path(folder)
     fmt = get_format(format)
@@ -170,15 +170,15 @@ def open_clip_set(
             f"{root} holds no video of {fmt.title}; its videos are named as in "
             f"{root / fmt.video_name(_EXAMPLES[fmt.name])}."
         )
-    _tell_left_out([path for path, why in dropped.items() if "classes" in why])
+    _warn_left_out([path for path, why in dropped.items() if "classes" in why])
     return ClipSet(fmt.name, root, clips, dropped)
 
 
 def get_format(name: str) -> ClipFormat:
-    """Looks up a data set's format.
+    """Looks up the format of an action data set.
 
     Raises:
-        DataError: For an unknown name; the message names the nearest.
+        DataError: When the name is unknown; the message gives the nearest one.
     """
     require_known("format", name, FORMATS, DataError)
     return FORMATS[name]
@@ -187,21 +187,20 @@ def get_format(name: str) -> ClipFormat:
 def read_keypoints(
     clip: ClipInfo, trust_pickles: bool = False
 ) -> Float[np.ndarray, "time keypoints 2"]:
-    """One person's keypoints in pixels of the clip's video, NaN where missing.
+    """Reads one person's keypoints in pixels of the clip's video, NaN where missing.
 
-    The person is the one that `datasets.clips.persons.choose_person` follows. A clip without a
-    skeleton gives NaN for every frame of its video. A skeleton can be shorter or longer than
-    its video.
+    `datasets.clips.persons.choose_person` chooses the person. A clip without a skeleton gets NaN
+    for every frame of its video. A skeleton may be shorter or longer than its video.
 
     Args:
         clip: The clip.
-        trust_pickles: Whether NTU's `.skeleton.npy` files may be loaded, which are pickles.
+        trust_pickles: Whether NTU's `.skeleton.npy` files, which are pickles, may be loaded.
 
     Returns:
         (T, K, 2) float32, x right and y down.
 
     Raises:
-        DataError: Naming the skeleton or the video, where it cannot be read.
+        DataError: When the skeleton or the video cannot be read; names the file.
     """
     fmt = get_format(clip.format)
     count = len(fmt.skeleton)
@@ -224,7 +223,7 @@ _EXAMPLES = {
 
 
 def _files(root: Path) -> Iterator[Path]:
-    """Every file that is not hidden, in order, also where folders are links."""
+    """Every file that is not hidden, in order, following links to folders."""
     visited = set()
     for folder, folders, names in os.walk(root, followlinks=True):
         visited.add(os.path.realpath(folder))
@@ -253,7 +252,7 @@ def _with_skeleton(clip: ClipInfo, skeletons: dict[str, Path], fmt: ClipFormat) 
     return replace(clip, skeleton=skeletons.get(clip.name))
 
 
-def _tell_left_out(outside: Sequence[Path]) -> None:
+def _warn_left_out(outside: Sequence[Path]) -> None:
     if outside:
         names = ", ".join(path.name for path in outside)
         logger.warning("left out %d clips of other classes: %s", len(outside), names)
@@ -261,7 +260,7 @@ def _tell_left_out(outside: Sequence[Path]) -> None:
 
 def _open_lists(root: Path, fmt: ClipFormat, folder: Path) -> ClipSet:
     rows, protocol, dropped = read_lists(folder, root, fmt)
-    _tell_left_out(list(dropped))
+    _warn_left_out(list(dropped))
     skeletons: dict[str, Path] = {}
     if any(row.pose is None for part in rows.values() for row in part):
         for path in _files(root):

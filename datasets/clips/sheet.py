@@ -1,4 +1,4 @@
-"""A picture of an action data set: clips of several classes with their poses, a row each."""
+"""The contact sheet of an action data set: one row for each of several clips, with poses."""
 
 from __future__ import annotations
 
@@ -22,22 +22,22 @@ def clip_sheet(
     cell: int = 224,
     trust_pickles: bool = False,
 ) -> Image.Image:
-    """Lays out some clips: a row for each, a column for each of some moments.
+    """Lays out clips as a table of pictures: one row a clip, one column a moment.
 
     Args:
-        clips: Of one data set.
-        rows: Clips at most, of as many classes and cameras as there are, with poses where a class
-            has any.
-        columns: Moments, evenly spread from the first frame to the last, of the skeleton where it
-            is shorter than its video.
+        clips: Clips of one data set.
+        rows: Largest number of clips. They differ in class and camera where possible, and have
+            poses where their class has any.
+        columns: Number of moments, evenly spread from the first frame to the last frame of the
+            video or of the skeleton, whichever is shorter.
         cell: Height and width of each picture in pixels.
         trust_pickles: Whether NTU's `.skeleton.npy` files may be loaded.
 
     Raises:
-        DataError: When a clip that is shown cannot be read, or there is none.
+        DataError: When a chosen clip cannot be read, or there is no clip.
     """
     if not clips:
-        raise DataError("no whole clip to show on a contact sheet: mend one, or leave it out.")
+        raise DataError("no whole clip to show on a contact sheet: fix one, or leave it out.")
     shown = _chosen(clips, rows)
     font = default_font(max(11, round(cell / 14)))
     gap, line = max(2, cell // 56), round(font.size * 1.5)
@@ -56,13 +56,13 @@ def clip_sheet(
 
 
 def _chosen(clips: Sequence[ClipInfo], rows: int) -> list[ClipInfo]:
-    """Classes in their order; from one to the next another camera and another subject."""
+    """Clips of evenly spread classes, in order; neighbours differ in camera and subject."""
     by_class: dict[str, list[ClipInfo]] = {}
     for clip in sorted(clips, key=lambda clip: (clip.label, clip.subject, clip.camera)):
         by_class.setdefault(clip.action, []).append(clip)
     places = np.linspace(0, len(by_class) - 1, min(rows, len(by_class))).round().astype(int)
     groups = [_posed(list(by_class.values())[place]) for place in places]
-    # A stride that has no common factor with the few cameras and takes of a subject.
+    # A stride of 7 has no common factor with the small numbers of cameras and takes of a subject.
     return [group[7 * row % len(group)] for row, group in enumerate(groups)]
 
 

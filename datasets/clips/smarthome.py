@@ -26,7 +26,7 @@ CLASSES = (
     *("Pour.Fromcan", "Pour.Fromkettle", "Readbook", "Sitdown", "Takepills", "Uselaptop"),
     *("Usetablet", "Usetelephone", "Walk", "WatchTV"),
 )
-# The actions that the cameras of the cross-view protocols have in common.
+# The cross-view protocols use only actions that their cameras have in common, not these.
 _NOT_CROSS_VIEW = frozenset(
     (
         *("Cook.Cleandishes", "Cook.Cleanup", "Cook.Cut", "Cook.Stir", "Cook.Usestove", "Laydown"),
@@ -64,7 +64,7 @@ class Smarthome(ClipFormat):
     stride = 32
 
     def identify(self, video: Path) -> ClipInfo | None:
-        """What a name such as `Cook.Cleandishes_p02_r00_v02_c03.mp4` says."""
+        """The clip of a name such as `Cook.Cleandishes_p02_r00_v02_c03.mp4`."""
         match = _VIDEO.fullmatch(video.name)
         if match is None:
             return None
@@ -89,11 +89,11 @@ class Smarthome(ClipFormat):
         return match[1] if match else None
 
     def classes_of(self, protocol: str) -> tuple[str, ...]:
-        """All 31 classes across subjects, 19 of them across views."""
+        """All 31 classes for CS, 19 of them for CV1 and CV2."""
         return CROSS_VIEW_CLASSES if protocol in _CAMERAS else CLASSES
 
     def split(self, clips: Sequence[ClipInfo], protocol: str) -> dict[str, list[ClipInfo]]:
-        """Cross-subject and cross-view; CV's labels count its own 19 classes."""
+        """Cross-subject or cross-view; the labels of CV1 and CV2 index their own 19 classes."""
         if protocol == "CS":
             return split_by(clips, lambda clip: _part_with(clip.subject, SUBJECTS))
         shared = [

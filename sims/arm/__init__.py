@@ -1,1 +1,1 @@
-"""What the worlds with a robot arm share: its links, its meshes, its scripted motions."""
+"""Parts that all worlds with a robot arm share: its links, meshes and scripted motions."""

@@ -1,4 +1,4 @@
-"""How a scripted expert reaches for a small object and grasps it, varied as people do."""
+"""The scripted reach for a small object and the grasp of it, varied like people's motions."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from sims.arm.expert import CLOSED, OPEN, Mover
 from sims.env import Step
 
 REACH, GRASP = range(2)
+# Fewest time steps in which the hand closes.
 CLOSING_STEPS = 5
 
 Range = tuple[float, float]
@@ -19,10 +20,10 @@ Range = tuple[float, float]
 
 @dataclass(frozen=True)
 class Manner:
-    """How one episode is carried out, drawn once at its start.
+    """The style of one episode, drawn once at its start.
 
-    Speeds are fractions of the full action and differ by a factor of about 3 between episodes,
-    each phase on its own, so that the share of an episode already past does not tell the phase.
+    Speeds are fractions of the full action. They differ by a factor of about 3 between episodes and
+    independently between phases, so that the elapsed share of an episode does not reveal the phase.
     """
 
     reach_speed: float
@@ -44,7 +45,7 @@ class Manner:
             lift_speed=drawn_speed(rng, 0.45, 1.4),
             tremor=float(rng.uniform(0.01, 0.05)),
             smoothing=float(rng.uniform(0.2, 0.6)),
-            # Never all at once, so that no episode is several times as long as another.
+            # A miss excludes detours, so that no episode is several times as long as another.
             detours=0 if missed else int(rng.choice(3, p=(0.35, 0.45, 0.2))),
             misses=int(missed),
             tilt=float(rng.normal(0, 0.06)),
@@ -53,15 +54,15 @@ class Manner:
 
 @dataclass(frozen=True)
 class Target:
-    """An object and the heights at which a hand comes down on it, in metres from its middle.
+    """An object, and the hand's heights during the approach, in metres above its middle.
 
     Attributes:
-        position: Returns where the object's middle is now, in world metres.
-        above: Where the hand stops before it comes down.
-        ready: Where its fingers begin to pass the object's sides.
-        grasped: Where they close.
-        missed: Where they close on air instead.
-        detour: Corners of the box around the object through which the hand wanders.
+        position: Returns the current position of the object's middle, in world metres.
+        above: Range of the height at which the hand stops before it descends.
+        ready: Height at which the fingers begin to pass the object's sides.
+        grasped: Range of the height at which the fingers close.
+        missed: Range of the height at which they close on air instead, for a miss.
+        detour: Lower and upper corner, relative to the object, of the box of detours.
     """
 
     position: Callable[[], Float[np.ndarray, 3]]
@@ -73,19 +74,19 @@ class Target:
 
 
 def drawn_speed(rng: np.random.Generator, low: float, high: float) -> float:
-    """Draws a speed, every ratio of two speeds as likely as any other."""
+    """Draws a speed, uniform in its logarithm."""
     return float(np.exp(rng.uniform(np.log(low), np.log(high))))
 
 
 def pause(rng: np.random.Generator, probability: float) -> int:
-    """Draws the steps of a pause, mostly none."""
+    """Draws the length of a pause in steps; 0 without a pause."""
     return int(rng.integers(2, 7)) if rng.random() < probability else 0
 
 
 def reach_and_grasp(mover: Mover, manner: Manner, target: Target) -> Iterator[Step]:
-    """Reaches for an object and closes the hand on it, at the second try after a miss.
+    """Reaches for an object and closes the hand on it; after a miss it tries again.
 
-    Variation: a pause before, detours on the way, side of the approach, the grasp's place.
+    Episodes vary in a pause before, detours, the side of the approach and the grasp's position.
     """
     rng = mover.rng
     yield from mover.rest(pause(rng, 0.3), REACH)
@@ -100,7 +101,7 @@ def reach_and_grasp(mover: Mover, manner: Manner, target: Target) -> Iterator[St
 
 
 def _wander(mover: Mover, manner: Manner, target: Target) -> Iterator[Step]:
-    """Passes through points away from the straight way to the object."""
+    """Passes through points away from the straight path to the object."""
     rng = mover.rng
     for _ in range(manner.detours):
         place = target.position() + rng.uniform(*target.detour)
@@ -109,7 +110,7 @@ def _wander(mover: Mover, manner: Manner, target: Target) -> Iterator[Step]:
 
 
 def _descend(mover: Mover, manner: Manner, target: Target, miss: bool) -> Iterator[Step]:
-    """Comes down on the object from a side of its own, or stays too high for a miss."""
+    """Descends on the object from a random side, or stays too high for a miss."""
     rng = mover.rng
     middle = target.position()
     around = rng.uniform(0, 2 * np.pi)
@@ -118,7 +119,7 @@ def _descend(mover: Mover, manner: Manner, target: Target, miss: bool) -> Iterat
     above = middle + rng.uniform(0, 0.05) * direction + np.array([0, 0, height])
     yield from mover.move_to(above, manner.reach_speed, REACH, tolerance=0.015)
     yield from mover.rest(pause(rng, 0.25), REACH)
-    middle = target.position()
+    middle = target.position()  # the object may have moved since
     if miss:  # the fingers close on air above the object
         goal = middle + np.array([0, 0, rng.uniform(*target.missed)])
     else:

@@ -1,4 +1,4 @@
-"""Motions of a scripted expert for an arm under robosuite's default OSC_POSE controller.
+"""Motions of scripted experts for an arm under robosuite's default OSC_POSE controller.
 
 An action is (dx, dy, dz, rotation vector, gripper) in [-1, 1], in the frame of the robot's base.
 """
@@ -15,18 +15,18 @@ from scipy.spatial.transform import Rotation
 
 from sims.env import Step
 
-# What an action of 1 asks of the controller, in metres and radians (default_panda.json).
+# The translation in metres and rotation in radians of an action of 1 (default_panda.json).
 MAX_TRANSLATION = 0.05
 MAX_ROTATION = 0.5
-# Fraction of the full action at which the hand turns at most.
+# The fastest turn of the hand, as a fraction of the full action.
 MAX_TURN = 0.5
 OPEN, CLOSED = -1.0, 1.0
-# Aims past the target, since the controller covers only part of what an action asks for.
+# The controller covers only part of an action in a time step, so actions aim past the target.
 GAIN = 2.0
 
 
 class Arm(Protocol):
-    """What an expert needs to see of an arm."""
+    """The arm, as an expert needs it."""
 
     def gripper_pose(self) -> tuple[Float[np.ndarray, 3], Float[np.ndarray, "3 3"]]:
         """Position in metres and rotation of the point between the finger tips."""
@@ -35,13 +35,13 @@ class Arm(Protocol):
 
 @dataclass
 class Mover:
-    """Moves a hand as a person at a joystick would: bounded speed, smoothed, with a tremor.
+    """Moves a hand like a person with a joystick: bounded speed, smoothed, with a tremor.
 
     Attributes:
         arm: The arm.
-        rng: Source of all variation.
-        rotation: The orientation that the hand turns to.
-        tremor: Standard deviation of the noise on each action, a fraction of the full action.
+        rng: Source of all random draws.
+        rotation: Target orientation of the hand.
+        tremor: Standard deviation of the noise on each action, as a fraction of the full action.
         smoothing: Share of the last action in the next, in [0, 1).
         gripper: `OPEN` or `CLOSED`.
     """
@@ -65,11 +65,11 @@ class Mover:
         """Moves to a world position until it is within `tolerance` metres of it.
 
         Args:
-            target: In metres.
-            speed: Length of the longest translation, a fraction of the full action.
-            phase: The phase that the steps belong to.
-            tolerance: In metres.
-            max_steps: Steps after which the hand gives up and goes on.
+            target: Target position, in metres.
+            speed: Longest translation of a step, as a fraction of the full action.
+            phase: Phase of the steps.
+            tolerance: Distance from the target at which the motion ends, in metres.
+            max_steps: Number of steps after which the motion ends anywhere.
         """
         for _ in range(max_steps):
             position, rotation = self.arm.gripper_pose()
@@ -79,7 +79,7 @@ class Mover:
             yield self._step(np.concatenate([_shorten(move, speed), self._turn(rotation)]), phase)
 
     def rest(self, steps: int, phase: int) -> Iterator[Step]:
-        """Stays in place, but for the tremor."""
+        """Stays in place, except for the tremor."""
         for _ in range(steps):
             _, rotation = self.arm.gripper_pose()
             yield self._step(np.concatenate([np.zeros(3), self._turn(rotation)]), phase)
@@ -90,6 +90,7 @@ class Mover:
 
     def _step(self, motion: Float[np.ndarray, 6], phase: int) -> Step:
         self._last = self.smoothing * self._last + (1 - self.smoothing) * motion
+        # Rotations tremble less than translations.
         noise = self.rng.normal(0, self.tremor, 6) * np.array([1, 1, 1, 0.3, 0.3, 0.3])
         action = np.clip(self._last + noise, -1, 1)
         return Step(np.append(action, self.gripper), phase)
@@ -110,15 +111,16 @@ def downward(angle: float) -> Float[np.ndarray, "3 3"]:
 def nearest_grasp_angle(
     hand: Float[np.ndarray, "3 3"], cube: Float[np.ndarray, "3 3"], quarter_turns: int = 0
 ) -> float:
-    """The opening angle along a side of a cube that asks for the least turn of the hand.
+    """The opening angle along a side of a cube that needs the smallest turn of the hand.
 
     Args:
         hand: Rotation of the hand, whose x axis is its opening direction.
         cube: Rotation of the cube.
-        quarter_turns: Grasps another pair of sides, that many quarter turns away.
+        quarter_turns: Number of quarter turns to add, which select another pair of sides.
     """
     current = np.arctan2(hand[1, 0], hand[0, 0])
     side = np.arctan2(cube[1, 0], cube[0, 0])
+    # A cube looks the same after a quarter turn, so the turn is at most an eighth of a circle.
     turn = (side - current + np.pi / 4) % (np.pi / 2) - np.pi / 4
     return float(current + turn + quarter_turns * np.pi / 2)
 

@@ -1,29 +1,26 @@
-"""Lighter visual meshes for software rendering, where time goes by the number of triangles."""
+"""Lighter visual meshes for software rendering, whose time depends on the number of triangles."""
 
 from __future__ import annotations
 
 from functools import lru_cache
 from importlib.util import find_spec
-from typing import TYPE_CHECKING
 
 import numpy as np
 from jaxtyping import Float, Int
 
 from sims.errors import SimulatorError
 
-if TYPE_CHECKING:
-    pass
-
-# Below this a mesh is drawn as it is: small parts lose their shape and gain nothing.
+# Meshes with fewer faces are drawn unchanged: small parts lose their shape and gain no time.
 MIN_FACES = 800
-# Share of the faces that is kept.
+# Share of the faces that remains.
 KEEP = 0.15
-# A mesh of unstitched patches (the mount's pedestal) would open at their borders when edges
-# collapse. Its vertices are snapped to a grid of this many metres instead, which moves none
-# further than the grid's pitch.
+# Collapsing edges would open gaps between the patches of a mesh that are not stitched together,
+# such as the mount's pedestal. Such a mesh's vertices are snapped to a grid of this pitch in metres
+# instead, which moves no vertex farther than the pitch.
 GRID = 0.01
+# A mesh with more edges of a single face than this, for each of its faces, counts as unstitched.
 MAX_OPEN_EDGES_PER_FACE = 0.3
-# Faces that meet at a flatter angle are shaded as one smooth surface.
+# Faces whose normals differ by less than this are shaded as one smooth surface.
 CREASE_DEGREES = 40.0
 
 
@@ -52,7 +49,7 @@ def require_mesh_libraries(install: str) -> None:
 
 
 def simplified(vertices: Float[np.ndarray, "v 3"], faces: Int[np.ndarray, "f 3"]) -> LightMesh:
-    """A large mesh with a fraction of its faces, a small one with its own, shaded as they were."""
+    """A large mesh with a fraction of its faces, a small mesh with all; both shaded as before."""
     return _simplify(
         np.ascontiguousarray(vertices, np.float32).tobytes(),
         np.ascontiguousarray(faces, np.int32).tobytes(),
@@ -61,18 +58,19 @@ def simplified(vertices: Float[np.ndarray, "v 3"], faces: Int[np.ndarray, "f 3"]
 
 @lru_cache(maxsize=256)
 def _simplify(vertex_bytes: bytes, face_bytes: bytes) -> LightMesh:
-    # Every episode compiles its model again from the same meshes: their content is the key.
+    # Every episode compiles a new model from the same meshes, so the cache's key is their content.
     import fast_simplification
     import trimesh
 
     vertices = np.frombuffer(vertex_bytes, np.float32).reshape(-1, 3)
     faces = np.frombuffer(face_bytes, np.int32).reshape(-1, 3)
     mesh = trimesh.Trimesh(vertices, faces, process=False)
-    # Vertices are doubled along texture and normal seams; left so, the mesh falls to pieces.
+    # Vertices are duplicated along texture and normal seams. Without merging them, simplification
+    # would tear the mesh apart there.
     mesh.merge_vertices(merge_tex=True, merge_norm=True)
     points, triangles = np.asarray(mesh.vertices, np.float32), np.asarray(mesh.faces, np.int32)
     if len(faces) < MIN_FACES:
-        pass  # not worth making lighter
+        pass  # small meshes stay as they are
     elif _is_open(mesh.edges, len(faces)):
         points, triangles = _snap(points, triangles)
     else:
@@ -84,7 +82,7 @@ def _simplify(vertex_bytes: bytes, face_bytes: bytes) -> LightMesh:
 
 
 def _is_open(edges: Int[np.ndarray, "edges 2"], num_faces: int) -> bool:
-    """Whether a mesh has many edges that belong to one face alone."""
+    """Whether a mesh has many edges that belong to one face only."""
     _, uses = np.unique(np.sort(edges, axis=1), axis=0, return_counts=True)
     return (uses == 1).sum() > MAX_OPEN_EDGES_PER_FACE * num_faces
 
@@ -92,7 +90,7 @@ def _is_open(edges: Int[np.ndarray, "edges 2"], num_faces: int) -> bool:
 def _snap(
     points: Float[np.ndarray, "vertices 3"], faces: Int[np.ndarray, "faces 3"]
 ) -> tuple[Float[np.ndarray, "kept 3"], Int[np.ndarray, "left 3"]]:
-    """Merges the vertices of each cell of a grid into one of them."""
+    """Merges the vertices within each cell of a grid into one of them."""
     cells = np.round(points / GRID).astype(np.int64)
     _, kept, merged = np.unique(cells, axis=0, return_index=True, return_inverse=True)
     faces = merged.reshape(-1)[faces]
@@ -105,16 +103,16 @@ def _snap(
 def _creased_normals(
     points: Float[np.ndarray, "vertices 3"], faces: Int[np.ndarray, "faces 3"]
 ) -> tuple[Float[np.ndarray, "normals 3"], Int[np.ndarray, "faces 3"]]:
-    """Normals that are smooth over flat angles and break at creases, as the originals do.
+    """Normals that are smooth over flat angles and break at creases, like the original normals.
 
-    At each corner the area-weighted normals of those faces around its vertex are averaged that
-    lie within `CREASE_DEGREES` of the corner's own face.
+    The normal of a corner is the area-weighted average over those faces around its vertex whose
+    normals lie within `CREASE_DEGREES` of the corner's own face.
     """
     a, b, c = (points[faces[:, i]].astype(np.float64) for i in range(3))
     area_normals = np.cross(b - a, c - a)
     lengths = np.linalg.norm(area_normals, axis=1, keepdims=True)
     unit = area_normals / np.maximum(lengths, 1e-12)
-    # All pairs (corner, face around the same vertex), from corners sorted by vertex.
+    # All pairs of a corner and a face around its vertex, found by sorting corners by vertex.
     corner_vertex = faces.reshape(-1)
     order = np.argsort(corner_vertex, kind="stable")
     starts = np.searchsorted(corner_vertex[order], np.arange(len(points)))

@@ -1,4 +1,4 @@
-"""Where the Panda's keypoints and its hand-eye camera sit, under robosuite's names of bodies."""
+"""Positions of the Panda's keypoints and hand-eye camera on robosuite's bodies."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from jaxtyping import Float
 from datasets.cameras import Camera
 from datasets.skeletons import PANDA
 
-# A keypoint lies inside its link, up to this far behind the link's surface, in metres. The
-# longest way through one of the Panda's links to a joint of its own is 0.14 m.
+# A keypoint lies inside its link, at most this far behind the link's surface, in metres. The
+# longest distance through one of the Panda's links to its own joint is 0.14 m.
 MAX_DEPTH_IN_LINK = 0.16
 
 
@@ -20,8 +20,8 @@ class Attachment(NamedTuple):
 
     Attributes:
         body: robosuite's name of the body.
-        offset: In the body's own frame, in metres.
-        own_bodies: The bodies whose surface shows the point.
+        offset: Position in the body's own frame, in metres.
+        own_bodies: Bodies whose surface shows the point.
     """
 
     body: str
@@ -33,7 +33,7 @@ HAND = "gripper0_right_right_gripper"
 LEFT_FINGER = "gripper0_right_leftfinger"
 RIGHT_FINGER = "gripper0_right_rightfinger"
 GRIP_SITE = "gripper0_right_grip_site"
-# The joints of the fingers, and the direction in which each opens the hand.
+# The joints of the fingers, and the sign of the motion with which each opens the hand.
 FINGER_JOINTS = ("gripper0_right_finger_joint1", "gripper0_right_finger_joint2")
 FINGERS_OPEN = np.array([1.0, -1.0])
 
@@ -43,9 +43,9 @@ def _joint(number: int, along_axis: float = 0.0) -> Attachment:
     return Attachment(child, (0.0, 0.0, along_axis), (parent, child))
 
 
-# The frames of links 1 and 2 share an origin, and those of 5 and 6: joints 1, 5 and 7 are marked
-# where their axis leaves the link before, at the seam between the two, so that all points differ.
-# Finger tips are the middle of the lower end of each finger's visual mesh.
+# Links 1 and 2 have the same origin, and so have links 5 and 6. So that all keypoints differ,
+# joints 1, 5 and 7 lie where their axis leaves the link before, at the seam between the two links.
+# Finger tips lie in the middle of the lower end of each finger's visual mesh.
 KEYPOINTS = {
     "base": Attachment("robot0_link0", (0.0, 0.0, 0.06), ("robot0_link0",)),
     "joint1": _joint(1, -0.192),
@@ -61,9 +61,10 @@ KEYPOINTS = {
 }
 assert tuple(KEYPOINTS) == PANDA.keypoints
 
-# The hand-eye camera, in the frame of the gripper's body: z runs along the fingers, which open
-# along x. Beside the hand it sees both fingers at the lower edge of its picture. A wide lens turned
-# a little outwards also shows the edge of the table, without which a rising hand sees no change.
+# The hand-eye camera in the frame of the gripper's body, whose z runs along the fingers and whose x
+# is their opening direction. From beside the hand it shows both fingers at the lower edge of its
+# picture. A wide lens turned a little outwards also shows the edge of the table, without which the
+# picture would not change while the hand rises.
 EGO_POSITION = np.array([0.0, 0.11, 0.0])
 EGO_TARGET = EGO_POSITION + np.array([0.0, np.sin(np.radians(8)), np.cos(np.radians(8))])
 EGO_UP = np.array([0.0, 1.0, 0.0])
@@ -76,8 +77,8 @@ def ego_camera(
     """The hand-eye camera of a gripper.
 
     Args:
-        position: Of the gripper's body, in world metres.
-        rotation: Of the gripper's body.
+        position: Position of the gripper's body, in world metres.
+        rotation: Rotation of the gripper's body.
         size: Height and width of the image in pixels.
     """
     return Camera.look_at(

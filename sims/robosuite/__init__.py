@@ -1,1 +1,1 @@
-"""Lift and Can, in robosuite."""
+"""The tasks Lift and Can in robosuite, and replays of recorded demonstrations."""

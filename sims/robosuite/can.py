@@ -1,4 +1,7 @@
-"""robosuite's PickPlaceCan: a Panda carries a can from one bin into its place in another."""
+"""Can, robosuite's PickPlaceCan: a Panda carries a can from one bin into another.
+
+First the environment, then its scripted expert.
+"""
 
 from __future__ import annotations
 
@@ -18,41 +21,106 @@ from sims.robosuite.env import RobosuiteEnv
 PHASES = ("reach", "grasp", "lift", "carry", "place", "release")
 assert (PHASES[REACH], PHASES[GRASP]) == ("reach", "grasp")
 LIFT, CARRY, PLACE, RELEASE = 2, 3, 4, 5
+CAN = "Can"
+# Heights above the place where the can stands, in metres: above CLEAR it is lifted, above WALL its
+# lower end is higher than the walls of the bins. It counts as sinking when it moves down faster
+# than SINKING, in metres a second.
+CLEAR = 0.005
+WALL = 0.08
+SINKING = 0.05
+
+
+class CanEnv(RobosuiteEnv):
+    """Can. Success is robosuite's own rule: the can is in its bin and the hand away from it."""
+
+    name = "can"
+    task = "PickPlaceCan"
+    phases = PHASES
+    camera_distance = 1.9
+    horizon = 320
+    # Cameras frame the arm from its mount to its elbow, and both bins with the space above them.
+    workspace = np.array(
+        [
+            *product((-0.63,), (-0.2, 0.0), (0.9,)),
+            *product((-0.6, -0.3), (-0.25, 0.05), (1.6,)),
+            *product((-0.11, 0.31), (-0.51, 0.54), (0.8, 0.95)),
+        ]
+    )
+
+    def can_position(self) -> Float[np.ndarray, 3]:
+        """Position of the can's middle in metres."""
+        return self._data.xpos[self._env.obj_body_id[CAN]].copy()
+
+    def base_position(self) -> Float[np.ndarray, 3]:
+        """Position of the arm's mount, in metres."""
+        return self._data.xpos[self._bodies[self.skeleton.keypoints.index("base")]].copy()
+
+    def can_in_bin(self) -> Float[np.ndarray, 3]:
+        """Position of the middle of a can that stands in the middle of its bin, in metres."""
+        # robosuite marks the place with a translucent can without physics.
+        return self._data.xpos[self._env.obj_body_id[f"Visual{CAN}"]].copy()
+
+    def phase_now(self) -> int:
+        """The phase of the current state, judged by this state alone.
+
+        `grasp` lasts from when the fingers close around the can until it is clear of the floor,
+        `lift` until its lower end is above the bin's walls, `carry` until it sinks over its own
+        place, `place` from then on, and `release` when the hand lets it go there. All other states
+        are `reach`.
+        """
+        can, place = self.can_position(), self.can_in_bin()
+        over_place = bool((np.abs(can - place)[:2] < self._env.bin_size[:2] / 4).all())
+        height = can[2] - place[2]
+        if not self._holds(self._env.objects[self._env.object_id]):
+            if over_place and height < WALL:
+                return RELEASE
+            return GRASP if self._closes_on(can) else REACH
+        if over_place:
+            sinks = self._upward(self._env.obj_body_id[CAN]) < -SINKING
+            return PLACE if sinks or height < WALL else CARRY
+        if height < CLEAR:
+            return GRASP
+        return LIFT if height < WALL else CARRY
+
+    def expert(self, rng: np.random.Generator) -> Iterator[Step]:
+        """Reaches, grasps, lifts, carries, places and releases; see `can_expert`."""
+        return can_expert(self, rng)
 
 
 class CanArm(Arm, Protocol):
-    """An arm, the can that it carries, and the bin that the can belongs into."""
+    """The arm, the can and the target bin, as the expert needs them."""
 
     def can_position(self) -> Float[np.ndarray, 3]:
         """Position of the can's middle in metres."""
         ...
 
     def base_position(self) -> Float[np.ndarray, 3]:
-        """Where the arm is mounted, in metres."""
+        """Position of the arm's mount, in metres."""
         ...
 
     def can_in_bin(self) -> Float[np.ndarray, 3]:
-        """Where the can's middle is when it stands in the middle of its bin, in metres."""
+        """Position of the middle of a can that stands in the middle of its bin, in metres."""
         ...
 
 
 @dataclass(frozen=True)
 class Delivery:
-    """How the can is brought to its bin: speeds as in `Manner`, lengths in metres.
+    """The motion from the lifted can to its bin: speeds as in `Manner`, lengths in metres.
 
     Attributes:
-        carry_speed: On the way from above one bin to above the other.
-        place_speed: Down into the bin.
-        retreat_speed: Up from the bin.
-        height: Of the can's middle over its place in the bin, on the way; the bin's wall is 4 cm
-            higher than the middle of a can that stands in it, and the can's half height is 4 cm.
-        sag: How much higher the middle of the way is than its ends.
-        spot: Place in the bin, from its middle.
-        drop: Height over the floor from which the can is let go.
-        retreat: Height to which the hand goes up from the can.
-        turn: How far the hand turns about the vertical on the way, in radians.
-        lean: How far the fingers then point outwards, in radians: upright, the hand would not
-            reach, for the bin is at the limit of the arm's reach.
+        carry_speed: Speed from above one bin to above the other.
+        place_speed: Speed down into the bin.
+        retreat_speed: Speed up from the bin.
+        height: Height of the can's middle above its place in the bin while it is carried. The
+            bin's wall is 4 cm higher than the middle of a can that stands in it, and the can's
+            half height is 4 cm.
+        sag: Height of the middle of the path above its ends.
+        spot: Position in the bin, relative to its middle.
+        drop: Height above the floor from which the can drops.
+        retreat: Height to which the hand rises above the can.
+        turn: Turn of the hand about the vertical while it carries, in radians.
+        lean: Angle by which the fingers then point outwards, in radians. The bin is at the limit
+            of the arm's reach, and an upright hand would not reach it.
     """
 
     carry_speed: float
@@ -79,17 +147,18 @@ class Delivery:
             spot=rng.uniform([-0.045, -0.06], [0.005, 0.02]),
             drop=float(rng.uniform(0.004, 0.025)),
             retreat=float(rng.uniform(0.1, 0.2)),
-            # With the arm, which turns by 0.7 between the bins: else its wrist comes to its limit.
+            # The arm turns by 0.7 between the bins. The hand turns with it, or else the wrist would
+            # reach its limit.
             turn=float(rng.uniform(0.2, 0.9)),
             lean=float(rng.uniform(0.15, 0.35)),
         )
 
 
 def can_expert(arm: CanArm, rng: np.random.Generator) -> Iterator[Step]:
-    """Reaches for the can, grasps it, carries it into its bin, lets go and withdraws.
+    """Reaches for the can, grasps it, carries it into its bin, releases it and withdraws.
 
-    Variation: that of Lift's expert up to the grasp, then the speed of each phase, height and
-    curve of the way, a pause over the bin, the spot in the bin, and from how high the can drops.
+    Episodes vary as those of Lift's expert up to the grasp, then in the speed of each phase, height
+    and curve of the path, a pause over the bin, the spot in the bin, and the height of the drop.
     """
     manner, delivery = Manner.draw(rng), Delivery.draw(rng)
     _, hand = arm.gripper_pose()
@@ -120,7 +189,7 @@ def _lift_and_carry(
     delivery: Delivery,
     turned: Float[np.ndarray, "3 3"],
 ) -> Iterator[Step]:
-    """Lifts the can out of one bin and brings it over its place in the other."""
+    """Lifts the can out of one bin and moves it over its place in the other."""
     start, _ = arm.gripper_pose()
     in_hand = arm.can_position() - start
     over = _place(arm, delivery) - in_hand + np.array([0, 0, delivery.height])
@@ -135,7 +204,7 @@ def _lift_and_carry(
 
 
 def _place_and_withdraw(arm: CanArm, mover: Mover, delivery: Delivery) -> Iterator[Step]:
-    """Lowers the can into its bin, lets go, and goes up until the hand is well away from it."""
+    """Lowers the can into its bin, opens the hand, and rises until it is well away from the can."""
     rng = mover.rng
     hand, _ = arm.gripper_pose()
     in_hand = arm.can_position() - hand
@@ -150,67 +219,3 @@ def _place_and_withdraw(arm: CanArm, mover: Mover, delivery: Delivery) -> Iterat
 
 def _place(arm: CanArm, delivery: Delivery) -> Float[np.ndarray, 3]:
     return arm.can_in_bin() + np.append(delivery.spot, 0.0)
-
-
-CAN = "Can"
-# Heights over where the can stands, in metres: from which on it is lifted, and from which on its
-# lower end is over the walls of the bins. Faster than this, in metres a second, it comes down.
-CLEAR = 0.005
-WALL = 0.08
-SINKING = 0.05
-
-
-class CanEnv(RobosuiteEnv):
-    """Can, with robosuite's own rule of success: the can in its bin and the hand away from it."""
-
-    name = "can"
-    task = "PickPlaceCan"
-    phases = PHASES
-    camera_distance = 1.9
-    horizon = 320
-    # The arm from its mount to its elbow, and both bins with the space above them.
-    workspace = np.array(
-        [
-            *product((-0.63,), (-0.2, 0.0), (0.9,)),
-            *product((-0.6, -0.3), (-0.25, 0.05), (1.6,)),
-            *product((-0.11, 0.31), (-0.51, 0.54), (0.8, 0.95)),
-        ]
-    )
-
-    def can_position(self) -> Float[np.ndarray, 3]:
-        """Position of the can's middle in metres."""
-        return self._data.xpos[self._env.obj_body_id[CAN]].copy()
-
-    def base_position(self) -> Float[np.ndarray, 3]:
-        """Where the arm is mounted, in metres."""
-        return self._data.xpos[self._bodies[self.skeleton.keypoints.index("base")]].copy()
-
-    def can_in_bin(self) -> Float[np.ndarray, 3]:
-        """Where the can's middle is when it stands in the middle of its bin, in metres."""
-        # robosuite shows the place by a translucent can, for pictures alone.
-        return self._data.xpos[self._env.obj_body_id[f"Visual{CAN}"]].copy()
-
-    def phase_now(self) -> int:
-        """The phase that the present state alone shows.
-
-        `grasp` from when the fingers close around the can until it is clear of the floor, `lift`
-        until its lower end is over the bin's walls, `carry` until it comes down over its own place,
-        `place` from then on, and `release` when it is let go there. `reach` is all else.
-        """
-        can, place = self.can_position(), self.can_in_bin()
-        over_place = bool((np.abs(can - place)[:2] < self._env.bin_size[:2] / 4).all())
-        height = can[2] - place[2]
-        if not self._holds(self._env.objects[self._env.object_id]):
-            if over_place and height < WALL:
-                return RELEASE
-            return GRASP if self._closes_on(can) else REACH
-        if over_place:
-            sinks = self._upward(self._env.obj_body_id[CAN]) < -SINKING
-            return PLACE if sinks or height < WALL else CARRY
-        if height < CLEAR:
-            return GRASP
-        return LIFT if height < WALL else CARRY
-
-    def expert(self, rng: np.random.Generator) -> Iterator[Step]:
-        """Reaches, grasps, lifts, carries, places and lets go; see `sims.robosuite.can`."""
-        return can_expert(self, rng)

@@ -1,4 +1,4 @@
-"""Reads demonstrations that were recorded with robosuite, as robomimic's HDF5 files hold them."""
+"""The reader of robosuite demonstrations in robomimic's HDF5 files."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ COPY_AGAIN = "Download or copy it again."
 
 @dataclass(frozen=True)
 class Demonstration:
-    """One recorded episode of T time steps; what the recording does not tell is None.
+    """One recorded episode of T time steps; parts that the recording lacks are None.
 
     Attributes:
-        states: (T, S), time, positions and velocities of MuJoCo, before each action.
+        states: (T, S): time, positions and velocities of MuJoCo before each action.
         actions: (T, A).
-        model_file: The model of this episode, MJCF.
+        model_file: Model of this episode, as MJCF.
         rewards: (T,).
         dones: (T,).
         observations: Name to (T, …), without pictures.
@@ -50,16 +50,17 @@ class DemonstrationFile:
 
     Attributes:
         path: The file.
-        env_args: What made the environment, in robomimic's form.
-        names: Number of a demonstration, the one in its name, to its name; in order.
-        splits: `train`, `valid`, `test` to numbers, by the file's own masks; None without any.
+        env_args: Arguments that made the environment, in robomimic's form.
+        names: Names of the demonstrations by the numbers in them, in order.
+        splits: Numbers of the demonstrations of `train`, `valid` and `test`, from the file's
+            masks; None without masks.
     """
 
     def __init__(self, path: Path) -> None:
         """Opens and checks the file without reading its states.
 
         Raises:
-            DataError: When it holds no demonstrations that can be restored; says what to do.
+            DataError: When the file has no demonstrations that can be restored; gives the remedy.
         """
         self.path = path
         with self._open() as file:
@@ -69,7 +70,7 @@ class DemonstrationFile:
                     f"{path} holds no demonstrations data/demo_0, data/demo_1 …: it is no file of "
                     "robomimic. --demos takes files such as robomimic's lift/ph/low_dim_v15.hdf5."
                 )
-            require_links_inside(file, path, "data")  # our own indices consist of such links
+            require_links_inside(file, path, "data")  # this project's own indices have such links
             self.env_args = self._read_env_args(data)
             self.names = {demo_number(name)[0]: name for name in sorted(data, key=demo_number)}
             if len(self.names) < len(data) or -1 in self.names:
@@ -87,12 +88,12 @@ class DemonstrationFile:
 
     @property
     def env_version(self) -> str | None:
-        """The robosuite that recorded the file, where it says so."""
+        """Version of robosuite that recorded the file; None where the file does not say."""
         return self.env_args.get("env_version")
 
     @property
     def control_hz(self) -> float | None:
-        """Time steps a second, where the file says so."""
+        """Time steps a second; None where the file does not say."""
         hz = self.env_args.get("env_kwargs", {}).get("control_freq")
         return None if hz is None else float(hz)
 
@@ -116,8 +117,8 @@ class DemonstrationFile:
                 model_file=model_file if isinstance(model_file, str) else model_file.decode(),
                 rewards=demo["rewards"][:] if "rewards" in demo else None,
                 dones=demo["dones"][:] if "dones" in demo else None,
-                # Pictures and depth have more axes, and our own marks of what is visible are
-                # flags: they are made anew.
+                # Left out are arrays that rendering makes again: pictures and depth have more
+                # axes, and this project's visibility is boolean.
                 observations={
                     name: value[:]
                     for name, value in demo.get("obs", {}).items()
@@ -144,7 +145,7 @@ class DemonstrationFile:
             require_own_content(file, self.path, links_in="data")
             try:
                 yield file
-            # What h5py raises for a name that is not there and for bytes that do not decode.
+            # h5py raises these for a missing name and for bytes that do not decode.
             except (KeyError, OSError, RuntimeError) as error:
                 raise DataError(f"{self.path} is damaged: {error}. {COPY_AGAIN}") from error
 
@@ -204,7 +205,7 @@ class DemonstrationFile:
             if unknown := [name for name in members if name not in numbers]:
                 raise DataError(
                     f"{self.path}: its mask {split} names {unknown[:3]}, which it does not hold. "
-                    "Split it anew: --split 4,1,1"
+                    "Split it again: --split 4,1,1"
                 )
             splits[split] = sorted(numbers[name] for name in members)
         return splits if splits["train"] else None

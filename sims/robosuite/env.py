@@ -26,12 +26,13 @@ from sims.robosuite.visibility import visible_keypoints
 from sims.robosuite.xml import missing_files, with_present_names
 
 ROBOMIMIC_ROBOSUITE_TYPE = 1  # robomimic.envs.env_base.EnvType.ROBOSUITE_TYPE
-# robosuite repeats its observations concatenated; robomimic reads this one, named without suffix.
+# robosuite adds concatenations of its observations. robomimic uses this one, and drops the suffix.
 OBJECT_STATE = "object-state"
 ARM_PREFIXES = ("robot0_", "gripper0_")
+# robosuite 1.5.2 cannot make its tasks with this MuJoCo or newer ones.
 FIRST_BROKEN_MUJOCO = (3, 10)
-# Fingers that close faster than this, in metres a second, this near to an object's middle, in
-# metres, are about to grasp it.
+# Fingers that close faster than CLOSING, in metres a second, within AROUND metres of an object's
+# middle are about to grasp it.
 CLOSING = 0.02
 AROUND = 0.035
 
@@ -48,8 +49,8 @@ def import_robosuite() -> Any:
             f"robosuite's tasks cannot be made with MuJoCo {mujoco.__version__}. "
             "Run: pip install 'mujoco>=3.3,<3.10'"
         )
-    # At import it warns of parts that we do not use (private macros, further robots, IK), and
-    # later of each controller file that it loads.
+    # At import it warns about parts that are not used here (private macros, further robots, IK),
+    # and later about each controller file that it loads.
     logging.getLogger("robosuite_logs").addFilter(_errors_only)
     try:
         import robosuite
@@ -67,11 +68,12 @@ def _errors_only(record: logging.LogRecord) -> bool:
 class RobosuiteEnv(MultiViewEnv):
     """A single-Panda task of robosuite, as robosuite defines it, under its default controller.
 
-    A seed makes the task anew, so an episode does not depend on what was simulated before it.
+    Every seed makes a new task, so an episode does not depend on earlier episodes.
 
     Attributes:
         task: robosuite's name of the task.
-        camera_distance: From the third-person cameras to the middle of the workspace, in metres.
+        camera_distance: Distance from the third-person cameras to the middle of the workspace, in
+            metres.
         workspace: World points in metres that every third-person view shows.
         horizon: Time steps after which an episode is truncated.
     """
@@ -122,25 +124,25 @@ class RobosuiteEnv(MultiViewEnv):
             "use_object_obs": True,
             "ignore_done": True,
             "control_freq": int(self.control_hz),
-            # The seed makes the model anew already.
+            # `begin` makes a new environment for each seed, so a reset keeps its model.
             "hard_reset": False,
         }
 
     def place_cameras(self, rng: np.random.Generator | None) -> None:
-        """Draws the ring of cameras; None: the same one for good."""
+        """Draws the ring of cameras; None selects the fixed ring."""
         self._ring = rig.ring(self.views[1:], self.workspace, self.camera_distance, self.size, rng)
 
     def begin(self, seed: int) -> None:
-        """Makes robosuite's environment anew: its models and placements come from the seed."""
+        """Makes a new robosuite environment whose models and placements come from the seed."""
         if self._env is not None:
-            self._env.close()  # else 100 MB of models wait for the garbage collector
+            self._env.close()  # frees 100 MB of models, which the garbage collector would free late
         self._env = self._robosuite.make(self.task, seed=seed, **self._kwargs())
         self._env.reset()
         self._look_again()
-        self._take_up()
+        self._find_parts()
 
-    def _take_up(self) -> None:
-        """Looks up the parts of a model that has just been made."""
+    def _find_parts(self) -> None:
+        """Finds the parts of a new model by their names."""
         self._model = self._env.sim.model._model
         self._data = self._env.sim.data._data
         self._steps = 0
@@ -161,14 +163,14 @@ class RobosuiteEnv(MultiViewEnv):
     ) -> tuple[dict[str, np.ndarray], float, bool, bool, dict[str, Any]]:
         """Advances the physics by one control step.
 
-        As in robosuite, solving the task does not end the episode; `info["success"]` tells.
+        As in robosuite, solving the task does not end the episode; it sets `info["success"]`.
         """
-        # What is observed stays as robosuite gives it, for policies see the same: poses are one
-        # physics step older than the state, and Can's pose in the hand's frame is computed from
-        # what was observed of it a time step ago, as in robomimic's data.
+        # Observations stay as robosuite gives them, since policies of robomimic's data expect the
+        # same: poses are one physics step older than the state, and Can's pose in the hand's frame
+        # is computed from the observation of the time step before.
         self._raw_observation, reward, _, _ = self._env.step(np.asarray(action, np.float64))
-        # robosuite leaves poses one physics step older than the state: bring them up to date, with
-        # nothing that would touch the dynamics, so that pictures and keypoints are the state's own.
+        # robosuite leaves poses one physics step older than the state. Update them, without any
+        # call that would change the dynamics, so that pictures and keypoints match the state.
         self._mujoco.mj_kinematics(self._model, self._data)
         self._mujoco.mj_comPos(self._model, self._data)
         self._mujoco.mj_camlight(self._model, self._data)
@@ -177,7 +179,7 @@ class RobosuiteEnv(MultiViewEnv):
         return self.observe(), float(reward), False, truncated, {"success": self.success()}
 
     def observe(self) -> dict[str, np.ndarray]:
-        """Proprioception and the objects' state, under the names that robomimic uses."""
+        """Proprioception and the objects' state, under robomimic's names."""
         raw: Mapping[str, np.ndarray] = self._raw_observation
         observation = {
             name: np.asarray(value, np.float64)
@@ -188,7 +190,7 @@ class RobosuiteEnv(MultiViewEnv):
         return observation
 
     def render_views(self) -> dict[str, UInt8[np.ndarray, "height width 3"]]:
-        """Renders the present state from every view, upright RGB."""
+        """Renders the current state from every view, upright RGB."""
         self._load_renderer()
         return self._renderer.render(self._data, self.cameras())
 
@@ -196,7 +198,7 @@ class RobosuiteEnv(MultiViewEnv):
         """The pixels of each view that show the arm or the gripper."""
         self._load_renderer()
         names = [self._model.body(body).name for body in self._model.geom_bodyid]
-        # One more for pixels without a geom, which are numbered -1.
+        # Pixels without a geom have the number -1, which indexes this additional last entry.
         is_arm = np.array([name.startswith(ARM_PREFIXES) for name in names] + [False])
         geoms = self._renderer.segment(self._data, self.cameras())
         return {view: is_arm[geom] for view, geom in geoms.items()}
@@ -218,7 +220,7 @@ class RobosuiteEnv(MultiViewEnv):
         return {EGO: panda.ego_camera(position, rotation, self.size), **self._ring}
 
     def visible(self) -> dict[str, Bool[np.ndarray, " keypoints"]]:
-        """Which keypoints each view sees; see `sims.robosuite.visibility`."""
+        """Whether each view sees each keypoint; see `sims.robosuite.visibility`."""
         points = self.keypoints()
         return {
             view: visible_keypoints(self._model, self._data, camera, points, self._own_bodies)
@@ -235,44 +237,44 @@ class RobosuiteEnv(MultiViewEnv):
         return self._data.site_xpos[site].copy(), self._data.site_xmat[site].reshape(3, 3).copy()
 
     def reward(self) -> float:
-        """The reward of the present state, by robosuite's own rule."""
+        """The reward of the current state, by robosuite's own rule."""
         return float(self._env.reward())
 
     @abstractmethod
     def phase_now(self) -> int:
-        """The phase that the present state alone shows, an index into `phases`.
+        """The phase of the current state, judged by this state alone; an index into `phases`.
 
-        It is for recordings, whose actor told none: an expert knows what it is about, and names a
-        phase a few steps earlier than it can be seen.
+        It serves recordings, which have no phases. A scripted expert knows its own plan and names
+        a phase a few steps before it is visible.
         """
 
     def _holds(self, thing: Any) -> bool:
-        """Whether pads of both fingers touch an object, a model of robosuite's."""
+        """Whether pads of both fingers touch an object, given as robosuite's model of it."""
         return bool(self._env._check_grasp(self._env.robots[0].gripper, thing))
 
     def _closes_on(self, middle: Float[np.ndarray, 3]) -> bool:
-        """Whether the fingers close around a point."""
+        """Whether the fingers are near a point and closing."""
         opening = self._data.qvel[self._fingers] @ panda.FINGERS_OPEN
         near = np.linalg.norm(self.gripper_pose()[0] - middle) < AROUND
         return bool(near and opening < -CLOSING)
 
     def _upward(self, body: int) -> float:
-        """How fast a body rises, in metres a second."""
+        """Upward speed of a body, in metres a second."""
         velocity = np.zeros(6)
         kind = self._mujoco.mjtObj.mjOBJ_BODY
         self._mujoco.mj_objectVelocity(self._model, self._data, kind, body, velocity, 0)
         return float(velocity[5])
 
     def load_episode(self, model_file: str) -> None:
-        """Takes up the model of an episode that was recorded, perhaps by an older robosuite.
+        """Loads the model of a recorded episode, also of an older robosuite.
 
-        `set_state` then restores the states of that episode. A `reset` leaves it.
+        `set_state` then restores the states of that episode. `reset` begins another one.
 
         Args:
-            model_file: As `model_file` gives it, or robomimic's attribute of that name.
+            model_file: Return value of `model_file`, or robomimic's attribute of that name.
 
         Raises:
-            DataError: When the model cannot be loaded; the message says why.
+            DataError: When the model cannot be loaded; gives the reason.
         """
         try:
             model = self._env.edit_model_xml(with_present_names(model_file))
@@ -281,7 +283,7 @@ class RobosuiteEnv(MultiViewEnv):
                     f"{missing[0]} is not there, nor are {len(missing) - 1} other files"
                 )
             self._env.reset_from_xml_string(model)
-            self._take_up()
+            self._find_parts()
         except (ElementTree.ParseError, ValueError, KeyError) as error:
             raise DataError(
                 f"The model does not load with robosuite {self._robosuite.__version__}: {error}. "
@@ -290,7 +292,7 @@ class RobosuiteEnv(MultiViewEnv):
 
     @property
     def state_size(self) -> int:
-        """Length of a state of the present episode."""
+        """Length of a state of the current episode."""
         return 1 + self._model.nq + self._model.nv
 
     def state(self) -> Float[np.ndarray, " state"]:
@@ -298,28 +300,28 @@ class RobosuiteEnv(MultiViewEnv):
         return self._env.sim.get_state().flatten()
 
     def set_state(self, state: Float[np.ndarray, " state"]) -> None:
-        """Restores a state of the present episode."""
+        """Restores a state of the current episode."""
         self._env.sim.set_state_from_flattened(state)
         self._env.sim.forward()
         self._look_again()
 
     def _look_again(self) -> None:
-        """Observes the present state, whatever was observed before."""
-        # Can's pose in the hand's frame is computed from what was observed of both before: only the
-        # second look is all of this state.
+        """Observes the current state, independent of earlier observations."""
+        # Can's pose in the hand's frame is computed from the observation before, so only the second
+        # observation belongs to this state entirely.
         for _ in range(2):
-            # A look takes a physics step off the time to the next: steps would then be observed
-            # before their end.
+            # An observation shortens the time to the next one by a physics step. Without the reset,
+            # later time steps would be observed before their end.
             for observable in self._env._observables.values():
                 observable.reset()
             self._raw_observation = self._env._get_observations(force_update=True)
 
     def model_file(self) -> str:
-        """The episode's model as MJCF; it names its meshes by absolute paths."""
+        """The episode's model as MJCF, which names its meshes by absolute paths."""
         return self._env.sim.model.get_xml()
 
     def env_args(self) -> dict[str, Any]:
-        """What makes this environment again, in robomimic's form."""
+        """Arguments from which robomimic makes this environment."""
         return {
             "env_name": self.task,
             "type": ROBOMIMIC_ROBOSUITE_TYPE,

@@ -1,4 +1,7 @@
-"""robosuite's Lift: a Panda lifts a cube from a table."""
+"""Lift, robosuite's task of that name: a Panda lifts a cube from a table.
+
+First the environment, then its scripted expert.
+"""
 
 from __future__ import annotations
 
@@ -17,10 +20,57 @@ from sims.robosuite.env import RobosuiteEnv
 PHASES = ("reach", "grasp", "lift", "hold")
 assert (PHASES[REACH], PHASES[GRASP]) == ("reach", "grasp")
 LIFT, HOLD = 2, 3
+CUBE = "cube_g0"
+# A cube higher than CLEAR above the table, in metres, is lifted; one that rises slower than RISING,
+# in metres a second, is held.
+CLEAR = 0.005
+RISING = 0.08
+
+
+class LiftEnv(RobosuiteEnv):
+    """Lift. Success is robosuite's own rule: the cube is 4 cm above the table."""
+
+    name = "lift"
+    task = "Lift"
+    phases = PHASES
+    camera_distance = 1.7
+    # Cameras frame the arm from its mount to its elbow, and the table under the hand.
+    workspace = np.array(
+        [
+            *product((-0.63,), (-0.1, 0.1), (0.9,)),
+            *product((-0.6, -0.3), (-0.12, 0.12), (1.65,)),
+            *product((0.12,), (-0.12, 0.12), (0.8, 1.1)),
+        ]
+    )
+
+    def cube_pose(self) -> tuple[Float[np.ndarray, 3], Float[np.ndarray, "3 3"]]:
+        """Position of the cube's middle in metres, and its rotation."""
+        body = self._env.cube_body_id
+        return self._data.xpos[body].copy(), self._data.xmat[body].reshape(3, 3).copy()
+
+    def phase_now(self) -> int:
+        """The phase of the current state, judged by this state alone.
+
+        `grasp` lasts from when the fingers close around the cube until it is clear of the table,
+        then `lift` until the task is solved and the cube no longer rises, then `hold`. All other
+        states are `reach`.
+        """
+        cube, _ = self.cube_pose()
+        if not self._holds(self._env.cube):
+            return GRASP if self._closes_on(cube) else REACH
+        half = self._model.geom_size[self._model.geom(CUBE).id, 2]
+        if cube[2] - half - self._env.model.mujoco_arena.table_offset[2] < CLEAR:
+            return GRASP
+        resting = self.success() and self._upward(self._env.cube_body_id) < RISING
+        return HOLD if resting else LIFT
+
+    def expert(self, rng: np.random.Generator) -> Iterator[Step]:
+        """Reaches, grasps, lifts and holds; see `lift_expert`."""
+        return lift_expert(self, rng)
 
 
 class CubeArm(Arm, Protocol):
-    """An arm and the cube it lifts."""
+    """The arm and the cube, as the expert needs them."""
 
     def cube_pose(self) -> tuple[Float[np.ndarray, 3], Float[np.ndarray, "3 3"]]:
         """Position of the cube's middle in metres, and its rotation."""
@@ -30,8 +80,8 @@ class CubeArm(Arm, Protocol):
 def lift_expert(arm: CubeArm, rng: np.random.Generator) -> Iterator[Step]:
     """Reaches for the cube, grasps it, lifts it and holds it.
 
-    Variation: speed of each phase, detours on the way, side of the approach, tilt of the hand,
-    pauses, a grasp that misses and is tried again, height of the lift, length of the hold.
+    Episodes vary in the speed of each phase, detours, the side of the approach, tilt of the hand,
+    pauses, missed grasps that are repeated, the height of the lift and the length of the hold.
     """
     manner = Manner.draw(rng)
     _, hand = arm.gripper_pose()
@@ -52,61 +102,13 @@ def lift_expert(arm: CubeArm, rng: np.random.Generator) -> Iterator[Step]:
 
 
 def _lift_and_hold(arm: CubeArm, mover: Mover, manner: Manner) -> Iterator[Step]:
-    """Lifts the cube to a height of its own, then drifts on slowly with it."""
+    """Lifts the cube to a random height, then drifts slowly with it."""
     rng = mover.rng
     start, _ = arm.gripper_pose()
     height = rng.uniform(0.08, 0.2)
     goal = start + np.array([*rng.uniform(-0.06, 0.06, 2), height])
     yield from mover.move_to(goal, manner.lift_speed, LIFT, tolerance=0.015)
-    # A hand in the air is never quite still; so neighbouring frames of the hold differ.
+    # A hand in the air is never quite still, and the drift makes neighbouring frames differ.
     drift = goal + rng.uniform(-0.06, 0.06, 3)
     for _ in range(int(rng.integers(4, 11))):
         yield from mover.move_to(drift, 0.12, HOLD, tolerance=0.005, max_steps=1)
-
-
-CUBE = "cube_g0"
-# A cube this far from the table, in metres, is lifted; slower than this, in metres a second, it is
-# held at its height.
-CLEAR = 0.005
-RISING = 0.08
-
-
-class LiftEnv(RobosuiteEnv):
-    """Lift, with robosuite's own rule of success: the cube 4 cm above the table."""
-
-    name = "lift"
-    task = "Lift"
-    phases = PHASES
-    camera_distance = 1.7
-    # The arm from its mount to its elbow, and the table under the hand.
-    workspace = np.array(
-        [
-            *product((-0.63,), (-0.1, 0.1), (0.9,)),
-            *product((-0.6, -0.3), (-0.12, 0.12), (1.65,)),
-            *product((0.12,), (-0.12, 0.12), (0.8, 1.1)),
-        ]
-    )
-
-    def cube_pose(self) -> tuple[Float[np.ndarray, 3], Float[np.ndarray, "3 3"]]:
-        """Position of the cube's middle in metres, and its rotation."""
-        body = self._env.cube_body_id
-        return self._data.xpos[body].copy(), self._data.xmat[body].reshape(3, 3).copy()
-
-    def phase_now(self) -> int:
-        """The phase that the present state alone shows.
-
-        `grasp` from when the fingers close around the cube until it is clear of the table, then
-        `lift`, and `hold` once it is solved and the cube rises no more. `reach` is all else.
-        """
-        cube, _ = self.cube_pose()
-        if not self._holds(self._env.cube):
-            return GRASP if self._closes_on(cube) else REACH
-        half = self._model.geom_size[self._model.geom(CUBE).id, 2]
-        if cube[2] - half - self._env.model.mujoco_arena.table_offset[2] < CLEAR:
-            return GRASP
-        resting = self.success() and self._upward(self._env.cube_body_id) < RISING
-        return HOLD if resting else LIFT
-
-    def expert(self, rng: np.random.Generator) -> Iterator[Step]:
-        """Reaches, grasps, lifts and holds, never twice alike; see `sims.robosuite.lift`."""
-        return lift_expert(self, rng)

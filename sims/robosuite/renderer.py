@@ -1,4 +1,4 @@
-"""A MuJoCo renderer for many views of one state: one context, any pinhole camera."""
+"""A MuJoCo renderer of many views of one state: one OpenGL context, any pinhole camera."""
 
 from __future__ import annotations
 
@@ -12,88 +12,31 @@ import numpy as np
 from jaxtyping import Bool, UInt8
 
 from datasets.cameras import Camera
-from sims.arm.meshes import MIN_FACES, LightMesh, require_mesh_libraries, simplified
 from sims.errors import SimulatorError
-from sims.gl import INSTALL_DRIVER, INSTALL_ROBOSUITE, import_mujoco
+from sims.gl import INSTALL_DRIVER, import_mujoco
+from sims.robosuite.light_meshes import lighten
 
 if TYPE_CHECKING:
     import mujoco
 
-VISUAL_GROUP = 1
-
-
-def lighten(model: mujoco.MjModel) -> mujoco.MjModel:
-    """Copies a model for drawing, its large visual meshes cut to a fraction of their faces.
-
-    The copy has the same bodies, joints and geoms, so a scene can be updated from the data of the
-    original, whose physics is untouched. Its meshes serve drawing alone: the copy must not be
-    simulated.
-
-    Raises:
-        SimulatorError: When a library that simplifies meshes is missing.
-    """
-    import mujoco
-
-    require_mesh_libraries(INSTALL_ROBOSUITE)
-    light = copy.copy(model)
-    drawn = (model.geom_type == mujoco.mjtGeom.mjGEOM_MESH) & (model.geom_group == VISUAL_GROUP)
-    for mesh in np.unique(model.geom_dataid[drawn]):
-        if model.mesh_facenum[mesh] >= MIN_FACES:
-            _replace(light, mesh, _simplified(model, mesh))
-    return light
-
-
-def _simplified(model: mujoco.MjModel, mesh: int) -> LightMesh:
-    first, count = model.mesh_vertadr[mesh], model.mesh_vertnum[mesh]
-    vertices = model.mesh_vert[first : first + count]
-    first, count = model.mesh_faceadr[mesh], model.mesh_facenum[mesh]
-    faces = model.mesh_face[first : first + count]
-    return simplified(vertices, faces)
-
-
-def _replace(model: mujoco.MjModel, mesh: int, light: LightMesh) -> None:
-    """Writes a mesh over the front of the slots of the larger one it replaces."""
-    room = model.mesh_normalnum[mesh]
-    if len(light.normals) > room or len(light.vertices) > model.mesh_vertnum[mesh]:
-        return  # drawn as it is: a lighter mesh that needs more room is none
-    vertex, face = model.mesh_vertadr[mesh], model.mesh_faceadr[mesh]
-    normal = model.mesh_normaladr[mesh]
-    model.mesh_vert[vertex : vertex + len(light.vertices)] = light.vertices
-    model.mesh_face[face : face + len(light.faces)] = light.faces
-    model.mesh_normal[normal : normal + len(light.normals)] = light.normals
-    model.mesh_facenormal[face : face + len(light.faces)] = light.normal_faces
-    model.mesh_facenum[mesh] = len(light.faces)
-
-
-def visual_digest(model: mujoco.MjModel) -> str:
-    """Digest of what a rendering context uploads; equal digests may share one context."""
-    digest = hashlib.blake2b(digest_size=16)
-    for name in (
-        *("mesh_vert", "mesh_face", "mesh_normal", "mesh_facenormal", "mesh_texcoord"),
-        *("tex_data", "tex_type", "tex_width", "tex_height", "mat_texid"),
-        *("geom_type", "geom_dataid", "hfield_data", "hfield_size"),
-    ):
-        digest.update(np.ascontiguousarray(getattr(model, name)).tobytes())
-    return digest.hexdigest()
-
-
 # robosuite's group of collision geometry.
 HIDDEN_GROUP = 0
-# Read when a scene is updated, not when a context is made: these may differ between episodes.
+# Prefixes of fields that MuJoCo reads when a scene is updated, not when a context is made, so they
+# may differ between episodes that share a context.
 _PER_EPISODE = ("geom", "mat", "site", "light", "body", "tendon")
 
 
 class ViewRenderer:
-    """Renders the views of an environment, quickly where the GPU is a CPU.
+    """Renders the views of an environment, fast also without a GPU.
 
     Shadows, reflections and multisampling are off and large meshes are simplified: in software
-    rendering they take most of the time and change little of the picture. Collision geometry is
-    hidden. Context and meshes are kept over the episodes of a task; what differs between episodes
-    (the size of an object, a colour) is copied from each new model.
+    rendering they take most of the time and change the picture little. Collision geometry is
+    hidden. Context and meshes are kept over the episodes of a task; fields that differ between
+    episodes (the size of an object, a colour) are copied from each new model.
     """
 
     def __init__(self, size: int, light_meshes: bool = True) -> None:
-        """Prepares for square images of `size` pixels; the context is made by `load`."""
+        """Prepares square images of `size` pixels; `load` makes the context."""
         self.size = size
         self.light_meshes = light_meshes
         self._mujoco = import_mujoco()
@@ -103,10 +46,10 @@ class ViewRenderer:
         self._renderer: mujoco.Renderer | None = None
 
     def load(self, model: mujoco.MjModel) -> None:
-        """Takes up the model of a new episode, untouched itself.
+        """Loads the model of a new episode, which is not changed.
 
         Raises:
-            SimulatorError: When the graphics driver does not give a context.
+            SimulatorError: When the graphics driver provides no context.
         """
         digest = visual_digest(model)
         if self._renderer is not None and digest == self._digest:
@@ -120,7 +63,7 @@ class ViewRenderer:
             self._renderer = self._mujoco.Renderer(drawn, self.size, self.size)
         except (RuntimeError, ImportError, self._mujoco.FatalError) as error:
             raise SimulatorError(f"No graphics context ({error}). Run: {INSTALL_DRIVER}") from error
-        # A context that outlives MuJoCo's own clean-up at exit would end in a traceback.
+        # A context that is still open after MuJoCo's own clean-up at exit causes a traceback.
         atexit.register(_close, weakref.ref(self._renderer))
         flags = self._renderer.scene.flags
         flags[self._mujoco.mjtRndFlag.mjRND_SHADOW] = False
@@ -135,8 +78,8 @@ class ViewRenderer:
         images = {}
         groups = renderer.model.geom_group.copy()
         for view, camera in cameras.items():
-            # MuJoCo sends every geom to OpenGL, also those behind the camera: most of the arm, for
-            # the first-person view. Moved to the hidden group, they cost nothing.
+            # MuJoCo sends every geom to OpenGL, also those behind the camera, which for the
+            # first-person view are most of the arm. In the hidden group they cost nothing.
             renderer.model.geom_group[_out_of_sight(renderer.model, data, camera)] = HIDDEN_GROUP
             renderer.update_scene(data, scene_option=self._option)
             renderer.model.geom_group[:] = groups
@@ -145,7 +88,7 @@ class ViewRenderer:
         return images
 
     def segment(self, data: mujoco.MjData, cameras: dict[str, Camera]) -> dict[str, np.ndarray]:
-        """Geom number at each pixel from each camera, (height, width), -1 for none."""
+        """The geom's number at each pixel, (height, width) by camera; -1 where there is none."""
         renderer = self._loaded()
         renderer.enable_segmentation_rendering()
         try:
@@ -159,7 +102,7 @@ class ViewRenderer:
         }
 
     def close(self) -> None:
-        """Frees the context; `load` makes another."""
+        """Frees the context; `load` makes a new one."""
         if self._renderer is not None:
             self._renderer.close()
             self._renderer = None
@@ -170,12 +113,14 @@ class ViewRenderer:
         return self._renderer
 
     def _place(self, renderer: mujoco.Renderer, camera: Camera) -> None:
-        """Writes a pinhole camera into the scene, so that pixels agree with `Camera.project`."""
+        """Writes a camera into the scene so that pixels agree with `Camera.project`."""
         visual, extent = renderer.model.vis, renderer.model.stat.extent
         near = visual.map.znear * extent
         top = near * camera.height / 2 / camera.intrinsics[1, 1]
         rotation = camera.world_to_camera[:3, :3]
-        for eye in renderer.scene.camera:  # left and right, averaged unless stereo is on
+        # The scene has a left and a right eye. MuJoCo averages them unless stereo is on, so both
+        # get the same camera. Its axes are forward and up; the camera's y axis points down.
+        for eye in renderer.scene.camera:
             eye.pos = camera.position
             eye.forward = rotation[2]
             eye.up = -rotation[1]
@@ -191,6 +136,18 @@ class ViewRenderer:
                 light.dir = rotation[2]
 
 
+def visual_digest(model: mujoco.MjModel) -> str:
+    """Digest of the data that a rendering context uploads; equal digests may share a context."""
+    digest = hashlib.blake2b(digest_size=16)
+    for name in (
+        *("mesh_vert", "mesh_face", "mesh_normal", "mesh_facenormal", "mesh_texcoord"),
+        *("tex_data", "tex_type", "tex_width", "tex_height", "mat_texid"),
+        *("geom_type", "geom_dataid", "hfield_data", "hfield_size"),
+    ):
+        digest.update(np.ascontiguousarray(getattr(model, name)).tobytes())
+    return digest.hexdigest()
+
+
 def _close(reference: weakref.ref[mujoco.Renderer]) -> None:
     renderer = reference()
     if renderer is not None:
@@ -200,11 +157,13 @@ def _close(reference: weakref.ref[mujoco.Renderer]) -> None:
 def _out_of_sight(
     model: mujoco.MjModel, data: mujoco.MjData, camera: Camera
 ) -> Bool[np.ndarray, " geoms"]:
-    """Which geoms have their bounding sphere wholly outside what a camera sees."""
+    """Whether each geom's bounding sphere lies entirely outside a camera's view."""
     centers = data.geom_xpos @ camera.world_to_camera[:3, :3].T + camera.world_to_camera[:3, 3]
-    radius = np.where(model.geom_rbound > 0, model.geom_rbound, np.inf)  # 0: an endless plane
+    # MuJoCo gives planes, which are infinite, a radius of 0.
+    radius = np.where(model.geom_rbound > 0, model.geom_rbound, np.inf)
     slopes = np.array([camera.width, camera.height]) / (2 * np.diag(camera.intrinsics)[:2])
-    # Distance beyond the side planes, which go through the camera's centre; mirrored left to right.
+    # Distance outside the side planes, which pass through the camera's centre. The absolute value
+    # treats left and right, top and bottom alike.
     beyond = (np.abs(centers[:, :2]) - slopes * centers[:, 2:]) / np.sqrt(1 + slopes**2)
     return (beyond > radius[:, None]).any(axis=1) | (centers[:, 2] < -radius)
 

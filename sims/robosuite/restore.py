@@ -1,7 +1,7 @@
-"""Shows a recorded demonstration again: every state restored, and seen from every view.
+"""Replays of recorded demonstrations: every state is restored and rendered from every view.
 
-Phases follow from each state alone, see `phase_now` of `lift.py` and `can.py`, then from the median
-over five time steps, since contacts flicker.
+Phases are judged by each state alone, see `phase_now` of `lift.py` and `can.py`, and then smoothed
+by a median over five time steps, since contacts flicker.
 """
 
 from __future__ import annotations
@@ -29,17 +29,17 @@ MEDIAN_STEPS = 5
 
 @lru_cache(maxsize=1)
 def opened(path: Path) -> DemonstrationFile:
-    """The file, checked once by each process: that takes a while where it holds thousands."""
+    """The file, opened once a process: checking thousands of demonstrations takes a while."""
     return DemonstrationFile(path)
 
 
 @dataclass(frozen=True)
 class Replay:
-    """A data set that shows recorded demonstrations, under the numbers that they have there.
+    """A job that makes a data set from recorded demonstrations and keeps their numbers.
 
     Attributes:
         root: Folder of the data set.
-        meta: What all of its episodes have in common.
+        meta: Facts that all of its episodes have in common.
         demos: robomimic's HDF5 file.
     """
 
@@ -51,7 +51,7 @@ class Replay:
         """Renders and writes one demonstration.
 
         Raises:
-            DataError: When its model cannot be loaded, or its states are not of this model.
+            DataError: When the model cannot be loaded, or the states do not fit it.
         """
         file = opened(self.demos)
         env = process_env(self.meta.env, len(self.meta.views) - 1, self.meta.image_size)
@@ -64,7 +64,7 @@ class Replay:
         return EpisodeWriter(self.root, self.meta).done()
 
     def stranger(self, index: int, file: h5py.File) -> str | None:
-        """Why a whole file under the name of an episode is another one; None when it is not."""
+        """The reason why a complete file is not this episode; None when it is."""
         states = opened(self.demos).states(index)
         same = "states" in file and np.array_equal(file["states"][:], states)
         return None if same else f"its states are not those in {self.demos}"
@@ -74,12 +74,12 @@ def require_restorable(env: RobosuiteEnv, demo: Demonstration, name: str) -> Non
     """Loads the model of a demonstration into an environment of its task.
 
     Args:
-        env: Its own episode ends.
+        env: The environment; its own episode ends.
         demo: The recording.
-        name: For messages.
+        name: Name of the demonstration, for messages.
 
     Raises:
-        DataError: When the model cannot be loaded, or the states are not of this model.
+        DataError: When the model cannot be loaded, or the states do not fit it.
     """
     try:
         env.load_episode(demo.model_file)
@@ -93,28 +93,28 @@ def require_restorable(env: RobosuiteEnv, demo: Demonstration, name: str) -> Non
 
 
 def restore_episode(env: RobosuiteEnv, demo: Demonstration, name: str) -> Episode:
-    """Restores every state of a demonstration and records what all views show.
+    """Restores every state of a demonstration and records all views of it.
 
     Rewards and observations are the recording's own where it has them. Otherwise a step's reward
-    is that of the state which follows; the last step, whose outcome was not recorded, has that of
-    its own state. An episode is a success when its last state is solved, or its last reward says
-    so: people stop at the action that solves the task.
+    is that of the next state; the last step, whose outcome was not recorded, has that of its own
+    state. An episode is a success when its last state is solved or its last reward says so:
+    people stop at the action that solves the task.
 
     Args:
-        env: Of the demonstration's task; its own episode ends.
+        env: An environment of the demonstration's task; its own episode ends.
         demo: The recording.
-        name: For messages.
+        name: Name of the demonstration, for messages.
 
     Raises:
-        DataError: When the model cannot be loaded, or the states are not of this model.
+        DataError: When the model cannot be loaded, or the states do not fit it.
     """
     require_restorable(env, demo, name)
     recording = Recording(env)
     phases, rewards = [], []
     for t, state in enumerate(demo.states):
         env.set_state(state)
-        told = {key: value[t] for key, value in demo.observations.items()}
-        recording.look(told or env.observe())
+        recorded = {key: value[t] for key, value in demo.observations.items()}
+        recording.look(recorded or env.observe())
         phases.append(env.phase_now())
         rewards.append(env.reward())
     rewards = [*rewards[1:], rewards[-1]]
@@ -129,5 +129,5 @@ def restore_episode(env: RobosuiteEnv, demo: Demonstration, name: str) -> Episod
 
 
 def steady(phases: UInt8[np.ndarray, " time"]) -> UInt8[np.ndarray, " time"]:
-    """Phases without those of one or two steps, by a running median."""
+    """Removes phases of one or two steps by a running median."""
     return median_filter(phases, MEDIAN_STEPS, mode="nearest")

@@ -1,4 +1,4 @@
-"""Which keypoints a camera sees, by one ray each instead of another pass of the renderer."""
+"""Visibility of keypoints by one ray each, which saves another pass of the renderer."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from jaxtyping import Bool, Float
 
 from datasets.cameras import Camera
 from sims.arm.panda import MAX_DEPTH_IN_LINK
-from sims.robosuite.renderer import VISUAL_GROUP
+from sims.robosuite.light_meshes import VISUAL_GROUP
 
 if TYPE_CHECKING:
     import mujoco
@@ -23,19 +23,19 @@ def visible_keypoints(
     keypoints: Float[np.ndarray, "keypoints 3"],
     own_bodies: Sequence[frozenset[int]],
 ) -> Bool[np.ndarray, " keypoints"]:
-    """Tells which keypoints are inside the image and not hidden.
+    """Whether each keypoint is inside the image and not hidden.
 
     A joint lies inside the robot, so it is never on the surface that a camera sees. It counts as
     visible when the first visual surface on the ray from the camera to it belongs to one of the
-    links that meet at this joint, and lies at most `MAX_DEPTH_IN_LINK` in front of it: then its
-    pixel shows its own part of the robot. Behind any other link or object it is hidden.
+    links that meet at this joint and lies at most `MAX_DEPTH_IN_LINK` in front of it: then its
+    pixel shows its own part of the robot. Any other link or object in between hides it.
 
     Args:
         model: The physics model, with its full meshes.
-        data: Its present state.
+        data: The current state of the model.
         camera: The camera.
         keypoints: World coordinates in metres.
-        own_bodies: For each keypoint, the bodies that it may be seen on.
+        own_bodies: For each keypoint, the bodies whose surface shows it.
     """
     import mujoco
 

@@ -1,12 +1,12 @@
-"""Fits the models that robosuite's demonstrations hold to the installed robosuite."""
+"""Conversion of the models in robosuite's demonstrations to the installed robosuite."""
 
 from __future__ import annotations
 
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
-# robosuite 1.5 named the arm a gripper belongs to, called a robot's stand its base, and marks the
-# arm's origin by a site. Nothing of this changes what a state means.
+# robosuite 1.5 added the arm to the names of grippers, renamed mounts, moved their meshes, and
+# marks the arm's origin with a site. None of this changes the meaning of a state.
 OLD_GRIPPER, GRIPPER = "gripper0_", "gripper0_right_"
 OLD_MOUNT, MOUNT = "mount0_", "fixed_mount0_"
 OLD_ASSETS, ASSETS = "/assets/mounts/", "/assets/bases/"
@@ -14,9 +14,9 @@ ARM_ORIGIN, FIRST_LINK = "robot0_right_center", "robot0_link0"
 
 
 def with_present_names(model_file: str) -> str:
-    """Gives the parts of a single-arm model of robosuite before 1.5 their names of today.
+    """Renames the parts of a single-arm model of robosuite before 1.5 as 1.5 names them.
 
-    A model of today comes back as it is.
+    A model of robosuite 1.5 is returned unchanged.
     """
     if f'"{GRIPPER}right_gripper"' in model_file:
         return model_file
@@ -36,7 +36,7 @@ def with_present_names(model_file: str) -> str:
 
 
 def missing_files(model_file: str) -> list[str]:
-    """The meshes and textures of a model that are not on this machine."""
+    """The meshes and textures of a model that do not exist on this machine."""
     root = ElementTree.fromstring(model_file)
     files = {path for element in root.iterfind("asset/*") if (path := element.get("file"))}
     return sorted(path for path in files if not Path(path).is_file())

@@ -302,7 +302,7 @@ def test_an_openpose_frame_far_away_is_refused(tmp_path, nucla_video):
     folder = write_openpose_folder(tmp_path / "a01" / "v01_s01_e00", [[make_poses(18, 1)[0]]])
     frame = folder / "v01_s01_e00_000000000000_keypoints.json"
     frame.rename(folder / "v01_s01_e00_999999999999_keypoints.json")
-    with pytest.raises(DataError, match="999999999999_keypoints.json is of a frame beyond"):
+    with pytest.raises(DataError, match="999999999999_keypoints.json is a frame beyond"):
         read(NUCLA, nucla_video, folder)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from datasets.clips.sets import FORMATS, PROTOCOLS, protocol_parts
+from datasets.clips.sets import FORMATS, protocol_parts
 
 
 def all_ntu(tmp_path, frames=32):
@@ -121,5 +121,6 @@ def test_protocols_that_average_others():
     assert protocol_parts("nucla", "CV") == ("CV1", "CV2", "CV3")
     assert protocol_parts("nucla", "CV3") == ("CV3",)
     assert protocol_parts("ntu", "CV") == ("CV",)
-    for name, protocols in PROTOCOLS.items():
-        assert {part for p in protocols for part in protocol_parts(name, p)} == set(protocols)
+    for name, fmt in FORMATS.items():
+        parts = {part for protocol in fmt.protocols for part in protocol_parts(name, protocol)}
+        assert parts == set(fmt.protocols)

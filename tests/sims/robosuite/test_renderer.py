@@ -6,7 +6,8 @@ import pytest
 from datasets.cameras import Camera
 from sims.gl import import_mujoco
 from sims.robosuite import renderer as renderer_module
-from sims.robosuite.renderer import VISUAL_GROUP, ViewRenderer, lighten
+from sims.robosuite.light_meshes import VISUAL_GROUP, lighten
+from sims.robosuite.renderer import ViewRenderer
 
 SIZE = 112
 
