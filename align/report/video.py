@@ -1,4 +1,4 @@
-"""Pictures of what an alignment does: each frame of one view beside the frames picked for it."""
+"""An alignment as a video and as a strip: frames of one view beside the frames picked for them."""
 
 from __future__ import annotations
 
@@ -20,35 +20,35 @@ from align.report.style import phase_colours
 # Half the speed of the robot, so that the eye can compare.
 SLOW_DOWN = 2
 _TILE, _GAP, _HEADER, _FOOTER, _TIMELINE = 224, 12, 30, 26, 32
-# Players lay their controls over the bottom of a video: nothing is to be read there.
+# Players draw their controls over the bottom of a video, so nothing is written there.
 _CONTROLS = 44
 # Top and bottom of the line of phases.
 _LINE = (10, 26)
 _PER_ROW = 6
 _PAPER, _INK, _FAINT, _TRACK = "#16181d", "#f0f1f3", "#9aa0a8", "#3a3f47"
-# Reads on white and on black: still pictures have no paper of their own.
+# Legible on white and on black: the strip is transparent.
 _MIDDLE = "#808080"
 
 
 @dataclass(frozen=True)
 class Layout:
-    """Where the pictures of a video's frame are, in pixels; all sizes are even."""
+    """Positions of the pictures in a frame of the video, in pixels; all sizes are even."""
 
     tiles: int
 
     @property
     def columns(self) -> int:
-        """Pictures in a row."""
+        """Number of pictures in a row."""
         return min(self.tiles, _PER_ROW)
 
     @property
     def width(self) -> int:
-        """Of the frame."""
+        """Width of the frame."""
         return self.columns * (_TILE + _GAP) + _GAP
 
     @property
     def height(self) -> int:
-        """Of the frame."""
+        """Height of the frame."""
         rows = -(-self.tiles // self.columns)
         return _TIMELINE + rows * (_HEADER + _TILE + _FOOTER) + _CONTROLS
 
@@ -67,16 +67,16 @@ class Layout:
 
 
 def video_layout(example: Example) -> Layout:
-    """Pictures: the query view, the target view at the same moment, then one a method."""
+    """Pictures: the query view, the target view at the same moment, then one for each method."""
     return Layout(2 + len(example.distances))
 
 
 def write_video(path: Path, example: Example, colours: Mapping[str, str]) -> None:
-    """Writes an H.264 video that browsers play from its first bytes, one frame a time step."""
+    """Writes an H.264 video with a frame for each time step, which browsers play while loading."""
     layout = video_layout(example)
     rate = Fraction(example.control_hz / SLOW_DOWN).limit_denominator(1000)
     with av.open(str(path), "w", format="mp4", options={"movflags": "+faststart"}) as container:
-        # A short group of pictures, so that a click on the time bar answers at once.
+        # A key frame every 20 frames, so that jumping on the time bar is quick.
         stream = container.add_stream(
             "libx264", rate, options={"crf": "23", "preset": "medium", "g": "20"}
         )
@@ -88,7 +88,7 @@ def write_video(path: Path, example: Example, colours: Mapping[str, str]) -> Non
 
 def encode_video(example: Example, colours: Mapping[str, str]) -> bytes:
     """The bytes of `write_video`."""
-    # In a folder, since moving the index to the front reads the file again by its name.
+    # A folder rather than a file object: `faststart` reopens the file by its name.
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "aligned.mp4"
         write_video(path, example, colours)
@@ -96,7 +96,7 @@ def encode_video(example: Example, colours: Mapping[str, str]) -> bytes:
 
 
 def video_frames(example: Example, colours: Mapping[str, str]) -> Iterator[Image.Image]:
-    """The frames of the video, one a time step of the query."""
+    """The frames of the video, one for each time step of the query."""
     layout = video_layout(example)
     pictures = _pictures(example, _TILE)
     base = _video_base(example, layout, colours)
@@ -120,7 +120,7 @@ def video_frames(example: Example, colours: Mapping[str, str]) -> Iterator[Image
 
 
 def poster(example: Example, colours: Mapping[str, str]) -> bytes:
-    """One frame of the video as JPEG, from the middle of the episode."""
+    """The frame of the video in the middle of the episode, as JPEG."""
     frames = list(video_frames(example, colours))
     buffer = io.BytesIO()
     frames[len(frames) // 2].save(buffer, "jpeg", quality=80)
@@ -128,7 +128,14 @@ def poster(example: Example, colours: Mapping[str, str]) -> bytes:
 
 
 def contact_strip(example: Example, colours: Mapping[str, str], moments: int = 8) -> bytes:
-    """The same comparison as one PNG for print: a column a moment, a row a view or method."""
+    """`strip_image` as PNG."""
+    buffer = io.BytesIO()
+    strip_image(example, colours, moments).save(buffer, "png", optimize=True)
+    return buffer.getvalue()
+
+
+def strip_image(example: Example, colours: Mapping[str, str], moments: int = 8) -> Image.Image:
+    """The same comparison as a still picture: a column for each moment, a row a view or method."""
     cell, gap, gutter, head, foot = 136, 6, 128, 24, 18
     times = np.linspace(0, len(example) - 1, min(moments, len(example))).round().astype(int)
     methods = list(example.distances)
@@ -144,7 +151,8 @@ def contact_strip(example: Example, colours: Mapping[str, str], moments: int = 8
         x = gutter + column * (cell + gap)
         draw.text((x, head / 2), f"step {time}", _MIDDLE, small, anchor="lm")
     y = head
-    for row, label in enumerate((example.query, f"true {example.target}", *methods)):
+    titles = (f"query: {example.query}", f"true match: {example.target}", *methods)
+    for row, label in enumerate(titles):
         x, middle = 0, y + cell / 2
         if row >= 2:
             draw.rectangle((0, y, 3, y + cell - 1), colours[label])
@@ -159,9 +167,7 @@ def contact_strip(example: Example, colours: Mapping[str, str], moments: int = 8
                 text = _offset_text(place - int(time))
                 draw.text((x, y + cell + foot / 2), text, _MIDDLE, small, anchor="lm")
         y += cell + gap + (foot if row >= 2 else 0)
-    buffer = io.BytesIO()
-    strip.save(buffer, "png", optimize=True)
-    return buffer.getvalue()
+    return strip
 
 
 def _pictures(example: Example, side: int) -> dict[str, list[Image.Image]]:
@@ -173,11 +179,11 @@ def _pictures(example: Example, side: int) -> dict[str, list[Image.Image]]:
 
 
 def _video_base(example: Example, layout: Layout, colours: Mapping[str, str]) -> Image.Image:
-    # What stays the same from frame to frame: titles and the line of phases.
+    # The part that is the same in all frames: titles and the line of phases.
     base = Image.new("RGB", (layout.width, layout.height), _PAPER)
     draw = ImageDraw.Draw(base)
     font, small = _font(15), _font(12)
-    titles = [f"{example.query} asks", f"{example.target}, true", *example.distances]
+    titles = [f"query: {example.query}", f"true match: {example.target}", *example.distances]
     for tile, title in enumerate(titles):
         left, top = layout.corner(tile)
         x = left
@@ -212,14 +218,14 @@ def _draw_offset(
     length: int,
     font: ImageFont.FreeTypeFont,
 ) -> None:
-    # A bar from the middle: its whole half is the length of the episode.
+    # A bar from the middle; half of its full width stands for the length of the episode.
     left, y = left_middle
     draw.text((left, y), _offset_text(offset), _INK if offset else _FAINT, font, anchor="lm")
     start, stop = left + 84, left + _TILE
     centre = (start + stop) // 2
     draw.rectangle((start, y - 3, stop - 1, y + 2), _TRACK)
     end = centre + round((stop - centre) * offset / length)
-    # Green while it is nearly right, then ever more orange.
+    # From green, nearly right, to orange, a third of the episode off or more.
     wrong = min(1.0, abs(offset) / (length / 3))
     mild, bad = (ImageColor.getrgb(name) for name in ("#5fbf8f", "#f08a3c"))
     colour = tuple(round(a + (b - a) * wrong) for a, b in zip(mild, bad, strict=True))
