@@ -1,4 +1,4 @@
-"""A picture of what clips a search found."""
+"""Pictures of recognition and retrieval: confusion matrices, and the clips that a search found."""
 
 from __future__ import annotations
 
@@ -11,20 +11,32 @@ from jaxtyping import Int, UInt8
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from align.report.style import save_png
 from datasets.clips.base import ClipInfo
 from datasets.clips.samples import SampleConfig, load_sample
-from datasets.storage.atomic import atomic_path
 
-# Beyond so many classes, numbers in the cells would no longer be read.
+# With more classes than this, numbers in the cells would be too small to read.
 MOST_NUMBERED = 32
+RIGHT, WRONG, ASKED = "#2a9d4b", "#d1353b", "#555b66"
+# One frame from the middle of the clip, cropped to the person.
+_SAMPLE = SampleConfig(frames=1, stride=1, size=160)
 
 
 def draw_confusion(
     matrix: Int[np.ndarray, "classes classes"], classes: Sequence[str], path: Path
 ) -> None:
-    """Writes a confusion matrix of the classes that have clips or guesses, as a PNG.
+    """Writes `confusion_figure` as a PNG."""
+    save_png(confusion_figure(matrix, classes), path)
 
-    Colour is the share of a row, the true class; numbers count clips.
+
+def confusion_figure(matrix: Int[np.ndarray, "classes classes"], classes: Sequence[str]) -> Figure:
+    """A confusion matrix of the classes that have clips or predictions.
+
+    The colour is the share of a row, which is a true class; numbers count clips.
+
+    Args:
+        matrix: Clips by true class (rows) and predicted class (columns).
+        classes: Names of the classes.
     """
     present = np.flatnonzero(matrix.sum(axis=0) + matrix.sum(axis=1))
     matrix, names = matrix[np.ix_(present, present)], [classes[i] for i in present]
@@ -32,27 +44,28 @@ def draw_confusion(
     side = max(4.0, 1.8 + 0.34 * len(names))
     figure = Figure(figsize=(side, side), layout="constrained")
     axes = figure.subplots()
-    axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+    image = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+    figure.colorbar(image, ax=axes, label="share of the true class", shrink=0.7)
     axes.set_xticks(range(len(names)), names, rotation=90)
     axes.set_yticks(range(len(names)), names)
-    axes.set_xlabel("recognised as")
+    axes.set_xlabel("predicted class")
     axes.set_ylabel("true class")
     if len(names) <= MOST_NUMBERED:
         for row, column in np.argwhere(matrix):
             colour = "white" if shares[row, column] > 0.5 else "black"
             axes.text(column, row, str(matrix[row, column]), ha="center", va="center", color=colour)
-    with atomic_path(path) as temporary:
-        figure.savefig(temporary, format="png", dpi=120)
-
-
-RIGHT, WRONG, ASKED = "#2a9d4b", "#d1353b", "#555b66"
-# One frame, from the clip's middle, cut to the person.
-_SAMPLE = SampleConfig(frames=1, stride=1, size=160)
+    return figure
 
 
 @dataclass(frozen=True)
 class Found:
-    """A clip as the picture shows it."""
+    """A clip in the picture of a search.
+
+    Attributes:
+        clip: The clip.
+        name: Name of its class.
+        colour: Colour of its frame: RIGHT, WRONG or ASKED.
+    """
 
     clip: ClipInfo
     name: str
@@ -62,12 +75,22 @@ class Found:
 def draw_retrieval(
     rows: Sequence[Sequence[Found]], title: str, path: Path, trust_pickles: bool = False
 ) -> None:
-    """Writes a PNG: a query at the left of each row, then what it found, nearest first.
+    """Writes `retrieval_figure` as a PNG.
+
+    Raises:
+        DataError: When a clip's video or skeleton cannot be read.
+    """
+    save_png(retrieval_figure(rows, title, trust_pickles), path)
+
+
+def retrieval_figure(
+    rows: Sequence[Sequence[Found]], title: str, trust_pickles: bool = False
+) -> Figure:
+    """A query at the left of each row, then the clips that it found, nearest first.
 
     Args:
-        rows: The clips.
-        title: Above them.
-        path: The picture.
+        rows: The query and the found clips of each row.
+        title: Title above the rows.
         trust_pickles: Whether NTU's `.skeleton.npy` files may be loaded.
 
     Raises:
@@ -86,14 +109,13 @@ def draw_retrieval(
     for column, axes in enumerate(grid[0]):
         head = "query" if column == 0 else f"{column}"
         axes.text(0.5, 1.2, head, transform=axes.transAxes, ha="center", fontsize=8, color=ASKED)
-    with atomic_path(path) as temporary:
-        figure.savefig(temporary, format="png", dpi=120)
+    return figure
 
 
 def middle_frame(
     clip: ClipInfo, trust_pickles: bool = False
 ) -> UInt8[np.ndarray, "height width 3"]:
-    """The frame in the middle of a clip, cut to the person.
+    """The frame in the middle of a clip, cropped to the person.
 
     Raises:
         DataError: When the video or the skeleton cannot be read.

@@ -1,10 +1,7 @@
-"""Runs of action recognition side by side: mean and spread over seeds, against the baseline."""
+"""Runs of action recognition compared: mean and spread over seeds, and the baseline's test."""
 
 from __future__ import annotations
 
-import csv
-import math
-import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,11 +12,21 @@ from jaxtyping import Float
 from action.config import ACTION_METHODS, ActionConfig
 from action.evaluation import ActionEvaluation, Ensemble, find_evaluation
 from align.engine.run_folder import CONFIG_NAME, read_history
-from align.results.text import format_spread, markdown
+from align.results.chance import RANDOM_LABEL
+from align.results.statistics import bootstrap_interval, mean, std
+from align.results.text import (
+    ARROWS,
+    NO_VALUE,
+    between,
+    count,
+    format_spread,
+    markdown,
+    with_arrow,
+    write_csv,
+)
 from datasets.storage.atomic import atomic_path
 
 BASELINE = "baseline"
-BOOTSTRAP_DRAWS = 2000
 RUNS_NAME, TABLE_NAME = "runs.csv", "table.md"
 TITLES = {
     "top1": "top-1",
@@ -27,21 +34,23 @@ TITLES = {
     "mean_class_accuracy": "mean class accuracy",
 }
 NOTE = (
-    "Accuracy in percent, mean ± sample standard deviation over seeds. Against the baseline: "
-    "difference of top-1 in points over the seeds that both have, with its 95 % interval by a "
-    "paired bootstrap over seeds and test clips."
+    "Accuracy in percent, mean ± sample standard deviation over seeds; with one seed the mean "
+    f"alone. {ARROWS} Against the baseline: difference of top-1 in points over the seeds that both "
+    "have, with its 95 % interval by a paired bootstrap over seeds and test clips. The row "
+    f"“{RANDOM_LABEL}” is chance: guessing among the classes of the test clips. A dash "
+    f"({NO_VALUE}): the baseline itself, or no seed in common with it."
 )
 
 
 @dataclass(frozen=True)
 class ActionRun:
-    """A trained run with what it was measured on.
+    """A trained run with its evaluations.
 
     Attributes:
-        folder: Where it is.
+        folder: The run's folder.
         config: All its options.
-        history: One entry an epoch.
-        evaluations: By protocol, on the test clips.
+        history: One entry for each epoch.
+        evaluations: Protocol to the evaluation on its test clips.
     """
 
     folder: Path
@@ -56,13 +65,13 @@ class ActionRun:
 
     @property
     def minutes(self) -> float:
-        """Of training and validation."""
+        """Minutes of training and validation."""
         return sum(row["seconds"] for row in self.history) / 60
 
 
 @dataclass(frozen=True)
 class Gain:
-    """Of top-1 over the baseline's, in points, with its 95 % interval."""
+    """Difference of top-1 to the baseline's, in points, with its 95 % interval."""
 
     points: float
     low: float
@@ -78,12 +87,13 @@ class ActionRow:
     """One method under one protocol.
 
     Attributes:
-        method: Its name.
-        protocol: Whose test clips.
-        seeds: One run each.
-        mean: Metric to percent.
-        std: Of the same; NaN with one seed.
-        gain: None for the baseline, and without a common seed.
+        method: Name of the method.
+        protocol: Protocol that selects the test clips.
+        seeds: Seed of each run.
+        mean: Metric to its mean in percent.
+        std: Metric to its sample standard deviation; NaN with one seed.
+        gain: Difference to the baseline; None for the baseline, and without a common seed.
+        classes: Number of classes of the test clips.
     """
 
     method: str
@@ -92,18 +102,19 @@ class ActionRow:
     mean: dict[str, float]
     std: dict[str, float]
     gain: Gain | None
+    classes: int
 
 
 def measured_runs(
     out: Path, protocols: Sequence[str], num_clips: int = 1, ensemble: Ensemble = "mean"
 ) -> list[ActionRun]:
-    """The runs under a folder that were measured on all these protocols, and alike.
+    """The runs in a folder that were measured on all these protocols, in the same way.
 
     Args:
         out: The folder.
-        protocols: Whose test clips.
-        num_clips: Samples of each clip; runs measured with others are left out.
-        ensemble: What became of their scores; runs measured with another are left out.
+        protocols: Protocols that select test clips.
+        num_clips: Samples of each clip; runs measured with another number are left out.
+        ensemble: How scores of samples are combined; runs measured in another way are left out.
 
     Raises:
         DataError: When a run cannot be read.
@@ -123,7 +134,7 @@ def measured_runs(
 
 
 def result_rows(runs: Sequence[ActionRun]) -> list[ActionRow]:
-    """One row a protocol and method."""
+    """One row for each protocol and method."""
     protocols = list(dict.fromkeys(name for run in runs for name in run.evaluations))
     methods = list(dict.fromkeys(run.label for run in runs))
     return [_row(runs, method, protocol) for protocol in protocols for method in methods]
@@ -137,12 +148,10 @@ def _row(runs: Sequence[ActionRun], method: str, protocol: str) -> ActionRow:
         method,
         protocol,
         tuple(e.seed for e in own),
-        {name: statistics.fmean(of_runs) for name, of_runs in values.items()},
-        {
-            name: statistics.stdev(of_runs) if len(of_runs) > 1 else math.nan
-            for name, of_runs in values.items()
-        },
+        {name: mean(of_runs) for name, of_runs in values.items()},
+        {name: std(of_runs) for name, of_runs in values.items()},
         None if method == BASELINE else gain(baseline, own, np.random.default_rng(0)),
+        len(own[0].recall),
     )
 
 
@@ -151,80 +160,85 @@ def gain(
     method: Sequence[ActionEvaluation],
     rng: np.random.Generator,
 ) -> Gain | None:
-    """Top-1 of a method against the baseline's, over the seeds that both have.
+    """Difference of a method's top-1 to the baseline's, over the seeds that both have.
+
+    Args:
+        baseline: Evaluations of the baseline, one for each seed.
+        method: Evaluations of the method, on the same clips.
+        rng: Source of the bootstrap's resampling.
 
     Returns:
-        None without a common seed.
+        The difference; None without a common seed.
     """
     theirs, ours = ({e.seed: e for e in group} for group in (baseline, method))
     seeds = sorted(set(theirs) & set(ours))
     if not seeds:
         return None
     differences = np.stack([_correct(ours[seed]) - _correct(theirs[seed]) for seed in seeds])
-    runs, clips = differences.shape
-    draws = [
-        differences[np.ix_(rng.integers(runs, size=runs), rng.integers(clips, size=clips))].mean()
-        for _ in range(BOOTSTRAP_DRAWS)
-    ]
-    low, high = 100 * np.percentile(draws, [2.5, 97.5])
-    return Gain(100 * float(differences.mean()), float(low), float(high))
+    low, high = bootstrap_interval(lambda means: 100 * means, differences, rng=rng)
+    return Gain(100 * float(differences.mean()), low, high)
 
 
 def _correct(evaluation: ActionEvaluation) -> Float[np.ndarray, " clips"]:
-    """1 for each clip that is recognised, in the order of their names."""
+    """1 for each clip that is recognised and 0 for all others, sorted by name."""
     clips = sorted(evaluation.clips.items())
     return np.array([float(true == guess) for _, (true, guess) in clips])
 
 
 def table(rows: Sequence[ActionRow]) -> list[list[str]]:
-    """Header and rows as text."""
+    """The header, a line for each protocol and method, and chance under each protocol, as text."""
     names = [name for name in TITLES if all(name in row.mean for row in rows)]
-    header = ["protocol", "method", *(TITLES[name] for name in names), "seeds", "against baseline"]
-    return [
-        header,
-        *(
-            [
-                row.protocol,
-                row.method,
-                *(format_spread(row.mean[name], row.std[name], digits=1) for name in names),
-                str(len(row.seeds)),
-                "–" if row.gain is None else str(row.gain),
-            ]
-            for row in rows
-        ),
-    ]
+    columns = [with_arrow(name, TITLES[name]) for name in names]
+    lines = [["protocol", "method", *columns, "seeds", "against baseline"]]
+    for i, row in enumerate(rows):
+        cells = [format_spread(row.mean[name], row.std[name], digits=1) for name in names]
+        difference = NO_VALUE if row.gain is None else str(row.gain)
+        lines.append([row.protocol, row.method, *cells, str(len(row.seeds)), difference])
+        if i + 1 == len(rows) or rows[i + 1].protocol != row.protocol:
+            random = [format_spread(_chance(name, row.classes), digits=1) for name in names]
+            lines.append([row.protocol, RANDOM_LABEL, *random, "", ""])
+    return lines
+
+
+def _chance(metric: str, classes: int) -> float:
+    """Accuracy in percent of guessing among classes that are equally likely."""
+    return 100 * min(1.0, (5 if metric == "top5" else 1) / classes)
 
 
 def setting(runs: Sequence[ActionRun]) -> str:
-    """How large the runs were and how long they took, in words."""
-    backbone, minutes = runs[0].config.backbone, sorted(run.minutes for run in runs)
+    """Size and duration of the runs as a sentence."""
+    backbone = runs[0].config.backbone
     clips = {name: len(e.clips) for name, e in runs[0].evaluations.items()}
     first = next(iter(runs[0].evaluations.values()))
+    epochs = count((int(run.history[-1]["epoch"]) for run in runs), "epoch")
     return (
-        f"TimeSformer, {backbone.depth} blocks of width {backbone.dim}, "
+        f"TimeSformer, {count([backbone.depth], 'block')} of width {backbone.dim}, "
         f"{backbone.image_size} pixels, trained on {runs[0].config.data}, "
-        f"{first.trained_on}, for "
-        f"{int(runs[0].history[-1]['epoch'])} epochs; test clips: "
-        f"{', '.join(f'{name} {count}' for name, count in clips.items())}, "
+        f"{first.trained_on}, for {epochs}; test clips: "
+        f"{', '.join(f'{name} {number}' for name, number in clips.items())}, "
         f"samples of each: {first.num_clips} ({first.ensemble}); "
-        f"{minutes[0]:.1f} to {minutes[-1]:.1f} minutes a run"
+        f"{between([run.minutes for run in runs])} minutes for each run"
     )
 
 
 def write_results(out: Path, runs: Sequence[ActionRun]) -> None:
-    """Writes `table.md`, and `runs.csv` with one row a run and protocol in full precision."""
+    """Writes `table.md`, and `runs.csv` with a row for each run and protocol in full precision."""
     header, *lines = table(result_rows(runs))
     with atomic_path(out / TABLE_NAME) as temporary:
         parts = (f"{setting(runs)}.", markdown(header, lines), NOTE)
         temporary.write_text("\n\n".join(parts) + "\n", encoding="utf-8")
-    with atomic_path(out / RUNS_NAME) as temporary, open(temporary, "w", newline="") as file:
-        writer = csv.writer(file)
-        names = list(next(iter(runs[0].evaluations.values())).metrics)
-        writer.writerow(["method", "seed", "protocol", *names, "clips", "epochs", "minutes"])
-        for run in runs:
-            for protocol, evaluation in run.evaluations.items():
-                values = [evaluation.metrics[name] for name in names]
-                clips, epochs = len(evaluation.clips), int(run.history[-1]["epoch"])
-                writer.writerow(
-                    [run.label, run.config.seed, protocol, *values, clips, epochs, run.minutes]
-                )
+    names = list(next(iter(runs[0].evaluations.values())).metrics)
+    columns = ["method", "seed", "protocol", *names, "clips", "epochs", "minutes"]
+    write_csv(out / RUNS_NAME, columns, [row for run in runs for row in _csv_rows(run, names)])
+
+
+def _csv_rows(run: ActionRun, metrics: Sequence[str]) -> list[list[str | float]]:
+    epochs = int(run.history[-1]["epoch"])
+    return [
+        [
+            *(run.label, run.config.seed, protocol),
+            *(evaluation.metrics[name] for name in metrics),
+            *(len(evaluation.clips), epochs, run.minutes),
+        ]
+        for protocol, evaluation in run.evaluations.items()
+    ]

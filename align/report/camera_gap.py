@@ -1,4 +1,4 @@
-"""How far the cameras of a test stand from those that training saw."""
+"""Angles between the cameras of a test and the nearest cameras of training."""
 
 from __future__ import annotations
 
@@ -17,10 +17,9 @@ from datasets.storage.meta import META_NAME, DatasetMeta
 
 
 def camera_gaps(runs: Sequence[Run], tested: EpisodeDataset, views: Sequence[str]) -> list[str]:
-    """`view_3 72°` for each unseen view, and for each training where runs differ in that.
+    """`view_3 72°` for each unseen view, and for each training set where runs have several.
 
-    Of a data set that has gone since training nothing is said: a report needs that of the test
-    alone.
+    Training sets that no longer exist are left out: a report needs only the test set.
     """
     unseen = [run.config for run in runs if run.evaluation.protocol == "unseen"]
     there = [config for config in unseen if (config.training_data / META_NAME).exists()]
@@ -42,20 +41,19 @@ def degrees_from_training(
 ) -> dict[str, float]:
     """The angle between each third-person camera of a test and the nearest one of training.
 
-    It is the angle between their optical axes, of all training episodes: the cameras of a rig look
-    at one place, seen from which they stand that far apart.
+    It is the angle between optical axes, to the nearest over all training episodes. The cameras of
+    a rig look at one place, and the angle is how far apart they stand as seen from there.
 
     Args:
-        config: Of the run.
+        config: The run's configuration.
         tested: The episodes of the test.
-        views: That were tested.
+        views: The views that were tested.
 
     Returns:
-        View to degrees, on average over the test's episodes; no views where episodes do not tell
-        of their cameras.
+        View to degrees, mean over the test's episodes; empty where episodes do not store cameras.
 
     Raises:
-        DataError: When the data set that the run learned from is not there.
+        DataError: When the data set that the run was trained on does not exist.
     """
     learned = EpisodeDataset(config.training_data, "train")
     seen = _axes(learned, [view for view in training_views(config, learned.meta) if view != EGO])

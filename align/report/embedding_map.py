@@ -24,11 +24,11 @@ class EmbeddingMap:
     """The two principal components of the frames of some episodes.
 
     Attributes:
-        points: Of all frames of all videos.
-        time: Of each frame, from 0 at its episode's start to 1 at its end.
+        points: The components of all frames of all videos.
+        time: Time of each frame, from 0 at its episode's start to 1 at its end.
         view: Index into `views` of each frame.
         views: Names of the views.
-        explained: Share of the variance that the two components hold.
+        explained: Share of the variance that the two components explain.
     """
 
     points: Float[np.ndarray, "frames 2"]
@@ -45,7 +45,7 @@ def embedding_map(embeddings: Embeddings, episodes: int = 5) -> EmbeddingMap:
     videos = [(views.index(view), z) for episode in chosen for view, z in episode.items()]
     frames = np.concatenate([z.numpy() for _, z in videos]).astype(np.float64)
     dims = min(2, *frames.shape)
-    # Seeded, although the full decomposition draws nothing: larger inputs may take another solver.
+    # Seeded, because scikit-learn takes a randomized solver for larger inputs.
     pca = PCA(dims, random_state=0)
     points = np.zeros((len(frames), 2))
     points[:, :dims] = pca.fit_transform(frames)
@@ -63,32 +63,44 @@ def draw_maps(maps: Mapping[str, EmbeddingMap]) -> Figure:
     """Each method's map twice, one below the other: coloured by time, and by view.
 
     Args:
-        maps: Method to map, all of the same views.
+        maps: Label to map, all of the same views.
     """
     per_row = min(len(maps), 4)
     bands = -(-len(maps) // per_row)
-    side = min((WIDTH - 1.4) / per_row, 3.4)
-    figure = Figure(figsize=(side * per_row + 1.4, (2 * side + 0.5) * bands), layout="constrained")
+    side = min(WIDTH / per_row, 3.4)
+    figure = Figure(figsize=(side * per_row, (2 * side + 0.9) * bands + 0.8), layout="constrained")
     grid = figure.subplots(2 * bands, per_row, squeeze=False)
     for axes in grid.flat:
         axes.set_axis_off()
     views = next(iter(maps.values())).views
-    shades = [matplotlib.colormaps["tab10"](i % 10) for i in range(len(views))]
+    palette = matplotlib.colormaps["tab10" if len(views) <= 10 else "tab20"]
+    shades = [palette(i % palette.N) for i in range(len(views))]
     for place, (label, one) in enumerate(maps.items()):
         band, column = divmod(place, per_row)
         by_time, by_view = grid[2 * band, column], grid[2 * band + 1, column]
-        # As pixels: thousands of circles would make a page of many megabytes.
+        # As pixels: thousands of circles as vectors would make a page of many megabytes.
         dots = {"s": 5, "linewidths": 0, "rasterized": True}
         timed = by_time.scatter(*one.points.T, c=one.time, cmap="viridis", vmin=0, vmax=1, **dots)
         by_view.scatter(*one.points.T, c=[shades[i] for i in one.view], **dots)
-        text = f"{100 * one.explained:.0f} % of the variance"
+        text = f"{100 * one.explained:.0f} % of variance"
         by_time.set_title(wrapped_title(label, text, side), loc="left")
-    figure.colorbar(timed, ax=grid[0::2], ticks=[0, 1], aspect=18).set_ticklabels(["start", "end"])
+        by_view.set_title(wrapped_title(label, "by view", side), loc="left")
+    # On top: beside the panels it would be as tall as all their rows.
+    bar = figure.colorbar(
+        timed,
+        ax=grid,
+        ticks=[0, 1],
+        location="top",
+        aspect=40,
+        fraction=0.3 / figure.get_figheight(),
+        label="time in an episode",
+    )
+    bar.set_ticklabels(["start", "end"])
     handles = [
         Line2D([], [], color=shade, marker="o", linestyle="", markersize=5, label=view)
         for view, shade in zip(views, shades, strict=True)
     ]
-    figure.legend(handles=handles, loc="outside lower left", ncols=min(len(views), 6))
+    figure.legend(handles=handles, loc="outside lower left", ncols=min(len(views), 8))
     return figure
 
 

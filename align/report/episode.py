@@ -1,4 +1,4 @@
-"""One episode seen through every method's embeddings: what figures and videos of a report show."""
+"""The episode that a report shows in detail, and the frames that each method picks in it."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from jaxtyping import Float, Int64, UInt8
 from align.metrics.alignment import distances
 from align.metrics.decoding import with_motion
 from align.results.runs import Run
+from align.results.statistics import lower_median
 from datasets.draw import draw_skeleton
 from datasets.episodes import EpisodeDataset
 from datasets.errors import DataError
@@ -19,19 +20,19 @@ from datasets.storage.episode_file import EGO
 
 @dataclass(frozen=True)
 class Example:
-    """One episode: for each frame of the query view, what each method picks of the target view.
+    """One episode: for each frame of the query view, the frame of the target view that is picked.
 
     Attributes:
         episode: Its name in the data set.
-        query: The view that asks, a third-person one.
+        query: The view whose frames are matched, a third-person one.
         target: The view that frames are picked from, the first-person one.
-        frames: Of these two views.
-        distances: Method to distances of its embeddings, query times by target times.
-        distances_in_motion: The same of embeddings in motion.
-        runs: Method to the run that its embeddings are of.
+        frames: View to frames, for these two views.
+        distances: Label to distances of the embeddings, query times by target times.
+        distances_in_motion: The same for embeddings in motion.
+        runs: Label to the run that made the embeddings.
         phases: Index into `phase_names` of each time step.
-        phase_names: Of the data set.
-        control_hz: Time steps a second.
+        phase_names: Names of the data set's phases.
+        control_hz: Time steps per second.
     """
 
     episode: str
@@ -63,14 +64,12 @@ class Example:
 
 
 def typical_runs(runs: Sequence[Run]) -> dict[str, Run]:
-    """For each method the run whose alignment error is the median of its seeds', lower of two."""
+    """For each label the run with the median alignment error over seeds; the lower one of two."""
     groups: dict[str, list[Run]] = {}
     for run in runs:
         groups.setdefault(run.label, []).append(run)
     return {
-        label: sorted(group, key=lambda run: run.evaluation.metrics["alignment_error"])[
-            (len(group) - 1) // 2
-        ]
+        label: lower_median(group, key=lambda run: run.evaluation.metrics["alignment_error"])
         for label, group in groups.items()
     }
 
@@ -82,12 +81,12 @@ def load_example(
     view: str | None = None,
     skeleton: bool = False,
 ) -> Example:
-    """Reads what a report shows of one episode.
+    """Reads the frames and the embeddings of one episode.
 
     Args:
-        runs: Measured on the split that `data` is of.
-        data: The data set the runs were measured on.
-        episode: By default the first one of the split.
+        runs: Runs that were evaluated on the split of `data`.
+        data: The data set that the runs were evaluated on.
+        episode: Name of the episode, by default the first one of the split.
         view: The third-person view, by default the first one.
         skeleton: Whether to draw the skeleton on the frames.
 

@@ -1,7 +1,7 @@
-"""Pictures of what methods make besides embeddings: reconstructions, pseudo-depth, pseudo-cameras.
+"""Pictures of outputs other than embeddings: reconstructions, pseudo-depth and pseudo-cameras.
 
-They need the trained model, which nothing else in a report does; only runs of the methods concerned
-are loaded.
+Unlike the rest of a report, these pictures need the trained model; only runs of the methods that
+have such outputs are loaded.
 """
 
 from __future__ import annotations
@@ -28,7 +28,8 @@ from align.models.pose_aware import PoseAwareOutput
 from align.models.trl3d import Geometry
 from align.plan import RunPlan
 from align.report.episode import Example
-from align.report.style import STYLE, WIDTH, to_svg
+from align.report.html import inline_svg
+from align.report.style import STYLE, WIDTH
 from datasets.episodes import EpisodeDataset
 from datasets.storage.meta import DatasetMeta
 
@@ -46,18 +47,18 @@ class Picture:
 def method_pictures(
     run: Path, data: EpisodeDataset, i: int, views: tuple[str, str], moments: int = 6
 ) -> list[Picture]:
-    """What a run's model makes of two views of an episode; nothing for methods without pictures.
+    """Outputs of a run's model for two views of an episode; empty for methods without pictures.
 
     Args:
         run: A folder made by `align.train`.
-        data: The data set it was measured on.
-        i: Which episode.
+        data: The data set that the run was evaluated on.
+        i: Index of the episode.
         views: The views to compare.
-        moments: How many, spread evenly.
+        moments: Number of moments, spread evenly.
 
     Raises:
-        DataError: When the data set that the run learned from is not there.
-        CheckpointError: When the best checkpoint is missing or of another model.
+        DataError: When the data set that the run was trained on does not exist.
+        CheckpointError: When the best checkpoint is missing or belongs to another model.
     """
     config = TrainConfig.load(run)
     if not (config.parts.encoder == "disentangle" or config.parts.trl3d):
@@ -96,20 +97,20 @@ def _outputs(embedder: FrameEmbedder, frames: Frames, pose_map: Tensor | None) -
 def draw_reconstructions(
     network: Disentangler, frames: Mapping[str, Frames], codes: Mapping[str, Codes]
 ) -> Picture:
-    """Frames decoded from their own codes, and from codes of two views put together.
+    """Frames decoded from their own codes, and from codes of two views combined.
 
     Args:
-        network: In evaluation mode.
+        network: The model, in evaluation mode.
         frames: Two views at the same moments.
-        codes: Of these frames.
+        codes: View to the codes of its frames.
     """
     (first, a), (second, b) = codes.items()
     rows = {
-        f"{first}": network.target(frames[first]),
-        "decoded": network.decode(a.embedding, a.viewpoint),
+        first: network.target(frames[first]),
+        f"{first}, decoded": network.decode(a.embedding, a.viewpoint),
         f"state of {second}": network.decode(b.embedding, a.viewpoint),
         f"viewpoint of {second}": network.decode(a.embedding, b.viewpoint),
-        f"{second}": network.target(frames[second]),
+        second: network.target(frames[second]),
     }
     figure = Figure(figsize=(WIDTH, WIDTH * len(rows) / (len(frames[first]) + 1.2)))
     axes = figure.subplots(len(rows), len(frames[first]), squeeze=False)
@@ -120,17 +121,18 @@ def draw_reconstructions(
         line[0].set_ylabel(name, rotation=0, ha="right", va="center")
     figure.tight_layout(pad=0.3)
     caption = (
-        f"Above a frame of {first} as the decoder should give it, below one of {second}. Between "
-        f"them: decoded from its own codes; from the state of {second} and its own viewpoint, "
-        f"which should look the same; and from its own state and the viewpoint of {second}, which "
-        f"should look like {second}."
+        f"Top row: frames of {first}, as the decoder should reproduce them; bottom row: frames of "
+        f"{second} at the same moments. Between them, frames that were decoded from the codes of "
+        f"{first}; from the state of {second} and the viewpoint of {first}, which should look like "
+        f"the top row; and from the state of {first} and the viewpoint of {second}, which should "
+        f"look like the bottom row."
     )
     return Picture(figure, caption)
 
 
 @matplotlib.rc_context(STYLE)
 def draw_depth(frames: Mapping[str, Frames], geometries: Mapping[str, Geometry]) -> Picture:
-    """Frames with the pseudo-depth of their patches below them, one scale for all."""
+    """Frames with the pseudo-depth of their patches below them, all on one scale."""
     depths = {view: _depth_grid(g, frames[view]) for view, g in geometries.items()}
     everything = np.concatenate([depth.ravel() for depth in depths.values()])
     low, high = float(everything.min()), float(everything.max())
@@ -147,24 +149,25 @@ def draw_depth(frames: Mapping[str, Frames], geometries: Mapping[str, Geometry])
                 cell.set(xticks=[], yticks=[])
         axes[2 * k][0].set_ylabel(view, rotation=0, ha="right", va="center")
         axes[2 * k + 1][0].set_ylabel("pseudo-depth", rotation=0, ha="right", va="center")
-    figure.colorbar(shown, ax=axes, fraction=0.02, label="depth (units of its own)")
+    figure.colorbar(shown, ax=axes, fraction=0.02, label="pseudo-depth (no unit)")
     caption = (
-        "Pseudo-depth that 3DTRL recovers for each patch, below the frames. Nothing supervises it: "
-        "its sign and scale are free, and it need not be the depth of the scene."
+        "The pseudo-depth that 3DTRL recovers for each patch, below the frames. It is not "
+        "supervised: its sign and scale are arbitrary, and it may differ from the scene's depth."
     )
     return Picture(figure, caption)
 
 
 @matplotlib.rc_context(STYLE)
 def draw_cameras(geometries: Mapping[str, Geometry]) -> Picture:
-    """Where the recovered cameras stand and look, from above and from the side."""
+    """Positions and directions of the recovered cameras, from above and from the side."""
     figure = Figure(figsize=(WIDTH * 0.8, WIDTH * 0.36), layout="constrained")
     planes = (("x", "z", "from above"), ("z", "y", "from the side"))
+    palette = matplotlib.colormaps["tab10"]
     for panel, (across, up, title) in zip(figure.subplots(1, 2), planes, strict=True):
         i, j = "xyz".index(across), "xyz".index(up)
         for k, (view, geometry) in enumerate(geometries.items()):
             centre, ahead = camera_poses(geometry)
-            colour = f"C{k}"
+            colour = palette(k % palette.N)
             panel.scatter(centre[:, i], centre[:, j], color=colour, s=18, label=view)
             panel.quiver(
                 centre[:, i],
@@ -181,8 +184,9 @@ def draw_cameras(geometries: Mapping[str, Geometry]) -> Picture:
     figure.axes[1].invert_yaxis()
     figure.axes[0].legend()
     caption = (
-        "The cameras that 3DTRL recovers, one a frame; an arrow is the direction of view. Frames "
-        "of one fixed view should have one camera, and views different ones."
+        "The camera that 3DTRL recovers for each frame, in arbitrary units; an arrow is its "
+        "direction of view. All frames of a fixed view should have the same camera, and different "
+        "views different cameras."
     )
     return Picture(figure, caption)
 
@@ -204,13 +208,13 @@ def _depth_grid(geometry: Geometry, frames: Frames) -> Float[np.ndarray, "time r
 
 
 def recovered(example: Example, data: EpisodeDataset) -> dict[str, list[tuple[Markup, str]]]:
-    """Method to pictures, with captions, of what its model makes of the example's two views."""
+    """Label to pictures with captions, of the example's two views."""
     i, views = data.names.index(example.episode), (example.query, example.target)
     pictures = {
         label: method_pictures(run.folder, data, i, views) for label, run in example.runs.items()
     }
     return {
-        label: [(Markup(to_svg(p.figure)), p.caption) for p in found]
+        label: [(inline_svg(p.figure), p.caption) for p in found]
         for label, found in pictures.items()
         if found
     }

@@ -1,37 +1,48 @@
-"""The figure of a study: error against the value of the option, beside the plain method's line."""
+"""The figure of a study: error by value of the option, with the plain method as a line."""
 
 from __future__ import annotations
 
+import textwrap
 from pathlib import Path
 
 import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
-from align.report.style import STYLE, WIDTH, method_colours
+from align.report.curves import draw_ring
+from align.report.style import INK, STYLE, WIDTH, light_grid, method_colours, save_png
+from align.results.statistics import mean, std
 from align.results.study_tables import Point, StudyResult
-from align.results.text import mean
-from datasets.storage.atomic import atomic_path
 
-_PANELS = {"valid": "Validation episodes: by these a value is chosen", "test": "Test episodes"}
+_PANELS = {"valid": "Validation episodes: a value is chosen by these", "test": "Test episodes"}
+
+
+def draw_study(result: StudyResult, path: Path) -> None:
+    """Writes `study_figure` as a PNG."""
+    save_png(study_figure(result), path)
 
 
 @matplotlib.rc_context(STYLE)
-def draw_study(result: StudyResult, path: Path) -> None:
-    """Writes a PNG: mean and spread over seeds, a dot a run, a ring around what is chosen."""
-    figure = Figure(figsize=(WIDTH, 4.2), layout="constrained")
+def study_figure(result: StudyResult) -> Figure:
+    """Mean and spread over seeds, a dot for each run, and a ring around the chosen value."""
+    figure = Figure(figsize=(WIDTH, 4.4), layout="constrained")
     panels = dict(zip(_PANELS, figure.subplots(1, 2, sharey=True), strict=True))
     for split, axes in panels.items():
         _draw_panel(axes, result, split)
         axes.set_title(_PANELS[split], loc="left")
-        axes.set_xlabel(result.study.axis)
-    panels["valid"].set_ylabel(result.metric)
+        axes.set_xlabel(textwrap.fill(result.study.axis, 60))
+    panels["valid"].set_ylabel(f"{result.metric} (lower is better)")
     figure.suptitle(f"{result.study.title}: {result.world}", x=0.01, ha="left")
     handles, labels = panels["valid"].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=len(handles))
-    with atomic_path(path) as temporary:
-        figure.savefig(temporary, format="png", dpi=120)
+    ring = Line2D([], [], color=INK, marker="o", linestyle="", markersize=10)
+    ring.set_markerfacecolor("none")
+    handles.append(ring)
+    figure.legend(
+        handles, [*labels, "chosen value"], loc="outside lower center", ncols=len(handles)
+    )
+    return figure
 
 
 def _draw_panel(axes: Axes, result: StudyResult, split: str) -> None:
@@ -51,7 +62,7 @@ def _draw_panel(axes: Axes, result: StudyResult, split: str) -> None:
             [_deviation(point.errors(split)) for point in points],
             color=colours[method],
             marker="o",
-            # Between places and kinds there is nothing to go through.
+            # A line between positions or kinds would suggest values in between.
             linestyle="-" if all(map(_is_number, labels)) else "",
             linewidth=1.6,
             capsize=3,
@@ -62,17 +73,10 @@ def _draw_panel(axes: Axes, result: StudyResult, split: str) -> None:
             errors = point.errors(split)
             axes.plot([place] * len(errors), errors, ".", color=colours[method], alpha=0.45)
         best = points.index(result.chosen(method))
-        axes.plot(
-            places[best],
-            means[best],
-            "o",
-            markersize=13,
-            markerfacecolor="none",
-            markeredgecolor=colours[method],
-        )
+        draw_ring(axes, places[best], means[best], colours[method], size=13)
     axes.set_xticks(range(len(labels)), labels)
     axes.margins(x=0.08)
-    axes.grid(axis="y", alpha=0.15)
+    light_grid(axes, "y")
 
 
 def _draw_reference(axes: Axes, reference: Point, split: str, colour: str) -> None:
@@ -89,4 +93,4 @@ def _is_number(label: str) -> bool:
 
 
 def _deviation(errors: list[float]) -> float:
-    return float(np.std(errors, ddof=1)) if len(errors) > 1 else 0.0
+    return float(np.nan_to_num(std(errors)))

@@ -1,21 +1,22 @@
-"""Colours, fonts and SVG of all figures."""
+"""Colours, fonts and file formats of all figures."""
 
 from __future__ import annotations
 
 import io
 import textwrap
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from pathlib import Path
+from typing import Any
 
 import matplotlib
 from matplotlib.axes import Axes
-from matplotlib.colors import to_hex
+from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
+from matplotlib.lines import Line2D
 
-from align.results.text import mean
+from datasets.storage.atomic import atomic_path
 
-# Okabe and Ito's colours, which the colour-blind can tell apart; grey is the plain baseline.
+# Okabe and Ito's colours, which remain distinct for colour-blind readers; the baseline is grey.
 _METHOD_COLOURS = {
     "deit": "#808080",
     "baseline": "#808080",
@@ -25,9 +26,9 @@ _METHOD_COLOURS = {
 }
 _OTHER_COLOURS = (
     *("#CC79A7", "#E69F00", "#56B4E9", "#8C6BB1", "#A6761D", "#66A61E"),
-    *("#882255", "#44AA99", "#BBAA22", "#332288", "#FF7F9F", "#661100"),
+    *("#882255", "#44AA99", "#BBAA22", "#6A5ACD", "#FF7F9F", "#B03A2E"),
 )
-# Stands for the page's own text colour: `to_svg` replaces it, so that figures follow the page.
+# A placeholder for the page's text colour: `to_svg` replaces it, so that figures follow the page.
 INK = "#010203"
 STYLE: dict[Any, Any] = {
     "font.size": 10,
@@ -43,26 +44,58 @@ STYLE: dict[Any, Any] = {
     "xtick.color": INK,
     "ytick.color": INK,
     "legend.frameon": False,
-    # Text stays text: it can be searched, and takes the page's font. Names are no formulae.
+    # Text stays text: it can be searched, and takes the page's font. A `$` in a name is no formula.
     "svg.fonttype": "none",
     "text.parse_math": False,
     # The same figure gives the same bytes.
     "svg.hashsalt": "posealign",
 }
 WIDTH = 11.2  # inches, as wide as the page's text
+_LETTERS_PER_INCH = 11  # of a title, on average
 
 
 def method_colours(labels: Sequence[str]) -> dict[str, str]:
-    """A colour a method for the whole report."""
+    """A colour for each label, the same wherever the same labels are drawn."""
     names = list(dict.fromkeys(labels))
     others = [name for name in names if name not in _METHOD_COLOURS]
-    extra = {name: _OTHER_COLOURS[i % len(_OTHER_COLOURS)] for i, name in enumerate(others)}
+    extra = {name: _other_colour(i) for i, name in enumerate(others)}
     return {name: {**_METHOD_COLOURS, **extra}[name] for name in names}
 
 
+def _other_colour(index: int) -> str:
+    """The colours in turn, then darker ones, then lighter ones."""
+    turn, place = divmod(index, len(_OTHER_COLOURS))
+    towards, share = ((0, 0.0), (0, 0.4), (1, 0.5))[turn % 3]
+    red, green, blue = ((1 - share) * c + share * towards for c in to_rgb(_OTHER_COLOURS[place]))
+    return to_hex((red, green, blue))
+
+
 def phase_colours(count: int) -> list[str]:
-    """A soft colour a phase."""
+    """A soft colour for each phase."""
     return [to_hex(matplotlib.colormaps["Set2"](i % 8)) for i in range(count)]
+
+
+def light_grid(axes: Axes, axis: str) -> None:
+    """Faint lines at the ticks of the axis `x` or `y`, behind what is drawn."""
+    axes.grid(axis=axis, color=INK, alpha=0.12, linewidth=0.7)  # type: ignore[arg-type]
+    axes.set_axisbelow(True)
+
+
+def colour_legend(figure: Figure, colours: Mapping[str, str]) -> None:
+    """A legend below the figure: label to colour, in as many columns as fit."""
+    handles = [Line2D([], [], color=c, linewidth=2.4, label=name) for name, c in colours.items()]
+    widest = max(len(name) for name in colours)
+    columns = int(_LETTERS_PER_INCH * figure.get_figwidth() / (widest + 8))
+    columns = max(1, min(columns, len(handles)))
+    # The figure grows by the legend's further rows, so that its panels keep their size.
+    further = -(-len(handles) // columns) - 1
+    figure.set_figheight(figure.get_figheight() + 0.2 * further)
+    figure.legend(handles=handles, loc="outside lower center", ncols=columns)
+
+
+def wrapped_title(label: str, text: str, width: float) -> str:
+    """A panel's title, wrapped to a width in inches; labels can be long, as they name options."""
+    return textwrap.fill(f"{label}: {text}", int(_LETTERS_PER_INCH * width))
 
 
 @matplotlib.rc_context(STYLE)
@@ -75,48 +108,7 @@ def to_svg(figure: Figure) -> str:
     return text[text.index("<svg") :].replace(INK, "currentColor")
 
 
-class _Trained(Protocol):
-    """A run as `draw_curves` needs it."""
-
-    @property
-    def label(self) -> str: ...
-
-    @property
-    def history(self) -> list[dict[str, float]]: ...
-
-
-def draw_curves(
-    axes: Axes, runs: Sequence[_Trained], name: str, colours: Mapping[str, str]
-) -> None:
-    """Draws a number of the history over epochs: a thin line a run, a thick one their mean.
-
-    Args:
-        axes: Where.
-        runs: Of all labels.
-        name: Which column of the history.
-        colours: A colour a label.
-    """
-    for label, colour in colours.items():
-        curves = [
-            {row["epoch"]: row[name] for row in run.history if name in row}
-            for run in runs
-            if run.label == label
-        ]
-        alone = len(curves) == 1
-        for curve in curves:
-            width, alpha = (2.2, 1.0) if alone else (0.8, 0.55)
-            axes.plot(list(curve), list(curve.values()), color=colour, linewidth=width, alpha=alpha)
-        # Where a run stopped early the mean would be of the others, and jump.
-        common = sorted(set.intersection(*(set(curve) for curve in curves)))
-        if not alone and common:
-            means = [mean(curve[epoch] for curve in curves) for epoch in common]
-            axes.plot(common, means, color=colour, linewidth=2.2)
-    axes.set_xlabel("epoch")
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.grid(axis="y", color=INK, alpha=0.12, linewidth=0.7)
-
-
-def wrapped_title(label: str, text: str, width: float) -> str:
-    """A panel's title, in as many lines as a panel of so many inches asks for."""
-    # A row's label may name options; about 11 letters an inch at this size.
-    return textwrap.fill(f"{label}: {text}", int(11 * width))
+def save_png(figure: Figure, path: Path) -> None:
+    """Writes the figure as a PNG."""
+    with atomic_path(path) as temporary:
+        figure.savefig(temporary, format="png", dpi=120)

@@ -1,4 +1,4 @@
-"""Pictures of what an alignment does: each frame of one view beside the frames picked for it."""
+"""An alignment as a video and as a strip: frames of one view beside the frames picked for them."""
 
 from __future__ import annotations
 
@@ -14,41 +14,40 @@ from PIL import Image, ImageColor, ImageDraw, ImageFont
 
 from align.report.episode import Example
 from align.report.style import phase_colours
-from datasets.draw import default_font
 from datasets.video import write_video
 
 # Half the speed of the robot, so that the eye can compare.
 SLOW_DOWN = 2
 _TILE, _GAP, _HEADER, _FOOTER, _TIMELINE = 224, 12, 30, 26, 32
-# Players lay their controls over the bottom of a video: nothing is to be read there.
+# Players draw their controls over the bottom of a video, so nothing is written there.
 _CONTROLS = 44
 # Top and bottom of the line of phases.
 _LINE = (10, 26)
 _PER_ROW = 6
 _PAPER, _INK, _FAINT, _TRACK = "#16181d", "#f0f1f3", "#9aa0a8", "#3a3f47"
-# Reads on white and on black: still pictures have no paper of their own.
+# Legible on white and on black: the strip is transparent.
 _MIDDLE = "#808080"
 
 
 @dataclass(frozen=True)
 class Layout:
-    """Where the pictures of a video's frame are, in pixels; all sizes are even."""
+    """Positions of the pictures in a frame of the video, in pixels; all sizes are even."""
 
     tiles: int
 
     @property
     def columns(self) -> int:
-        """Pictures in a row."""
+        """Number of pictures in a row."""
         return min(self.tiles, _PER_ROW)
 
     @property
     def width(self) -> int:
-        """Of the frame."""
+        """Width of the frame."""
         return self.columns * (_TILE + _GAP) + _GAP
 
     @property
     def height(self) -> int:
-        """Of the frame."""
+        """Height of the frame."""
         rows = -(-self.tiles // self.columns)
         return _TIMELINE + rows * (_HEADER + _TILE + _FOOTER) + _CONTROLS
 
@@ -67,28 +66,28 @@ class Layout:
 
 
 def video_layout(example: Example) -> Layout:
-    """Pictures: the query view, the target view at the same moment, then one a method."""
+    """Pictures: the query view, the target view at the same moment, then one for each method."""
     return Layout(2 + len(example.distances))
 
 
 def encode_video(example: Example, colours: Mapping[str, str]) -> bytes:
-    """An H.264 video that browsers play from its first bytes, one frame a time step."""
+    """An H.264 video with a frame for each time step, which browsers play while loading."""
     frames = (np.asarray(picture) for picture in video_frames(example, colours))
-    # In a folder, since moving the index to the front reads the file again by its name.
+    # A folder rather than a file object: `faststart` reopens the file by its name.
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "aligned.mp4")
         fps = example.control_hz / SLOW_DOWN
-        # Key frames lie close together, so that a click on the time bar answers at once.
+        # A key frame every 20 frames, so that jumping on the time bar is quick.
         write_video(path, frames, fps, crf=23, key_every=20, preset="medium")
         return path.read_bytes()
 
 
 def video_frames(example: Example, colours: Mapping[str, str]) -> Iterator[Image.Image]:
-    """The frames of the video, one a time step of the query."""
+    """The frames of the video, one for each time step of the query."""
     layout = video_layout(example)
     pictures = _pictures(example, _TILE)
     base = _video_base(example, layout, colours)
-    small = default_font(13)
+    small = _font(13)
     for time in range(len(example)):
         frame = base.copy()
         draw = ImageDraw.Draw(frame)
@@ -108,7 +107,7 @@ def video_frames(example: Example, colours: Mapping[str, str]) -> Iterator[Image
 
 
 def poster(example: Example, colours: Mapping[str, str]) -> bytes:
-    """One frame of the video as JPEG, from the middle of the episode."""
+    """The frame of the video in the middle of the episode, as JPEG."""
     frames = list(video_frames(example, colours))
     buffer = io.BytesIO()
     frames[len(frames) // 2].save(buffer, "jpeg", quality=80)
@@ -116,7 +115,14 @@ def poster(example: Example, colours: Mapping[str, str]) -> bytes:
 
 
 def contact_strip(example: Example, colours: Mapping[str, str], moments: int = 8) -> bytes:
-    """The same comparison as one PNG for print: a column a moment, a row a view or method."""
+    """`strip_image` as PNG."""
+    buffer = io.BytesIO()
+    strip_image(example, colours, moments).save(buffer, "png", optimize=True)
+    return buffer.getvalue()
+
+
+def strip_image(example: Example, colours: Mapping[str, str], moments: int = 8) -> Image.Image:
+    """The same comparison as a still picture: a column for each moment, a row a view or method."""
     cell, gap, gutter, head, foot = 136, 6, 128, 24, 18
     times = np.linspace(0, len(example) - 1, min(moments, len(example))).round().astype(int)
     methods = list(example.distances)
@@ -126,13 +132,14 @@ def contact_strip(example: Example, colours: Mapping[str, str], moments: int = 8
     )
     strip = Image.new("RGBA", size)
     draw = ImageDraw.Draw(strip)
-    font, small = default_font(14), default_font(12)
+    font, small = _font(14), _font(12)
     pictures = _pictures(example, cell)
     for column, time in enumerate(times):
         x = gutter + column * (cell + gap)
         draw.text((x, head / 2), f"step {time}", _MIDDLE, small, anchor="lm")
     y = head
-    for row, label in enumerate((example.query, f"true {example.target}", *methods)):
+    titles = (f"query: {example.query}", f"true match: {example.target}", *methods)
+    for row, label in enumerate(titles):
         x, middle = 0, y + cell / 2
         if row >= 2:
             draw.rectangle((0, y, 3, y + cell - 1), colours[label])
@@ -147,9 +154,7 @@ def contact_strip(example: Example, colours: Mapping[str, str], moments: int = 8
                 text = _offset_text(place - int(time))
                 draw.text((x, y + cell + foot / 2), text, _MIDDLE, small, anchor="lm")
         y += cell + gap + (foot if row >= 2 else 0)
-    buffer = io.BytesIO()
-    strip.save(buffer, "png", optimize=True)
-    return buffer.getvalue()
+    return strip
 
 
 def _pictures(example: Example, side: int) -> dict[str, list[Image.Image]]:
@@ -161,11 +166,11 @@ def _pictures(example: Example, side: int) -> dict[str, list[Image.Image]]:
 
 
 def _video_base(example: Example, layout: Layout, colours: Mapping[str, str]) -> Image.Image:
-    # What stays the same from frame to frame: titles and the line of phases.
+    # The part that is the same in all frames: titles and the line of phases.
     base = Image.new("RGB", (layout.width, layout.height), _PAPER)
     draw = ImageDraw.Draw(base)
-    font, small = default_font(15), default_font(12)
-    titles = [f"{example.query} asks", f"{example.target}, true", *example.distances]
+    font, small = _font(15), _font(12)
+    titles = [f"query: {example.query}", f"true match: {example.target}", *example.distances]
     for tile, title in enumerate(titles):
         left, top = layout.corner(tile)
         x = left
@@ -200,14 +205,14 @@ def _draw_offset(
     length: int,
     font: ImageFont.FreeTypeFont,
 ) -> None:
-    # A bar from the middle: its whole half is the length of the episode.
+    # A bar from the middle; half of its full width stands for the length of the episode.
     left, y = left_middle
     draw.text((left, y), _offset_text(offset), _INK if offset else _FAINT, font, anchor="lm")
     start, stop = left + 84, left + _TILE
     centre = (start + stop) // 2
     draw.rectangle((start, y - 3, stop - 1, y + 2), _TRACK)
     end = centre + round((stop - centre) * offset / length)
-    # Green while it is nearly right, then ever more orange.
+    # From green, nearly right, to orange, a third of the episode off or more.
     wrong = min(1.0, abs(offset) / (length / 3))
     mild, bad = (ImageColor.getrgb(name) for name in ("#5fbf8f", "#f08a3c"))
     colour = tuple(round(a + (b - a) * wrong) for a, b in zip(mild, bad, strict=True))
@@ -237,3 +242,10 @@ def _fit(text: str, font: ImageFont.FreeTypeFont, width: float) -> str:
     while text and font.getlength(text + "…") > width:
         text = text[:-1]
     return text + "…"
+
+
+def _font(size: int) -> ImageFont.FreeTypeFont:
+    font = ImageFont.load_default(size)
+    if not isinstance(font, ImageFont.FreeTypeFont):
+        raise RuntimeError("this Pillow was built without FreeType; run `pip install -U pillow`.")
+    return font

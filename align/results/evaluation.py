@@ -1,8 +1,9 @@
-"""What `align.evaluate` stores of a run: metrics, pairs of views, verdict on collapse, embeddings.
+"""Stored evaluations: metrics, pairs of views, the verdict on collapse, and embeddings.
 
-A run can be measured in several ways; each has a name: the split, then the protocol and the data
-set where they are not the run's own (`test`, `test_unseen`, `test_on_can`). In the run's folder,
-`evaluation/<name>.json` holds the numbers and `<name>_embeddings.safetensors` the embeddings.
+A run can be evaluated in several ways. The name of each is the split, followed by the protocol and
+the data set where they are not the run's own (`test`, `test_unseen`, `test_on_can`). In the run's
+folder, `evaluation/<name>.json` holds the numbers, and `<name>_embeddings.safetensors` the
+embeddings.
 """
 
 from __future__ import annotations
@@ -29,18 +30,18 @@ class Evaluation:
 
     Attributes:
         run: The run's folder.
-        split: Of the data set.
-        method: Of the run.
+        split: Split of the data set.
+        method: The run's method.
         data: The data set that it was measured on.
-        seed: Of the run.
-        metrics: Means, by the names that `align.metrics.names` explains.
-        pairs: Every pair of views of every episode.
+        seed: The run's seed.
+        metrics: Name to mean; `align.metrics.names` explains the names.
+        pairs: Metrics of every pair of views of every episode.
         protocol: Which views were tested on.
-        name: Under which it is stored; the split's by default.
+        name: Name under which it is stored; by default the split.
         world: The data set's environment.
-        phases: From every view to every view, over all episodes.
-        labelled_episodes: That the phase metrics learned from.
-        collapse: Verdict on the embeddings; None where it was not looked at.
+        phases: Phase metrics from every view to every view, over all episodes.
+        labelled_episodes: Number of episodes whose labels the phase metrics used.
+        collapse: Verdict on the embeddings; None where they were not checked.
         parameters: Number of the model's parameters.
     """
 
@@ -61,7 +62,7 @@ class Evaluation:
 
     @property
     def path(self) -> Path:
-        """Where it is stored."""
+        """The file that holds it."""
         return evaluation_path(self.run, self.name or self.split)
 
     def embeddings(self) -> dict[str, dict[str, Tensor]]:
@@ -85,7 +86,7 @@ class Evaluation:
 
 
 def evaluation_path(run: Path, name: str) -> Path:
-    """Where the evaluation of that name is stored in a run."""
+    """The file in a run's folder that holds the evaluation of that name."""
     return run / "evaluation" / f"{name}.json"
 
 
@@ -97,7 +98,7 @@ def load_evaluation(run: Path, name: str = "test") -> Evaluation:
     """Reads a stored evaluation of a run.
 
     Raises:
-        DataError: When the run has not been measured in that way, or by another version.
+        DataError: When the run has not been measured in that way, or was by another version.
     """
     path = evaluation_path(run, name)
     split, _, rest = name.partition("_")

@@ -1,4 +1,4 @@
-"""Trained and measured runs as a report needs them: their options, history and evaluation."""
+"""Trained and measured runs: their options, history and evaluation, and how they are labelled."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from datasets.errors import DataError
 
 
 def variant_of(config: TrainConfig) -> str:
-    """The variant that a run's folder is named by: `wide` of `runs/paab_wide_seed1`.
+    """The variant in the name of a run's folder: `wide` in `runs/paab_wide_seed1`.
 
-    Empty for plain runs, and for folders that were named in another way.
+    Empty for plain runs, and for folders that do not follow this pattern.
     """
     if config.out is None:
         return ""
@@ -30,7 +30,7 @@ def variant_of(config: TrainConfig) -> str:
     return name[len(before) : -len(after)]
 
 
-# What may differ between the runs of one row of a table.
+# Options that may differ between the runs of one row of a table.
 _OF_ONE_RUN = {"method", "seed", "data", "out", "workers"}
 
 
@@ -39,12 +39,12 @@ class Run:
     """One trained and measured run.
 
     Attributes:
-        folder: Where it is.
+        folder: The run's folder.
         label: The method, with the options that differ from other runs of that method.
         config: All its options.
-        evaluation: On one split.
-        history: One entry an epoch, see `align.engine.run_folder.write_history`.
-        finished: When its last epoch ended, in local time.
+        evaluation: Its evaluation on one split.
+        history: One entry for each epoch, see `align.engine.run_folder.write_history`.
+        finished: Local time at which its last epoch ended.
     """
 
     folder: Path
@@ -85,16 +85,16 @@ def _load_run(folder: Path, label: str, config: TrainConfig, evaluation: Evaluat
     if not history.exists():
         raise DataError(
             f"{history} does not exist: training was stopped before its first epoch ended, or "
-            f"the file was lost. Go on with `python -m align.train --resume {folder}`."
+            f"the file was lost. Continue with `python -m align.train --resume {folder}`."
         )
     finished = datetime.fromtimestamp(history.stat().st_mtime)
     return Run(folder, label, config, evaluation, read_history(history), finished)
 
 
 def label_runs(configs: Sequence[TrainConfig]) -> list[str]:
-    """Names each run by its method, its variant in a grid, and by what differs within these.
+    """Labels each run with its method, its variant in a grid, and the options that differ in these.
 
-    Seeds and folders do not count: runs that differ in those alone share a label.
+    Runs that differ only in seed and folder share a label.
     """
     options = [dict(_options(config)) for config in configs]
     names = [", ".join(filter(None, [c.method, variant_of(c)])) for c in configs]
@@ -102,25 +102,24 @@ def label_runs(configs: Sequence[TrainConfig]) -> list[str]:
     for name, own in zip(names, options, strict=True):
         peers = [o for n, o in zip(names, options, strict=True) if n == name]
         varying = sorted(differing_options(peers) - _OF_ONE_RUN)
-        told = [_named_option(option, own) for option in varying]
-        labels.append(", ".join([name, *told]))
+        labels.append(", ".join([name, *(_named_option(option, own) for option in varying)]))
     return labels
 
 
 def variant_options(runs: Sequence[Run]) -> dict[str, str]:
-    """What every variant of a grid has that no other run beside it has, by its label.
+    """Label of every variant of a grid to the options in which it differs from all plain runs.
 
-    Options that a variant shares with some plain run, as its number of passes, are left out.
+    Options that a variant shares with some plain run, such as its number of epochs, are left out.
     """
     plain = [dict(_options(run.config)) for run in runs if not variant_of(run.config)]
     variants = {run.label: dict(_options(run.config)) for run in runs if variant_of(run.config)}
-    told = {}
+    found = {}
     for label, own in variants.items():
         names = sorted(own.keys() - _OF_ONE_RUN)
         special = [name for name in names if all(o[name] != own[name] for o in plain)]
         if plain and special:
-            told[label] = ", ".join(_named_option(name, own) for name in special)
-    return told
+            found[label] = ", ".join(_named_option(name, own) for name in special)
+    return found
 
 
 def _named_option(name: str, options: Mapping[str, Any]) -> str:
@@ -133,17 +132,17 @@ def _without_method(name: str, method: str) -> str:
 
 
 def differing_options(options: Sequence[Mapping[str, Any]]) -> set[str]:
-    """Names of the options in which some differ."""
+    """Names of the options that are not the same in all of these."""
     return {name for name in options[0] if any(o[name] != options[0][name] for o in options)}
 
 
 def options_that_differ(runs: Sequence[Run]) -> list[str]:
-    """Options besides method, seed and folders in which runs differ: a reader should know."""
+    """Options other than method, seed and folders in which runs differ."""
     return sorted(differing_options([dict(_options(r.config)) for r in runs]) - _OF_ONE_RUN)
 
 
 def train_command(config: TrainConfig) -> str:
-    """The command that trains a run again: its options where they are not the recipe's."""
+    """The command that repeats a run: its options where they differ from the recipe's."""
     defaults = dict(_options(recipe(config.recipe)))
     words = ["python", "-m", "align.train"]
     for name, value in _options(config):

@@ -3,11 +3,11 @@
 Both methods are measured on the same test episodes with the same seeds, so each (seed, episode)
 gives one difference of their alignment errors, each the mean over all pairs of views. Two answers:
 
-- p of the two-sided Wilcoxon signed-rank test over these differences. It takes them as
-  independent, which differences that share an episode or a seed are not quite: read it as a lower
+- p of the two-sided Wilcoxon signed-rank test over these differences. The test assumes that they
+  are independent, but differences of the same episode or seed are correlated: read p as a lower
   bound.
-- a 95 % interval of the relative change, by a paired bootstrap that draws seeds and episodes anew,
-  each as a whole, so that what they share counts.
+- a 95 % interval of the relative change, by a paired bootstrap that resamples seeds and episodes,
+  each as a whole, so that it reflects these correlations.
 """
 
 from __future__ import annotations
@@ -16,14 +16,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float
 from scipy.stats import wilcoxon
 
 from align.results.evaluation import Evaluation
+from align.results.statistics import bootstrap_interval
 
 METRIC = "alignment_error"
-BOOTSTRAP_DRAWS = 2000
-LEVEL = 0.95
 
 
 @dataclass(frozen=True)
@@ -31,12 +29,12 @@ class PairedTest:
     """A method against the baseline.
 
     Attributes:
-        seeds: That both have.
-        episodes: Of each seed.
-        change: Of the mean alignment error over these, in percent, negative is better.
+        seeds: Number of seeds that both have.
+        episodes: Number of test episodes of each seed.
+        change: Change of the mean alignment error, in percent; negative is better.
         low: Lower end of the change's 95 % interval.
-        high: Its upper end.
-        p: Two-sided; 1 where the two never differ.
+        high: Upper end of the change's 95 % interval.
+        p: Two-sided p; 1 where the two never differ.
     """
 
     seeds: int
@@ -53,9 +51,9 @@ def paired_test(
     """Compares a method with the baseline over the seeds that both have.
 
     Args:
-        baseline: One evaluation a seed.
-        method: One evaluation a seed, of the same episodes and pairs of views.
-        rng: Draws the bootstrap.
+        baseline: One evaluation for each seed.
+        method: One evaluation for each seed, on the same episodes and pairs of views.
+        rng: Source of the bootstrap's resampling.
 
     Returns:
         The test; None without a common seed.
@@ -66,7 +64,7 @@ def paired_test(
         return None
     a = np.array([_episode_errors(ours[seed]) for seed in common])
     b = np.array([_episode_errors(theirs[seed]) for seed in common])
-    low, high = _bootstrap(a, b, rng)
+    low, high = bootstrap_interval(_change, a, b, rng=rng)
     equal = np.array_equal(a, b)
     p = 1.0 if equal else float(wilcoxon(a.ravel(), b.ravel(), zero_method="zsplit").pvalue)
     change = float(_change(a.mean(), b.mean()))
@@ -74,27 +72,13 @@ def paired_test(
 
 
 def _episode_errors(evaluation: Evaluation) -> list[float]:
-    """Mean error over the pairs of views of each episode, episodes by name."""
+    """Mean error over the pairs of views of each episode, episodes sorted by name."""
     found: dict[str, list[float]] = {}
     for pair in evaluation.pairs:
         found.setdefault(pair.episode, []).append(pair.metrics[METRIC])
     return [float(np.mean(found[name])) for name in sorted(found)]
 
 
-def _bootstrap(
-    ours: Float[np.ndarray, "seeds episodes"],
-    theirs: Float[np.ndarray, "seeds episodes"],
-    rng: np.random.Generator,
-) -> tuple[float, float]:
-    seeds, episodes = ours.shape
-    i = rng.integers(0, seeds, (BOOTSTRAP_DRAWS, seeds))[:, :, None]
-    j = rng.integers(0, episodes, (BOOTSTRAP_DRAWS, episodes))[:, None, :]
-    changes = _change(ours[i, j].mean(axis=(1, 2)), theirs[i, j].mean(axis=(1, 2)))
-    tail = 100 * (1 - LEVEL) / 2
-    low, high = np.percentile(changes, [tail, 100 - tail])
-    return float(low), float(high)
-
-
 def _change(ours: np.ndarray, theirs: np.ndarray) -> np.ndarray:
-    # A baseline without any error leaves nothing to be relative to.
+    # A relative change against a baseline without any error is not defined.
     return 100 * (np.divide(ours, theirs, out=np.full_like(ours, np.nan), where=theirs > 0) - 1)

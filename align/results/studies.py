@@ -1,7 +1,7 @@
-"""What the paper's ablations vary: one option each, by its name on the command line.
+"""The paper's ablations: each varies one option, named as on the command line.
 
-Studies know options by name and blocks by number alone, so that they fit any configuration with
-`paab`, `paat`, `paat_loss` and `pose_map`, of images or of clips.
+Studies refer to options by name and to blocks by number, so that they fit any configuration with
+`paab`, `paat`, `paat_loss` and `pose_map`, for images or for clips.
 """
 
 from __future__ import annotations
@@ -28,16 +28,16 @@ StudyName = Literal[
 
 @dataclass(frozen=True)
 class Study:
-    """One option that is varied, all others as they are.
+    """One option that is varied while all others stay fixed.
 
     Attributes:
-        title: What is asked.
-        option: Its name, `paab.positions`.
-        methods: That have the option; a curve each.
-        values: Of the option, or how they follow from the number of blocks.
-        axis: What the values are, in words.
-        source: Where the paper asks the same.
-        names: Of values that do not speak for themselves.
+        title: The question of the study.
+        option: Name of the option, such as `paab.positions`.
+        methods: Methods that have the option; each is a curve.
+        values: Values of the option, or a function from the number of blocks to the values.
+        axis: Label of the values' axis.
+        source: Table or figure of the paper with the same study.
+        names: Value to its name, for values that do not explain themselves.
     """
 
     title: str
@@ -49,11 +49,11 @@ class Study:
     names: Mapping[Any, str] = field(default_factory=dict)
 
     def values_for(self, depth: int) -> Sequence[Any]:
-        """The values, for a backbone of so many blocks."""
+        """The values for a backbone of `depth` blocks."""
         return self.values(depth) if callable(self.values) else self.values
 
     def label(self, value: Any, depth: int) -> str:
-        """A value as a reader sees it; the last block by its number."""
+        """The text of a value; the last block is written as its number."""
         if isinstance(value, tuple):
             return ", ".join(str(resolved(position, depth)) for position in value)
         return self.names.get(value, f"{value:g}" if isinstance(value, float) else str(value))
@@ -64,10 +64,10 @@ class Variant:
     """One method with one value of a study's option.
 
     Attributes:
-        method: Which.
-        label: The value, in words.
-        name: Tells the runs of this variant from all others, whatever study they are made for.
-        config: Their options, but for data, folder and seed.
+        method: The method.
+        label: Text of the value.
+        name: Name that identifies the runs of this variant across all studies.
+        config: Their options, except data, folder and seed.
     """
 
     method: str
@@ -86,7 +86,7 @@ def insertion_points(depth: int) -> list[tuple[int, ...]]:
     middle = (depth + 1) // 2
     found: dict[frozenset[int], tuple[int, ...]] = {}
     for points in ((1,), (middle,), (-1,), (1, middle), (1, -1)):
-        # In a shallow backbone some are the same.
+        # In a shallow backbone some of these positions coincide.
         blocks = frozenset(resolved(point, depth) for point in points)
         if len(blocks) == len(points):
             found.setdefault(blocks, points)
@@ -110,7 +110,7 @@ STUDIES: Mapping[StudyName, Study] = {
         "PAAT after block",
         "Table 1a",
     ),
-    # On single images, joint attention is spatial attention.
+    # The third variant, joint attention, is spatial attention on single images.
     "paab-variant": Study(
         "Which attention PAAB has",
         "paab.variant",
@@ -184,10 +184,10 @@ def variants(study: Study, config: Any, depth: int) -> list[Variant]:
     """Every method of a study with every value.
 
     Args:
-        study: What is varied.
-        config: All other options; where a value is the one in here, the run is the plain method's,
-            which studies share.
-        depth: Blocks of the backbone.
+        study: The study.
+        config: All other options. A variant whose value is the one in `config` is the plain
+            method, whose runs all studies share.
+        depth: Number of blocks of the backbone.
     """
     return [
         _variant(study, config, method, value, depth)
@@ -197,7 +197,7 @@ def variants(study: Study, config: Any, depth: int) -> list[Variant]:
 
 
 def reference(config: Any, method: str) -> Variant:
-    """A plain method, to compare variants with."""
+    """The plain method that variants are compared with."""
     return Variant(method, "", method, replace(config, method=method))
 
 
@@ -205,7 +205,7 @@ def _variant(study: Study, config: Any, method: str, value: Any, depth: int) -> 
     name, label = method, study.label(value, depth)
     if option(config, study.option) != value:
         values = "-".join(map(str, value)) if isinstance(value, tuple) else str(value)
-        # A folder's name: `paab_positions1-2`, `paat_weight0.3`.
+        # The name becomes a folder's name: `paab_positions1-2`, `paat_weight0.3`.
         name += f"_{study.option.split('.')[-1]}{values}"
     changed = with_option(replace(config, method=method), study.option, value)
     return Variant(method, label, name, changed)

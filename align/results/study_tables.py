@@ -1,20 +1,28 @@
-"""What an ablation has measured so far: a table and a CSV file of each study.
+"""The results of an ablation so far: a table and a CSV file for each study.
 
-What is chosen is chosen on validation episodes, so their error comes first; the test error stands
-beside it and decides nothing.
+Values are chosen on validation episodes, so the validation error comes first. The test error stands
+beside it and does not influence the choice.
 """
 
 from __future__ import annotations
 
-import csv
-import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from align.engine.run_folder import run_name
+from align.results.chance import RANDOM_ERROR, RANDOM_LABEL
+from align.results.statistics import mean
 from align.results.studies import Study, Variant
-from align.results.text import format_spread, markdown, mean
+from align.results.text import (
+    ARROWS,
+    NO_VALUE,
+    format_spread,
+    markdown,
+    spread,
+    with_arrow,
+    write_csv,
+)
 from datasets.storage.atomic import atomic_path
 
 
@@ -23,11 +31,11 @@ class Measured:
     """One run of a variant.
 
     Attributes:
-        folder: Of the run.
-        seed: Of the run.
-        valid: Error on the validation episodes, at the checkpoint with the lowest.
-        test: Error of that checkpoint on the test episodes.
-        collapsed: Whether its embeddings are next to useless.
+        folder: The run's folder.
+        seed: The run's seed.
+        valid: Lowest error on the validation episodes.
+        test: Error of the checkpoint with that error on the test episodes.
+        collapsed: Whether its embeddings have collapsed or match no better than random.
     """
 
     folder: Path
@@ -39,7 +47,7 @@ class Measured:
 
 @dataclass(frozen=True)
 class Point:
-    """A variant and its runs, one a seed."""
+    """A variant and its runs, one for each seed."""
 
     method: str
     label: str
@@ -52,14 +60,14 @@ class Point:
 
 @dataclass(frozen=True)
 class StudyResult:
-    """What a study has measured.
+    """The measured runs of a study.
 
     Attributes:
-        study: What was varied.
-        world: On what data, in words.
-        metric: Whose error it is.
+        study: The study.
+        world: Description of the data set.
+        metric: Name of the error that is measured.
         reference: The plain method that others are compared with.
-        points: Variants with at least one run, a method's side by side.
+        points: Variants with at least one run, those of a method next to each other.
     """
 
     study: Study
@@ -77,21 +85,23 @@ class StudyResult:
 
 
 def collect(variant: Variant, runs: Sequence[Measured]) -> Point:
-    """The measured runs of a variant among all those of a grid, by their folders' names."""
+    """Selects the runs of a variant from all runs of a grid, by the names of their folders."""
     own = [run for run in runs if run.folder.name == run_name(variant.name, run.seed)]
     return Point(variant.method, variant.label, sorted(own, key=lambda run: run.seed))
 
 
 def as_markdown(result: StudyResult) -> str:
     """A heading, the table and how to read it."""
-    header = ["method", result.study.axis, f"validation {result.metric} ↓", "test ↓", "seeds"]
+    errors = [with_arrow("error", title) for title in (f"validation {result.metric}", "test")]
+    header = ["method", result.study.axis, *errors, "seeds"]
     lines = []
     chosen = {point.method: result.chosen(point.method) for point in result.points}
     for point in (result.reference, *result.points):
         best = chosen.get(point.method) is point
-        cells = [point.method, f"**{point.label}**" if best else point.label or "–"]
+        cells = [point.method, f"**{point.label}**" if best else point.label or NO_VALUE]
         cells += [spread(point.errors("valid")), spread(point.errors("test"))]
         lines.append([*cells, str(len(point.runs))])
+    lines.append([RANDOM_LABEL, "", *[format_spread(RANDOM_ERROR)] * 2, ""])
     collapsed = [
         f"{point.method} {point.label} seed {run.seed}"
         for point in (result.reference, *result.points)
@@ -101,33 +111,28 @@ def as_markdown(result: StudyResult) -> str:
     parts = [f"### {result.study.title}: {result.world}", markdown(header, lines)]
     parts += [f"Collapsed or no better than random: {'; '.join(collapsed)}."] if collapsed else []
     note = (
-        f"Mean ± sample standard deviation over seeds. Bold: the lowest validation error of a "
-        f"method, by which a value is chosen; the test error decides nothing. "
-        f"{result.reference.method}: without the module. In the paper: {result.study.source}."
+        f"Mean ± sample standard deviation over seeds; with one seed the mean alone. {ARROWS} "
+        f"Bold: the value with the lowest validation error of a method, which is chosen; the test "
+        f"error does not influence the choice. {result.reference.method} ({NO_VALUE}): without the "
+        f"module. A dash as a number: no run yet. In the paper: {result.study.source}."
     )
     return "\n\n".join([*parts, note])
 
 
-def spread(values: Sequence[float]) -> str:
-    """`0.123 ± 0.004`; only the value where there is one, a dash where there is none."""
-    return format_spread(mean(values), *([statistics.stdev(values)] if len(values) > 1 else []))
-
-
-def write_csv(path: Path, result: StudyResult) -> None:
-    """Writes one row a run with full precision."""
-    columns = ["method", result.study.option, "seed", "valid", "test", "collapsed", "folder"]
-    with atomic_path(path) as temporary, open(temporary, "w", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(columns)
-        for point in (result.reference, *result.points):
-            for run in point.runs:
-                row = [run.seed, run.valid, run.test, run.collapsed, run.folder]
-                writer.writerow([point.method, point.label, *row])
+def write_runs(path: Path, result: StudyResult) -> None:
+    """Writes one row for each run as CSV in full precision."""
+    header = ["method", result.study.option, "seed", "valid", "test", "collapsed", "folder"]
+    rows = [
+        [point.method, point.label, run.seed, run.valid, run.test, run.collapsed, run.folder]
+        for point in (result.reference, *result.points)
+        for run in point.runs
+    ]
+    write_csv(path, header, rows)
 
 
 def write_study(folder: Path, name: str, result: StudyResult) -> Path:
     """Writes `<name>.md` and `<name>.csv` and returns the path of the first."""
-    write_csv(folder / f"{name}.csv", result)
+    write_runs(folder / f"{name}.csv", result)
     path = folder / f"{name}.md"
     with atomic_path(path) as temporary:
         temporary.write_text(as_markdown(result) + "\n", encoding="utf-8")

@@ -1,9 +1,7 @@
-"""One row a method: mean and spread over seeds of what `align.evaluate` stored."""
+"""One row for each method: mean and spread over seeds of the metrics that runs have stored."""
 
 from __future__ import annotations
 
-import csv
-import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,12 +9,10 @@ from pathlib import Path
 
 from align.methods import METHODS
 from align.metrics.alignment import METRICS
-from align.metrics.decoding import DECODING_METRICS, chance_errors
-from align.metrics.names import METRIC_TITLES, MetricGroup
 from align.results.evaluation import Evaluation
-from align.results.text import _std, format_change, format_spread, markdown, mean
+from align.results.statistics import mean, std
+from align.results.text import write_csv
 from datasets.errors import DataError
-from datasets.storage.atomic import atomic_path
 
 BASELINE = "deit"
 
@@ -26,11 +22,11 @@ class SummaryRow:
     """Mean and sample standard deviation over the seeds of one method.
 
     Attributes:
-        label: The method, with the options that tell it from other rows of that method.
-        seeds: One run each, ascending.
-        mean: Of every metric that all runs of the table have; NaN where no run has a value.
-        std: Of the same; NaN with fewer than two values.
-        change: Of the mean alignment error against the baseline's, in percent, negative is
+        label: The method, with the options that distinguish it from other rows of that method.
+        seeds: Seed of each run, ascending.
+        mean: Mean of every metric that all runs of the table have; NaN where no run has a value.
+        std: Sample standard deviation of the same metrics; NaN with fewer than two values.
+        change: Change of the mean alignment error against the baseline's, in percent, negative is
             better; None for the baseline itself and without one.
     """
 
@@ -47,7 +43,7 @@ def summary_table(
     """Groups evaluations into rows: methods in their usual order, then all others by name.
 
     Args:
-        evaluations: Of one data set and split.
+        evaluations: Evaluations on one data set and split.
         labels: The row of each evaluation; by default its method.
 
     Raises:
@@ -60,7 +56,7 @@ def summary_table(
         zip(labels, evaluations, strict=True), key=lambda pair: run_order(pair[0], pair[1].seed)
     ):
         groups.setdefault(label, []).append(evaluation)
-    # Runs may have been measured with and without the phases of the task.
+    # Some of the runs may have been measured without the phases of the task.
     names = [name for name in evaluations[0].metrics if all(name in e.metrics for e in evaluations)]
     means = {
         label: {name: mean(e.metrics[name] for e in group) for name in names}
@@ -71,7 +67,7 @@ def summary_table(
             label,
             tuple(e.seed for e in group),
             means[label],
-            {name: _std(e.metrics[name] for e in group) for name in names},
+            {name: std(e.metrics[name] for e in group) for name in names},
             _change(label, {name: values["alignment_error"] for name, values in means.items()}),
         )
         for label, group in groups.items()
@@ -79,7 +75,7 @@ def summary_table(
 
 
 def require_comparable(evaluations: Sequence[Evaluation], labels: Sequence[str]) -> None:
-    """Checks that means over these evaluations say something.
+    """Checks that evaluations can be averaged and compared.
 
     Raises:
         DataError: When they are not of the same episodes and views, or one comes twice.
@@ -99,7 +95,7 @@ def require_comparable(evaluations: Sequence[Evaluation], labels: Sequence[str])
 
 
 def difference(first: Evaluation, second: Evaluation) -> str | None:
-    """Why two evaluations do not compare, and what to do; None where they do."""
+    """Why two evaluations cannot be compared, and the remedy; None where they can."""
     for what, ours, theirs in (
         ("the data set", first.data.resolve(), second.data.resolve()),
         ("the split", first.split, second.split),
@@ -117,32 +113,21 @@ def difference(first: Evaluation, second: Evaluation) -> str | None:
 def run_order(label: str, seed: int) -> tuple[int, list[str | int], int]:
     """Sorts runs: methods in their usual order, then by options (2 before 12), then by seed."""
     method, order = label.split(",")[0], [str(name) for name in METHODS]
-    # Text and numbers take turns, so that like is compared with like.
+    # Text and numbers alternate, so that text is compared with text and numbers with numbers.
     parts = [int(p) if i % 2 else p for i, p in enumerate(re.split(r"(\d+)", label))]
     return (order.index(method) if method in order else len(order), parts, seed)
 
 
-def markdown_table(rows: Sequence[SummaryRow]) -> str:
-    """The table as GitHub writes it, a line a method, without a newline at the end."""
-    titles = ["method", *(METRIC_TITLES[name] for name in METRICS), "seeds", f"against {BASELINE}"]
+def write_summary(path: Path, rows: Sequence[SummaryRow]) -> None:
+    """Writes the rows as CSV in full precision; missing values are empty."""
+    names = list(rows[0].mean) if rows else METRICS
+    columns = [f"{name}_{part}" for name in names for part in ("mean", "std")]
+    header = ["method", "seeds", *columns, f"change_against_{BASELINE}_percent"]
     lines = []
     for row in rows:
-        values = [format_spread(row.mean[name], row.std[name]) for name in METRICS]
-        lines.append([row.label, *values, str(len(row.seeds)), format_change(row.change)])
-    return markdown(titles, lines)
-
-
-def write_summary(path: Path, rows: Sequence[SummaryRow]) -> None:
-    """Writes the table as CSV with full precision; what is not known stays empty."""
-    with atomic_path(path) as temporary, open(temporary, "w", newline="") as file:
-        writer = csv.writer(file)
-        names = list(rows[0].mean) if rows else METRICS
-        columns = [f"{name}_{part}" for name in names for part in ("mean", "std")]
-        writer.writerow(["method", "seeds", *columns, f"change_against_{BASELINE}_percent"])
-        for row in rows:
-            values = [part[name] for name in names for part in (row.mean, row.std)]
-            known = ["" if v is None or math.isnan(v) else v for v in (*values, row.change)]
-            writer.writerow([row.label, " ".join(map(str, row.seeds)), *known])
+        values = [part[name] for name in names for part in (row.mean, row.std)]
+        lines.append([row.label, " ".join(map(str, row.seeds)), *values, row.change])
+    write_csv(path, header, lines)
 
 
 def _change(label: str, errors: Mapping[str, float]) -> float | None:
@@ -157,42 +142,10 @@ def _measured(evaluation: Evaluation) -> list[tuple[str, str, str]]:
 
 
 def _labelled(first: Evaluation, second: Evaluation) -> tuple[int, int]:
-    # Without any there are no phase metrics that could be compared wrongly.
+    # A run without labelled episodes has no phase metrics that could be compared wrongly.
     counts = first.labelled_episodes, second.labelled_episodes
     return counts if all(counts) else (0, 0)
 
 
 def _short(value: object) -> str:
     return f"{len(value)} pairs" if isinstance(value, list) else str(value)
-
-
-def group_table(
-    group: MetricGroup, rows: Sequence[SummaryRow], lengths: Sequence[int]
-) -> list[list[str]]:
-    """The header and one line a method of the metrics of a group; nothing where none is known.
-
-    Args:
-        group: Whose metrics are the columns; those that no method has are left out.
-        rows: One a method.
-        lengths: Time steps of the test episodes, for what chance gives under each decoding.
-    """
-    known = known_metrics(list(group.metrics), rows)
-    # The alignment error is in the first table already.
-    if set(known) <= {"alignment_error"}:
-        return []
-    lines = [["method", *(group.metrics[name] for name in known)]]
-    lines += [[row.label, *spreads(row, known)] for row in rows]
-    if set(DECODING_METRICS) & set(known):
-        chance = {"alignment_error": 1 / 3, **chance_errors(lengths)}
-        lines.append(["random embeddings, about", *(format_spread(chance[name]) for name in known)])
-    return lines
-
-
-def known_metrics(names: Sequence[str], rows: Sequence[SummaryRow]) -> list[str]:
-    """Those of the metrics that some method has a value of."""
-    return [n for n in names if any(not math.isnan(row.mean.get(n, math.nan)) for row in rows)]
-
-
-def spreads(row: SummaryRow, names: Sequence[str]) -> list[str]:
-    """Mean and spread of each metric, as text."""
-    return [format_spread(row.mean[name], row.std[name]) for name in names]

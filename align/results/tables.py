@@ -1,11 +1,9 @@
-"""What a grid of runs has measured so far: one row a run as CSV, one table a world and protocol."""
+"""The measured runs of a grid: one CSV row for each run, one table for each world and protocol."""
 
 from __future__ import annotations
 
-import csv
 import logging
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,42 +13,14 @@ import numpy as np
 from align.engine.run_folder import CONFIG_NAME
 from align.metrics.names import GROUPS
 from align.results.evaluation import evaluation_path
+from align.results.paper import paper_error
 from align.results.runs import Run, load_runs, variant_options
 from align.results.significance import PairedTest, paired_test
 from align.results.summary import BASELINE, SummaryRow, difference, summary_table
+from align.results.text import between, count, span, write_csv
 from datasets.errors import DataError
-from datasets.storage.atomic import atomic_path
 
 log = logging.getLogger(__name__)
-
-SOURCE = "Seeing the Pose in the Pixels, Table 5: other episodes than ours, 224 × 224 pixels"
-# World to method to alignment error, seen views; TCN and Disentangle have no Can and Lift.
-PAPER_ERRORS: Mapping[str, Mapping[str, float]] = {
-    "pick": {
-        "tcn": 0.273,
-        "disentangle": 0.155,
-        "3dtrl": 0.116,
-        "deit": 0.216,
-        "paab": 0.165,
-        "paat": 0.159,
-    },
-    "minecraft": {
-        "tcn": 0.286,
-        "disentangle": 0.233,
-        "3dtrl": 0.202,
-        "deit": 0.292,
-        "paab": 0.151,
-        "paat": 0.149,
-    },
-    "can": {"3dtrl": 0.060, "deit": 0.065, "paab": 0.053, "paat": 0.059},
-    "lift": {"3dtrl": 0.081, "deit": 0.095, "paab": 0.075, "paat": 0.074},
-}
-
-
-def paper_error(world: str, protocol: str, method: str) -> float | None:
-    """The paper's alignment error of a method on a world; None where it reports none."""
-    return PAPER_ERRORS.get(world, {}).get(method) if protocol == "seen" else None
-
 
 RUNS_NAME = "runs.csv"
 _METRICS = tuple(dict.fromkeys(name for group in GROUPS for name in group.metrics))
@@ -62,8 +32,8 @@ class ResultRow:
 
     Attributes:
         summary: Mean and spread over seeds.
-        test: Against the baseline; None for the baseline itself, and without a common seed.
-        paper: The paper's alignment error on its own episodes.
+        test: Test against the baseline; None for the baseline itself, and without a common seed.
+        paper: The paper's alignment error on its own episodes; None where it reports none.
         collapsed: Seeds whose embeddings have collapsed.
         at_chance: Seeds whose embeddings differ, but match no better than random ones.
     """
@@ -80,12 +50,12 @@ class ResultTable:
     """All methods on one world under one protocol.
 
     Attributes:
-        folder: Of its runs.
+        folder: Folder that holds its runs.
         world: Name of the environment.
         protocol: Which views were tested on.
-        setting: Size and duration of the runs, in words.
-        rows: In the usual order of methods.
-        runs: That the rows are of.
+        setting: Size and duration of the runs as a sentence.
+        rows: One row for each method, in the usual order of methods.
+        runs: The runs that the rows summarise.
     """
 
     folder: Path
@@ -102,15 +72,15 @@ class ResultTable:
 
     @property
     def variants(self) -> list[str]:
-        """`tcn+paat, spread: batch.spread True` of each variant of a method."""
+        """`tcn+paat, spread: batch.spread True` for each variant of a method."""
         return [f"{label}: {options}" for label, options in variant_options(self.runs).items()]
 
 
 def measured_runs(out: Path) -> list[Run]:
     """All trained and measured runs of a grid.
 
-    What is of another version, or was measured on other episodes or views than most runs of its
-    data set and protocol, is told in the log and left out.
+    Runs that another version has measured, and runs measured on other episodes or views than most
+    runs of their data set and protocol, are left out with a warning.
     """
     runs = []
     for group in sorted({path.parent.parent for path in out.glob(f"*/*/{CONFIG_NAME}")}):
@@ -130,7 +100,7 @@ def _readable(folder: Path) -> list[Run]:
 
 
 def _comparable(runs: Sequence[Run]) -> list[Path]:
-    """Folders of the runs that compare with the one that most others compare with."""
+    """Folders of the runs that can be compared with the run that most others compare with."""
     evaluations = [run.evaluation for run in runs]
     differences = [[difference(one, other) for other in evaluations] for one in evaluations]
     if not differences:
@@ -142,19 +112,14 @@ def _comparable(runs: Sequence[Run]) -> list[Path]:
 
 
 def write_runs(path: Path, runs: Sequence[Run]) -> None:
-    """Writes one row a run as CSV with full precision; what is not known stays empty."""
+    """Writes one row for each run as CSV in full precision; missing values are empty."""
     rows = [run_row(run) for run in runs]
-    columns = list(rows[0]) if rows else []
-    with atomic_path(path) as temporary, open(temporary, "w", newline="") as file:
-        writer = csv.DictWriter(file, columns)
-        writer.writeheader()
-        writer.writerows(rows)
+    write_csv(path, list(rows[0]) if rows else [], [list(row.values()) for row in rows])
 
 
 def run_row(run: Run) -> dict[str, Any]:
     """A run's identity, metrics, duration and size, by column."""
     evaluation, config = run.evaluation, run.config
-    values = {name: evaluation.metrics.get(name, math.nan) for name in _METRICS}
     collapse = evaluation.collapse
     return {
         "world": evaluation.world,
@@ -163,7 +128,7 @@ def run_row(run: Run) -> dict[str, Any]:
         "protocol": evaluation.protocol,
         "method": run.label,
         "seed": config.seed,
-        **{name: "" if math.isnan(value) else value for name, value in values.items()},
+        **{name: evaluation.metrics.get(name) for name in _METRICS},
         "collapse": collapse.kind if collapse else "",
         "effective_rank": collapse.effective_rank if collapse else "",
         "spread": collapse.spread if collapse else "",
@@ -182,7 +147,7 @@ def run_row(run: Run) -> dict[str, Any]:
 
 
 def result_tables(runs: Sequence[Run]) -> list[ResultTable]:
-    """One table a folder of runs: seen views before unseen ones, then by name."""
+    """One table for each folder of runs: seen views before unseen ones, then by name."""
     groups: dict[Path, list[Run]] = {}
     for run in runs:
         groups.setdefault(run.folder.parent, []).append(run)
@@ -200,11 +165,11 @@ def _result_table(folder: Path, runs: Sequence[Run]) -> ResultTable:
     for summary in summary_table([run.evaluation for run in runs], [run.label for run in runs]):
         group = by_label[summary.label]
         evaluations = [run.evaluation for run in group]
-        # Seeded alike for every row: a table made again is the same table.
+        # The same seed for every row, so that a table that is written again is the same.
         test = None
         if summary.label != BASELINE:
             test = paired_test(baseline, evaluations, np.random.default_rng(0))
-        # The paper has no runs that learned from other episodes than those of their data set.
+        # The paper has no runs that were trained on another data set than they were tested on.
         own = all(run.config.train_on is None for run in group)
         paper = paper_error(first.world, first.protocol, summary.label) if own else None
         kinds = {e.seed: e.collapse.kind for e in evaluations if e.collapse}
@@ -215,21 +180,18 @@ def _result_table(folder: Path, runs: Sequence[Run]) -> ResultTable:
 
 
 def setting(runs: Sequence[Run]) -> str:
-    """How large the runs of a table were and how long they took, in words."""
+    """Size and duration of the runs of a table as a sentence."""
     sizes = {run.config.image_size for run in runs} - {None}
-    depths = {run.config.depth for run in runs} - {None}
-    seconds = sorted(3600 * run.hours for run in runs)
+    depths = {run.config.depth for run in runs if run.config.depth is not None}
+    minutes = [60 * run.hours for run in runs]
+    episodes = {pair.episode for pair in runs[0].evaluation.pairs}
     parts = [
         ", ".join(sorted({run.config.network for run in runs})),
-        f"transformers cut to {_span(depths)} blocks" if depths else "",
-        f"{_span(sizes)} pixels" if sizes else "frames as stored",
-        f"{_span({int(run.history[-1]['epoch']) for run in runs})} epochs",
-        f"{_span({int(run.history[-1].get('step', 0)) for run in runs})} steps",
-        f"{len({pair.episode for pair in runs[0].evaluation.pairs})} test episodes",
-        f"{seconds[0] / 60:.1f} to {seconds[-1] / 60:.1f} minutes a run",
+        f"transformers cut to {count(depths, 'block')}" if depths else "",
+        f"{span(sizes)} pixels" if sizes else "frames as stored",
+        count((int(run.history[-1]["epoch"]) for run in runs), "epoch"),
+        count((int(run.history[-1].get("step", 0)) for run in runs), "step"),
+        count([len(episodes)], "test episode"),
+        f"{between(minutes)} minutes for each run",
     ]
     return "; ".join(filter(None, parts))
-
-
-def _span(values: set[Any]) -> str:
-    return f"{min(values)}" if len(values) == 1 else f"{min(values)} to {max(values)}"

@@ -1,14 +1,22 @@
-"""Cells of tables: Markdown, spreads, changes, and means that skip what is no number."""
+"""Tables as text: Markdown, CSV files, and how spreads, changes and counts are written."""
 
 from __future__ import annotations
 
+import csv
 import math
-import statistics
 from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from align.results.statistics import mean, std
+from datasets.storage.atomic import atomic_path
+
+ARROWS = "↓: lower is better; ↑: higher is better."
+NO_VALUE = "–"
 
 
 def markdown(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Cells as GitHub writes a table, all but the first column to the right."""
+    """A table in GitHub's Markdown, all but the first column aligned to the right."""
     lines = [_line(header), "|---" + "|---:" * (len(header) - 1) + "|", *map(_line, rows)]
     return "\n".join(lines)
 
@@ -18,25 +26,56 @@ def _line(cells: Sequence[str]) -> str:
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
 
 
+def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    """Writes a CSV file in full precision; None and NaN become empty cells."""
+    with atomic_path(path) as temporary, open(temporary, "w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(header)
+        writer.writerows([_cell(value) for value in row] for row in rows)
+
+
+def _cell(value: Any) -> Any:
+    missing = value is None or (isinstance(value, float) and math.isnan(value))
+    return "" if missing else value
+
+
+def with_arrow(metric: str, title: str) -> str:
+    """A column's title with the direction in which its metric is better: `cycle error ↓`."""
+    return f"{title} {'↓' if 'error' in metric else '↑'}"
+
+
 def format_spread(mean: float, std: float = math.nan, *, digits: int = 3) -> str:
-    """`0.123 ± 0.004`; only the mean where the spread is not known, a dash where neither is."""
+    """`0.123 ± 0.004`; the mean alone where the spread is NaN, a dash where the mean is."""
     if math.isnan(mean):
-        return "–"
+        return NO_VALUE
     text = f"{mean:.{digits}f}".replace("-", "−")
     return text if math.isnan(std) else f"{text} ± {std:.{digits}f}"
 
 
+def spread(values: Sequence[float], *, digits: int = 3) -> str:
+    """Mean and sample standard deviation of values, as `format_spread` writes them."""
+    return format_spread(mean(values), std(values), digits=digits)
+
+
 def format_change(change: float | None) -> str:
     """`−21.1 %`, or a dash."""
-    return "–" if change is None else f"{change:+.1f} %".replace("-", "−")
+    return NO_VALUE if change is None else f"{change:+.1f} %".replace("-", "−")
 
 
-def mean(values: Iterable[float]) -> float:
-    """Mean of the values that are numbers (tau-b has none where all tie), NaN of none."""
-    known = [value for value in values if not math.isnan(value)]
-    return statistics.fmean(known) if known else math.nan
+def count(numbers: Iterable[int], noun: str) -> str:
+    """`1 epoch`, `3 epochs`, or `1 to 3 epochs` where numbers differ."""
+    known = sorted(set(numbers))
+    return f"{span(known)} {noun}{'' if known == [1] else 's'}"
 
 
-def _std(values: Iterable[float]) -> float:
-    known = [value for value in values if not math.isnan(value)]
-    return statistics.stdev(known) if len(known) > 1 else math.nan
+def between(values: Iterable[float]) -> str:
+    """`3.6 to 4.5`: the lowest and the highest number with one digit, once where they are equal."""
+    known = sorted(values)
+    ends = dict.fromkeys(f"{value:.1f}" for value in (known[0], known[-1]))
+    return " to ".join(ends)
+
+
+def span(values: Iterable[Any]) -> str:
+    """`3`, or `1 to 3`: the lowest and the highest of some values."""
+    known = sorted(set(values))
+    return f"{known[0]}" if len(known) == 1 else f"{known[0]} to {known[-1]}"

@@ -1,3 +1,0 @@
-"""Where a transformer looks: the attention that patches receive, drawn on their frames."""
-
-from __future__ import annotations

@@ -1,0 +1,70 @@
+"""Reference values of the metrics: what perfect, random and collapsed embeddings reach."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from jaxtyping import UInt8
+
+from align.metrics.alignment import METRICS
+from align.metrics.decoding import chance_errors
+from align.metrics.phases import PHASE_METRICS
+from align.results.statistics import mean
+
+# Two independent uniform times lie a third of an episode apart on average.
+RANDOM_ERROR = 1 / 3
+RANDOM_LABEL = "random, about"
+# Under random matching, later and earlier matches are equally frequent, so τ is 0.
+RANDOM = dict(zip(METRICS, (RANDOM_ERROR, RANDOM_ERROR, 0.0, 0.0), strict=True))
+PERFECT = dict(zip(METRICS, (0.0, 0.0, 1.0, 1.0), strict=True))
+
+
+def reference_rows(lengths: Sequence[int] = ()) -> dict[str, dict[str, float]]:
+    """Label to value of each of METRICS for perfect, random and collapsed embeddings.
+
+    Args:
+        lengths: Time steps of the test episodes; without them, the row of collapsed embeddings,
+            whose error depends on the length, is left out.
+    """
+    rows = {"perfect": PERFECT, RANDOM_LABEL: RANDOM}
+    if lengths:
+        # Every frame is matched with the first one, at a distance of (l - 1) / 2 on average.
+        error = mean((length - 1) / (2 * length) for length in lengths)
+        rows["collapsed to a point"] = dict(
+            zip(METRICS, (error, error, -1.0, math.nan), strict=True)
+        )
+    return rows
+
+
+def alignment_chance(lengths: Sequence[int]) -> dict[str, float]:
+    """The alignment metrics of random embeddings, for all kinds of views and decodings.
+
+    Args:
+        lengths: Time steps of the test episodes.
+    """
+    kinds = dict.fromkeys(("alignment_error_ego", "alignment_error_third"), RANDOM_ERROR)
+    return {**RANDOM, **kinds, **chance_errors(lengths)}
+
+
+def phase_chance(phases: Sequence[UInt8[np.ndarray, " time"]]) -> dict[str, float]:
+    """The phase metrics of embeddings without information, within and across views.
+
+    F1 is that of naming the most frequent phase everywhere, R² that of predicting the mean, and
+    average precision the probability that two random frames have the same phase.
+
+    Args:
+        phases: Phase of each time step of each test episode.
+    """
+    _, counts = np.unique(np.concatenate(phases), return_counts=True)
+    shares = counts / counts.sum()
+    most = float(shares.max())
+    # Precision is the share itself and recall is 1; all other phases have an F1 of 0.
+    f1 = most * 2 * most / (1 + most)
+    same = float(np.square(shares).sum())
+    values = {
+        name: f1 if name.startswith("phase_f1") else 0.0 if name == "phase_r2" else same
+        for name in PHASE_METRICS
+    }
+    return {f"{prefix}{name}": v for name, v in values.items() for prefix in ("", "across_")}
