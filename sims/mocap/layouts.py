@@ -31,7 +31,7 @@ class Slot(NamedTuple):
 
 @dataclass(frozen=True)
 class Layout:
-    """How a data set stores performances.
+    """The layout of a data set of performances.
 
     Attributes:
         format: The data set's names and file formats.
