@@ -203,7 +203,7 @@ class EpisodeDataset:
         return self._read(i, f"obs/{view}_keypoints")
 
     def visible(self, i: int, view: str) -> Bool[np.ndarray, "time keypoints"]:
-        """Which keypoints are inside the image and not hidden."""
+        """Whether each keypoint is inside the image and not hidden."""
         return self._read(i, f"obs/{view}_visible")
 
     def world_to_camera(self, i: int, view: str) -> Float[np.ndarray, "poses 4 4"]:

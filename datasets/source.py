@@ -100,7 +100,7 @@ class Source(ABC):
         return self._episode(i).keypoints[view]
 
     def visible(self, i: int, view: str) -> Bool[np.ndarray, "time keypoints"]:
-        """Which keypoints are inside the image and not hidden."""
+        """Whether each keypoint is inside the image and not hidden."""
         return self._episode(i).visible[view]
 
     def _episode(self, i: int) -> Episode:

@@ -38,7 +38,7 @@ class Crop(NamedTuple):
 
 @dataclass(frozen=True)
 class SampleConfig:
-    """How clips are sampled.
+    """Options of the sampling of clips.
 
     Attributes:
         frames: Number of frames of a sample.

@@ -39,7 +39,7 @@ _FRAME = re.compile(r"(\d+)\.(jpe?g|png)", re.IGNORECASE)
 
 @dataclass(frozen=True)
 class FtpvOptions:
-    """How FTPV folders are written.
+    """Options of written FTPV folders.
 
     Attributes:
         image: File format of the frames. 3DTRL's own loader reads jpg; png is lossless.

@@ -45,7 +45,7 @@ KEY_FRAME_EVERY = 2
 
 @dataclass(frozen=True)
 class LeRobotOptions:
-    """How a LeRobot data set is written.
+    """Options of a written LeRobot data set.
 
     Attributes:
         task: Description of the task for policies that read one; by default the environment's

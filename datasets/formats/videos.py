@@ -21,7 +21,7 @@ SUFFIXES = {".mp4", ".mov", ".mkv", ".avi", ".webm"}
 
 @dataclass(frozen=True)
 class VideoOptions:
-    """How videos are written.
+    """Options of written videos.
 
     Attributes:
         skeleton: Draw the skeleton on every frame; small frames are enlarged for it.

@@ -1,1 +1,1 @@
-"""How a data set of episodes lies on disk: files, index, meta.json, seals, checks."""
+"""The files of a data set of episodes: episodes, index, meta.json, seals, and their checks."""

@@ -1,1 +1,1 @@
-"""Pick, in PyBullet."""
+"""The task Pick in PyBullet, and the parts that other PyBullet worlds share."""

@@ -1,4 +1,4 @@
-"""PyBullet: its import, a server of its own for each environment, and which renderer it has."""
+"""PyBullet: its import, one physics server for each environment, and the choice of renderer."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ GPU_DEVICES = ("/dev/nvidiactl", "/dev/dri/renderD128")
 
 @lru_cache
 def import_pybullet() -> Any:
-    """Imports PyBullet without the line that it prints.
+    """Imports PyBullet and suppresses the line that it prints.
 
     Raises:
-        SimulatorError: When it is not installed; the message names the command.
+        SimulatorError: When PyBullet is not installed; gives the command that installs it.
     """
     try:
         with _captured():
@@ -44,7 +44,7 @@ def import_pybullet() -> Any:
 
 @contextmanager
 def _captured() -> Iterator[IO[str]]:
-    """Catches what compiled code prints meanwhile, of its build and of the driver."""
+    """Redirects output of compiled code, about its build and the driver, into a file."""
     with tempfile.TemporaryFile("w+") as file:
         kept = {}
         _flush()
@@ -64,15 +64,15 @@ def _flush() -> None:
     for stream in (sys.stdout, sys.stderr):
         stream.flush()
     if os.name == "posix":
-        ctypes.CDLL(None).fflush(None)  # C has a buffer of its own
+        ctypes.CDLL(None).fflush(None)  # C buffers its output separately from Python
 
 
 def choose_renderer(name: str) -> str:
-    """`tiny` or `egl`, whichever `name` asks for; `auto` is `egl` where there is a GPU for it.
+    """The renderer, `tiny` or `egl`; `auto` means `egl` on a machine with a GPU that works.
 
     Raises:
-        UnknownNameError: For a name that is not one of `RENDERERS`.
-        SimulatorError: When `egl` is asked for and gives no picture.
+        UnknownNameError: When the name is not one of `RENDERERS`.
+        SimulatorError: When the name is `egl` and EGL gives no picture.
     """
     require_known("renderer", name, RENDERERS)
     import_pybullet()
@@ -91,9 +91,9 @@ def choose_renderer(name: str) -> str:
 
 @lru_cache
 def _egl_complaint() -> str | None:
-    """Why EGL gives no picture, or None when it does.
+    """The reason why EGL gives no picture, or None when it gives one.
 
-    Tried in a process of its own, for the plugin ends its process when the driver fails it.
+    The test runs in a separate process, since the plugin ends its process when the driver fails.
     """
     program = "from sims.bullet.client import BulletClient; BulletClient('egl').close()"
     root = Path(__file__).resolve().parents[2]
@@ -104,18 +104,18 @@ def _egl_complaint() -> str | None:
     return said[-1] if said else f"it ends with exit code {done.returncode}"
 
 
-# The driver's context belongs to the process: a second one takes the pictures of the first.
+# The driver's context belongs to the process: a second client would take over the first one's.
 _egl_clients: WeakSet[BulletClient] = WeakSet()
 
 
 class BulletClient:
-    """A physics server of its own, with its renderer.
+    """A separate physics server with its renderer.
 
     Attributes:
         api: The module `pybullet`; its functions take `id` as physicsClientId.
         id: Number of the server.
-        renderer: `tiny`, which needs nothing, or `egl`, for a GPU.
-        driver: What draws, as the library or the graphics driver names it.
+        renderer: `tiny`, which needs no graphics driver, or `egl`, for a GPU.
+        driver: Name of the renderer, from the library or the graphics driver.
     """
 
     def __init__(self, renderer: str) -> None:
@@ -145,7 +145,8 @@ class BulletClient:
             raise SimulatorError(f"PyBullet came without its plugin {EGL_MODULE}.")
         with _captured() as output:
             plugin = self.call("loadPlugin", spec.origin, EGL_ENTRY)
-            for _ in range(2 if plugin >= 0 else 0):  # it prints with each of its first pictures
+            # The plugin prints with its first pictures; draw them while output is redirected.
+            for _ in range(2 if plugin >= 0 else 0):
                 self.call("getCameraImage", 8, 8, renderer=self.api.ER_BULLET_HARDWARE_OPENGL)
             _flush()
             output.seek(0)
@@ -163,7 +164,7 @@ class BulletClient:
         return getattr(self.api, function)(*args, physicsClientId=self.id, **kwargs)
 
     def close(self) -> None:
-        """Stops the server; again does nothing."""
+        """Stops the server; a second call does nothing."""
         if self.id < 0:
             return
         with _captured():

@@ -1,6 +1,6 @@
-"""The Panda of pybullet_data as a URDF with lighter visual meshes, in their own colours.
+"""The Panda of pybullet_data as a URDF with lighter visual meshes in the original colours.
 
-PyBullet's software renderer spends its time on triangles: the arm as it comes has 120,000.
+The time of PyBullet's software renderer depends on triangles, and the original arm has 120,000.
 """
 
 from __future__ import annotations
@@ -25,11 +25,12 @@ from sims.bullet.client import INSTALL_PYBULLET, import_pybullet
 PANDA_FOLDER = "franka_panda"
 URDF = "panda.urdf"
 PACKAGE = "package://"
-# Of a mesh without a material, as in the URDF.
+# Colour of a mesh without a material, as in the URDF.
 WHITE = (255, 255, 255, 255)
-# Of the channels of a colour: parts that look alike become one mesh.
+# Channels of colours are rounded to multiples of this, so that parts of similar colour become one
+# mesh.
 COLOR_STEP = 15
-# Raised when what is written changes, so that an older cache is not read.
+# Increase this when the written files change, so that an older cache is not used.
 FORMAT = 2
 
 
@@ -73,11 +74,11 @@ def light_panda() -> Path:
 def box_mesh(half: Float[np.ndarray, 3]) -> Path:
     """An OBJ file of a box around the origin with flat sides, kept in the user's cache.
 
-    PyBullet's own boxes are shaded as if they were round under EGL, which moreover draws a mesh of
-    one file in one size, whatever scale is asked for.
+    Under EGL, PyBullet shades its own boxes as if they were round, and draws a mesh file in one
+    size whatever scale is given.
 
     Args:
-        half: Half of its edges in metres, to the micrometre.
+        half: Half of the box's edges in metres, to the micrometre.
     """
     path = _cache() / f"box-{'-'.join(str(round(1e6 * value)) for value in half)}.obj"
     if not path.exists():
@@ -91,7 +92,7 @@ def _cache() -> Path:
 
 
 def _digest(source: Path) -> str:
-    """Names all that the result depends on."""
+    """A digest of everything that the result depends on."""
     versions = [version(package) for package in ("pybullet", "trimesh", "fast-simplification")]
     said = f"{FORMAT} {source} {versions} {meshes.KEEP} {meshes.MIN_FACES} {meshes.CREASE_DEGREES}"
     return hashlib.blake2b(said.encode(), digest_size=8).hexdigest()
@@ -115,7 +116,7 @@ def _write_panda(source: Path, folder: Path) -> None:
 def _light_visuals(
     visual: ElementTree.Element, source: Path, folder: Path
 ) -> list[ElementTree.Element]:
-    """One visual for each colour of a visual's mesh, for PyBullet knows one colour a mesh."""
+    """One visual for each colour of a visual's mesh, since PyBullet supports one colour a mesh."""
     mesh = visual.find("geometry/mesh")
     assert mesh is not None
     path = source / mesh.attrib["filename"].removeprefix(PACKAGE)
@@ -139,7 +140,7 @@ def _box(half: Float[np.ndarray, 3]) -> LightMesh:
     normals = np.concatenate([np.eye(3), -np.eye(3)])
     corners, faces = [], []
     for side, normal in enumerate(normals):
-        # Two axes that make a right-handed frame with the normal, so that faces show outwards.
+        # Two axes that form a right-handed frame with the normal, so that faces point outwards.
         a = np.roll(np.abs(normal), 1)
         b = np.cross(normal, a)
         corners += [
@@ -151,7 +152,7 @@ def _box(half: Float[np.ndarray, 3]) -> LightMesh:
 
 
 def _by_color(path: Path) -> list[tuple[tuple[int, ...], LightMesh]]:
-    """The simplified faces of each diffuse colour in an OBJ file, RGBA of 0 to 255."""
+    """The simplified faces of an OBJ file by their diffuse colour, RGBA from 0 to 255."""
     import trimesh
 
     scene: Any = trimesh.load_scene(path, process=False)
@@ -165,7 +166,7 @@ def _by_color(path: Path) -> list[tuple[tuple[int, ...], LightMesh]]:
 
 
 def _color(part: Any) -> tuple[int, ...]:
-    """A part's colour: the median of what its texture shows on it, else that of its material."""
+    """A part's colour: the median of its texture on the part, or else its material's colour."""
     import trimesh
 
     material = getattr(part.visual, "material", None)

@@ -13,7 +13,7 @@ from sims.arm import panda
 from sims.bullet.client import BulletClient
 from sims.bullet.views import segment
 
-# Our bodies' names in pybullet_data's URDF.
+# Link names in pybullet_data's URDF, by robosuite's names of bodies.
 LINKS = {
     **{f"robot0_link{i}": f"panda_link{i}" for i in range(8)},
     panda.HAND: "panda_hand",
@@ -22,21 +22,22 @@ LINKS = {
     panda.GRIP_SITE: "panda_grasptarget",
 }
 NUM_ARM_JOINTS = 7
-# Bent over the table, the hand pointing down.
+# Joint angles in radians with which the arm bends over the table, the hand pointing down.
 READY = np.array([0.0, -0.25, 0.0, -2.45, 0.0, 2.2, 0.785])
+# Distance of an open finger from the middle, in metres.
 OPEN_FINGER = 0.04
-# Of the position controller: the share of the error that each physics step is to remove. At 12
-# steps the hand covers about three quarters of what an action asks for.
+# The share of its error that the position controller removes in each physics step. In the 12 steps
+# of a time step, the hand covers about three quarters of an action.
 POSITION_GAIN = 0.1
-# Newtons with which a finger closes, as the real hand can hold.
+# Force in newtons with which a finger closes, as in the real hand.
 FINGER_FORCE = 40.0
 FINGER_FRICTION = 1.2
-# From the URDF's hand, which opens along y, to robosuite's gripper, which opens along x.
+# Rotation from the URDF's hand, which opens along y, to robosuite's gripper, which opens along x.
 OPENING_FRAME = np.array([[0.0, -1.0, 0.0], [1.0, 0.0, 0.0], [0.0, 0.0, 1.0]])
 
 
 class BulletPanda:
-    """The arm, mounted at the world's origin, looking along +x."""
+    """The arm, mounted at the world's origin and facing +x."""
 
     def __init__(self, client: BulletClient, urdf: Path) -> None:
         """Loads the arm into the server's simulation."""
@@ -74,7 +75,7 @@ class BulletPanda:
         self._forces = force[:NUM_ARM_JOINTS] + [FINGER_FORCE] * 2
 
     def _couple_fingers(self) -> None:
-        """Makes both fingers open alike, which the URDF asks for and PyBullet leaves out."""
+        """Makes both fingers open equally: PyBullet ignores the URDF's coupling of them."""
         left, right = self.fingers
         gear = self._client.call(
             "createConstraint",
@@ -90,7 +91,7 @@ class BulletPanda:
         self._client.call("changeConstraint", gear, gearRatio=-1, erp=0.1, maxForce=50)
 
     def set_joints(self, positions: Float[np.ndarray, 9], velocities: Float[np.ndarray, 9]) -> None:
-        """Puts the arm's joints, then both fingers, into a state; radians and metres."""
+        """Sets the arm's joints, then both fingers; in radians and metres."""
         for joint, position, velocity in zip(self._joints, positions, velocities, strict=True):
             self._client.call("resetJointState", self.body, joint, position, velocity)
 
@@ -107,12 +108,12 @@ class BulletPanda:
     def control(
         self, position: Float[np.ndarray, 3], rotation: Float[np.ndarray, "3 3"], opening: float
     ) -> None:
-        """Makes the joints strive for a pose of the grip site from the next physics step on.
+        """Sets the joints' targets from a target pose of the grip site.
 
         Args:
-            position: In metres.
-            rotation: Its x axis is the opening direction.
-            opening: Distance of each finger from the middle, in metres.
+            position: Target position in metres.
+            rotation: Target rotation; its x axis is the opening direction.
+            opening: Target distance of each finger from the middle, in metres.
         """
         quaternion = Rotation.from_matrix(rotation @ OPENING_FRAME.T).as_quat()
         now, _ = self.joints()
@@ -166,7 +167,7 @@ class BulletPanda:
                 computeForwardKinematics=1,
             )
         )
-        # 4 and 5 are the URDF's frame; 0 and 1 would be the centre of mass.
+        # Entries 4 and 5 are the URDF's frame; 0 and 1 would be the centre of mass.
         poses = [next(states)[4:6] if link >= 0 else ORIGIN for link in links]
         quaternions = Rotation.from_quat([quaternion for _, quaternion in poses])
         return np.array([position for position, _ in poses]), quaternions.as_matrix()

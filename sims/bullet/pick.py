@@ -27,19 +27,20 @@ from sims.env import MultiViewEnv, Step, view_names
 ROBOMIMIC_GYM_TYPE = 2  # robomimic.envs.env_base.EnvType.GYM_TYPE
 PHYSICS_HZ = 240
 GRAVITY = -9.81
-# What an action of 1 asks for in a time step: metres and radians.
+# The motion of the hand in a time step under an action of 1, in metres and radians.
 TRANSLATION = 0.03
 ROTATION = 0.25
-# Solved: the cube's middle this near to the spot's, in metres, and its height over the table.
+# The task is solved when the cube's middle is at most this far from the spot's, and its height at
+# most this far from that of a cube on the table, in metres.
 SPOT_TOLERANCE = 0.03
 HEIGHT_TOLERANCE = 0.01
-# Clearance under a cube that counts as lifted.
+# Clearance in metres below a cube that counts as lifted.
 LIFTED = 0.04
-# Joints of the arm that begins an episode, but for a little noise, and of its open fingers.
+# Joints at the start of an episode, to which noise is added, and open fingers.
 HOME = np.append(READY, [OPEN_FINGER] * 2)
 FAR_UP = (0.0, 0.0, 5.0)
 CAMERA_DISTANCE = 1.8
-# The arm from its mount to its elbow, and the table with the space where the hand works.
+# Cameras frame the arm from its mount to its elbow, and the table with the space of the hand.
 WORKSPACE = np.array(
     [
         *product((-0.1,), (-0.1, 0.1), (0.0,)),
@@ -50,13 +51,13 @@ WORKSPACE = np.array(
 
 
 class PickEnv(MultiViewEnv):
-    """Reach a cube, grasp it, lift it, carry it to the green spot and set it down there.
+    """The task Pick: lift a cube, carry it to the green spot and set it down there.
 
     An action is (dx, dy, dz, rotation vector, gripper) in [-1, 1], as in robosuite's tasks, in the
     frame of the world: 1 asks the hand to move by `TRANSLATION` metres and turn by `ROTATION`
-    radians in a time step; the gripper goes from -1, open, to 1, closed. The cube is held by the
-    contact of the fingers alone. Solved when it stands on the spot, after both fingers have held
-    it clear of the table.
+    radians in a time step; the gripper's range is from -1, open, to 1, closed. Only the contact of
+    the fingers holds the cube. The task is solved when the cube stands on the spot after both
+    fingers have held it clear of the table.
 
     Attributes:
         horizon: Time steps after which an episode is truncated.
@@ -74,10 +75,10 @@ class PickEnv(MultiViewEnv):
         Args:
             views: Number of third-person views.
             size: Height and width of the images in pixels.
-            renderer: `tiny` needs no graphics driver; `egl` uses a GPU; `auto` where there is one.
+            renderer: `tiny` needs no graphics driver, `egl` uses a GPU, `auto` uses one if any.
 
         Raises:
-            UnknownNameError: For an unknown renderer.
+            UnknownNameError: When the renderer is unknown.
             SimulatorError: When PyBullet, a library for meshes, or the renderer is missing.
         """
         self.views = view_names(views)
@@ -96,11 +97,11 @@ class PickEnv(MultiViewEnv):
         )
 
     def place_cameras(self, rng: np.random.Generator | None) -> None:
-        """Draws the ring of cameras; None: the same one for good."""
+        """Draws the ring of cameras; None selects the fixed ring."""
         self._ring = rig.ring(self.views[1:], WORKSPACE, CAMERA_DISTANCE, self.size, rng)
 
     def begin(self, seed: int) -> None:
-        """Builds the world anew, so that nothing is left of what was simulated before."""
+        """Builds a new world, which does not depend on earlier episodes."""
         rng = np.random.default_rng(seed)
         self._layout = pick_scene.Layout.draw(rng)
         call = self._client.call
@@ -121,7 +122,7 @@ class PickEnv(MultiViewEnv):
     def step(
         self, action: Float[np.ndarray, " action"]
     ) -> tuple[dict[str, np.ndarray], float, bool, bool, dict[str, Any]]:
-        """Lets a time step pass; solving the task does not end the episode."""
+        """Advances the world by a time step; solving the task does not end the episode."""
         action = np.clip(np.asarray(action, np.float64), -1, 1)
         position, rotation = self._panda.gripper_pose()
         turn = Rotation.from_rotvec(ROTATION * action[3:6]).as_matrix()
@@ -175,11 +176,11 @@ class PickEnv(MultiViewEnv):
         return np.array(position), Rotation.from_quat(quaternion).as_matrix()
 
     def cube_on_spot(self) -> Float[np.ndarray, 3]:
-        """Where the cube's middle is when it stands in the middle of the spot, in metres."""
+        """Position of the middle of a cube that stands in the middle of the spot, in metres."""
         return np.append(self._layout.spot, self._layout.half_size)
 
     def render_views(self) -> dict[str, UInt8[np.ndarray, "height width 3"]]:
-        """Renders the present state from every view, upright RGB."""
+        """Renders the current state from every view, upright RGB."""
         self._seen = self._views.look(self.cameras())
         return {view: seen.image.copy() for view, seen in self._seen.items()}
 
@@ -188,7 +189,7 @@ class PickEnv(MultiViewEnv):
         return {view: seen.mask(self._panda.body) for view, seen in self._look().items()}
 
     def visible(self) -> dict[str, Bool[np.ndarray, " keypoints"]]:
-        """Which keypoints each view sees, by segmentation and depth of the same pictures."""
+        """Whether each view sees each keypoint, by segmentation and depth of the same pictures."""
         points, cameras = self.keypoints(), self.cameras()
         return {
             view: seen.sees(cameras[view], points, self._panda.own_segments)
@@ -231,16 +232,16 @@ class PickEnv(MultiViewEnv):
         )
 
     def set_state(self, state: Float[np.ndarray, " state"]) -> None:
-        """Restores a state of the present episode.
+        """Restores a state of the current episode.
 
-        Going on from it gives the same states every time. They differ a little from those that
-        first came after it where something is touched: a state does not hold the contact forces.
+        Continuing from it gives the same states every time. Where bodies touch, they differ
+        slightly from the original ones, since a state holds no contact forces.
         """
         values = np.asarray(state, np.float64).tolist()
         self._steps, self._lifted = int(values[0]), bool(values[1])
         call = self._client.call
-        # PyBullet keeps contacts, with their forces, for as long as two bodies stay close: they are
-        # taken far apart first, so that nothing is left of what was simulated before.
+        # PyBullet keeps contacts and their forces while two bodies stay close. Moving the bodies
+        # far apart first removes the contacts of the earlier state.
         self._panda.set_joints(HOME, np.zeros(9))
         call("resetBasePositionAndOrientation", self._cube, FAR_UP, UPRIGHT)
         call("performCollisionDetection")
@@ -254,7 +255,7 @@ class PickEnv(MultiViewEnv):
         return None
 
     def env_args(self) -> dict[str, Any]:
-        """What makes this environment again, in robomimic's form."""
+        """Arguments from which robomimic makes this environment."""
         return {
             "env_name": self.name,
             "type": ROBOMIMIC_GYM_TYPE,
@@ -267,7 +268,7 @@ class PickEnv(MultiViewEnv):
         return pick_expert(self, rng)
 
     def renderer(self) -> str:
-        """What draws the pictures."""
+        """Name of the renderer."""
         return self._client.driver
 
     def close(self) -> None:

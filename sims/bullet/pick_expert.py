@@ -1,4 +1,4 @@
-"""A scripted expert for Pick that varies as people do."""
+"""A scripted expert for Pick, varied like people's motions."""
 
 from __future__ import annotations
 
@@ -19,28 +19,28 @@ LIFT, CARRY, PLACE = 2, 3, 4
 
 
 class PickArm(Arm, Protocol):
-    """An arm, the cube that it carries, and the spot that the cube belongs on."""
+    """The arm, the cube and the target spot, as the expert needs them."""
 
     def cube_pose(self) -> tuple[Float[np.ndarray, 3], Float[np.ndarray, "3 3"]]:
         """Position of the cube's middle in metres, and its rotation."""
         ...
 
     def cube_on_spot(self) -> Float[np.ndarray, 3]:
-        """Where the cube's middle is when it stands in the middle of the spot, in metres."""
+        """Position of the middle of a cube that stands in the middle of the spot, in metres."""
         ...
 
 
 @dataclass(frozen=True)
 class Transport:
-    """How the cube is brought to the spot: speeds as in `Manner`, lengths in metres.
+    """The motion of the lifted cube to the spot: speeds as in `Manner`, lengths in metres.
 
     Attributes:
-        carry_speed: On the way from above the table to above the spot.
-        place_speed: Down onto the spot.
-        height: Of the cube over the table, on the way.
-        bow: How far the middle of the way is to a side, and above, of the straight way.
-        turn: How far the hand turns about the vertical on the way, in radians.
-        aside: From the spot's middle.
+        carry_speed: Speed from the lift to above the spot.
+        place_speed: Speed down onto the spot.
+        height: Height of the cube above the table while it is carried.
+        bow: Offset of the path's middle from the straight path, to the side and upwards.
+        turn: Turn of the hand about the vertical while it carries, in radians.
+        aside: Offset from the spot's middle.
     """
 
     carry_speed: float
@@ -52,7 +52,7 @@ class Transport:
 
     @classmethod
     def draw(cls, rng: np.random.Generator) -> Transport:
-        """Draws a way."""
+        """Draws a transport."""
         return cls(
             carry_speed=drawn_speed(rng, 0.45, 1.4),
             place_speed=drawn_speed(rng, 0.35, 1.0),
@@ -66,8 +66,8 @@ class Transport:
 def pick_expert(arm: PickArm, rng: np.random.Generator) -> Iterator[Step]:
     """Reaches for the cube, grasps it, lifts it, carries it to the spot and sets it down there.
 
-    Variation: that of Lift's expert up to the grasp, then the speed of each phase, height, bow and
-    turn of the way, pauses, the place on the spot.
+    Episodes vary as those of Lift's expert up to the grasp, then in the speed of each phase, the
+    height, bow and turn of the path, pauses, and the position on the spot.
     """
     manner, transport = Manner.draw(rng), Transport.draw(rng)
     _, hand = arm.gripper_pose()
@@ -92,7 +92,7 @@ def pick_expert(arm: PickArm, rng: np.random.Generator) -> Iterator[Step]:
 
 
 def _lift(mover: Mover, manner: Manner, transport: Transport) -> Iterator[Step]:
-    """Takes the cube up from the table."""
+    """Lifts the cube from the table."""
     start, _ = mover.arm.gripper_pose()
     aside = mover.rng.uniform(-0.03, 0.03, 2)
     goal = start + np.array([*aside, transport.height])
@@ -101,7 +101,7 @@ def _lift(mover: Mover, manner: Manner, transport: Transport) -> Iterator[Step]:
 
 
 def _carry(arm: PickArm, mover: Mover, transport: Transport) -> Iterator[Step]:
-    """Brings the cube over the spot, in a bow."""
+    """Carries the cube over the spot along a bow."""
     start, _ = arm.gripper_pose()
     over = _goal(arm, transport) + np.array([0, 0, 0.7 * transport.height])
     along = (over - start)[:2]
@@ -120,7 +120,7 @@ def _place(arm: PickArm, mover: Mover, transport: Transport) -> Iterator[Step]:
 
 
 def _goal(arm: PickArm, transport: Transport) -> Float[np.ndarray, 3]:
-    """Where the hand is when the cube that it holds stands on the spot."""
+    """Position of a hand whose cube stands on the spot, in metres."""
     hand, _ = arm.gripper_pose()
     in_hand = arm.cube_pose()[0] - hand
     return arm.cube_on_spot() - in_hand + np.append(transport.aside, 0.002)

@@ -1,4 +1,4 @@
-"""What stands in Pick's world besides the arm: floor, table, the cube, and the spot it goes to."""
+"""The objects of Pick's world: floor, table, the cube, and its target spot."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ TABLE_LOW, TABLE_HIGH = np.array([-0.22, -0.5, -0.04]), np.array([0.85, 0.5, 0.0
 FLOOR_HEIGHT = -0.55
 FLOOR_HALF_WIDTH, FLOOR_THICKNESS = 3.0, 0.02
 LEG_HALF_WIDTH = 0.03
-# Where the cube and the spot may lie.
+# Region of the cube's and the spot's positions.
 REGION_LOW, REGION_HIGH = np.array([0.38, -0.26]), np.array([0.66, 0.26])
 MIN_DISTANCE = 0.18
-# In whole millimetres, so that few meshes are made of it.
+# Whole millimetres, so that the cache holds few meshes of cubes.
 CUBE_HALF_SIZES = np.arange(20, 27) / 1000
 CUBE_MASS = 0.1
 CUBE_FRICTION = 1.0
@@ -37,13 +37,13 @@ GREEN: Color = (0.13, 0.62, 0.25, 1.0)
 
 
 class Layout(NamedTuple):
-    """What differs between episodes, besides the arm's pose.
+    """The random part of an episode's world, except the arm's pose.
 
     Attributes:
         half_size: Half of the cube's edge in metres.
-        cube: Where the cube's middle begins, in metres.
-        yaw: The cube's turn about the vertical, in radians.
-        spot: Middle of the goal spot, in metres.
+        cube: Initial position of the cube's middle, in metres.
+        yaw: Rotation of the cube about the vertical, in radians.
+        spot: Middle of the target spot, in metres.
     """
 
     half_size: float
@@ -62,7 +62,7 @@ class Layout(NamedTuple):
 
 
 def add_scenery(client: BulletClient) -> dict[int, Vector]:
-    """Adds table and floor for the eye alone; returns where each body stands."""
+    """Adds table and floor without collision shapes; returns the position of each body."""
     middle, half = (TABLE_LOW + TABLE_HIGH) / 2, (TABLE_HIGH - TABLE_LOW) / 2
     bodies = [_box(client, middle, half, WOOD)]
     leg_half = np.array([LEG_HALF_WIDTH, LEG_HALF_WIDTH, (TABLE_LOW[2] - FLOOR_HEIGHT) / 2])
@@ -79,10 +79,10 @@ def add_scenery(client: BulletClient) -> dict[int, Vector]:
 
 
 def add_table(client: BulletClient) -> int:
-    """Adds the table that things stand on, which is not drawn."""
+    """Adds the table's collision shape, which is not drawn."""
     middle, half = (TABLE_LOW + TABLE_HIGH) / 2, (TABLE_HIGH - TABLE_LOW) / 2
     shape = client.call("createCollisionShape", client.api.GEOM_BOX, halfExtents=half.tolist())
-    # Without a shape to draw, PyBullet draws the one that collides.
+    # Without a visual shape, PyBullet would draw the collision shape.
     unseen = client.call(
         "createVisualShape",
         client.api.GEOM_BOX,
@@ -95,20 +95,20 @@ def add_table(client: BulletClient) -> int:
 
 
 def add_cube(client: BulletClient, layout: Layout) -> int:
-    """Adds the cube where the layout has it."""
+    """Adds the cube at its initial pose."""
     half = np.full(3, layout.half_size)
     shape = client.call("createCollisionShape", client.api.GEOM_BOX, halfExtents=half.tolist())
     look = _look_of_box(client, half, RED)
     turn = [0.0, 0.0, np.sin(layout.yaw / 2), np.cos(layout.yaw / 2)]
     place = [*layout.cube, layout.half_size]
     body: int = client.call("createMultiBody", CUBE_MASS, shape, look, place, turn)
-    # Spinning friction keeps a cube from turning about the line between the two finger tips.
+    # Spinning friction prevents the cube from turning about the line between the finger tips.
     client.call("changeDynamics", body, -1, lateralFriction=CUBE_FRICTION, spinningFriction=0.005)
     return body
 
 
 def add_spot(client: BulletClient, layout: Layout) -> int:
-    """Adds the goal spot, a thin square on the table that nothing collides with."""
+    """Adds the target spot, a thin square on the table without collision shape."""
     middle = np.append(layout.spot, SPOT_HEIGHT / 2)
     return _box(client, middle, np.array([*[SPOT_HALF_SIZE] * 2, SPOT_HEIGHT / 2]), GREEN)
 

@@ -13,13 +13,14 @@ from datasets.cameras import Camera
 from sims.arm.panda import MAX_DEPTH_IN_LINK
 from sims.bullet.client import BulletClient
 
-# Metres from the camera between which something is drawn.
+# Distances from the camera between which bodies are drawn, in metres.
 NEAR, FAR = 0.01, 10.0
-# TinyRenderer takes a pixel's colour at its corner, OpenGL in its middle. A principal point moved
-# by this many pixels makes its pictures agree with `Camera.project`, measured on masks of spheres.
+# TinyRenderer samples a pixel at its corner, OpenGL in its middle. Moving the principal point by
+# this many pixels makes its pictures agree with `Camera.project`, as masks of spheres showed.
 TINY_SHIFT = (-0.5, 0.5)
+# PyBullet stores a link's number from this bit on, above the body's number.
 LINK_SHIFT = 24
-# What lies behind everything.
+# Colour of pixels that show no body.
 BACKGROUND_COLOR = np.array([188, 198, 208], np.uint8)
 LIGHT: Mapping[str, Any] = {
     "lightDirection": (0.5, -0.8, 1.6),
@@ -28,21 +29,21 @@ LIGHT: Mapping[str, Any] = {
     "lightDiffuseCoeff": 0.45,
     "lightSpecularCoeff": 0.05,
 }
-# Where scenery waits while a picture is drawn without it: behind what any camera can see.
+# Position of the scenery while a picture is drawn without it: beyond every camera's range.
 AWAY = (0.0, 0.0, -1000.0)
 UPRIGHT = (0.0, 0.0, 0.0, 1.0)
 
-# Puts bodies without collision shapes into a simulation, and returns where each of them stands.
+# Adds bodies without collision shapes to a simulation and returns the position of each.
 Scenery = Callable[[BulletClient], Mapping[int, tuple[float, float, float]]]
 
 
 @dataclass(frozen=True, eq=False)
 class View:
-    """What a camera sees, from one pass of the renderer.
+    """One camera's picture, segmentation and depth, from one pass of the renderer.
 
     Attributes:
         image: Upright RGB.
-        segments: At each pixel -1 for nothing, else the body's number, with its link's number
+        segments: At each pixel -1 for no body, or else the body's number, with the link's number
             plus 1 in the bits from 24 on.
         buffer: OpenGL's depth buffer, 0 at `NEAR` and 1 at `FAR`.
     """
@@ -56,7 +57,7 @@ class View:
         return (self.segments >= 0) & (self.segments & ((1 << LINK_SHIFT) - 1) == body)
 
     def over(self, backdrop: View) -> View:
-        """This view before another one from the same camera."""
+        """This view in front of another one from the same camera, merged by depth."""
         front = self.buffer < backdrop.buffer
         merged = [value.copy() for value in (backdrop.image, backdrop.segments, backdrop.buffer)]
         for value, mine in zip(merged, (self.image, self.segments, self.buffer), strict=True):
@@ -69,17 +70,18 @@ class View:
         points: Float[np.ndarray, "keypoints 3"],
         own_segments: Sequence[frozenset[int]],
     ) -> Bool[np.ndarray, " keypoints"]:
-        """Which keypoints are in the image and not hidden, as `sims.robosuite.visibility` has it.
+        """Whether each keypoint is in the image and not hidden, as in `sims.robosuite.visibility`.
 
         Args:
             camera: The camera of this view.
             points: World coordinates in metres.
-            own_segments: For each keypoint, the segments that it may be seen on.
+            own_segments: For each keypoint, the segments whose surface shows it.
         """
         pixels, depth = camera.project(points)
         seen = camera.contains(pixels)
         for i in np.flatnonzero(seen):
             column, row = np.floor(pixels[i]).astype(int)
+            # OpenGL's depth buffer is linear in 1 / depth; this is its inverse, in metres.
             surface = FAR * NEAR / (FAR - (FAR - NEAR) * float(self.buffer[row, column]))
             own = int(self.segments[row, column]) in own_segments[i]
             seen[i] = own and depth[i] - surface <= MAX_DEPTH_IN_LINK
@@ -87,24 +89,24 @@ class View:
 
 
 def segment(body: int, link: int) -> int:
-    """The number under which a link of a body is found in a view; link -1 is the base."""
+    """The number of a body's link in `View.segments`; link -1 is the base."""
     return body + ((link + 1) << LINK_SHIFT)
 
 
 class BulletViews:
-    """Draws the views of episodes in which third-person cameras and scenery stand still.
+    """Draws the views of episodes whose third-person cameras and scenery do not move.
 
-    TinyRenderer spends most of a picture on floor and table, pixel by pixel. For the fixed cameras
-    they are drawn once; what moves is drawn without them and laid over them by depth. A GPU draws
-    the whole scene each time.
+    TinyRenderer spends most of its time on the pixels of floor and table. For the fixed cameras
+    they are drawn once; moving bodies are drawn without them and merged by depth. A GPU draws the
+    whole scene each time.
     """
 
     def __init__(self, client: BulletClient, scenery: Scenery) -> None:
-        """Nothing is drawn yet.
+        """Keeps its arguments; nothing is drawn yet.
 
         Args:
-            client: The server.
-            scenery: Puts what never moves into an empty simulation.
+            client: The physics server.
+            scenery: Adds the bodies that never move to an empty simulation.
         """
         self._client = client
         self._scenery = scenery
@@ -112,22 +114,22 @@ class BulletViews:
         self._backdrops: dict[str, View] = {}
 
     def begin(self, fixed: Mapping[str, Camera]) -> None:
-        """Puts the scenery into a simulation that has been reset, and draws it where it is new.
+        """Adds the scenery to a simulation that was reset, and draws it for new cameras.
 
         Args:
-            fixed: By view, the cameras that stand still. Those of the last call, if this is the
-                same object, have their backdrops.
+            fixed: The cameras that do not move, by view. If this is the same object as in the last
+                call, the backdrops are reused.
         """
         self._bodies = self._scenery(self._client)
         if fixed is self._fixed:
             return
         self._fixed = fixed
-        # EGL casts shadows, which cannot be turned off and would not fall on a backdrop.
+        # EGL's shadows cannot be turned off, and would be missing on a backdrop.
         if self._client.renderer == "tiny":
             self._backdrops = {view: self._draw(camera) for view, camera in fixed.items()}
 
     def look(self, cameras: Mapping[str, Camera]) -> dict[str, View]:
-        """Draws the present state; cameras of other views than the fixed may be anywhere."""
+        """Draws the current state; cameras of views that are not fixed may be anywhere."""
         self._place_scenery(away=True)
         try:
             fixed = {
@@ -154,7 +156,7 @@ class BulletViews:
 
 
 def draw(client: BulletClient, camera: Camera, light: Mapping[str, Any] = LIGHT) -> View:
-    """Draws the whole scene from one camera, in the light of PyBullet's options."""
+    """Draws the whole scene from one camera, with a light given as PyBullet's options."""
     api: Any = client.api
     tiny = client.renderer == "tiny"
     view, projection = matrices(camera, TINY_SHIFT if tiny else (0.0, 0.0))
@@ -175,12 +177,13 @@ def draw(client: BulletClient, camera: Camera, light: Mapping[str, Any] = LIGHT)
 def matrices(
     camera: Camera, shift: tuple[float, float] = (0.0, 0.0)
 ) -> tuple[list[float], list[float]]:
-    """OpenGL's view and projection matrix of a camera, column by column.
+    """OpenGL's view and projection matrix of a camera, in column-major order.
 
     Args:
         camera: The camera.
-        shift: Of the principal point, in pixels.
+        shift: Shift of the principal point, in pixels.
     """
+    # OpenGL's camera looks along -z with y up, `Camera` along z with y down.
     view = np.diag([1.0, -1.0, -1.0, 1.0]) @ camera.world_to_camera
     (fx, _, cx), (_, fy, cy) = camera.intrinsics[:2]
     cx, cy = cx + shift[0], cy + shift[1]

@@ -1,1 +1,1 @@
-"""A Minecraft-style world: one task, with a renderer of blocks or the real game behind it."""
+"""A Minecraft-style world: one task, with a renderer of blocks or the real game as back end."""

@@ -1,14 +1,14 @@
-"""What `MinecraftEnv` asks of a world to walk in, whoever simulates and draws it.
+"""The interface of `MinecraftEnv`'s back ends, which simulate and draw the world.
 
-A back end is a class made with `(views, size)`, the names of the views (`ego` first) and the edge
-of the square images in pixels; `BACKENDS` names it. Making it loads what it needs, or raises a
+A back end is a class made with `(views, size)`: the names of the views, `ego` first, and the edge
+of the square images in pixels. `BACKENDS` lists them. Making one loads its libraries, or raises a
 SimulatorError that says what to install. All positions and angles are in the world of
 `sims.minecraft.player`: metres, z up, radians.
 """
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from jaxtyping import Bool, Float, UInt8
@@ -21,55 +21,49 @@ BACKENDS = {
     "minerl": "sims.minecraft.minerl.backend:MinerlBackend",
 }
 
-# The game's clock.
+# The game's time steps a second.
 CONTROL_HZ = 20.0
-# Entries of an action, each in [-1, 1]: shares of the most that one time step allows, but for the
+# Entries of an action, each in [-1, 1] and relative to the maximum of one time step, except the
 # stroke, which begins where its entry is above 0.
 FORWARD, LEFT, TURN, TILT, STRIKE = range(5)
 ACTION_NAMES = ("forward", "left", "turn", "tilt", "strike")
-# What 1 means: the game's walk, 4.317 m/s; turns to the left and upwards.
+# The meaning of 1 in a time step: the game's walk of 4.317 m/s, a turn to the left, a tilt upwards.
 MAX_STEP = 4.317 / CONTROL_HZ
 MAX_TURN = np.radians(18.0)
 MAX_TILT = np.radians(9.0)
-# How far from the eyes a block can be struck, in metres.
+# Largest distance from the eyes at which a block can be struck, in metres.
 REACH = 3.0
 # Half the edge of a block.
 HALF_BLOCK = 0.5
 
 
 class Backend(Protocol):
-    """A world with one player and one goal block, seen by all cameras at once.
-
-    Attributes:
-        can_restore: Whether `set_state` works; a live game cannot go back.
-    """
-
-    can_restore: ClassVar[bool]
+    """A world with one player and one goal block, drawn from all cameras at once."""
 
     def place_cameras(self, rng: np.random.Generator | None) -> None:
-        """Draws the third-person cameras of the episodes to come; None: the usual ones.
+        """Draws the third-person cameras of the next episodes; None selects the fixed ones.
 
         Raises:
-            SimulatorError: Where they cannot be moved.
+            SimulatorError: When the back end cannot move its cameras.
         """
         ...
 
     def begin(self, seed: int) -> None:
-        """Begins an episode: the seed alone makes world, start and goal."""
+        """Begins an episode whose world, start and goal follow from the seed alone."""
         ...
 
     def act(self, action: Float[np.ndarray, 5]) -> None:
-        """Lets a time step of 1 / CONTROL_HZ seconds pass under an action of `ACTION_NAMES`."""
+        """Advances by a time step of 1 / CONTROL_HZ seconds under an action of `ACTION_NAMES`."""
         ...
 
     def player(self) -> PlayerPose:
-        """The player's body as it stands."""
+        """The current pose of the player's body."""
         ...
 
     def shown_player(self) -> PlayerPose:
-        """The player's body as the third-person pictures show it.
+        """The pose of the player's body in the third-person pictures.
 
-        Where they come over a network, it stands as it did a little earlier.
+        In pictures that arrive over a network, it is a little older than the current one.
         """
         ...
 
@@ -78,28 +72,28 @@ class Backend(Protocol):
         ...
 
     def struck(self) -> bool:
-        """Whether a stroke has met the goal since the episode began, by the rule of `aims_at`."""
+        """Whether a stroke of this episode has hit the goal, by the rule of `aims_at`."""
         ...
 
     def route(self) -> Float[np.ndarray, "points 2"]:
-        """Points to pass, in metres, on a free way from the player to beside the goal.
+        """Waypoints of a free path from the player to the goal, in metres.
 
         On open ground it is the goal alone: a walker stops when it is near enough.
         """
         ...
 
     def cameras(self) -> dict[str, Camera]:
-        """The camera of every view; all but `ego` stay where they are during an episode."""
+        """The camera of every view; all except `ego` are fixed during an episode."""
         ...
 
     def render(self) -> dict[str, UInt8[np.ndarray, "height width 3"]]:
-        """Upright RGB pictures of the present state, of every view."""
+        """Upright RGB pictures of the current state from every view."""
         ...
 
     def visible(
         self, keypoints: Float[np.ndarray, "keypoints 3"]
     ) -> dict[str, Bool[np.ndarray, " keypoints"]]:
-        """Which of the player's keypoints each view sees."""
+        """Whether each view sees each of the player's keypoints."""
         ...
 
     def actor_masks(self) -> dict[str, Bool[np.ndarray, "height width"]]:
@@ -107,43 +101,44 @@ class Backend(Protocol):
         ...
 
     def state(self) -> Float[np.ndarray, " state"]:
-        """What changes within an episode."""
+        """The part of the world that changes within an episode."""
         ...
 
     def set_state(self, state: Float[np.ndarray, " state"]) -> None:
-        """Restores a state of the present episode.
+        """Restores a state of the current episode.
 
         Raises:
-            SimulatorError: Where `can_restore` is false.
+            SimulatorError: When the back end cannot go back, as with a live game.
         """
         ...
 
     def describe(self) -> dict[str, Any]:
-        """Names and versions that go with the data, ready for JSON."""
+        """Names and versions to store with the data, as values for JSON."""
         ...
 
     def renderer(self) -> str:
-        """What draws the pictures, for `sims.doctor`."""
+        """Name of the renderer, for `sims.doctor`."""
         ...
 
     def close(self) -> None:
-        """Frees what the back end holds."""
+        """Frees the back end's resources."""
         ...
 
 
 def aims_at(pose: PlayerPose, goal: Float[np.ndarray, 3], reach: float = REACH) -> bool:
-    """Whether the look meets a block within reach: what makes a stroke count.
+    """Whether the player looks at a block within reach, so that a stroke hits it.
 
     Args:
-        pose: The player.
+        pose: Pose of the player.
         goal: The middle of the block, in metres.
-        reach: From the eyes, in metres.
+        reach: Largest distance from the eyes, in metres.
     """
     offset, look = np.asarray(goal, float) - pose.eyes, pose.look
-    # Where the ray enters and leaves the slabs between the block's opposite sides.
+    # Distances at which the ray enters and leaves the slabs between the block's opposite sides.
     with np.errstate(divide="ignore", invalid="ignore"):
         first = (offset - HALF_BLOCK * np.sign(look)) / look
         last = (offset + HALF_BLOCK * np.sign(look)) / look
+    # A ray parallel to a slab is inside it always or never.
     parallel = np.abs(look) < 1e-12
     first[parallel] = np.where(np.abs(offset[parallel]) <= HALF_BLOCK, -np.inf, np.inf)
     last[parallel] = np.inf

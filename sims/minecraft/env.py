@@ -1,4 +1,4 @@
-"""A walk to a goal block on open ground, ended by striking it, in a Minecraft-style world."""
+"""A task in a Minecraft-style world: walk to a goal block on open ground and strike it."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ ROBOMIMIC_GYM_TYPE = 2  # robomimic.envs.env_base.EnvType.GYM_TYPE
 class MinecraftEnv(MultiViewEnv):
     """Walk to the goal block and strike it, as in MineRL's ReachGoal.
 
-    An action holds the shares, in [-1, 1], of the most that a time step allows: forward, to the
-    left, turn (left positive), tilt (up positive), and the stroke of the arm (begins above 0).
-    Solved once a stroke met the goal block: within reach, in the middle of the player's view.
+    An action has entries in [-1, 1], relative to the maximum of a time step: forward, to the left,
+    turn (left positive), tilt (up positive), and the stroke of the arm (begins above 0). The task
+    is solved once a stroke hit the goal block, within reach and in the middle of the player's view.
 
     Attributes:
         horizon: Time steps after which an episode is truncated.
@@ -44,10 +44,10 @@ class MinecraftEnv(MultiViewEnv):
         Args:
             views: Number of third-person views.
             size: Height and width of the images in pixels.
-            backend: `blocks` draws a world of our own anywhere; `minerl` is the real game.
+            backend: `blocks` draws the project's own world anywhere; `minerl` is the real game.
 
         Raises:
-            UnknownNameError: For an unknown back end.
+            UnknownNameError: When the back end is unknown.
             SimulatorError: When the back end's simulator is missing.
         """
         self.views = view_names(views)
@@ -66,7 +66,7 @@ class MinecraftEnv(MultiViewEnv):
         )
 
     def place_cameras(self, rng: np.random.Generator | None) -> None:
-        """Draws the cameras around; None: the same ones for good.
+        """Draws the third-person cameras; None selects the fixed ones.
 
         Raises:
             SimulatorError: With the real game, whose spectators stay where they joined.
@@ -81,7 +81,7 @@ class MinecraftEnv(MultiViewEnv):
     def step(
         self, action: Float[np.ndarray, " action"]
     ) -> tuple[dict[str, np.ndarray], float, bool, bool, dict[str, Any]]:
-        """Lets one time step pass; solving the task does not end the episode."""
+        """Advances by a time step; solving the task does not end the episode."""
         self._backend.act(np.clip(np.asarray(action, np.float64), -1, 1))
         self._steps += 1
         success = self.success()
@@ -89,7 +89,7 @@ class MinecraftEnv(MultiViewEnv):
         return self.observe(), float(success), False, truncated, {"success": success}
 
     def observe(self) -> dict[str, np.ndarray]:
-        """Position in metres, yaw and pitch in radians, and the goal as seen from the player."""
+        """Position in metres, yaw and pitch in radians, and the goal relative to the player."""
         pose = self.player()
         return {
             "player_pos": np.array(pose.position, np.float64),
@@ -98,7 +98,7 @@ class MinecraftEnv(MultiViewEnv):
         }
 
     def player(self) -> PlayerPose:
-        """The player's body as it stands."""
+        """The current pose of the player's body."""
         return self._backend.player()
 
     def goal(self) -> Float[np.ndarray, 3]:
@@ -106,23 +106,23 @@ class MinecraftEnv(MultiViewEnv):
         return self._backend.goal()
 
     def route(self) -> Float[np.ndarray, "points 2"]:
-        """Points to pass, in metres, on a free way from the player to beside the goal."""
+        """Waypoints of a free path from the player to the goal, in metres."""
         return self._backend.route()
 
     def render_views(self) -> dict[str, UInt8[np.ndarray, "height width 3"]]:
-        """Renders the present state from every view, upright RGB."""
+        """Renders the current state from every view, upright RGB."""
         return self._backend.render()
 
     def keypoints(self) -> Float[np.ndarray, "keypoints 3"]:
-        """World coordinates in metres of the player's keypoints, as the pictures show them."""
+        """World coordinates of the player's keypoints in metres, at the time of the pictures."""
         return player_keypoints(self._backend.shown_player())
 
     def cameras(self) -> dict[str, Camera]:
-        """The camera at the player's eyes as it stands now, and the fixed ones around."""
+        """The current camera at the player's eyes, and the fixed ones around."""
         return self._backend.cameras()
 
     def visible(self) -> dict[str, Bool[np.ndarray, " keypoints"]]:
-        """Which keypoints each view sees: inside the image and not hidden behind something."""
+        """Whether each keypoint is inside each view's image and not hidden."""
         return self._backend.visible(self.keypoints())
 
     def actor_masks(self) -> dict[str, Bool[np.ndarray, "height width"]]:
@@ -130,18 +130,18 @@ class MinecraftEnv(MultiViewEnv):
         return self._backend.actor_masks()
 
     def success(self) -> bool:
-        """Whether a stroke has met the goal block."""
+        """Whether a stroke has hit the goal block."""
         return self._backend.struck()
 
     def state(self) -> Float[np.ndarray, " state"]:
-        """The number of steps taken, then the back end's own state."""
+        """The number of time steps, then the back end's state."""
         return np.concatenate([[self._steps], self._backend.state()])
 
     def set_state(self, state: Float[np.ndarray, " state"]) -> None:
-        """Restores a state of the present episode.
+        """Restores a state of the current episode.
 
         Raises:
-            SimulatorError: By a back end that cannot go back.
+            SimulatorError: When the back end cannot go back.
         """
         self._backend.set_state(np.asarray(state[1:], np.float64))
         self._steps = int(state[0])
@@ -151,7 +151,7 @@ class MinecraftEnv(MultiViewEnv):
         return None
 
     def env_args(self) -> dict[str, Any]:
-        """What makes this environment again, in robomimic's form."""
+        """Arguments from which robomimic makes this environment."""
         return {
             "env_name": self.name,
             "type": ROBOMIMIC_GYM_TYPE,
@@ -161,13 +161,13 @@ class MinecraftEnv(MultiViewEnv):
         }
 
     def renderer(self) -> str:
-        """What draws the pictures."""
+        """Name of the renderer."""
         return self._backend.renderer()
 
     def expert(self, rng: np.random.Generator) -> Iterator[Step]:
-        """Turns, walks and strikes, never twice alike; see `sims.minecraft.expert`."""
+        """Turns, walks and strikes; see `sims.minecraft.expert`."""
         return minecraft_expert(self, rng)
 
     def close(self) -> None:
-        """Frees what the back end holds."""
+        """Frees the back end's resources."""
         self._backend.close()

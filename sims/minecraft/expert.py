@@ -1,4 +1,4 @@
-"""A scripted walker for the Minecraft-style world that varies as people do."""
+"""A scripted walker for the Minecraft-style world, varied like people's motions."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from sims.minecraft.player import PlayerPose
 
 PHASES = ("turn", "walk", "strike")
 TURN, WALK, STRIKE = range(3)
-# Steps after which a walker who is stuck gives up, and after which one who misses does.
+# Time steps after which the walk and the strikes end, for a walker who is stuck or misses.
 MOST_WALK_STEPS = 180
 MOST_STRIKE_STEPS = 24
-# A way point counts as passed within this many metres.
+# A waypoint counts as passed within this distance, in metres.
 PASSED = 0.5
 
 
 class Walker(Protocol):
-    """What the expert needs to see of a world."""
+    """The world, as the expert needs it."""
 
     def player(self) -> PlayerPose:
         """The player's body."""
@@ -34,27 +34,27 @@ class Walker(Protocol):
         ...
 
     def route(self) -> Float[np.ndarray, "points 2"]:
-        """Points to pass, in metres, on a free way from the player to beside the goal."""
+        """Waypoints of a free path from the player to the goal, in metres."""
         ...
 
     def success(self) -> bool:
-        """Whether the goal was struck."""
+        """Whether a stroke has hit the goal."""
         ...
 
 
 @dataclass(frozen=True)
 class Manner:
-    """How one episode is carried out, drawn once at its start.
+    """The style of one episode, drawn once at its start.
 
     Attributes:
-        speed: Share of the full walk.
-        turn: Share of the fastest turn.
+        speed: Speed relative to the full walk.
+        turn: Largest turn relative to the fastest turn.
         smoothing: Share of the last action in the next, in [0, 1).
         tremor: Standard deviation of the noise on each action.
-        weave: How far the walk sways from side to side, in radians of heading.
-        pauses: Number of stops to look around on the way.
+        weave: Amplitude of the sway from side to side, in radians of heading.
+        pauses: Number of stops to look around during the walk.
         stop_at: Distance to the goal's middle at which the walk ends, in metres.
-        strokes: Strokes that are thrown.
+        strokes: Number of strokes.
     """
 
     speed: float
@@ -83,12 +83,12 @@ class Manner:
 
 @dataclass
 class Strider:
-    """Turns wishes into actions: bounded rates, smoothed, with a tremor.
+    """Turns intended motions into actions: bounded rates, smoothed, with a tremor.
 
     Attributes:
         walker: The player and its world.
-        rng: Source of all variation.
-        manner: How this episode is carried out.
+        rng: Source of all random draws.
+        manner: Style of this episode.
     """
 
     walker: Walker
@@ -105,23 +105,23 @@ class Strider:
         elevation: float | None = None,
         strike: bool = False,
     ) -> Step:
-        """One action towards a heading and an elevation, in radians; None keeps the present one."""
+        """One action towards a heading and an elevation in radians; None keeps the current one."""
         pose = self.walker.player()
         turn = 0.0 if heading is None else wrap(heading - pose.yaw) / MAX_TURN
         tilt = 0.0 if elevation is None else (elevation - pose.pitch) / MAX_TILT
         turn, tilt = np.clip([turn, tilt], -self.manner.turn, self.manner.turn)
         wish = np.array([forward, left, turn, tilt])
-        # Looks are closed loops, which much smoothing would make swing.
+        # Turn and tilt are closed loops, which would oscillate with strong smoothing.
         smoothing = self.manner.smoothing * np.array([1.0, 1.0, 0.5, 0.5])
         self._last = smoothing * self._last + (1 - smoothing) * wish
         noise = self.rng.normal(0, self.manner.tremor, 4) * np.array([1.0, 1.0, 0.5, 0.3])
-        # Who stands, stands still.
+        # Who stands does not tremble from place to place.
         noise[:2] *= np.abs(self._last[:2]) > 0.05
         action = np.append(self._last + noise, 1.0 if strike else -1.0)
         return Step(np.clip(action, -1, 1), phase)
 
     def rest(self, steps: int, phase: int) -> Iterator[Step]:
-        """Stands and looks about."""
+        """Stands and looks around."""
         pose = self.walker.player()
         heading = pose.yaw + self.rng.normal(0, 0.5)
         elevation = self.rng.uniform(-0.3, 0.15)
@@ -135,10 +135,10 @@ def wrap(angle: float) -> float:
 
 
 def minecraft_expert(walker: Walker, rng: np.random.Generator) -> Iterator[Step]:
-    """Turns to the goal, walks up to it around what is in the way, and strikes it.
+    """Turns to the goal, walks to it around obstacles, and strikes it.
 
-    Variation: speed, swaying and detours of the walk, pauses to look about, the distance of the
-    stroke, how many strokes, and how quickly each follows the other.
+    Episodes vary in the speed, sway and detours of the walk, pauses to look around, the distance
+    and number of the strokes, and the time between them.
     """
     strider = Strider(walker, rng, Manner.draw(rng))
     yield from _turn(strider)
@@ -162,7 +162,7 @@ def _walk(strider: Strider) -> Iterator[Step]:
     manner, rng, walker = strider.manner, strider.rng, strider.walker
     route = list(walker.route())
     start = _distance_to_goal(walker)
-    # Pauses come at shares of the way of their own.
+    # Each pause comes at a random share of the initial distance.
     pauses = sorted(rng.uniform(0.15, 0.85, manner.pauses), reverse=True)
     sway, rate = rng.uniform(0, 2 * np.pi), rng.uniform(0.1, 0.25)
     for time in range(MOST_WALK_STEPS):
@@ -179,6 +179,7 @@ def _walk(strider: Strider) -> Iterator[Step]:
         open_way = len(route) == 1 and distance > 3
         heading = straight + manner.weave * np.sin(sway + rate * time) * open_way
         error = wrap(heading - pose.yaw)
+        # The walk slows down while the player looks in another direction.
         forward = manner.speed * max(float(np.cos(error)), 0.0) ** 2
         elevation = np.clip(_elevation(pose, walker.goal()), -0.6, 0.3) if distance < 4 else -0.08
         yield strider.step(WALK, forward=forward, heading=heading, elevation=float(elevation))
@@ -186,7 +187,7 @@ def _walk(strider: Strider) -> Iterator[Step]:
 
 def _strike(strider: Strider) -> Iterator[Step]:
     manner, rng, walker = strider.manner, strider.rng, strider.walker
-    # Not quite the middle of the block.
+    # People do not aim exactly at the middle of the block.
     target = walker.goal() + rng.uniform(-0.2, 0.2, 3)
     for _ in range(int(rng.integers(0, 6))):
         yield _aim(strider, target)

@@ -1,4 +1,4 @@
-"""The body of a blocky player: six boxes that turn about joints, and the keypoints on them.
+"""The body of a blocky player: six boxes that turn about joints, and its keypoints.
 
 Frames: the world is in metres with z up; a heading (yaw) is counted in radians from world +x,
 counter-clockwise seen from above; an elevation (pitch) in radians, upwards positive. The body's
@@ -21,10 +21,10 @@ from datasets.skeletons import PLAYER
 
 HEIGHT_PIXELS = 32.0
 HEIGHT = 1.8  # metres
-# Of the eyes above the ground, as a share of the height: 1.62 m of 1.8 m.
+# Height of the eyes as a share of the body's: 1.62 m of 1.8 m.
 EYES = 0.9
 
-# Radians that the phase of the limbs advances for each unit of limb swing.
+# Radians by which the limbs' phase advances for each unit of the game's limb swing.
 SWING_RATE = 0.6662
 LEG_SWING, ARM_SWING = 1.4, 2.0 * 0.5
 
@@ -55,12 +55,12 @@ PART_INDEX = {name: index for index, name in enumerate(PARTS)}
 
 
 class KeypointPlace(NamedTuple):
-    """Where a keypoint sits.
+    """The position of a keypoint on the body.
 
     Attributes:
-        part: The part that it moves with.
-        position: In pixels in the body's frame, while the body rests.
-        own_parts: The parts that it may be seen on: those that meet there.
+        part: Part that the keypoint moves with.
+        position: Position in the body's frame, in pixels, while the body rests.
+        own_parts: Parts whose surface shows the keypoint: those that meet there.
     """
 
     part: str
@@ -70,7 +70,7 @@ class KeypointPlace(NamedTuple):
 
 def _limbs(side: str, sign: int) -> dict[str, KeypointPlace]:
     arm, leg = f"{side}_arm", f"{side}_leg"
-    # Hand and foot lie a pixel inside the end of their limb, so that they are on the body's image.
+    # Hand and foot lie a pixel inside the end of their limb, so that they project onto the body.
     return {
         f"{side}_shoulder": KeypointPlace(arm, (0, 5 * sign, 22), (arm, "torso")),
         f"{side}_elbow": KeypointPlace(arm, (0, 6 * sign, 18), (arm,)),
@@ -81,7 +81,7 @@ def _limbs(side: str, sign: int) -> dict[str, KeypointPlace]:
     }
 
 
-# Arms and legs are rigid: an elbow or a knee is only the middle of its limb.
+# Arms and legs are rigid in the game, so elbows and knees are the middles of their limbs.
 _PLACES = {
     "head": KeypointPlace("head", (0, 0, 28), ("head",)),
     "neck": KeypointPlace("torso", (0, 0, 24), ("head", "torso")),
@@ -93,16 +93,16 @@ KEYPOINTS = {name: _PLACES[name] for name in PLAYER.keypoints}
 
 @dataclass(frozen=True)
 class PlayerPose:
-    """All that fixes where the body's boxes are.
+    """The numbers that determine the poses of the body's boxes.
 
     Attributes:
-        position: Of the middle of the feet, in world metres.
+        position: Position of the middle of the feet, in world metres.
         yaw: Heading in radians from +x, counter-clockwise seen from above.
         pitch: Elevation of the look in radians, upwards positive.
-        swing: Phase of the limbs, the game's limb swing: 0.6662 radians to the unit.
-        amplitude: How far the limbs swing, 0 at rest to 1 at a run.
-        strike: Progress of a stroke of the right arm, 0 (none) to 1 (over).
-        height: In metres. The game draws its player 15/16 of 2 m high, taller than its 1.8 m.
+        swing: Phase of the limbs as the game's limb swing, of 0.6662 radians a unit.
+        amplitude: Amplitude of the limbs' swing, from 0 at rest to 1 at a run.
+        strike: Progress of a stroke of the right arm, from 0 (none) to 1 (over).
+        height: Height in metres. The game draws its player 15/16 of 2 m high, more than 1.8 m.
     """
 
     position: Float[np.ndarray, 3]
@@ -115,7 +115,7 @@ class PlayerPose:
 
     @property
     def eyes(self) -> Float[np.ndarray, 3]:
-        """Where the first-person camera is, in world metres."""
+        """Position of the first-person camera, in world metres."""
         return np.asarray(self.position, float) + np.array([0, 0, EYES * self.height])
 
     @property
@@ -128,11 +128,11 @@ class PlayerPose:
 
 
 class Boxes(NamedTuple):
-    """Boxes turned in the world.
+    """Rotated boxes in the world.
 
     Attributes:
         centres: World coordinates of the middles, in metres.
-        rotations: From each box's frame to the world.
+        rotations: Rotations from each box's frame to the world.
         sizes: Edge lengths along each box's own axes, in metres.
     """
 
@@ -164,10 +164,10 @@ def player_keypoints(pose: PlayerPose) -> Float[np.ndarray, "keypoints 3"]:
 def _joints(
     pose: PlayerPose,
 ) -> tuple[Float[np.ndarray, "parts 3 3"], Float[np.ndarray, "parts 3"], float]:
-    """World rotation and joint of every part, and metres to the pixel."""
+    """World rotation and joint position of every part, and metres per pixel."""
     scale = pose.height / HEIGHT_PIXELS
     body = Rotation.from_rotvec([0, 0, pose.yaw])
-    # About the body's left: a positive angle moves what hangs from a joint backwards.
+    # Angles about the axis to the body's left: a positive angle moves a hanging limb backwards.
     pitches = np.zeros(len(PARTS))
     for name, angle in limb_angles(pose).items():
         pitches[PART_INDEX[name]] = angle
@@ -179,10 +179,11 @@ def _joints(
 
 
 def limb_angles(pose: PlayerPose) -> dict[str, float]:
-    """Angles of the head and the limbs about the body's left in radians, forwards negative.
+    """Angles of the head and the limbs about the axis to the left, in radians, forwards negative.
 
-    Legs swing as cos(0.6662 swing [+ pi]) 1.4 amplitude, each arm against its leg; a stroke
-    throws the right arm forwards, fast at first. Left out of the game's stroke: the torso's twist.
+    Legs swing as cos(0.6662 swing [+ pi]) 1.4 amplitude, each arm opposite to its leg. A stroke
+    moves the right arm forwards, fast at first. The game's stroke also twists the torso; this
+    model does not.
     """
     phase = SWING_RATE * pose.swing
     leg = float(np.cos(phase)) * LEG_SWING * pose.amplitude
@@ -199,18 +200,19 @@ def limb_angles(pose: PlayerPose) -> dict[str, float]:
 
 
 def limb_swing(swing: float, amplitude: float, way: float) -> tuple[float, float]:
-    """Phase and amplitude of the limbs' swing a time step later, as the game has them.
+    """Phase and amplitude of the limbs' swing a time step later, by the game's formula.
 
     Args:
-        swing: See `PlayerPose`.
-        amplitude: See `PlayerPose`.
-        way: Metres walked in this time step, seen from above.
+        swing: Phase, as in `PlayerPose`.
+        amplitude: Amplitude, as in `PlayerPose`.
+        way: Horizontal distance of this time step, in metres.
     """
     amplitude += 0.4 * (min(4 * way, 1.0) - amplitude)
     return swing + amplitude, amplitude
 
 
-# The game's axes are x east, y up, z south; ours x east, y north, z up; a block is a metre.
+# The game's axes are x east, y up, z south; this project's are x east, y north, z up. A block is a
+# metre in both.
 _GAME_TO_WORLD = np.array([[1.0, 0, 0], [0, 0, -1], [0, 1, 0]])
 
 
@@ -229,7 +231,7 @@ def to_game_position(
 
 
 def from_game_angles(yaw_degrees: float, pitch_degrees: float) -> tuple[float, float]:
-    """Our yaw and pitch in radians of the game's, which are in degrees.
+    """Yaw and pitch in radians from the game's angles in degrees.
 
     The game counts yaw from south (+Z), clockwise seen from above, and pitch downwards.
     """
@@ -237,5 +239,5 @@ def from_game_angles(yaw_degrees: float, pitch_degrees: float) -> tuple[float, f
 
 
 def to_game_angles(yaw: float, pitch: float) -> tuple[float, float]:
-    """The inverse of `from_game_angles`: degrees of yaw from south and of pitch downwards."""
+    """The inverse of `from_game_angles`: yaw from south and pitch downwards, in degrees."""
     return float(-90.0 - np.degrees(yaw)), float(-np.degrees(pitch))

@@ -1,7 +1,7 @@
-"""A person: the humanoid of pybullet_data with proportions, clothes and keypoints of its own.
+"""A person: the humanoid of pybullet_data with individual proportions, clothes and keypoints.
 
-In the frame of a link x points to the front, y up along the bones of a standing person, and z to
-the right; lengths are in the units of its URDF.
+In the frame of a link, x points to the front, y up along the bones of a standing person, and z to
+the right; lengths are in the units of the humanoid's URDF.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ from sims.mocap.subject import GARMENTS, Color, Shape, Subject
 
 Offset = tuple[float, float, float]
 
-# Metres of a unit of the URDF, for the person who was captured.
+# Metres per unit of the URDF, for the captured person.
 UNIT = 0.25
-# From y up to the world's z up; +x stays.
+# Rotation from frames with y up to the world, where z is up; +x stays.
 UPRIGHT = Rotation.from_euler("x", 90, degrees=True)
 _SIDES = (("left", -1), ("right", 1))
 
 
 class Place(NamedTuple):
-    """Where a point of the body sits: a link, and where in its frame."""
+    """The position of a point of the body: a link, and an offset in the link's frame."""
 
     link: str
     offset: Offset
@@ -40,8 +40,8 @@ def _both(part: str, link: str, offset: Offset) -> dict[str, Place]:
     return {f"{side}_{part}": Place(f"{side}_{link}", offset) for side, _ in _SIDES}
 
 
-# Every keypoint of the action data sets' skeletons. The humanoid has no face and no fingers: theirs
-# are where they would be on its head and its hands.
+# Every keypoint of the action data sets' skeletons. The humanoid has no face and no fingers, so
+# their keypoints lie where they would be on its head and its hands.
 PLACES = {
     "base_spine": Place("root", (0.0, 0.1, 0.0)),
     "mid_spine": Place("chest", (0.0, 0.1, 0.0)),
@@ -62,7 +62,7 @@ PLACES = {
     **_both("ankle", "ankle", (0.0, 0.0, 0.0)),
     **_both("foot", "ankle", (0.42, -0.12, 0.0)),
 }
-# What touches the floor at some time in every clip.
+# Points of the soles. Every clip has a time at which one of them touches the floor.
 _SOLES = [place for x in (-0.17, 0.53) for place in _both("sole", "ankle", (x, -0.2, 0.0)).values()]
 
 
@@ -94,12 +94,12 @@ class Person:
     def on_floor(
         self, motion: Motion, heading: float, place: Float[np.ndarray, 2]
     ) -> tuple[Float[np.ndarray, "time 3"], Rotation]:
-        """Where the pelvis is and how it is turned in the world, so that the soles reach z = 0.
+        """Positions and rotations of the pelvis in the world with which the soles reach z = 0.
 
         Args:
-            motion: What the person does.
-            heading: The azimuth that it faces, in radians from +x to +y.
-            place: What the motion's origin is moved to on the floor, in metres.
+            motion: Motion of the person.
+            heading: Azimuth that the person faces, in radians from +x to +y.
+            place: Position of the motion's origin on the floor, in metres.
         """
         to_world = Rotation.from_euler("z", heading) * UPRIGHT
         size = self._subject.height * np.array([1.0, self._subject.leg, 1.0])
@@ -117,7 +117,7 @@ class Person:
         turn: Rotation,
         rotations: Float[np.ndarray, "joints 4"],
     ) -> None:
-        """Puts the pelvis somewhere in the world, and the other joints as in a motion's frame."""
+        """Sets the pelvis's pose in the world, and the other joints from a motion's frame."""
         call = self._client.call
         call(
             "resetBasePositionAndOrientation", self.body, position.tolist(), turn.as_quat().tolist()
@@ -142,17 +142,17 @@ class Person:
 
 
 def person_urdf(subject: Subject) -> str:
-    """The humanoid's URDF with a subject's proportions, dressed, and all joints spherical."""
+    """The humanoid's URDF with a subject's proportions and clothes, and only spherical joints."""
     import_pybullet()
     import pybullet_data
 
     source = Path(pybullet_data.getDataPath(), "humanoid", "humanoid.urdf")
-    # The file ends with a byte that is no XML.
+    # The file ends with a zero byte, which is not XML.
     robot = ElementTree.fromstring(source.read_text().rstrip("\0\r\n\t "))
     for joint in robot.iter("joint"):
         if joint.attrib["type"] == "revolute":
             joint.set("type", "spherical")
-        if joint.find("axis") is None:  # of no meaning to them, but PyBullet warns of its absence
+        if joint.find("axis") is None:  # spherical joints need none, but PyBullet warns without it
             ElementTree.SubElement(joint, "axis", {"xyz": "1 0 0"})
         parent, origin = joint.find("parent"), joint.find("origin")
         assert parent is not None and origin is not None
@@ -161,7 +161,7 @@ def person_urdf(subject: Subject) -> str:
         name = link.attrib["name"]
         if (collision := link.find("collision")) is None:
             continue
-        # Nothing collides here: the shapes are there to be seen.
+        # Nothing collides in this simulation, so collision shapes become visual shapes.
         collision.tag = "visual"
         _resize(collision, subject, name)
         _paint(collision, subject.colors[GARMENTS[name.split("_")[-1]]])
@@ -174,7 +174,7 @@ def person_urdf(subject: Subject) -> str:
 def _visual(shape: Shape, subject: Subject, link: str) -> ElementTree.Element:
     visual = ElementTree.Element("visual")
     turn = " ".join(map(str, shape.turn))
-    ElementTree.SubElement(visual, "origin", {"xyz": _words(shape.offset), "rpy": turn})
+    ElementTree.SubElement(visual, "origin", {"xyz": _numbers(shape.offset), "rpy": turn})
     geometry = ElementTree.SubElement(visual, "geometry")
     ElementTree.SubElement(geometry, shape.kind, dict(shape.size))
     _resize(visual, subject, link)
@@ -183,7 +183,7 @@ def _visual(shape: Shape, subject: Subject, link: str) -> ElementTree.Element:
 
 
 def _resize(visual: ElementTree.Element, subject: Subject, link: str) -> None:
-    """Makes a shape as long and as thick as the subject."""
+    """Scales a shape to the subject's length and thickness."""
     origin, geometry = visual.find("origin"), visual.find("geometry")
     assert origin is not None and geometry is not None
     scale, girth = subject.scale(link), subject.girth_of(link)
@@ -196,13 +196,13 @@ def _resize(visual: ElementTree.Element, subject: Subject, link: str) -> None:
 
 def _scale_origin(origin: ElementTree.Element, scale: Float[np.ndarray, 3]) -> None:
     values = np.array(origin.attrib["xyz"].split(), float)
-    origin.set("xyz", _words(values * scale))
+    origin.set("xyz", _numbers(values * scale))
 
 
 def _paint(visual: ElementTree.Element, color: Color) -> None:
     material = ElementTree.SubElement(visual, "material", {"name": "-".join(map(str, color))})
-    ElementTree.SubElement(material, "color", {"rgba": _words((*color, 1.0))})
+    ElementTree.SubElement(material, "color", {"rgba": _numbers((*color, 1.0))})
 
 
-def _words(values: tuple[float, ...] | np.ndarray) -> str:
+def _numbers(values: tuple[float, ...] | np.ndarray) -> str:
     return " ".join(f"{value:.6f}" for value in values)

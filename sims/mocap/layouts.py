@@ -1,4 +1,4 @@
-"""How motions are filed as clips of the action data sets: under which class, subject and camera."""
+"""The layouts of the action data sets: class, subject and camera of each rendered motion."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from datasets.clips.sets import get_format
 
 
 class Slot(NamedTuple):
-    """A place for a performance in a data set.
+    """The position of a performance in a data set.
 
     Attributes:
-        label: Number of the class among those of `Layout.classes`.
+        label: Index of the class in `Layout.classes`.
         subject: Number of the subject.
-        repetition: How often the subject has done this before.
+        repetition: Number of earlier performances of this class by the subject.
     """
 
     label: int
@@ -31,16 +31,16 @@ class Slot(NamedTuple):
 
 @dataclass(frozen=True)
 class Layout:
-    """How a data set files performances.
+    """The layout of a data set of performances.
 
     Attributes:
-        format: Its names and files.
-        classes: Classes that a motion can be filed under.
-        subjects: Its subjects, those of training and testing in turn.
-        cameras: Numbers of its cameras to the degrees of azimuth at which they stand here.
-        repetitions: How often a subject can do the same.
-        faced: The camera that a subject faces in a repetition.
-        video: Name of a clip's video, with the folder where that says something.
+        format: The data set's names and file formats.
+        classes: Classes that a motion can be stored under.
+        subjects: Numbers of the subjects, those of training and test interleaved.
+        cameras: Azimuth of each camera in degrees, by its number.
+        repetitions: Largest number of performances of a class by a subject.
+        faced: Returns the camera that a subject faces in a repetition.
+        video: Returns the name of a clip's video, with its folder where that carries information.
     """
 
     format: ClipFormat
@@ -52,7 +52,7 @@ class Layout:
     video: Callable[[Slot, int], str]
 
     def clip(self, slot: Slot, camera: int, root: Path) -> ClipInfo:
-        """A clip with its files, where the data set has them."""
+        """The clip of a slot and a camera, with the paths of its files in the data set."""
         named = self.format.identify(Path(self.video(slot, camera)))
         assert named is not None
         return ClipInfo(
@@ -74,7 +74,7 @@ def get_layout(name: str) -> Layout:
 
 
 def _in_turn(train: Sequence[int], test: Sequence[int]) -> tuple[int, ...]:
-    """The first two are one of each; any first few hold both in about the shares of the whole."""
+    """Interleaves two groups: one of each first, then in proportion to their sizes."""
     places = [
         ((i + 0.5) / len(group) if i else 0.0, number)
         for group in (train, test)
@@ -83,8 +83,8 @@ def _in_turn(train: Sequence[int], test: Sequence[int]) -> tuple[int, ...]:
     return tuple(number for _, number in sorted(places))
 
 
-# Every performance is done twice, facing the right camera and then the left one: so the angles of
-# the cross-view-subject protocols come about.
+# As in NTU, subjects repeat every performance, facing the right camera first and then the left one.
+# The angles of the cross-view-subject protocols follow from this.
 _NTU_REPLICATIONS = 2
 _NTU_SETUPS = range(1, 18)
 
@@ -98,13 +98,13 @@ def _ntu_video(slot: Slot, camera: int) -> str:
 
 @cache
 def _ntu_missing() -> frozenset[tuple[int, str]]:
-    """Setup and rest of the performances of which some camera has no skeleton."""
+    """Setup and remaining name of performances for which some camera has no skeleton."""
     return frozenset((int(name[1:4]), name[8:]) for name in ntu.missing_skeletons())
 
 
 _NTU_AZIMUTHS = {1: 45.0, 2: 90.0, 3: 0.0}
 _NTU_OTHERS = tuple(n for n in range(1, 41) if n not in ntu.TRAIN_SUBJECTS)
-# Cameras that train, validate and test across views come first.
+# The first cameras are those of training, validation and test of cross-view protocols.
 _SMARTHOME_AZIMUTHS = {1: 0.0, 5: 45.0, 2: 90.0, 3: -45.0, 4: -90.0, 6: 22.5, 7: -22.5}
 _NUCLA_AZIMUTHS = {1: 0.0, 2: 45.0, 3: 90.0}
 _NUCLA_NUMBERS = tuple(nucla.ACTIONS)
@@ -121,7 +121,7 @@ _LAYOUTS = {
     ),
     "smarthome": Layout(
         format=get_format("smarthome"),
-        # The classes that its cross-view protocols share, so that all protocols can be tried.
+        # Only the classes of the cross-view protocols, so that all protocols can be used.
         classes=smarthome.CROSS_VIEW_CLASSES,
         subjects=_in_turn(
             sorted(smarthome.SUBJECTS["train"]),

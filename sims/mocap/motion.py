@@ -1,4 +1,4 @@
-"""Human motion-capture clips of pybullet_data, performed a little differently each time."""
+"""Motion-capture clips of pybullet_data, and takes of them that differ between subjects."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from scipy.spatial.transform import Rotation, Slerp
 from datasets.errors import require_known
 from sims.bullet.client import import_pybullet
 
-# The clips in pybullet_data, by name.
+# Names of the clips in pybullet_data.
 ACTIONS = (
     *("backflip", "cartwheel", "crawl", "dance_a", "dance_b", "getup_facedown", "getup_faceup"),
     *("jump", "kick", "punch", "roll", "run", "spin", "spinkick", "walk"),
 )
-# By joint of the humanoid, the columns of a frame that hold it: four for a quaternion w, x, y, z,
-# one for the angle of a hinge about z. The first joint is the pelvis, free in space.
+# Columns of a frame for each joint of the humanoid: four for a quaternion w, x, y, z, one for the
+# angle of a hinge about z. The first joint is the pelvis, which moves freely.
 _COLUMNS = {
     **{"root": (4, 8), "chest": (8, 12), "neck": (12, 16)},
     **{"right_hip": (16, 20), "right_knee": (20, 21), "right_ankle": (21, 25)},
@@ -32,27 +32,28 @@ JOINTS = tuple(_COLUMNS)
 _IS_HINGE = np.array([last - first == 1 for first, last in _COLUMNS.values()])
 
 FPS = 30
-# NTU's cross-view protocols leave out clips of less than 32.
+# More than the 32 frames below which NTU's cross-view-subject protocols leave out clips.
 MIN_FRAMES = 40
-# Metres that a performance may cover on the floor, so that every camera sees all of it.
+# Largest extent of a performance on the floor in metres, so that every camera sees all of it.
 MAX_TRAVEL = 1.5
-# Of the noise that differs between subjects, and between their takes: standard deviations.
+# Standard deviations of the noise on joint angles that differs between subjects (posture) and
+# between takes (wobble).
 POSTURE_DEGREES, WOBBLE_DEGREES = 4.0, 3.0
 WOBBLE_HZ = (0.2, 1.0)
-# How much faster and slower than evenly a take runs, at most.
+# Largest relative change of a take's speed over time.
 WARP = 0.2
 
 
 @dataclass(frozen=True, eq=False)
 class Motion:
-    """A motion of the humanoid, y up, facing +x, its right at +z.
+    """A motion of the humanoid, which faces +x with y up and its right side at +z.
 
     Attributes:
-        times: Seconds from the start of each frame.
-        root: The pelvis in metres.
-        rotations: Quaternions x, y, z, w of `JOINTS`: the pelvis in the world, the others in
-            the frame of the joint they hang on.
-        loops: Whether the last frame leads over to the first.
+        times: Time of each frame in seconds from the start.
+        root: Position of the pelvis in metres.
+        rotations: Quaternions x, y, z, w of `JOINTS`: of the pelvis in the world, of the others
+            in the frame of their parent joint.
+        loops: Whether the last frame continues with the first.
     """
 
     times: Float[np.ndarray, " time"]
@@ -67,13 +68,13 @@ class Motion:
 
 @dataclass(frozen=True, eq=False)
 class Style:
-    """How a subject moves.
+    """A subject's way of moving.
 
     Attributes:
-        speed: Relative to the clip.
-        vigour: How far joints leave their mean over the motion, relative to the clip.
-        posture: Rotation vectors that joints are off by, in radians.
-        left_handed: Whether left and right change places.
+        speed: Speed relative to the clip.
+        vigour: Deviation of joints from their mean over the motion, relative to the clip.
+        posture: Constant offsets of joints, as rotation vectors in radians.
+        left_handed: Whether left and right are swapped.
     """
 
     speed: float
@@ -83,7 +84,7 @@ class Style:
 
     @classmethod
     def draw(cls, rng: np.random.Generator) -> Style:
-        """Draws a subject's way to move."""
+        """Draws a subject's way of moving."""
         return cls(
             speed=float(rng.uniform(0.8, 1.25)),
             vigour=float(rng.uniform(0.85, 1.15)),
@@ -96,7 +97,7 @@ def load_motion(action: str) -> Motion:
     """Reads one of the clips of `ACTIONS`.
 
     Raises:
-        UnknownNameError: For another name.
+        UnknownNameError: When the name is another one.
         SimulatorError: When PyBullet is not installed.
     """
     require_known("action", action, ACTIONS)
@@ -117,15 +118,15 @@ def load_motion(action: str) -> Motion:
             else Rotation.from_quat(np.roll(values, -1, axis=1))
         )
         rotations[:, i] = turn.as_quat()
-    # A frame's duration is how long it is shown: the next one follows then.
+    # A frame begins when the durations of all frames before it have passed.
     times = np.concatenate([[0.0], np.cumsum(frames[:-1, 0])])
     return Motion(times, frames[:, 1:4], rotations, content["Loop"] == "wrap")
 
 
 def perform(motion: Motion, style: Style, rng: np.random.Generator) -> Motion:
-    """A take of a motion at `FPS`, with at least `MIN_FRAMES`: repeated, or resting at its end.
+    """A take at `FPS` with at least `MIN_FRAMES`: a short motion repeats or holds its end.
 
-    Its way on the floor is shortened to `MAX_TRAVEL` and lies around the origin.
+    The path on the floor is centred on the origin and shortened to `MAX_TRAVEL`.
     """
     seconds = motion.times[-1] / style.speed
     least = (MIN_FRAMES - 1) / FPS
@@ -137,7 +138,7 @@ def perform(motion: Motion, style: Style, rng: np.random.Generator) -> Motion:
 
 
 def _repeated(motion: Motion, times: int) -> Motion:
-    """Goes on from the last frame, where and in the direction that the first pass ends."""
+    """Repeats a motion; each pass begins at the place and heading where the last one ended."""
     first, last = (Rotation.from_quat(motion.rotations[i, 0]) for i in (0, -1))
     turn = _heading(last * first.inv())
     onward = motion.root[-1] - motion.root[0]
@@ -149,20 +150,20 @@ def _repeated(motion: Motion, times: int) -> Motion:
         turned[:, 0] = (heading * Rotation.from_quat(turned[:, 0])).as_quat()
         rotations.append(turned[1:])
         stamps.append(motion.times[1:] + repeat * motion.times[-1])
-        # A little lower or higher at its end than at its start would add up.
+        # Only x and z accumulate: a small change of height in each pass would add up.
         place = place + heading.apply(onward) * (1, 0, 1)
         heading = turn * heading
     return Motion(np.concatenate(stamps), np.concatenate(roots), np.concatenate(rotations), True)
 
 
 def _heading(rotation: Rotation) -> Rotation:
-    """The part of a rotation that is about the vertical."""
+    """The part of a rotation about the vertical."""
     _, y, _, w = rotation.as_quat()
     return Rotation.from_quat([0.0, y, 0.0, w]) if abs(y) + abs(w) > 1e-6 else Rotation.identity()
 
 
 def _resampled(motion: Motion, speed: float, rng: np.random.Generator) -> Motion:
-    """The motion at `FPS`, now a little ahead of its time and now behind."""
+    """The motion at `FPS`, at a speed that varies slightly over time."""
     count = max(MIN_FRAMES, int(motion.times[-1] / speed * FPS) + 1)
     share = np.minimum(np.arange(count) / FPS * speed / motion.times[-1], 1.0)
     cycles = rng.integers(1, 3)
@@ -186,7 +187,7 @@ def _styled(
     wobble = _wobble(take.times, rng)
     for i in range(len(JOINTS)):
         turns = Rotation.from_quat(take.rotations[:, i])
-        if i > 0:  # the pelvis goes where it goes
+        if i > 0:  # the pelvis keeps its motion
             mean = turns.mean()
             turns = mean * (mean.inv() * turns) ** style.vigour
         noise = Rotation.from_rotvec(style.posture[i] + wobble[:, i])
@@ -205,12 +206,12 @@ def _wobble(
 
 
 def _off(vectors: Float[np.ndarray, "joints 3"]) -> Float[np.ndarray, "joints 3"]:
-    """Takes from rotation vectors what would bend a hinge sideways."""
+    """Removes the components of rotation vectors that would bend a hinge sideways."""
     return np.where(_IS_HINGE[:, None], vectors * (0, 0, 1), vectors)
 
 
 def _shortened(root: Float[np.ndarray, "time 3"]) -> Float[np.ndarray, "time 3"]:
-    """Brings a way on the floor around the origin, and within `MAX_TRAVEL`."""
+    """Centres a path on the floor on the origin, and shortens it to `MAX_TRAVEL`."""
     floor = root[:, [0, 2]]
     low, high = floor.min(0), floor.max(0)
     scale = min(1.0, MAX_TRAVEL / max(float(np.linalg.norm(high - low)), 1e-6))
@@ -220,12 +221,12 @@ def _shortened(root: Float[np.ndarray, "time 3"]) -> Float[np.ndarray, "time 3"]
 
 
 def _mirrored(motion: Motion) -> Motion:
-    """The motion as in a mirror between left and right."""
+    """The mirror image of a motion, with left and right swapped."""
     other = {"left": "right", "right": "left"}
     sources = []
     for joint in JOINTS:
         side, _, part = joint.partition("_")
         sources.append(JOINTS.index(f"{other[side]}_{part}" if side in other else joint))
-    # A mirror across z = 0 turns rotations about x and y round, and leaves those about z.
+    # A mirror across z = 0 reverses rotations about x and y and keeps those about z.
     rotations = motion.rotations[:, sources] * (-1, -1, 1, 1)
     return replace(motion, root=motion.root * (1, 1, -1), rotations=rotations)

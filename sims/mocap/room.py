@@ -1,4 +1,4 @@
-"""The rooms that motions are performed in: clutter, light, and cameras, other ones in each take."""
+"""Random rooms for takes: walls, furniture, light and cameras."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ CAMERA_DISTANCE, CAMERA_HEIGHT = (3.3, 3.8), (1.0, 1.9)
 TARGET_HEIGHT = 0.95
 FOVY_DEGREES = (42.0, 47.0)
 AZIMUTH_DEGREES = 4.0
-# Furniture lies beyond the inner distance; what stands before a camera is low.
+# Furniture stands at these distances from the middle; in front of a camera it is at most LOW high.
 CLUTTER_DISTANCE, LOW = (1.7, 4.0), 0.45
 NUM_FURNITURE, NUM_ON_WALLS = (7, 14), (6, 14)
 
@@ -27,13 +27,13 @@ Color = tuple[float, float, float]
 
 
 class Box(NamedTuple):
-    """A box that stands still.
+    """A fixed box.
 
     Attributes:
-        middle: In metres.
+        middle: Position of its middle in metres.
         half: Half of its edges in metres.
-        yaw: Its turn about the vertical in radians.
-        color: RGB of 0 to 1.
+        yaw: Rotation about the vertical in radians.
+        color: RGB from 0 to 1.
     """
 
     middle: Float[np.ndarray, 3]
@@ -44,11 +44,11 @@ class Box(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Room:
-    """What a take looks like besides its person.
+    """The room of a take.
 
     Attributes:
-        boxes: Floor, walls, what hangs on them, and furniture.
-        light: What PyBullet's renderer takes of a lamp.
+        boxes: Floor, walls, flat objects on them, and furniture.
+        light: Options of the light for PyBullet's renderer.
     """
 
     boxes: tuple[Box, ...]
@@ -56,11 +56,11 @@ class Room:
 
     @classmethod
     def draw(cls, rng: np.random.Generator, azimuths: Float[np.ndarray, " cameras"]) -> Room:
-        """Draws a room in which cameras at some azimuths, in radians, see the middle."""
+        """Draws a room whose middle is visible to cameras at some azimuths, in radians."""
         return cls((*_shell(rng), *_furniture(rng, azimuths)), _light(rng))
 
     def build(self, client: BulletClient) -> None:
-        """Puts the room into a simulation, for the eye alone."""
+        """Adds the room to a simulation, without collision shapes."""
         for box in self.boxes:
             look = client.call(
                 "createVisualShape",
@@ -73,7 +73,7 @@ class Room:
 
 
 def place_camera(rng: np.random.Generator, azimuth: float, size: int) -> Camera:
-    """A camera at about an azimuth, in radians, that sees a person move around the origin."""
+    """A random camera near an azimuth, in radians, that frames a person around the origin."""
     azimuth += np.radians(rng.uniform(-AZIMUTH_DEGREES, AZIMUTH_DEGREES))
     distance, height = rng.uniform(*CAMERA_DISTANCE), rng.uniform(*CAMERA_HEIGHT)
     position = [distance * np.cos(azimuth), distance * np.sin(azimuth), height]
@@ -124,7 +124,7 @@ def _furniture(rng: np.random.Generator, azimuths: Float[np.ndarray, " cameras"]
     for _ in range(rng.integers(*NUM_FURNITURE)):
         around, far = rng.uniform(0, 2 * np.pi), rng.uniform(*CLUTTER_DISTANCE)
         half = rng.uniform((0.12, 0.12, 0.1), (0.45, 0.45, 0.9))
-        # Whatever stands between a camera and the person hides no more than legs.
+        # Furniture between a camera and the person may hide only the legs.
         apart = np.abs((around - azimuths + np.pi) % (2 * np.pi) - np.pi).min()
         if apart < np.radians(30):
             half[2] = min(half[2], LOW / 2)

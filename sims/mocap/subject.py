@@ -1,4 +1,4 @@
-"""What subjects look like: proportions, colours and clothes."""
+"""The looks of subjects: proportions, colours and clothes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Color = tuple[float, float, float]
 
 SKINS = ((0.95, 0.80, 0.69), (0.85, 0.65, 0.50), (0.66, 0.46, 0.33), (0.42, 0.28, 0.20))
 HAIRS = ((0.10, 0.08, 0.07), (0.33, 0.20, 0.11), (0.78, 0.62, 0.34), (0.55, 0.55, 0.55))
-# What covers the shapes that the humanoid's links come with, left and right alike.
+# The garment on each of the humanoid's own shapes, the same on both sides.
 GARMENTS = {
     **{"root": "bottom", "chest": "top", "neck": "skin"},
     **{"hip": "bottom", "knee": "shin", "ankle": "shoe"},
@@ -24,14 +24,14 @@ _ALONG_Y, _ALONG_Z = (-np.pi / 2, 0.0, 0.0), (0.0, 0.0, 0.0)
 
 
 class Shape(NamedTuple):
-    """Something to see on a link, in the units of the humanoid's URDF.
+    """A visual shape on a link, in the units of the humanoid's URDF.
 
     Attributes:
-        link: The link, or what a left and a right link have in common in their names.
+        link: Name of the link, or the common part of the names of a left and a right link.
         kind: sphere, capsule, cylinder or box.
-        size: Attributes of a URDF's geometry.
-        offset: Of its middle, in the frame of the link.
-        garment: Which of the subject's colours it has.
+        size: Attributes of the URDF's geometry.
+        offset: Position of its middle, in the frame of the link.
+        garment: Key of its colour in `Subject.colors`.
         turn: Roll, pitch and yaw in radians; capsules and cylinders lie along z.
     """
 
@@ -43,7 +43,7 @@ class Shape(NamedTuple):
     turn: tuple[float, float, float] = _ALONG_Z
 
 
-# What the humanoid lacks to be taken for a person.
+# Shapes that make the humanoid look like a person.
 BODY = (
     Shape("root", "sphere", {"radius": "0.38"}, (0, 0.72, 0), "top"),
     Shape("chest", "capsule", {"radius": "0.2", "length": "1.1"}, (-0.09, 0.9, 0), "top"),
@@ -53,7 +53,7 @@ BODY = (
     Shape("wrist", "box", {"size": "0.16 0.4 0.12"}, (0, -0.18, 0), "skin"),
     Shape("wrist", "box", {"size": "0.2 0.08 0.1"}, (0.08, -0.12, 0), "skin"),
 )
-# What a subject may wear besides.
+# Optional clothes and hair of a subject.
 EXTRAS = {
     "long hair": (Shape("neck", "sphere", {"radius": "0.3"}, (-0.28, 0.4, 0), "hair"),),
     "cap": (
@@ -82,6 +82,7 @@ EXTRAS = {
         ),
     ),
 }
+# Probability of each extra.
 EXTRA_SHARE = 0.3
 
 
@@ -90,15 +91,15 @@ class Subject:
     """A person's looks; lengths are relative to the humanoid's.
 
     Attributes:
-        height: Of the whole.
+        height: Height of the whole body.
         leg: Length of the legs.
         arm: Length of the arms.
         torso: Length from hips to neck.
         head: Size of the head.
-        width: Of shoulders and hips.
+        width: Width of shoulders and hips.
         girth: Thickness of trunk and limbs.
-        colors: RGB of 0 to 1 of what `Shape.garment` names.
-        worn: What is seen besides the humanoid's own shapes.
+        colors: RGB from 0 to 1, by the names that `Shape.garment` uses.
+        worn: Shapes in addition to the humanoid's own.
     """
 
     height: float
@@ -141,7 +142,7 @@ class Subject:
         )
 
     def scale(self, link: str) -> Float[np.ndarray, 3]:
-        """What lengths along x, y and z in the frame of a link are multiplied by."""
+        """The factors of lengths along x, y and z in the frame of a link."""
         part = link.split("_")[-1]
         if part == "neck":
             return np.full(3, self.head)
@@ -153,7 +154,7 @@ class Subject:
         return np.array([1.0, length.get(part, 1.0), self.width if part in _TRUNK else 1.0])
 
     def girth_of(self, link: str) -> float:
-        """What radii on a link are multiplied by."""
+        """The factor of radii on a link."""
         return self.head if link == "neck" else self.girth
 
 

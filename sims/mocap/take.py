@@ -1,4 +1,4 @@
-"""A take: one subject performs one motion in one room, seen by several cameras at once."""
+"""A take: one subject performs one motion in one room, recorded by several cameras at once."""
 
 from __future__ import annotations
 
@@ -16,15 +16,16 @@ from sims.mocap.motion import ACTIONS, Style, load_motion, perform
 from sims.mocap.room import Room, place_camera
 from sims.mocap.subject import Subject
 
-# How far a person may look past the camera that it faces, and stand beside the middle.
+# Largest deviation of a person's heading from the camera it faces, in degrees, and of its position
+# from the middle, in metres.
 HEADING_DEGREES, PLACE = 10.0, 0.15
 
 
 class Take(NamedTuple):
-    """Which take; all of it follows from these numbers.
+    """The identity of a take, which determines all of it.
 
     Attributes:
-        seed: What sets this data set apart from others.
+        seed: Seed of the data set.
         action: One of `ACTIONS`.
         subject: Number of the subject.
         repetition: Number of the subject's take of this action, from 0.
@@ -37,12 +38,12 @@ class Take(NamedTuple):
 
 
 class Stage:
-    """A take in a simulation of its own.
+    """A take in its own simulation.
 
     Attributes:
-        cameras: Where the take is seen from.
-        person: Who acts.
-        motion: What the person does.
+        cameras: The cameras.
+        person: The acting person.
+        motion: Motion of the person.
     """
 
     def __init__(
@@ -53,18 +54,18 @@ class Stage:
         facing: float,
         size: int,
     ) -> None:
-        """Builds the room, and empties the simulation for the person once it is drawn.
+        """Draws the room, then replaces it in the simulation by the person.
 
         Args:
-            client: The server; what is in its simulation is removed.
-            take: Which take.
-            azimuths: Of the cameras, in radians from +x to +y.
-            facing: The azimuth that the person faces.
+            client: The server, whose simulation is emptied first.
+            take: The take.
+            azimuths: Azimuths of the cameras, in radians from +x to +y.
+            facing: Azimuth that the person faces, in radians.
             size: Height and width of the pictures in pixels.
         """
         subject_rng = np.random.default_rng([*take.seed, 0, take.subject])
         subject, style = Subject.draw(subject_rng), Style.draw(subject_rng)
-        # The same take whatever other actions are in the set.
+        # The number among all actions: a take does not depend on the data set's actions.
         number = ACTIONS.index(take.action)
         rng = np.random.default_rng([*take.seed, 1, take.subject, number, take.repetition])
         self._client = client
@@ -82,7 +83,7 @@ class Stage:
         self._positions, self._turns = self.person.on_floor(self.motion, heading, place)
 
     def play(self) -> Iterator[list[View]]:
-        """What the cameras see of each frame, while the person is posed as in it."""
+        """Poses the person as in each frame, and yields the cameras' views of it."""
         for position, turn, rotations in zip(
             self._positions, self._turns, self.motion.rotations, strict=True
         ):
@@ -93,9 +94,9 @@ class Stage:
             ]
 
     def pixels(self, skeleton: Skeleton) -> Float[np.ndarray, "cameras keypoints 2"]:
-        """The keypoints of the present pose in each camera's pixels, also where hidden.
+        """The keypoints of the current pose in each camera's pixels, hidden or not.
 
-        NaN where they are outside the picture.
+        Keypoints outside the picture are NaN.
         """
         points = self.person.keypoints(skeleton)
         found = []

@@ -9,7 +9,7 @@ import numpy as np
 
 HEIGHT, WIDTH, FPS = 48, 64, 25
 BRIGHTNESS = 4
-"""Frame t of a video is grey of this times t, so that a frame tells its index."""
+"""Frame t of a video is grey of this times t, so that its colour gives its index."""
 
 
 def write_grey_video(path, frames=12, codec="mpeg4", size=(HEIGHT, WIDTH), **options):

@@ -40,7 +40,7 @@ def make_data_set(
     Args:
         root: Where to write.
         episodes: How many.
-        views: Third-person views besides `ego`.
+        views: Number of third-person views, in addition to `ego`.
         steps: Time steps of each episode, or the shortest and longest.
         size: Height and width in pixels.
         skeleton: Name of the skeleton.

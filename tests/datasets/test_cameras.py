@@ -124,6 +124,6 @@ def test_an_impossible_field_of_view_is_refused(fovy):
         Camera.from_fovy(fovy, 64, 64, np.eye(4))
 
 
-def test_a_wrong_shape_is_told_where_the_camera_is_made():
+def test_a_wrong_shape_raises_where_the_camera_is_made():
     with pytest.raises(ValueError, match=r"world_to_camera must have shape \(4, 4\), got \(3, 4\)"):
         Camera(np.eye(3), np.eye(4)[:3], 64, 64)

@@ -241,7 +241,7 @@ def test_a_run_begins_with_other_options_while_there_are_no_episodes(tmp_path):
     assert DatasetMeta.load(tmp_path) == other
 
 
-def test_a_file_of_another_program_is_no_data_set_to_begin_anew(tmp_path):
+def test_another_program_s_meta_json_is_not_replaced(tmp_path):
     (tmp_path / "meta.json").write_text('{"title": "holidays"}')
     with pytest.raises(DataError, match="lacks"):
         EpisodeWriter.begin(tmp_path, make_meta())

@@ -152,7 +152,7 @@ def test_a_truncated_video_is_found_by_its_check(tmp_path, name, codec):
         check_video(video)
 
 
-def test_a_recording_that_could_not_tell_its_size_is_whole(tmp_path):
+def test_a_recording_of_unknown_size_is_whole(tmp_path):
     video = tmp_path / "a.mkv"
     content = write_grey_video(video, 60, "libx264").read_bytes()
     place = content.index(SEGMENT) + len(SEGMENT)

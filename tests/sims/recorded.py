@@ -42,7 +42,7 @@ def collect(folder: Path, episodes: int) -> Path:
     collector = DataCollectionWrapper(env._env, str(raw))
     for seed in range(episodes):
         collector.reset()
-        env._take_up()  # the collector loads the model anew
+        env._find_parts()  # the collector loads a new model
         for step in env.expert(np.random.default_rng(seed)):
             collector.step(step.action)
     collector._flush()

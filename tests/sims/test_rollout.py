@@ -1,4 +1,4 @@
-"""What is recorded of an episode is what the environment showed at each step."""
+"""A recorded episode holds what the environment showed at each step."""
 
 from dataclasses import fields
 

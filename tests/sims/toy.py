@@ -23,7 +23,7 @@ from sims.env import MultiViewEnv, Step, view_names
 BEAD = 0.05  # radius in metres
 NEAR = 0.06  # metres from the target that count as success
 STRIDE = 0.05  # metres of an action of 1
-# Seconds that a step takes besides, and seeds that kill the process: what the tests ask for.
+# Additional seconds of a step, and seeds that kill the process, as the tests set them.
 PAUSE, DEADLY = "TOY_PAUSE", "TOY_DEADLY_SEEDS"
 
 

@@ -1,1 +1,1 @@
-"""The back end that draws a blocky world with Panda3D's software renderer."""
+"""The back end `blocks`: a world of blocks, drawn with Panda3D's software renderer."""

@@ -1,4 +1,4 @@
-"""The back end `blocks`: a block world of our own, simulated in NumPy and drawn by Panda3D."""
+"""The back end `blocks`: a world of blocks, simulated in NumPy and drawn by Panda3D."""
 
 from __future__ import annotations
 
@@ -20,22 +20,23 @@ from sims.minecraft.player import PARTS, PlayerPose, player_boxes
 from sims.minecraft.sight import blocks_hit, visible_on_body
 
 EGO_FOVY_DEGREES = 70.0
-# Third-person cameras: all around, from eye level to a tower's, near and far.
+# Ranges of the third-person cameras, in degrees and metres: all around, low to high, near and far.
 ELEVATION_DEGREES = (8.0, 56.0)
 DISTANCE = (6.5, 12.0)
-# The lowest ground and the head of a player on the highest.
+# Heights in metres that cameras must show: the lowest ground, and the head of a player on the
+# highest.
 HEIGHTS = (-1.0, 2.3)
 
 
 def third_person_cameras(
     num_views: int, size: int, rng: np.random.Generator | None = None
 ) -> list[Camera]:
-    """Cameras around the arena, each with all of it in its picture.
+    """Cameras around the arena that each show all of it.
 
     Args:
-        num_views: How many.
+        num_views: Number of cameras.
         size: Height and width of the images in pixels.
-        rng: Draws them; they are the same for good without.
+        rng: Source of random cameras; without it they are always the same.
     """
     around = np.linspace(0, 2 * np.pi, 16, endpoint=False)
     rim = ARENA_RADIUS * np.stack([np.cos(around), np.sin(around)], axis=1)
@@ -45,9 +46,7 @@ def third_person_cameras(
 
 
 class BlocksBackend:
-    """See `sims.minecraft.backend.Backend`."""
-
-    can_restore = True
+    """The world of blocks as a `sims.minecraft.backend.Backend`."""
 
     def __init__(self, views: tuple[str, ...], size: int) -> None:
         """Opens the renderer.
@@ -64,12 +63,12 @@ class BlocksBackend:
         self.begin(seed=0)
 
     def place_cameras(self, rng: np.random.Generator | None) -> None:
-        """Draws the fixed cameras; None: the same ones for good."""
+        """Draws the third-person cameras; None selects the fixed ones."""
         cameras = third_person_cameras(len(self._third_person), self._size, rng)
         self._fixed = dict(zip(self._third_person, cameras, strict=True))
 
     def begin(self, seed: int) -> None:
-        """Begins an episode; the world is not drawn before a picture is asked for."""
+        """Begins an episode; the world is loaded into the renderer with the first picture."""
         self._world: World = make_world(np.random.default_rng(seed))
         self._solid = self._world.blocks != Kind.AIR
         x, y, z = self._world.start.tolist()
@@ -77,15 +76,15 @@ class BlocksBackend:
         self._loaded = False
 
     def act(self, action: Float[np.ndarray, 5]) -> None:
-        """Lets a time step pass."""
+        """Advances by a time step."""
         self._body = advance(self._world, self._body, action)
 
     def player(self) -> PlayerPose:
-        """The player's body."""
+        """The current pose of the player's body."""
         return self._body.pose
 
     def shown_player(self) -> PlayerPose:
-        """The same body: every view is drawn from one state."""
+        """The same pose: every view is drawn from one state."""
         return self._body.pose
 
     def goal(self) -> Float[np.ndarray, 3]:
@@ -93,11 +92,11 @@ class BlocksBackend:
         return self._world.goal
 
     def struck(self) -> bool:
-        """Whether a stroke has met the goal."""
+        """Whether a stroke has hit the goal."""
         return bool(self._body.struck)
 
     def route(self) -> Float[np.ndarray, "points 2"]:
-        """Points to pass from the player to the goal."""
+        """Waypoints from the player to the goal, in metres."""
         return find_route(self._world, self.player().position)
 
     def cameras(self) -> dict[str, Camera]:
@@ -110,7 +109,7 @@ class BlocksBackend:
         return {EGO: ego, **self._fixed}
 
     def render(self) -> dict[str, UInt8[np.ndarray, "height width 3"]]:
-        """Pictures of the present state."""
+        """Pictures of the current state."""
         return self._drawing().render(player_boxes(self.player()), self.struck(), self.cameras())
 
     def actor_masks(self) -> dict[str, Bool[np.ndarray, "height width"]]:
@@ -126,7 +125,7 @@ class BlocksBackend:
     def visible(
         self, keypoints: Float[np.ndarray, "keypoints 3"]
     ) -> dict[str, Bool[np.ndarray, " keypoints"]]:
-        """Which keypoints each view sees: those that neither body nor blocks hide."""
+        """Whether each view sees each keypoint: hidden neither by the body nor by blocks."""
         return visible_on_body(
             self.cameras(),
             keypoints,
@@ -140,7 +139,7 @@ class BlocksBackend:
         return self._body.to_array()
 
     def set_state(self, state: Float[np.ndarray, " state"]) -> None:
-        """Restores a state of the present episode."""
+        """Restores a state of the current episode."""
         self._body = Body.from_array(state)
 
     def describe(self) -> dict[str, Any]:
@@ -148,7 +147,7 @@ class BlocksBackend:
         return {"panda3d": version("panda3d")}
 
     def renderer(self) -> str:
-        """Panda3D's renderer on the CPU."""
+        """Name of Panda3D's renderer, which runs on the CPU."""
         return "Panda3D's software renderer"
 
     def close(self) -> None:

@@ -1,4 +1,4 @@
-"""Meshes of what can be seen: exposed faces of blocks with baked light, and the player's boxes."""
+"""Meshes to draw: exposed faces of blocks with baked light, the player's boxes, its shadow."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from jaxtyping import Bool, Float, Int, UInt8
 
 from sims.minecraft.blocks.textures import BOTTOM, FACES, SIDE, TILE, TOP, Kind, skin
 
-# The two edges of a face, right and up as seen from outside, with its normal as third axis:
-# each an axis (x, y, z) and its sign.
+# The axes of a face: right and up as seen from outside, and its normal. Each is an axis (x, y, z)
+# and its sign.
 _RIGHT_UP_NORMAL = {
     "front": ((1, 1), (2, 1), (0, 1)),
     "back": ((1, -1), (2, 1), (0, -1)),
@@ -19,13 +19,16 @@ _RIGHT_UP_NORMAL = {
     "top": ((1, -1), (0, 1), (2, 1)),
     "bottom": ((1, -1), (0, -1), (2, -1)),
 }
-# Of light that comes from above and a little from +x +y.
+# Brightness of each side, under light from above and a little from +x and +y.
 _LIGHT = {"front": 0.84, "back": 0.68, "left": 0.77, "right": 0.62, "top": 1.0, "bottom": 0.5}
-# Light of a corner with 0 to 3 open neighbours, as the ambient light of a room's corners.
+# Brightness of a face's corner with 0 to 3 open neighbours: ambient occlusion.
 _OPENNESS = np.array([0.55, 0.72, 0.87, 1.0])
+# Direction to the sun.
 _SUN = np.array([0.45, 0.3, 1.0])
+# Brightness of faces in the shade, relative to the sun.
 _IN_SHADE = 0.7
-# The skin is sampled this far inside a picture's edge, in pixels.
+# Texture coordinates of the skin lie this far inside a picture, in pixels, so that no colour of its
+# neighbour appears at the edge.
 _INSET = 0.02
 CORNERS = np.array([[0, 0], [1, 0], [1, 1], [0, 1]])  # right, up; counter-clockwise from outside
 
@@ -35,10 +38,10 @@ class Quads:
     """Textured quadrilaterals, their corners counter-clockwise as seen from the front.
 
     Attributes:
-        corners: In metres.
+        corners: World coordinates in metres.
         colours: Light and tint of each corner, RGBA.
         uv: Texture coordinates, from the left and from below.
-        turned: Which quads are cut along their other diagonal, (1, 3).
+        turned: Whether each quad is cut along its other diagonal, (1, 3).
     """
 
     corners: Float[np.ndarray, "quads 4 3"]
@@ -62,7 +65,7 @@ class Quads:
         return (cut + 4 * np.arange(len(cut))[:, None]).reshape(-1, 3)
 
     def part(self, chosen: Bool[np.ndarray, " quads"]) -> Quads:
-        """Some of the quads."""
+        """The chosen quads."""
         return Quads(
             self.corners[chosen], self.colours[chosen], self.uv[chosen], self.turned[chosen]
         )
@@ -71,21 +74,21 @@ class Quads:
 def block_quads(
     blocks: UInt8[np.ndarray, "x y z"], origin: Float[np.ndarray, 3]
 ) -> dict[tuple[Kind, int], Quads]:
-    """The faces of blocks that border on air, but for the outside of the world.
+    """The faces of blocks that border on air, without the outer sides of the world.
 
-    Neighbouring faces that look alike are one quadrilateral, over which their tile repeats.
+    Neighbouring faces that look alike become one quadrilateral, over which their tile repeats.
 
     Args:
         blocks: The `Kind` of each block.
         origin: Corner of the first block, in metres.
 
     Returns:
-        The quadrilaterals by the tile that they show.
+        The quadrilaterals, by kind and side of their tile.
     """
-    # Beyond the world is earth at the sides and below, air above.
+    # The outside of the world counts as solid at the sides and below, and as air above.
     solid = np.pad(blocks != Kind.AIR, 1, constant_values=True)
     solid[:, :, -1] = False
-    heights = np.arange(blocks.shape[2]) + origin[2] + 1  # of the blocks' upper sides
+    heights = np.arange(blocks.shape[2]) + origin[2] + 1  # heights of the blocks' upper sides
     quads = {}
     for row, faces in _FACES_OF_ROW.items():
         found = [_faces(blocks, solid, heights, face) for face in faces]
@@ -111,7 +114,7 @@ def _faces(
     heights: Float[np.ndarray, " z"],
     face: str,
 ) -> tuple[np.ndarray, ...]:
-    """Of one side: kinds, corners from the first block on, colours, uv and cuts of the quads."""
+    """The quads of one side: kinds, corners from the first block on, colours, uv and cuts."""
     right, up, normal = (_axis(*axis) for axis in _RIGHT_UP_NORMAL[face])
     cells = np.argwhere(solid[1:-1, 1:-1, 1:-1] & ~solid[_window(normal, solid.shape)])
     before = cells + 1 + normal  # the block in front, indexed as `solid`
@@ -127,14 +130,14 @@ def _faces(
     cells, looks, extent = _merge(cells, looks, right, up)
     openness = looks[:, 2:]
     light = _LIGHT[face] * _OPENNESS[openness] * np.where(looks[:, 1:2], 1.0, _IN_SHADE)
-    # Higher ground is lighter, so that an edge shows from above, too.
+    # Higher ground is lighter, so that edges are visible from above too.
     light = light * np.clip(0.93 + 0.07 * heights[cells[:, 2]], 0.8, 1.0)[:, None]
     colours = np.full((len(cells), 4, 4), 255, np.uint8)
     colours[..., :3] = (255 * light[..., None]).astype(np.uint8)
     first = cells + (1 - right - up + normal) / 2  # the lower left corner
     steps = CORNERS[None] * extent[:, None]
     corners = first[:, None] + steps[..., :1] * right + steps[..., 1:] * up
-    # Cut along the brighter diagonal: dark corners then stay corners.
+    # A cut along the brighter diagonal keeps dark corners small.
     turned = openness[:, [0, 2]].sum(axis=1) < openness[:, [1, 3]].sum(axis=1)
     return looks[:, 0], corners, colours, steps.astype(float), turned
 
@@ -142,8 +145,9 @@ def _faces(
 def _open_neighbours(
     before: Int[np.ndarray, "faces 3"], along: np.ndarray, across: np.ndarray, solid: np.ndarray
 ) -> Int[np.ndarray, " faces"]:
-    """How many of the three blocks that could darken a corner of a face are air: 0 to 3."""
+    """Number of air blocks among the three that can darken a corner of a face: 0 to 3."""
     sides = [solid[tuple((before + step).T)] for step in (along, across, along + across)]
+    # Two solid sides hide the block at the corner, which then does not matter.
     return 3 - np.where(sides[0] & sides[1], 3, np.sum(sides, axis=0))
 
 
@@ -157,15 +161,15 @@ def _merge(
 
     Args:
         cells: The block of each face.
-        looks: What must be alike; the last four are the openness of the corners.
+        looks: Values that must be equal; the last four are the openness of the corners.
         right: Direction of the faces' first edge.
-        up: Direction of their second.
+        up: Direction of the faces' second edge.
 
     Returns:
         The lower left block of each rectangle, its looks, and its edges along `right` and `up`.
     """
     extent = np.ones((len(cells), 2), int)
-    # Along an edge a face may grow when its light does not change along it.
+    # A face may be joined along an edge when its light does not change in that direction.
     for edge, step, pairs in ((0, right, ((0, 1), (3, 2))), (1, up, ((0, 3), (1, 2)))):
         place = cells @ step
         plane = np.delete(cells, int(np.abs(step).argmax()), axis=1)
@@ -186,14 +190,15 @@ def _axis(axis: int, sign: int) -> Int[np.ndarray, 3]:
 
 
 def _window(step: np.ndarray, shape: tuple[int, ...]) -> tuple[slice, ...]:
-    """The inside of an array with a border of one, moved by a step."""
+    """The inside of an array that has a border of one, shifted by a step."""
     return tuple(slice(1 + s, n - 1 + s) for s, n in zip(step, shape, strict=True))
 
 
 def _is_sunny(
     cells: Int[np.ndarray, "faces 3"], solid: Bool[np.ndarray, "x y z"]
 ) -> Bool[np.ndarray, " faces"]:
-    """Whether the sun shines on the middle of a cell of air."""
+    """Whether the sun shines on the middle of each cell of air."""
+    # Steps of less than half a block towards the sun, up to 9 metres.
     steps = np.arange(0.5, 9, 0.45)[:, None, None] * _SUN / np.linalg.norm(_SUN)
     passed = np.floor(cells + 0.5 + steps).astype(int)
     inside = ((passed > 0) & (passed < np.array(solid.shape) - 1)).all(axis=-1)
@@ -201,12 +206,12 @@ def _is_sunny(
     return ~(solid[passed[..., 0], passed[..., 1], passed[..., 2]] & inside).any(axis=0)
 
 
-# Pictures of the skin lie in a square of cells, each as large as a tile.
+# The skin's pictures lie in a square of this many cells a side, each as large as a tile.
 _SKIN_CELLS = 8
 
 
 def skin_atlas() -> UInt8[np.ndarray, "128 128 3"]:
-    """All pictures of the skin in one, each in the upper left of a cell of its own."""
+    """One picture of all of the skin's pictures, each in the upper left of its own cell."""
     picture = np.zeros((_SKIN_CELLS * TILE, _SKIN_CELLS * TILE, 3), np.uint8)
     for i, face in enumerate(skin().values()):
         y, x = TILE * (i // _SKIN_CELLS), TILE * (i % _SKIN_CELLS)
@@ -215,7 +220,7 @@ def skin_atlas() -> UInt8[np.ndarray, "128 128 3"]:
 
 
 def part_quads(part: str) -> Quads:
-    """A box of the player with edges of 1, its middle at the origin, textured from the skin."""
+    """A part of the player as a textured box with edges of 1 and its middle at the origin."""
     corners, colours, uv = [], [], []
     names = list(skin())
     for face in FACES:
@@ -236,11 +241,12 @@ def part_quads(part: str) -> Quads:
 
 
 SHADOW_RADIUS = 0.42
-_SHADOW_LIFT = 0.015  # metres above the ground, so that the ground does not cover it
+# Height of the shadow above the ground in metres, so that the ground does not cover it.
+_SHADOW_LIFT = 0.015
 
 
 def shadow_picture() -> UInt8[np.ndarray, "16 16 4"]:
-    """A round shadow, see-through beyond its edge."""
+    """A round shadow, transparent beyond its edge."""
     picture = np.zeros((TILE, TILE, 4), np.uint8)
     picture[np.hypot(*(np.indices((TILE, TILE)) - 7.5)) < TILE / 2, 3] = 105
     return picture
@@ -252,11 +258,11 @@ def shadow_quads(
     ground: Float[np.ndarray, "x y"],
     origin: Float[np.ndarray, 3],
 ) -> Quads:
-    """A round shadow laid on the ground of each column that it falls on.
+    """A round shadow on the ground of each column that it falls on.
 
     Args:
-        middle: Of the shadow, in metres.
-        feet: Height of what casts it; higher ground has none.
+        middle: Middle of the shadow, in metres.
+        feet: Height of the feet that cast it, in metres; higher ground gets no shadow.
         ground: Height of each column, in metres.
         origin: Corner of the first column, in metres.
     """

@@ -13,7 +13,7 @@ from sims.minecraft.blocks.mesh import Quads
 
 INSTALL_PANDA3D = "pip install 'posealign[minecraft]'"
 INSTALL_X11 = "apt-get install -y libx11-6"
-# Without Panda3D's own main loop nothing would collect the transforms of past frames.
+# Transforms of past frames are freed at once: only Panda3D's own main loop would collect them.
 SETTINGS = """
 garbage-collect-states 0
 window-type offscreen
@@ -27,7 +27,7 @@ def import_panda3d() -> Any:
     """Imports `panda3d.core`, set up to draw without a screen.
 
     Raises:
-        SimulatorError: When it is not installed.
+        SimulatorError: When Panda3D is not installed.
     """
     try:
         from panda3d import core
@@ -51,14 +51,14 @@ def software_pipe() -> Any:
     pipe = selection.make_pipe("TinyOffscreenGraphicsPipe", "p3tinydisplay")
     if pipe is None:
         raise SimulatorError(
-            "Panda3D's software renderer (p3tinydisplay) does not load, most often for want of "
-            f"libX11. On Debian or Ubuntu run: {INSTALL_X11}"
+            "Panda3D's software renderer (p3tinydisplay) does not load, most often because libX11 "
+            f"is missing. On Debian or Ubuntu run: {INSTALL_X11}"
         )
     return pipe
 
 
 def make_texture(picture: UInt8[np.ndarray, "height width channels"]) -> Any:
-    """A texture of an upright RGB or RGBA picture that repeats, its pixels left sharp."""
+    """A repeating texture of an upright RGB or RGBA picture, without interpolation."""
     core = import_panda3d()
     height, width, channels = picture.shape
     pixels, order = {3: (core.Texture.F_rgb, "RGB"), 4: (core.Texture.F_rgba, "RGBA")}[channels]
@@ -74,12 +74,12 @@ def make_texture(picture: UInt8[np.ndarray, "height width channels"]) -> Any:
 
 
 def add_quads(parent: Any, quads: Quads, texture: Any = None) -> None:
-    """Hangs quadrilaterals below a node; see-through where the texture is.
+    """Adds quadrilaterals below a node; they are transparent where the texture is.
 
     Args:
         parent: A NodePath.
-        quads: Seen from their front only.
-        texture: Made by `make_texture`; None for colours alone.
+        quads: The quadrilaterals, visible from their front only.
+        texture: A texture from `make_texture`; None for colours only.
     """
     core = import_panda3d()
     count = 4 * len(quads.corners)
@@ -105,4 +105,4 @@ def add_quads(parent: Any, quads: Quads, texture: Any = None) -> None:
         path.set_texture(texture)
         if texture.get_num_components() == 4:
             path.set_transparency(core.TransparencyAttrib.M_alpha)
-            path.set_depth_write(False)
+            path.set_depth_write(False)  # transparent pixels must not hide what lies behind

@@ -1,4 +1,4 @@
-"""A way on foot through a world of blocks: the least effort around obstacles, then straightened."""
+"""A path on foot through a world of blocks: least effort around obstacles, then straightened."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from scipy.sparse.csgraph import dijkstra
 from sims.errors import SimulatorError
 from sims.minecraft.blocks.world import World, cell_of, middle_of
 
-# A walker keeps this far from obstacles, in metres: more than half of the body's width.
+# Distance that a walker keeps from obstacles, in metres: more than half of the body's width.
 CLEARANCE = 0.42
 
 
 def find_route(world: World, position: Float[np.ndarray, 3]) -> Float[np.ndarray, "points 2"]:
-    """Points to pass from a position to the goal; the last is the goal's own middle.
+    """Waypoints from a position to the goal; the last one is the goal's middle.
 
     Raises:
-        SimulatorError: When the goal is walled in.
+        SimulatorError: When no path leads to the goal.
     """
     start, goal = cell_of(position[:2]), cell_of(world.goal[:2])
     walkable = ~world.blocked
@@ -38,7 +38,7 @@ def find_route(world: World, position: Float[np.ndarray, 3]) -> Float[np.ndarray
 
 
 def _graph(walkable: Bool[np.ndarray, "x y"], effort: Float[np.ndarray, "x y"]) -> coo_array:
-    """Effort between neighbouring columns; a diagonal step needs both of its corners free."""
+    """Effort between neighbouring columns; a diagonal step needs both corner columns free."""
     index = np.arange(walkable.size).reshape(walkable.shape)
     parts = []
     for dx, dy in ((1, 0), (0, 1), (1, 1), (1, -1)):
@@ -66,7 +66,7 @@ def _shifted(dx: int, dy: int) -> tuple[tuple[slice, slice], tuple[slice, slice]
 def _straighten(
     points: Float[np.ndarray, "points 2"], walkable: Bool[np.ndarray, "x y"]
 ) -> Float[np.ndarray, "fewer 2"]:
-    """Leaves out points between which one can walk straight, at most three of them in a row."""
+    """Removes points that a straight walk can skip, at most three in a row."""
     kept, at = [0], 0
     while at < len(points) - 1:
         ahead = range(min(at + 4, len(points) - 1), at + 1, -1)

@@ -1,7 +1,7 @@
-"""Draws a world of blocks and its player with Panda3D's software renderer.
+"""The renderer of a world of blocks and its player, Panda3D's software renderer.
 
-All views are tiles of one off-screen picture, so that a state costs one pass and one copy. Nothing
-of the graphics card, the driver or a clock takes part: a state always gives the same bytes.
+All views are tiles of one off-screen picture, so a state costs one pass and one copy. Pictures do
+not depend on the graphics card, the driver or a clock: a state always gives the same bytes.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ from sims.minecraft.blocks.world import ORIGIN, World
 from sims.minecraft.player import PART_INDEX, PARTS, Boxes
 
 NEAR, FAR = 0.08, 150.0  # metres
-# Who looks out of a head sees arms and legs at most.
+# A camera inside the head must not see the head, and sees only arms and legs of its body.
 HIDDEN_FROM_EGO = ("head", "torso")
-# What is drawn before what.
+# The order in which nodes are drawn.
 _SKY, _LAND, _SHADOW, _PLAYER = range(4)
-# Below the sky, where the world ends; it shows through the hair-lines between blocks, too.
+# Background colour beyond the world's end and in the thin gaps between blocks.
 _FAR_LAND = (92, 140, 80)
-_CHUNK = 8  # columns along the edge of what is culled at once
+_CHUNK = 8  # columns along the edge of a square of land that is culled as one
 
 
 class BlocksScene:
@@ -65,7 +65,7 @@ class BlocksScene:
         self._buffer.add_render_texture(self._picture, core.GraphicsOutput.RTM_copy_ram)
         self._buffer.set_clear_color(tuple(c / 255 for c in (*_FAR_LAND, 255)))
         self._root = core.NodePath("root")
-        # Drawn in the order of the tree, for sorting goes by addresses, which differ between runs.
+        # Nodes are drawn in the order of the tree: sorting would use addresses, which change.
         self._root.set_bin("unsorted", 0)
         self._land: Any = None
         self._goals: list[Any] = []
@@ -78,7 +78,7 @@ class BlocksScene:
         self._cameras = {view: self._add_camera(i, view) for i, view in enumerate(views)}
 
     def load(self, world: World) -> None:
-        """Replaces the world."""
+        """Replaces the world that is drawn."""
         if self._land is not None:
             for node in (self._land, *self._goals):
                 node.remove_node()
@@ -98,12 +98,12 @@ class BlocksScene:
     def render(
         self, boxes: Boxes, struck: bool, cameras: dict[str, Camera]
     ) -> dict[str, UInt8[np.ndarray, "height width 3"]]:
-        """Pictures of a state.
+        """Draws a state from every view.
 
         Args:
-            boxes: The player's.
+            boxes: Boxes of the player.
             struck: Whether the goal looks struck.
-            cameras: Of every view.
+            cameras: Camera of every view.
         """
         self._pose(boxes, struck, cameras)
         return self._draw()
@@ -111,7 +111,7 @@ class BlocksScene:
     def masks(
         self, boxes: Boxes, struck: bool, cameras: dict[str, Camera]
     ) -> dict[str, Bool[np.ndarray, "height width"]]:
-        """The pixels that show the player, from a pass in flat colours."""
+        """The pixels that show the player, from a pass that draws it white and all else black."""
         self._pose(boxes, struck, cameras)
         self._shadow.hide()
         for camera in self._cameras.values():
@@ -126,7 +126,7 @@ class BlocksScene:
         return {view: (image == 255).all(axis=-1) for view, image in images.items()}
 
     def _flat(self, colour: tuple[float, ...], override: int) -> Any:
-        """A state that draws in one colour whatever nodes of a lower override say."""
+        """A render state of one colour, which replaces the state of nodes with a lower override."""
         core = self._core
         return core.RenderState.make(
             core.ColorAttrib.make_flat(colour),
@@ -136,7 +136,7 @@ class BlocksScene:
         )
 
     def close(self) -> None:
-        """Frees the picture."""
+        """Frees the off-screen picture."""
         self._engine.remove_all_windows()
         self._root.remove_node()
 
@@ -144,7 +144,7 @@ class BlocksScene:
         core = self._core
         for i, name in enumerate(PARTS):
             matrix = np.eye(4)
-            # Panda3D multiplies rows from the left.
+            # Panda3D multiplies row vectors from the left, so its matrices are transposed.
             matrix[:3, :3] = (boxes.rotations[i] * boxes.sizes[i]).T
             matrix[3, :3] = boxes.centres[i]
             self._player[name].set_mat(core.Mat4(*matrix.ravel().tolist()))
@@ -186,8 +186,8 @@ class BlocksScene:
     def _aim(self, view: str, camera: Camera) -> None:
         core = self._core
         lens = core.PerspectiveLens()
-        # The renderer spreads a picture of n pixels over n - 0.5 of them from the upper left on:
-        # a film that is smaller by as much, and shifted by half of that, undoes it.
+        # The renderer stretches a picture of n pixels over n - 0.5 pixels from the upper left on. A
+        # film that is smaller by this half pixel and shifted by a quarter compensates for it.
         film = self.size - 0.5
         lens.set_film_size(film, film)
         lens.set_film_offset(-0.25, 0.25)
@@ -197,7 +197,7 @@ class BlocksScene:
         path.node().set_lens(lens)
         rotation = camera.world_to_camera[:3, :3]
         matrix = np.eye(4)
-        # Panda3D's cameras look along y with z up, ours along z with y down.
+        # Panda3D's cameras look along y with z up, `Camera` along z with y down.
         matrix[:3, :3] = rotation[0], rotation[2], -rotation[1]
         matrix[3, :3] = camera.position
         path.set_mat(core.Mat4(*matrix.ravel().tolist()))

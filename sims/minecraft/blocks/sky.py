@@ -1,4 +1,4 @@
-"""The sky over the blocks: a dome that pales towards the horizon, and some clouds."""
+"""The sky over the blocks: a dome that is paler towards the horizon, and clouds."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from sims.minecraft.blocks.mesh import Quads
 
 _HAZE, _ZENITH, _CLOUD = (206, 226, 240), (112, 172, 232), (244, 249, 253)
 _RADIUS = 100.0  # metres
-# The pale band ends and the zenith's blue begins at these elevations, in degrees.
+# Elevations of the dome's rings in degrees; the colour changes up to 50 degrees.
 _ELEVATIONS = (-2.0, 2.0, 20.0, 50.0, 90.0)
 _SPOKES = 16
 _CLOUD_HEIGHT = 22.0  # metres
@@ -17,7 +17,7 @@ _CLOUDS = 18
 
 
 def dome() -> Quads:
-    """A hemisphere around the origin, seen from inside."""
+    """A hemisphere around the origin, visible from inside."""
     azimuth = np.linspace(0, 2 * np.pi, _SPOKES + 1)
     elevation = np.radians(_ELEVATIONS)
     flat = np.cos(elevation)[:, None]
@@ -42,7 +42,7 @@ def _corners(grid: Float[np.ndarray, "rings spokes 3"]) -> Float[np.ndarray, "qu
 
 
 def clouds() -> Quads:
-    """Flat rectangles overhead, the same in every world, seen from below."""
+    """Flat rectangles overhead, the same in every world, visible from below."""
     rng = np.random.default_rng(22)
     middles = rng.uniform(-60, 60, (_CLOUDS, 1, 2))
     halves = rng.uniform([2.5, 1.5], [8.0, 4.0], (_CLOUDS, 2))[:, None]

@@ -1,6 +1,6 @@
-"""Textures of the block world and the player's skin, all drawn here from a few colours.
+"""Procedural textures of the block world and of the player's skin, from a few colours.
 
-Every texture is made by a generator with a seed of its own, so it is the same in every episode.
+Every texture comes from a random generator with its own seed, so it is the same in every episode.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ TILE = 16  # pixels along a block's edge
 
 
 class Kind(IntEnum):
-    """What a block is made of."""
+    """The material of a block."""
 
     AIR = 0
     GRASS = 1
@@ -28,7 +28,7 @@ class Kind(IntEnum):
     BLOSSOM = 6
     HAY = 7
     GOAL = 8
-    STRUCK_GOAL = 9  # a look of the goal, in no world
+    STRUCK_GOAL = 9  # the look of a struck goal; no world contains it
 
 
 Tile = Float[np.ndarray, "16 16 3"]
@@ -42,7 +42,7 @@ _GOLD, _RED, _CREAM = (248, 200, 70), (214, 62, 56), (255, 246, 224)
 
 @lru_cache(maxsize=1)
 def tiles() -> dict[tuple[Kind, int], UInt8[np.ndarray, "16 16 3"]]:
-    """The picture of each side of each kind of block: SIDE, TOP or BOTTOM, first row uppermost."""
+    """Pictures of every kind of block: its SIDE, TOP and BOTTOM, with the first row uppermost."""
     return {
         (kind, side): np.clip(tile, 0, 255).astype(np.uint8)
         for kind in Kind
@@ -52,11 +52,11 @@ def tiles() -> dict[tuple[Kind, int], UInt8[np.ndarray, "16 16 3"]]:
 
 
 def _tiles(kind: Kind) -> tuple[Tile, Tile, Tile]:
-    """Side, top and bottom of a kind of block."""
+    """Pictures of side, top and bottom of a kind of block."""
     rng = np.random.default_rng([20, int(kind)])
     if kind is Kind.GRASS:
         top, dirt = _speckled(rng, _GRASS, 0.10), _speckled(rng, _DIRT, 0.12)
-        # Grass hangs over the edge by a ragged fringe.
+        # Grass hangs over the edge in a ragged fringe.
         fringe = 3 + rng.integers(0, 3, TILE)
         hangs = np.arange(TILE)[:, None] < fringe
         return np.where(hangs[..., None], _speckled(rng, _GRASS, 0.10) * 0.96, dirt), top, dirt
@@ -88,14 +88,14 @@ def _tiles(kind: Kind) -> tuple[Tile, Tile, Tile]:
 
 
 def _speckled(rng: np.random.Generator, colour: tuple[int, int, int], contrast: float) -> Tile:
-    """A colour whose brightness differs from pixel to pixel, a little in patches of four."""
+    """A colour whose brightness varies by pixel and by patches of four by four pixels."""
     fine = rng.normal(0, 0.7 * contrast, (TILE, TILE))
     coarse = rng.normal(0, 0.7 * contrast, (TILE // 4, TILE // 4)).repeat(4, 0).repeat(4, 1)
     return np.array(colour) * (1 + fine + coarse)[..., None]
 
 
 def _target(rng: np.random.Generator, struck: bool) -> Tile:
-    """Rings around a bull's eye in a golden frame; a struck one shines."""
+    """Rings around a bull's eye in a golden frame; bright colours once it was struck."""
     rings = np.maximum(*np.abs(np.indices((TILE, TILE)) - 7.5)).astype(int)
     colours = np.array([_RED, _RED, _CREAM, _CREAM, _RED, _RED, _GOLD, _GOLD], float)
     if struck:
@@ -103,7 +103,7 @@ def _target(rng: np.random.Generator, struck: bool) -> Tile:
     return colours[rings] * (1 + rng.normal(0, 0.025, (TILE, TILE, 1)))
 
 
-# Faces of a box, by the axis they look along in the body's frame (x forward, y left, z up).
+# Faces of a box, named by their direction in the body's frame (x forward, y left, z up).
 FACES = ("front", "back", "left", "right", "top", "bottom")
 
 _SKIN, _HAIR, _EYE, _MOUTH = (226, 172, 132), (92, 56, 38), (58, 86, 150), (176, 104, 86)
@@ -114,7 +114,8 @@ _SHIRT, _STRIPE, _TROUSERS, _SHOE = (226, 104, 58), (250, 226, 180), (62, 76, 12
 def skin() -> dict[tuple[str, str], UInt8[np.ndarray, "height width 3"]]:
     """The player's skin: a picture for each part of `PARTS` and face of `FACES`.
 
-    Seen from outside, first row uppermost; the top's and the bottom's first row is at the front.
+    Pictures show faces from outside with the first row uppermost; the first row of top and bottom
+    is at the front.
     """
     rng = np.random.default_rng(21)
     pictures = {}
@@ -134,7 +135,7 @@ def _dressed(part: str, face: str, rows: int, columns: int) -> np.ndarray:
     if part == "head":
         picture[:] = _HAIR if face in ("top", "back") else _SKIN
         if face in ("left", "right"):
-            # The hair ends slanting towards the face.
+            # The hair is shorter towards the face.
             towards_face = np.arange(columns) if face == "left" else np.arange(columns)[::-1]
             picture[np.arange(rows)[:, None] < 3 + (towards_face[None, :] > 4) * 3] = _HAIR
         if face == "front":

@@ -1,4 +1,4 @@
-"""How the player moves on blocks: walking, stepping up, falling, looking, striking."""
+"""The player's motion on blocks: walking, stepping up, falling, looking, striking."""
 
 from __future__ import annotations
 
@@ -21,27 +21,27 @@ from sims.minecraft.backend import (
 from sims.minecraft.blocks.world import HALF, World
 from sims.minecraft.player import PlayerPose, limb_swing
 
-HALF_WIDTH = 0.3  # of the body, in metres
-STEP_HEIGHT = 1.0
-CLIMB = 0.34  # metres up in a time step
-GRAVITY = 0.08  # metres in a time step, each time step
-STROKE_STEPS = 6
+HALF_WIDTH = 0.3  # half of the body's width, in metres
+STEP_HEIGHT = 1.0  # highest step that a walker climbs, in metres: a block
+CLIMB = 0.34  # metres upwards in a time step
+GRAVITY = 0.08  # metres a time step, added in each time step
+STROKE_STEPS = 6  # time steps of a stroke
 STEEPEST_LOOK = np.radians(85)
 
 
 @dataclass(frozen=True)
 class Body:
-    """All that changes within an episode.
+    """The state that changes within an episode.
 
     Attributes:
-        x, y, z: Of the middle of the feet, in metres.
+        x, y, z: Position of the middle of the feet, in metres.
         yaw: Heading in radians.
         pitch: Elevation of the look in radians.
         swing: Phase of the limbs, see `PlayerPose`.
-        amplitude: How far the limbs swing.
-        stroke: Time steps that the present stroke has lasted, 0 for none.
-        fall: Downward speed, in metres in a time step.
-        struck: 1 once a stroke met the goal.
+        amplitude: Amplitude of the limbs' swing.
+        stroke: Number of time steps since the current stroke began, 0 without a stroke.
+        fall: Downward speed, in metres a time step.
+        struck: 1 once a stroke hit the goal.
     """
 
     x: float
@@ -57,7 +57,7 @@ class Body:
 
     @property
     def pose(self) -> PlayerPose:
-        """What it looks like."""
+        """The pose of the body's boxes."""
         return PlayerPose(
             position=np.array([self.x, self.y, self.z]),
             yaw=self.yaw,
@@ -68,7 +68,7 @@ class Body:
         )
 
     def to_array(self) -> Float[np.ndarray, " state"]:
-        """All attributes in order."""
+        """All attributes, in order."""
         return np.array(astuple(self), np.float64)
 
     @classmethod
@@ -78,7 +78,7 @@ class Body:
 
 
 def advance(world: World, body: Body, action: Float[np.ndarray, 5]) -> Body:
-    """The body a time step later, under an action of `sims.minecraft.backend.ACTION_NAMES`."""
+    """The body one time step later, under an action of `sims.minecraft.backend.ACTION_NAMES`."""
     yaw = body.yaw + MAX_TURN * float(action[TURN])
     yaw = float((yaw + np.pi) % (2 * np.pi) - np.pi)
     pitch = float(np.clip(body.pitch + MAX_TILT * action[TILT], -STEEPEST_LOOK, STEEPEST_LOOK))
@@ -95,7 +95,7 @@ def advance(world: World, body: Body, action: Float[np.ndarray, 5]) -> Body:
 
 
 def _walk(world: World, body: Body, wish: Float[np.ndarray, 2]) -> Body:
-    """Moves as far as the ground allows, along x and y on their own, so as to slide along walls."""
+    """Moves as far as the ground allows, separately in x and y, so that it slides along walls."""
     wish = wish / max(1.0, float(np.linalg.norm(wish))) * MAX_STEP
     cos, sin = np.cos(body.yaw), np.sin(body.yaw)
     step = np.array([cos * wish[0] - sin * wish[1], sin * wish[0] + cos * wish[1]])
@@ -106,6 +106,7 @@ def _walk(world: World, body: Body, wish: Float[np.ndarray, 2]) -> Body:
         ground = footing(world, there)
         if ground <= body.z + 1e-6:
             place = there
+        # A body climbs only while it moves by more than 2 cm towards the step.
         elif ground <= body.z + STEP_HEIGHT + 1e-6 and abs(step[axis]) > 0.02:
             top = max(top, min(ground, body.z + CLIMB))
     fall, ground = 0.0, footing(world, place)
@@ -116,7 +117,7 @@ def _walk(world: World, body: Body, wish: Float[np.ndarray, 2]) -> Body:
 
 
 def footing(world: World, place: Float[np.ndarray, 2]) -> float:
-    """Height that a body stands on at (x, y), in metres; infinity where it cannot stand."""
+    """Height of the ground below a body at (x, y), in metres; infinity where it cannot stand."""
     low = np.floor(place - HALF_WIDTH).astype(int) + HALF
     high = np.floor(place + HALF_WIDTH).astype(int) + HALF
     if (low < 0).any() or (high >= 2 * HALF).any():

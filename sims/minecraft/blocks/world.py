@@ -1,7 +1,7 @@
 """Worlds of blocks: hilly ground, trees and obstacles around an arena, with a start and a goal.
 
-The arena's middle is the world's origin; a block is a metre. Cameras stand inside `CLEAR_RADIUS`,
-so only what is in the arena can come between them and the player.
+The arena's middle is the world's origin, and a block's edge is a metre. Cameras stand inside
+`CLEAR_RADIUS`, so only objects in the arena can hide the player.
 """
 
 from __future__ import annotations
@@ -14,29 +14,30 @@ from scipy import ndimage
 
 from sims.minecraft.blocks.textures import Kind
 
-HALF = 22  # of the world's edge
+HALF = 22  # half of the world's edge, in blocks
 DEPTH, SKY = 6, 16  # layers below and above z = 0
 ORIGIN = np.array([-HALF, -HALF, -DEPTH], float)
 ARENA_RADIUS = 3.6
 CLEAR_RADIUS = 12.5
-# From the start to the goal.
+# Range of the distance from the start to the goal, in metres.
 SHORTEST_WALK, LONGEST_WALK = 5.0, 6.8
 TREES = 28
-# Cells around the start and the goal that stay free of obstacles.
+# Number of cells around the start and the goal without obstacles, in each direction.
 ELBOW_ROOM = 1
 
 
 @dataclass(frozen=True, eq=False)
 class World:
-    """A world, whose arrays are indexed by block along x, y (and z) from `ORIGIN`.
+    """A world, with arrays indexed by block along x, y (and z) from `ORIGIN`.
 
     Attributes:
         blocks: The `Kind` of each block.
         ground: Height of the walkable ground of each column, in metres.
-        blocked: Columns that cannot be walked on, for an obstacle or the goal stands there.
-        effort: Of crossing a column, at least 1: people do not take the straight way.
-        start: Where the player's feet begin, in metres.
-        start_yaw: Where the player looks at first, in radians.
+        blocked: Whether an obstacle or the goal stands on each column.
+        effort: Effort of crossing each column, at least 1. It varies because people do not walk
+            straight.
+        start: Initial position of the player's feet, in metres.
+        start_yaw: Initial heading of the player, in radians.
         goal: The middle of the goal block, in metres.
     """
 
@@ -50,12 +51,12 @@ class World:
 
 
 def cell_of(position: Float[np.ndarray, "*batch 3"]) -> np.ndarray:
-    """Indices of the blocks that hold some positions, in metres; for (x, y) those of columns."""
+    """Indices of the blocks that contain positions in metres; for (x, y), of the columns."""
     return np.floor(position - ORIGIN[: np.shape(position)[-1]]).astype(int)
 
 
 def middle_of(cell: np.ndarray) -> Float[np.ndarray, "*batch axes"]:
-    """The middles of blocks or columns by their indices, in metres."""
+    """The middles of blocks or columns, in metres, from their indices."""
     return cell + ORIGIN[: np.shape(cell)[-1]] + 0.5
 
 
@@ -85,7 +86,7 @@ def make_world(rng: np.random.Generator) -> World:
 
 
 def _radius() -> Float[np.ndarray, "x y"]:
-    """Of each column's middle from the origin, in metres."""
+    """Distance of each column's middle from the origin, in metres."""
     x, y = middle_of(np.indices((2 * HALF, 2 * HALF)).transpose(1, 2, 0)).transpose(2, 0, 1)
     return np.hypot(x, y)
 
@@ -102,7 +103,7 @@ def _heights(rng: np.random.Generator) -> np.ndarray:
     rolling = 0.75 * _noise(rng, 3.5)
     hills = rise * (1 + 0.45 * _noise(rng, 4.0))
     heights = np.round(DEPTH + np.clip(rolling, -1.4, 1.4) + hills).astype(int)
-    # No pits and posts of a single block.
+    # The median filter removes pits and posts of a single block.
     heights = ndimage.median_filter(np.clip(heights, DEPTH - 1, DEPTH + 8), 3)
     while True:  # no step is higher than a block
         lowered = np.minimum(heights, ndimage.minimum_filter(heights, 3) + 1)
@@ -120,7 +121,7 @@ def _fill(heights: np.ndarray) -> UInt8[np.ndarray, "x y z"]:
 
 
 def _start_and_goal(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Columns of the two, both in the arena and a walk apart."""
+    """Columns of start and goal, both in the arena, with a distance in the range of a walk."""
     while True:
         points = rng.uniform(-ARENA_RADIUS, ARENA_RADIUS, (2, 2))
         start, goal = cell_of(points)
@@ -133,10 +134,10 @@ def _start_and_goal(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
 def _add_obstacles(
     blocks: np.ndarray, heights: np.ndarray, free: np.ndarray, rng: np.random.Generator
 ) -> Bool[np.ndarray, "x y"]:
-    """Puts boulders, bales, bushes and stumps into the arena.
+    """Adds boulders, bales, bushes and stumps to the arena.
 
     Returns:
-        The columns that cannot be walked on.
+        Whether each column is blocked.
     """
     blocked = np.zeros(heights.shape, bool)
     inside = np.argwhere(free & (_radius() < ARENA_RADIUS + 0.5))
@@ -149,8 +150,8 @@ def _add_obstacles(
 
 
 def _add_trees(blocks: np.ndarray, heights: np.ndarray, rng: np.random.Generator) -> None:
-    """Plants trees around the clear inside of the world, none beside another's trunk."""
-    edge = 3  # a crown does not reach over the world's edge
+    """Plants trees around the clear inside of the world, at least 4 blocks apart."""
+    edge = 3  # a crown is 2 blocks wide on each side and must not cross the world's edge
     outside = _radius() > CLEAR_RADIUS + 2
     outside[:edge] = outside[-edge:] = outside[:, :edge] = outside[:, -edge:] = False
     planted = np.zeros((0, 2))
@@ -178,7 +179,7 @@ def _plant(
     top = ground + trunk
     for z, reach in ((top - 1, 2), (top, 2), (top + 1, 1), (top + 2, 1)):
         dx, dy = np.indices((2 * reach + 1,) * 2) - reach
-        # Corners are cut off, of the uppermost layer all and of others some.
+        # The uppermost layer has no corners, other layers have some.
         corner = (np.abs(dx) == reach) & (np.abs(dy) == reach)
         kept = ~corner | ((z < top + 2) & (rng.random(corner.shape) < 0.4))
         layer = blocks[x - reach : x + reach + 1, y - reach : y + reach + 1, z]

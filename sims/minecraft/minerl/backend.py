@@ -1,12 +1,12 @@
-"""The back end `minerl`: the game itself through minerl 0.4.4, seen by further agents as cameras.
+"""The back end `minerl`: the game through minerl 0.4.4, with further agents as cameras.
 
-Not yet run against a live game. Held against the real package: the mission (which the game's own
-schema accepts), the spaces, nine agents. All else, against a stand-in that speaks minerl's API.
+It has not yet run with a live game. The mission (which the game's own schema accepts), the spaces
+and nine agents were checked with the real package, all else with a stand-in for minerl's API.
 
-What a live game may still show:
-    - The body turns as a whole towards where its head looks; in the game it follows the head late.
-    - A stroke is shown when it is thrown; a few time steps earlier than in the pictures.
-    - A spectator is drawn to others as a faint head, so cameras may see each other.
+Known differences that a live game may show:
+- Here the body turns together with its head; in the game it follows the head later.
+- Here a stroke begins when the key is pressed, a few time steps earlier than in the pictures.
+- The game draws spectators to each other as faint heads, so cameras may show each other.
 """
 
 from __future__ import annotations
@@ -50,23 +50,24 @@ from sims.minecraft.player import (
 )
 from sims.minecraft.sight import boxes_hit, silhouette, visible_on_body
 
-# The game draws its player taller than the body that it moves.
+# The game draws its player taller, in metres, than the body of 1.8 m that it moves.
 SHOWN_HEIGHT = 1.875
 STROKE_STEPS = 6
 STEEPEST_LOOK = np.radians(85)
-# By how much a camera may stand or look elsewhere than it was told to: metres, radians.
+# Largest deviation of a camera's position, in metres, and direction, in radians, from its own.
 MAX_SHIFT, MAX_TWIST = 0.05, np.radians(1.0)
 
 
 class Key:
-    """A pair of opposite keys, pressed in as many time steps as a share between -1 and 1 says."""
+    """A pair of opposite keys, each pressed in a share of the time steps, between -1 and 1."""
 
     def __init__(self) -> None:
-        """Both keys are up."""
+        """Begins with both keys up."""
         self._due = 0.0
 
     def press(self, share: float) -> int:
-        """Which key is down in this time step: 1, -1 for its opposite, or 0."""
+        """The key that is down in this time step: 1, -1 for its opposite, or 0 for none."""
+        # The rest that was not pressed yet is carried over, so the average is the share.
         self._due += share
         pressed = int(np.sign(self._due)) if abs(self._due) >= 0.5 else 0
         self._due -= pressed
@@ -74,21 +75,19 @@ class Key:
 
 
 class MinerlBackend:
-    """See `sims.minecraft.backend.Backend`."""
-
-    can_restore = False
+    """The live game as a `sims.minecraft.backend.Backend`."""
 
     def __init__(self, views: tuple[str, ...], size: int) -> None:
-        """Looks for the game; its instances start with the first episode.
+        """Checks that the game is installed; its instances start with the first episode.
 
         Raises:
-            SimulatorError: When the game is not usable; the message says what is missing.
+            SimulatorError: When the game cannot be used; the message says what is missing.
         """
         self._views, self._size = views, size
         cameras = spectator_cameras(len(views) - 1, size)
         self._fixed = dict(zip(views[1:], cameras, strict=True))
         self._places = [spectator_place(camera) for camera in cameras]
-        # In the first person the game draws nothing of the body where it hides its displays.
+        # Where the game hides its displays, it draws no part of the body in the first person.
         self._drawn = {view: np.full(len(PARTS), view != EGO) for view in views}
         self._process = MinerlProcess()
         try:
@@ -107,7 +106,11 @@ class MinerlBackend:
             raise
 
     def place_cameras(self, rng: np.random.Generator | None) -> None:
-        """Raises a SimulatorError when asked to draw them: spectators stay where they joined."""
+        """Accepts None only: the game's spectators stay where they joined.
+
+        Raises:
+            SimulatorError: When `rng` is not None.
+        """
         if rng is not None:
             raise SimulatorError(
                 "The real game's spectators stay where they joined: leave out --random-cameras, or "
@@ -120,18 +123,18 @@ class MinerlBackend:
         self._keys = {FORWARD: Key(), LEFT: Key()}
         self._stroke, self._struck = 0, False
         goal = to_game_position(self._goal).tolist()
-        told = self._process.ask("reset", seed=seed, start=place_of(start), goal=goal)
+        answer = self._process.ask("reset", seed=seed, start=place_of(start), goal=goal)
         self._shown: PlayerPose | None = None
-        self._look(*told)
+        self._look(*answer)
 
     def act(self, action: Float[np.ndarray, 5]) -> None:
-        """Lets a time step pass."""
+        """Advances by a time step."""
         self._stroke = (self._stroke + 1) % STROKE_STEPS if self._stroke else 0
         strike = action[STRIKE] > 0 and not self._stroke
         pitch = self._pose.pitch + MAX_TILT * action[TILT]
         tilt = np.clip(pitch, -STEEPEST_LOOK, STEEPEST_LOOK) - self._pose.pitch
         forward, left = (self._keys[axis].press(float(action[axis])) for axis in (FORWARD, LEFT))
-        told = self._process.ask(
+        answer = self._process.ask(
             "step",
             action={
                 "forward": int(forward > 0),
@@ -139,30 +142,30 @@ class MinerlBackend:
                 "left": int(left > 0),
                 "right": int(left < 0),
                 "attack": int(strike),
-                # Pitch, then yaw: the game counts both against us.
+                # Pitch, then yaw; the game counts both in the opposite direction.
                 "camera": np.degrees([-tilt, -MAX_TURN * action[TURN]]).tolist(),
             },
         )
         if strike:
             self._stroke = 1
-        self._look(*told)
+        self._look(*answer)
         if strike:
             self._struck |= aims_at(self._pose, self._goal)
 
-    def _look(self, told: dict[str, Any], pictures: bytes) -> None:
-        """Takes in what all agents see."""
+    def _look(self, header: dict[str, Any], pictures: bytes) -> None:
+        """Reads the answer: pictures and places of all agents."""
         shape = (len(self._views), self._size, self._size, 3)
         images = np.frombuffer(pictures, np.uint8).reshape(shape)
         self._images = dict(zip(self._views, images, strict=True))
-        self._pose = pose_at(told["places"][0])
+        self._pose = pose_at(header["places"][0])
         for view, place, seen in zip(
-            self._views[1:], told["places"][1:], told["seen"][1:], strict=True
+            self._views[1:], header["places"][1:], header["seen"][1:], strict=True
         ):
             self._require_still(view, place)
             if not np.isfinite(seen).all():
                 raise SimulatorError(f"In {view}, the game shows no player. {FALLBACK}")
-        # All spectators are sent the same, and draw it alike.
-        shown = pose_at(told["seen"][1])
+        # All spectators receive the same data and draw the player alike, so one is enough.
+        shown = pose_at(header["seen"][1])
         before = shown if self._shown is None else self._shown
         way = float(np.linalg.norm((shown.position - before.position)[:2]))
         swing, amplitude = limb_swing(before.swing, before.amplitude, way)
@@ -179,7 +182,7 @@ class MinerlBackend:
     def _require_still(self, view: str, place: list[float]) -> None:
         pose, camera = pose_at(place), self._fixed[view]
         shift = np.linalg.norm(pose.eyes - camera.position)
-        # Of two unit vectors that are all but one, the distance is the angle.
+        # The distance of two almost equal unit vectors is the angle between them, in radians.
         twist = np.linalg.norm(pose.look - camera.world_to_camera[2, :3])
         if shift > MAX_SHIFT or twist > MAX_TWIST:
             raise SimulatorError(
@@ -189,11 +192,11 @@ class MinerlBackend:
             )
 
     def player(self) -> PlayerPose:
-        """The player's body as the game reports it."""
+        """The pose of the player's body as the game reports it."""
         return self._pose
 
     def shown_player(self) -> PlayerPose:
-        """The player's body as the spectators' games draw it: they move it after the player's."""
+        """The pose of the body in the spectators' games, a little later than the player's."""
         assert self._shown is not None
         return self._shown
 
@@ -202,11 +205,11 @@ class MinerlBackend:
         return self._goal
 
     def struck(self) -> bool:
-        """Whether a stroke has met the goal."""
+        """Whether a stroke has hit the goal."""
         return self._struck
 
     def route(self) -> Float[np.ndarray, "points 2"]:
-        """The goal alone: the ground is open."""
+        """The goal alone, since the ground is open."""
         return self._goal[None, :2]
 
     def cameras(self) -> dict[str, Camera]:
@@ -215,13 +218,13 @@ class MinerlBackend:
         return {EGO: ego, **self._fixed}
 
     def render(self) -> dict[str, UInt8[np.ndarray, "height width 3"]]:
-        """The game's pictures of the present state."""
+        """The game's pictures of the current state."""
         return {view: image.copy() for view, image in self._images.items()}
 
     def visible(
         self, keypoints: Float[np.ndarray, "keypoints 3"]
     ) -> dict[str, Bool[np.ndarray, " keypoints"]]:
-        """Which keypoints each view sees: those that neither body nor goal hide."""
+        """Whether each view sees each keypoint: hidden neither by the body nor by the goal."""
         return visible_on_body(
             self.cameras(),
             keypoints,
@@ -231,7 +234,7 @@ class MinerlBackend:
         )
 
     def actor_masks(self) -> dict[str, Bool[np.ndarray, "height width"]]:
-        """The pixels that show the player, by the geometry of its body: the game tells none."""
+        """The pixels that show the player, from the body's geometry, as the game gives no masks."""
         boxes, goal = player_boxes(self.shown_player()), self._goal_box()
         return {
             view: silhouette(camera, boxes, goal)
@@ -244,7 +247,7 @@ class MinerlBackend:
         return Boxes(self._goal[None], np.eye(3)[None], np.full((1, 3), 2 * HALF_BLOCK))
 
     def state(self) -> Float[np.ndarray, " state"]:
-        """Position, look, limbs and success, of the body itself and as it is shown."""
+        """Position and look of the real and of the drawn body, the drawn limbs, and success."""
         pose, shown = self._pose, self.shown_player()
         bodies = [[*body.position, body.yaw, body.pitch] for body in (pose, shown)]
         return np.array(
@@ -252,7 +255,7 @@ class MinerlBackend:
         )
 
     def set_state(self, state: Float[np.ndarray, " state"]) -> None:
-        """Not possible.
+        """Raises an error: a live game cannot go back.
 
         Raises:
             SimulatorError: Always.
@@ -260,11 +263,11 @@ class MinerlBackend:
         raise SimulatorError(f"A live game cannot go back to an earlier state. {FALLBACK}")
 
     def describe(self) -> dict[str, Any]:
-        """Versions of what runs the game."""
+        """Versions of minerl and Java."""
         return {name: self._found[name] for name in ("minerl", "java")}
 
     def renderer(self) -> str:
-        """The game."""
+        """Name of the renderer, the game itself."""
         return f"Minecraft through minerl {self._found['minerl']}"
 
     def close(self) -> None:

@@ -1,4 +1,4 @@
-"""Minecraft with the game itself, under a name that `sims.make` and `sims.generate` take.
+"""Minecraft with the real game, under a name that `sims.make` and `sims.generate` accept.
 
 Example:
     python -m sims.generate --env sims.minecraft.minerl.env:MinerlEnv --views 8 --workers 1
@@ -13,13 +13,13 @@ class MinerlEnv(MinecraftEnv):
     """`MinecraftEnv` with the back end `minerl`."""
 
     def __init__(self, views: int = 8, size: int = 224) -> None:
-        """Looks for the game; see `sims.minecraft.minerl.backend.MinerlBackend`.
+        """Checks that the game is installed; see `sims.minecraft.minerl.backend.MinerlBackend`.
 
         Args:
-            views: Number of third-person views, each an instance of the game besides the player's.
+            views: Number of third-person views, each a further instance of the game.
             size: Height and width of the images in pixels.
 
         Raises:
-            SimulatorError: When the game is not usable; the message says what is missing.
+            SimulatorError: When the game cannot be used; the message says what is missing.
         """
         super().__init__(views, size, backend="minerl")

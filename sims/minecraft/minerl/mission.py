@@ -1,7 +1,7 @@
-"""The mission XML of the game's mod, beyond what minerl 0.4.4 itself writes into it.
+"""Additions to the mission XML that minerl 0.4.4 writes for the game's mod.
 
-minerl gives all agents of a mission one mode; here the first one plays and the others are
-spectators, each with a place of its own. This file also runs under minerl's own, older Python.
+minerl gives all agents of a mission the same mode; here the first agent plays and the others are
+spectators, each at its own place. This file also runs under minerl's own, older Python.
 """
 
 from __future__ import annotations
@@ -11,22 +11,23 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 NAMESPACE = "http://ProjectMalmo.microsoft.com"
-# How the mod names players.
+# The mod's name of the first agent's player.
 PLAYER_NAME = "MineRLAgent0"
 # Bedrock, two layers of dirt, grass; plains. The grass ends at a height of 4.
 FLAT_WORLD = "3;7,2*3,2;1;"
 GROUND = 4
 GOAL_BLOCK = "gold_block"
-# It stops a body and is not drawn.
+# An invisible block that a body can stand on.
 UNSEEN_BLOCK = "barrier"
 
 
 def place_agents(xml: str, places: Sequence[Sequence[float]]) -> str:
-    """A mission in which each agent starts at its place, and all but the first are spectators.
+    """The mission with a start place for each agent, and all agents but the first as spectators.
 
     Args:
         xml: The mission.
-        places: Of every agent: x, y, z of its feet in the game's axes, yaw and pitch in degrees.
+        places: Place of every agent: x, y, z of its feet in the game's axes, yaw and pitch in
+            degrees.
 
     Raises:
         ValueError: When the mission has another number of agents.
@@ -54,13 +55,13 @@ def _name(tag: str) -> str:
 
 
 def drawing(goal: Sequence[float], places: Sequence[Sequence[float]]) -> str:
-    """What is built on the open ground: the goal block, and something to stand on for spectators.
+    """The blocks on the open ground: the goal, and an invisible block below each spectator.
 
-    Spectators fly, but only once the mission runs; until then they fall like anybody.
+    Spectators can fly only once the mission runs; until then they would fall.
 
     Args:
         goal: The middle of the goal block in the game's axes.
-        places: Of every agent, the spectators' feet at whole heights.
+        places: Place of every agent, with the spectators' feet at whole heights.
     """
     blocks = [(goal, GOAL_BLOCK)]
     for x, y, z, _, _ in places[1:]:
@@ -70,16 +71,16 @@ def drawing(goal: Sequence[float], places: Sequence[Sequence[float]]) -> str:
     return "".join(draw % (*(int(axis // 1) for axis in at), kind) for at, kind in blocks)
 
 
-def seen_player(told: Mapping[str, Any]) -> list[float]:
+def seen_player(report: Mapping[str, Any]) -> list[float]:
     """x, y, z, yaw and pitch of the player's body as an agent's own game draws it.
 
     Args:
-        told: What the mod reports to this agent.
+        report: The mod's report to this agent.
 
     Returns:
-        NaN where the agent's game knows of no player.
+        The five numbers; NaN where the agent's game has no player.
     """
-    for entity in told.get("entities", ()):
+    for entity in report.get("entities", ()):
         if entity["name"] == PLAYER_NAME:
             return [float(entity[key]) for key in ("x", "y", "z", "yaw", "pitch")]
     return [float("nan")] * 5

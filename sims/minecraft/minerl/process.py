@@ -1,4 +1,4 @@
-"""The client of the game's process, which runs under a Python of its own: see `server.py`."""
+"""The client of the game's process, which runs under a separate Python: see `server.py`."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ INSTALL_MINERL = (
     "install minerl 0.4.4 with Java 8 into an environment of its own (Python 3.8, setuptools 65.5, "
     f"wheel 0.38, gym 0.19, numpy < 1.24) and set {PYTHON_VARIABLE} to its python"
 )
-# How long an answer may take, in seconds. An episode first starts an instance of the game for each
-# agent, each of which takes minutes; minerl itself gives up on a time step after four minutes.
+# Longest time of each answer, in seconds. The first episode starts an instance of the game for each
+# agent, which takes minutes each; minerl itself gives up on a time step after four minutes.
 ANSWER_SECONDS = {"probe": 120.0, "make": 120.0, "reset": 1800.0, "step": 300.0}
-# Within which the game ends when asked to, and a process after a signal.
+# Longest time in seconds for the game to end on request, and for a process to end on a signal.
 CLOSE_SECONDS, SIGNAL_SECONDS = 60.0, 15.0
 
 
 class Answer(NamedTuple):
-    """What the server answers.
+    """An answer of the server.
 
     Attributes:
         header: The named values.
@@ -42,23 +42,24 @@ class Answer(NamedTuple):
 
 
 class MinerlProcess:
-    """The server's process; it ends with `close`, a failure, or this process."""
+    """The server's process, which ends with `close`, after a failure, or with this process."""
 
     def __init__(self, python: str | None = None, seconds: dict[str, float] | None = None) -> None:
-        """Starts the server; nothing of the game is started yet.
+        """Starts the server, but not the game.
 
         Args:
-            python: Of minerl's environment; by default what POSEALIGN_MINERL_PYTHON names.
-            seconds: How long answers may take; by default ANSWER_SECONDS.
+            python: Python of minerl's environment; by default the one in POSEALIGN_MINERL_PYTHON.
+            seconds: Longest times of answers; by default ANSWER_SECONDS.
 
         Raises:
-            SimulatorError: When no Python is named, or it does not start.
+            SimulatorError: When no Python is given, or it does not start.
         """
         python = python or os.environ.get(PYTHON_VARIABLE)
         if not python:
             raise SimulatorError(f"For the game itself, {INSTALL_MINERL}. {FALLBACK}")
         self._seconds = seconds or ANSWER_SECONDS
-        # minerl copies the game for each instance, and leaves the copies behind when it crashes.
+        # minerl copies the game for each instance and leaves the copies behind when it crashes, so
+        # they go into a folder that `close` removes.
         self._copies = tempfile.TemporaryDirectory(prefix="minerl-", ignore_cleanup_errors=True)
         self._said = tempfile.TemporaryFile("w+b")  # noqa: SIM115 it lives as long as the process
         try:
@@ -68,7 +69,7 @@ class MinerlProcess:
                 stdout=subprocess.PIPE,
                 stderr=self._said,
                 env={**os.environ, "TMPDIR": self._copies.name},
-                # Ctrl-C is for this process, which then ends the server in good order.
+                # In its own session, the server gets no Ctrl-C: this process ends it in good order.
                 start_new_session=True,
             )
         except OSError as error:
@@ -84,12 +85,12 @@ class MinerlProcess:
         """Sends a request and waits for its answer.
 
         Args:
-            do: The request, one of those of `sims.minecraft.minerl.server`.
-            **values: What goes with it.
+            do: Name of the request, one of `sims.minecraft.minerl.server`'s.
+            **values: Values of the request.
 
         Raises:
-            SimulatorError: When the game reports an error, ends, or takes too long; the process is
-                ended then.
+            SimulatorError: When the game reports an error, ends, or takes too long; this ends the
+                process.
         """
         text = json.dumps({"do": do, **values}).encode()
         try:
@@ -124,16 +125,16 @@ class MinerlProcess:
     def _listen(self) -> None:
         stdout = self._process.stdout
         assert stdout is not None
-        # What is no answer ends the talk as well: it came from another program.
+        # Bytes that are not an answer come from another program, and end the conversation too.
         with stdout, suppress(ValueError):
             while (answer := _receive(stdout)) is not None:
                 self._answers.put(answer)
         self._answers.put(None)
 
     def close(self) -> None:
-        """Ends the game and its process; again does nothing."""
+        """Ends the game and its process; a second call does nothing."""
         assert self._process.stdin is not None
-        with suppress(OSError):  # it ended before it read everything
+        with suppress(OSError):  # the server ended before it read everything
             self._process.stdin.close()
         try:
             self._process.wait(CLOSE_SECONDS)
@@ -143,7 +144,7 @@ class MinerlProcess:
         self._copies.cleanup()
 
     def _stop(self) -> None:
-        # The process alone: a watcher of minerl's own ends the game after it.
+        # Only the process needs a signal: minerl's own watcher then ends the game.
         for end in (self._process.terminate, self._process.kill):
             end()
             try:
@@ -154,7 +155,7 @@ class MinerlProcess:
 
 
 def _receive(stream: IO[bytes]) -> Answer | None:
-    """The next message, None where the stream ends."""
+    """The next message; None at the end of the stream."""
     length = stream.read(4)
     if len(length) < 4:
         return None
@@ -167,10 +168,10 @@ def _receive(stream: IO[bytes]) -> Answer | None:
 
 
 def probe() -> tuple[list[str], dict[str, Any]]:
-    """What the game lacks here, and what of it was found.
+    """The reasons why the game cannot run here, and the server's findings.
 
     Raises:
-        SimulatorError: When there is no Python to ask.
+        SimulatorError: When minerl's Python is not given or does not start.
     """
     process = MinerlProcess()
     try:
@@ -181,7 +182,7 @@ def probe() -> tuple[list[str], dict[str, Any]]:
 
 
 def shortcomings(found: dict[str, Any]) -> list[str]:
-    """What keeps the game from running, by what a probe found: empty when it is usable."""
+    """The reasons why the game cannot run, from a probe's findings; empty when it can."""
     lacks = []
     if found["minerl"] is None:
         lacks.append(f"minerl does not import ({found['minerl_error']})")

@@ -1,18 +1,18 @@
-"""Runs the game for `backend.py`, under a Python of its own that has minerl 0.4.4.
+"""The server that runs the game for `backend.py`, under a separate Python with minerl 0.4.4.
 
-A script: its client starts it and talks to it over stdin and stdout. A message either way is the
-length of a header (4 bytes, most significant first), the header (JSON), then as many raw bytes as
-the header's `bytes` says. Requests name what to `do`:
+This script is started by its client, which talks to it over stdin and stdout. A message in either
+direction is the length of a header (4 bytes, most significant first), the header (JSON), then the
+number of raw bytes that the header's `bytes` gives. A request's `do` is one of:
 
-    probe     what of the game is installed here
-    make      `size`, `places` of all agents, player first, and `fov_degrees`: sets the game up
-    reset     `seed`, `start` (the player's place) and `goal`: a new episode; all look
-    step      `action` of the player, a time step; all look
+    probe     reports the installed parts of the game
+    make      sets the game up from `size`, `places` of all agents, player first, and `fov_degrees`
+    reset     begins an episode from `seed`, `start` (the player's place) and `goal`, and observes
+    step      advances by a time step under the player's `action`, and observes
     close     ends the game and this process, as does the end of stdin
 
-An answer has an `error`, or what was asked for. Who looks answers with `places` and `seen` for
-each agent (x, y, z, yaw, pitch in the game's axes and degrees: its own, and the player's as its
-game draws it) and the pictures, upright RGB, as raw bytes.
+An answer has an `error` or the requested values. An observation is `places` and `seen` for each
+agent (x, y, z, yaw, pitch in the game's axes and degrees: the agent's own, and those of the player
+as the agent's game draws it) and the pictures, upright RGB, as raw bytes.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 JAR = Path("build", "libs", "MalmoMod-0.37.0-fat.jar")
-# Time steps at the start of an episode in which land arrives and cameras come to rest.
+# Time steps at the start of an episode, until the land is loaded and cameras are at rest.
 SETTLING_STEPS = 20
 
 
 def probe() -> dict[str, Any]:
-    """What of the game is installed: each value is None where something is missing."""
+    """The installed parts of the game; the value of a missing part is None."""
     found: dict[str, Any] = {"python": sys.version.split()[0], "display": _display()}
     try:
         from importlib.metadata import version
@@ -54,16 +54,16 @@ def probe() -> dict[str, Any]:
 
 
 def _display() -> str | None:
-    """The X server that the game's window opens on."""
+    """The X server on which the game opens its window; None without one."""
     if os.environ.get("MINERL_HEADLESS") == "1":
         return shutil.which("xvfb-run")
     return os.environ.get("DISPLAY") or None
 
 
 def _java() -> str | None:
-    """The version of the java that the game would be started with."""
+    """The version of the Java that the game would use; None without one."""
     try:
-        # The java on the path is the one that the game takes too.
+        # The game too uses the java on the path.
         command = ["java", "-version"]
         done = subprocess.run(command, capture_output=True, text=True, timeout=60)
     except (OSError, subprocess.TimeoutExpired):
@@ -73,10 +73,10 @@ def _java() -> str | None:
 
 
 def lend_settings(fov_degrees: float) -> None:
-    """Lets the game's instances start with a vertical field of view of our own.
+    """Makes the game's instances start with the given vertical field of view.
 
-    minerl ships options with one of 130 degrees. It copies its folder of the game for each
-    instance: it gets another one to copy, which links to the same files but for the options.
+    minerl's options have 130 degrees. minerl copies its folder of the game for each instance, so
+    this function gives it another folder to copy, with links to the same files but its own options.
     """
     from minerl.env.malmo import InstanceManager
 
@@ -86,14 +86,14 @@ def lend_settings(fov_degrees: float) -> None:
     lent, working = own / "Minecraft", own / "working"
     lent.mkdir()
     working.mkdir()
-    # minerl keeps logs in whatever folder is the present one.
+    # minerl writes logs into the current folder.
     os.chdir(str(working))
     for entry in source.iterdir():
         if entry.name != "run":
             (lent / entry.name).symlink_to(entry)
     shutil.copytree(str(source / "run"), str(lent / "run"))
     options = lent / "run" / "options.txt"
-    # The game counts in units of 40 degrees from 70.
+    # The game's option is 0 at 70 degrees and 1 at 110.
     line = f"fov:{(fov_degrees - 70) / 40:g}"
     text, count = re.subn(r"(?m)^fov:.*$", line, options.read_text())
     options.write_text(text if count else text + line + "\n")
@@ -101,7 +101,7 @@ def lend_settings(fov_degrees: float) -> None:
 
 
 class Game:
-    """One mission at a time, and all agents in it."""
+    """The game with one mission at a time and all of its agents."""
 
     def __init__(self, size: int, places: list[Any], fov_degrees: float) -> None:
         """Specifies the task; the game itself starts with the first episode."""
@@ -122,15 +122,15 @@ class Game:
         return self._look(seen)
 
     def step(self, action: dict[str, Any]) -> tuple[dict, bytes]:
-        """Lets a time step pass."""
+        """Advances by a time step."""
         return self._look(self._step(action))
 
     def _step(self, action: dict[str, Any]) -> dict[str, Any]:
         actions = self._env.action_space.no_op()
         actions[self._spec.agent_names[0]].update(action)
         seen, _, done, info = self._env.step(actions)
-        # minerl makes observations up where it lost an instance.
-        errors = [told["error"] for told in info.values() if "error" in told]
+        # Where minerl lost an instance, it invents observations and reports an error.
+        errors = [report["error"] for report in info.values() if "error" in report]
         if errors:
             raise RuntimeError(f"the game was lost: {errors[0]}")
         if done:
@@ -140,11 +140,11 @@ class Game:
     def _look(self, seen: dict[str, Any]) -> tuple[dict, bytes]:
         agents = [seen[name] for name in self._spec.agent_names]
         keys = ("xpos", "ypos", "zpos", "yaw", "pitch")
-        told = {
+        header = {
             "places": [[float(a["location_stats"][key]) for key in keys] for a in agents],
             "seen": [[float(value) for value in a["seen_player"]] for a in agents],
         }
-        return told, b"".join(a["pov"].tobytes() for a in agents)
+        return header, b"".join(a["pov"].tobytes() for a in agents)
 
     def close(self) -> None:
         """Ends all instances of the game."""
@@ -152,7 +152,7 @@ class Game:
 
 
 def read(stream: BinaryIO) -> dict[str, Any] | None:
-    """The next request, None at the end."""
+    """The next request; None at the end of the stream."""
     length = stream.read(4)
     if len(length) < 4:
         return None
@@ -167,7 +167,7 @@ def write(stream: BinaryIO, header: dict[str, Any], data: bytes = b"") -> None:
 
 
 def serve(requests: BinaryIO, answers: BinaryIO) -> None:
-    """Answers requests until there are no more."""
+    """Answers requests until `close` or the end of the stream."""
     game: Game | None = None
     try:
         while True:
@@ -192,10 +192,10 @@ def serve(requests: BinaryIO, answers: BinaryIO) -> None:
 
 
 def main() -> None:
-    """Keeps stdout for answers: what the game prints goes to stderr."""
+    """Serves requests, with stdout for answers only: output of the game goes to stderr."""
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
-    # What ends this process ends the game as well.
+    # Exiting on the signal runs the clean-up, so the game ends with this process.
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(1))
     serve(sys.stdin.buffer, answers)
 

@@ -1,4 +1,4 @@
-"""The task as minerl 0.4.4 specifies tasks; it runs under minerl's own, older Python only."""
+"""The task as a specification of minerl 0.4.4, for minerl's own, older Python only."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ NOON = 6000
 
 
 class SeenPlayer(TranslationHandler):
-    """Where an agent's own game has the player's body: x, y, z, yaw, pitch."""
+    """The place of the player's body in an agent's own game: x, y, z, yaw, pitch."""
 
     def __init__(self) -> None:
         """Makes the observation's space."""
@@ -26,22 +26,22 @@ class SeenPlayer(TranslationHandler):
         return "seen_player"
 
     def xml_template(self) -> str:
-        """Asks the mod for whatever moves within 64 m, at each time step."""
+        """Requests all entities within 64 m from the mod, at each time step."""
         return (
             "<ObservationFromNearbyEntities>"
             '<Range name="entities" xrange="64" yrange="64" zrange="64" update_frequency="1"/>'
             "</ObservationFromNearbyEntities>"
         )
 
-    def from_hero(self, told: Any) -> np.ndarray:
-        """The observation from what the mod reports."""
-        return np.array(seen_player(told))
+    def from_hero(self, report: Any) -> np.ndarray:
+        """The observation from the mod's report."""
+        return np.array(seen_player(report))
 
 
 class ReachGoalSpec(SimpleEmbodimentEnvSpec):
-    """Open ground and a goal block, as in MineRL's ReachGoal; one agent plays, the others look.
+    """Open ground and a goal block, as in MineRL's ReachGoal: one agent plays, the others watch.
 
-    `places` and `goal` hold for the next reset.
+    The next reset uses `places` and `goal`.
     """
 
     def __init__(self, size: int, places: Sequence[Sequence[float]], goal: Sequence[float]) -> None:
@@ -49,7 +49,7 @@ class ReachGoalSpec(SimpleEmbodimentEnvSpec):
 
         Args:
             size: Height and width of the images in pixels.
-            places: Of every agent, the player first.
+            places: Place of every agent, the player first.
             goal: The middle of the goal block in the game's axes.
         """
         self.places, self.goal = places, goal
@@ -60,12 +60,12 @@ class ReachGoalSpec(SimpleEmbodimentEnvSpec):
         return place_agents(super().to_xml(), self.places)
 
     def create_observables(self) -> list:
-        """Picture, own place, and where the player is seen."""
+        """Picture, the agent's own place, and the player's place in the agent's game."""
         own_place = handlers.ObservationFromCurrentLocation()
         return [*super().create_observables(), own_place, SeenPlayer()]
 
     def create_server_initial_conditions(self) -> list:
-        """It stays noon of a fine day, without animals."""
+        """Constant noon, clear weather and no animals."""
         return [
             handlers.TimeInitialCondition(allow_passage_of_time=False, start_time=NOON),
             handlers.WeatherInitialCondition("clear"),
@@ -77,15 +77,15 @@ class ReachGoalSpec(SimpleEmbodimentEnvSpec):
         return [handlers.FlatWorldGenerator(force_reset=True, generatorString=FLAT_WORLD)]
 
     def create_server_decorators(self) -> list:
-        """What stands on it."""
+        """The blocks on the ground."""
         return [handlers.DrawingDecorator(drawing(self.goal, self.places))]
 
     def create_server_quit_producers(self) -> list:
-        """The mission ends with its player."""
+        """Ends the mission with its player."""
         return [handlers.ServerQuitWhenAnyAgentFinishes()]
 
     def create_agent_start(self) -> list:
-        """Empty hands; the place is written into the mission."""
+        """No items; `to_xml` writes the places."""
         return []
 
     def create_agent_handlers(self) -> list:
@@ -93,17 +93,17 @@ class ReachGoalSpec(SimpleEmbodimentEnvSpec):
         return []
 
     def create_rewardables(self) -> list:
-        """None: the client judges."""
+        """None: the client computes rewards."""
         return []
 
     def is_from_folder(self, folder: str) -> bool:
-        """There are no recorded episodes of this task."""
+        """False: there are no recorded episodes of this task."""
         return False
 
     def determine_success_from_rewards(self, rewards: list) -> bool:
-        """There are no rewards to tell it by."""
+        """False: there are no rewards."""
         return False
 
     def get_docstring(self) -> str:
-        """What the task is."""
+        """The description of the task."""
         return str(self.__doc__)

@@ -1,6 +1,6 @@
-"""The task that the game is set, and the way from its coordinates to ours and back.
+"""The game's task, and the conversion between its coordinates and this project's.
 
-Our world is the game's own, turned: the ground lies at a height of `GROUND`, not at 0.
+This project's world is the game's with other axes: the ground lies at a height of `GROUND`, not 0.
 """
 
 from __future__ import annotations
@@ -24,20 +24,20 @@ from sims.minecraft.player import (
 )
 
 EGO_FOVY_DEGREES = 70.0
-# The game widens the view of whoever flies, as spectators do.
+# The game widens the field of view of flying players, and spectators fly.
 SPECTATOR_FOVY_DEGREES = 1.1 * EGO_FOVY_DEGREES
-# Third-person cameras: with this view, all of the arena is in the picture from that far.
+# Ranges of the third-person cameras in degrees and metres; from there, pictures show all the arena.
 ELEVATION_DEGREES = (8.0, 50.0)
 DISTANCE = (7.0, 9.0)
-# From the eyes down to the feet, in metres.
+# Height of the eyes above the feet, in metres.
 EYE_HEIGHT = EYES * HEIGHT
 
 
 def spectator_cameras(num_views: int, size: int) -> list[Camera]:
-    """Cameras around the arena, where spectators can stand: on whole heights, amid a column.
+    """Cameras around the arena where spectators can stand: at whole heights, amid a column.
 
     Args:
-        num_views: How many.
+        num_views: Number of cameras.
         size: Height and width of the images in pixels.
     """
     middle = np.array([0.0, 0.0, GROUND + 1.0])
@@ -48,7 +48,7 @@ def spectator_cameras(num_views: int, size: int) -> list[Camera]:
 
 
 def draw_task(rng: np.random.Generator) -> tuple[PlayerPose, Float[np.ndarray, 3]]:
-    """Draws where the player begins and the middle of the goal block, both in the arena."""
+    """Draws the player's initial pose and the middle of the goal block, both in the arena."""
     direction = rng.uniform(-np.pi, np.pi)
     half = rng.uniform(SHORTEST_WALK, LONGEST_WALK) / 2
     along = half * np.array([np.cos(direction), np.sin(direction)])
@@ -61,7 +61,7 @@ def draw_task(rng: np.random.Generator) -> tuple[PlayerPose, Float[np.ndarray, 3
 def camera_at(
     eye: Float[np.ndarray, 3], look: Float[np.ndarray, 3], fovy: float, size: int
 ) -> Camera:
-    """The camera of a player's eyes, in metres, that look along a vector."""
+    """The camera of a player whose eyes are at a position in metres and look along a vector."""
     return Camera.look_at(eye, eye + look, np.array([0.0, 0, 1]), fovy, size, size)
 
 
@@ -78,8 +78,8 @@ def place_of(pose: PlayerPose) -> list[float]:
 
 
 def spectator_place(camera: Camera) -> list[float]:
-    """Where a spectator stands, and how it looks, to be a camera."""
-    # To whole heights again, so that rounding errors put nobody into the block below.
+    """The game's place of a spectator whose eyes are a camera."""
+    # Rounding restores whole heights, so that rounding errors put nobody into the block below.
     feet = np.round(camera.position - [0, 0, EYE_HEIGHT], 6)
     x, y, z = camera.world_to_camera[2, :3]
     return place_of(PlayerPose(feet, float(np.arctan2(y, x)), float(np.arcsin(z))))

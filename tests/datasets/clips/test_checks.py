@@ -67,7 +67,7 @@ def test_processes_find_the_same(root):
     assert list(find_problems(clips, workers=2)) == list(find_problems(clips))
 
 
-def test_an_empty_split_is_told():
+def test_an_empty_split_is_reported():
     with pytest.raises(DataError, match="there are no clips to check"):
         check_clips([])
 

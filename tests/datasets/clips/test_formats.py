@@ -157,7 +157,7 @@ def test_ntu_joints_that_are_missing_are_nan_never_the_origin(tmp_path, ntu_vide
         (lambda text: "", "line 1: the number of frames has 1 fields|the file ends"),
     ],
 )
-def test_damaged_ntu_text_tells_the_line(tmp_path, ntu_video, change, message):
+def test_damaged_ntu_text_names_the_line(tmp_path, ntu_video, change, message):
     path = tmp_path / "S001C001P001R001A001.skeleton"
     path.write_text(change(ntu_text([make_poses(25, 1).tolist()])))
     with pytest.raises(DataError, match=message) as error:

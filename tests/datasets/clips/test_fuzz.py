@@ -48,7 +48,7 @@ def mutate(content, rng):
 
 
 def fuzz(path, content, use):
-    """Runs `use` on mutants of a file; returns how many were told as bad and how many were not."""
+    """Runs `use` on mutants of a file and counts those that are refused and those that are read."""
     rng = np.random.default_rng(0)
     outcomes = Counter()
     for number in range(MUTANTS):
@@ -62,7 +62,7 @@ def fuzz(path, content, use):
         except DataError as error:
             assert str(path) in str(error), f"mutant {number}"
             assert "\n" not in str(error), f"mutant {number}"
-            outcomes["told"] += 1
+            outcomes["refused"] += 1
         assert time.process_time() - start < SECONDS, f"mutant {number}"
     return outcomes
 
@@ -122,7 +122,7 @@ def test_damaged_skeletons(tmp_path, kind):
     place = fmt.skeleton_place(path)
     require_keypoints(fmt, place)
     outcomes = fuzz(path, content, lambda: require_keypoints(fmt, place))
-    assert min(outcomes["told"], outcomes["read"]) > MUTANTS / 50, outcomes
+    assert min(outcomes["refused"], outcomes["read"]) > MUTANTS / 50, outcomes
 
 
 LISTS = {
@@ -145,4 +145,4 @@ def test_damaged_lists(tmp_path, name):
             assert clips.classes_of("lists")[clip.label] == clip.action
 
     outcomes = fuzz(path, content, use)
-    assert min(outcomes["told"], outcomes["read"]) > MUTANTS / 50, outcomes
+    assert min(outcomes["refused"], outcomes["read"]) > MUTANTS / 50, outcomes

@@ -58,7 +58,7 @@ def own_clips(clips_root, tmp_path):
 
 
 def posed_pictures(sheet, columns):
-    """Which of a sheet's pictures of 64 pixels are not all red: they show a pose."""
+    """Whether each of a sheet's pictures of 64 pixels shows a pose, so that it is not all red."""
     picture = np.asarray(sheet).astype(int)
     gap, left = 2, sheet.width - columns * (64 + 2) - 2
     red = np.abs(picture - (254, 0, 0)).max(axis=-1) < 12
@@ -130,7 +130,7 @@ def test_the_command_shows_clips_of_a_set_without_poses(own_clips, run):
     assert Image.open(out).height > 2 * 224
 
 
-def test_the_command_shows_whole_clips_and_tells_of_the_others(own_clips, run):
+def test_the_command_shows_whole_clips_and_names_the_others(own_clips, run):
     bad = open_clip_set(own_clips, "nucla").clips[0]
     bad.video.write_bytes(b"no video")
     status, printed, out = run(own_clips, "nucla")
@@ -138,7 +138,7 @@ def test_the_command_shows_whole_clips_and_tells_of_the_others(own_clips, run):
     assert Image.open(out).height > 2 * 224
 
 
-def test_what_is_wrong_is_told_even_where_the_sheet_cannot_be_written(own_clips, run, tmp_path):
+def test_problems_are_reported_even_where_the_sheet_cannot_be_written(own_clips, run, tmp_path):
     bad = open_clip_set(own_clips, "nucla").clips[0]
     bad.video.write_bytes(b"no video")
     (tmp_path / "file").touch()

@@ -94,7 +94,7 @@ def test_a_published_set_is_split_as_its_authors_did(tmp_path):
     assert source.splits == {"train": [0, 1, 2, 3], "valid": [4, 5], "test": [6, 7]}
 
 
-def test_a_preset_tells_the_split_of_a_renamed_published_set(tmp_path):
+def test_a_preset_gives_the_split_of_a_renamed_published_set(tmp_path):
     root = make_published(tmp_path / "mine", 8)
     convert(ConvertConfig(root, tmp_path / "out", "episodes", env="minecraft"))
     data = EpisodeDataset(tmp_path / "out")

@@ -144,7 +144,7 @@ def test_another_version_of_the_format_is_named(own_info):
         open_source(write())
 
 
-def test_a_set_by_others_needs_no_file_of_ours(dots, own_info):
+def test_a_set_by_others_needs_no_posealign_file(dots, own_info):
     info, write = own_info
     info["splits"] = {"train": "0:5"}
     source = open_source(write())
@@ -237,7 +237,7 @@ def test_an_episode_that_lacks_its_last_rows_is_not_read(dots, own_table):
         ([40, 48, 3], None),
     ],
 )
-def test_the_size_of_frames_goes_by_the_names_of_their_shape(own_info, shape, names):
+def test_the_size_of_frames_follows_the_names_of_their_axes(own_info, shape, names):
     info, write = own_info
     for feature in info["features"].values():
         if feature["dtype"] == "video":
@@ -315,10 +315,10 @@ def test_lerobot_itself_reads_it(dots, exported, tmp_path):
         timeout=300,
     )
     assert result.returncode == 0, result.stderr
-    told = json.loads(result.stdout.splitlines()[-1])
-    assert told["tasks"] == ["carry the blob to the cube"] and told["episodes"] == 5
+    found = json.loads(result.stdout.splitlines()[-1])
+    assert found["tasks"] == ["carry the blob to the cube"] and found["episodes"] == 5
     # A policy takes frames and state as its input, actions as its output, and no poses.
-    assert told["features"] == {
+    assert found["features"] == {
         "action": "ACTION",
         "observation.state": "STATE",
         **{f"observation.images.{view}": "VISUAL" for view in ("ego", "view_0", "view_1")},

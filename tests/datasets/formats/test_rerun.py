@@ -95,10 +95,10 @@ def test_hidden_keypoints_are_faint(recorded):
             np.testing.assert_array_equal(opaque, episode.visible[view][step][known])
 
 
-def test_phases_are_told_when_they_begin(recorded):
+def test_phases_are_logged_when_they_begin(recorded):
     episode, rows = recorded
-    told = [text for (text,) in rows["/phase", "TextLog:text"]]
-    assert told == [["reach", "grasp", "lift"][p] for p in dict.fromkeys(episode.phases.tolist())]
+    found = [text for (text,) in rows["/phase", "TextLog:text"]]
+    assert found == [["reach", "grasp", "lift"][p] for p in dict.fromkeys(episode.phases.tolist())]
 
 
 def test_frames_alone_can_be_recorded(tmp_path):

@@ -126,9 +126,7 @@ def test_an_index_whose_groups_are_in_another_file(own_dots: Path, place: str) -
         EpisodeDataset(own_dots, "train")
 
 
-def test_a_version_of_a_file_that_gains_a_link_is_looked_at_anew(
-    own_dots: Path, secret: Path
-) -> None:
+def test_a_file_that_gains_a_link_is_checked_again(own_dots: Path, secret: Path) -> None:
     episode = own_dots / "episodes/000001.hdf5"
     dataset = EpisodeDataset(own_dots)
     dataset.phases(1)

@@ -43,7 +43,7 @@ def test_any_changed_byte_and_any_truncation_is_found(tmp_path, data):
             require_intact(tmp_path / "file.hdf5")
 
 
-def test_a_file_without_a_seal_is_told_apart(tmp_path):
+def test_a_file_without_a_seal_is_recognized(tmp_path):
     path = tmp_path / "file.hdf5"
     path.write_bytes(hdf5())
     assert not require_intact(path)

@@ -50,7 +50,7 @@ def test_phases_say_what_happens_to_the_cube(attempts):
             assert heights[-1] < 0.04
 
 
-def test_the_clock_does_not_tell_the_phase(attempts):
+def test_the_time_does_not_reveal_the_phase(attempts):
     """Lengths differ, and so does the share of an episode at which the cube is grasped."""
     lengths = np.array([len(phases) for phases, *_ in attempts])
     assert lengths.max() > 1.4 * lengths.min()

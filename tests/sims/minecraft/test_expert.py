@@ -43,7 +43,7 @@ def test_the_player_strikes_in_the_last_phase_alone(attempts):
         assert (phases[strokes] == STRIKE).all()
 
 
-def test_the_clock_does_not_tell_the_phase(attempts):
+def test_the_time_does_not_reveal_the_phase(attempts):
     """Lengths differ, and so does the share of an episode at which the walk begins and ends."""
     lengths = np.array([len(phases) for phases, *_ in attempts])
     assert lengths.max() > 1.7 * lengths.min()

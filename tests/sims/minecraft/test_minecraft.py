@@ -24,7 +24,7 @@ NEIGHBOURS = np.ones((3, 3), bool)
 
 
 def digest(env, seed):
-    """Of all views in the midst of an episode."""
+    """A digest of the pictures of all views in the middle of an episode."""
     env.reset(seed=seed)
     for step, _ in zip(env.expert(np.random.default_rng(seed)), range(9), strict=False):
         env.step(step.action)

@@ -15,10 +15,10 @@ ATTEMPTS = 10
 
 
 class Promise(NamedTuple):
-    """What an expert is held to.
+    """The requirements on an expert.
 
     Attributes:
-        successes: Of ten attempts.
+        successes: Fewest successes of ten attempts.
         begins: The phase whose begin must fall on different shares of an episode.
         spread: Standard deviation of those shares.
     """
@@ -70,7 +70,7 @@ def test_phases_follow_one_another_or_a_retry(attempted):
         assert set(zip(phases[:-1][changes], phases[1:][changes], strict=True)) <= allowed
 
 
-def test_the_clock_does_not_tell_the_phase(attempted):
+def test_the_time_does_not_reveal_the_phase(attempted):
     """Lengths differ, and so does the share of an episode at which a phase begins."""
     name, _, attempts = attempted
     _, phase, spread = PROMISES[name]
@@ -119,7 +119,7 @@ def test_misses_and_detours_are_drawn():
 
 
 def test_a_retry_reopens_the_hand_and_reaches_again(robosuite_world):
-    """Of the seeds, one whose manner has a missed grasp."""
+    """A seed whose manner has a missed grasp."""
     env = robosuite_world
     seed = next(s for s in range(100) if Manner.draw(np.random.default_rng(s)).misses)
     env.reset(seed=0)

@@ -24,7 +24,7 @@ def drawn_faces(model):
 
 
 def test_a_camera_sees_what_mujocos_own_camera_sees_there(scene):
-    """MuJoCo's `agentview` and `robot0_eye_in_hand`, as pinhole cameras of ours."""
+    """MuJoCo's `agentview` and `robot0_eye_in_hand` as `Camera`s."""
     mujoco = import_mujoco()
     model, data, _ = scene
     ours = ViewRenderer(SIZE, light_meshes=False)
@@ -58,7 +58,7 @@ def test_leaving_out_what_is_out_of_sight_changes_no_pixel(lift, monkeypatch):
         assert np.array_equal(quick[view], whole[view])
 
 
-def test_a_sphere_out_of_sight_is_told_from_one_at_the_edge():
+def test_a_sphere_out_of_sight_differs_from_one_at_the_edge():
     mujoco = import_mujoco()
     camera = Camera.from_fovy(90, SIZE, SIZE, np.eye(4))  # looks along z, 45 degrees to each side
     radius, depth = 0.1, 1.0

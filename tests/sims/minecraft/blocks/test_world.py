@@ -182,7 +182,7 @@ def test_a_body_is_its_array():
 
 
 def test_merged_faces_cover_what_single_ones_would():
-    """As many square metres as there are exposed faces, counted block by block."""
+    """The quads' area in square metres equals the number of exposed faces, counted by block."""
     world = make_world(np.random.default_rng(5))
     solid = world.blocks != Kind.AIR
     exposed = 0

@@ -44,9 +44,9 @@ class Agent:
             log.write(json.dumps([kind, self.role, what]) + "\n")
 
     def observation(self):
-        told = dict(zip(STATS, self.place))  # noqa: B905
-        told["entities"] = [ENTITY]
-        return bytes([10 * self.role]) * PICTURE, json.dumps(told).encode()
+        report = dict(zip(STATS, self.place))  # noqa: B905
+        report["entities"] = [ENTITY]
+        return bytes([10 * self.role]) * PICTURE, json.dumps(report).encode()
 
     def begin(self, mission, token):
         self.role = int(re.search(r"<ClientRole>(\d+)", mission).group(1))
@@ -68,8 +68,8 @@ class Agent:
             send(connection, *self.observation(), struct.pack("!b", 0))
         elif message.startswith("<StepClient"):
             self.note("step", re.search(r">(.*)<", message, re.DOTALL).group(1).split("\n"))
-            picture, told = self.observation()
-            send(connection, picture, struct.pack("!dbb", 0.0, 0, 1), told)
+            picture, report = self.observation()
+            send(connection, picture, struct.pack("!dbb", 0.0, 0, 1), report)
         elif message.startswith("<Quit"):
             send(connection, yes)
         elif message.startswith("<Exit"):

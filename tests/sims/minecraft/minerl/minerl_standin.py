@@ -224,7 +224,7 @@ class _MultiAgentEnv:
         return self._observe()
 
     def _fall(self):
-        """As all do before a mission runs, down to what they stand on."""
+        """Falls to the block below, as all agents do before a mission runs."""
         for place in self._places:
             x, _, z = np.floor(place[:3]).astype(int)
             while place[1] > 4 and (x, int(np.ceil(place[1])) - 1, z) not in self._blocks:
@@ -271,8 +271,8 @@ class _MultiAgentEnv:
             seen = self._places[0] if i == 0 else self._seen
             entity = dict(zip(("x", "y", "z", "yaw", "pitch"), seen.tolist(), strict=True))
             entity["name"] = "Pig" if FAULT == "unseen" and i else "MineRLAgent0"
-            told = dict(zip(STATS, self._places[i].tolist(), strict=True))
-            info = json.loads(json.dumps({**told, "entities": [entity]}))
+            report = dict(zip(STATS, self._places[i].tolist(), strict=True))
+            info = json.loads(json.dumps({**report, "entities": [entity]}))
             info["pov"] = self._picture(i)
             observed[name] = {h.to_string(): h.from_hero(info) for h in self.task.observables}
         return observed

@@ -272,7 +272,7 @@ def grow_old(folder, monkeypatch):
         (grow_old, "minerl is 1.0.2"),
     ],
 )
-def test_importable_is_told_from_usable(installed, monkeypatch, lose, said):
+def test_importable_differs_from_usable(installed, monkeypatch, lose, said):
     lose(installed, monkeypatch)
     with pytest.raises(SimulatorError, match=f"(?s){said}.*'blocks'"):
         sims.make("minecraft", backend="minerl")

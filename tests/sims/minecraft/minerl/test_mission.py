@@ -1,4 +1,4 @@
-"""What is written into the game's missions, read back with an XML parser; and where cameras are."""
+"""The game's missions, read back with an XML parser, and the places of cameras."""
 
 import xml.etree.ElementTree as ElementTree
 
@@ -57,11 +57,11 @@ def test_the_player_is_found_among_what_a_game_knows():
     player = {"name": "MineRLAgent0", "x": 1, "y": 2, "z": 3, "yaw": 4, "pitch": 5, "life": 20}
     other = {**player, "name": "MineRLAgent3", "x": 8}
     assert seen_player({"entities": [other, player]}) == [1, 2, 3, 4, 5]
-    for told in ({}, {"entities": [other]}):
-        assert np.isnan(seen_player(told)).all()
+    for report in ({}, {"entities": [other]}):
+        assert np.isnan(seen_player(report)).all()
 
 
-def test_places_are_poses_in_other_words():
+def test_places_and_poses_convert_both_ways():
     place = [1.5, 4.0, -2.5, 120.0, 30.0]
     pose = pose_at(place)
     assert np.allclose(pose.position, [1.5, 2.5, 4.0])

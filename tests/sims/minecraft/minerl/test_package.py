@@ -26,7 +26,7 @@ START = place_of(pose_at([0.5, 4.0, 0.5, 90.0, 0.0]))
 PLACES = [START, *map(spectator_place, spectator_cameras(VIEWS, SIZE))]
 AGENTS = [f"agent_{i}" for i in range(1 + VIEWS)]
 
-# What both packages can tell.
+# This program describes either package.
 DESCRIBE = """
 import json, sys
 given = json.loads(sys.argv[1])
@@ -34,16 +34,16 @@ sys.path.insert(0, given["sims"])
 from spec import ReachGoalSpec
 sys.path.pop(0)
 spec = ReachGoalSpec(given["size"], given["places"], [2.5, 4.5, -1.5])
-told = {"xml": spec.to_xml()}
+found = {"xml": spec.to_xml()}
 for kind in ("observation_space", "action_space"):
     agents = getattr(spec, kind).spaces
-    told[kind] = {
+    found[kind] = {
         agent: {name: list(getattr(one, "shape", None) or ()) for name, one in space.spaces.items()}
         for agent, space in agents.items() if agent in spec.agent_names
     }
-told["stats"] = list(spec.observation_space["agent_0"]["location_stats"].spaces)
+found["stats"] = list(spec.observation_space["agent_0"]["location_stats"].spaces)
 no_op = spec.action_space.no_op()
-told["no_op"] = {name: value.tolist() if name == "camera" else value
+found["no_op"] = {name: value.tolist() if name == "camera" else value
                  for name, value in no_op["agent_8"].items()}
 """
 # What only the real one can: the missions that it would send, and the game's schema.
@@ -55,11 +55,11 @@ env = spec.make()
 env.seed(2**32 - 1)
 schema = Path(minerl.__file__).with_name("Malmo") / "Schemas" / "MissionInit.xsd"
 schema = etree.XMLSchema(etree.parse(str(schema)))
-told["complaints"] = []
+found["complaints"] = []
 for mission in env._setup_agent_xmls("an episode"):
     schema.validate(mission)
-    told["complaints"] += [str(error) for error in schema.error_log]
-told["missions"] = len(env._setup_agent_xmls("an episode"))
+    found["complaints"] += [str(error) for error in schema.error_log]
+found["missions"] = len(env._setup_agent_xmls("an episode"))
 """
 
 # Two episodes through all of the real one but the game itself.
@@ -72,11 +72,11 @@ from minerl.env.malmo import InstanceManager
 InstanceManager.MINECRAFT_DIR = given["game"]
 game = server.Game(16, given["places"], 70.0)
 options = open(os.path.join(InstanceManager.MINECRAFT_DIR, "run", "options.txt")).read()
-told = {"fov": [line for line in options.splitlines() if line.startswith("fov:")], "looks": []}
+found = {"fov": [line for line in options.splitlines() if line.startswith("fov:")], "looks": []}
 looks = [game.reset(seed, given["places"][seed], [2.5, 4.5, -1.5]) for seed in (0, 1)]
 looks.append(game.step({"forward": 1, "attack": 1, "camera": [1.5, -9.0]}))
 game.close()
-told["looks"] = [{**look, "data": list(data[::16 * 16 * 3])} for look, data in looks]
+found["looks"] = [{**look, "data": list(data[::16 * 16 * 3])} for look, data in looks]
 """
 
 
@@ -84,7 +84,7 @@ def describe(python, program, places=PLACES, game="", **variables):
     given = {"sims": str(minerl_process.SERVER.parent), "size": SIZE, "places": places}
     given["game"] = game
     done = subprocess.run(
-        [python, "-c", program + "\nprint(json.dumps(told))", json.dumps(given)],
+        [python, "-c", program + "\nprint(json.dumps(found))", json.dumps(given)],
         capture_output=True,
         text=True,
         env={**os.environ, **variables},
@@ -119,15 +119,15 @@ def test_the_standin_speaks_as_the_real_package_does(real, tmp_path):
     (tmp_path / "minerl.py").symlink_to(standin)
     fake = describe(sys.executable, DESCRIBE, PYTHONPATH=str(tmp_path))
     canonical = [
-        ElementTree.canonicalize(told["xml"], strip_text=True, with_comments=False)
-        for told in (real, fake)
+        ElementTree.canonicalize(found["xml"], strip_text=True, with_comments=False)
+        for found in (real, fake)
     ]
     assert canonical[0] == canonical[1]
     assert set(fake.pop("stats")) <= set(real["stats"])
     # The spaces, with what other shapes the real one counts for its groups.
     for kind in ("observation_space", "action_space"):
         for agent in AGENTS:
-            shapes = [dict(sorted(told[kind][agent].items())) for told in (real, fake)]
+            shapes = [dict(sorted(found[kind][agent].items())) for found in (real, fake)]
             for shape in shapes:
                 shape.pop("location_stats", None)
             assert shapes[0] == shapes[1]
@@ -155,9 +155,9 @@ def test_episodes_run_through_the_real_package_down_to_its_sockets(tmp_path):
     launch.write_text(f'#!/bin/sh\nexec {PYTHON} {mod} "$@"\n')
     launch.chmod(0o755)
     places = [[float(value) for value in place] for place in PLACES[:3]]
-    told = describe(PYTHON, PLAY, places=places, game=str(game), MINERL_MOD_LOG=str(log))
-    assert told["fov"] == ["fov:0"]
-    for look, start in zip(told["looks"], (0, 1, 1), strict=True):
+    found = describe(PYTHON, PLAY, places=places, game=str(game), MINERL_MOD_LOG=str(log))
+    assert found["fov"] == ["fov:0"]
+    for look, start in zip(found["looks"], (0, 1, 1), strict=True):
         assert look["places"] == [places[start], *places[1:]]
         assert look["seen"] == [[1, 4, 2, 3, 4]] * 3
         assert look["data"] == [0, 10, 20]
