@@ -6,7 +6,9 @@ import re
 import runpy
 import shlex
 import sys
+from contextlib import redirect_stdout
 from functools import cache
+from io import StringIO
 from pathlib import Path
 
 import pytest
@@ -65,11 +67,8 @@ def options(module: str, mocap: bool) -> frozenset[str]:
 
 
 def _printed_by(module: str) -> str:
-    from contextlib import redirect_stdout
-    from io import StringIO
-
     with redirect_stdout(StringIO()) as printed, pytest.raises(SystemExit) as end:
-        runpy.run_module(module, run_name="__main__")
+        runpy.run_module(module, run_name="__main__", alter_sys=True)
     assert end.value.code == 0
     return printed.getvalue()
 
@@ -93,7 +92,8 @@ def test_commands_and_options_exist(page):
 
 
 def test_commands_are_found():
-    text = '```\nG="python -m align.compare --seeds 0"\n$G --jobs 1   # --no\n```\n`python -m\nsims.doctor`'
+    block = '```\nG="python -m align.compare --seeds 0"\n$G --jobs 1   # --no\n```\n'
+    text = f"{block}`python -m\nsims.doctor`"
     assert commands(text)[1:] == [
         ("align.compare", ["--seeds", "0", "--jobs", "1"]),
         ("sims.doctor", []),
@@ -121,11 +121,8 @@ def test_make_targets_exist():
     makefile = (REPOSITORY / "Makefile").read_text()
     targets = set(re.findall(r"^([a-z-]+):", makefile, re.MULTILINE))
     for page in PAGES:
-        used = {
-            m
-            for line in shell_lines(page.read_text())
-            for m in re.findall(r"^make ([a-z-]+)", line)
-        }
+        lines = "\n".join(shell_lines(page.read_text()))
+        used = set(re.findall(r"^make ([a-z-]+)", lines, re.MULTILINE))
         assert used <= targets, page.name
 
 
