@@ -25,8 +25,9 @@ DEMO_ACTION_RUNS ?= runs/demo_action
 DEMO_ACTIONS ?= walk kick crawl cartwheel jump punch
 DEMO_SUBJECTS ?= 16
 DEMO_ACTION_EPOCHS ?= 24
+NOTEBOOK_EPISODES ?= 4
 
-.PHONY: help setup demo demo-action test test-fast coverage check bench mutate clean
+.PHONY: help setup demo demo-action test test-fast coverage check docs notebook bench mutate clean
 
 help:  ## show what each target does
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -77,6 +78,13 @@ check: $(INSTALLED)  ## lint, formatting, types, unsafe code and vulnerable pack
 	*) echo "$$answer"; exit 1 ;; \
 	esac
 
+docs: $(INSTALLED)  ## build the documentation into site/, and check its links
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
+
+notebook: $(INSTALLED)  ## execute the notebook at a small size, as a test: runs/notebook.ipynb
+	POSEALIGN_EPISODES=$(NOTEBOOK_EPISODES) POSEALIGN_EPOCHS=1 POSEALIGN_WORK=runs/notebook \
+		$(BIN)/python -m nbconvert --to notebook --execute --output-dir runs --output notebook.ipynb examples/first_alignment.ipynb
+
 bench: $(INSTALLED)  ## run the benchmarks: one table of ratios against stated baselines, runs/bench.md
 	$(BIN)/python tests/benchmarks/run.py
 
@@ -86,4 +94,4 @@ mutate: $(INSTALLED)  ## change the metrics, pose maps and PAAB in 900 ways, and
 	$(BIN)/mutmut results
 
 clean:  ## remove the environment and caches; data and runs stay
-	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache htmlcov .coverage* *.egg-info
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache htmlcov .coverage* *.egg-info site
