@@ -183,7 +183,7 @@ class Trainer:
         device = self.accelerator.device
         name = torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
         precision = "bf16" if self.accelerator.mixed_precision == "bf16" else "fp32"
-        parts = [name, precision, f"{torch.get_num_threads()} threads"]
+        parts = [name, precision, counted(torch.get_num_threads(), "thread")]
         if self.accelerator.num_processes > 1:
             parts.append(f"{self.accelerator.num_processes} processes")
         epochs = counted(self.config.epochs, "epoch")
