@@ -13,7 +13,7 @@ from tests import REPOSITORY
 PROJECT = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
 SCRIPTS = PROJECT["scripts"]
 # These take seconds to import, and no help text of data or simulation needs them.
-HEAVY = {"torch", "scipy.spatial", "mujoco", "robosuite", "pybullet", "panda3d", "mediapipe"}
+HEAVY = {"torch", "mujoco", "robosuite", "pybullet", "panda3d", "mediapipe"}
 LIGHT_COMMANDS = [target for target in SCRIPTS.values() if target.startswith(("datasets", "sims"))]
 
 SHOW_HELP = """
