@@ -1,4 +1,4 @@
-"""How every command starts and ends: options, logging, errors in one line, Ctrl-C, exit codes.
+"""The start and end of every command: options, logging, errors in one line, Ctrl-C, exit codes.
 
 A command is a dataclass of options and a `main`:
 
@@ -76,19 +76,20 @@ def parse(
     if default is not None:
         options["default"] = default
     parsed: Callable[..., Any] = _postponed(kind) if inspect.isroutine(kind) else kind
-    told = io.StringIO()
+    explanation = io.StringIO()
     with quiet_without_reader():
         try:
             # Only the parsing is inside: what a function prints while it runs is not held back.
-            with redirect_stderr(told):
+            with redirect_stderr(explanation):
                 result: Any = tyro.cli(parsed, args=arguments, **options)
         except SystemExit as end:
             if end.code:
                 mistake = _mistake(parsed, arguments, options)
-                print(mistake or told.getvalue().rstrip(), file=sys.stderr)
+                print(mistake or explanation.getvalue().rstrip(), file=sys.stderr)
             elif {"-h", "--help"} & set(arguments):
                 _print_help(also or {})
             raise
+        sys.stderr.write(explanation.getvalue())  # warnings of tyro, if any
     return result() if inspect.isroutine(kind) else result
 
 
@@ -279,7 +280,7 @@ def interruptible(how_to_resume: str) -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        print(f"\nstopped; go on with: {how_to_resume}", file=sys.stderr)
+        print(f"\nstopped; resume with: {how_to_resume}", file=sys.stderr)
         raise SystemExit(EXIT_INTERRUPTED) from None
 
 

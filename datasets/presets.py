@@ -19,7 +19,7 @@ OTHER_WINDOW = 2
 
 @dataclass(frozen=True)
 class Preset:
-    """How the data set of one environment is made and used.
+    """Preset of one environment: how its data set is made and used.
 
     The first-person view is part of training and testing in every protocol; the numbers here count
     third-person views.

@@ -39,7 +39,6 @@ from datasets.skeletons import SKELETONS
 from datasets.storage.checks import open_episode
 from datasets.storage.meta import DatasetMeta
 from sims.config import GenerateConfig
-from sims.mocap import generate as mocap
 from sims.mocap.config import MocapConfig
 from sims.production.run import RESUME, make_missing, progress, versions
 from sims.production.worker import MAX_ATTEMPTS, Generation
@@ -162,6 +161,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     env = preset_of(arguments, "--env", GenerateConfig.env)
     if env == MocapConfig.env:
+        from sims.mocap import generate as mocap  # needs more libraries than the robots' worlds
+
         mocap.run(parse(MocapConfig, MOCAP_PROG, arguments))
         return
     with command():

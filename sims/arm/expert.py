@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
+import scipy  # loads scipy.spatial at its first use, which help texts do not need
 from jaxtyping import Float
-from scipy.spatial.transform import Rotation
 
 from sims.env import Step
 
@@ -85,7 +85,10 @@ class Mover:
             yield self._step(np.concatenate([np.zeros(3), self._turn(rotation)]), phase)
 
     def _turn(self, rotation: Float[np.ndarray, "3 3"]) -> Float[np.ndarray, 3]:
-        error = Rotation.from_matrix(self.rotation @ rotation.T).as_rotvec() / MAX_ROTATION
+        error = (
+            scipy.spatial.transform.Rotation.from_matrix(self.rotation @ rotation.T).as_rotvec()
+            / MAX_ROTATION
+        )
         return _shorten(error, MAX_TURN)
 
     def _step(self, motion: Float[np.ndarray, 6], phase: int) -> Step:
@@ -130,4 +133,4 @@ def tilted(
 ) -> Float[np.ndarray, "3 3"]:
     """Tilts a rotation by `tilt` radians about the horizontal axis at `axis_angle`."""
     axis = np.array([np.cos(axis_angle), np.sin(axis_angle), 0.0])
-    return Rotation.from_rotvec(tilt * axis).as_matrix() @ rotation
+    return scipy.spatial.transform.Rotation.from_rotvec(tilt * axis).as_matrix() @ rotation

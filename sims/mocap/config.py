@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 
 from datasets.clips.base import ClipInfo
 from datasets.clips.mocap import MocapMeta
-from datasets.clips.sets import FORMATS
 from datasets.command import command_line, optional
 from datasets.errors import require_known
 from sims.config import require_folder
 from sims.errors import OptionError
-from sims.mocap.layouts import Layout, Slot, get_layout
-from sims.mocap.motion import ACTIONS
-from sims.mocap.take import Take
+
+# What takes are made with is imported by the methods that plan them: the help text of
+# `sims.generate` needs the options only, and must not wait for it.
+if TYPE_CHECKING:
+    from sims.mocap.layouts import Layout, Slot
+    from sims.mocap.take import Take
 
 SUBJECTS = 12
 
@@ -75,6 +77,8 @@ class MocapConfig:
     @property
     def plan(self) -> Layout:
         """Layout of the clips on disk."""
+        from sims.mocap.layouts import get_layout
+
         return get_layout(self.layout)
 
     @property
@@ -90,11 +94,15 @@ class MocapConfig:
     @property
     def motions(self) -> tuple[str, ...]:
         """Names of the motions, in the order of their classes."""
+        from sims.mocap.motion import ACTIONS
+
         return self.actions or ACTIONS[: len(self.plan.classes)]
 
     @property
     def takes(self) -> list[PlannedTake]:
         """All takes, in an order in which the first ones show every action."""
+        from sims.mocap.layouts import Slot
+
         return [
             self._plan_take(Slot(label, subject, repetition))
             for repetition in range(self.repetitions)
@@ -103,6 +111,9 @@ class MocapConfig:
         ]
 
     def _plan_take(self, slot: Slot) -> PlannedTake:
+        from datasets.clips.sets import FORMATS
+        from sims.mocap.take import Take
+
         # The layout is part of the seed, so that data sets in two layouts show different people.
         seed = (self.seed, tuple(FORMATS).index(self.layout))
         take = Take(seed, self.motions[slot.label], slot.subject, slot.repetition)
@@ -144,6 +155,8 @@ class MocapConfig:
             OptionError: For a number out of range, an action named twice, or a file for --out.
             UnknownNameError: For an action that is not in `sims.mocap.motion.ACTIONS`.
         """
+        from sims.mocap.motion import ACTIONS
+
         require_folder(self.root)
         plan = self.plan
         for name, value, most in (

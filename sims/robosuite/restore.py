@@ -12,8 +12,8 @@ from pathlib import Path
 
 import h5py
 import numpy as np
+import scipy  # loads scipy.ndimage at its first use, which help texts do not need
 from jaxtyping import UInt8
-from scipy.ndimage import median_filter
 
 from datasets.episodes import EpisodeWriter
 from datasets.errors import DataError
@@ -130,4 +130,4 @@ def restore_episode(env: RobosuiteEnv, demo: Demonstration, name: str) -> Episod
 
 def steady(phases: UInt8[np.ndarray, " time"]) -> UInt8[np.ndarray, " time"]:
     """Removes phases of one or two steps by a running median."""
-    return median_filter(phases, MEDIAN_STEPS, mode="nearest")
+    return scipy.ndimage.median_filter(phases, MEDIAN_STEPS, mode="nearest")
