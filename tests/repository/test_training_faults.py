@@ -64,6 +64,7 @@ def fill_disk() -> Iterator[Callable[[], None]]:
     resource.setrlimit(resource.RLIMIT_FSIZE, limits)
 
 
+@pytest.mark.slow
 def test_a_full_disk_keeps_the_last_checkpoint_and_the_run_goes_on_from_it(
     tmp_path: Path, fill_disk: Callable[[], None]
 ) -> None:

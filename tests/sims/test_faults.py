@@ -112,6 +112,7 @@ def test_kills_at_random_moments_leave_no_trace(undisturbed, tmp_path, record_pr
     assert contents(tormentor.root) == contents(undisturbed)
 
 
+@pytest.mark.slow
 def test_a_killed_worker_is_replaced_and_named(undisturbed, tmp_path):
     root = tmp_path / "toy"
     with started(command(root, **OPTIONS), **{PAUSE: 0.01}) as process:
@@ -123,6 +124,7 @@ def test_a_killed_worker_is_replaced_and_named(undisturbed, tmp_path):
     assert contents(root) == contents(undisturbed)
 
 
+@pytest.mark.slow
 def test_an_episode_that_always_kills_its_worker_is_given_up_after_all_others(
     undisturbed, tmp_path
 ):
@@ -149,6 +151,7 @@ def ctrl_c_is_heard():
     signal.signal(signal.SIGINT, before)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix", reason="sends SIGINT to a group of processes")
 @pytest.mark.usefixtures("ctrl_c_is_heard")
 def test_ctrl_c_stops_with_a_line_and_the_same_command_goes_on(undisturbed, tmp_path):
@@ -190,6 +193,7 @@ def small_disk(tmp_path):
     subprocess.run(["umount", "-l", str(disk)], check=True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("workers", [1, 2])
 def test_a_full_disk_is_named_and_leaves_whole_episodes_only(undisturbed, small_disk, workers):
     disk, enlarge = small_disk
@@ -217,6 +221,7 @@ def flip(content: bytes) -> bytes:
     return content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1 :]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "damage", [truncate, flip, lambda _: b"", lambda content: bytes(len(content))]
 )
@@ -232,6 +237,7 @@ def test_a_damaged_episode_is_found_named_and_made_again(undisturbed, tmp_path, 
     assert contents(root) == contents(undisturbed)
 
 
+@pytest.mark.slow
 def test_a_truncated_episode_without_a_seal_is_found_too(undisturbed, tmp_path, caplog):
     """Files from before there were seals."""
     root = tmp_path / "toy"
@@ -248,6 +254,7 @@ def test_a_truncated_episode_without_a_seal_is_found_too(undisturbed, tmp_path, 
     assert len(EpisodeDataset(root)) == EPISODES
 
 
+@pytest.mark.slow
 def test_a_whole_episode_under_a_wrong_name_is_refused_and_kept(undisturbed, tmp_path):
     root = tmp_path / "toy"
     shutil.copytree(undisturbed, root)
@@ -257,6 +264,7 @@ def test_a_whole_episode_under_a_wrong_name_is_refused_and_kept(undisturbed, tmp
     assert wrong.exists()
 
 
+@pytest.mark.slow
 def test_a_damaged_meta_is_named_and_its_remedy_works(undisturbed, tmp_path):
     root = tmp_path / "toy"
     shutil.copytree(undisturbed, root)
@@ -272,6 +280,7 @@ def test_a_damaged_meta_is_named_and_its_remedy_works(undisturbed, tmp_path):
     assert contents(root) == contents(undisturbed)
 
 
+@pytest.mark.slow
 def test_what_a_kill_in_the_middle_of_writing_leaves_is_removed(undisturbed, tmp_path):
     root = tmp_path / "toy"
     with started(command(root, **OPTIONS), **{PAUSE: 0.02}) as process:

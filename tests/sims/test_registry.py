@@ -26,6 +26,7 @@ def test_a_view_is_needed(views):
         sims.make("lift", views=views)
 
 
+@pytest.mark.slow
 def test_importing_sims_imports_no_simulator_and_making_lift_no_torch():
     program = (
         "import sys, sims\n"

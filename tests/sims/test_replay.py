@@ -55,6 +55,7 @@ def copy(demos, tmp_path):
     return Path(shutil.copy(demos, tmp_path))
 
 
+@pytest.mark.slow
 def test_what_is_recorded_is_kept(demos, replayed):
     data = EpisodeDataset(replayed.root)
     data.check(window=2)
@@ -73,6 +74,7 @@ def test_what_is_recorded_is_kept(demos, replayed):
     assert len(EpisodeDataset(replayed.root, "train")) == 2
 
 
+@pytest.mark.slow
 def test_pictures_are_those_of_the_bare_model_and_state(demos, replayed):
     """MuJoCo alone, given the file's model and state, shows the same to the byte."""
     mujoco = import_mujoco()
@@ -103,6 +105,7 @@ def test_pictures_are_those_of_the_bare_model_and_state(demos, replayed):
     renderer.close()
 
 
+@pytest.mark.slow
 def test_phases_follow_one_another(replayed):
     data = EpisodeDataset(replayed.root)
     for i in range(len(data)):
@@ -113,6 +116,7 @@ def test_phases_follow_one_another(replayed):
         assert changes <= {(0, 1), (1, 0), (1, 2), (2, 3), (3, 2)}
 
 
+@pytest.mark.slow
 def test_phases_told_by_states_agree_with_what_the_expert_was_about(robosuite_world):
     env = robosuite_world
     env.reset(seed=5)
@@ -138,6 +142,7 @@ def test_a_phase_of_two_steps_is_a_flicker():
     assert steady(flickering).tolist() == expected
 
 
+@pytest.mark.slow
 def test_the_command_makes_the_same_bytes_with_two_workers(demos, replayed, tmp_path):
     out = tmp_path / "lift"
     shutil.copytree(replayed.root, out)
@@ -152,6 +157,7 @@ def test_the_command_makes_the_same_bytes_with_two_workers(demos, replayed, tmp_
     assert contents(out) == contents(replayed.root)
 
 
+@pytest.mark.slow
 def test_other_demonstrations_for_the_same_folder_are_refused(copy, replayed):
     with h5py.File(copy, "a") as file:
         file["data/demo_2/states"][3, 4] += 0.01
@@ -160,12 +166,14 @@ def test_other_demonstrations_for_the_same_folder_are_refused(copy, replayed):
         replay(config)
 
 
+@pytest.mark.slow
 def test_a_split_of_ones_own_and_the_first_few(demos, tmp_path):
     config = ReplayConfig(demos, views=1, size=32, episodes=2, split="1,1,0", out=tmp_path / "two")
     parts = config.parts(DemonstrationFile(demos))
     assert parts == {"train": [1], "valid": [2], "test": []}
 
 
+@pytest.mark.slow
 def test_a_file_of_robosuite_1_4_shows_the_same(copy, replayed, tmp_path, caplog):
     make_old(copy)
     config = ReplayConfig(copy, **OPTIONS, episodes=1, split="1,0,0", out=tmp_path / "old")
@@ -181,12 +189,14 @@ def test_a_file_of_robosuite_1_4_shows_the_same(copy, replayed, tmp_path, caplog
     assert "1 demonstrations, 1 of them solved" in summarize(config)
 
 
+@pytest.mark.slow
 def test_a_model_of_today_keeps_its_names(demos):
     with h5py.File(demos) as file:
         model = file["data/demo_1"].attrs["model_file"]
     assert with_present_names(model) == model
 
 
+@pytest.mark.slow
 def test_what_the_file_holds_besides_is_taken_and_pictures_are_not(copy, tmp_path):
     """As robomimic's files with pictures have it: rewards, dones, obs."""
     with h5py.File(copy, "a") as file:
@@ -209,6 +219,7 @@ def test_what_the_file_holds_besides_is_taken_and_pictures_are_not(copy, tmp_pat
     assert np.array_equal(episode.observations["robot0_eef_pos"], np.arange(12.0).reshape(4, 3))
 
 
+@pytest.mark.slow
 def test_generated_episodes_can_be_replayed_too(lift_dataset, tmp_path):
     """Ours are robomimic's files too: other views of the same episodes."""
     config = ReplayConfig(
@@ -282,6 +293,7 @@ BROKEN = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("damage", BROKEN)
 def test_a_file_that_cannot_be_replayed_is_named_before_any_work(copy, tmp_path, damage):
     breaks, complaint = BROKEN[damage]
@@ -294,6 +306,7 @@ def test_a_file_that_cannot_be_replayed_is_named_before_any_work(copy, tmp_path,
     assert not config.root.exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("content", "complaint"),
     [(None, "does not exist"), (b"no HDF5", "cannot be read as HDF5"), (0.5, "truncated")],
@@ -309,11 +322,13 @@ def test_what_is_no_file_of_demonstrations_is_named(copy, tmp_path, content, com
         replay(ReplayConfig(copy, out=tmp_path / "none"))
 
 
+@pytest.mark.slow
 def test_a_collected_file_is_told_its_conversion(collected, tmp_path):
     with pytest.raises(DataError, match=f"convert_robosuite --dataset {collected}"):
         replay(ReplayConfig(collected, out=tmp_path / "none"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("option", ["views", "episodes", "size", "workers"])
 def test_an_option_below_one_is_named(demos, option):
     with pytest.raises(ValueError, match=f"--{option}"):

@@ -177,6 +177,7 @@ def test_single_view_triplet_needs_no_other_view() -> None:
     assert build_loss(LossConfig("single_view_triplet", WINDOW))(z, times).isfinite()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["tcc", "soft_dtw", "time_reversed"])
 def test_every_loss_of_sequences_trains(dots: Path, tmp_path: Path, name: str) -> None:
     config = tiny_config(dots, tmp_path, epochs=4, validate_every=4)

@@ -150,6 +150,7 @@ def nearest(candidates: np.ndarray, picture: np.ndarray) -> int:
     return int(differences.argmin())
 
 
+@pytest.mark.slow
 def test_skeleton_is_drawn_on_request(runs: list[Path], data: Path) -> None:
     loaded, dataset = load_runs(runs), EpisodeDataset(data, "test")
     colours = method_colours([run.label for run in loaded])

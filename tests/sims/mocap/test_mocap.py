@@ -171,6 +171,7 @@ def test_names_avoid_the_clips_that_are_known_to_lack_skeletons():
     assert missing_skeletons().isdisjoint(names)
 
 
+@pytest.mark.slow
 def test_two_workers_damage_and_growth_give_the_same_bytes(ntu_set, tmp_path):
     config = tiny("ntu", tmp_path / "ntu", subjects=1, repetitions=2, workers=2)
     root = generate_mocap(config)
