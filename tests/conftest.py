@@ -37,7 +37,7 @@ def lift_dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
         shared = shared.parent  # the session's folder; each worker has one of its own in it
     root = shared / "lift_dataset" / "lift"
     with FileLock(shared / "lift_dataset.lock"):
-        if not (root / "lift.hdf5").exists():  # written last
+        if not (root / "lift.hdf5").exists():  # no other worker has made them
             config = GenerateConfig(
                 views=2, episodes=4, size=64, out=root, workers=2, split="2,1,1"
             )

@@ -17,7 +17,7 @@ from tests.repository.tiny_runs import RUNS
 @pytest.mark.parametrize("package", RUNS)
 def test_two_processes_have_the_losses_of_one(package: str, tmp_path: Path) -> None:
     config = RUNS[package](tmp_path)
-    # Drop path draws for each process's own samples; all else is one and the same.
+    # Drop path draws for each process's own samples; everything else is equal.
     config = replace(
         config,
         epochs=10,

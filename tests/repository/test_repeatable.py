@@ -1,4 +1,4 @@
-"""The same seed on the same machine gives the same run and the same figures, bit by bit."""
+"""The same seed on the same machine gives the same checkpoints and evaluations, bit by bit."""
 
 from __future__ import annotations
 
