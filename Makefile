@@ -4,8 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-# Processes that share the tests; 0 runs them in this one, where a debugger works.
-JOBS ?= auto
+# Processes that share the tests, one a logical core; 0 runs them in this one, where a debugger works.
+JOBS ?= logical
 # A worker's tests come one after the other, so that it makes a module's fixtures once; one that has
 # nothing left takes half of what is left of another.
 PYTEST := $(BIN)/python -m pytest --numprocesses $(JOBS) --dist worksteal

@@ -3,23 +3,43 @@
 import os
 from pathlib import Path
 
-# Before torch is imported, here and in the processes that tests start: models this small gain
-# nothing from threads, which on a busy machine wait for each other most of the time.
+# These are set before torch or a renderer is imported, and are inherited by the processes that
+# tests start. Models and pictures this small gain nothing from threads, and with a worker of
+# pytest-xdist on every core, threads wait for each other most of the time.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("LP_NUM_THREADS", "0")  # Mesa's rasterizer draws in the calling thread
 
 import pytest
+
+# torch comes before any simulator: loaded after their libraries, it has crashed the process. Which
+# test is the first of a process is open, because a worker of pytest-xdist may start with any.
+import torch
+from filelock import FileLock
 from hypothesis import settings
 
-# How long an example takes says nothing on a busy machine.
+torch.set_num_threads(1)  # also where the environment asks for more: one thread gives the same sums
+
+# The duration of an example says nothing on a busy machine.
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
 
 
 @pytest.fixture(scope="session")
 def lift_dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Four rendered Lift episodes of `ego` and two third-person views, 64x64, split 2/1/1."""
+    """Four rendered Lift episodes of `ego` and two third-person views, 64x64, split 2/1/1.
+
+    Tests only read them: one worker of pytest-xdist makes them for all.
+    """
     from sims.generate import GenerateConfig, generate
 
-    root = tmp_path_factory.mktemp("data") / "lift"
-    generate(GenerateConfig(views=2, episodes=4, size=64, out=root, workers=2, split="2,1,1"))
+    shared = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        shared = shared.parent  # the session's folder; each worker has one of its own in it
+    root = shared / "lift_dataset" / "lift"
+    with FileLock(shared / "lift_dataset.lock"):
+        if not (root / "lift.hdf5").exists():  # no other worker has made them
+            config = GenerateConfig(
+                views=2, episodes=4, size=64, out=root, workers=2, split="2,1,1"
+            )
+            generate(config)
     return root

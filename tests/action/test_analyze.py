@@ -9,6 +9,7 @@ from action.train import make_trainer
 from tests.action.test_train import config_for
 
 
+@pytest.mark.slow
 def test_runs_are_analysed_and_drawn(squares, tmp_path, capsys):
     for method in ("baseline", "paab+paat"):
         run = tmp_path / method

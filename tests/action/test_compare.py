@@ -118,6 +118,7 @@ def test_an_evaluation_that_does_not_say_its_checkpoint_is_measured_again(tmp_pa
     assert find_evaluation(tmp_path, "CVS3") is None
 
 
+@pytest.mark.slow
 def test_methods_are_compared_once_and_more_are_added(squares, tmp_path, capsys):
     out = tmp_path / "compared"
     command = ["--data", "mocap", "--root", str(squares), "--out", str(out), "--jobs", "1"]

@@ -186,6 +186,7 @@ def test_features_alone_are_searched(run, tmp_path, capsys):
     assert "name a run" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_the_picture_trusts_the_pickles_that_the_run_trusts(tmp_path, capsys):
     root, run = write_squares(tmp_path / "pickled", 1), tmp_path / "run"
     for text in root.rglob("*.skeleton"):

@@ -52,6 +52,7 @@ def test_a_small_model_learns_how_a_square_moves(squares, tmp_path):
     assert evaluate(run, checkpoint="last", progress=False).metrics["top1"] > 0.5  # chance: 1/3
 
 
+@pytest.mark.slow
 def test_a_stopped_run_goes_on_as_if_it_had_not_stopped(squares, tmp_path):
     whole, stopped = tmp_path / "whole", tmp_path / "stopped"
     make_trainer(config_for(squares, whole, "paab+paat", epochs=3), progress=False).fit()

@@ -156,6 +156,7 @@ def test_weights_that_do_not_fit_are_named(tmp_path):
     assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
 
 
+@pytest.mark.slow
 def test_facebooks_file_beside_the_small_model_asks_for_the_paper_s(tmp_path):
     file = tmp_path / "a.pyth"
     torch.save(published(ours(embed_dim=768, depth=12, num_heads=12, patch_size=16)), file)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-import torch
 
 from align.config import BackboneConfig, TrainConfig
 from align.data import BatchConfig
@@ -15,12 +14,6 @@ from align.models.disentangle import DisentangleConfig
 from align.models.tcn import TcnConfig
 from tests.align.hand_made_runs import make_data, make_runs
 from tests.datasets.synthetic import make_data_set
-
-
-@pytest.fixture(scope="session", autouse=True)
-def one_thread() -> None:
-    """Small models run faster without threads, and give the same sums everywhere."""
-    torch.set_num_threads(1)
 
 
 @pytest.fixture(scope="session")

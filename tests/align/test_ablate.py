@@ -103,6 +103,7 @@ def test_studies_share_runs_and_seeds_come_in_turn(dots: Path, tmp_path: Path) -
     assert {c.out.parent for c in configs if c.out} == {tmp_path / f"{dots.name}_seen"}
 
 
+@pytest.mark.slow
 def test_a_study_is_trained_measured_tabulated_and_taken_up(
     dots: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -253,6 +253,7 @@ def test_random_embeddings_stand_beside_the_decodings(grid: Path) -> None:
     assert lines[-1][:2] == ["random embeddings, about", "0.333"]
 
 
+@pytest.mark.slow
 def test_a_run_tells_its_steps_and_is_measured_once(dots: Path, tmp_path: Path) -> None:
     config = tiny_config(dots, tmp_path / "run", epochs=1)
     done = multiprocessing.get_context("spawn").Array("d", 2)
@@ -286,6 +287,7 @@ def test_bad_input_is_refused_before_anything_is_trained(
     assert "--methods" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_grid_without_a_measured_run_says_why(
     dots: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -104,6 +104,7 @@ def test_views_of_training_are_told_where_unseen_ones_are_asked_for(
     assert "was trained on view_1, too: what follows is no test on unseen views" in caplog.text
 
 
+@pytest.mark.slow
 def test_the_next_command_is_one_that_works(
     run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -132,6 +133,7 @@ def test_the_next_command_is_one_that_works(
         write_report([run], evaluation="test_seen_on_x")
 
 
+@pytest.mark.slow
 def test_a_run_learns_from_one_data_set_and_is_tested_on_another(
     dots: Path, tmp_path: Path
 ) -> None:

@@ -45,6 +45,7 @@ def wait_until(condition: Callable[[], bool]) -> bool:
     return condition()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks for processes in /proc")
 def test_workers_end_with_a_command_that_is_killed(tmp_path: Path) -> None:
     told = tmp_path / "pid"

@@ -167,6 +167,7 @@ def test_mistakes_are_named():
         probe.result()
 
 
+@pytest.mark.slow
 def test_runs_are_analysed_and_drawn(dots, tmp_path, capsys):
     for method in ("deit", "paab", "tcn"):
         config = tiny_config(dots, tmp_path / method, method)

@@ -36,9 +36,12 @@ def weights(run: Path, name: str = "last") -> dict[str, torch.Tensor]:
     return load_file(run / "checkpoints" / f"{name}.safetensors")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", METHODS)
 def test_every_method_learns_to_align(dots: Path, tmp_path: Path, method: Method) -> None:
-    config = tiny_config(dots, tmp_path / "run", method, epochs=6, validate_every=6)
+    # Convolutional trunks cost three times as much as the small ViT, and learn in half the steps.
+    epochs = 6 if "vit" in PARTS[method] else 3
+    config = tiny_config(dots, tmp_path / "run", method, epochs=epochs, validate_every=epochs)
     make_trainer(config, progress=False).fit()
     evaluation = evaluate(tmp_path / "run", "test", progress=False)
     # Chance is 1/3; a collapsed embedding has about 1/2. Nothing in single-view TCN's loss ties one
@@ -50,10 +53,11 @@ def test_every_method_learns_to_align(dots: Path, tmp_path: Path, method: Method
     assert ("train/paat" in history[0]) == METHODS[method].paat
 
 
+@pytest.mark.slow
 def test_n_pairs_as_tcn_published_it_learns_to_align(dots: Path, tmp_path: Path) -> None:
     options: dict[str, object] = {
-        "epochs": 6,
-        "validate_every": 6,
+        "epochs": 3,
+        "validate_every": 3,
         "tcn": TcnConfig(loss="n_pairs", channels=64, hidden=128),
         "head": HeadConfig(whiten=False, center=False, unit=False),
     }
@@ -73,6 +77,7 @@ def test_n_pairs_as_tcn_published_it_learns_to_align(dots: Path, tmp_path: Path)
     assert evaluation.metrics["alignment_error"] < 0.2
 
 
+@pytest.mark.slow
 def test_an_evaluation_is_stored_whole(dots: Path, tmp_path: Path) -> None:
     make_trainer(tiny_config(dots, tmp_path, epochs=1), progress=False).fit()
     evaluation = evaluate(tmp_path, "test", progress=False)
@@ -95,6 +100,7 @@ def other_precision() -> Iterator[None]:
     AcceleratorState._reset_state(reset_partial_state=True)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("other_precision")
 @pytest.mark.parametrize(
     ("method", "precision"), [("paat", "auto"), ("paat-points", "bf16"), ("disentangle", "auto")]
@@ -102,11 +108,11 @@ def other_precision() -> Iterator[None]:
 def test_stopped_between_epochs_it_ends_as_if_undisturbed(
     dots: Path, tmp_path: Path, method: Method, precision: Precision
 ) -> None:
-    whole = tiny_config(dots, tmp_path / "whole", method, epochs=3, precision=precision)
+    whole = tiny_config(dots, tmp_path / "whole", method, epochs=2, precision=precision)
     make_trainer(whole, progress=False).fit()
     parts = replace(whole, out=tmp_path / "parts")
     trainer = make_trainer(parts, progress=False)
-    # It was stopped after its first epoch; the schedule is that of three.
+    # It was stopped after its first epoch; the schedule is that of two.
     trainer.config = replace(parts, epochs=1)
     trainer.fit()
     make_trainer(parts, progress=False).fit()
@@ -119,6 +125,7 @@ def test_stopped_between_epochs_it_ends_as_if_undisturbed(
     ]
 
 
+@pytest.mark.slow
 def test_patience_ends_a_run_that_does_not_get_better(dots: Path, tmp_path: Path) -> None:
     optim = OptimConfig(lr=0.0, patience=2)
     config = tiny_config(dots, tmp_path, epochs=8, optim=optim)
@@ -178,6 +185,7 @@ def test_paper_recipe_is_the_published_one() -> None:
     assert not config.backbone.freeze_patches
 
 
+@pytest.mark.slow
 def test_paper_recipe_trains(dots: Path, tmp_path: Path) -> None:
     arguments = ["--recipe", "paper", "--method", "paab+paat", "--image-size", "32"]
     arguments += ["--data", str(dots), "--out", str(tmp_path), "--epochs", "1"]

@@ -175,6 +175,7 @@ def test_written_videos_are_read_back(tmp_path, suffix):
     assert [path.name for path in tmp_path.iterdir()] == [path.name]
 
 
+@pytest.mark.slow
 def test_the_same_frames_give_the_same_bytes(tmp_path):
     """With memory in many states: on some machines x264 used to differ once in fifty times."""
     rng = np.random.default_rng(0)

@@ -1,6 +1,6 @@
-"""Runs that kill themselves at a chosen moment, each in a process of its own.
+"""Training runs that kill themselves at a chosen moment, each in its own process.
 
-The processes are forked from the one that tests, so that a kill costs no import.
+The processes are forked from the test's, so that a killed run has nothing to import.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ TIMINGS = ("seconds", "seconds_waiting_for_data")
 
 
 class Moments:
-    """Counts what a run goes through: steps, and files just before and after they are renamed."""
+    """Counts the steps of a run, and the moments just before and after it renames a file."""
 
     def __init__(self, last: int | None) -> None:
         self.count, self.last = 0, last
@@ -39,21 +39,21 @@ class Moments:
         self.passed()
 
 
-def train(config: TinyConfig, last: int | None, told: Path | None = None) -> None:
-    """Trains, or goes on, up to the moment `last`; writes how many there were."""
+def train(config: TinyConfig, last: int | None, counted: Path | None = None) -> None:
+    """Starts or resumes a run up to the moment `last`; writes the number of moments."""
     torch.set_num_threads(1)
     moments = Moments(last)
     trainer = trainer_of(config)
     trainer.on_step = moments.passed
     atomic.os.replace = moments.replace  # this process is the run's own
     trainer.fit()
-    if told is not None:
-        told.write_text(str(moments.count))
+    if counted is not None:
+        counted.write_text(str(moments.count))
 
 
 def in_a_process(config: TinyConfig, *arguments: object) -> int:
     """The exit code of `train` in a process of its own."""
-    # One thread alone is running: nothing is lost in a fork.
+    # No other thread computes or holds a lock that the child needs, so a fork is safe.
     process = multiprocessing.get_context("fork").Process(target=train, args=(config, *arguments))
     process.start()
     process.join(300)
@@ -64,7 +64,7 @@ def in_a_process(config: TinyConfig, *arguments: object) -> int:
 
 
 def results(run: Path) -> tuple[dict[str, bytes], list[dict[str, str]]]:
-    """The bytes of all checkpoints, and all metrics but how long things took."""
+    """The bytes of all checkpoints, and all metrics except durations."""
     with open(run / "metrics.csv", newline="") as file:
         rows = [{n: v for n, v in row.items() if n not in TIMINGS} for row in csv.DictReader(file)]
     checkpoints = sorted((run / "checkpoints").glob("*.safetensors"))
@@ -74,10 +74,10 @@ def results(run: Path) -> tuple[dict[str, bytes], list[dict[str, str]]]:
 def require_exact_resumes(
     config: TinyConfig, root: Path, kills: int, rng: np.random.Generator
 ) -> list[int]:
-    """Kills runs at random moments, goes on with each, and compares it with an undisturbed one.
+    """Kills runs at random moments, resumes each, and compares it with an undisturbed run.
 
     Returns:
-        The moments.
+        The moments of the kills.
     """
     counted = root / "moments"
     assert in_a_process(replace(config, out=root / "whole"), None, counted) == 0

@@ -1,20 +1,19 @@
-"""Trains the run of a folder and writes the loss of every step, as each process sees it.
+"""The loss of every step of a run, trained by one process or by several at once.
 
-torchrun --standalone --nproc_per_node=2 -m tests.repository.step_losses align RUN
+The processes are forked from the one that tests, so that they import nothing again.
 """
 
 from __future__ import annotations
 
 import json
-import sys
-from dataclasses import replace
-from pathlib import Path
+import multiprocessing
+import os
+import socket
 
-from action.config import ActionConfig
-from align.config import TrainConfig
+import torch
+from accelerate.state import AcceleratorState
+
 from tests.repository.tiny_runs import TinyConfig, trainer_of
-
-CONFIGS = {"align": TrainConfig, "action": ActionConfig}
 
 
 def step_losses(config: TinyConfig) -> list[float]:
@@ -29,11 +28,35 @@ def step_losses(config: TinyConfig) -> list[float]:
 
     trainer.task.loss = noted  # type: ignore[method-assign]
     trainer.fit()
-    rank = trainer.accelerator.process_index
-    (trainer.folder / f"losses_{rank}.json").write_text(json.dumps(losses))
     return losses
 
 
-if __name__ == "__main__":
-    run = Path(sys.argv[2])
-    step_losses(replace(CONFIGS[sys.argv[1]].load(run), out=run))
+def process_losses(config: TinyConfig, processes: int) -> list[list[float]]:
+    """The losses of each of several processes that train one run together."""
+    with socket.socket() as free:
+        free.bind(("localhost", 0))
+        port = free.getsockname()[1]
+    context = multiprocessing.get_context("fork")
+    started = [
+        context.Process(target=_take_part, args=(config, rank, processes, port))
+        for rank in range(processes)
+    ]
+    for process in started:
+        process.start()
+    for process in started:
+        process.join(300)
+        process.kill()
+    assert [process.exitcode for process in started] == [0] * processes
+    files = [config.out / f"losses_{rank}.json" for rank in range(processes)]
+    return [json.loads(file.read_text()) for file in files]
+
+
+def _take_part(config: TinyConfig, rank: int, processes: int, port: int) -> None:
+    """Trains as one of several processes, with the variables that torchrun sets."""
+    torch.set_num_threads(1)
+    os.environ |= {"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": str(processes)}
+    os.environ |= {"MASTER_ADDR": "localhost", "MASTER_PORT": str(port)}
+    # Accelerate keeps the state of the process that this one was forked from: a run of its own.
+    AcceleratorState._reset_state(reset_partial_state=True)
+    losses = step_losses(config)
+    (config.out / f"losses_{rank}.json").write_text(json.dumps(losses))

@@ -69,6 +69,7 @@ def dots(tmp_path_factory):
     return make_data_set(tmp_path_factory.mktemp("own") / "dots", 3, 1, steps=FRAMES, size=32)
 
 
+@pytest.mark.slow
 def test_keypoints_alone(run_example, dots):
     def error(steps):
         shown = run_example("keypoints_alone", "--data", dots, "--steps", steps)

@@ -7,7 +7,7 @@ import pytest
 
 from tests import REPOSITORY
 
-# What each package may import of ours, besides itself.
+# The packages of this project that each package may import.
 BELOW = {
     "datasets": set(),
     "align": {"datasets", "posealign"},
@@ -35,14 +35,14 @@ def imported(source: str, package: str = "") -> set[str]:
 
 
 def imported_modules(path: Path) -> set[str]:
-    """Full names of the modules of ours that a file imports."""
+    """Full names of this project's modules that a file imports."""
     tree = ast.parse(path.read_text())
     names = {str(n.module) for n in ast.walk(tree) if isinstance(n, ast.ImportFrom)}
     names |= {a.name for n in ast.walk(tree) if isinstance(n, ast.Import) for a in n.names}
     return {name for name in names if name.split(".")[0] in OURS}
 
 
-# What a part of a package may import of ours, besides itself: packages or modules.
+# The packages and modules of this project that a part of a package may import.
 PARTS = {
     "align/engine": {"datasets"},
     "align/losses": {"align.engine", "datasets"},

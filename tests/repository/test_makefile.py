@@ -1,4 +1,4 @@
-"""`make check` tells a vulnerable package from a database that cannot be reached."""
+"""`make check` distinguishes a vulnerable package from a database that cannot be reached."""
 
 from __future__ import annotations
 

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,7 +9,7 @@ import numpy as np
 import pytest
 
 from align.engine.config import OptimConfig
-from tests.repository.step_losses import step_losses
+from tests.repository.step_losses import process_losses, step_losses
 from tests.repository.tiny_runs import RUNS
 
 
@@ -21,7 +17,7 @@ from tests.repository.tiny_runs import RUNS
 @pytest.mark.parametrize("package", RUNS)
 def test_two_processes_have_the_losses_of_one(package: str, tmp_path: Path) -> None:
     config = RUNS[package](tmp_path)
-    # Drop path draws for each process's own samples; all else is one and the same.
+    # Drop path draws for each process's own samples; everything else is equal.
     config = replace(
         config,
         epochs=10,
@@ -30,13 +26,7 @@ def test_two_processes_have_the_losses_of_one(package: str, tmp_path: Path) -> N
         optim=OptimConfig(name="sgd", lr=0.01),
     )
     one = step_losses(config)
-    two = replace(config, out=tmp_path / "two")
-    two.save(two.out)
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]
-    command += ["-m", "tests.repository.step_losses", package, str(two.out)]
-    environment = os.environ | {"OMP_NUM_THREADS": "1"}
-    subprocess.run(command, env=environment, check=True, capture_output=True)
-    shares = [json.loads((two.out / f"losses_{rank}.json").read_text()) for rank in range(2)]
+    shares = process_losses(replace(config, out=tmp_path / "two"), processes=2)
     assert len(one) >= 20
     assert one[-1] != pytest.approx(one[0], abs=1e-2)  # it does learn
     assert shares[0] != shares[1]

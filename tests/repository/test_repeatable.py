@@ -1,4 +1,4 @@
-"""The same seed on the same machine gives the same run and the same figures, bit by bit."""
+"""The same seed on the same machine gives the same checkpoints and evaluations, bit by bit."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from tests.repository.tiny_runs import RUNS, trainer_of
 EVALUATE = {"align": align.evaluate.evaluate, "action": action.evaluate.evaluate}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("package", RUNS)
 def test_training_and_evaluation_repeat_themselves(package: str, tmp_path: Path) -> None:
     config = RUNS[package](tmp_path)

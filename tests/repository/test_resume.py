@@ -1,4 +1,4 @@
-"""A run that is killed at any moment and goes on ends as one that nobody disturbed, bit by bit."""
+"""A run that is killed at any moment and resumed ends bit by bit as an undisturbed run."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from tests.repository.kills import require_exact_resumes
 from tests.repository.tiny_runs import RUNS
 
-# `POSEALIGN_KILLS=10 pytest tests/test_resume.py -s` kills ten runs of each package.
+# `POSEALIGN_KILLS=10 pytest tests/repository/test_resume.py -s` kills ten runs of each package.
 KILLS = int(os.environ.get("POSEALIGN_KILLS", "2"))
 
 

@@ -1,4 +1,4 @@
-"""What breaks in mid-training is told with its file and remedy; nothing written is lost."""
+"""Errors in the middle of training name the file and the remedy, and no checkpoint is lost."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ COMMANDS = {"align": align.train.main, "action": action.train.main}
 def stopped_in_epoch_2(
     trainer: Trainer, error: type[Exception], match: str
 ) -> Iterator[pytest.ExceptionInfo]:
-    """The run stops with one line, and keeps its first epoch."""
+    """Checks that the run stops with one line of error and keeps its first epoch."""
     with pytest.raises(error, match=match) as raised:
         yield raised
     assert "\n" not in str(raised.value)
@@ -46,7 +46,7 @@ def stopped_in_epoch_2(
 
 
 def after_epoch(trainer: Trainer, number: int, act: Callable[[], None]) -> None:
-    """Has `act` called in the first step after an epoch."""
+    """Makes the trainer call `act` in the first step after an epoch."""
     share = (number * trainer.task.steps_per_epoch + 1) / trainer.total_steps
 
     def on_step(done: float) -> None:
@@ -58,12 +58,13 @@ def after_epoch(trainer: Trainer, number: int, act: Callable[[], None]) -> None:
 
 @pytest.fixture
 def fill_disk() -> Iterator[Callable[[], None]]:
-    """As a disk that is full: from then on, no file can grow beyond 100 kB."""
+    """A function that imitates a full disk: no file can grow beyond 100 kB any more."""
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     yield lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, limits[1]))
     resource.setrlimit(resource.RLIMIT_FSIZE, limits)
 
 
+@pytest.mark.slow
 def test_a_full_disk_keeps_the_last_checkpoint_and_the_run_goes_on_from_it(
     tmp_path: Path, fill_disk: Callable[[], None]
 ) -> None:
@@ -96,7 +97,7 @@ def test_metrics_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.Monk
 
 
 def files_of_step(config: TinyConfig, trainer: Trainer, step: int) -> set[str]:
-    """What the loader really reads for a step, told by its own samples."""
+    """The files that the loader reads for a step, taken from its own samples."""
     samples = trainer.task.loader(step, step + 1).dataset
     if isinstance(samples.dataset, EpisodeSamples):
         data = samples.dataset.data

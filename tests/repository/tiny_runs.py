@@ -1,4 +1,4 @@
-"""Runs of each package that train in a second, with all that is random at once."""
+"""Runs of each package that train in a second and use every source of randomness."""
 
 from __future__ import annotations
 

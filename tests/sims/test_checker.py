@@ -8,6 +8,7 @@ from sims.robosuite.lift import LiftEnv
 from tests.sims.toy import FrugalEnv, ToyEnv
 
 
+@pytest.mark.slow
 def test_worlds_are_accepted(world):
     check_multi_view_env(world, steps=6)
 
@@ -131,6 +132,7 @@ def test_what_is_broken_is_named(broken, complaint):
         check_multi_view_env(broken())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("broken", "complaint"),
     [

@@ -19,6 +19,7 @@ def run(**environment):
     )
 
 
+@pytest.mark.slow
 def test_a_working_machine():
     done = run()
     assert done.returncode == 0, done.stdout + done.stderr
@@ -31,6 +32,7 @@ def test_a_working_machine():
     assert "python -m sims.generate" in done.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="about Linux's drivers")
 def test_without_a_screen_for_glfw():
     done = run(MUJOCO_GL="glfw", DISPLAY="", WAYLAND_DISPLAY="", PYTHONWARNINGS="ignore")

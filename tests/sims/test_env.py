@@ -9,6 +9,7 @@ from gymnasium.utils.env_checker import check_env
 import sims
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:.*Box observation space m.*imum value is:UserWarning")
 def test_gymnasium_accepts(world):
     check_env(world, skip_render_check=True)
@@ -35,6 +36,7 @@ def test_observations_are_of_the_state_after_the_step(robosuite_world):
         robosuite_world.set_state(robosuite_world.state())
 
 
+@pytest.mark.slow
 def test_an_episode_does_not_depend_on_the_one_before(world):
     def beginning(env):
         env.reset(seed=11)
@@ -65,6 +67,7 @@ def test_cubes_differ_between_seeds_and_are_rendered_at_their_size(lift):
     assert not np.array_equal(*sizes)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["lift", "can", "pick", "minecraft"])
 def test_keypoints_lie_on_the_body_at_full_size(name):
     """At 224x224, 95 % of the visible keypoints are within 3 pixels of the body's pixels."""

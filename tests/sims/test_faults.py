@@ -113,6 +113,7 @@ def test_kills_at_random_moments_change_no_byte(undisturbed, tmp_path, record_pr
     assert contents(tormentor.root) == contents(undisturbed)
 
 
+@pytest.mark.slow
 def test_a_killed_worker_is_replaced_and_named(undisturbed, tmp_path):
     root = tmp_path / "toy"
     with started(command(root, **OPTIONS), **{PAUSE: 0.01}) as process:
@@ -124,6 +125,7 @@ def test_a_killed_worker_is_replaced_and_named(undisturbed, tmp_path):
     assert contents(root) == contents(undisturbed)
 
 
+@pytest.mark.slow
 def test_an_episode_that_always_kills_its_worker_is_given_up_last(undisturbed, tmp_path):
     root, deadly = tmp_path / "toy", 3
     options = {**OPTIONS, "episodes": 8}
@@ -148,6 +150,7 @@ def ctrl_c_is_handled():
     signal.signal(signal.SIGINT, before)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix", reason="sends SIGINT to a group of processes")
 @pytest.mark.usefixtures("ctrl_c_is_handled")
 def test_ctrl_c_prints_a_hint_and_the_same_command_resumes(undisturbed, tmp_path):
@@ -189,6 +192,7 @@ def small_disk(tmp_path):
     subprocess.run(["umount", "-l", str(disk)], check=True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("workers", [1, 2])
 def test_a_full_disk_is_named_and_leaves_complete_episodes_only(undisturbed, small_disk, workers):
     disk, enlarge = small_disk
@@ -216,6 +220,7 @@ def flip(content: bytes) -> bytes:
     return content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1 :]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "damage", [truncate, flip, lambda _: b"", lambda content: bytes(len(content))]
 )
@@ -231,6 +236,7 @@ def test_a_damaged_episode_is_found_named_and_made_again(undisturbed, tmp_path, 
     assert contents(root) == contents(undisturbed)
 
 
+@pytest.mark.slow
 def test_a_truncated_episode_without_a_checksum_is_found_too(undisturbed, tmp_path, caplog):
     """Old files have no checksum."""
     root = tmp_path / "toy"
@@ -247,6 +253,7 @@ def test_a_truncated_episode_without_a_checksum_is_found_too(undisturbed, tmp_pa
     assert len(EpisodeDataset(root)) == EPISODES
 
 
+@pytest.mark.slow
 def test_an_undamaged_episode_with_a_wrong_name_is_an_error_and_kept(undisturbed, tmp_path):
     root = tmp_path / "toy"
     shutil.copytree(undisturbed, root)
@@ -256,6 +263,7 @@ def test_an_undamaged_episode_with_a_wrong_name_is_an_error_and_kept(undisturbed
     assert wrong.exists()
 
 
+@pytest.mark.slow
 def test_a_damaged_meta_is_named_and_its_remedy_works(undisturbed, tmp_path):
     root = tmp_path / "toy"
     shutil.copytree(undisturbed, root)
@@ -271,6 +279,7 @@ def test_a_damaged_meta_is_named_and_its_remedy_works(undisturbed, tmp_path):
     assert contents(root) == contents(undisturbed)
 
 
+@pytest.mark.slow
 def test_the_unfinished_file_of_a_killed_writer_is_removed(undisturbed, tmp_path):
     root = tmp_path / "toy"
     with started(command(root, **OPTIONS), **{PAUSE: 0.02}) as process:

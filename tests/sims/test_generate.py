@@ -20,6 +20,7 @@ from tests.sims.runs import command, contents, episodes, finish, started, wait_f
 OPTIONS = {"views": 2, "episodes": 4, "size": 64, "split": "2,1,1"}
 
 
+@pytest.mark.slow
 def test_one_worker_makes_the_same_bytes_as_two(lift_dataset, tmp_path):
     """Two workers made the fixture; here one worker makes it, and its first episode last."""
     config = GenerateConfig(**{**OPTIONS, "episodes": 2}, out=tmp_path / "lift", workers=1)
@@ -30,6 +31,7 @@ def test_one_worker_makes_the_same_bytes_as_two(lift_dataset, tmp_path):
         assert path.read_bytes() == (lift_dataset / "episodes" / path.name).read_bytes()
 
 
+@pytest.mark.slow
 def test_a_killed_run_is_resumed_to_the_same_bytes(lift_dataset, tmp_path):
     root = tmp_path / "lift"
     with started(command(root, **OPTIONS)) as process:
@@ -48,11 +50,13 @@ def test_a_killed_run_is_resumed_to_the_same_bytes(lift_dataset, tmp_path):
     assert contents(root) == contents(lift_dataset)
 
 
+@pytest.mark.slow
 def test_other_options_for_the_same_folder_are_an_error(lift_dataset):
     with pytest.raises(DataError, match="image_size: 64 on disk, 32 asked for"):
         generate(GenerateConfig(**{**OPTIONS, "size": 32}, out=lift_dataset))
 
 
+@pytest.mark.slow
 def test_more_episodes_are_added_to_those_on_disk(lift_dataset, tmp_path):
     root = tmp_path / "lift"
     shutil.copytree(lift_dataset, root)
@@ -81,6 +85,7 @@ def test_an_invalid_value_is_named_before_any_work(tmp_path, option, value, comp
     assert not root.exists()
 
 
+@pytest.mark.slow
 def test_failures_are_discarded_and_counted(lift_dataset, tmp_path, monkeypatch):
     """The first attempt at episode 1 fails; the second attempt has another seed."""
     failing = episode_seed(0, 1, 0)
@@ -111,6 +116,7 @@ def test_seeds_of_attempts_differ_and_identify_their_attempt():
     assert attempt_of(7, 3, episode_seed(7, 4, 2), limit=20) is None
 
 
+@pytest.mark.slow
 def test_what_is_on_disk(lift_dataset):
     data = EpisodeDataset(lift_dataset)
     data.check(window=2)
@@ -135,6 +141,7 @@ def test_what_is_on_disk(lift_dataset):
             assert np.allclose(projected, episode.keypoints[view][t], atol=1e-3, equal_nan=True)
 
 
+@pytest.mark.slow
 def test_stored_states_reproduce_the_stored_images_and_visibility(lift_dataset):
     episode = EpisodeDataset(lift_dataset).episode(1)
     env = sims.make("lift", views=2, size=64)
@@ -151,6 +158,7 @@ def test_stored_states_reproduce_the_stored_images_and_visibility(lift_dataset):
     env.close()
 
 
+@pytest.mark.slow
 def test_stored_actions_lead_to_the_stored_states(lift_dataset):
     """The seed and the actions determine an episode: physics is not random."""
     episode = EpisodeDataset(lift_dataset).episode(2)
@@ -162,6 +170,7 @@ def test_stored_actions_lead_to_the_stored_states(lift_dataset):
     env.close()
 
 
+@pytest.mark.slow
 def test_stored_phases_are_those_of_the_expert(lift_dataset):
     data = EpisodeDataset(lift_dataset)
     episode = data.episode(3)

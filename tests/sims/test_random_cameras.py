@@ -32,6 +32,7 @@ def places(env):
     return np.stack([env.cameras()[view].position for view in env.views[1:]])
 
 
+@pytest.mark.slow
 def test_a_seed_draws_the_cameras_and_without_being_asked_they_stand_as_ever(world):
     world.reset(seed=1)
     usual = places(world)
@@ -50,6 +51,7 @@ def test_a_seed_draws_the_cameras_and_without_being_asked_they_stand_as_ever(wor
     assert np.array_equal(places(world), usual)
 
 
+@pytest.mark.slow
 def test_keypoints_lie_on_the_body_from_wherever_it_is_seen(world):
     on_body = []
     for seed in range(3):
@@ -59,6 +61,7 @@ def test_keypoints_lie_on_the_body_from_wherever_it_is_seen(world):
     assert len(on_body) > 3 * 3 * len(world.skeleton) / 2
 
 
+@pytest.mark.slow
 def test_the_same_episodes_are_seen_from_places_that_differ(drawn_and_usual):
     drawn, usual = drawn_and_usual
     assert drawn.meta.random_cameras
@@ -76,6 +79,7 @@ def test_the_same_episodes_are_seen_from_places_that_differ(drawn_and_usual):
         assert len(seen_from) == 3
 
 
+@pytest.mark.slow
 def test_both_kinds_of_cameras_do_not_share_a_folder(drawn_and_usual):
     drawn, _ = drawn_and_usual
     with pytest.raises(DataError, match="random_cameras: True on disk, False asked for"):

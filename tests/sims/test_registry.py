@@ -53,6 +53,7 @@ def test_fewer_than_one_view_is_an_error(views):
         sims.make("lift", views=views)
 
 
+@pytest.mark.slow
 def test_importing_sims_imports_no_simulator_and_making_lift_no_torch():
     program = (
         "import sys, sims\n"

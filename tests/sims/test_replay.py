@@ -55,6 +55,7 @@ def copy(demos, tmp_path):
     return Path(shutil.copy(demos, tmp_path))
 
 
+@pytest.mark.slow
 def test_recorded_states_actions_and_masks_are_kept(demos, replayed):
     data = EpisodeDataset(replayed.root)
     data.check(window=2)
@@ -73,6 +74,7 @@ def test_recorded_states_actions_and_masks_are_kept(demos, replayed):
     assert len(EpisodeDataset(replayed.root, "train")) == 2
 
 
+@pytest.mark.slow
 def test_images_equal_those_of_the_recorded_model_and_state(demos, replayed):
     """MuJoCo alone renders the same bytes from the model and state in the file."""
     mujoco = import_mujoco()
@@ -103,6 +105,7 @@ def test_images_equal_those_of_the_recorded_model_and_state(demos, replayed):
     renderer.close()
 
 
+@pytest.mark.slow
 def test_phases_follow_one_another(replayed):
     data = EpisodeDataset(replayed.root)
     for i in range(len(data)):
@@ -113,6 +116,7 @@ def test_phases_follow_one_another(replayed):
         assert changes <= {(0, 1), (1, 0), (1, 2), (2, 3), (3, 2)}
 
 
+@pytest.mark.slow
 def test_phases_derived_from_states_agree_with_those_of_the_expert(robosuite_world):
     env = robosuite_world
     env.reset(seed=5)
@@ -138,6 +142,7 @@ def test_a_phase_of_two_steps_is_removed():
     assert steady(flickering).tolist() == expected
 
 
+@pytest.mark.slow
 def test_the_command_makes_the_same_bytes_with_two_workers(demos, replayed, tmp_path):
     out = tmp_path / "lift"
     shutil.copytree(replayed.root, out)
@@ -152,6 +157,7 @@ def test_the_command_makes_the_same_bytes_with_two_workers(demos, replayed, tmp_
     assert contents(out) == contents(replayed.root)
 
 
+@pytest.mark.slow
 def test_other_demonstrations_for_the_same_folder_are_an_error(copy, replayed):
     with h5py.File(copy, "a") as file:
         file["data/demo_2/states"][3, 4] += 0.01
@@ -160,12 +166,14 @@ def test_other_demonstrations_for_the_same_folder_are_an_error(copy, replayed):
         replay(config)
 
 
+@pytest.mark.slow
 def test_a_given_split_of_the_first_episodes(demos, tmp_path):
     config = ReplayConfig(demos, views=1, size=32, episodes=2, split="1,1,0", out=tmp_path / "two")
     parts = config.parts(DemonstrationFile(demos))
     assert parts == {"train": [1], "valid": [2], "test": []}
 
 
+@pytest.mark.slow
 def test_a_file_of_robosuite_1_4_gives_the_same_episode(copy, replayed, tmp_path, caplog):
     make_old(copy)
     config = ReplayConfig(copy, **OPTIONS, episodes=1, split="1,0,0", out=tmp_path / "old")
@@ -181,12 +189,14 @@ def test_a_file_of_robosuite_1_4_gives_the_same_episode(copy, replayed, tmp_path
     assert "1 demonstrations, 1 of them solved" in summarize(config)
 
 
+@pytest.mark.slow
 def test_a_current_model_keeps_its_names(demos):
     with h5py.File(demos) as file:
         model = file["data/demo_1"].attrs["model_file"]
     assert with_present_names(model) == model
 
 
+@pytest.mark.slow
 def test_recorded_rewards_dones_and_observations_are_kept_but_not_images(copy, tmp_path):
     """robomimic's files with images have rewards, dones and observations."""
     with h5py.File(copy, "a") as file:
@@ -209,6 +219,7 @@ def test_recorded_rewards_dones_and_observations_are_kept_but_not_images(copy, t
     assert np.array_equal(episode.observations["robot0_eef_pos"], np.arange(12.0).reshape(4, 3))
 
 
+@pytest.mark.slow
 def test_generated_episodes_can_be_replayed_too(lift_dataset, tmp_path):
     """A generated data set is also a robomimic file, and can be rendered from other views."""
     config = ReplayConfig(
@@ -282,6 +293,7 @@ BROKEN = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("damage", BROKEN)
 def test_the_error_on_a_bad_file_names_it_before_any_work(copy, tmp_path, damage):
     breaks, complaint = BROKEN[damage]
@@ -294,6 +306,7 @@ def test_the_error_on_a_bad_file_names_it_before_any_work(copy, tmp_path, damage
     assert not config.root.exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("content", "complaint"),
     [(None, "does not exist"), (b"no HDF5", "cannot be read as HDF5"), (0.5, "truncated")],
@@ -309,11 +322,13 @@ def test_a_missing_or_damaged_file_is_an_error(copy, tmp_path, content, complain
         replay(ReplayConfig(copy, out=tmp_path / "none"))
 
 
+@pytest.mark.slow
 def test_the_error_on_a_collected_file_names_its_conversion(collected, tmp_path):
     with pytest.raises(DataError, match=f"convert_robosuite --dataset {collected}"):
         replay(ReplayConfig(collected, out=tmp_path / "none"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("option", ["views", "episodes", "size", "workers"])
 def test_an_option_below_one_is_named(demos, option):
     with pytest.raises(ValueError, match=f"--{option}"):

@@ -89,6 +89,7 @@ def test_a_seed_draws_one_ring():
         assert not np.allclose(one.world_to_camera, other.world_to_camera)
 
 
+@pytest.mark.slow
 def test_the_arm_is_in_every_third_person_picture_all_the_time(robosuite_world):
     env = robosuite_world
     env.reset(seed=2)

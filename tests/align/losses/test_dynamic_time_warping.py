@@ -120,6 +120,7 @@ def test_the_order_in_which_moments_were_drawn_does_not_matter(name: str) -> Non
     torch.testing.assert_close(loss(z, times), loss(z[:, :, order], times[:, order]))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["tcc", "soft_dtw", "time_reversed"])
 def test_every_loss_of_sequences_trains(dots: Path, tmp_path: Path, name: str) -> None:
     config = tiny_config(dots, tmp_path, epochs=4, validate_every=4)

@@ -105,6 +105,7 @@ def test_episodes_of_one_labelled_phase_predict_that_phase() -> None:
     assert math.isnan(found["phase_r2"])
 
 
+@pytest.mark.slow
 def test_few_labels_are_some_of_the_labelled_episodes() -> None:
     good = episode(40)
     bad = PhaseEpisode(good.embeddings, 2 - good.phases)  # phases the wrong way round

@@ -72,6 +72,7 @@ def check_swaps(run: Path, data: EpisodeDataset, picture: Picture) -> None:
         np.testing.assert_allclose(shown[row], image[0].permute(1, 2, 0).numpy(), atol=1e-5)
 
 
+@pytest.mark.slow
 def test_a_run_that_learned_from_another_size_has_its_pictures(dots: Path, tmp_path: Path) -> None:
     large = make_data_set(tmp_path / "large", episodes=5, size=64)
     run = trained(dots, tmp_path / "run", "3dtrl", train_on=large)
@@ -79,6 +80,7 @@ def test_a_run_that_learned_from_another_size_has_its_pictures(dots: Path, tmp_p
     assert "pseudo-depth" in write_report([run]).read_text()
 
 
+@pytest.mark.slow
 def test_a_report_shows_them(dots: Path, tmp_path: Path) -> None:
     run = trained(dots, tmp_path / "run", "3dtrl")
     evaluate(run, "test", progress=False)
@@ -100,6 +102,7 @@ def test_a_camera_stands_at_its_translation_and_looks_along_its_z_axis() -> None
     np.testing.assert_allclose(ahead, [[-1, 0, 0]], atol=1e-6)
 
 
+@pytest.mark.slow
 def test_a_pose_free_run_is_measured_without_keypoints(dots: Path, tmp_path: Path) -> None:
     run = trained(dots, tmp_path / "run", "paab-free")
     with_keypoints = evaluate(run, "test", progress=False)

@@ -91,6 +91,7 @@ def test_finding_says_when_a_difference_is_within_the_spread(page: str) -> None:
     assert "With one seed of a method" in page
 
 
+@pytest.mark.slow
 def test_hostile_names_are_escaped(data: Path, tmp_path: Path) -> None:
     # A folder cannot hold a slash, so the closing tag makes it a path of two.
     folder = make_run(tmp_path / HOSTILE, data, TrainConfig(), PICKS["deit"])
@@ -102,6 +103,7 @@ def test_hostile_names_are_escaped(data: Path, tmp_path: Path) -> None:
     assert any(HOSTILE in row[1] for row in Elements(text).tables["runs"])
 
 
+@pytest.mark.slow
 def test_runs_of_a_method_with_other_options_are_rows_of_their_own(
     data: Path, tmp_path: Path
 ) -> None:
@@ -155,6 +157,7 @@ def test_phases_decodings_and_collapse_are_shown_where_they_are_known(
     assert "effective rank 1.5, spread 0.250" in text and "--head.whiten" in text
 
 
+@pytest.mark.slow
 def test_what_tokens_tell_is_shown_of_runs_that_have_been_analysed(
     page: str, data: Path, tmp_path: Path
 ) -> None:
@@ -250,6 +253,7 @@ def test_data_set_that_moved_or_changed_is_named(data: Path, tmp_path: Path) -> 
         write_report([run])
 
 
+@pytest.mark.slow
 def test_command_prints_markdown_and_writes_csv(
     data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

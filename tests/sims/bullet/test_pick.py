@@ -119,6 +119,7 @@ def digest(env):
     return hashlib.sha256(env.state().tobytes() + pictures).hexdigest()
 
 
+@pytest.mark.slow
 def test_a_seed_gives_the_same_bytes_in_any_process(pick):
     program = (
         "import sims; from tests.sims.bullet.test_pick import digest\n"

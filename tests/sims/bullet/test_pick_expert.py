@@ -27,10 +27,12 @@ def attempts(pick):
     return made
 
 
+@pytest.mark.slow
 def test_nine_of_ten_attempts_succeed(attempts):
     assert sum(success for *_, success in attempts) >= 0.9 * ATTEMPTS
 
 
+@pytest.mark.slow
 def test_phases_follow_one_another_or_a_retry(attempts):
     for phases, _, success in attempts:
         if not success:
@@ -42,6 +44,7 @@ def test_phases_follow_one_another_or_a_retry(attempts):
         assert set(zip(phases[:-1][changes], phases[1:][changes], strict=True)) <= TRANSITIONS
 
 
+@pytest.mark.slow
 def test_phases_say_what_happens_to_the_cube(attempts):
     for phases, heights, success in attempts:
         if success:
@@ -50,6 +53,7 @@ def test_phases_say_what_happens_to_the_cube(attempts):
             assert heights[-1] < 0.04
 
 
+@pytest.mark.slow
 def test_the_time_does_not_reveal_the_phase(attempts):
     """Lengths differ, and so does the share of an episode at which the cube is grasped."""
     lengths = np.array([len(phases) for phases, *_ in attempts])

@@ -48,6 +48,7 @@ def cast_mask(env, view):
     return mask.reshape(size, size)
 
 
+@pytest.mark.slow
 def test_the_player_is_drawn_where_rays_meet_it(minecraft):
     """To less than a pixel: where a mask and its picture differ, an edge is next to it."""
     centres = []

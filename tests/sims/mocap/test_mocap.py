@@ -171,6 +171,7 @@ def test_no_clip_has_the_name_of_one_that_is_known_to_lack_a_skeleton():
     assert missing_skeletons().isdisjoint(names)
 
 
+@pytest.mark.slow
 def test_two_workers_damage_and_growth_give_the_same_bytes(ntu_set, tmp_path):
     config = tiny("ntu", tmp_path / "ntu", subjects=1, repetitions=2, workers=2)
     root = generate_mocap(config)

@@ -51,11 +51,13 @@ def attempted(request):
     return request.param, env.phases, made
 
 
+@pytest.mark.slow
 def test_as_many_attempts_succeed_as_promised(attempted):
     name, _, attempts = attempted
     assert sum(success for _, success in attempts) >= PROMISES[name].successes
 
 
+@pytest.mark.slow
 def test_phases_follow_one_another_or_a_retry(attempted):
     _, names, attempts = attempted
     # A retry goes back from the grasp to the reach.
@@ -70,6 +72,7 @@ def test_phases_follow_one_another_or_a_retry(attempted):
         assert set(zip(phases[:-1][changes], phases[1:][changes], strict=True)) <= allowed
 
 
+@pytest.mark.slow
 def test_the_time_does_not_reveal_the_phase(attempted):
     """Lengths differ, and so does the share of an episode at which a phase begins."""
     name, _, attempts = attempted
@@ -82,6 +85,7 @@ def test_the_time_does_not_reveal_the_phase(attempted):
     assert begun.std() > spread
 
 
+@pytest.mark.slow
 def test_the_same_generator_gives_the_same_actions(robosuite_world):
     env = robosuite_world
 
@@ -118,6 +122,7 @@ def test_misses_and_detours_are_drawn():
     assert {manner.detours for manner in manners} == {0, 1, 2}
 
 
+@pytest.mark.slow
 def test_a_retry_reopens_the_hand_and_reaches_again(robosuite_world):
     """A seed whose manner has a missed grasp."""
     env = robosuite_world
@@ -135,6 +140,7 @@ def test_a_retry_reopens_the_hand_and_reaches_again(robosuite_world):
     assert closings == 2
 
 
+@pytest.mark.slow
 def test_the_can_ends_in_its_bin_and_the_hand_away_from_it(can):
     can.reset(seed=3)
     assert np.linalg.norm(can.can_position()[:2] - can.can_in_bin()[:2]) > 0.2

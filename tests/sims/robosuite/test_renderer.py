@@ -47,6 +47,7 @@ def test_a_camera_sees_what_mujocos_own_camera_sees_there(scene):
     ours.close()
 
 
+@pytest.mark.slow
 def test_leaving_out_what_is_out_of_sight_changes_no_pixel(lift, monkeypatch):
     lift.reset(seed=4)
     quick = lift.render_views()
@@ -86,6 +87,7 @@ def test_a_sphere_out_of_sight_differs_from_one_at_the_edge():
     }
 
 
+@pytest.mark.slow
 def test_lighter_meshes_look_the_same(scene):
     model, data, cameras = scene
     pictures, masks = [], []

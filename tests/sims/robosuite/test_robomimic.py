@@ -13,6 +13,7 @@ from robomimic.utils.file_utils import get_env_metadata_from_dataset  # noqa: E4
 IMAGE, PROPRIOCEPTION = "view_0_image", "robot0_eef_pos"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cache", [None, "low_dim", "all"])
 def test_batches_of_the_training_split(lift_dataset, cache):
     ObsUtils.initialize_obs_utils_with_obs_specs(
@@ -41,6 +42,7 @@ def test_batches_of_the_training_split(lift_dataset, cache):
     assert 0 <= processed.min() < processed.max() <= 1
 
 
+@pytest.mark.slow
 def test_environment_arguments_are_robomimics_own(lift_dataset):
     metadata = get_env_metadata_from_dataset(str(lift_dataset / "lift.hdf5"))
     assert metadata["env_name"] == "Lift"
