@@ -1,4 +1,4 @@
-"""A tiny simulator, which stands for yours: a crane of three joints, drawn with numpy."""
+"""A tiny simulator in place of yours: a crane of three joints, drawn with numpy."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ CRANE, BACKGROUND = (250, 90, 90), (30, 40, 60)
 
 
 class Crane:
-    """Three links turn in a plane until their joints have the goal's angles."""
+    """Three links that turn in a plane until their joints have the goal's angles."""
 
     def __init__(self) -> None:
-        """Stands upright, and has nothing to do."""
+        """Start upright, at the goal."""
         self.angles = self.goal = np.zeros(3)
 
     def start(self, rng: np.random.Generator) -> None:
-        """Draws where the joints stand and where they should get to, in radians."""
+        """Draw the joints' angles and their goal, in radians."""
         self.angles, self.goal = rng.uniform(0.2, 0.8, 3), rng.uniform(-0.9, -0.3, 3)
 
     def turn(self, by: np.ndarray) -> None:
-        """Turns the joints by so many radians."""
+        """Turn the joints by these angles in radians."""
         self.angles = self.angles + by
 
     def arrived(self) -> bool:
@@ -30,13 +30,13 @@ class Crane:
         return bool(np.abs(self.goal - self.angles).max() < 0.05)
 
     def points(self) -> np.ndarray:
-        """Base, elbow, wrist and hook, (4, 3) in metres."""
+        """Positions of base, elbow, wrist and hook: (4, 3) in metres."""
         turn = np.cumsum(self.angles)
         links = LINK * np.stack([np.sin(turn), np.zeros(3), np.cos(turn)], axis=1)
         return np.concatenate([np.zeros((1, 3)), np.cumsum(links, axis=0)])
 
     def mask(self, camera: Camera) -> np.ndarray:
-        """The pixels that show the crane, as beads along its links."""
+        """The pixels that show the crane, drawn as beads along its links."""
         points = self.points()
         beads = np.linspace(points[:-1], points[1:], 12).reshape(-1, 3)
         pixels, depth = camera.project(beads)
@@ -45,5 +45,5 @@ class Crane:
         return (away < camera.intrinsics[0, 0] * THICK / depth).any(axis=-1)
 
     def draw(self, camera: Camera) -> np.ndarray:
-        """What a camera sees, RGB."""
+        """The image of a camera, RGB."""
         return np.where(self.mask(camera)[..., None], CRANE, BACKGROUND).astype(np.uint8)

@@ -1,10 +1,10 @@
-"""How far do poses go without pixels? Align the views of a data set by its keypoints alone.
+"""Align the views of a data set by its keypoints alone, to see how far they get without pixels.
 
     python examples/keypoints_alone.py --data data/lift
 
-Trains a small network on where the keypoints are and whether they are seen, with the loss of
-`align.train`, in a minute on a CPU. The difference to what a method reaches on the frames is what
-it sees besides the pose; a first-person view, where the body hardly moves, shows the most of that.
+The script trains a small network on the coordinates and visibility of the keypoints, with the loss
+of `align.train`, in a minute on a CPU. A method that has a lower error on the frames uses more than
+the pose. The difference is largest with a first-person view, where the body hardly moves.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ MOMENTS = 12
 
 
 def described(data: EpisodeDataset, i: int) -> Tensor:
-    """Of every frame of an episode (views, time, 3 K): x and y from -1 to 1, and 1 where seen."""
+    """Keypoints of every frame (views, time, 3 K): x and y from -1 to 1, and 1 where visible."""
     views = []
     for view in data.views:
         seen = data.visible(i, view)[..., None]
@@ -46,14 +46,14 @@ def embed(network: nn.Module, frames: Tensor) -> Tensor:
 def main(
     data: Path, steps: int = 1500, noise: float = 0.01, lr: float = 1e-3, seed: int = 0
 ) -> None:
-    """Train on the training episodes, measure on those of the test.
+    """Train on the training episodes and measure on the test episodes.
 
     Args:
         data: Folder of episodes.
-        steps: Of training, two episodes each.
-        noise: Standard deviation of what is added to coordinates in training, in half images.
+        steps: Training steps, of two episodes each.
+        noise: Standard deviation of the noise on training coordinates, in half images.
         lr: Peak learning rate.
-        seed: Of weights and batches.
+        seed: Seed of weights and batches.
     """
     train, test = EpisodeDataset(data, "train"), EpisodeDataset(data, "test")
     episodes = [described(train, i) for i in range(len(train))]

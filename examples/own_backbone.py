@@ -2,8 +2,8 @@
 
     python examples/own_backbone.py --vit vit_small_patch16_224 --image-size 112
 
-The transformer is made by timm.create_model, with whatever weights you give it. The frames are
-random here: take yours, and the keypoints of whatever body they show.
+timm.create_model makes the transformer; it can have any weights. The frames here are random:
+replace them with yours, and the keypoints with those of the body that they show.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ def main(
     """Wrap, train, embed.
 
     Args:
-        vit: A vision transformer of timm's; one of your own class that inherits from it will do.
+        vit: Name of a vision transformer in timm. An object of a derived class works, too.
         image_size: Height and width of the frames in pixels, a multiple of the patch.
-        keypoints: Of the body.
-        seed: Of weights and frames.
+        keypoints: Number of keypoints of the body.
+        seed: Seed of weights and frames.
     """
     torch.manual_seed(seed)
     own = timm.create_model(vit, num_classes=0, img_size=image_size)
@@ -44,15 +44,15 @@ def main(
     output = model(frames, p2d)
     z = output.embedding.reshape(1, views, times, -1)
     aligned = contrastive(z, torch.arange(times)[None], window=1, temperature=0.1, sigma=1.0)
-    told = mean_pose_loss(output.pose_logits, p3d.unsqueeze(1), "patch_sum")
-    (aligned + 1.6 * told).backward()
+    auxiliary = mean_pose_loss(output.pose_logits, p3d.unsqueeze(1), "patch_sum")
+    (aligned + 1.6 * auxiliary).backward()
     optimizer.step()
-    print(f"contrastive loss {aligned:.3f}, PAAT's loss {told:.3f}")
+    print(f"contrastive loss {aligned:.3f}, PAAT's loss {auxiliary:.3f}")
 
-    model.eval()  # PAAT is gone now and costs nothing; PAAB still looks at the pose map
+    model.eval()  # PAAT costs nothing at inference; PAAB still needs the pose map
     with torch.no_grad():
         embedding = model(frames, p2d).embedding
-    print(f"embeddings {tuple(embedding.shape)}, one a frame")
+    print(f"embeddings {tuple(embedding.shape)}, one per frame")
 
 
 if __name__ == "__main__":

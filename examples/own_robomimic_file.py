@@ -1,4 +1,4 @@
-"""Read an HDF5 file in robomimic's layout: what is in it, and what to do with it.
+"""List the content of an HDF5 file in robomimic's layout, and name the command to use it with.
 
     python examples/own_robomimic_file.py demos.hdf5 --picture first.png
 
@@ -21,9 +21,9 @@ from sims.robosuite.demos import DemonstrationFile
 
 
 def observations(path: Path) -> dict[str, dict[str, tuple[int, ...]]]:
-    """Demonstration to the name and shape, time first, of each of its observations."""
+    """Name and shape (time first) of each observation, by demonstration."""
     with open_demonstrations(path) as file:
-        data = file["data"]  # robosuite's own collections hold states alone, and no `obs`
+        data = file["data"]  # files that robosuite collected have states only, and no `obs`
         demos = {name: data[name].get("obs", {}) for name in sorted(data, key=demo_number)}
         return {name: {key: obs[key].shape for key in obs} for name, obs in demos.items()}
 
@@ -33,7 +33,7 @@ def main(demos: Path, picture: Path = Path("first.png")) -> None:
 
     Args:
         demos: robomimic's HDF5 file.
-        picture: Where to put the views of the first demonstration's middle, where it has pictures.
+        picture: Output picture: all views half-way through the first demonstration.
     """
     try:
         found = observations(demos)
@@ -48,7 +48,7 @@ def main(demos: Path, picture: Path = Path("first.png")) -> None:
             print(f"next: python -m datasets.convert {demos} data/{demos.stem} --to episodes")
         else:
             task = DemonstrationFile(demos).env_args["env_name"]  # checks that it can be restored
-            print(f"{task} without pictures, but with its states, from which they are rendered")
+            print(f"{task} without pictures, but with the states to render them from")
             print(f"next: python -m sims.replay --demos {demos} --views 4")
     except DataError as error:
         raise SystemExit(f"error: {error}") from None

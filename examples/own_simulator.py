@@ -1,8 +1,8 @@
-"""Wrap a simulator of your own as a MultiViewEnv, and generate a data set from it.
+"""Wrap your own simulator as a MultiViewEnv, and generate a data set from it.
 
     python examples/own_simulator.py --out data/crane --episodes 6
 
-`crane.py` stands for your simulator. Once the class can be imported, the command line takes it too:
+`crane.py` takes the place of your simulator. Once the class can be imported, the command takes it:
 `python -m sims.generate --env my_package.my_world:CraneEnv`.
 """
 
@@ -27,10 +27,10 @@ BODY = Skeleton("crane", ("base", "elbow", "wrist", "hook"), bones=((0, 1), (1, 
 
 
 class CraneEnv(MultiViewEnv):
-    """What `MultiViewEnv` asks for, in terms of the simulator."""
+    """The methods that `MultiViewEnv` requires, implemented by the simulator."""
 
     name, control_hz, phases = "crane", 10.0, ("swing", "hold")
-    skeleton = add_skeleton(BODY)  # data sets bring it along
+    skeleton = add_skeleton(BODY)  # stored with every data set
 
     def __init__(self, views: int = 2, size: int = 64) -> None:
         self.views, self.size, self.sim = view_names(views), size, Crane()
@@ -51,19 +51,20 @@ class CraneEnv(MultiViewEnv):
         return self.observe(), float(success), False, False, {"success": success}
 
     def expert(self, rng):
-        speed = rng.uniform(0.06, 0.12)  # all that differs comes from here and the seed of `begin`
+        speed = rng.uniform(0.06, 0.12)  # all variation comes from here and the seed of `begin`
         while not self.success():
             yield Step(np.clip(self.sim.goal - self.sim.angles, -speed, speed), phase=0)
         for _ in range(3):
             yield Step(np.zeros(3), phase=1)
 
     def cameras(self):
-        eyes = {EGO: self.keypoints()[-1] + [0.3, -0.9, 0.5]}  # rides along; the others stand still
+        # The first-person camera moves with the hook, the others stand still.
+        eyes = {EGO: self.keypoints()[-1] + [0.3, -0.9, 0.5]}
         eyes |= {view: np.array([1.2 * i - 1, -2.2, 0.8]) for i, view in enumerate(self.views[1:])}
         middle, up = np.array([0, 0, 0.5]), np.array([0, 0, 1.0])
         return {v: Camera.look_at(e, middle, up, 60, *[self.size] * 2) for v, e in eyes.items()}
 
-    def visible(self):  # where other things can stand in front, look at the depth as well
+    def visible(self):  # compare depths too where objects can hide the body
         points = self.keypoints()
         return {v: c.contains(c.project(points)[0]) for v, c in self.cameras().items()}
 
@@ -100,12 +101,12 @@ def main(out: Path = Path("data/crane"), episodes: int = 6, views: int = 2, size
 
     Args:
         out: Folder of the data set.
-        episodes: How many.
-        views: Third-person views, besides `ego`.
+        episodes: Number of episodes.
+        views: Number of third-person views, in addition to `ego`.
         size: Height and width of the frames in pixels.
     """
-    check_multi_view_env(CraneEnv(views, size))  # names the first promise that is broken
-    env = f"{Path(__file__).stem}:CraneEnv"  # a name, since other processes import it
+    check_multi_view_env(CraneEnv(views, size))  # names the first requirement that is not met
+    env = f"{Path(__file__).stem}:CraneEnv"  # a name, because other processes import it
     generate(GenerateConfig(env, views=views, episodes=episodes, size=size, out=out, workers=1))
     data = EpisodeDataset(out, "train")
     print(

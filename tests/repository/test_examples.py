@@ -1,4 +1,4 @@
-"""Every script of `examples/` runs as its first lines say, on data of a few frames."""
+"""Every script of `examples/` runs as its docstring says, on data of a few frames."""
 
 import json
 import re
@@ -25,7 +25,7 @@ FRAMES = (10, 20)  # at least and at most, of a video
 
 @pytest.fixture
 def run_example(monkeypatch, capsys):
-    """Runs a script with arguments, as `python examples/NAME.py …`; gives what it prints."""
+    """Run a script with arguments, as `python examples/NAME.py …`, and return its output."""
 
     def run(name, *arguments):
         monkeypatch.syspath_prepend(str(EXAMPLES))
@@ -51,7 +51,7 @@ def test_own_backbone(run_example, vit, dim):
     shown = run_example("own_backbone", "--vit", vit, "--image-size", 32)
     losses = re.search(r"contrastive loss (\S+), PAAT's loss (\S+)\n", shown)
     assert all(0 < float(loss) < 100 for loss in losses.groups())
-    assert f"embeddings (8, {dim}), one a frame" in shown
+    assert f"embeddings (8, {dim}), one per frame" in shown
 
 
 def test_own_simulator(run_example, tmp_path):
@@ -76,7 +76,7 @@ def test_keypoints_alone(run_example, dots):
         assert re.search(r"^alignment_error_(ego|third) 0\.\d+$", shown, re.MULTILINE)
         return float(re.search(r"^alignment error (\S+)$", shown, re.MULTILINE)[1])
 
-    # Points that move along say all there is to say, once the network has learned to read them.
+    # The points follow time exactly, so a trained network aligns them well.
     assert error(300) < 0.6 * error(1)
 
 
@@ -126,8 +126,8 @@ def test_a_run_that_needs_keypoints_cannot_align_videos(run_example, dots, tmp_p
     with pytest.raises(SystemExit) as end:
         run_example("align_two_videos", run, "first.mp4", "second.mp4")
     assert end.value.code == 2
-    told = capsys.readouterr().err
-    assert "(paab) needs the keypoints of every frame" in told and "deit" in told
+    message = capsys.readouterr().err
+    assert "(paab) needs the keypoints of every frame" in message and "deit" in message
 
 
 def robomimic_file(path, pictures):
@@ -173,13 +173,13 @@ def test_a_file_of_states_alone(run_example, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("content", "told"),
+    ("content", "message"),
     [(None, "does not exist"), (b"\x89HDF\r\n\x1a\n", "cannot be read as HDF5")],
 )
-def test_no_whole_robomimic_file(run_example, tmp_path, content, told):
+def test_no_whole_robomimic_file(run_example, tmp_path, content, message):
     demos = tmp_path / "lift.hdf5"
     if content is not None:
         demos.write_bytes(content)
-    # Somebody's recordings are not to be deleted, nor can they be generated again.
-    with pytest.raises(SystemExit, match=rf"^error: .*lift\.hdf5 {told}.* copy it again\.$"):
+    # The message must not advise to delete or generate: recordings exist only once.
+    with pytest.raises(SystemExit, match=rf"^error: .*lift\.hdf5 {message}.* copy it again\.$"):
         run_example("own_robomimic_file", demos)
