@@ -49,12 +49,12 @@ class TimeSformerConfig:
     weights: Path | None = None
     """Kinetics weights: Facebook's .pyth or .pt file, or a folder of Hugging Face."""
     checkpointing: bool = False
-    """Compute each block's activations anew on the way back: less memory, a third more time."""
+    """Recompute activations in the backward pass: less memory, a third more time."""
 
 
 @dataclass(frozen=True)
 class ClipBatchConfig:
-    """What a training step sees."""
+    """The clips of a training step."""
 
     clips: int = 16
     """Clips a step."""

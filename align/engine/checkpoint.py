@@ -33,18 +33,19 @@ class CheckpointError(UserError, ValueError):
 
 @contextmanager
 def kept_when_unwritable(path: Path) -> Iterator[None]:
-    """Tells of a file or folder of a run that cannot be written, such as on a full disk.
+    """Turns a failure to write into an error that names the path and the remedy.
+
+    Files inside are written whole or not at all, so earlier ones are still there.
 
     Raises:
-        CheckpointError: Naming the path and how to go on; inside, files are written whole or not
-            at all, so those from before are still there.
+        CheckpointError: When a file of the run cannot be written, such as on a full disk.
     """
     try:
         yield
     except (OSError, SafetensorError) as error:
         raise CheckpointError(
-            f"{path} cannot be written ({error}); what was written before is kept. Make room on "
-            "its disk, or mend its rights, then go on with --resume."
+            f"{path} cannot be written ({error}); what was written before is kept. Free "
+            "space on its disk, or fix its permissions, then use --resume."
         ) from error
 
 
@@ -54,10 +55,10 @@ def save_checkpoint(
     """Writes a checkpoint, whole or not at all.
 
     Args:
-        path: Where to.
-        model: Its parameters and buffers are saved.
+        path: File to write.
+        model: Model whose parameters and buffers are saved.
         state: Scalars that JSON can hold, such as the step.
-        optimizer: Saved too when given, to resume from.
+        optimizer: Optimizer whose state is saved too, to resume from.
 
     Raises:
         CheckpointError: When the disk is full or cannot be written; a checkpoint from before is

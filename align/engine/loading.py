@@ -1,4 +1,4 @@
-"""Failures to read batches, in this process or in others, told in one line with a remedy."""
+"""Reading batches: processes, order, and failures in one line with a remedy."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from datasets.errors import DataError
 
 
 def reading_processes(wanted: int | None) -> int:
-    """Processes that read data: as wanted, else none on a CPU and up to 8 beside a GPU."""
+    """Number of processes that read data: as wanted, else 0 on a CPU and up to 8 with a GPU."""
     if wanted is not None:
         return wanted
     return min(8, os.cpu_count() or 1) if torch.cuda.is_available() else 0
@@ -23,20 +23,25 @@ def reading_processes(wanted: int | None) -> int:
 
 @lru_cache(maxsize=2)
 def order_of_pass(count: int, seed: int, passes: int) -> Int64[np.ndarray, " count"]:
-    """The order in which the pass of this number goes over `count` items.
+    """The order of `count` items in one pass over them.
 
-    Remembered, since every sample asks for it and a million items take longer to shuffle than one
-    to read.
+    The order is cached: every sample needs it, and shuffling a million items takes longer than
+    reading one.
+
+    Args:
+        count: Items.
+        seed: Seed of the run.
+        passes: Passes before this one.
     """
-    # The leading number keeps the streams of orders and of samples apart.
+    # The leading 0 gives orders another random stream than samples, which begin with the seed.
     return np.random.default_rng([0, seed, passes]).permutation(count)
 
 
 @contextmanager
 def reading_batches() -> Iterator[None]:
-    """What is done while a loader reads belongs in here.
+    """Turns failures of a loader into errors of one line; all work of a loader goes in here.
 
-    A process that reads data and dies is told of by a signal, wherever this one is at that time.
+    The death of a reading process arrives as a signal, at any time.
 
     Raises:
         DataError: When data cannot be read, or a process that reads it dies.
@@ -44,18 +49,17 @@ def reading_batches() -> Iterator[None]:
     try:
         yield
     except DataError as error:
-        raise DataError(_told_last(str(error))) from error
+        raise DataError(_last_message(str(error))) from error
     except RuntimeError as error:
-        # How torch tells of a process that was killed.
+        # torch raises a plain RuntimeError when a reading process was killed.
         if "DataLoader worker" not in str(error):
             raise
         raise DataError(
-            f"a process that reads data has died ({error}). It was killed, or had too little "
-            "memory: use --resume on a machine with more of it, or with fewer --workers in the "
-            "run's config.json."
+            f"a process that reads data has died ({error}). It was killed, or ran out of memory: "
+            "resume with fewer --workers, or on a machine with more memory."
         ) from error
 
 
-def _told_last(message: str) -> str:
-    """What an error from another process said: torch puts its traceback before it."""
+def _last_message(message: str) -> str:
+    """The message of an error from another process, without the traceback that torch prepends."""
     return message.rpartition(f"{DataError.__module__}.{DataError.__qualname__}: ")[2].strip()

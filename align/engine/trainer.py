@@ -42,11 +42,11 @@ log = logging.getLogger(__name__)
 
 
 class Task(Protocol):
-    """What the loop needs to know of a task."""
+    """The interface of a task."""
 
     @property
     def model(self) -> nn.Module:
-        """What is trained."""
+        """The model to train."""
         ...
 
     @property
@@ -64,11 +64,11 @@ class Task(Protocol):
         ...
 
     def loss(self, model: nn.Module, batch: Any, step: int) -> tuple[Tensor, Mapping[str, Tensor]]:
-        """The loss of a batch, and what else to log of it."""
+        """The loss of a batch, and other values to log."""
         ...
 
     def seen(self, step: int) -> str:
-        """What the batch of a step is drawn from, for messages."""
+        """The data that the batch of a step is drawn from, for messages."""
         ...
 
     def validate(self) -> Mapping[str, float]:
@@ -274,7 +274,7 @@ class Trainer:
         return [{name: value[i::count] for name, value in batch.items()} for i in range(count)]
 
     def _require_finite(self, losses_and_norms: Sequence[Tensor], first: int) -> None:
-        # Of all processes, so that none is left waiting for one that has stopped.
+        # All processes check the mean of all, so that none waits for one that has stopped.
         values = self.accelerator.reduce(torch.stack(list(losses_and_norms)), "mean")
         bad = (~values.isfinite()).nonzero().tolist()
         if not bad:

@@ -1,4 +1,4 @@
-"""What a run does: its method composed, its recipe chosen, and all that follows from both."""
+"""Plans of runs: methods are composed, recipes chosen, and the rest follows from both."""
 
 from __future__ import annotations
 

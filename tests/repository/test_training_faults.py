@@ -189,7 +189,7 @@ def test_the_command_says_how_to_go_on(
     said = capsys.readouterr().err.splitlines()
     assert said[-2:] == [
         "error: demo_3.hdf5 cannot be read",
-        f"once that is mended, go on with: python -m {package}.train --resume {config.out}",
+        f"then resume with: python -m {package}.train --resume {config.out}",
     ]
 
 
