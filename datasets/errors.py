@@ -20,6 +20,30 @@ class DataError(UserError, ValueError):
     """Raised when data on disk cannot be used; the message names the file and the remedy."""
 
 
+class MissingDataError(DataError):
+    """Raised when a file, folder, array or value that is needed does not exist."""
+
+
+class DamagedDataError(DataError):
+    """Raised when a file is truncated or cannot be decoded, or changed after it was written."""
+
+
+class FormatError(DataError):
+    """Raised when a file can be read but does not have the form or values that it must have."""
+
+
+class MismatchError(DataError):
+    """Raised when data does not fit other data, the options, or what the folder already holds."""
+
+
+class OutsideFolderError(DataError):
+    """Raised when a link or path of a data set leads outside its folder."""
+
+
+class MissingLibraryError(DataError):
+    """Raised when an optional library is missing; the message names the command to install it."""
+
+
 class OptionError(UserError, ValueError):
     """Raised for an invalid value of an option; the message names the value and valid ones."""
 
@@ -91,13 +115,13 @@ def require(module: str, extra: str) -> Any:
         extra: The extra of `posealign` that installs the library.
 
     Raises:
-        DataError: When the library is not installed or does not fit the environment's other
+        MissingLibraryError: When the library is not installed or does not fit the environment's other
             libraries; the message names the command that installs it.
     """
     try:
         return importlib.import_module(module)
     except ImportError as error:
-        raise DataError(
+        raise MissingLibraryError(
             f"this needs {module.split('.')[0]} ({error}): pip install 'posealign[{extra}]'"
         ) from error
 
