@@ -115,8 +115,8 @@ def require(module: str, extra: str) -> Any:
         extra: The extra of `posealign` that installs the library.
 
     Raises:
-        MissingLibraryError: When the library is not installed or does not fit the environment's other
-            libraries; the message names the command that installs it.
+        MissingLibraryError: When the library is not installed, or does not fit other libraries of
+            the environment; the message names the command that installs it.
     """
     try:
         return importlib.import_module(module)
