@@ -23,13 +23,11 @@ from align.engine.run_folder import run_name
 from align.engine.trainer import finished
 from align.evaluate import evaluate
 from align.methods import Method
-from align.plan import for_data, usual_data
-from align.protocols import require_testable, training_views
+from align.plan import RunPlan, for_data, usual_data
 from align.results.evaluation import evaluation_path, load_evaluation
 from align.sampling import views_a_step
 from align.train import default_options, make_trainer
 from datasets.errors import DataError
-from datasets.storage.meta import DatasetMeta
 
 log = logging.getLogger(__name__)
 
@@ -127,9 +125,7 @@ def check_views(configs: Iterable[TrainConfig]) -> None:
         ValueError: When a step would draw more views than there are to train on.
     """
     for config in configs:
-        root = config.training_data
-        views_a_step(config.batch, training_views(config, DatasetMeta.load(root)), root)
-        require_testable(config)
+        views_a_step(config.batch, RunPlan.load(config).views, config.training_data)
 
 
 def run_one(config: TrainConfig, place: int) -> None:

@@ -14,7 +14,7 @@ from align.config import SMALL_IMAGE_SIZE, TrainConfig
 from align.losses.config import LossConfig
 from align.methods import Parts, compose
 from align.models.config import ModelConfig, PaabConfig, PaatConfig
-from align.protocols import training_views
+from align.protocols import require_testable, training_views
 from datasets.presets import usual_window
 from datasets.storage.meta import DatasetMeta, newest_data_set
 
@@ -66,6 +66,18 @@ class RunPlan:
             paab=paab if parts.paab else None,
             paat=paat if parts.paat else None,
         )
+
+    @classmethod
+    def load(cls, config: TrainConfig) -> RunPlan:
+        """The plan of a run on the data sets that its options name.
+
+        Raises:
+            DataError: When a data set cannot be read, has too few views, or could not be tested on.
+        """
+        learned = DatasetMeta.load(config.training_data)
+        tested = learned if config.train_on is None else DatasetMeta.load(config.test_data)
+        require_testable(config, learned, tested)
+        return cls.of(config, learned)
 
     @property
     def uses_soft_maps(self) -> bool:

@@ -54,13 +54,11 @@ def evaluation_views(config: TrainConfig, meta: DatasetMeta, protocol: Protocol)
     return _at_least_two([*first, *third], f"testing on {meta.env}, {protocol} views")
 
 
-def require_testable(config: TrainConfig) -> None:
+def require_testable(config: TrainConfig, learned: DatasetMeta, tested: DatasetMeta) -> None:
     """Raises a DataError when a run could not be tested on its `data` after training."""
-    learned = DatasetMeta.load(config.training_data).get_skeleton()
-    meta = DatasetMeta.load(config.test_data)
-    evaluation_views(config, meta, config.protocol)
-    shown = meta.get_skeleton()
-    require_known_body(config.method, config, learned, shown, config.test_data)
+    evaluation_views(config, tested, config.protocol)
+    bodies = learned.get_skeleton(), tested.get_skeleton()
+    require_known_body(config.method, config, *bodies, config.test_data)
 
 
 def require_known_body(

@@ -10,7 +10,6 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Subset
 
-from align.config import TrainConfig
 from align.data import Batch, EpisodeSamples
 from align.embedder import FrameEmbedder, describe_network
 from align.engine.loading import reading_processes
@@ -22,7 +21,6 @@ from align.models.encoder import Output
 from align.paat import mean_pose_loss
 from align.plan import RunPlan
 from datasets.episodes import EpisodeDataset
-from datasets.storage.meta import DatasetMeta
 
 
 class AlignmentTask:
@@ -30,25 +28,21 @@ class AlignmentTask:
 
     metric = "alignment_error"
 
-    def __init__(self, config: TrainConfig) -> None:
+    def __init__(self, plan: RunPlan) -> None:
         """Opens the data and builds the model.
-
-        Args:
-            config: Options with `data` set, see `align.plan.resolve`.
 
         Raises:
             DataError: Before anything is trained, when an episode cannot be used.
         """
-        root = config.training_data
-        self.config, self.plan = config, RunPlan.of(config, DatasetMeta.load(root))
-        self.train = EpisodeDataset(root, "train", self.plan.views, config.train_episodes)
-        self.valid = EpisodeDataset(root, "valid", self.plan.views)
-        needs_poses = self.plan.parts.trains_on_poses
+        config, root = plan.config, plan.config.training_data
+        self.config, self.plan = config, plan
+        self.train = EpisodeDataset(root, "train", plan.views, config.train_episodes)
+        self.valid = EpisodeDataset(root, "valid", plan.views)
         for data in (self.train, self.valid):
-            data.check(self.plan.loss.negatives_from, need_keypoints=needs_poses)
-        self.embedder = FrameEmbedder(self.plan)
+            data.check(plan.loss.negatives_from, need_keypoints=plan.parts.trains_on_poses)
+        self.embedder = FrameEmbedder(plan)
         self.collapse_watch = CollapseWatch()
-        self.time_contrastive = build_loss(self.plan.loss)
+        self.time_contrastive = build_loss(plan.loss)
         samples = self._samples(0)
         frames_a_step = config.batch.episodes * samples.num_views * samples.num_times
         frames = sum(samples.lengths) * len(self.train.views)

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Annotated, cast, get_args
 import tyro
 
 from align.config import Recipe, TrainConfig, recipe
-from align.plan import resolve
+from align.plan import RunPlan, resolve
 from datasets.command import command, parse, preset_of
 
 if TYPE_CHECKING:
@@ -46,13 +46,12 @@ def make_trainer(
         ValueError: When options do not fit each other.
     """
     from align.engine.command import open_run
-    from align.protocols import require_testable
     from align.task import AlignmentTask
 
-    require_testable(config)
+    plan = RunPlan.load(config)
     return open_run(
         config,
-        lambda: AlignmentTask(config),
+        lambda: AlignmentTask(plan),
         "align",
         resumed=resumed,
         progress=progress,

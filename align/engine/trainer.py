@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from itertools import islice
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import torch
 from accelerate import Accelerator, DataLoaderConfiguration
@@ -81,7 +81,9 @@ class Task(Protocol):
 
 
 class NonFiniteLossError(UserError, FloatingPointError):
-    """Raised when a loss or gradient is NaN or infinite; names the step and what it saw."""
+    """Raised when a loss or gradient is NaN or infinite; names the step and its data."""
+
+    exit_code: ClassVar[int] = 1
 
 
 class Trainer:

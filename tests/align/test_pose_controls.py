@@ -11,6 +11,7 @@ from torch import Tensor
 
 from align.config import PoseMapConfig
 from align.embedder import FrameEmbedder
+from align.plan import RunPlan
 from datasets.episodes import EpisodeDataset
 from tests.align.conftest import tiny_config
 
@@ -19,7 +20,7 @@ def maps(data: EpisodeDataset, seed: int = 0, **options: object) -> dict[tuple[i
     """The pose maps that PAAB gets for every view of two episodes."""
     control = PoseMapConfig(**options)  # type: ignore[arg-type]
     config = tiny_config(data.root, data.root, "paab", pose_map=control, seed=seed)
-    embedder = FrameEmbedder(config, data)
+    embedder = FrameEmbedder(RunPlan.of(config, data.meta))
     found = {}
     for i in range(2):
         for view in data.views:

@@ -15,6 +15,7 @@ from align.embedder import FrameEmbedder
 from align.engine.checkpoint import save_checkpoint
 from align.models.backbones import create_timm_backbone
 from align.models.pose_aware import PaabConfig, PaatConfig, PoseAware
+from align.plan import RunPlan
 from align.probe import (
     FeatureAnalysis,
     FeatureProbe,
@@ -30,6 +31,7 @@ from align.probe import (
 from align.report.tokens import draw_analyses, draw_attention
 from datasets.episodes import EpisodeDataset
 from datasets.errors import DataError
+from datasets.storage.meta import DatasetMeta
 from tests.align.conftest import tiny_config
 
 KEYPOINTS = 3
@@ -173,7 +175,7 @@ def test_runs_are_analysed_and_drawn(dots, tmp_path, capsys):
         config = tiny_config(dots, tmp_path / method, method)
         config.save(tmp_path / method)
         torch.manual_seed(0)
-        model = FrameEmbedder(config, EpisodeDataset(dots, "train")).model
+        model = FrameEmbedder(RunPlan.of(config, DatasetMeta.load(dots))).model
         save_checkpoint(tmp_path / method / "checkpoints" / "best.safetensors", model, {})
     run_command((tmp_path / "deit", tmp_path / "paab"), episodes=1, out=tmp_path / "a.png")
     assert (tmp_path / "a.png").stat().st_size > 20_000

@@ -20,6 +20,7 @@ from measuring import Row, apart, note, one_thread, peak_resident
 
 from align.config import BackboneConfig, TrainConfig
 from align.data import BatchConfig, EpisodeSamples
+from align.plan import RunPlan
 from align.task import AlignmentTask
 from align.train import make_trainer
 from datasets.episodes import EpisodeDataset
@@ -104,7 +105,7 @@ def evaluate(data: Path, root: Path, case: Case) -> float:
     one_thread()
     before = peak_resident()
     config = replace(config_of(data, root, case), out=None)
-    task = AlignmentTask(config, data)
+    task = AlignmentTask(RunPlan.load(config))
     task.model.eval()
     task.embedder.embed_episode(task.valid, 0)
     return peak_resident() - before

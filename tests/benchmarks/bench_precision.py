@@ -19,8 +19,10 @@ from align.engine.device import attend_plainly, keep_freed_memory
 from align.engine.optim import build_optimizer
 from align.methods import Method
 from align.models.encoder import FrameEncoder
+from align.plan import RunPlan
+from datasets.storage.meta import DatasetMeta
 
-FRAMES, SIZE, KEYPOINTS, ROUNDS = 120, 112, 11, 5
+FRAMES, SIZE, ROUNDS = 120, 112, 5
 DEIT = "four blocks of DeiT-Tiny"
 
 
@@ -56,7 +58,8 @@ def step(method: Method, bf16: bool, written_out: bool = True) -> Callable[[], N
     config = recipe("full")
     config = replace(config, method=method, backbone=replace(config.backbone, depth=4))
     torch.manual_seed(0)
-    network = build_network(config, SIZE, KEYPOINTS)
+    meta = DatasetMeta("noise", ["ego", "view_0"], "panda", SIZE, 0, ["all"], 20.0)
+    network = build_network(RunPlan.of(config, meta))
     if bf16 and written_out:
         attend_plainly(network)
     if not bf16:

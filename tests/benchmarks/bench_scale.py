@@ -23,6 +23,7 @@ import tyro
 from measuring import ROOT, Row, apart, note, one_thread
 
 from align.config import BackboneConfig, TrainConfig
+from align.plan import RunPlan
 from align.task import AlignmentTask
 from datasets.episodes import EpisodeDataset, EpisodeWriter
 from datasets.storage.episode_file import SPLITS
@@ -147,7 +148,7 @@ def small_task(root: Path, size: int) -> AlignmentTask:
     one_thread()
     logging.disable(logging.WARNING)
     config = TrainConfig(data=root, image_size=size, backbone=BackboneConfig(depth=2))
-    return AlignmentTask(config, root)
+    return AlignmentTask(RunPlan.load(config))
 
 
 if __name__ == "__main__":

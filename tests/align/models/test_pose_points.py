@@ -16,8 +16,9 @@ from align.models.config import ModelConfig, PaabConfig, PaatConfig, TcnConfig
 from align.models.pose_aware import build_model
 from align.models.pose_points import PosePoints, pose_points
 from align.models.tcn import TcnNetwork
+from align.plan import RunPlan
 from align.pose import pose_map_3d, soft_pose_map
-from datasets.episodes import EpisodeDataset
+from datasets.storage.meta import DatasetMeta
 from tests.align.conftest import tiny_config
 
 
@@ -127,4 +128,4 @@ def test_controls_of_pose_maps_are_refused_where_they_change_nothing(
 ) -> None:
     config = tiny_config(dots, tmp_path, method, pose_map=PoseMapConfig(random=True))
     with pytest.raises(ValueError, match=f"--pose-map changes nothing for {method}"):
-        FrameEmbedder(config, EpisodeDataset(dots, "train"))
+        FrameEmbedder(RunPlan.of(config, DatasetMeta.load(dots)))
