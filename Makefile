@@ -88,7 +88,7 @@ notebook: $(INSTALLED)  ## execute the notebook at a small size, as a test: runs
 bench: $(INSTALLED)  ## run the benchmarks: one table of ratios against stated baselines, runs/bench.md
 	$(BIN)/python tests/benchmarks/run.py
 
-mutate: $(INSTALLED)  ## change the metrics, pose maps and PAAB in 900 ways, and list the changes that no test notices
+mutate: $(INSTALLED)  ## change metrics, pose maps, PAAB and the data of figures: which changes do the tests miss?
 	$(BIN)/python -m pip install -e ".[mutation]"
 	OMP_NUM_THREADS=1 $(BIN)/mutmut run
 	$(BIN)/mutmut results

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import tyro
+from PIL import Image, ImageDraw, ImageFont
 
 from align.augment import frames_to_tensor, resize_frames
 from align.embedder import FrameEmbedder
@@ -22,6 +23,8 @@ from align.metrics.decoding import dtw_picks, with_motion
 from datasets.command import user_errors
 from datasets.errors import DataError
 from datasets.video import iterate_frames, video_shape, write_video
+
+LABELS = ("first video", "nearest frame", "nearest in motion", "time warping (DTW)")
 
 
 def align(run: Path, first: Path, second: Path, out: Path, side: int = 224) -> np.ndarray:
@@ -38,9 +41,18 @@ def align(run: Path, first: Path, second: Path, out: Path, side: int = 224) -> n
     in_motion = distances(*map(with_motion, embeddings)).numpy()
     picks = np.stack([cost.argmin(axis=1), in_motion.argmin(axis=1), dtw_picks(cost[None])[0]])
     small = [resize_frames(frames_to_tensor(v), side).permute(0, 2, 3, 1).numpy() for v in videos]
-    shown = np.concatenate([small[0], *(small[1][chosen] for chosen in picks)], axis=2)
+    panels = [small[0], *(small[1][chosen] for chosen in picks)]
+    shown = np.concatenate(list(map(label_frames, panels, LABELS)), axis=2)
     write_video(out, shown, video_shape(first).fps or 20.0)
     return picks
+
+
+def label_frames(frames: np.ndarray, label: str, height: int = 24) -> np.ndarray:
+    """Frames below a strip of their own with the name of their panel."""
+    strip = Image.new("RGB", (frames.shape[2], height), "black")
+    ImageDraw.Draw(strip).text((6, height / 2), label, "white", ImageFont.load_default(14), "lm")
+    strips = np.broadcast_to(np.asarray(strip), (len(frames), *np.shape(strip)))
+    return np.concatenate([strips, frames], axis=1)
 
 
 def main(run: Path, first: Path, second: Path, out: Path = Path("aligned.mp4")) -> None:

@@ -9,9 +9,8 @@ import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
 
-from align.report.style import INK, STYLE, WIDTH, colour_legend, light_grid
+from align.report.style import INK, STYLE, WIDTH, colour_legend, integer_ticks, light_grid
 from align.results.chance import RANDOM_ERROR
 from align.results.runs import Run
 from align.results.statistics import mean
@@ -88,10 +87,7 @@ def draw_curves(
         axes.text(0.5, 0.5, "no values", transform=axes.transAxes, ha="center", alpha=0.7)
     axes.set_xlabel("epoch")
     axes.set_ylabel(quantity)
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    if max((row["epoch"] for run in runs for row in run.history), default=0) == 1:
-        # Around a single epoch matplotlib would choose ticks at fractions of it.
-        axes.set_xlim(0.5, 1.5)
+    integer_ticks(axes)
     light_grid(axes, "y")
 
 

@@ -93,6 +93,7 @@ def draw_maps(maps: Mapping[str, EmbeddingMap]) -> Figure:
         location="top",
         aspect=40,
         fraction=0.3 / figure.get_figheight(),
+        pad=0.15 / figure.get_figheight(),
         label="time in an episode",
     )
     bar.set_ticklabels(["start", "end"])

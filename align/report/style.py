@@ -13,6 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
 
 from datasets.storage.atomic import atomic_path
 
@@ -79,6 +80,11 @@ def light_grid(axes: Axes, axis: str) -> None:
     """Faint lines at the ticks of the axis `x` or `y`, behind what is drawn."""
     axes.grid(axis=axis, color=INK, alpha=0.12, linewidth=0.7)  # type: ignore[arg-type]
     axes.set_axisbelow(True)
+
+
+def integer_ticks(axes: Axes) -> None:
+    """Ticks of the horizontal axis at whole numbers only, even where there is a single one."""
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
 
 
 def colour_legend(figure: Figure, colours: Mapping[str, str]) -> None:

@@ -9,10 +9,17 @@ import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
 
 from align.probe import FeatureAnalysis, bin_names
-from align.report.style import STYLE, WIDTH, colour_legend, light_grid, method_colours, save_png
+from align.report.style import (
+    STYLE,
+    WIDTH,
+    colour_legend,
+    integer_ticks,
+    light_grid,
+    method_colours,
+    save_png,
+)
 from datasets.errors import DataError
 
 # Opacity of the bars of the first, the middle and the last layer.
@@ -80,7 +87,7 @@ def analysis_panels(results: Mapping[str, FeatureAnalysis], keypoints: Sequence[
         axes.set_ylabel("distance (1 − cosine)")
     for axes in (pose, ffn):
         axes.set_xlabel("layer")
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        integer_ticks(axes)
     for axes in figure.axes:
         light_grid(axes, "y")
     colour_legend(figure, colours)
@@ -104,13 +111,18 @@ def _attention_bars(
     axes: Axes, results: Mapping[str, FeatureAnalysis], colours: Mapping[str, str]
 ) -> None:
     """Bars of the first, the middle and the last layer; a group for each bin of weights."""
-    bins, width = bin_names(), _GROUP_WIDTH / len(results) / len(_SHADES)
+    # In a shallow model some of the three layers coincide.
+    shown = {
+        label: sorted({0, (depth := len(result.attention)) // 2, depth - 1})
+        for label, result in results.items()
+    }
+    slots = max(map(len, shown.values()))
+    bins, width = bin_names(), _GROUP_WIDTH / len(results) / slots
     for i, (label, result) in enumerate(results.items()):
-        depth = len(result.attention)
-        for j, layer in enumerate((0, depth // 2, depth - 1)):
-            places = np.arange(len(bins)) + (len(_SHADES) * i + j) * width
+        for j, layer in enumerate(shown[label], start=slots - len(shown[label])):
+            places = np.arange(len(bins)) + (slots * i + j) * width
             shares = 100 * np.array(result.attention[layer])
-            axes.bar(places, shares, width, color=colours[label], alpha=_SHADES[j])
+            axes.bar(places, shares, width, color=colours[label], alpha=_SHADES[j - slots])
     axes.set_xticks(np.arange(len(bins)) + (_GROUP_WIDTH - width) / 2, bins, fontsize=8)
     axes.set_xlabel("attention weight (light to dark: first, middle and last layer)")
     axes.set_ylabel("% of weights")

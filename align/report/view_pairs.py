@@ -73,7 +73,7 @@ def view_pair_heat_map(
     per_row = min(len(values), 4 if len(rows) <= 4 else 2 if len(rows) <= 10 else 1)
     lines = -(-len(values) // per_row)
     side = min((WIDTH - 1.6) / per_row, 3.6 if len(rows) <= 6 else 8, 0.9 * len(rows) + 0.9)
-    size = side * per_row + 1.3, (side * len(rows) / len(columns) + 1.0) * lines + 0.7
+    size = side * per_row + 1.3, (side * len(rows) / len(columns) + 1.1) * lines + 1.0
     figure = Figure(figsize=size, layout="constrained")
     grid = figure.subplots(lines, per_row, squeeze=False)
     for axes in grid.flat[len(values) :]:
@@ -87,7 +87,15 @@ def view_pair_heat_map(
         axes.set_title(title, loc="left")
         _name_views(axes, rows, columns, roles)
     # On top: beside the panels it would be as tall as all their rows.
-    figure.colorbar(mesh, ax=grid, label=metric, location="top", aspect=40, fraction=0.3 / size[1])
+    figure.colorbar(
+        mesh,
+        ax=grid,
+        label=metric,
+        location="top",
+        aspect=40,
+        fraction=0.3 / size[1],
+        pad=0.15 / size[1],
+    )
     return figure
 
 

@@ -53,13 +53,15 @@ def test_rows_are_means_over_seeds_and_gains_over_common_seeds():
     assert paat.gain is not None
     assert paat.gain.points == pytest.approx(50)
     assert paat.gain.low <= 50 <= paat.gain.high
-    header, first, second = table([baseline, paat])
+    header, first, second, random = table([baseline, paat])
     assert header == [
-        *("protocol", "method", "top-1", "mean class accuracy", "seeds", "against baseline")
+        *("protocol", "method", "top-1 ↑", "mean class accuracy ↑", "seeds", "against baseline")
     ]
+    # The hand-made clips have a single class.
+    assert random == ["CVS3", "random, about", "100.0", "100.0", "", ""]
     assert first[2] == "37.5 ± 17.7"
     assert second[-1].startswith("+50.0 [")
-    assert finding(runs).startswith("CVS3: baseline recognises most, 37.5 %")
+    assert finding(runs).startswith("CVS3: baseline has the highest top-1 accuracy, 37.5 %")
 
 
 def test_a_gain_of_every_clip_is_certain_and_none_is_nothing():
@@ -86,9 +88,16 @@ def test_retrievals_are_averaged_over_seeds(tmp_path):
     for seed, value in enumerate((0.2, 0.4)):
         folder = tmp_path / str(seed)
         (folder / "retrieval").mkdir(parents=True)
-        (folder / "retrieval" / "a_in_b.json").write_text(json.dumps({"metrics": {"map": value}}))
+        (folder / "retrieval" / "a_in_b.json").write_text(
+            json.dumps({"metrics": {"recall@5": value, "map": value}, "classes": ["a", "b"]})
+        )
         runs.append(run_of("paat", seed, [True], folder))
-    assert retrieval_table(runs) == [["search", "method", "map"], ["a in b", "paat", "30.0 ± 14.1"]]
+    assert retrieval_table(runs) == [
+        ["search", "method", "recall@5 ↑", "map ↑"],
+        ["a in b", "paat", "30.0 ± 14.1", "30.0 ± 14.1"],
+        # With two classes, five random clips miss the query's class once in 2⁵.
+        ["a in b", "random, about", "96.9", "50.0"],
+    ]
     assert retrieval_table([run_of("paat", 0, [True], tmp_path / "none")]) == []
 
 

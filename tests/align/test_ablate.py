@@ -17,7 +17,6 @@ from align.engine.jobs import Outcome
 from align.engine.run_folder import load_config, save_config
 from align.models.pose_aware import build_model
 from align.plan import RunPlan
-from align.report.study_figure import draw_study
 from align.results.evaluation import evaluation_path, load_evaluation
 from align.results.studies import (
     STUDIES,
@@ -172,7 +171,7 @@ def test_a_point_has_all_seeds_of_its_variant_and_no_others(data: Path, tmp_path
     assert result.points[0].errors("valid") == [0.075, 0.075]
 
 
-def test_a_value_is_chosen_on_validation_episodes(tmp_path: Path) -> None:
+def test_a_value_is_chosen_on_validation_episodes() -> None:
     def point(method: str, label: str, *errors: tuple[float, float]) -> Point:
         runs = [Measured(Path(label), i, *pair) for i, pair in enumerate(errors)]
         return Point(method, label, runs)
@@ -192,5 +191,4 @@ def test_a_value_is_chosen_on_validation_episodes(tmp_path: Path) -> None:
     assert lines[2] == "| deit | – | 0.300 | 0.310 | 1 |"
     assert lines[3] == "| paat | 0.3 | 0.210 ± 0.014 | 0.100 ± 0.000 | 2 |"
     assert lines[4] == "| paat | **1.6** | 0.120 ± 0.028 | 0.250 ± 0.000 | 2 |"
-    draw_study(result, tmp_path / "a.png")
-    assert (tmp_path / "a.png").stat().st_size > 20_000
+    assert lines[5] == "| random, about |  | 0.333 | 0.333 |  |"

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import h5py
 import pytest
-from matplotlib.axes import Axes
 
 from align.compare import main
 from align.config import BackboneConfig, TrainConfig
@@ -18,11 +17,12 @@ from align.engine.trainer import finished
 from align.grid import plan, run_one
 from align.methods import Method
 from align.metrics.collapse import Collapse, Kind
-from align.report.grid_page import as_html, as_markdown, group_tables
-from align.report.overview import overview
+from align.report.grid_page import as_html, as_markdown
+from align.results.cells import group_tables
 from align.results.evaluation import load_evaluation
+from align.results.paper import paper_error
 from align.results.runs import label_runs, variant_of, variant_options
-from align.results.tables import measured_runs, paper_error, result_tables, run_row, write_runs
+from align.results.tables import measured_runs, result_tables, run_row, write_runs
 from tests.align.conftest import tiny_config
 from tests.align.hand_made_runs import PICKS, make_run, run_with_error
 from tests.datasets.synthetic import make_data_set
@@ -100,40 +100,18 @@ def test_table_has_change_interval_and_p(grid: Path) -> None:
     assert deit.test is None and paab.test is not None
     assert paab.test.seeds == 2
     text = as_markdown([table])
-    header, _, first, second = [line for line in text.splitlines() if line.startswith("|")]
+    header, _, first, second, random = [line for line in text.splitlines() if line.startswith("|")]
     assert header.startswith("| method | alignment error ↓ | against deit | p |")
     assert first.startswith("| deit | 0.250 ± 0.071 | – | – |")
     # Embeddings of paab are perfect in these runs, whatever means were written.
     assert second.startswith("| paab | 0.150 ± 0.071 | −100.0 % (−100.0 to −100.0) |")
+    assert random == "| random, about | 0.333 |  |  |  | – |"
     assert "Wilcoxon" in text and "bootstrap" in text
     page = as_html([table], grid)
     assert "dots_seen/report.html" in page and "0.250 ± 0.071" in page
 
 
-def test_one_picture_has_a_line_a_method_and_a_dot_a_seed(grid: Path) -> None:
-    # Runs of earlier versions have not been measured in motion.
-    table = replace(result_tables(measured_runs(grid))[0], world="lift")
-    first, *others = table.runs
-    metrics = first.evaluation.metrics | {"alignment_error_motion": 0.05}
-    first = replace(first, evaluation=replace(first.evaluation, metrics=metrics))
-    table = replace(table, runs=[first, *others])
-    paper = [replace(row, paper=0.25) if i else row for i, row in enumerate(table.rows)]
-    figure = overview([replace(table, rows=paper), table])
-    left, right = figure.axes
-    assert [label.get_text() for label in left.get_yticklabels()] == ["deit", "paab"]
-    assert left.get_title(loc="right") == "lift, seen views"
-
-    def places(axes: Axes, mark: str) -> list[tuple[list[float], list[float]]]:
-        found = [line for line in axes.lines if line.get_marker() == mark]
-        return [(list(line.get_xdata()), list(line.get_ydata())) for line in found]
-
-    assert places(left, ".") == [([0.2, 0.3], [0, 0]), ([0.1, 0.2], [1, 1])]
-    assert [x for x, _ in places(left, "o")] == [[pytest.approx(0.25)], [pytest.approx(0.15)]]
-    assert places(left, "D") == [([0.05], [0])]
-    assert places(left, "x") == [([0.25], [1])] and places(right, "x") == []
-
-
-def test_a_variant_goes_by_its_name_and_says_its_options(grid: Path, data: Path) -> None:
+def test_a_variant_has_its_name_as_label_and_its_options_in_a_note(grid: Path, data: Path) -> None:
     runs = measured_runs(grid)
     (own,) = [run for run in runs if (run.label, run.config.seed) == ("paab", 1)]
     quick = replace(own.config, epochs=5, batch=replace(own.config.batch, spread=True))

@@ -2,11 +2,11 @@
 
 import json
 from dataclasses import asdict
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from timm.layers import Attention
 
 from action.timesformer import TimeSformer
@@ -17,7 +17,6 @@ from align.models.backbones import create_timm_backbone
 from align.models.pose_aware import PaabConfig, PaatConfig, PoseAware
 from align.plan import RunPlan
 from align.probe import (
-    FeatureAnalysis,
     FeatureProbe,
     attention_counts,
     attention_weights,
@@ -28,9 +27,6 @@ from align.probe import (
     save_analysis,
     token_distances,
 )
-from align.report.tokens import draw_analyses, draw_attention
-from datasets.episodes import EpisodeDataset
-from datasets.errors import DataError
 from datasets.storage.meta import DatasetMeta
 from tests.align.conftest import tiny_config
 
@@ -178,26 +174,16 @@ def test_runs_are_analysed_and_drawn(dots, tmp_path, capsys):
         model = FrameEmbedder(RunPlan.of(config, DatasetMeta.load(dots))).model
         save_checkpoint(tmp_path / method / "checkpoints" / "best.safetensors", model, {})
     run_command((tmp_path / "deit", tmp_path / "paab"), episodes=1, out=tmp_path / "a.png")
-    assert (tmp_path / "a.png").stat().st_size > 20_000
+    assert Image.open(tmp_path / "a.png").format == "PNG"
     stored = json.loads((tmp_path / "paab" / "analysis" / "test.json").read_text())
     assert len(stored["ffn_distance"]) == 2
     maps = load_maps(tmp_path / "paab" / "analysis" / "test_attention.json")
     assert list(maps.views) == ["ego", "view_0"] and len(maps.times) == 6
     assert np.shape(maps.views["ego"]) == (6, 3, 3)
     assert np.mean(maps.views["ego"], axis=(1, 2)) == pytest.approx(np.ones(6))
-    # A row of frames and one of maps for each view, and the colour bar.
-    figure = draw_attention({"paab": maps}, EpisodeDataset(dots, "test"))
-    assert len(figure.axes) == 2 * 2 + 1
     with pytest.raises(SystemExit):
         run_command((tmp_path / "tcn",), out=tmp_path / "b.png")
     assert "no transformer" in capsys.readouterr().err
-
-
-def test_runs_of_different_skeletons_are_not_drawn_together(tmp_path):
-    result = FeatureAnalysis([0.1], [[0.2]], [[1.0, 0, 0, 0, 0]], [0.1])
-    results = {Path("a"): (result, ("hand",)), Path("b"): (result, ("foot",))}
-    with pytest.raises(DataError, match="different keypoints"):
-        draw_analyses(results, {Path("a"): "deit", Path("b"): "paab"}, tmp_path / "a.png")
 
 
 def test_places_are_spread_evenly():

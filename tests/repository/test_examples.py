@@ -106,8 +106,11 @@ def test_align_two_videos(run_example, dots, tmp_path):
     assert rows[:, 0].tolist() == list(range(lengths[0]))
     assert rows[:, 1:].min() >= 0 and rows[:, 1:].max() < lengths[1]
     assert (np.diff(rows[:, 3]) >= 0).all(), "dynamic time warping goes back in time"
-    assert video_shape(out) == (lengths[0], 224, 4 * 224, 10.0)
-    shown = np.split(read_frames(out, [4])[0].astype(int), 4, axis=1)
+    # A strip with the panel's name, 24 pixels high, is above each panel.
+    assert video_shape(out) == (lengths[0], 24 + 224, 4 * 224, 10.0)
+    frame = read_frames(out, [4])[0].astype(int)
+    assert all(panel.max() > 150 for panel in np.split(frame[:24], 4, axis=1)), "a name is missing"
+    shown = np.split(frame[24:], 4, axis=1)
     for picture, video, time in zip(shown, [videos[0], *[videos[1]] * 3], rows[4], strict=True):
         wanted = Image.fromarray(read_frames(video, [time])[0]).resize((224, 224))
         assert np.abs(picture - np.asarray(wanted)).mean() < 4

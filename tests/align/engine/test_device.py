@@ -16,6 +16,18 @@ def test_bf16_is_used_when_asked_for_and_by_itself_on_a_gpu_alone() -> None:
     assert uses_bf16("auto") == gpu
 
 
+@pytest.mark.parametrize(
+    ("gpu", "bf16", "chosen"), [(True, True, True), (True, False, False), (False, True, False)]
+)
+def test_auto_takes_bf16_on_a_gpu_that_has_it(
+    monkeypatch: pytest.MonkeyPatch, gpu: bool, bf16: bool, chosen: bool
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: gpu)
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda: bf16)
+    assert uses_bf16("auto") is chosen
+    assert uses_bf16("bf16") and not uses_bf16("fp32")
+
+
 def test_plain_attention_computes_what_the_fused_kernel_does() -> None:
     torch.manual_seed(0)
     model = build_model(ModelConfig(image_size=48, depth=2, paab=PaabConfig())).eval()

@@ -16,7 +16,13 @@ from align.evaluate import evaluate
 from align.methods import Method
 from align.models.disentangle import Disentangler
 from align.models.trl3d import Geometry, rotation_matrix
-from align.report.model_pictures import Picture, camera_poses, method_pictures
+from align.report.model_pictures import (
+    Picture,
+    camera_poses,
+    draw_cameras,
+    draw_depth,
+    method_pictures,
+)
 from align.report.page import write_report
 from align.train import make_trainer
 from datasets.episodes import EpisodeDataset
@@ -63,11 +69,12 @@ def check_swaps(run: Path, data: EpisodeDataset, picture: Picture) -> None:
             for view in ("view_0", "ego")
         }
         swapped = {
-            "decoded": network.decode(codes["view_0"].embedding, codes["view_0"].viewpoint),
+            "view_0, decoded": network.decode(codes["view_0"].embedding, codes["view_0"].viewpoint),
             "state of ego": network.decode(codes["ego"].embedding, codes["view_0"].viewpoint),
             "viewpoint of ego": network.decode(codes["view_0"].embedding, codes["ego"].viewpoint),
         }
     shown = {axes.get_ylabel(): axes.images[0].get_array() for axes in picture.figure.axes[::3]}
+    assert list(shown) == ["view_0", *swapped, "ego"]
     for row, image in swapped.items():
         np.testing.assert_allclose(shown[row], image[0].permute(1, 2, 0).numpy(), atol=1e-5)
 
@@ -80,12 +87,63 @@ def test_a_run_that_learned_from_another_size_has_its_pictures(dots: Path, tmp_p
     assert "pseudo-depth" in write_report([run]).read_text()
 
 
+def frames_of(*brightness: int) -> torch.Tensor:
+    return torch.stack([torch.full((3, 8, 8), value, dtype=torch.uint8) for value in brightness])
+
+
+def geometry_of(depth: list[list[float]], places: list[list[float]]) -> Geometry:
+    rotation = torch.eye(3).expand(len(places), 3, 3)
+    return Geometry(torch.tensor(depth)[:, None], rotation, torch.tensor(places), rotation)
+
+
+GEOMETRIES = {
+    "view_0": geometry_of([[0.0, 1, 2, 3], [3, 2, 1, 0]], [[1.0, 2, 3], [1, 2, 4]]),
+    "ego": geometry_of([[5.0, 5, 5, 5], [4, 4, 4, 4]], [[7.0, 8, 9], [7, 8, 9]]),
+}
+
+
+def test_depth_is_below_its_frames_on_one_scale() -> None:
+    frames = {"view_0": frames_of(10, 20), "ego": frames_of(30, 40)}
+    figure = draw_depth(frames, GEOMETRIES).figure
+    *cells, bar = figure.axes
+    rows = np.array(cells).reshape(4, 2)
+    assert [row[0].get_ylabel() for row in rows] == [
+        "view_0",
+        "pseudo-depth",
+        "ego",
+        "pseudo-depth",
+    ]
+    for row, brightness in ((0, (10, 20)), (2, (30, 40))):
+        for cell, value in zip(rows[row], brightness, strict=True):
+            assert (cell.images[0].get_array() == value).all()
+    shown = [[cell.images[0].get_array().tolist() for cell in rows[row]] for row in (1, 3)]
+    assert shown == [[[[0, 1], [2, 3]], [[3, 2], [1, 0]]], [[[5, 5], [5, 5]], [[4, 4], [4, 4]]]]
+    assert {cell.images[0].get_clim() for row in (1, 3) for cell in rows[row]} == {(0, 5)}
+    assert "pseudo-depth" in bar.get_ylabel()
+
+
+def test_cameras_are_drawn_from_above_and_from_the_side() -> None:
+    above, side = draw_cameras(GEOMETRIES).figure.axes
+    assert (above.get_title(), above.get_xlabel(), above.get_ylabel()) == ("from above", "x", "z")
+    assert (side.get_title(), side.get_xlabel(), side.get_ylabel()) == ("from the side", "z", "y")
+    assert side.yaxis_inverted() and not above.yaxis_inverted()
+    dots, arrows = above.collections[::2], above.collections[1::2]
+    assert dots[0].get_offsets().tolist() == [[1, 3], [1, 4]]
+    assert dots[1].get_offsets().tolist() == [[7, 9], [7, 9]]
+    assert side.collections[0].get_offsets().tolist() == [[3, 2], [4, 2]]
+    # Identical rotations look along z, which points up from above.
+    assert (arrows[0].U.tolist(), arrows[0].V.tolist()) == ([0, 0], [1, 1])
+    assert [text.get_text() for text in above.get_legend().get_texts()] == ["view_0", "ego"]
+    shades = [tuple(part.get_facecolor()[0][:3]) for part in (dots[0], arrows[0], dots[1])]
+    assert shades[0] == shades[1] != shades[2]
+
+
 @pytest.mark.slow
 def test_a_report_shows_them(dots: Path, tmp_path: Path) -> None:
     run = trained(dots, tmp_path / "run", "3dtrl")
     evaluate(run, "test", progress=False)
     page = write_report([run]).read_text()
-    assert "What the models make of it" in page and "pseudo-depth" in page and "from above" in page
+    assert "Other outputs of the models" in page and "pseudo-depth" in page and "from above" in page
 
 
 def test_other_methods_have_none_and_are_not_loaded(dots: Path, tmp_path: Path) -> None:

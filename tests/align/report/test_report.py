@@ -14,6 +14,7 @@ import pytest
 from PIL import Image
 
 from align.config import TrainConfig
+from align.engine.run_folder import write_history
 from align.metrics.alignment import METRICS
 from align.metrics.collapse import Collapse
 from align.metrics.phases import PhaseResult
@@ -26,6 +27,7 @@ from align.probe import (
     save_maps,
 )
 from align.report.__main__ import run as run_command
+from align.report.header import backbone
 from align.report.page import default_path, write_report
 from align.results.evaluation import load_evaluation
 from datasets.episodes import EpisodeDataset
@@ -81,8 +83,29 @@ def test_page_lists_every_run_with_its_command(page: str, runs: list[Path]) -> N
     assert [row[6] for row in rows[1:]][:3] == ["0.100", "0.200", "0.300"]
     for run in runs:
         assert f"--out {run}" in page
-    assert "Runs differ in nothing but method and seed." in page
+    assert "Runs differ only in method and seed." in page
     assert "3 train, 1 valid, 1 test" in page
+
+
+def test_every_table_says_what_is_better_what_chance_is_and_what_a_dash_means(page: str) -> None:
+    for name, rows in Elements(page).tables.items():
+        metrics = [cell for cell in rows[0] if "error" in cell or "τ" in cell]
+        assert metrics and all(cell[-1] in "↓↑" for cell in metrics), name
+    assert page.count("A dash (–): no value.") >= 1
+    rows = Elements(page).tables["summary"]
+    assert [row[0] for row in rows[-3:]] == ["perfect", "random, about", "collapsed to a point"]
+
+
+def test_header_counts_blocks_and_epochs(data: Path, tmp_path: Path, page: str) -> None:
+    assert "<dd>deit_tiny_patch16_224</dd>" in page and "<dd>4 epochs; seeds 0, 1, 2</dd>" in page
+    cut = replace(TrainConfig(), backbone=replace(TrainConfig().backbone, depth=4))
+    folder = make_run(tmp_path / "cut", data, cut, PICKS["deit"])
+    write_history(folder / "metrics.csv", [{"epoch": 1, "train/time_contrastive": 1, "seconds": 1}])
+    text = write_report([folder]).read_text(encoding="utf-8")
+    assert "<dd>deit_tiny_patch16_224, 4 of 12 blocks</dd>" in text
+    assert "<dd>1 epoch; seed 0</dd>" in text
+    unknown = replace(cut, backbone=replace(cut.backbone, name="my_network"))
+    assert backbone(unknown) == "my_network, the first 4 blocks"
 
 
 def test_finding_says_when_a_difference_is_within_the_spread(page: str) -> None:
@@ -124,8 +147,8 @@ def test_page_says_what_was_learned_from_where_that_is_another_data_set(
 ) -> None:
     learned = TrainConfig(method="paat", train_on=tmp_path / "drawn_cameras")
     text = write_report([make_run(tmp_path / "a", data, learned, PICKS["paab"])]).read_text("utf-8")
-    assert f"<dt>Learned from</dt><dd>{tmp_path / 'drawn_cameras'}</dd>" in text
-    assert "Learned from" not in page
+    assert f"<dt>Training data</dt><dd>{tmp_path / 'drawn_cameras'}</dd>" in text
+    assert "Training data" not in page
 
 
 def test_phases_decodings_and_collapse_are_shown_where_they_are_known(
@@ -148,11 +171,18 @@ def test_phases_decodings_and_collapse_are_shown_where_they_are_known(
     elements = Elements(text := write_report([run]).read_text(encoding="utf-8"))
     error = f"{stored.metrics['alignment_error']:.3f}"
     decoded = elements.tables["alignment-error-by-decoding"]
-    assert decoded[:2] == [["method", "nearest frame", "monotone (DTW)"], ["deit", error, "0.125"]]
-    assert elements.tables["phases-of-the-task-across-views"] == [
-        ["method", "phase F1"],
-        ["deit", "0.500"],
+    assert decoded[:2] == [
+        ["method", "nearest frame ↓", "monotone (DTW) ↓"],
+        ["deit", error, "0.125"],
     ]
+    assert decoded[2][:2] == ["random, about", "0.333"]
+    assert 0 < float(decoded[2][2]) < 0.333
+    header, row, chance = elements.tables["phases-of-the-task-across-views"]
+    assert (header, row) == (["method", "phase F1 ↑"], ["deit", "0.500"])
+    # All frames of the phase with the most frames: its share is the precision, its recall is 1.
+    test_phases = np.concatenate([EpisodeDataset(data, "test").phases(0)])
+    share = np.bincount(test_phases).max() / len(test_phases)
+    assert chance == ["random, about", f"{2 * share**2 / (1 + share):.3f}"]
     assert "Phase F1 from each view to each view" in text
     assert "effective rank 1.5, spread 0.250" in text and "--head.whiten" in text
 
@@ -161,7 +191,7 @@ def test_phases_decodings_and_collapse_are_shown_where_they_are_known(
 def test_what_tokens_tell_is_shown_of_runs_that_have_been_analysed(
     page: str, data: Path, tmp_path: Path
 ) -> None:
-    assert "What the tokens tell of the pose" not in page
+    assert "Pose information in the tokens" not in page
     folders = [
         make_run(tmp_path / method, data, TrainConfig(method=method), PICKS[method])
         for method in ("deit", "paab")
@@ -173,7 +203,7 @@ def test_what_tokens_tell_is_shown_of_runs_that_have_been_analysed(
     maps = AttentionMaps("demo_4", [0, 9], {"ego": [[[1.0, 3.0], [0.0, 0.0]]] * 2})
     save_maps(maps, attention_path(folders[0], "test"))
     text = write_report(folders).read_text(encoding="utf-8")
-    assert "What the tokens tell of the pose" in text and "looks in demo_4" in text
+    assert "Pose information in the tokens" in text and "Attention in demo_4" in text
     assert "t = 9" in text
     assert f"python -m align.analyze {folders[1]}<" in text
     # Trained on since: what was analysed is no longer what is reported.
@@ -182,7 +212,7 @@ def test_what_tokens_tell_is_shown_of_runs_that_have_been_analysed(
     checkpoint.touch()
     late = analysis_path(folders[0], "test").stat().st_mtime + 10
     os.utime(checkpoint, (late, late))
-    assert "What the tokens tell" not in write_report(folders).read_text(encoding="utf-8")
+    assert "Pose information" not in write_report(folders).read_text(encoding="utf-8")
 
 
 def test_default_place_is_the_run_or_what_runs_share(
@@ -246,7 +276,7 @@ def test_data_set_that_moved_or_changed_is_named(data: Path, tmp_path: Path) -> 
     root = make_data(tmp_path / "data")
     run = make_run(tmp_path / "run", root, TrainConfig(), PICKS["deit"])
     os.rename(root, tmp_path / "moved")
-    with pytest.raises(DataError, match="is not there"):
+    with pytest.raises(DataError, match="does not exist"):
         write_report([run])
     make_data_set(root, episodes=5, views=2, steps=STEPS + 4, size=64)
     with pytest.raises(DataError, match="changed since"):
@@ -260,9 +290,11 @@ def test_command_prints_markdown_and_writes_csv(
     run = make_run(tmp_path / "run", data, TrainConfig(), PICKS["paab"])
     run_command((run,))
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0].startswith("| method | alignment error |")
+    assert lines[0].startswith("| method | alignment error ↓ | cycle error ↓ | Kendall's τ")
     assert lines[2].startswith("| deit | 0.000 | 0.000 |")
-    assert len(lines) == 3
+    assert lines[4].startswith("| random, about | 0.333 |")
+    assert "lower is better" in lines[6] and "A dash" in lines[6]
+    assert lines[-1] == f"report: {run / 'report.html'}"
     assert (run / "report.html").exists()
     csv = (run / "summary.csv").read_text().splitlines()
     assert csv[0].split(",")[:3] == ["method", "seeds", f"{METRICS[0]}_mean"]

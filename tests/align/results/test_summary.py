@@ -14,10 +14,10 @@ import tyro
 
 from align.config import TrainConfig, recipe
 from align.metrics.alignment import PairResult
+from align.results.cells import summary_markdown
 from align.results.evaluation import Evaluation
 from align.results.runs import label_runs, train_command
-from align.results.summary import markdown_table, require_comparable, summary_table, write_summary
-from align.results.text import format_change, format_spread
+from align.results.summary import require_comparable, summary_table, write_summary
 from align.train import default_options
 from datasets.errors import DataError
 
@@ -71,15 +71,19 @@ def test_without_the_baseline_there_is_no_change() -> None:
 
 
 def test_markdown_table() -> None:
-    assert markdown_table(summary_table(EVALUATIONS)).splitlines() == [
-        "| method | alignment error | cycle error | Kendall's τ (3DTRL) | Kendall's τ-b | seeds "
-        "| against deit |",
+    lines = summary_markdown(summary_table(EVALUATIONS)).splitlines()
+    assert lines[:-2] == [
+        "| method | alignment error ↓ | cycle error ↓ | Kendall's τ (3DTRL) ↑ | Kendall's τ-b ↑ "
+        "| seeds | against deit |",
         "|---|---:|---:|---:|---:|---:|---:|",
         "| deit | 0.200 ± 0.057 | 0.500 ± 0.000 | −0.200 ± 0.057 | 0.250 | 2 | – |",
         "| paab | 0.150 ± 0.071 | 0.500 ± 0.000 | −0.150 ± 0.071 | 0.250 | 2 | −25.0 % |",
         "| paat | 0.050 | 0.500 | −0.050 | 0.250 | 1 | −75.0 % |",
+        "| perfect | 0.000 | 0.000 | 1.000 | 1.000 |  |  |",
+        "| random, about | 0.333 | 0.333 | 0.000 | 0.000 |  |  |",
     ]
-    hostile = markdown_table(summary_table([evaluation("deit", 0, 0.1)], ["deit, name a|b"]))
+    assert "random embeddings" in lines[-1] and "A dash (–)" in lines[-1]
+    hostile = summary_markdown(summary_table([evaluation("deit", 0, 0.1)], ["deit, name a|b"]))
     assert "| deit, name a\\|b |" in hostile
 
 
@@ -90,13 +94,6 @@ def test_csv_has_full_precision_and_nothing_for_unknown(tmp_path: Path) -> None:
     assert float(paab["alignment_error_std"]) == pytest.approx(0.1 / math.sqrt(2), rel=1e-12)
     assert (deit["seeds"], paat["alignment_error_std"]) == ("0 1", "")
     assert deit["change_against_deit_percent"] == ""
-
-
-def test_formats() -> None:
-    assert format_spread(-0.5, 0.0125) == "−0.500 ± 0.013"
-    assert format_spread(0.5) == "0.500"
-    assert format_spread(math.nan) == format_change(None) == "–"
-    assert format_change(3.14) == "+3.1 %"
 
 
 @pytest.mark.parametrize(
