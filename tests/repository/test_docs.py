@@ -1,5 +1,6 @@
 """README, documentation and notebook name commands, options, links and pictures that exist."""
 
+import ast
 import importlib.util
 import json
 import re
@@ -115,6 +116,39 @@ def test_links_resolve(page):
 @pytest.mark.parametrize("picture", PICTURES, ids=lambda path: path.name)
 def test_every_picture_is_shown(picture):
     assert any(f"pictures/{picture.name})" in page.read_text() for page in PAGES)
+
+
+def messages() -> str:
+    """All texts of the packages, one a line, with … in place of what is filled in."""
+    texts = []
+    for package in ("action", "align", "datasets", "sims"):
+        for path in (REPOSITORY / package).rglob("*.py"):
+            for node in ast.walk(ast.parse(path.read_text())):
+                if isinstance(node, ast.JoinedStr):
+                    parts = [v.value if isinstance(v, ast.Constant) else "…" for v in node.values]
+                    texts.append("".join(map(str, parts)))
+                elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+                    texts.append(node.value)
+    texts.append((REPOSITORY / "posealign.py").read_text())
+    return "\n".join(texts)
+
+
+def test_troubleshooting_quotes_messages_of_the_code():
+    page = (REPOSITORY / "docs" / "troubleshooting.md").read_text()
+    quoted = [
+        text for cell in re.findall(r"^\| (`.*?) \|", page, re.MULTILINE) for text in _code(cell)
+    ]
+    assert len(quoted) > 30
+    texts, absent = messages(), []
+    for text in quoted:
+        parts = [re.escape(part.strip(" ,")) for part in text.split("…")]
+        if not re.search(".*".join(parts), texts):
+            absent.append(text)
+    assert not absent
+
+
+def _code(cell: str) -> list[str]:
+    return [text.strip() for _, text in re.findall(r"(`+)(.+?)\1", cell)]
 
 
 def test_make_targets_exist():
