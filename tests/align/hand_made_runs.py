@@ -89,7 +89,7 @@ def make_runs(root: Path, data: Path) -> list[Path]:
 
 
 class Elements(HTMLParser):
-    """All start tags with their attributes, and the text of each table's cells."""
+    """All start tags with their attributes, and each table's cells as text."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
@@ -116,7 +116,8 @@ class Elements(HTMLParser):
 
     def handle_data(self, text: str) -> None:
         if self._in_cell:
-            self._rows[-1][-1] = (self._rows[-1][-1] + text).strip()
+            text = self._rows[-1][-1] + text.replace("\N{NO-BREAK SPACE}", " ")
+            self._rows[-1][-1] = text.strip()
 
 
 def decode(video: bytes) -> tuple[list[np.ndarray], av.VideoStream]:
