@@ -51,7 +51,7 @@ def label_frames(frames: np.ndarray, label: str, height: int = 24) -> np.ndarray
     """Frames below a strip of their own with the name of their panel."""
     strip = Image.new("RGB", (frames.shape[2], height), "black")
     ImageDraw.Draw(strip).text((6, height / 2), label, "white", ImageFont.load_default(14), "lm")
-    strips = np.broadcast_to(np.asarray(strip), (len(frames), *np.shape(strip)))
+    strips = np.repeat(np.asarray(strip)[None], len(frames), axis=0)
     return np.concatenate([strips, frames], axis=1)
 
 
