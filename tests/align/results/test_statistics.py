@@ -94,7 +94,7 @@ def test_cells() -> None:
     assert with_arrow("kendalls_tau", "τ") == "τ ↑"
     assert count([1, 1], "epoch") == "1 epoch" and count([3], "epoch") == "3 epochs"
     assert count([12, 9], "epoch") == "9 to 12 epochs" and count([0], "step") == "0 steps"
-    assert span(["b", "a"]) == "a to b"
+    assert span(["b", "c", "a"]) == "a to c"
     assert between([10.04, 9.0]) == "9.0 to 10.0" and between([1.01, 1.0]) == "1.0"
 
 
