@@ -30,7 +30,7 @@ LABELS = ("first video", "nearest frame", "nearest in motion", "time warping (DT
 def align(run: Path, first: Path, second: Path, out: Path, side: int = 224) -> np.ndarray:
     """Writes the first video beside the frames picked nearest, in motion and by DTW: (3, time)."""
     embedder = FrameEmbedder.load(run)
-    if embedder.config.needs_poses:
+    if embedder.plan.parts.needs_poses:
         raise DataError(
             f"{run} ({embedder.config.method}) needs the keypoints of every frame, which videos "
             "do not hold: take a run of deit, paat, paat-points or paab-free."
