@@ -1,10 +1,10 @@
-"""Line up two of your own videos with a trained run: which frame of one shows what the other shows.
+"""Align two of your own videos with a trained run: which frames show the same moment.
 
     python examples/align_two_videos.py runs/lift_deit first.mp4 second.mp4 --out aligned.mp4
 
-Each frame of the first is answered by the nearest frame of the second, by the nearest in motion,
-which moves alike too, and by the one that dynamic time warping picks, which never goes back in
-time. The videos may differ in length, size and speed.
+For each frame of the first video, three frames of the second are picked: the nearest one, the
+nearest in motion (it also moves alike), and the one that dynamic time warping pairs it with, which
+never goes back in time. The videos may differ in length, size and speed.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ LABELS = ("first video", "nearest frame", "nearest in motion", "time warping (DT
 
 
 def align(run: Path, first: Path, second: Path, out: Path, side: int = 224) -> np.ndarray:
-    """Writes the first video beside the frames picked nearest, in motion and by DTW: (3, time)."""
+    """Write the first video beside its picks; return those by frame, motion and DTW: (3, time)."""
     embedder = FrameEmbedder.load(run)
     if embedder.plan.parts.needs_poses:
         raise DataError(
             f"{run} ({embedder.config.method}) needs the keypoints of every frame, which videos "
-            "do not hold: take a run of deit, paat, paat-points or paab-free."
+            "do not hold: choose a run of deit, paat, paat-points or paab-free."
         )
     videos = [np.stack(list(iterate_frames(video))) for video in (first, second)]
     embeddings = [embedder.embed_frames(video) for video in videos]
@@ -51,18 +51,19 @@ def label_frames(frames: np.ndarray, label: str, height: int = 24) -> np.ndarray
     """Frames below a strip of their own with the name of their panel."""
     strip = Image.new("RGB", (frames.shape[2], height), "black")
     ImageDraw.Draw(strip).text((6, height / 2), label, "white", ImageFont.load_default(14), "lm")
-    strips = np.repeat(np.asarray(strip)[None], len(frames), axis=0)
+    picture = np.asarray(strip)
+    strips = np.broadcast_to(picture, (len(frames), *picture.shape))
     return np.concatenate([strips, frames], axis=1)
 
 
 def main(run: Path, first: Path, second: Path, out: Path = Path("aligned.mp4")) -> None:
-    """Line up two videos.
+    """Align two videos.
 
     Args:
         run: A folder made by `python -m align.train`, of a method that needs no keypoints.
-        first: Whose frames ask.
-        second: Whose frames answer.
-        out: The first video, its nearest frames, those in motion and those by DTW, side by side.
+        first: Video whose frames are matched.
+        second: Video that the matches come from.
+        out: Output video: the first video, its nearest frames, those in motion and those by DTW.
     """
     with user_errors(DataError, CheckpointError):
         picks = align(run, first, second, out)
