@@ -1,4 +1,4 @@
-"""Failures to read batches, in this process or in others, told in one line with a remedy."""
+"""Reading of batches: number of processes, order of samples, and errors with a remedy."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ import numpy as np
 import torch
 from jaxtyping import Int64
 
+from align.engine.run_folder import CONFIG_NAME
 from datasets.errors import DataError
 
 
 def reading_processes(wanted: int | None) -> int:
-    """Processes that read data: as wanted, else none on a CPU and up to 8 beside a GPU."""
+    """Number of processes that read data: as wanted, by default 0 on a CPU, up to 8 with a GPU."""
     if wanted is not None:
         return wanted
     return min(8, os.cpu_count() or 1) if torch.cuda.is_available() else 0
@@ -23,20 +24,20 @@ def reading_processes(wanted: int | None) -> int:
 
 @lru_cache(maxsize=2)
 def order_of_pass(count: int, seed: int, passes: int) -> Int64[np.ndarray, " count"]:
-    """The order in which the pass of this number goes over `count` items.
+    """The order of `count` items in the pass of this number, a random permutation.
 
-    Remembered, since every sample asks for it and a million items take longer to shuffle than one
-    to read.
+    It is cached, because every sample needs it, and shuffling a million items takes longer than
+    reading one.
     """
-    # The leading number keeps the streams of orders and of samples apart.
+    # The leading 0 separates the random stream of orders from that of samples.
     return np.random.default_rng([0, seed, passes]).permutation(count)
 
 
 @contextmanager
 def reading_batches() -> Iterator[None]:
-    """What is done while a loader reads belongs in here.
+    """Context for everything that runs while a loader reads.
 
-    A process that reads data and dies is told of by a signal, wherever this one is at that time.
+    When a process that reads data dies, a signal raises an error at any point of this process.
 
     Raises:
         DataError: When data cannot be read, or a process that reads it dies.
@@ -44,18 +45,18 @@ def reading_batches() -> Iterator[None]:
     try:
         yield
     except DataError as error:
-        raise DataError(_told_last(str(error))) from error
+        raise DataError(_original_message(str(error))) from error
     except RuntimeError as error:
-        # How torch tells of a process that was killed.
+        # torch gives this error no class of its own.
         if "DataLoader worker" not in str(error):
             raise
         raise DataError(
             f"a process that reads data has died ({error}). It was killed, or had too little "
-            "memory: use --resume on a machine with more of it, or with fewer --workers in the "
-            "run's config.json."
+            "memory: use --resume on a machine with more memory, or with fewer --workers in the "
+            f"run's {CONFIG_NAME}."
         ) from error
 
 
-def _told_last(message: str) -> str:
-    """What an error from another process said: torch puts its traceback before it."""
+def _original_message(message: str) -> str:
+    """The message of an error from another process; torch puts a traceback before it."""
     return message.rpartition(f"{DataError.__module__}.{DataError.__qualname__}: ")[2].strip()

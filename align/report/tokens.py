@@ -11,8 +11,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from align.probe import FeatureAnalysis, bin_names
 from align.report.style import STYLE, WIDTH, colour_legend, light_grid, method_colours, save_png
+from align.results.analysis import FeatureAnalysis, bin_names
 from datasets.errors import DataError
 
 # Opacity of the bars of the first, the middle and the last layer.

@@ -14,22 +14,23 @@ from align.analyze import run as run_command
 from align.embedder import FrameEmbedder
 from align.engine.checkpoint import save_checkpoint
 from align.models.backbones import create_timm_backbone
-from align.models.pose_aware import PaabConfig, PaatConfig, PoseAware
+from align.models.config import PaabConfig, PaatConfig
+from align.models.pose_aware import PoseAware
+from align.plan import RunPlan
 from align.probe import (
-    FeatureAnalysis,
     FeatureProbe,
     attention_counts,
     attention_weights,
     evenly,
-    load_analysis,
-    load_maps,
     received_attention,
-    save_analysis,
     token_distances,
 )
-from align.report.tokens import draw_analyses, draw_attention
+from align.report.attention import draw_attention
+from align.report.tokens import draw_analyses
+from align.results.analysis import FeatureAnalysis, load_analysis, load_maps, save_analysis
 from datasets.episodes import EpisodeDataset
 from datasets.errors import DataError
+from datasets.storage.meta import DatasetMeta
 from tests.align.conftest import tiny_config
 
 KEYPOINTS = 3
@@ -163,7 +164,7 @@ def test_mistakes_are_named():
     model, *_ = next(models())
     with FeatureProbe(model) as probe, pytest.raises(ValueError, match="run the model"):
         probe.take(pose_maps(1))
-    with pytest.raises(ValueError, match="nothing"):
+    with pytest.raises(ValueError, match="no batch"):
         probe.result()
 
 
@@ -172,7 +173,7 @@ def test_runs_are_analysed_and_drawn(dots, tmp_path, capsys):
         config = tiny_config(dots, tmp_path / method, method)
         config.save(tmp_path / method)
         torch.manual_seed(0)
-        model = FrameEmbedder(config, EpisodeDataset(dots, "train")).model
+        model = FrameEmbedder(RunPlan.of(config, DatasetMeta.load(dots))).model
         save_checkpoint(tmp_path / method / "checkpoints" / "best.safetensors", model, {})
     run_command((tmp_path / "deit", tmp_path / "paab"), episodes=1, out=tmp_path / "a.png")
     assert (tmp_path / "a.png").stat().st_size > 20_000

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from align.report.figures import distance_matrices, learning_curves, pair_errors, view_pair_heat_map
 from PIL import Image
 from sklearn.metrics import pairwise_distances
 
@@ -14,7 +15,6 @@ from align.metrics.alignment import alignment_error
 from align.metrics.decoding import with_motion
 from align.report.embedding_map import draw_maps, embedding_map
 from align.report.episode import load_example, typical_runs
-from align.report.figures import distance_matrices, learning_curves, pair_errors, view_pair_heat_map
 from align.report.style import method_colours, to_svg
 from align.report.video import contact_strip, encode_video, video_layout
 from align.results.runs import load_runs
