@@ -4,42 +4,39 @@
     python -m action.compare --data smarthome --root /data/smarthome --methods baseline paat
     python -m action.compare --data mocap --retrieve data/mocap_smarthome data/mocap_nucla
 
-All options of `action.train` apply to every run. Runs that are there already are kept, stopped
-ones taken up, so the command can be interrupted and given again, also with more methods or seeds.
-Into the folder go `runs.csv`, `table.md` and `report.html`. Runs that were measured otherwise, with
-other samples of a clip for example, are measured again.
+All options of `action.train` apply to every run. Finished runs are kept and stopped ones resumed,
+so the command can be interrupted and repeated, also with more methods or seeds. The results go into
+the folder of the runs: `runs.csv`, `table.md` and `report.html`. Runs that were measured in another
+way, for example with other samples of a clip, are measured again.
 """
 
 from __future__ import annotations
 
 import logging
-import os
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
-import torch
 import tyro
 
-from action.clips import open_data
-from action.config import ActionConfig, ActionMethod
+from action.config import ActionConfig, ActionMethod, ClipSource, Ensemble
 from action.evaluate import evaluate
-from action.evaluation import Ensemble, evaluation_path, find_evaluation
-from action.features import ClipSource
-from action.report import REPORT_NAME, write_report
-from action.results import ActionRun, measured_runs, result_rows, table, write_results
-from action.retrieve import search
 from action.train import default_options, make_trainer
-from align.engine.checkpoint import CheckpointError
-from align.engine.jobs import require_success, run_all, tell
-from align.engine.run_folder import CONFIG_NAME, run_name
-from align.engine.trainer import finished
-from align.results.text import markdown
-from datasets.command import command_line, interruptible, set_up_logging, user_errors
-from datasets.errors import DataError
+from align.engine.jobs import (
+    Measurement,
+    default_jobs,
+    require_success,
+    run_all,
+    train_and_measure,
+)
+from align.engine.run_folder import REPORT_NAME, RunFolder, run_name
+from datasets.command import command, command_line, parse
+
+if TYPE_CHECKING:
+    from action.results import ActionRun
 
 logger = logging.getLogger(__name__)
 
@@ -50,12 +47,12 @@ class ActionGridConfig(ActionConfig):
 
     out: Path = Path("runs/compare_action")  # type: ignore[assignment]
     """Folder of all runs."""
-    # `--methods` and `--seeds` say these.
+    # `--methods` and `--seeds` set these for each run.
     method: Annotated[ActionMethod, tyro.conf.Fixed, tyro.conf.Suppress] = "baseline"
     seed: Annotated[int, tyro.conf.Fixed, tyro.conf.Suppress] = 0
 
     def plan(self, methods: Sequence[ActionMethod], seeds: Sequence[int]) -> list[ActionConfig]:
-        """One configuration a run, with one seed of every method before any gets a second."""
+        """One configuration for each run, with one seed of every method before any second seed."""
         common = {name: value for name, value in vars(self).items() if name != "out"}
         return [
             ActionConfig(
@@ -79,37 +76,51 @@ def run_one(
     num_clips: int,
     ensemble: Ensemble,
 ) -> None:
-    """Trains a run to its end unless it is there, measures it, and retrieves across data sets."""
-    trainer = make_trainer(config, progress=False, on_step=lambda share: tell(place, share))
-    folder = trainer.folder
-    if not finished(folder):
-        trainer.fit()
-    for protocol in protocols:
-        if not _measured(folder, trainer.best_path, protocol, num_clips, ensemble):
-            evaluate(
-                folder, "test", protocol, num_clips=num_clips, ensemble=ensemble, progress=False
-            )
+    """Trains a run to its end, measures it, and searches across data sets.
+
+    Finished training and measurements of the same kind are not repeated.
+
+    Args:
+        config: Options of the run.
+        place: Index of the run among those that are made.
+        protocols: Protocols whose test clips to measure on.
+        galleries: Folders of rendered data sets, whose test clips are searched in their training
+            clips.
+        num_clips: Samples of each test clip.
+        ensemble: How the scores of the samples are combined.
+    """
+    from action.evaluation import evaluation_name
+    from action.retrieval import search
+
+    if config.out is None:
+        raise ValueError("a run of a comparison needs its folder as `out`.")
+    run = config.out
+    measurements = [
+        Measurement(
+            RunFolder(run).evaluation(evaluation_name(protocol, "test")),
+            partial(_is_measured, run, protocol, num_clips, ensemble),
+            partial(evaluate, run, "test", protocol, "best", num_clips, ensemble, False),
+        )
+        for protocol in protocols
+    ]
+    train_and_measure(partial(make_trainer, config, False), measurements, place)
     for gallery in galleries:
         asked, searched = ClipSource("test", root=gallery), ClipSource("train", root=gallery)
-        search(folder, asked, searched, progress=False)
-    tell(place, 1.0)
+        search(run, asked, searched, progress=False)
 
 
-def _measured(
-    folder: Path, checkpoint: Path, protocol: str, num_clips: int, ensemble: Ensemble
-) -> bool:
-    """Whether these weights of a run were measured, and like this."""
-    if find_evaluation(folder, protocol, num_clips, ensemble) is None:
-        return False
-    measured = evaluation_path(folder, protocol, "test")
-    return measured.stat().st_mtime >= checkpoint.stat().st_mtime
+def _is_measured(run: Path, protocol: str, num_clips: int, ensemble: Ensemble) -> bool:
+    """Whether a run was measured on a protocol in this way, and this version can read it."""
+    from action.evaluation import find_evaluation
+
+    return find_evaluation(run, protocol, num_clips, ensemble) is not None
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """The command line."""
-    set_up_logging()
     arguments = list(sys.argv[1:] if arguments is None else arguments)
-    recipe = vars(default_options(arguments))
+    with command():
+        recipe = vars(default_options(arguments))
     defaults = ActionGridConfig(**recipe | {"out": ActionGridConfig.out})
 
     def run(
@@ -120,24 +131,29 @@ def main(arguments: Sequence[str] | None = None) -> None:
         retrieve: tuple[Path, ...] = (),
         num_clips: int = 1,
         ensemble: Ensemble = "mean",
-        jobs: int = 1 if torch.cuda.is_available() else min(4, os.cpu_count() or 1),
+        jobs: int = default_jobs(),  # noqa: B008 (the machine's GPUs do not change)
     ) -> None:
         """Trains and measures methods of action recognition side by side.
 
         Args:
-            config: All that a run depends on, but for what follows.
-            methods: What to compare.
-            seeds: One run of every method each.
-            test: Protocols whose test clips to measure on; the one trained by if none is named.
-            retrieve: Folders of other rendered sets: the test clips of each are sought among its
-                training clips.
+            config: Options that all runs share.
+            methods: Methods to compare.
+            seeds: Seeds; every method gets one run for each.
+            test: Protocols whose test clips to measure on; by default the one trained with.
+            retrieve: Folders of other rendered data sets: the test clips of each are searched in
+                its training clips.
             num_clips: Samples of each test clip, spread over its time (the paper's 10).
             ensemble: mean of the samples' probabilities, or the published maximum of logits.
-            jobs: Runs at a time, each on its share of the cores.
+            jobs: Runs at a time, which share the cores equally.
         """
-        with user_errors(DataError, CheckpointError, ValueError):
-            protocols = tuple(open_data(replace(config, protocol=p)).protocol for p in test)
-            protocols = protocols or (open_data(config).protocol,)
+        with command(
+            ValueError, resume=f"Resume with: {command_line('action.compare', arguments)}"
+        ):
+            from action.clips import open_data
+            from action.results import measured_runs
+
+            named = [replace(config, protocol=name) for name in test] or [config]
+            protocols = tuple(open_data(each).protocol for each in named)
             work = partial(
                 run_one,
                 protocols=protocols,
@@ -146,34 +162,40 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 ensemble=ensemble,
             )
             measured = partial(measured_runs, config.out, protocols, num_clips, ensemble)
-            with interruptible(command_line("action.compare", arguments)):
-                outcomes = run_all(
-                    config.plan(methods, seeds),
-                    jobs,
-                    lambda: _tabulate(config.out, measured()),
-                    work,
-                )
-            if runs := measured():
-                header, *lines = table(result_rows(runs))
-                print(markdown(header, lines))
-                print(f"report: {write_report(runs, config.out / REPORT_NAME)}")
-            _tell_left_out(config.out, runs)
+            outcomes = run_all(
+                config.plan(methods, seeds),
+                jobs,
+                lambda: _tabulate(config.out, measured()),
+                work,
+            )
+            _finish(config.out, measured())
             require_success(outcomes)
 
-    tyro.cli(run, args=arguments, prog="python -m action.compare")
+    parse(run, "python -m action.compare", arguments)
 
 
 def _tabulate(out: Path, runs: Sequence[ActionRun]) -> None:
+    from action.results import write_results
+
     if runs:
         write_results(out, runs)
 
 
-def _tell_left_out(out: Path, runs: Sequence[ActionRun]) -> None:
-    folders = {path.parent for path in out.glob(f"*/{CONFIG_NAME}")}
+def _finish(out: Path, runs: Sequence[ActionRun]) -> None:
+    """Prints the table, writes the report, and names the runs that are in neither."""
+    from action.report import write_report
+    from action.results import result_rows, table
+    from align.results.text import markdown
+
+    if runs:
+        header, *lines = table(result_rows(runs))
+        print(markdown(header, lines))
+        print(f"report: {write_report(runs, out / REPORT_NAME)}")
+    folders = {run.path for run in RunFolder.all_in(out)}
     if others := sorted(folders - {run.folder for run in runs}):
         logger.warning(
-            "left out of the table, since not measured like the others: %s; name their methods and "
-            "seeds as well.",
+            "left out of the table, because they were measured in another way: %s. Name their "
+            "methods and seeds as well.",
             ", ".join(map(str, others)),
         )
 

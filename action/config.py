@@ -8,15 +8,17 @@ from typing import Literal, get_args
 
 from typing_extensions import assert_never
 
-from align.config import PaatLossConfig, PoseMapConfig
+from align.config import PaatLossConfig, PoseMapConfig, Split
 from align.engine.config import OptimConfig, Precision
-from align.engine.run_folder import load_config, save_config
+from align.engine.run_folder import RunFolder
 from align.models.config import PaabConfig, PaatConfig, Readout
 
 ActionMethod = Literal["baseline", "paab", "paat", "paab+paat"]
 ACTION_METHODS: tuple[ActionMethod, ...] = get_args(ActionMethod)
 DataName = Literal["mocap", "smarthome", "ntu", "nucla"]
 ActionRecipe = Literal["small", "paper"]
+Ensemble = Literal["mean", "max"]
+Metric = Literal["cosine", "euclidean"]
 AttentionType = Literal["divided_space_time", "joint_space_time", "space_only"]
 
 
@@ -127,17 +129,18 @@ class ActionConfig:
         return "paat" in self.method.split("+")
 
     def save(self, folder: Path) -> None:
-        """Writes `config.json` into a run's folder."""
-        save_config(self, folder)
+        """Stores the options in a run's folder."""
+        RunFolder(folder).save_config(self)
 
     @classmethod
     def load(cls, folder: Path) -> ActionConfig:
-        """Reads the `config.json` of a run.
+        """Reads the options of a run.
 
         Raises:
             DataError: When the folder is no run, or has options that are not known.
         """
-        return load_config(cls, folder, "action.train", {"recipe": {"default": "small"}})
+        renamed = {"recipe": {"default": "small"}}
+        return RunFolder(folder).load_config(cls, "action.train", renamed)
 
 
 # Paper section 4.2 and appendix B.
@@ -179,3 +182,19 @@ def action_recipe(name: ActionRecipe, data: DataName = "mocap") -> ActionConfig:
             return replace(_PAPER, batch=ClipBatchConfig(clips=_PAPER_CLIPS[data]))
         case _:
             assert_never(name)
+
+
+@dataclass(frozen=True)
+class ClipSource:
+    """Some clips of a data set; every option is the run's own by default."""
+
+    split: Split = "test"
+    """Split of the protocol."""
+    data: DataName | None = None
+    """Data set."""
+    root: Path | None = None
+    """Folder of the data set; data/<name> for another data set than the run's."""
+    protocol: str | None = None
+    """Protocol, which splits the clips."""
+    features: Path | None = None
+    """A file of features, which replaces all other options."""

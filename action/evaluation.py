@@ -1,4 +1,4 @@
-"""What a run recognises of a split, as it is stored."""
+"""Stored evaluations of action recognition, and the metrics in them."""
 
 from __future__ import annotations
 
@@ -6,25 +6,27 @@ import json
 import logging
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 from jaxtyping import Float, Int
 from pydantic import TypeAdapter, ValidationError
 from sklearn.metrics import confusion_matrix, top_k_accuracy_score
 
-from align.engine.run_folder import Checkpoint
+from action.config import Ensemble
+from align.engine.run_folder import Checkpoint, RunFolder
 from datasets.errors import DataError
 from datasets.storage.atomic import atomic_path
+
+logger = logging.getLogger(__name__)
 
 
 def recognition_metrics(
     scores: Float[np.ndarray, "clips classes"], labels: Int[np.ndarray, " clips"]
 ) -> dict[str, float]:
-    """top1, top5 (where there are more than five classes) and mean class accuracy.
+    """top1, top5 (with more than five classes) and mean class accuracy.
 
-    Mean class accuracy, Smarthome's metric, is the mean recall over the classes that `labels`
-    hold; classes without a clip do not count.
+    Mean class accuracy, Smarthome's metric, is the mean recall over the classes in `labels`;
+    classes without a clip do not count.
     """
     classes = scores.shape[1]
     every = np.arange(classes)
@@ -48,27 +50,22 @@ def class_recall(matrix: Int[np.ndarray, "classes classes"]) -> Float[np.ndarray
         return matrix.diagonal() / matrix.sum(axis=1)
 
 
-logger = logging.getLogger(__name__)
-
-Ensemble = Literal["mean", "max"]
-
-
 @dataclass(frozen=True)
 class ActionEvaluation:
-    """What one run recognises of one split.
+    """Metrics of one run on one split, and the class that it recognises in each clip.
 
     Attributes:
         run: The run's folder.
-        method: Its method.
-        seed: Its seed.
-        data: Its data set.
-        trained_on: The protocol that it was trained by.
-        protocol: The protocol whose clips these are.
+        method: The run's method.
+        seed: The run's seed.
+        data: Name of the run's data set.
+        trained_on: Protocol that the run was trained with.
+        protocol: Protocol that the clips come from.
         split: train, valid or test.
-        checkpoint: Which of the run's weights.
+        checkpoint: The measured weights, best or last.
         num_clips: Samples of each clip.
-        ensemble: What became of their scores: the mean of probabilities, or the published
-            code's elementwise maximum of logits.
+        ensemble: How the scores of the samples are combined: the mean of probabilities, or the
+            published code's elementwise maximum of logits.
         metrics: See `recognition_metrics`.
         recall: Class to the share of its clips that are recognised; absent classes are left out.
         clips: Clip to its class and the recognised one.
@@ -90,19 +87,19 @@ class ActionEvaluation:
 
     def save(self) -> Path:
         """Writes it into the run's folder and returns the file."""
-        path = evaluation_path(self.run, self.protocol, self.split)
+        path = RunFolder(self.run).evaluation(evaluation_name(self.protocol, self.split))
         with atomic_path(path) as temporary:
             temporary.write_text(json.dumps(asdict(self) | {"run": str(self.run)}, indent=1) + "\n")
         return path
 
 
 def load_evaluation(run: Path, protocol: str, split: str = "test") -> ActionEvaluation:
-    """Reads what `action.evaluate` stored.
+    """Reads a stored evaluation of a run.
 
     Raises:
-        DataError: When the run has not been measured on it, or by another version.
+        DataError: When the run has not been measured on the split, or was by another version.
     """
-    path = evaluation_path(run, protocol, split)
+    path = RunFolder(run).evaluation(evaluation_name(protocol, split))
     measure = f"`python -m action.evaluate {run} --protocol {protocol} --split {split}`"
     if not path.exists():
         raise DataError(f"{path} does not exist. Measure the run: {measure}.")
@@ -115,12 +112,13 @@ def load_evaluation(run: Path, protocol: str, split: str = "test") -> ActionEval
 def find_evaluation(
     run: Path, protocol: str, num_clips: int = 1, ensemble: Ensemble = "mean"
 ) -> ActionEvaluation | None:
-    """What a run's best checkpoint recognises of a protocol's test clips, measured like this.
+    """The evaluation of a run's best checkpoint on the test clips of a protocol.
 
     Returns:
-        None where the run was not measured, or otherwise, or by another version.
+        The evaluation; None where the run was not measured, was measured with other samples or
+        another ensemble, or by another version.
     """
-    if not evaluation_path(run, protocol, "test").exists():
+    if not RunFolder(run).evaluation(evaluation_name(protocol, "test")).exists():
         return None
     try:
         found = load_evaluation(run, protocol)
@@ -131,6 +129,6 @@ def find_evaluation(
     return found if measured == ("best", num_clips, ensemble) else None
 
 
-def evaluation_path(run: Path, protocol: str, split: str) -> Path:
-    """Where the evaluation of a run is stored."""
-    return run / "evaluation" / f"{protocol}_{split}.json"
+def evaluation_name(protocol: str, split: str) -> str:
+    """The name under which the results of a run on a split are stored."""
+    return f"{protocol}_{split}"

@@ -1,4 +1,4 @@
-"""Clips as features: made by a run once, and stored so that they say what they are."""
+"""Features of clips, computed once by a run and stored with the clips that they belong to."""
 
 from __future__ import annotations
 
@@ -8,20 +8,19 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
-import torch
 from jaxtyping import Float, Int
 from pydantic import TypeAdapter
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from action.clips import ActionData, open_all_data, open_data, sample_config, usable
-from action.config import ActionConfig, DataName
+from action.config import ActionConfig, ClipSource
+from action.evaluation import evaluation_name
 from action.task import ClipRecognizer
-from align.engine.checkpoint import load_checkpoint
-from align.engine.run_folder import Checkpoint, checkpoint_path
+from align.engine.checkpoint import load_trained
+from align.engine.run_folder import Checkpoint, RunFolder
 from datasets.clips.base import ClipInfo
 from datasets.errors import DataError
 from datasets.storage.atomic import atomic_path
@@ -36,11 +35,11 @@ class ClipFeatures:
     """Features of clips.
 
     Attributes:
-        features: One a clip.
-        clips: What they are of.
-        classes: What their labels index.
-        model: Tells apart the weights that made them, see `fingerprint`.
-        num_clips: Samples of each clip, whose mean a feature is.
+        features: One vector for each clip.
+        clips: The clips.
+        classes: Names of the classes, in the order of the labels.
+        model: Identifies the weights that computed the features, see `fingerprint`.
+        num_clips: Samples of each clip; a feature is the mean over them.
     """
 
     features: Float[np.ndarray, "clips dim"]
@@ -51,11 +50,11 @@ class ClipFeatures:
 
     @property
     def labels(self) -> Int[np.ndarray, " clips"]:
-        """Each clip's class."""
+        """The class of each clip, an index into `classes`."""
         return np.array([clip.label for clip in self.clips], np.int64)
 
     def save(self, path: Path) -> None:
-        """Writes them, whole or not at all."""
+        """Writes the features, whole or not at all."""
         about = {
             "clips": _CLIPS.dump_json(self.clips).decode(),
             "classes": json.dumps(self.classes),
@@ -92,36 +91,19 @@ class ClipFeatures:
             ) from None
 
 
-@dataclass(frozen=True)
-class ClipSource:
-    """Some clips of a data set; what is not said is the run's own."""
-
-    split: Literal["train", "valid", "test"] = "test"
-    """Which clips of the protocol."""
-    data: DataName | None = None
-    """Which data set."""
-    root: Path | None = None
-    """Its folder; data/<name> for another data set than the run's."""
-    protocol: str | None = None
-    """How its clips are split."""
-    features: Path | None = None
-    """A file of features, instead of all that."""
-
-
 def fingerprint(checkpoint: Path) -> str:
-    """Tells one checkpoint's weights from another's."""
+    """A hash of a checkpoint's bytes, which identifies its weights."""
     return hashlib.sha256(checkpoint.read_bytes()).hexdigest()[:16]
 
 
 def load_recognizer(run: Path, checkpoint: Checkpoint, data: ActionData) -> ClipRecognizer:
-    """The model of a run with its trained weights, in evaluation mode, on a GPU where there is one.
+    """The trained model of a run in evaluation mode, on the GPU where there is one.
 
     Raises:
         CheckpointError: When the checkpoint is missing or of another model.
     """
     recognizer = ClipRecognizer(ActionConfig.load(run), data)
-    load_checkpoint(checkpoint_path(run, checkpoint), recognizer.model)
-    recognizer.model.to("cuda" if torch.cuda.is_available() else "cpu").eval()
+    load_trained(recognizer.model, run, checkpoint)
     return recognizer
 
 
@@ -132,7 +114,7 @@ def clip_features(
     num_clips: int = 1,
     progress: bool = True,
 ) -> ClipFeatures:
-    """Features of clips by a run's model: those on disk, where they are of these weights.
+    """Features of clips by a run's model; stored ones are used where the weights are the same.
 
     Raises:
         DataError: When the run, the data or the file of features cannot be read.
@@ -147,12 +129,12 @@ def clip_features(
     if not clips:
         raise DataError(f"{data.clip_set.root} has no {source.split} clips under {data.protocol}.")
     recognizer = load_recognizer(run, checkpoint, own)
-    model = fingerprint(checkpoint_path(run, checkpoint))
+    model = fingerprint(RunFolder(run).checkpoint(checkpoint))
     path = _stored_at(run, own, data, source.split)
     if (stored := _stored(path, clips, model, num_clips)) is not None:
         logger.info("features of %d clips are in %s", len(clips), path)
         return stored
-    # Another data set has a stride of its own; the model has its number of frames.
+    # The stride is the other data set's own; the number of frames is fixed by the model.
     sample = sample_config(config, data.clip_set)
     recognizer.sample = replace(sample, frames=recognizer.sample.frames)
     title = f"{run.name} {source.split}" if progress else None
@@ -162,17 +144,12 @@ def clip_features(
     return found
 
 
-def features_path(run: Path, protocol: str, split: str) -> Path:
-    """Where the features of a run's own data set are stored."""
-    return run / "evaluation" / f"{protocol}_{split}.safetensors"
-
-
 def _opened(config: ActionConfig, own: ActionData, source: ClipSource) -> ActionData:
     if source.data is None and source.root is None and source.protocol is None:
         return own
     if source.data is None and source.root is None:
         return open_data(replace(config, protocol=source.protocol))
-    # Nothing is trained on it, so that nothing need be held out.
+    # No clips are held out for validation, because nothing is trained on this data.
     return open_all_data(
         replace(
             config,
@@ -186,11 +163,11 @@ def _opened(config: ActionConfig, own: ActionData, source: ClipSource) -> Action
 
 
 def _stored_at(run: Path, own: ActionData, data: ActionData, split: str) -> Path:
-    path = features_path(run, data.protocol, split)
+    path = RunFolder(run).features(evaluation_name(data.protocol, split))
     root = data.clip_set.root.resolve()
     if root == own.clip_set.root.resolve():
         return path
-    # Two folders of one name are two data sets.
+    # The hash tells apart two data sets whose folders have the same name.
     digest = hashlib.sha256(str(root).encode()).hexdigest()[:6]
     return path.with_name(f"{root.name}-{digest}_{path.name}")
 

@@ -10,9 +10,9 @@ import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
 
-from action.evaluation import ActionEvaluation
+from action.evaluation import ActionEvaluation, evaluation_name
 from action.results import BASELINE, NOTE, ActionRun, result_rows, setting, table
-from action.retrieve import RETRIEVAL_FOLDER
+from align.engine.run_folder import RunFolder
 from align.report.curves import draw_curves
 from align.report.html import data_uri, inline_svg, render_template, write_page
 from align.report.style import STYLE, WIDTH, colour_legend, light_grid, method_colours
@@ -20,7 +20,6 @@ from align.results.chance import RANDOM_LABEL
 from align.results.statistics import lower_median
 from align.results.text import ARROWS, format_spread, spread, with_arrow
 
-REPORT_NAME = "report.html"
 RETRIEVAL_NOTE = (
     "In percent, mean ± sample standard deviation over seeds; with one seed the mean alone. "
     "recall@k: share of queries with a clip of their class among the k nearest; map: mean average "
@@ -130,8 +129,9 @@ def _confusions(runs: Sequence[ActionRun]) -> list[tuple[str, list[tuple[str, st
     for protocol in runs[0].evaluations:
         pictures = []
         for label in labels:
-            run = typical(runs, label, protocol).run
-            pictures.append((label, _embedded(run / "evaluation" / f"{protocol}_test.png")))
+            run = RunFolder(typical(runs, label, protocol).run)
+            picture = run.confusion(evaluation_name(protocol, "test"))
+            pictures.append((label, _embedded(picture)))
         found.append((protocol, pictures))
     return found
 
@@ -141,7 +141,7 @@ def retrieval_table(runs: Sequence[ActionRun]) -> list[list[str]]:
     values: dict[str, dict[str, dict[str, list[float]]]] = {}
     classes: dict[str, int] = {}
     for run in runs:
-        for path in sorted((run.folder / RETRIEVAL_FOLDER).glob("*.json")):
+        for path in RunFolder(run.folder).retrievals():
             stored, search = json.loads(path.read_bytes()), path.stem.replace("_", " ")
             metrics = values.setdefault(search, {}).setdefault(run.label, {})
             for name, value in stored["metrics"].items():
@@ -169,8 +169,9 @@ def _retrieval_pictures(runs: Sequence[ActionRun]) -> list[tuple[str, str]]:
     """The pictures of each search, of the last method's run with the first seed."""
     last = next(run for run in reversed(runs) if run.config.seed == runs[0].config.seed)
     return [
-        (f"{last.label}, {path.stem.replace('_', ' ')}", _embedded(path))
-        for path in sorted((last.folder / RETRIEVAL_FOLDER).glob("*.png"))
+        (f"{last.label}, {path.stem.replace('_', ' ')}", _embedded(picture))
+        for path in RunFolder(last.folder).retrievals()
+        if (picture := path.with_suffix(".png")).exists()
     ]
 
 

@@ -11,7 +11,8 @@ from jaxtyping import Float
 
 from action.config import ACTION_METHODS, ActionConfig
 from action.evaluation import ActionEvaluation, Ensemble, find_evaluation
-from align.engine.run_folder import CONFIG_NAME, read_history
+from align.engine.csv_files import write_csv
+from align.engine.run_folder import RunFolder
 from align.results.chance import RANDOM_LABEL
 from align.results.statistics import bootstrap_interval, mean, std
 from align.results.text import (
@@ -22,7 +23,6 @@ from align.results.text import (
     format_spread,
     markdown,
     with_arrow,
-    write_csv,
 )
 from datasets.storage.atomic import atomic_path
 
@@ -120,16 +120,15 @@ def measured_runs(
         DataError: When a run cannot be read.
     """
     runs = []
-    for path in sorted(out.glob(f"*/{CONFIG_NAME}")):
-        folder = path.parent
-        history = folder / "metrics.csv"
+    for run in RunFolder.all_in(out):
         found = {
             protocol: evaluation
             for protocol in protocols
-            if (evaluation := find_evaluation(folder, protocol, num_clips, ensemble))
+            if (evaluation := find_evaluation(run.path, protocol, num_clips, ensemble))
         }
-        if history.exists() and len(found) == len(protocols):
-            runs.append(ActionRun(folder, ActionConfig.load(folder), read_history(history), found))
+        if run.history.exists() and len(found) == len(protocols):
+            config = ActionConfig.load(run.path)
+            runs.append(ActionRun(run.path, config, run.load_history(), found))
     return sorted(runs, key=lambda run: (ACTION_METHODS.index(run.config.method), run.config.seed))
 
 
@@ -195,12 +194,12 @@ def table(rows: Sequence[ActionRow]) -> list[list[str]]:
         difference = NO_VALUE if row.gain is None else str(row.gain)
         lines.append([row.protocol, row.method, *cells, str(len(row.seeds)), difference])
         if i + 1 == len(rows) or rows[i + 1].protocol != row.protocol:
-            random = [format_spread(_chance(name, row.classes), digits=1) for name in names]
+            random = [format_spread(chance(name, row.classes), digits=1) for name in names]
             lines.append([row.protocol, RANDOM_LABEL, *random, "", ""])
     return lines
 
 
-def _chance(metric: str, classes: int) -> float:
+def chance(metric: str, classes: int) -> float:
     """Accuracy in percent of guessing among classes that are equally likely."""
     return 100 * min(1.0, (5 if metric == "top5" else 1) / classes)
 

@@ -1,14 +1,13 @@
-"""Exact search of clips by their features, and how well it finds clips of the same class.
+"""Exact search of clips by their features, and metrics of how well it finds clips of a class.
 
-Brute force in torch: a query compares with every clip of the gallery in one matrix product, which
-for tens of thousands of clips takes milliseconds (`tests/benchmarks/bench_retrieval.py`).
+A query is compared with every clip of the gallery in one matrix product, which takes milliseconds
+for tens of thousands of clips (`tests/benchmarks/bench_retrieval.py`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 import torch
@@ -16,20 +15,21 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-Metric = Literal["cosine", "euclidean"]
+from action.config import Metric
+
 RECALLS = (1, 5, 10)
-# Distances held at once; a few hundred megabytes with their order.
+# Distances that are in memory at a time: a few hundred megabytes together with their order.
 _AT_ONCE = 10_000_000
 
 
 @dataclass(frozen=True)
 class Retrieval:
-    """What a search found.
+    """Result of a search.
 
     Attributes:
         metrics: recall@1, recall@5, recall@10 and map, see `retrieve`.
-        queries: Places of the queries that count.
-        nearest: For each of these the nearest clips of the gallery, nearest first.
+        queries: Indices of the queries that count.
+        nearest: Indices of the gallery's clips nearest to each of these queries, nearest first.
     """
 
     metrics: dict[str, float]
@@ -45,20 +45,20 @@ def retrieve(
     metric: Metric = "cosine",
     own: Int[np.ndarray, " queries"] | None = None,
 ) -> Retrieval:
-    """Ranks the gallery for every query and measures where the clips of its class stand.
+    """Ranks the gallery for every query and measures the ranks of the clips of its class.
 
     recall@k is the share of queries with a clip of their class among the k nearest (paper section
     4.1). map is the mean over queries of average precision: the precision at each clip of the
     query's class, averaged over these clips. A query without such a clip in the gallery does not
-    count. Clips equally near keep the gallery's order.
+    count. Clips at equal distances keep the gallery's order.
 
     Args:
         queries: Features of the queries.
         gallery: Features of the clips to find.
         query_labels: Classes of the queries.
-        gallery_labels: Classes of the gallery, counted alike.
-        metric: What is near: the angle, or the distance.
-        own: Each query's own place in the gallery, which it must not find; -1 where it has none.
+        gallery_labels: Classes of the gallery, numbered as those of the queries.
+        metric: Distance between features: cosine or euclidean.
+        own: Each query's own index in the gallery, which it must not find; -1 where it has none.
 
     Raises:
         ValueError: When features differ in width, or no query counts.
@@ -94,7 +94,7 @@ def rankings(
     gallery: Float[np.ndarray, "clips dim"],
     metric: Metric = "cosine",
 ) -> Iterator[tuple[slice, Int[Tensor, "some clips"]]]:
-    """Some queries at a time, and the places of all clips of the gallery, nearest first."""
+    """Yields some queries at a time, and the indices of all gallery clips, nearest first."""
     asked, searched = torch.from_numpy(queries).float(), torch.from_numpy(gallery).float()
     if metric == "cosine":
         asked, searched = F.normalize(asked, dim=1), F.normalize(searched, dim=1)
@@ -111,7 +111,12 @@ def rankings(
 def average_precision(
     same: Bool[Tensor, "queries clips"], keep: Bool[Tensor, "queries clips"]
 ) -> Float[Tensor, " queries"]:
-    """Average precision of rankings: which clips are of the class, and which count at all."""
+    """Average precision of rankings.
+
+    Args:
+        same: Whether each clip of a ranking is of the query's class.
+        keep: Whether the clip counts; a query's own clip does not.
+    """
     found, seen = same.cumsum(dim=1), keep.cumsum(dim=1)
     at_hits = torch.where(same, found.double() / seen.clamp(min=1), 0.0)
     return at_hits.sum(dim=1) / found[:, -1]
@@ -120,15 +125,15 @@ def average_precision(
 def common_labels(
     query_names: Sequence[str], gallery_names: Sequence[str]
 ) -> tuple[tuple[str, ...], Int[np.ndarray, " queries"], Int[np.ndarray, " clips"]]:
-    """Labels that count alike for clips of two data sets.
+    """Labels with which clips of two data sets are compared.
 
     Args:
-        query_names: Each query's class.
-        gallery_names: The class of each clip of the gallery.
+        query_names: Class of each query.
+        gallery_names: Class of each clip of the gallery.
 
     Returns:
-        The classes that both have clips of, by name whatever the case, and the label of every
-        query and of every clip of the gallery; -1 for other classes.
+        The names of the classes that both have, in lower case, and the label of every query and of
+        every clip of the gallery; -1 for other classes. Upper and lower case are the same.
     """
     asked, searched = ([n.lower() for n in names] for names in (query_names, gallery_names))
     common = sorted(set(asked) & set(searched))
@@ -140,6 +145,6 @@ def common_labels(
 
 
 def _first(values: Tensor, keep: Bool[Tensor, "queries clips"], count: int) -> Tensor:
-    """The first `count` kept values of each row, at most one of whose values is not kept."""
+    """The first `count` kept values of each row, in which at most one value is not kept."""
     at = (~keep[:, : count + 1]).byte().argsort(dim=1, stable=True)[:, :count]
     return values.gather(1, at)

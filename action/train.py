@@ -54,11 +54,11 @@ def make_trainer(
     """
     from action.task import ActionTask
     from align.engine.command import open_run
-    from align.engine.run_folder import checkpoint_path
+    from align.engine.run_folder import RunFolder
 
     def open_task() -> ActionTask:
         # A resumed run has weights of its own, and the file that it started from may be gone.
-        started = config.out is not None and checkpoint_path(config.out, "last").exists()
+        started = config.out is not None and RunFolder(config.out).started
         return ActionTask(config, pretrained=not started)
 
     return open_run(

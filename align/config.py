@@ -10,7 +10,7 @@ import tyro
 
 from align.engine.config import OptimConfig, Precision
 from align.engine.gpus import count_gpus
-from align.engine.run_folder import load_config, save_config
+from align.engine.run_folder import RunFolder
 from align.losses.config import LossConfig, PoseReduction
 from align.methods import METHODS, SHOWN_METHODS, Method, Parts, Pose, network_name
 from align.models.config import (
@@ -27,6 +27,7 @@ from align.sampling import BatchConfig
 
 Recipe = Literal["auto", "small", "full", "paper"]
 Protocol = Literal["seen", "unseen"]
+Split = Literal["test", "valid", "train"]
 _METHODS_SHOWN = "{" + ",".join(SHOWN_METHODS) + "}"
 
 
@@ -162,18 +163,19 @@ class TrainConfig:
         return self.train_on or self.test_data
 
     def save(self, folder: Path) -> None:
-        """Writes `config.json` into a run's folder."""
-        save_config(self, folder)
+        """Stores the options in a run's folder."""
+        RunFolder(folder).save_config(self)
 
     @classmethod
     def load(cls, folder: Path) -> TrainConfig:
-        """Reads the `config.json` of a run.
+        """Reads the options of a run.
 
         Raises:
             DataError: When the folder is no run, or has unknown options.
         """
         # Before recipes suited the machine, the whole model was the default one.
-        return load_config(cls, folder, "align.train", {"recipe": {"default": "full"}})
+        renamed = {"recipe": {"default": "full"}}
+        return RunFolder(folder).load_config(cls, "align.train", renamed)
 
 
 # The default of every option is what runs did before the option existed, so that stored runs keep

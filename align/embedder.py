@@ -14,8 +14,9 @@ from torch import Tensor
 
 from align.augment import frames_to_tensor, resize_frames
 from align.config import PoseMapConfig, TrainConfig
-from align.engine.checkpoint import load_checkpoint
+from align.engine.checkpoint import load_trained
 from align.engine.device import attend_plainly, uses_bf16
+from align.engine.run_folder import Checkpoint, RunFolder
 from align.models.disentangle import Disentangler
 from align.models.encoder import FrameEncoder, Network
 from align.models.pose_aware import PoseAware, build_model
@@ -50,7 +51,7 @@ def build_network(plan: RunPlan) -> Network:
 
 
 def describe_network(embedder: FrameEmbedder) -> str:
-    """Network, size of its frames and number of its parameters, for people."""
+    """Network, size of its frames and number of its parameters, as text."""
     plan, model = embedder.plan, embedder.model
     millions = sum(parameter.numel() for parameter in model.parameters()) / 1e6
     name = plan.config.network
@@ -71,12 +72,12 @@ def patch_size(network: Network) -> int:
 
 
 def _channels_last(network: ConvolutionalNetwork) -> ConvolutionalNetwork:
-    """With weights in the order of memory that convolutions are fastest in."""
+    """The network with its weights in the memory order in which convolutions are fastest."""
     return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
 
 class FrameEmbedder:
-    """A method's frame encoder, and how frames and pose maps get into it."""
+    """A method's frame encoder, with the preparation of frames and pose maps for it."""
 
     def __init__(self, plan: RunPlan) -> None:
         """Builds the encoder; its weights depend on the seed alone, not on the method.
@@ -98,12 +99,18 @@ class FrameEmbedder:
         self.model = FrameEncoder(network, config.head)
 
     @classmethod
-    def load(cls, run: Path, checkpoint: str = "best") -> FrameEmbedder:
-        """The encoder of a trained run, in evaluation mode, on the GPU where there is one.
+    def load(
+        cls,
+        run: Path,
+        checkpoint: Checkpoint = "best",
+        device: torch.device | str | None = None,
+    ) -> FrameEmbedder:
+        """The encoder of a trained run, in evaluation mode.
 
         Args:
-            run: A folder made by `align.train`; its data set must still be where it was.
+            run: A folder made by `align.train`; its data set must still be at the stored path.
             checkpoint: best: lowest validation alignment error; last: the end of training.
+            device: Device to move the model to; by default the GPU where there is one.
 
         Raises:
             DataError: When the folder is no run, or its data set cannot be read.
@@ -111,10 +118,9 @@ class FrameEmbedder:
         """
         config = TrainConfig.load(run)
         if config.data is None:
-            raise DataError(f"{run}/config.json names no data set; train again.")
+            raise DataError(f"{RunFolder(run).config} names no data set. Train again.")
         embedder = cls(RunPlan.of(config, DatasetMeta.load(config.training_data)))
-        load_checkpoint(run / "checkpoints" / f"{checkpoint}.safetensors", embedder.model)
-        embedder.model.to("cuda" if torch.cuda.is_available() else "cpu").eval()
+        load_trained(embedder.model, run, checkpoint, device)
         return embedder
 
     def pose_map(
@@ -143,7 +149,7 @@ class FrameEmbedder:
         keypoints: Float[Tensor, "batch keypoints 2"],
         visible: Bool[Tensor, "batch keypoints"],
     ) -> Float[Tensor, "batch patches keypoints"]:
-        """The soft form of `pose_map`, which has none of its controls."""
+        """Soft pose maps; the options of `--pose-map` do not apply to them."""
         size = (self.image_size, self.image_size)
         return soft_pose_map(keypoints, size, patch_size(self.model.backbone), visible)
 
@@ -153,7 +159,7 @@ class FrameEmbedder:
         visible: Bool[Tensor, "batch keypoints"],
         generator: torch.Generator | None = None,
     ) -> Tensor | None:
-        """What the method's PAAB is given: P2D, or soft maps for points; None without PAAB."""
+        """The maps that PAAB receives: P2D, or soft maps for points; None without PAAB."""
         paab = self.plan.paab
         if paab is None:
             return None
@@ -165,7 +171,7 @@ class FrameEmbedder:
     def embed_episode(self, data: EpisodeDataset, i: int) -> dict[str, Float[Tensor, "time dim"]]:
         """Embeddings of every frame of every view of an episode, each frame encoded once.
 
-        The model is used in the mode it is in; evaluation mode is the caller's to set.
+        The caller puts the model in evaluation mode.
         """
         return {
             view: self.embed_frames(data.images(i, view), self.view_pose_maps(data, i, view))
@@ -182,8 +188,8 @@ class FrameEmbedder:
 
         Args:
             images: RGB, of any size.
-            pose_maps: Of the frames at the size that the model sees, which methods with PAAB need;
-                see `given_map`.
+            pose_maps: Maps of the frames at the model's size, which methods with PAAB need; see
+                `given_map`.
 
         Raises:
             ValueError: When the method needs pose maps and there are none.
@@ -202,16 +208,18 @@ class FrameEmbedder:
     def view_pose_maps(
         self, data: EpisodeDataset, i: int, view: str, times: np.ndarray | slice = slice(None)
     ) -> Tensor | None:
-        """What PAAB is given of a view of an episode at `times`; None for a method that needs none.
+        """The maps that PAAB receives for a view at `times`; None for a method without.
 
-        Data made elsewhere may have no keypoints, and most methods need none after training.
+        Converted data may have no keypoints, and most methods need none after training; PAAB with a
+        predicted pose needs none either.
         """
         if not self.plan.parts.needs_poses:
             return None
         scale = self.image_size / data.meta.image_size
         points = torch.from_numpy(data.keypoints(i, view)) * scale
         visible = torch.from_numpy(data.visible(i, view))
-        # Each view draws its own random patches and noise: what all have alike would tell the time.
+        # Each view draws its own random patches and noise. If the views shared them, the model
+        # could recognise the time step by them.
         drawn = np.random.default_rng([self.config.seed, i, data.meta.views.index(view)])
         generator = torch.Generator().manual_seed(int(drawn.integers(2**63)))
         given = self.given_map(points, visible, generator)

@@ -1,9 +1,9 @@
-"""A grid of runs: data sets × protocols × seeds × methods, run several at a time.
+"""A grid of runs: data sets × protocols × seeds × methods, several at a time.
 
     <out>/<data>_<protocol>/<method>[_<variant>]_seed<seed>/
 
-Runs that are there already are kept and stopped ones taken up. A run that fails is told and left
-out; the others go on.
+Finished runs are kept and stopped ones resumed. A run that fails is named and left out, and the
+others continue.
 """
 
 from __future__ import annotations
@@ -12,19 +12,18 @@ import logging
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields, replace
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
 import tyro
 
 from align.config import Protocol, TrainConfig
-from align.engine.jobs import tell
-from align.engine.run_folder import run_name
-from align.engine.trainer import finished
+from align.engine.jobs import Measurement, train_and_measure
+from align.engine.run_folder import RunFolder, run_name
 from align.evaluate import evaluate
 from align.methods import Method
 from align.plan import RunPlan, for_data, usual_data
-from align.results.evaluation import evaluation_path, load_evaluation
 from align.sampling import views_a_step
 from align.train import default_options, make_trainer
 from datasets.errors import DataError
@@ -40,23 +39,23 @@ class GridConfig(TrainConfig):
     """Folders of episodes; the newest under data/ by default."""
     out: Path = Path("runs")
     """Folder of all runs."""
-    # A grid has options of its own for these.
+    # The options of a grid set these for each run.
     method: Annotated[Method, tyro.conf.Fixed, tyro.conf.Suppress] = "deit"
     seed: Annotated[int, tyro.conf.Fixed, tyro.conf.Suppress] = 0
     protocol: Annotated[Protocol, tyro.conf.Fixed, tyro.conf.Suppress] = "seen"
 
     @classmethod
     def defaults(cls, arguments: Sequence[str], out: Path) -> GridConfig:
-        """The options of the recipe that a command line names, and a folder for the runs."""
+        """The options of the recipe that a command line names, with a folder for the runs."""
         own: dict[str, Any] = {"data": (), "out": out, "method": "deit", "seed": 0}
         return cls(**_options(default_options(arguments)) | own)
 
     def of_one_run(self) -> TrainConfig:
-        """What all runs have in common."""
+        """The options that all runs share."""
         return TrainConfig(**_options(self) | {"data": None, "out": None})
 
     def data_sets(self, env: Sequence[str]) -> tuple[Path, ...]:
-        """The data sets: by folder, and by the names of their environments, data/<env>."""
+        """The data sets: the folders of `--data`, and data/<env> for each environment."""
         named = (Path("data") / name for name in env)
         return (*self.data, *named) or (usual_data(self),)
 
@@ -74,26 +73,26 @@ def plan(
     out: Path,
     variant: str = "",
 ) -> list[TrainConfig]:
-    """One configuration a run, in an order that makes an unfinished grid useful.
+    """One configuration for each run, in an order that makes an unfinished grid useful.
 
-    First all of the first protocol, with one seed of every method on every data set before any
-    gets a second.
+    All runs of the first protocol come first. Every method gets its first seed on every data set
+    before any method gets its second.
 
     Args:
-        config: What all have in common.
+        config: Options that all runs share.
         data_sets: Folders of episodes.
-        protocols: Which views.
-        methods: What to compare.
-        seeds: One run of every method each.
+        protocols: Protocols, which select the views to test on.
+        methods: Methods to compare.
+        seeds: Seeds; every method gets one run for each.
         out: Folder of all runs.
-        variant: Part of the folders' names, by which runs of a method with other options stand
-            beside these; of letters, digits, dots, dashes and underscores.
+        variant: Name of these options in the folders' names, so that runs of a method with other
+            options can stand beside these: letters, digits, dots, dashes and underscores.
 
     Raises:
-        ValueError: A variant with other characters.
+        ValueError: When the variant has other characters.
     """
     if variant and not re.fullmatch(r"[\w.-]+", variant):
-        raise ValueError(f"--variant is part of a folder's name, which {variant!r} cannot be")
+        raise ValueError(f"--variant becomes part of a folder's name, so it cannot be {variant!r}")
     named = f"_{variant}" if variant else ""
     return [
         placed(replace(config, method=method), out, data, protocol, method + named, seed)
@@ -107,21 +106,21 @@ def plan(
 def placed(
     config: TrainConfig, out: Path, data: Path, protocol: Protocol, name: str, seed: int
 ) -> TrainConfig:
-    """One run of a grid: its data set, protocol and seed, and the folder that they make."""
+    """One run of a grid: its data set, protocol and seed, and the folder that they determine."""
     folder = group_folder(out, data, protocol) / run_name(name, seed)
     return for_data(replace(config, seed=seed, protocol=protocol, out=folder), data)
 
 
 def group_folder(out: Path, data: Path, protocol: Protocol) -> Path:
-    """Where a grid keeps the runs of one data set and protocol."""
+    """The folder of the runs of one data set and protocol."""
     return out / f"{data.name}_{protocol}"
 
 
 def check_views(configs: Iterable[TrainConfig]) -> None:
-    """Looks, before anything is trained, whether every data set has the views that are asked for.
+    """Checks, before anything is trained, that every data set has the views of its runs.
 
     Raises:
-        DataError: When a protocol does not fit a data set, or what is learned its test.
+        DataError: When a protocol does not fit a data set, or a run cannot be tested on its data.
         ValueError: When a step would draw more views than there are to train on.
     """
     for config in configs:
@@ -129,23 +128,30 @@ def check_views(configs: Iterable[TrainConfig]) -> None:
 
 
 def run_one(config: TrainConfig, place: int) -> None:
-    """Trains a run to its end unless it is there, and measures it on the test episodes."""
-    trainer = make_trainer(config, progress=False, on_step=lambda share: tell(place, share))
-    folder = trainer.folder
-    if not finished(folder):
-        trainer.fit()
-    if not _measured(folder, trainer.best_path):
-        evaluate(folder, progress=False)
-    tell(place, 1.0)
+    """Trains a run to its end and measures it on the test episodes, unless that has been done."""
+    folder = RunFolder(_require_out(config))
+    measured = Measurement(
+        folder.evaluation("test"),
+        lambda: _is_readable(folder),
+        lambda: evaluate(folder.path, progress=False),
+    )
+    open_trainer = partial(make_trainer, config, False)
+    train_and_measure(open_trainer, [measured], place)
 
 
-def _measured(folder: Path, checkpoint: Path) -> bool:
-    path = evaluation_path(folder, "test")
-    if not path.exists() or path.stat().st_mtime < checkpoint.stat().st_mtime:
-        return False
+def _require_out(config: TrainConfig) -> Path:
+    if config.out is None:
+        raise ValueError("a run of a grid needs its folder as `out`; see `placed`.")
+    return config.out
+
+
+def _is_readable(run: RunFolder) -> bool:
+    """Whether this version can read the stored evaluation."""
+    from align.results.evaluation import load_evaluation
+
     try:
-        load_evaluation(folder, "test")
-    except DataError as error:  # of another version
+        load_evaluation(run.path, "test")
+    except DataError as error:
         log.info("%s", error)
         return False
     return True

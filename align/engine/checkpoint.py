@@ -19,6 +19,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from align.engine.run_folder import CONFIG_NAME, Checkpoint, RunFolder
 from datasets.errors import UserError, shortened
 from datasets.storage.atomic import atomic_path
 
@@ -33,19 +34,18 @@ class CheckpointError(UserError, ValueError):
 
 @contextmanager
 def kept_when_unwritable(path: Path) -> Iterator[None]:
-    """Turns a failure to write into an error that names the path and the remedy.
-
-    Files inside are written whole or not at all, so earlier ones are still there.
+    """Explains that a file or folder of a run cannot be written, such as on a full disk.
 
     Raises:
-        CheckpointError: When a file of the run cannot be written, such as on a full disk.
+        CheckpointError: When a write inside fails; names the path and how to resume. Files are
+            written whole or not at all, so the previous ones are kept.
     """
     try:
         yield
     except (OSError, SafetensorError) as error:
         raise CheckpointError(
-            f"{path} cannot be written ({error}); what was written before is kept. Free "
-            "space on its disk, or fix its permissions, then use --resume."
+            f"{path} cannot be written ({error}); what was written before is kept. Free some "
+            "space on its disk, or fix its permissions, then continue with --resume."
         ) from error
 
 
@@ -55,13 +55,13 @@ def save_checkpoint(
     """Writes a checkpoint, whole or not at all.
 
     Args:
-        path: File to write.
+        path: The file.
         model: Model whose parameters and buffers are saved.
-        state: Scalars that JSON can hold, such as the step.
-        optimizer: Optimizer whose state is saved too, to resume from.
+        state: Scalars that JSON can hold, such as the epoch.
+        optimizer: Optimizer whose state is saved too, so that training can be resumed.
 
     Raises:
-        CheckpointError: When the disk is full or cannot be written; a checkpoint from before is
+        CheckpointError: When the disk is full or cannot be written; the previous checkpoint is
             kept.
     """
     tensors = {_MODEL + name: value for name, value in model.state_dict().items()}
@@ -100,6 +100,27 @@ def load_checkpoint(
     return read_state(path)
 
 
+def load_trained(
+    model: nn.Module,
+    run: Path,
+    checkpoint: Checkpoint = "best",
+    device: torch.device | str | None = None,
+) -> None:
+    """Gives a model the weights of its run, for inference: on its device, in evaluation mode.
+
+    Args:
+        model: Model that was built with the run's options.
+        run: The run's folder.
+        checkpoint: best: lowest validation error; last: the end of training.
+        device: Device to move the model to; by default the GPU where there is one.
+
+    Raises:
+        CheckpointError: When the checkpoint is missing, truncated or of another model.
+    """
+    load_checkpoint(RunFolder(run).checkpoint(checkpoint), model)
+    model.to(device or ("cuda" if torch.cuda.is_available() else "cpu")).eval()
+
+
 def start_from(source: Path, model: nn.Module) -> None:
     """Gives a model the weights of another run, as far as names and shapes agree.
 
@@ -113,7 +134,7 @@ def start_from(source: Path, model: nn.Module) -> None:
     Raises:
         CheckpointError: When the checkpoint is missing or truncated, or nothing of it fits.
     """
-    path = source / "checkpoints" / "best.safetensors" if source.is_dir() else source
+    path = RunFolder(source).checkpoint("best") if source.is_dir() else source
     with _open(path) as file:
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     saved, wanted = _with_prefix(tensors, _MODEL), model.state_dict()
@@ -166,8 +187,7 @@ def _require_same_architecture(
         more = f"; and {len(problems) - 3} more" if len(problems) > 3 else ""
         raise CheckpointError(
             f"{path} is of another model: {'; '.join(problems[:3])}{more}. "
-            "Use the config.json that lies in the same run folder, and data with the same "
-            "keypoints."
+            f"Use the {CONFIG_NAME} of the same run folder, and data with the same keypoints."
         )
 
 

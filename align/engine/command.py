@@ -12,8 +12,9 @@ from typing import TypeVar
 from align.engine.checkpoint import CheckpointError, start_from
 from align.engine.config import RunConfig
 from align.engine.device import keep_freed_memory
-from align.engine.run_folder import CONFIG_NAME, checkpoint_path, options_of
-from align.engine.trainer import Task, Trainer, finished
+from align.engine.run_folder import RunFolder
+from align.engine.stored_config import options_of
+from align.engine.trainer import Task, Trainer
 from datasets.command import command, command_line, user_errors
 from datasets.errors import DataError
 
@@ -56,14 +57,14 @@ def open_run(
     _require_same_run(config, config.out, package, resumed)
     keep_freed_memory()
     task = open_task()
-    if config.init is not None and not checkpoint_path(config.out, "last").exists():
+    if config.init is not None and not RunFolder(config.out).started:
         start_from(config.init, task.model)
     config.save(config.out)
     return Trainer(task, config, progress=progress, on_step=on_step)
 
 
 def _require_same_run(config: RunConfig, folder: Path, package: str, resumed: bool) -> None:
-    if not (folder / CONFIG_NAME).exists():
+    if not RunFolder(folder).exists:
         return
     stored = type(config).load(folder)
     differing = differing_options(stored, config, _MAY_CHANGE if resumed else _ORIGIN)
@@ -127,9 +128,9 @@ def offer_unfinished(config: Config, package: str, runs: Path = Path("runs")) ->
 
 def _unfinished(runs: Path) -> list[Path]:
     """Folders of runs with a checkpoint that have not trained to their end, oldest first."""
-    started = [path.parent.parent for path in runs.glob("*/checkpoints/last.safetensors")]
-    started.sort(key=lambda folder: checkpoint_path(folder, "last").stat().st_mtime)
-    return [folder for folder in started if not finished(folder)]
+    started = [run for run in RunFolder.all_in(runs) if run.started]
+    started.sort(key=lambda run: run.checkpoint("last").stat().st_mtime)
+    return [run.path for run in started if not run.finished]
 
 
 def _same_options(folder: Path, config: RunConfig) -> bool:

@@ -1,4 +1,4 @@
-"""Runs several jobs at a time, each in a process with its share of the cores."""
+"""Trains and measures several runs at a time, each in a process with its share of the cores."""
 
 from __future__ import annotations
 
@@ -7,24 +7,31 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass
 from multiprocessing.process import BaseProcess
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from typing import Protocol as Interface
 
-import torch
 from tqdm import tqdm
 
+from align.engine.gpus import count_gpus
+from align.engine.run_folder import RunFolder
+
+if TYPE_CHECKING:
+    from align.engine.trainer import Trainer
+
 POLL_SECONDS = 1.0
-# In a worker: the share that is done of each run, in memory that it has in common with us.
-_done: Any = None
+# Each process has its own copy of torch, the model and its activations in memory.
+_MOST_JOBS = 4
+# In a worker: the share of each run that is done, an array in memory shared with the command.
+_shares: Any = None
 
 
 class PlacedConfig(Interface):
-    """The options of a run that knows its folder."""
+    """The options of a run that has a folder."""
 
     @property
     def out(self) -> Path | None: ...  # noqa: D102
@@ -32,10 +39,59 @@ class PlacedConfig(Interface):
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of a run: its folder, or what went wrong."""
+    """The end of a run.
+
+    Attributes:
+        config: Options of the run.
+        error: The exception that ended it; None after success.
+    """
 
     config: PlacedConfig
     error: BaseException | None = None
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """A result that a run shall have.
+
+    Attributes:
+        path: The file that holds it.
+        usable: Whether the file can be read and was measured as requested; called where it exists.
+        make: Measures the run and writes the file.
+    """
+
+    path: Path
+    usable: Callable[[], bool]
+    make: Callable[[], object]
+
+
+def default_jobs() -> int:
+    """Runs at a time on this machine: one on a GPU, which a run fills, else up to four."""
+    return 1 if count_gpus() else min(_MOST_JOBS, os.cpu_count() or 1)
+
+
+def train_and_measure(
+    open_trainer: Callable[[Callable[[float], object]], Trainer],
+    measurements: Iterable[Measurement],
+    place: int,
+) -> None:
+    """Trains a run to its end, and measures it; work that has been done is not repeated.
+
+    Args:
+        open_trainer: Opens the run; its argument is called after each step with the share of the
+            steps that are done.
+        measurements: Results that the run shall have. One is measured again when the best
+            checkpoint is newer.
+        place: Index of the run among those of `run_all`.
+    """
+    trainer = open_trainer(lambda share: report_share(place, share))
+    run = RunFolder(trainer.folder)
+    if not run.finished:
+        trainer.fit()
+    for wanted in measurements:
+        if not (run.is_newer_than_checkpoint(wanted.path) and wanted.usable()):
+            wanted.make()
+    report_share(place, 1.0)
 
 
 def run_all(
@@ -44,27 +100,33 @@ def run_all(
     after_each: Callable[[], object],
     work: Callable[[Any, int], None],
 ) -> list[Outcome]:
-    """Runs all configurations, `jobs` at a time, each in a process with its share of the cores.
+    """Does the work of all configurations, `jobs` at a time, each in a process of its own.
+
+    A run that fails does not stop the others.
 
     Args:
-        configs: With their folders.
-        jobs: Processes.
+        configs: Configurations with their folders.
+        jobs: Number of processes, which share the cores equally.
         after_each: Called whenever a run has ended.
-        work: Takes a configuration and its place among them, and says with `tell` how far it is.
+        work: Takes a configuration and its index, and calls `report_share` as it proceeds.
 
     Returns:
-        One outcome a configuration, in their order.
+        One outcome for each configuration, in the same order.
     """
     threads = max(1, (os.cpu_count() or 1) // jobs)
-    # Spawned, since a forked process would inherit torch's thread pools in an unknown state.
+    # Spawned, because a forked process would inherit torch's thread pools in an unknown state.
     context = multiprocessing.get_context("spawn")
-    done = context.Array("d", len(configs))
+    shares = context.Array("d", len(configs))
+    # joblib, which generation uses, does not fit here. `joblib.Parallel` shows results only, no
+    # futures, so a second thread would have to move the bar while runs train. At the first
+    # exception it cancels all other calls. And its workers are not children of this process, so
+    # they cannot inherit the array of shares.
     with ProcessPoolExecutor(
-        jobs, mp_context=context, initializer=start_worker, initargs=(done, threads)
+        jobs, mp_context=context, initializer=start_worker, initargs=(shares, threads)
     ) as pool:
         futures = [pool.submit(work, config, i) for i, config in enumerate(configs)]
         try:
-            _follow(configs, futures, done, after_each)
+            _follow(configs, futures, shares, after_each)
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
@@ -72,7 +134,7 @@ def run_all(
 
 
 def require_success(outcomes: Sequence[Outcome]) -> None:
-    """Tells which runs failed, and exits with 1 when any did."""
+    """Names the runs that failed, and exits with 1 when any did."""
     failed = [outcome for outcome in outcomes if outcome.error is not None]
     for outcome in failed:
         print(f"failed: {outcome.config.out}: {outcome.error}", file=sys.stderr)
@@ -80,10 +142,18 @@ def require_success(outcomes: Sequence[Outcome]) -> None:
         raise SystemExit(1)
 
 
-def start_worker(done: Any, threads: int) -> None:
-    """Tells this process where to write how far its runs are, and its share of the cores."""
-    global _done
-    _done = done
+def start_worker(shares: Any, threads: int) -> None:
+    """Prepares a worker process.
+
+    Args:
+        shares: Shared array for the share of each run that is done.
+        threads: Number of threads that torch may use.
+    """
+    # The command itself imports this module for its help text, which does not need torch.
+    import torch
+
+    global _shares
+    _shares = shares
     torch.set_num_threads(threads)
     parent = multiprocessing.parent_process()
     if parent is not None:
@@ -91,24 +161,24 @@ def start_worker(done: Any, threads: int) -> None:
 
 
 def _end_with(parent: BaseProcess) -> None:
-    """Ends this process with another one, however that ends.
+    """Ends this process when another one ends, for whatever reason.
 
-    A worker would else train on to the end of its run, unseen, beside whoever takes the run up.
+    A worker would otherwise train to the end of its run unseen, while the user resumes that run.
     """
     parent.join()
-    os._exit(1)  # what is being written has a temporary name still
+    os._exit(1)  # a file that is being written still has its temporary name
 
 
-def tell(place: int, share: float) -> None:
-    """In a worker: tells the share that is done of a run."""
-    if _done is not None:
-        _done[place] = share
+def report_share(place: int, share: float) -> None:
+    """In a worker: publishes the share of a run that is done."""
+    if _shares is not None:
+        _shares[place] = share
 
 
 def _follow(
     configs: Sequence[PlacedConfig],
     futures: Sequence[Future[None]],
-    done: Any,
+    shares: Any,
     after_each: Callable[[], object],
 ) -> None:
     layout = "{percentage:3.0f}%|{bar}| {n:.2f}/{total} runs [{elapsed}<{remaining}]"
@@ -120,6 +190,6 @@ def _follow(
                 config, error = waiting.pop(future), future.exception()
                 bar.write(f"failed: {config.out}: {error}" if error else f"done: {config.out}")
                 after_each()
-            # A run that failed or stopped early is over, however far it came.
-            shares = zip(futures, done[:], strict=True)
-            bar.update(sum(1.0 if f.done() else share for f, share in shares) - bar.n)
+            # A run that failed or stopped early is over, although its share is below 1.
+            done = [1.0 if f.done() else s for f, s in zip(futures, shares[:], strict=True)]
+            bar.update(sum(done) - bar.n)

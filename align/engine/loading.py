@@ -1,4 +1,4 @@
-"""Reading batches: processes, order, and failures in one line with a remedy."""
+"""Reading of batches: number of processes, order of samples, and errors with a remedy."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ import numpy as np
 import torch
 from jaxtyping import Int64
 
+from align.engine.run_folder import CONFIG_NAME
 from datasets.errors import DataError
 
 
 def reading_processes(wanted: int | None) -> int:
-    """Number of processes that read data: as wanted, else 0 on a CPU and up to 8 with a GPU."""
+    """Number of processes that read data: as wanted, by default 0 on a CPU, up to 8 with a GPU."""
     if wanted is not None:
         return wanted
     return min(8, os.cpu_count() or 1) if torch.cuda.is_available() else 0
@@ -23,25 +24,20 @@ def reading_processes(wanted: int | None) -> int:
 
 @lru_cache(maxsize=2)
 def order_of_pass(count: int, seed: int, passes: int) -> Int64[np.ndarray, " count"]:
-    """The order of `count` items in one pass over them.
+    """The order of `count` items in the pass of this number, a random permutation.
 
-    The order is cached: every sample needs it, and shuffling a million items takes longer than
+    It is cached, because every sample needs it, and shuffling a million items takes longer than
     reading one.
-
-    Args:
-        count: Items.
-        seed: Seed of the run.
-        passes: Passes before this one.
     """
-    # The leading 0 gives orders another random stream than samples, which begin with the seed.
+    # The leading 0 separates the random stream of orders from that of samples.
     return np.random.default_rng([0, seed, passes]).permutation(count)
 
 
 @contextmanager
 def reading_batches() -> Iterator[None]:
-    """Turns failures of a loader into errors of one line; all work of a loader goes in here.
+    """Context for everything that runs while a loader reads.
 
-    The death of a reading process arrives as a signal, at any time.
+    When a process that reads data dies, a signal raises an error at any point of this process.
 
     Raises:
         DataError: When data cannot be read, or a process that reads it dies.
@@ -49,17 +45,18 @@ def reading_batches() -> Iterator[None]:
     try:
         yield
     except DataError as error:
-        raise DataError(_last_message(str(error))) from error
+        raise DataError(_original_message(str(error))) from error
     except RuntimeError as error:
-        # torch raises a plain RuntimeError when a reading process was killed.
+        # torch gives this error no class of its own.
         if "DataLoader worker" not in str(error):
             raise
         raise DataError(
-            f"a process that reads data has died ({error}). It was killed, or ran out of memory: "
-            "resume with fewer --workers, or on a machine with more memory."
+            f"a process that reads data has died ({error}). It was killed, or had too little "
+            "memory: use --resume on a machine with more memory, or with fewer --workers in the "
+            f"run's {CONFIG_NAME}."
         ) from error
 
 
-def _last_message(message: str) -> str:
-    """The message of an error from another process, without the traceback that torch prepends."""
+def _original_message(message: str) -> str:
+    """The message of an error from another process; torch puts a traceback before it."""
     return message.rpartition(f"{DataError.__module__}.{DataError.__qualname__}: ")[2].strip()

@@ -1,149 +1,234 @@
-"""A run's folder: configuration and history, read back only where every option is known.
+"""The folder of a run: the names of its files, its configuration and its history.
 
-An option that is added later must do by default what was done without it: runs from before then
-stay readable.
+    config.json                                options
+    metrics.csv                                one row for each epoch
+    checkpoints/{last,best}.safetensors        weights
+    evaluation/<name>.json                     metrics
+    evaluation/<name>_embeddings.safetensors   embeddings of frames (alignment)
+    evaluation/<name>.safetensors, .png        features of clips, confusion matrix (action)
+    analysis/<name>.json                       distances and attention of tokens
+    analysis/<name>_attention.json             attention maps (alignment)
+    retrieval/<name>.json, .png                found clips (action)
+    report.html                                the page about the run
+
+TensorBoard's files lie in the folder as well. No other module spells these names.
 """
 
 from __future__ import annotations
 
-import csv
 import json
-import logging
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-from pydantic import TypeAdapter
-
-from datasets.errors import DataError, shortened
-from datasets.storage.atomic import atomic_path
-
-log = logging.getLogger(__name__)
+from align.engine.csv_files import read_csv, write_csv
+from align.engine.stored_config import read_config, write_config
+from datasets.errors import UserError
 
 Checkpoint = Literal["best", "last"]
+Config = TypeVar("Config")
+
+CONFIG_NAME = "config.json"
+REPORT_NAME = "report.html"
+_HISTORY_NAME = "metrics.csv"
+_CHECKPOINTS, _EVALUATION, _ANALYSIS, _RETRIEVAL = (
+    "checkpoints",
+    "evaluation",
+    "analysis",
+    "retrieval",
+)
+_TENSORS = ".safetensors"
+# A message lists this many runs; more would hide what it says.
+_NEWEST = 5
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """The folder of one run.
+
+    Attributes:
+        path: The folder, which need not exist yet.
+    """
+
+    path: Path
+
+    @classmethod
+    def all_in(cls, folder: Path) -> list[RunFolder]:
+        """The runs whose folders lie directly in a folder, by name."""
+        return [cls(path.parent) for path in sorted(folder.glob(f"*/{CONFIG_NAME}"))]
+
+    @property
+    def config(self) -> Path:
+        """The options."""
+        return self.path / CONFIG_NAME
+
+    @property
+    def history(self) -> Path:
+        """The metrics of each epoch."""
+        return self.path / _HISTORY_NAME
+
+    @property
+    def report(self) -> Path:
+        """The page about this run alone."""
+        return self.path / REPORT_NAME
+
+    @property
+    def exists(self) -> bool:
+        """Whether the folder holds a run."""
+        return self.config.exists()
+
+    @property
+    def started(self) -> bool:
+        """Whether the run has a checkpoint to resume from."""
+        return self.checkpoint("last").exists()
+
+    @property
+    def finished(self) -> bool:
+        """Whether the run has trained to its end, early stops included.
+
+        Raises:
+            CheckpointError: When the last checkpoint is truncated.
+        """
+        # Checkpoints need torch, which takes seconds to import; help texts only need paths.
+        from align.engine.checkpoint import read_state
+
+        return self.started and read_state(self.checkpoint("last"))["finished"]
+
+    def checkpoint(self, which: Checkpoint = "best") -> Path:
+        """The weights with the lowest validation error, or those of the last epoch."""
+        return self.path / _CHECKPOINTS / f"{which}{_TENSORS}"
+
+    def evaluation(self, name: str) -> Path:
+        """The metrics of an evaluation."""
+        return self.path / _EVALUATION / f"{name}.json"
+
+    def embeddings(self, name: str) -> Path:
+        """The embeddings of all frames that an evaluation measured."""
+        return self.path / _EVALUATION / f"{name}_embeddings{_TENSORS}"
+
+    def features(self, name: str) -> Path:
+        """The features of all clips that an evaluation measured."""
+        return self.path / _EVALUATION / f"{name}{_TENSORS}"
+
+    def confusion(self, name: str) -> Path:
+        """The confusion matrix of an evaluation, a PNG."""
+        return self.path / _EVALUATION / f"{name}.png"
+
+    def analysis(self, name: str) -> Path:
+        """The analysis of tokens on a split."""
+        return self.path / _ANALYSIS / f"{name}.json"
+
+    def attention(self, name: str) -> Path:
+        """The attention maps on a split."""
+        return self.path / _ANALYSIS / f"{name}_attention.json"
+
+    def retrieval(self, name: str) -> Path:
+        """The result of a search; its picture has the same name with .png."""
+        return self.path / _RETRIEVAL / f"{name}.json"
+
+    def retrievals(self) -> list[Path]:
+        """The results of all searches, by name."""
+        return sorted((self.path / _RETRIEVAL).glob("*.json"))
+
+    def is_newer_than_checkpoint(self, result: Path, which: Checkpoint = "best") -> bool:
+        """Whether a result exists that was written after the checkpoint it comes from.
+
+        A result without its checkpoint counts: the weights of a measured run may be deleted.
+        """
+        weights = self.checkpoint(which)
+        if not result.exists():
+            return False
+        return not weights.exists() or weights.stat().st_mtime <= result.stat().st_mtime
+
+    def save_config(self, config: object) -> None:
+        """Stores a dataclass of options."""
+        write_config(config, self.config)
+
+    def load_config(
+        self,
+        kind: type[Config],
+        command: str,
+        renamed: Mapping[str, Mapping[str, str]] | None = None,
+    ) -> Config:
+        """Reads the options; see `align.engine.stored_config.read_config`.
+
+        Raises:
+            DataError: When the folder holds no run, or the run has unknown options.
+        """
+        return read_config(kind, self.config, command, renamed)
+
+    def save_history(self, rows: Iterable[Mapping[str, float]]) -> None:
+        """Writes one row for each epoch."""
+        write_history(self.history, rows)
+
+    def load_history(self) -> list[dict[str, float]]:
+        """Reads one row for each epoch."""
+        return read_history(self.history)
 
 
 def write_history(path: Path, rows: Iterable[Mapping[str, float]]) -> None:
-    """Writes one row an epoch as CSV; what an epoch did not measure stays empty."""
+    """Writes one row for each epoch as CSV; a metric that an epoch did not measure is empty."""
     rows = list(rows)
     columns = list(dict.fromkeys(name for row in rows for name in row))
-    with atomic_path(path) as temporary, open(temporary, "w", newline="") as file:
-        writer = csv.DictWriter(file, columns)
-        writer.writeheader()
-        writer.writerows(rows)
+    # As text, because a measured NaN must not become empty.
+    write_csv(path, columns, [[str(row[c]) if c in row else None for c in columns] for row in rows])
 
 
 def read_history(path: Path) -> list[dict[str, float]]:
     """Reads what `write_history` wrote."""
-    with open(path, newline="") as file:
-        return [
-            {name: float(value) for name, value in row.items() if value}
-            for row in csv.DictReader(file)
-        ]
+    return [{name: float(text) for name, text in row.items() if text} for row in read_csv(path)]
 
 
 def run_name(name: str, seed: int) -> str:
-    """The folder of a run, by its method, or its method and variant with `_` between them."""
+    """The name of a run's folder in a grid.
+
+    Args:
+        name: The method, or the method and its variant with `_` between them.
+        seed: Seed of the run.
+    """
     return f"{name.replace('+', '_')}_seed{seed}"
 
 
-def checkpoint_path(run: Path, checkpoint: Checkpoint) -> Path:
-    """Where a run stores its best or its last weights."""
-    return run / "checkpoints" / f"{checkpoint}.safetensors"
+class NoRunError(UserError, ValueError):
+    """Raised when a command is given no run; names the newest ones."""
 
 
-CONFIG_NAME = "config.json"
-Config = TypeVar("Config")
-
-# Options that are gone, each with the value that asks for what is done now. Runs of before store
-# them; with another value a run cannot be repeated.
-REMOVED: Mapping[str, Any] = {"paat.gradients": "sum"}
-
-_SHOWN = 5  # options that a warning names
-_TRAIN_AGAIN = "Train again, or mend the file."
-
-
-def save_config(config: object, folder: Path) -> None:
-    """Writes a dataclass as `config.json` into a run's folder."""
-    with atomic_path(folder / CONFIG_NAME) as temporary:
-        temporary.write_bytes(TypeAdapter(type(config)).dump_json(config, indent=2) + b"\n")
-
-
-def load_config(
-    kind: type[Config],
-    folder: Path,
-    command: str,
-    renamed: Mapping[str, Mapping[str, str]] | None = None,
-) -> Config:
-    """Reads the `config.json` of a run; options that are newer than it get their defaults.
+def require_runs(runs: Iterable[Path], kind: type[Any], under: Path = Path("runs")) -> None:
+    """Checks that a command line names a run.
 
     Args:
-        kind: The dataclass that was saved.
-        folder: The run's folder.
-        command: The command that makes such runs, for messages.
-        renamed: Options at the top level with values of earlier versions, and their names today.
+        runs: The runs that it names.
+        kind: The dataclass of the options of such runs.
+        under: Folder of runs, in which the message looks for the newest ones.
 
     Raises:
-        DataError: When the folder is no run, or has options that are not known.
+        NoRunError: When it names none.
     """
-    path = folder / CONFIG_NAME
-    if not path.exists():
-        raise DataError(f"{path} does not exist: {folder} is no run of `{command}`.")
-    adapter = TypeAdapter(kind)
+    if any(True for _ in runs):
+        return
+    newest = newest_runs(kind, under)
+    found = f"the newest are {', '.join(map(str, newest))}" if newest else f"{under}/ has none"
+    raise NoRunError(f"name one or more folders of runs; {found}.")
+
+
+def newest_runs(kind: type[Any], under: Path) -> list[Path]:
+    """The newest runs below a folder, newest first.
+
+    Args:
+        kind: The dataclass of the options of such runs.
+        under: Folder of runs, or of grids of runs.
+    """
+    names = {field.name for field in fields(kind)}
+    # A grid keeps its runs one or two folders further down.
+    places = (path for depth in range(1, 4) for path in under.glob("*/" * depth + CONFIG_NAME))
+    paths = [path for path in places if _options_in(path) <= names]
+    paths.sort(key=lambda path: path.stat().st_mtime, reverse=True)
+    return [path.parent for path in paths[:_NEWEST]]
+
+
+def _options_in(path: Path) -> set[str]:
     try:
-        stored = _without_removed(json.loads(path.read_bytes()), path)
-        for name, values in (renamed or {}).items():
-            stored[name] = values.get(stored.get(name), stored.get(name))
-        config = adapter.validate_python(stored)
-    except ValueError as error:  # of JSON's and pydantic's
-        raise DataError(f"{path} cannot be read: {error}. {_TRAIN_AGAIN}") from None
-    known, given = options_of(config).keys(), _flat(stored).keys()
-    # A name that is not known would be passed over.
-    if unknown := sorted(given - known):
-        raise DataError(
-            f"{path} has options that this version does not know: {', '.join(unknown)}. "
-            f"{_TRAIN_AGAIN}"
-        )
-    # An option that is off by default, as None says, changes nothing.
-    defaults = options_of(config)
-    if newer := sorted(name for name in known - given if defaults[name] is not None):
-        log.warning(
-            "%s is older than some options, which get their defaults: %s",
-            path,
-            shortened(newer, _SHOWN),
-        )
-    return config
-
-
-def _without_removed(stored: Any, path: Path) -> Any:
-    """Stored options but for those in `REMOVED`.
-
-    Raises:
-        DataError: When one of them asks for what can no longer be done.
-    """
-    for name, today in REMOVED.items():
-        *sections, option = name.split(".")
-        section = stored
-        for key in sections:
-            section = section.get(key) if isinstance(section, dict) else None
-        if not isinstance(section, dict) or option not in section:
-            continue
-        if (value := section.pop(option)) != today:
-            raise DataError(
-                f"{path} has {name} = {value!r}, an option that was removed: only {today!r} is "
-                "left. Train again without it, or evaluate with the version that trained it."
-            )
-    return stored
-
-
-def options_of(config: object) -> dict[str, Any]:
-    """All options of a dataclass as JSON has them, by their names on the command line."""
-    return _flat(TypeAdapter(type(config)).dump_python(config, mode="json"))
-
-
-def _flat(options: Mapping[str, Any], section: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for name, value in options.items():
-        inner = _flat(value, f"{section}{name}.") if isinstance(value, dict) else {}
-        flat |= inner or {section + name: value}
-    return flat
+        return set(json.loads(path.read_bytes()))
+    except ValueError:
+        return {""}  # no JSON, so no run: no option has this name

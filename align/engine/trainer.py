@@ -27,7 +27,6 @@ from tqdm import tqdm
 from align.engine.checkpoint import (
     kept_when_unwritable,
     load_checkpoint,
-    read_state,
     save_checkpoint,
 )
 from align.engine.config import RunConfig
@@ -35,7 +34,7 @@ from align.engine.device import uses_bf16
 from align.engine.loading import reading_batches
 from align.engine.optim import build_optimizer, learning_rate_factor
 from align.engine.pace import Pace
-from align.engine.run_folder import read_history, write_history
+from align.engine.run_folder import RunFolder
 from datasets.errors import UserError, counted
 
 log = logging.getLogger(__name__)
@@ -131,12 +130,12 @@ class Trainer:
     @property
     def last(self) -> Path:
         """The checkpoint to resume from."""
-        return self.folder / "checkpoints" / "last.safetensors"
+        return RunFolder(self.folder).checkpoint("last")
 
     @property
     def best_path(self) -> Path:
         """The checkpoint with the lowest validation metric."""
-        return self.folder / "checkpoints" / "best.safetensors"
+        return RunFolder(self.folder).checkpoint("best")
 
     def fit(self) -> Path:
         """Trains to the end, or until patience runs out, and returns the best checkpoint.
@@ -314,7 +313,7 @@ class Trainer:
             for name, value in row.items():
                 writer.add_scalar(name, value, epoch)
             writer.flush()
-            write_history(self.folder / "metrics.csv", self.history)
+            RunFolder(self.folder).save_history(self.history)
         state = {
             "epoch": epoch + 1,
             "best": self.best,
@@ -329,13 +328,7 @@ class Trainer:
         model = self.accelerator.unwrap_model(self.model)
         state = load_checkpoint(self.last, model, self.optimizer)
         self.best, self.bad_validations = state["best"], state["bad_validations"]
-        rows = read_history(self.folder / "metrics.csv")
+        rows = RunFolder(self.folder).load_history()
         self.history = [row for row in rows if row["epoch"] <= state["epoch"]]
         log.info("resumed %s after epoch %d of %d", self.folder, state["epoch"], self.config.epochs)
         return state["epoch"]
-
-
-def finished(folder: Path) -> bool:
-    """Whether the run in a folder has trained to its end, early stops included."""
-    path = folder / "checkpoints" / "last.safetensors"
-    return path.exists() and read_state(path)["finished"]

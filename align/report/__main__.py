@@ -17,15 +17,13 @@ from pathlib import Path
 
 import tyro
 
-from align.evaluate import Split
-from align.report.page import summary_of, write_report
-from align.results.cells import summary_markdown
-from align.results.runs import load_runs
+from align.config import Split, TrainConfig
+from align.engine.run_folder import require_runs
 from datasets.command import command, parse
 
 
 def run(
-    runs: tyro.conf.Positional[tuple[Path, ...]],
+    runs: tyro.conf.Positional[tuple[Path, ...]] = (),
     split: Split = "test",
     out: Path | None = None,
     episode: str | None = None,
@@ -36,7 +34,7 @@ def run(
     """Writes one self-contained HTML page about a run, or a comparison of runs.
 
     Args:
-        runs: Folders that `python -m align.evaluate` has measured.
+        runs: Folders that `python -m align.evaluate` has measured, at least one.
         split: Split whose evaluations are shown.
         out: The page; by default in the run's folder, or in the folder that several share.
         episode: Episode to show in detail; by default the first of the split.
@@ -46,6 +44,11 @@ def run(
             split's own: test_on_can for another data set, test_unseen for another protocol.
     """
     with command():
+        require_runs(runs, TrainConfig)
+        from align.report.page import summary_of, write_report
+        from align.results.cells import summary_markdown
+        from align.results.runs import load_runs
+
         path = write_report(runs, out, split, episode, view, skeleton, evaluation)
         folders = list(dict.fromkeys(runs))
         print(summary_markdown(summary_of(load_runs(folders, evaluation or split))))

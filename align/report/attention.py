@@ -16,12 +16,12 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
-from align.probe import AttentionMaps, analysis_path, attention_path, load_analysis, load_maps
+from align.engine.run_folder import RunFolder
 from align.report.episode import Example
 from align.report.html import inline_svg
 from align.report.style import STYLE, WIDTH
 from align.report.tokens import analysis_panels
-from align.results.runs import Run
+from align.results.analysis import AttentionMaps, load_analysis, load_maps
 from datasets.episodes import EpisodeDataset
 
 # Opacity of the strongest attention; the frame below remains visible.
@@ -57,13 +57,12 @@ def token_pictures(example: Example, data: EpisodeDataset) -> TokenPictures | No
     split = evaluation.split
     if evaluation.name not in ("", split):
         return None
-    known = {label: run.folder for label, run in example.runs.items() if _analysed(run, split)}
+    folders = {label: RunFolder(run.folder) for label, run in example.runs.items()}
+    known = {label: folder for label, folder in folders.items() if _analysed(folder, split)}
     if not known:
         return None
-    analyses = {
-        label: load_analysis(analysis_path(folder, split)) for label, folder in known.items()
-    }
-    maps = {label: load_maps(attention_path(folder, split)) for label, folder in known.items()}
+    analyses = {label: load_analysis(folder.analysis(split)) for label, folder in known.items()}
+    maps = {label: load_maps(folder.attention(split)) for label, folder in known.items()}
     missing = [
         run.folder
         for label, run in example.runs.items()
@@ -77,13 +76,10 @@ def token_pictures(example: Example, data: EpisodeDataset) -> TokenPictures | No
     )
 
 
-def _analysed(run: Run, split: str) -> bool:
-    """Whether an analysis of the current checkpoint is there."""
-    paths = [analysis_path(run.folder, split), attention_path(run.folder, split)]
-    if not all(path.exists() for path in paths):
-        return False
-    trained = run.folder / "checkpoints" / "best.safetensors"
-    return not trained.exists() or trained.stat().st_mtime <= paths[0].stat().st_mtime
+def _analysed(run: RunFolder, split: str) -> bool:
+    """Whether there is an analysis of the current checkpoint."""
+    stored = (run.analysis(split), run.attention(split))
+    return all(run.is_newer_than_checkpoint(path) for path in stored)
 
 
 @matplotlib.rc_context(STYLE)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from align.engine.run_folder import REPORT_NAME
 from align.report.html import inline_svg, render_template, write_page
 from align.report.overview import overview
 from align.results.cells import (
@@ -63,7 +64,7 @@ def as_html(tables: Sequence[ResultTable], out: Path) -> str:
             "variants": table.variants,
             "warnings": warnings(table),
             "groups": group_tables(table),
-            "report": (table.folder / "report.html").relative_to(out),
+            "report": (table.folder / REPORT_NAME).relative_to(out),
         }
         for table in tables
     ]

@@ -21,17 +21,14 @@ from torch import Tensor
 from align.augment import frames_to_tensor, resize_frames
 from align.config import TrainConfig
 from align.embedder import FrameEmbedder
-from align.engine.checkpoint import load_checkpoint
 from align.models.disentangle import Codes, Disentangler
 from align.models.encoder import Output
 from align.models.pose_aware import PoseAwareOutput
 from align.models.trl3d import Geometry
-from align.plan import RunPlan
 from align.report.episode import Example
 from align.report.html import inline_svg
 from align.report.style import STYLE, WIDTH
 from datasets.episodes import EpisodeDataset
-from datasets.storage.meta import DatasetMeta
 
 Frames = UInt8[Tensor, "time 3 height width"]
 
@@ -63,9 +60,8 @@ def method_pictures(
     config = TrainConfig.load(run)
     if not (config.parts.encoder == "disentangle" or config.parts.trl3d):
         return []
-    embedder = FrameEmbedder(RunPlan.of(config, DatasetMeta.load(config.training_data)))
-    load_checkpoint(run / "checkpoints" / "best.safetensors", embedder.model)
-    embedder.model.eval()
+    # A dozen frames need no GPU, and the pictures are drawn from memory on the CPU.
+    embedder = FrameEmbedder.load(run, device="cpu")
     times = np.linspace(0, data.lengths[i] - 1, moments).round().astype(int)
     frames = {
         view: resize_frames(frames_to_tensor(data.images(i, view, times)), embedder.image_size)

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
-from align.evaluate import Split
+from align.config import Split
+from align.engine.run_folder import REPORT_NAME, RunFolder
 from align.metrics.names import GROUPS, METRIC_TITLES
 from align.report.attention import token_pictures
 from align.report.curves import learning_curves
@@ -21,7 +22,7 @@ from align.report.style import method_colours
 from align.report.video import SLOW_DOWN, contact_strip, encode_video, poster, video_layout
 from align.report.view_pairs import pair_errors, phase_heat_map, view_pair_heat_map
 from align.results.cells import CHANCE_NOTE, NO_VALUE_NOTE, SPREAD_NOTE, group_table
-from align.results.chance import alignment_chance, phase_chance, reference_rows
+from align.results.chance import chance_of, reference_rows
 from align.results.runs import Run, load_runs, options_that_differ, train_command
 from align.results.summary import BASELINE, SummaryRow, summary_table, write_summary
 from align.results.text import format_change, format_spread, with_arrow
@@ -29,7 +30,7 @@ from datasets.episodes import EpisodeDataset
 from datasets.errors import DataError
 from datasets.storage.meta import META_NAME
 
-REPORT_NAME, SUMMARY_NAME = "report.html", "summary.csv"
+SUMMARY_NAME = "summary.csv"
 
 
 def write_report(
@@ -80,7 +81,7 @@ def _with_suffix(name: str, suffix: str) -> str:
 def default_path(folders: Sequence[Path]) -> Path:
     """The page's path in the run's own folder, or in the folder that several runs share."""
     if len(folders) == 1:
-        return folders[0] / REPORT_NAME
+        return RunFolder(folders[0]).report
     # Absolute, because `a` and `../b` have no folder in common as they are written.
     common = Path(os.path.commonpath([folder.absolute().parent for folder in folders]))
     here = Path.cwd()
@@ -145,8 +146,7 @@ def render(
 
 def _other_groups(rows: Sequence[SummaryRow], data: EpisodeDataset) -> list:
     """The groups of metrics that are not in the first table, with the cells of their tables."""
-    phases = phase_chance([data.phases(i) for i in range(len(data))])
-    chance = {**alignment_chance(data.lengths), **phases}
+    chance = chance_of(data)
     tables = [
         (group, group_table(group, rows, chance))
         for group in GROUPS

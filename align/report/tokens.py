@@ -10,7 +10,6 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from align.probe import FeatureAnalysis, bin_names
 from align.report.style import (
     STYLE,
     WIDTH,
@@ -20,6 +19,7 @@ from align.report.style import (
     method_colours,
     save_png,
 )
+from align.results.analysis import FeatureAnalysis, bin_names
 from datasets.errors import DataError
 
 # Opacity of the bars of the first, the middle and the last layer.

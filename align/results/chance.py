@@ -12,6 +12,7 @@ from align.metrics.alignment import METRICS
 from align.metrics.decoding import chance_errors
 from align.metrics.phases import PHASE_METRICS
 from align.results.statistics import mean
+from datasets.episodes import EpisodeDataset
 
 # Two independent uniform times lie a third of an episode apart on average.
 RANDOM_ERROR = 1 / 3
@@ -36,6 +37,12 @@ def reference_rows(lengths: Sequence[int] = ()) -> dict[str, dict[str, float]]:
             zip(METRICS, (error, error, -1.0, math.nan), strict=True)
         )
     return rows
+
+
+def chance_of(data: EpisodeDataset) -> dict[str, float]:
+    """All metrics of random embeddings on the episodes of a split."""
+    phases = [data.phases(i) for i in range(len(data))]
+    return {**alignment_chance(data.lengths), **phase_chance(phases)}
 
 
 def alignment_chance(lengths: Sequence[int]) -> dict[str, float]:

@@ -1,9 +1,8 @@
 """Stored evaluations: metrics, pairs of views, the verdict on collapse, and embeddings.
 
 A run can be evaluated in several ways. The name of each is the split, followed by the protocol and
-the data set where they are not the run's own (`test`, `test_unseen`, `test_on_can`). In the run's
-folder, `evaluation/<name>.json` holds the numbers, and `<name>_embeddings.safetensors` the
-embeddings.
+the data set where they are not the run's own, and by the checkpoint where it is not the best
+(`test`, `test_unseen`, `test_on_can`, `test_last`).
 """
 
 from __future__ import annotations
@@ -16,7 +15,8 @@ from pydantic import TypeAdapter, ValidationError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from align.config import Protocol
+from align.config import Protocol, Split, TrainConfig
+from align.engine.run_folder import Checkpoint, RunFolder
 from align.metrics.alignment import PairResult
 from align.metrics.collapse import Collapse
 from align.metrics.phases import PhaseResult
@@ -63,12 +63,16 @@ class Evaluation:
     @property
     def path(self) -> Path:
         """The file that holds it."""
-        return evaluation_path(self.run, self.name or self.split)
+        return RunFolder(self.run).evaluation(self.name or self.split)
+
+    @property
+    def _embeddings_path(self) -> Path:
+        return RunFolder(self.run).embeddings(self.name or self.split)
 
     def embeddings(self) -> dict[str, dict[str, Tensor]]:
         """Episode to view to embeddings (time, dim)."""
         stored: dict[str, dict[str, Tensor]] = {}
-        for name, value in load_file(_embeddings_path(self.path)).items():
+        for name, value in load_file(self._embeddings_path).items():
             episode, view = name.split("/")
             stored.setdefault(episode, {})[view] = value
         return stored
@@ -78,20 +82,27 @@ class Evaluation:
         flat = {
             f"{e}/{v}": z.contiguous() for e, views in embeddings.items() for v, z in views.items()
         }
-        with atomic_path(_embeddings_path(self.path)) as temporary:
+        with atomic_path(self._embeddings_path) as temporary:
             save_file(flat, temporary)
         stored = asdict(self) | {"run": str(self.run), "data": str(self.data)}
         with atomic_path(self.path) as temporary:
             temporary.write_text(json.dumps(stored, indent=1) + "\n")
 
 
-def evaluation_path(run: Path, name: str) -> Path:
-    """The file in a run's folder that holds the evaluation of that name."""
-    return run / "evaluation" / f"{name}.json"
-
-
-def _embeddings_path(path: Path) -> Path:
-    return path.with_name(f"{path.stem}_embeddings.safetensors")
+def evaluation_name(
+    config: TrainConfig,
+    split: Split,
+    data: Path | None = None,
+    protocol: Protocol | None = None,
+    checkpoint: Checkpoint = "best",
+) -> str:
+    """The name under which an evaluation of a run with these options is stored."""
+    name: str = split
+    if protocol not in (None, config.protocol):
+        name += f"_{protocol}"
+    if data is not None and (config.data is None or data.resolve() != config.data.resolve()):
+        name += f"_on_{data.resolve().name}"
+    return name if checkpoint == "best" else f"{name}_{checkpoint}"
 
 
 def load_evaluation(run: Path, name: str = "test") -> Evaluation:
@@ -100,7 +111,7 @@ def load_evaluation(run: Path, name: str = "test") -> Evaluation:
     Raises:
         DataError: When the run has not been measured in that way, or was by another version.
     """
-    path = evaluation_path(run, name)
+    path = RunFolder(run).evaluation(name)
     split, _, rest = name.partition("_")
     measure = f"python -m align.evaluate {run} --split {split}"
     measure += " …, with the --protocol, --data or --checkpoint of the name" if rest else ""

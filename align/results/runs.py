@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from align.config import TrainConfig, recipe
-from align.engine.run_folder import read_history, run_name
+from align.engine.run_folder import RunFolder, run_name
 from align.results.evaluation import Evaluation, load_evaluation
 from align.results.summary import require_comparable, run_order
 from datasets.errors import DataError
@@ -81,14 +81,14 @@ def load_runs(folders: Sequence[Path], split: str = "test") -> list[Run]:
 
 
 def _load_run(folder: Path, label: str, config: TrainConfig, evaluation: Evaluation) -> Run:
-    history = folder / "metrics.csv"
+    history = RunFolder(folder).history
     if not history.exists():
         raise DataError(
             f"{history} does not exist: training was stopped before its first epoch ended, or "
             f"the file was lost. Continue with `python -m align.train --resume {folder}`."
         )
     finished = datetime.fromtimestamp(history.stat().st_mtime)
-    return Run(folder, label, config, evaluation, read_history(history), finished)
+    return Run(folder, label, config, evaluation, RunFolder(folder).load_history(), finished)
 
 
 def label_runs(configs: Sequence[TrainConfig]) -> list[str]:

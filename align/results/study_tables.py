@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from align.engine.csv_files import write_csv
 from align.engine.run_folder import run_name
 from align.results.chance import RANDOM_ERROR, RANDOM_LABEL
 from align.results.statistics import mean
@@ -21,7 +22,6 @@ from align.results.text import (
     markdown,
     spread,
     with_arrow,
-    write_csv,
 )
 from datasets.storage.atomic import atomic_path
 

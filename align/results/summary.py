@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from align.engine.csv_files import write_csv
 from align.methods import METHODS
 from align.metrics.alignment import METRICS
 from align.results.evaluation import Evaluation
 from align.results.statistics import mean, std
-from align.results.text import write_csv
 from datasets.errors import DataError
 
 BASELINE = "deit"

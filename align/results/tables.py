@@ -10,14 +10,14 @@ from typing import Any
 
 import numpy as np
 
-from align.engine.run_folder import CONFIG_NAME
+from align.engine.csv_files import write_csv
+from align.engine.run_folder import RunFolder
 from align.metrics.names import GROUPS
-from align.results.evaluation import evaluation_path
 from align.results.paper import paper_error
 from align.results.runs import Run, load_runs, variant_options
 from align.results.significance import PairedTest, paired_test
 from align.results.summary import BASELINE, SummaryRow, difference, summary_table
-from align.results.text import between, count, span, write_csv
+from align.results.text import between, count, span
 from datasets.errors import DataError
 
 log = logging.getLogger(__name__)
@@ -83,9 +83,9 @@ def measured_runs(out: Path) -> list[Run]:
     runs of their data set and protocol, are left out with a warning.
     """
     runs = []
-    for group in sorted({path.parent.parent for path in out.glob(f"*/*/{CONFIG_NAME}")}):
-        folders = [path.parent for path in sorted(group.glob(f"*/{CONFIG_NAME}"))]
-        measured = [f for f in folders if evaluation_path(f, "test").exists()]
+    for group in sorted(folder for folder in out.glob("*") if folder.is_dir()):
+        found = RunFolder.all_in(group)
+        measured = [run.path for run in found if run.evaluation("test").exists()]
         comparable = _comparable([run for folder in measured for run in _readable(folder)])
         runs += load_runs(comparable, "test") if comparable else []
     return runs

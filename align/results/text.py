@@ -1,15 +1,12 @@
-"""Tables as text: Markdown, CSV files, and how spreads, changes and counts are written."""
+"""Tables as text: Markdown, and how spreads, changes and counts are written."""
 
 from __future__ import annotations
 
-import csv
 import math
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 from typing import Any
 
 from align.results.statistics import mean, std
-from datasets.storage.atomic import atomic_path
 
 ARROWS = "↓: lower is better; ↑: higher is better."
 NO_VALUE = "–"
@@ -24,19 +21,6 @@ def markdown(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 def _line(cells: Sequence[str]) -> str:
     # A bar in an option's value would start a new column.
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
-
-
-def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    """Writes a CSV file in full precision; None and NaN become empty cells."""
-    with atomic_path(path) as temporary, open(temporary, "w", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(header)
-        writer.writerows([_cell(value) for value in row] for row in rows)
-
-
-def _cell(value: Any) -> Any:
-    missing = value is None or (isinstance(value, float) and math.isnan(value))
-    return "" if missing else value
 
 
 def with_arrow(metric: str, title: str) -> str:

@@ -8,11 +8,13 @@ import pytest
 import torch
 from PIL import Image
 
-from action.features import ClipFeatures, ClipSource, clip_features, features_path
-from action.retrieve import describe, retrieve_clips
+from action.config import ClipSource
+from action.features import ClipFeatures, clip_features
+from action.retrieval import describe, retrieve_clips
 from action.retrieve import run as run_command
 from action.search import average_precision, common_labels, retrieve
 from action.train import make_trainer
+from align.engine.run_folder import RunFolder
 from datasets.clips.mocap import MocapMeta
 from datasets.clips.sets import get_format
 from datasets.errors import DataError
@@ -179,7 +181,9 @@ def test_a_query_does_not_find_its_own_video(run):
 def test_features_alone_are_searched(run, tmp_path, capsys):
     for split in ("test", "train"):
         clip_features(run, ClipSource(split), progress=False)
-    files = [ClipSource(features=features_path(run, "CS", split)) for split in ("test", "train")]
+    files = [
+        ClipSource(features=RunFolder(run).features(f"CS_{split}")) for split in ("test", "train")
+    ]
     run_command(query=files[0], gallery=files[1], pictured=0, out=tmp_path)
     assert (tmp_path / "CS_test_in_CS_train.json").exists()
     with pytest.raises(SystemExit):
@@ -202,7 +206,9 @@ def test_the_picture_trusts_the_pickles_that_the_run_trusts(tmp_path, capsys):
     assert Image.open(picture).format == "PNG"
     for split in ("test", "train"):
         clip_features(run, ClipSource(split), progress=False)
-    files = [ClipSource(features=features_path(run, "CS", split)) for split in ("test", "train")]
+    files = [
+        ClipSource(features=RunFolder(run).features(f"CS_{split}")) for split in ("test", "train")
+    ]
     # The features' folder is no run: what is trusted must be said.
     with pytest.raises(SystemExit):
         run_command(query=files[0], gallery=files[1], out=tmp_path)
@@ -219,7 +225,9 @@ def test_features_that_cannot_be_compared_are_refused(run, tmp_path):
     renamed = ClipFeatures(test.features, test.clips, ("a", "b", "c"), test.model, 1)
     with pytest.raises(DataError, match="gallery of a, b, c"):
         retrieve_clips(test, renamed)
-    (tmp_path / "half.safetensors").write_bytes(features_path(run, "CS", "test").read_bytes()[:99])
+    (tmp_path / "half.safetensors").write_bytes(
+        RunFolder(run).features("CS_test").read_bytes()[:99]
+    )
     for name in ("half", "nowhere"):
         with pytest.raises(DataError, match=name):
             ClipFeatures.load(tmp_path / f"{name}.safetensors")

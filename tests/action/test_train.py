@@ -11,13 +11,15 @@ from safetensors.torch import load_file
 
 from action.clips import hold_out, open_data
 from action.config import ActionConfig, ClipBatchConfig, DataName, TimeSformerConfig
-from action.evaluate import ensembled, evaluate, evaluation_path
+from action.evaluate import evaluate
 from action.evaluation import class_recall, confusion, recognition_metrics
+from action.measuring import ensembled
 from action.task import ActionTask
 from action.train import default_options, make_trainer
 from align.engine.checkpoint import CheckpointError, read_state
 from align.engine.config import OptimConfig
 from align.engine.optim import learning_rate_factor
+from align.engine.run_folder import RunFolder
 from datasets.errors import DataError
 
 TINY = TimeSformerConfig(image_size=32, patch_size=8, frames=4, stride=8, dim=32, depth=2, heads=2)
@@ -42,7 +44,7 @@ def test_every_method_trains_and_is_evaluated(squares, tmp_path, method):
     result = evaluate(run, progress=False, num_clips=2)
     assert len(result.clips) == 12
     assert set(result.recall) == {"right", "still", "down"}
-    assert Image.open(evaluation_path(run, "CS", "test").with_suffix(".png")).format == "PNG"
+    assert Image.open(RunFolder(run).confusion("CS_test")).format == "PNG"
 
 
 @pytest.mark.slow

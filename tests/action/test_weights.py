@@ -16,7 +16,7 @@ from action.timesformer import TimeSformer
 from action.train import make_trainer
 from action.weights import FOLDER_FILES, load_pretrained
 from align.engine.checkpoint import CheckpointError
-from align.engine.trainer import finished
+from align.engine.run_folder import RunFolder
 from align.models.pose_aware import PoseAware
 from tests.action.test_train import TINY, config_for
 
@@ -244,6 +244,6 @@ def test_a_run_goes_on_without_the_weights_that_it_started_from(squares, tmp_pat
     trainer.fit()
     file.unlink()
     make_trainer(config, progress=False).fit()
-    assert finished(run)
+    assert RunFolder(run).finished
     with pytest.raises(CheckpointError, match="a.pyth does not exist"):
         make_trainer(replace(config, out=tmp_path / "new"), progress=False)

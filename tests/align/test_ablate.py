@@ -11,13 +11,13 @@ import pytest
 from PIL import Image
 
 from align import ablate
-from align.ablate import depth_of, main, plan_studies, results
+from align.ablate import main
 from align.config import BackboneConfig, PaabConfig, TrainConfig
 from align.engine.jobs import Outcome
-from align.engine.run_folder import load_config, save_config
+from align.engine.run_folder import RunFolder
 from align.models.pose_aware import build_model
 from align.plan import RunPlan
-from align.results.evaluation import evaluation_path, load_evaluation
+from align.results.evaluation import load_evaluation
 from align.results.studies import (
     STUDIES,
     StudyName,
@@ -27,6 +27,7 @@ from align.results.studies import (
     with_option,
 )
 from align.results.study_tables import Measured, Point, StudyResult, as_markdown
+from align.studying import depth_of, plan_studies, results
 from tests.align.hand_made_runs import PICKS, make_run
 from tests.datasets.synthetic import make_meta
 
@@ -47,8 +48,8 @@ def test_every_variant_is_a_configuration_and_a_model(name: StudyName, tmp_path:
     # The option's default is among the values: its runs are the plain method's.
     assert {variant.name for variant in found} >= set(study.methods)
     for variant in found:
-        save_config(variant.config, tmp_path / variant.name)
-        stored = load_config(TrainConfig, tmp_path / variant.name, "")
+        variant.config.save(tmp_path / variant.name)
+        stored = TrainConfig.load(tmp_path / variant.name)
         assert stored == variant.config
         assert stored.method == variant.method
     values = [option(variant.config, study.option) for variant in found]
@@ -117,7 +118,7 @@ def test_a_study_is_trained_measured_tabulated_and_taken_up(
         """As `run_all` in this process, since importing torch in another takes seconds."""
         for config in configs:
             assert config.out is not None
-            if not evaluation_path(config.out, "test").exists():
+            if not RunFolder(config.out).evaluation("test").exists():
                 trained.append(config.out.name)
             work(config, 0)
             after_each()

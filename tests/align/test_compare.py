@@ -13,7 +13,7 @@ import pytest
 from align.compare import main
 from align.config import BackboneConfig, TrainConfig
 from align.engine.jobs import start_worker
-from align.engine.trainer import finished
+from align.engine.run_folder import RunFolder
 from align.grid import plan, run_one
 from align.methods import Method
 from align.metrics.collapse import Collapse, Kind
@@ -295,7 +295,7 @@ def test_grid_outlives_a_run_that_fails_and_grows(
     printed = capsys.readouterr()
     assert stopped.value.code == 1
     assert "failed" in printed.err and "ego" in printed.err and "--method deit" in printed.err
-    assert finished(seen / "paab_seed0")
+    assert RunFolder(seen / "paab_seed0").finished
     # The table is of all runs in the folder, also of those that this command did not make.
     for method in ("deit", "paab"):
         error = load_evaluation(seen / f"{method}_seed0").metrics["alignment_error"]

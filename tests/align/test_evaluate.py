@@ -16,13 +16,13 @@ from safetensors.torch import load_file
 from align.config import TrainConfig
 from align.embedder import FrameEmbedder
 from align.engine.checkpoint import save_checkpoint
-from align.evaluate import evaluate, evaluation_name
+from align.evaluate import evaluate
 from align.evaluate import run as run_command
 from align.metrics.alignment import METRICS
 from align.metrics.names import GROUPS
 from align.metrics.phases import PHASE_METRICS
 from align.report.page import write_report
-from align.results.evaluation import load_evaluation
+from align.results.evaluation import evaluation_name, load_evaluation
 from align.train import make_trainer
 from datasets.episodes import EpisodeDataset
 from datasets.errors import DataError

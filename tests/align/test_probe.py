@@ -14,19 +14,18 @@ from align.analyze import run as run_command
 from align.embedder import FrameEmbedder
 from align.engine.checkpoint import save_checkpoint
 from align.models.backbones import create_timm_backbone
-from align.models.pose_aware import PaabConfig, PaatConfig, PoseAware
+from align.models.config import PaabConfig, PaatConfig
+from align.models.pose_aware import PoseAware
 from align.plan import RunPlan
 from align.probe import (
     FeatureProbe,
     attention_counts,
     attention_weights,
     evenly,
-    load_analysis,
-    load_maps,
     received_attention,
-    save_analysis,
     token_distances,
 )
+from align.results.analysis import load_analysis, load_maps, save_analysis
 from datasets.storage.meta import DatasetMeta
 from tests.align.conftest import tiny_config
 
@@ -161,7 +160,7 @@ def test_mistakes_are_named():
     model, *_ = next(models())
     with FeatureProbe(model) as probe, pytest.raises(ValueError, match="run the model"):
         probe.take(pose_maps(1))
-    with pytest.raises(ValueError, match="nothing"):
+    with pytest.raises(ValueError, match="no batch"):
         probe.result()
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from align.config import TrainConfig
-from align.engine.run_folder import REMOVED
+from align.engine.stored_config import REMOVED
 from datasets.errors import DataError
 
 

@@ -14,21 +14,19 @@ import pytest
 from PIL import Image
 
 from align.config import TrainConfig
-from align.engine.run_folder import write_history
+from align.engine.run_folder import RunFolder
 from align.metrics.alignment import METRICS
 from align.metrics.collapse import Collapse
 from align.metrics.phases import PhaseResult
-from align.probe import (
-    AttentionMaps,
-    FeatureAnalysis,
-    analysis_path,
-    attention_path,
-    save_analysis,
-    save_maps,
-)
 from align.report.__main__ import run as run_command
 from align.report.header import backbone
 from align.report.page import default_path, write_report
+from align.results.analysis import (
+    AttentionMaps,
+    FeatureAnalysis,
+    save_analysis,
+    save_maps,
+)
 from align.results.evaluation import load_evaluation
 from datasets.episodes import EpisodeDataset
 from datasets.errors import DataError
@@ -199,9 +197,9 @@ def test_what_tokens_tell_is_shown_of_runs_that_have_been_analysed(
     keypoints = len(EpisodeDataset(data, "test").skeleton)
     shares = [0.0, 0.5, 0.5, 0.0, 0.0]
     analysis = FeatureAnalysis([0.1, 0.2], [[0.3] * keypoints] * 2, [shares] * 2, [0.4, 0.5])
-    save_analysis(analysis, analysis_path(folders[0], "test"))
+    save_analysis(analysis, RunFolder(folders[0]).analysis("test"))
     maps = AttentionMaps("demo_4", [0, 9], {"ego": [[[1.0, 3.0], [0.0, 0.0]]] * 2})
-    save_maps(maps, attention_path(folders[0], "test"))
+    save_maps(maps, RunFolder(folders[0]).attention("test"))
     text = write_report(folders).read_text(encoding="utf-8")
     assert "Pose information in the tokens" in text and "Attention in demo_4" in text
     assert "t = 9" in text
@@ -210,7 +208,7 @@ def test_what_tokens_tell_is_shown_of_runs_that_have_been_analysed(
     checkpoint = folders[0] / "checkpoints" / "best.safetensors"
     checkpoint.parent.mkdir()
     checkpoint.touch()
-    late = analysis_path(folders[0], "test").stat().st_mtime + 10
+    late = RunFolder(folders[0]).analysis("test").stat().st_mtime + 10
     os.utime(checkpoint, (late, late))
     assert "Pose information" not in write_report(folders).read_text(encoding="utf-8")
 

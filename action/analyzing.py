@@ -1,0 +1,59 @@
+"""The analysis of a trained run: distances and attention of its tokens."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from torch.utils.data import DataLoader
+from tqdm import tqdm
+
+from action.clips import TestingClips, open_data, usable
+from action.config import ActionConfig
+from action.evaluation import evaluation_name
+from action.features import load_recognizer
+from align.engine.loading import reading_processes
+from align.engine.run_folder import Checkpoint, RunFolder
+from align.probe import FeatureProbe, evenly
+from align.results.analysis import FeatureAnalysis, save_analysis
+
+# The attention weights of more clips than this need too much memory.
+_CLIPS_AT_ONCE = 8
+
+
+@torch.no_grad()
+def analyze(
+    run: Path,
+    split: str = "test",
+    checkpoint: Checkpoint = "best",
+    clips: int = 64,
+    progress: bool = True,
+) -> tuple[FeatureAnalysis, tuple[str, ...]]:
+    """Analyses a run on some clips of a split, spread evenly, and stores the result.
+
+    Returns:
+        The analysis, and the names of its keypoints.
+
+    Raises:
+        DataError: When the run or its data cannot be read.
+        CheckpointError: When its checkpoint cannot be used.
+    """
+    config = ActionConfig.load(run)
+    data = open_data(config)
+    chosen = [data.parts[split][i] for i in evenly(len(data.parts[split]), clips)]
+    recognizer = load_recognizer(run, checkpoint, data)
+    device = next(recognizer.model.parameters()).device
+    loader = DataLoader(
+        TestingClips(usable(chosen, config), recognizer.sample),
+        batch_size=min(config.batch.clips, _CLIPS_AT_ONCE),
+        num_workers=reading_processes(config.workers),
+    )
+    with FeatureProbe(recognizer.model.backbone) as probe:
+        for batch in tqdm(loader, run.name, unit="batch", disable=not progress, leave=False):
+            batch = {name: value.to(device) for name, value in batch.items()}
+            pose_map = recognizer.pose_map(batch, config.seed)
+            recognizer.model(batch["frames"], recognizer.given_map(batch, config.seed))
+            probe.take(pose_map)
+    result = probe.result()
+    save_analysis(result, RunFolder(run).analysis(evaluation_name(data.protocol, split)))
+    return result, data.clip_set.skeleton.keypoints

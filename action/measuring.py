@@ -1,0 +1,110 @@
+"""The measurement of a trained run: the class and the feature of every clip of a split."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Float
+
+from action.clips import open_data, usable
+from action.config import ActionConfig, Ensemble
+from action.evaluation import (
+    ActionEvaluation,
+    class_recall,
+    confusion,
+    evaluation_name,
+    recognition_metrics,
+)
+from action.features import ClipFeatures, fingerprint, load_recognizer
+from action.pictures import draw_confusion
+from action.results import TITLES, chance
+from align.engine.run_folder import Checkpoint, RunFolder
+from align.results.text import ARROWS, with_arrow
+from datasets.errors import DataError
+
+NOTE = f"{ARROWS} chance: guessing among the classes of the measured clips."
+
+
+def ensembled(
+    logits: Float[np.ndarray, "clips samples classes"], how: Ensemble
+) -> Float[np.ndarray, "clips classes"]:
+    """One score for each clip and class, from the logits of the clip's samples."""
+    if how == "max":
+        return logits.max(axis=1)
+    return torch.from_numpy(logits).softmax(dim=-1).mean(dim=1).numpy()
+
+
+def measure(
+    run: Path,
+    split: str,
+    protocol: str | None,
+    checkpoint: Checkpoint,
+    num_clips: int,
+    ensemble: Ensemble,
+    progress: bool,
+) -> ActionEvaluation:
+    """Measures a run and stores the result; see `action.evaluate.evaluate`."""
+    config = ActionConfig.load(run)
+    trained_on = open_data(config)
+    data = trained_on if protocol is None else open_data(replace(config, protocol=protocol))
+    if data.classes != trained_on.classes:
+        raise DataError(
+            f"{run} was trained on the {len(trained_on.classes)} classes of {trained_on.protocol}, "
+            f"but {data.protocol} has {len(data.classes)} other classes."
+        )
+    clips = usable(data.parts[split], config)
+    recognizer = load_recognizer(run, checkpoint, data)
+    logits, features = recognizer.recognize(clips, num_clips, run.name if progress else None)
+    scores, labels = ensembled(logits, ensemble), np.array([clip.label for clip in clips])
+    matrix = confusion(scores, labels)
+    recall = zip(data.classes, class_recall(matrix).tolist(), strict=True)
+    guesses = [data.classes[i] for i in scores.argmax(axis=1)]
+    result = ActionEvaluation(
+        run=run,
+        method=config.method,
+        seed=config.seed,
+        data=config.data,
+        trained_on=trained_on.protocol,
+        protocol=data.protocol,
+        split=split,
+        checkpoint=checkpoint,
+        num_clips=num_clips,
+        ensemble=ensemble,
+        metrics=recognition_metrics(scores, labels),
+        recall={name: value for name, value in recall if not np.isnan(value)},
+        clips={
+            clip.name: (data.classes[clip.label], guess)
+            for clip, guess in zip(clips, guesses, strict=True)
+        },
+    )
+    folder, name = RunFolder(run), evaluation_name(data.protocol, split)
+    model = fingerprint(folder.checkpoint(checkpoint))
+    stored = ClipFeatures(features, clips, data.classes, model, num_clips)
+    stored.save(folder.features(name))
+    draw_confusion(matrix, data.classes, folder.confusion(name))
+    # The metrics come last: their file means that the others are there.
+    result.save()
+    return result
+
+
+def describe(result: ActionEvaluation) -> str:
+    """The metrics with their chance levels, and the recall of each class, as text."""
+    width = max(map(len, [*result.recall, *map(_title, result.metrics)]))
+    lines = [
+        f"{result.run} ({result.method}, trained on {result.trained_on}), "
+        f"{result.protocol} {result.split}: {len(result.clips)} clips",
+        f"  {'':<{width}}  value  chance",
+    ]
+    for name, value in result.metrics.items():
+        random = chance(name, len(result.recall)) / 100
+        lines.append(f"  {_title(name):<{width}}  {value:.3f}   {random:.3f}")
+    lines += ["  recall of each class ↑"]
+    lines += [f"  {name:<{width}}  {value:.3f}" for name, value in result.recall.items()]
+    return "\n".join(lines)
+
+
+def _title(metric: str) -> str:
+    return with_arrow(metric, TITLES[metric])

@@ -1,0 +1,83 @@
+"""The analysis of a trained run: distances of its tokens, and its attention in one episode."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Bool
+from torch import Tensor
+from tqdm import tqdm
+
+from align.augment import frames_to_tensor, resize_frames
+from align.config import Split, TrainConfig
+from align.embedder import FrameEmbedder
+from align.engine.run_folder import Checkpoint, RunFolder
+from align.models.pose_aware import PoseAware
+from align.probe import FeatureProbe, evenly, received_attention
+from align.results.analysis import AttentionMaps, FeatureAnalysis, save_analysis, save_maps
+from datasets.episodes import EpisodeDataset
+from datasets.errors import DataError
+
+# Moments of a view that are analysed. Neighbouring frames are nearly the same.
+_MOMENTS = 8
+# Moments whose attention is drawn, in one episode.
+_DRAWN_MOMENTS = 6
+
+
+@torch.no_grad()
+def analyze(
+    run: Path,
+    split: Split = "test",
+    checkpoint: Checkpoint = "best",
+    episodes: int = 10,
+    progress: bool = True,
+) -> tuple[FeatureAnalysis, tuple[str, ...]]:
+    """Analyses a run at moments of every view of some episodes, and stores the result.
+
+    Returns:
+        The analysis, and the names of its keypoints.
+
+    Raises:
+        DataError: When the run or its data cannot be used, or its method has no transformer.
+        CheckpointError: When its checkpoint cannot be used.
+    """
+    config, folder = TrainConfig.load(run), RunFolder(run)
+    if config.data is None:
+        raise DataError(f"{folder.config} names no data set. Train again.")
+    data = EpisodeDataset(config.data, split)
+    data.check(need_keypoints=True)
+    embedder = FrameEmbedder.load(run, checkpoint)
+    network = embedder.model.backbone
+    if not isinstance(network, PoseAware):
+        raise DataError(f"{run} ({config.method}) is no transformer, and only these have tokens.")
+    chosen = [(i, view) for i in evenly(len(data), episodes) for view in data.views]
+    with FeatureProbe(network) as probe:
+        for i, view in tqdm(chosen, run.name, unit="view", disable=not progress, leave=False):
+            times = evenly(data.lengths[i], _MOMENTS)
+            probe.take(_see(embedder, data, i, view, times).unsqueeze(1))
+    result, times = probe.result(), evenly(data.lengths[0], _DRAWN_MOMENTS)
+    maps = {
+        view: received_attention(network, partial(_see, embedder, data, 0, view, times)).tolist()
+        for view in data.views[:2]
+    }
+    save_analysis(result, folder.analysis(split))
+    save_maps(AttentionMaps(data.names[0], times.tolist(), maps), folder.attention(split))
+    return result, data.skeleton.keypoints
+
+
+def _see(
+    embedder: FrameEmbedder, data: EpisodeDataset, i: int, view: str, times: np.ndarray
+) -> Bool[Tensor, "time patches keypoints"]:
+    """Runs a model on frames of a view, and returns their P3D maps."""
+    device, scale = embedder.model.mean.device, embedder.image_size / data.meta.image_size
+    images = resize_frames(frames_to_tensor(data.images(i, view, times)), embedder.image_size)
+    poses = (
+        torch.from_numpy(data.keypoints(i, view)[times]) * scale,
+        torch.from_numpy(data.visible(i, view)[times]),
+    )
+    given = embedder.view_pose_maps(data, i, view, times)
+    embedder.model(images.to(device), None if given is None else given.to(device))
+    return embedder.pose_map(*poses, torch.Generator().manual_seed(embedder.config.seed)).to(device)

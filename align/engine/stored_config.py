@@ -1,0 +1,113 @@
+"""Stored configurations, which are read only where every option is known.
+
+The default of an option that is added later must be what was done before the option existed, so
+that the runs from before then stay readable.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import TypeAdapter
+
+from datasets.errors import DataError, shortened
+from datasets.storage.atomic import atomic_path
+
+log = logging.getLogger(__name__)
+
+Config = TypeVar("Config")
+
+# Removed options, each with the value that means what is done today. Old runs store them; a run
+# with another value cannot be repeated.
+REMOVED: Mapping[str, Any] = {"paat.gradients": "sum"}
+
+_SHOWN = 5  # a warning names this many options
+_TRAIN_AGAIN = "Train again, or fix the file."
+
+
+def write_config(config: object, path: Path) -> None:
+    """Writes a dataclass as JSON, whole or not at all."""
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(TypeAdapter(type(config)).dump_json(config, indent=2) + b"\n")
+
+
+def read_config(
+    kind: type[Config],
+    path: Path,
+    command: str,
+    renamed: Mapping[str, Mapping[str, str]] | None = None,
+) -> Config:
+    """Reads a stored dataclass; options that are newer than the file get their defaults.
+
+    Args:
+        kind: The dataclass that was written.
+        path: The file, in a run's folder.
+        command: The command that makes such runs, for messages.
+        renamed: Option at the top level to its values in earlier versions and their names today.
+
+    Raises:
+        DataError: When the folder holds no run, or the file has unknown options.
+    """
+    if not path.exists():
+        raise DataError(f"{path} does not exist: {path.parent} is no run of `{command}`.")
+    adapter = TypeAdapter(kind)
+    try:
+        stored = _without_removed(json.loads(path.read_bytes()), path)
+        for name, values in (renamed or {}).items():
+            stored[name] = values.get(stored.get(name), stored.get(name))
+        config = adapter.validate_python(stored)
+    except ValueError as error:  # raised by json and by pydantic
+        raise DataError(f"{path} cannot be read: {error}. {_TRAIN_AGAIN}") from None
+    options, given = options_of(config), _flat(stored).keys()
+    # pydantic ignores unknown names in a dataclass that does not forbid them.
+    if unknown := sorted(given - options.keys()):
+        raise DataError(
+            f"{path} has options that this version does not know: {', '.join(unknown)}. "
+            f"{_TRAIN_AGAIN}"
+        )
+    # None switches an option off, which is what runs did before the option existed.
+    if newer := sorted(name for name in options.keys() - given if options[name] is not None):
+        log.warning(
+            "%s is older than some options, which get their defaults: %s",
+            path,
+            shortened(newer, _SHOWN),
+        )
+    return config
+
+
+def _without_removed(stored: Any, path: Path) -> Any:
+    """Stored options without those in `REMOVED`.
+
+    Raises:
+        DataError: When one of them has a value that is no longer supported.
+    """
+    for name, today in REMOVED.items():
+        *sections, option = name.split(".")
+        section = stored
+        for key in sections:
+            section = section.get(key) if isinstance(section, dict) else None
+        if not isinstance(section, dict) or option not in section:
+            continue
+        if (value := section.pop(option)) != today:
+            raise DataError(
+                f"{path} has {name} = {value!r}, an option that was removed: only {today!r} is "
+                "left. Train again without it, or evaluate with the version that trained it."
+            )
+    return stored
+
+
+def options_of(config: object) -> dict[str, Any]:
+    """All options of a dataclass by their names on the command line, with the values of JSON."""
+    return _flat(TypeAdapter(type(config)).dump_python(config, mode="json"))
+
+
+def _flat(options: Mapping[str, Any], section: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for name, value in options.items():
+        inner = _flat(value, f"{section}{name}.") if isinstance(value, dict) else {}
+        flat |= inner or {section + name: value}
+    return flat

@@ -1,0 +1,137 @@
+"""The measurement of a trained run: embeds every frame of a split, and measures the embeddings."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from torch import Tensor
+from tqdm import tqdm
+
+from align.config import Protocol, Split, TrainConfig
+from align.embedder import FrameEmbedder
+from align.engine.run_folder import Checkpoint, RunFolder
+from align.metrics.alignment import PairResult, episode_metrics, mean_metrics, view_errors
+from align.metrics.collapse import diagnose
+from align.metrics.decoding import episode_decodings
+from align.metrics.phases import PhaseEpisode, PhaseResult, mean_phase_metrics, phase_metrics
+from align.protocols import evaluation_views, require_known_body, training_views
+from align.results.evaluation import Evaluation, evaluation_name
+from datasets.episodes import EpisodeDataset
+from datasets.errors import DataError
+from datasets.storage.episode_file import EGO
+from datasets.storage.meta import DatasetMeta
+
+log = logging.getLogger(__name__)
+
+
+def measure(
+    run: Path,
+    split: Split,
+    checkpoint: Checkpoint,
+    data: Path | None,
+    protocol: Protocol | None,
+    labelled_episodes: int,
+    progress: bool,
+) -> Evaluation:
+    """Measures a run and stores the result; see `align.evaluate.evaluate`."""
+    config = TrainConfig.load(run)
+    measured = _open_episodes(run, config, split, data, protocol or config.protocol)
+    embedder = FrameEmbedder.load(run, checkpoint)
+    embeddings = {
+        measured.names[i]: embedder.embed_episode(measured, i)
+        for i in tqdm(range(len(measured)), desc=run.name, unit="episode", disable=not progress)
+    }
+    pairs = [p for name, views in embeddings.items() for p in _episode_pairs(name, views)]
+    metrics = mean_metrics(pairs) | view_errors(pairs)
+    phases = _phases(measured, embeddings, embedder, labelled_episodes, progress)
+    metrics |= mean_phase_metrics(phases)
+    collapse = diagnose(embeddings.values(), metrics["alignment_error"])
+    if collapse.message:
+        log.warning("%s: %s", run, collapse.message)
+    evaluation = Evaluation(
+        run=run,
+        split=split,
+        method=config.method,
+        data=measured.root,
+        seed=config.seed,
+        metrics=metrics,
+        pairs=pairs,
+        protocol=protocol or config.protocol,
+        name=evaluation_name(config, split, data, protocol, checkpoint),
+        world=measured.meta.env,
+        phases=phases,
+        labelled_episodes=labelled_episodes if phases else 0,
+        collapse=collapse,
+        parameters=sum(parameter.numel() for parameter in embedder.model.parameters()),
+    )
+    evaluation.save(embeddings)
+    return evaluation
+
+
+def _open_episodes(
+    run: Path, config: TrainConfig, split: Split, root: Path | None, protocol: Protocol
+) -> EpisodeDataset:
+    """The episodes to measure a run on, which must fit the data set that it was trained on."""
+    if config.data is None:
+        raise DataError(f"{RunFolder(run).config} names no data set. Train again.")
+    trained_on = EpisodeDataset(config.training_data, "train")
+    root = root or config.data
+    data = EpisodeDataset(root, split, evaluation_views(config, DatasetMeta.load(root), protocol))
+    data.check(need_keypoints=config.parts.needs_poses)
+    known = set(data.views) & set(training_views(config, trained_on.meta)) - {EGO}
+    if protocol == "unseen" and known and root.resolve() == trained_on.root.resolve():
+        log.warning(
+            "%s was also trained on %s, so this is no test on unseen views. Train with "
+            "--protocol unseen.",
+            run,
+            ", ".join(sorted(known)),
+        )
+    who = f"{run} ({config.method})"
+    require_known_body(who, config, trained_on.skeleton, data.skeleton, root)
+    size = config.image_size or trained_on.meta.image_size
+    if data.meta.image_size < size:
+        log.warning(
+            "%s is stored at %d pixels and enlarged to the %d that %s was trained at; generate it "
+            "with --size %d for sharp frames.",
+            root,
+            data.meta.image_size,
+            size,
+            run,
+            size,
+        )
+    return data
+
+
+def _episode_pairs(name: str, views: Mapping[str, Tensor]) -> list[PairResult]:
+    decoded = episode_decodings(views)
+    return [
+        replace(pair, metrics={**pair.metrics, **decoded[pair.view1, pair.view2]})
+        for pair in episode_metrics(name, views)
+    ]
+
+
+def _phases(
+    data: EpisodeDataset,
+    embeddings: Mapping[str, Mapping[str, Tensor]],
+    embedder: FrameEmbedder,
+    count: int,
+    progress: bool,
+) -> list[PhaseResult]:
+    """Phase metrics, learned on the first `count` training episodes of the same data set.
+
+    Empty when `count` is 0, and when the test episodes have only one phase.
+    """
+    phases = np.unique(np.concatenate([data.phases(i) for i in range(len(data))]))
+    if not count or len(phases) < 2:
+        return []
+    train = EpisodeDataset(data.root, "train", data.views)
+    chosen = range(min(count, len(train)))
+    bar = tqdm(chosen, desc="labelled", unit="episode", leave=False, disable=not progress)
+    labelled = [PhaseEpisode(embedder.embed_episode(train, i), train.phases(i)) for i in bar]
+    test = [PhaseEpisode(embeddings[name], data.phases(i)) for i, name in enumerate(data.names)]
+    # Every run draws the same labels, so that results differ only by the embeddings.
+    return phase_metrics(labelled, test, np.random.default_rng(0))

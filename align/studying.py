@@ -1,0 +1,114 @@
+"""The runs of ablations: which are planned, and the results of those that have been measured."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+
+from align.config import Protocol, TrainConfig
+from align.grid import group_folder, placed
+from align.models.backbones import create_timm_backbone
+from align.results.runs import Run
+from align.results.studies import STUDIES, StudyName, Variant, reference, variants
+from align.results.study_tables import Measured, StudyResult, collect, write_study
+from align.results.summary import BASELINE
+from align.results.tables import measured_runs
+from datasets.storage.meta import DatasetMeta
+
+
+def depth_of(config: TrainConfig, image_size: int) -> int:
+    """Number of blocks of a configuration's backbone.
+
+    Args:
+        config: The configuration.
+        image_size: Side in pixels of the data set's frames.
+
+    Raises:
+        ValueError: When timm has no such backbone, or none of that image size.
+    """
+    if config.backbone.depth is not None:
+        return config.backbone.depth
+    # On the meta device the weights take no memory; only their number is needed.
+    with torch.device("meta"):
+        size = config.image_size or image_size
+        return len(create_timm_backbone(config.backbone.name, size).blocks)
+
+
+def plan_studies(
+    config: TrainConfig,
+    studies: Sequence[StudyName],
+    data_sets: Sequence[Path],
+    protocol: Protocol,
+    seeds: Sequence[int],
+    out: Path,
+) -> list[TrainConfig]:
+    """One configuration for each run, with one seed of everything before any second seed.
+
+    Runs that several studies share, such as the plain methods, come once.
+    """
+    configs = [
+        placed(variant.config, out, data, protocol, variant.name, seed)
+        for seed in seeds
+        for data in data_sets
+        for variant in _all_variants(config, studies, data)
+    ]
+    return list({one.out: one for one in configs}.values())
+
+
+def _all_variants(config: TrainConfig, studies: Sequence[StudyName], data: Path) -> list[Variant]:
+    depth = depth_of(config, DatasetMeta.load(data).image_size)
+    of_studies = [v for name in studies for v in variants(STUDIES[name], config, depth)]
+    return [reference(config, BASELINE), *of_studies]
+
+
+def results(
+    config: TrainConfig, studies: Sequence[StudyName], data: Path, protocol: Protocol, out: Path
+) -> dict[StudyName, StudyResult]:
+    """The result of each study on a data set; studies without any run are left out."""
+    folder = group_folder(out, data, protocol)
+    runs = [measured(run) for run in measured_runs(out) if run.folder.parent == folder]
+    meta = DatasetMeta.load(data)
+    depth = depth_of(config, meta.image_size)
+    found = {}
+    for name in studies:
+        points = [collect(variant, runs) for variant in variants(STUDIES[name], config, depth)]
+        if known := [point for point in points if point.runs]:
+            baseline = collect(reference(config, BASELINE), runs)
+            world = f"{meta.env}, {protocol} views, {depth} blocks"
+            found[name] = StudyResult(STUDIES[name], world, "alignment error", baseline, known)
+    return found
+
+
+def write_tables(
+    config: TrainConfig,
+    studies: Sequence[StudyName],
+    data_sets: Sequence[Path],
+    protocol: Protocol,
+    out: Path,
+) -> dict[Path, StudyResult]:
+    """Writes the results so far, and returns the table of each study on each data set.
+
+    Returns:
+        Path of the Markdown table to its result.
+    """
+    return {
+        write_study(group_folder(out, data, protocol), name, result): result
+        for data in data_sets
+        for name, result in results(config, studies, data, protocol, out).items()
+    }
+
+
+def measured(run: Run) -> Measured:
+    """The errors of a run on validation and test episodes."""
+    valid = [row[name] for row in run.history if (name := "valid/alignment_error") in row]
+    collapse = run.evaluation.collapse
+    return Measured(
+        run.folder,
+        run.config.seed,
+        min(valid, default=math.nan),
+        run.evaluation.metrics["alignment_error"],
+        collapse is not None and bool(collapse.message),
+    )
