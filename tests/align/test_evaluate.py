@@ -89,7 +89,7 @@ def test_another_world_has_a_name_of_its_own(
     assert evaluation_name(config, "test", checkpoint="last") == "test_last"
 
 
-def test_views_of_training_are_told_where_unseen_ones_are_asked_for(
+def test_views_of_training_are_named_where_unseen_ones_are_wanted(
     dots: Path, run: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     other = make_data_set(tmp_path / "others", episodes=5, size=48, seed=7)
@@ -101,7 +101,7 @@ def test_views_of_training_are_told_where_unseen_ones_are_asked_for(
     config.save(tmp_path / "seen")
     with caplog.at_level(logging.WARNING, logger="align"):
         evaluate(tmp_path / "seen", progress=False, protocol="unseen", labelled_episodes=0)
-    assert "was trained on view_1, too: what follows is no test on unseen views" in caplog.text
+    assert "was also trained on view_1, so this is no test on unseen views" in caplog.text
 
 
 @pytest.mark.slow
@@ -128,7 +128,7 @@ def test_the_next_command_is_one_that_works(
         assert page.with_name(page.name.replace("report", "summary")).with_suffix(".csv").exists()
     text = (run / "report_test_on_others.html").read_text()
     assert f"<dt>Data set</dt><dd>{other}</dd>" in text and "view_2" in text
-    assert f"<dt>Learned from</dt><dd>{TrainConfig.load(run).data}</dd>" in text
+    assert f"<dt>Training data</dt><dd>{TrainConfig.load(run).data}</dd>" in text
     with pytest.raises(DataError, match="test_seen_on_x.json does not exist.*--protocol, --data"):
         write_report([run], evaluation="test_seen_on_x")
 
