@@ -38,6 +38,7 @@ class AlignmentTask:
 
         Raises:
             DataError: Before anything is trained, when an episode cannot be used.
+            OptionError: When options of the model do not fit each other.
         """
         root = config.training_data
         self.config, self.plan = config, RunPlan.of(config, DatasetMeta.load(root))
