@@ -66,7 +66,7 @@ def build_classifier(
         num_classes: Number of classes.
 
     Raises:
-        ValueError: Options of the model that do not fit each other.
+        OptionError: Options of the model that do not fit each other.
     """
     torch.manual_seed(config.seed)
     options = config.backbone

@@ -31,6 +31,7 @@ from align.engine.loading import reading_batches, reading_processes
 from align.paat import mean_pose_loss
 from align.pose import pose_map_2d, pose_map_3d
 from datasets.clips.base import ClipInfo
+from datasets.errors import OptionError
 
 
 class ClipRecognizer:
@@ -40,7 +41,7 @@ class ClipRecognizer:
         """Builds the model.
 
         Raises:
-            ValueError: When options of the model do not fit each other.
+            OptionError: When options of the model do not fit each other.
         """
         self.config, self.data = config, data
         self.sample = sample_config(config, data.clip_set)
@@ -123,10 +124,10 @@ class ActionTask:
         Raises:
             DataError: Before anything is trained, when too many clips cannot be used.
             CheckpointError: When the weights to start from cannot be used.
-            ValueError: When options do not fit each other.
+            OptionError: When options do not fit each other.
         """
         if config.whiten and config.batch.clips // config.optim.accumulate < 2:
-            raise ValueError(
+            raise OptionError(
                 "whitening takes statistics over the clips that pass through the model together, "
                 "two or more: raise --batch.clips, lower --optim.accumulate, or use --no-whiten."
             )

@@ -20,6 +20,7 @@ from torch.utils.checkpoint import checkpoint
 
 from action.config import AttentionType
 from align.layout import TokenLayout
+from datasets.errors import OptionError
 
 _ATTENTION_TYPES: tuple[AttentionType, ...] = get_args(AttentionType)
 
@@ -108,7 +109,7 @@ class TimeSformer(nn.Module):
         checkpointing: Recompute the blocks' activations in the backward pass, to save memory.
 
     Raises:
-        ValueError: An unknown attention type, or a size that is no multiple of the patch.
+        OptionError: An unknown attention type, or a size that is no multiple of the patch.
     """
 
     def __init__(
@@ -129,7 +130,7 @@ class TimeSformer(nn.Module):
         """Make the layers: truncated normal weights of 0.02, zero biases."""
         super().__init__()
         if attention_type not in _ATTENTION_TYPES:
-            raise ValueError(
+            raise OptionError(
                 f"attention_type must be one of {', '.join(_ATTENTION_TYPES)}, "
                 f"not {attention_type!r}"
             )
@@ -225,7 +226,7 @@ class TimeSformer(nn.Module):
         rows, row_rest = divmod(height, self.patch_size[0])
         cols, col_rest = divmod(width, self.patch_size[1])
         if row_rest or col_rest:
-            raise ValueError(
+            raise OptionError(
                 f"an image of {height} x {width} pixels cannot be cut into patches of "
                 f"{self.patch_size[0]}: resize it to a multiple of the patch size"
             )

@@ -21,7 +21,11 @@ from torch import Tensor
 
 from action.config import action_recipe
 from action.timesformer import TimeSformer, resized_in_space, resized_in_time
-from align.engine.checkpoint import CheckpointError
+from align.engine.checkpoint import (
+    DamagedCheckpointError,
+    MissingCheckpointError,
+    OtherModelError,
+)
 from datasets.errors import shortened
 
 logger = logging.getLogger(__name__)
@@ -67,9 +71,10 @@ def load_pretrained(backbone: TimeSformer, path: Path) -> None:
         path: Facebook's `.pyth` or `.pt` file, or Hugging Face's folder or file.
 
     Raises:
-        CheckpointError: When there is no such file, it cannot be read, or holds another model; the
-            message names the options that fit, or else the first weights that do not fit. The model
-            is then unchanged.
+        MissingCheckpointError: When there is no such file.
+        DamagedCheckpointError: When it cannot be read, or holds no weights.
+        OtherModelError: When it holds another model; the message names the options that fit, or
+            else the first weights that do not fit. The model is then unchanged.
     """
     file = _find(path)
     weights = published_names(read_weights(file))
@@ -85,13 +90,13 @@ def read_weights(file: Path) -> dict[str, Tensor]:
     """The tensors of a file by name, without the prefixes of wrappers.
 
     Raises:
-        CheckpointError: When the file is damaged or holds no weights.
+        DamagedCheckpointError: When the file is damaged or holds no weights.
     """
     if file.suffix == ".safetensors":
         try:
             stored = load_file(file)
         except (SafetensorError, OSError) as error:
-            raise CheckpointError(
+            raise DamagedCheckpointError(
                 f"{file} is no whole safetensors file ({error}); download it again."
             ) from None
     else:
@@ -116,9 +121,9 @@ def _find(path: Path) -> Path:
         for name in FOLDER_FILES:
             if (path / name).exists():
                 return path / name
-        raise CheckpointError(f"{path} holds neither {' nor '.join(FOLDER_FILES)}.")
+        raise MissingCheckpointError(f"{path} holds neither {' nor '.join(FOLDER_FILES)}.")
     if not path.exists():
-        raise CheckpointError(
+        raise MissingCheckpointError(
             f"{path} does not exist; name Facebook's .pyth file, or Hugging Face's folder."
         )
     return path
@@ -129,7 +134,7 @@ def _read_pickle(file: Path) -> dict[str, Tensor]:
         stored = torch.load(file, map_location="cpu", weights_only=True)
     except Exception as error:  # a damaged pickle can fail in any way
         reason = str(error).strip().split("\n")[0]
-        raise CheckpointError(
+        raise DamagedCheckpointError(
             f"{file} cannot be read as weights ({type(error).__name__}: {reason}); download it "
             "again. Files that hold more than weights are not opened, since they can run any code."
         ) from None
@@ -137,7 +142,7 @@ def _read_pickle(file: Path) -> dict[str, Tensor]:
         if isinstance(stored, dict) and isinstance(stored.get(container), dict):
             stored = stored[container]
     if not isinstance(stored, dict) or not all(isinstance(v, Tensor) for v in stored.values()):
-        raise CheckpointError(
+        raise DamagedCheckpointError(
             f"{file} holds no weights: neither names and tensors, nor these under one of "
             f"{', '.join(_CONTAINERS)}."
         )
@@ -165,7 +170,7 @@ def _require_same_options(file: Path, weights: Mapping[str, Tensor], backbone: T
         for name in model
         if (value := stored.get(name, model[name])) != model[name]
     ]
-    raise CheckpointError(
+    raise OtherModelError(
         f"use {'--recipe paper, or ' * (stored == paper)}{' '.join(options)}: {file} holds another "
         f"TimeSformer than one with {', '.join(f'{name} {value}' for name, value in model.items())}"
     )
@@ -196,7 +201,9 @@ def _heads_beside(file: Path) -> dict[str, int]:
     try:
         heads = json.loads(config.read_bytes()).get("num_attention_heads")
     except (ValueError, AttributeError) as error:
-        raise CheckpointError(f"{config} is no valid JSON ({error}); download it again.") from None
+        raise DamagedCheckpointError(
+            f"{config} is no valid JSON ({error}); download it again."
+        ) from None
     return {} if heads is None else {"heads": heads}
 
 
@@ -214,7 +221,7 @@ def _resize(file: Path, weights: dict[str, Tensor], backbone: TimeSformer) -> No
     if position is not None and position.ndim == 3 and position.shape[1] != 1 + layout.patches:
         rows = math.isqrt(position.shape[1] - 1)
         if rows**2 != position.shape[1] - 1:
-            raise CheckpointError(
+            raise OtherModelError(
                 f"{file} has {position.shape[1] - 1} patches, which are no square: build the "
                 "model for frames of the same size to take its position embedding as it is."
             )
@@ -239,7 +246,7 @@ def _require_same_weights(
         listed = "; ".join(
             f"{what}: {shortened(names, SHOWN)}" for what, names in problems.items() if names
         )
-        raise CheckpointError(
+        raise OtherModelError(
             f"{file} holds no whole TimeSformer under its published names; download it again. "
             f"{listed}."
         )

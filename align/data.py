@@ -19,6 +19,7 @@ from align.augment import augment_view, frames_to_tensor
 from align.engine.loading import order_of_pass
 from align.sampling import BatchConfig, sample_times, views_a_step
 from datasets.episodes import EpisodeDataset
+from datasets.errors import OptionError
 from datasets.skeletons import NO_SKELETON, mirror
 
 Batch = Mapping[str, Tensor]
@@ -50,7 +51,8 @@ class EpisodeSamples(Dataset[dict[str, Any]]):
             seed: Seed of all draws.
 
         Raises:
-            ValueError: When more views are asked for than the data set has.
+            OptionError: When more views are asked for than the data set has, or options of the
+                draws do not fit each other.
         """
         self.data, self.config, self.image_size, self.window = data, config, image_size, window
         self.length, self.seed = length, seed
@@ -58,9 +60,9 @@ class EpisodeSamples(Dataset[dict[str, Any]]):
         self.num_views = views_a_step(config, data.views, data.root)
         self.num_times = min(config.times, *self.lengths)
         if config.triplets and config.spread:
-            raise ValueError("--batch.triplets and --batch.spread: moments are drawn in one way")
+            raise OptionError("--batch.triplets and --batch.spread: moments are drawn in one way")
         if config.triplets and self.num_times % 3:
-            raise ValueError(f"--batch.times must be a multiple of 3, got {self.num_times}.")
+            raise OptionError(f"--batch.times must be a multiple of 3, got {self.num_times}.")
 
     def __len__(self) -> int:
         """Number of items."""

@@ -8,6 +8,8 @@ from einops import rearrange
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from datasets.errors import OptionError
+
 
 @dataclass(frozen=True)
 class TokenLayout:
@@ -18,7 +20,7 @@ class TokenLayout:
     token is the first of them).
 
     Raises:
-        ValueError: A size below one, or a negative ``prefix``.
+        OptionError: A size below one, or a negative ``prefix``.
     """
 
     frames: int
@@ -30,9 +32,9 @@ class TokenLayout:
         """Refuse sizes below one."""
         for name in ("frames", "rows", "cols"):
             if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}")
+                raise OptionError(f"{name} must be at least 1, not {getattr(self, name)}")
         if self.prefix < 0:
-            raise ValueError(f"prefix must not be negative, but is {self.prefix}")
+            raise OptionError(f"prefix must not be negative, but is {self.prefix}")
 
     @property
     def patches(self) -> int:

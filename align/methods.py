@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from datasets.errors import require_known
+from datasets.errors import OptionError, require_known
 
 Method = Literal[
     "deit",
@@ -93,13 +93,13 @@ def compose(method: Method, pose: Pose | None) -> Method:
     """The method that adds pose modules to another: 3dtrl and paab make 3dtrl+paab.
 
     Raises:
-        ValueError: When the method has pose modules already.
+        OptionError: When the method has pose modules already.
         UnknownNameError: When the two cannot be combined.
     """
     if pose is None:
         return method
     if METHODS[method].trains_on_poses:
-        raise ValueError(f"--method {method} has pose modules already: leave out --pose {pose}")
+        raise OptionError(f"--method {method} has pose modules already: leave out --pose {pose}")
     name = pose if method == "deit" else f"{method}+{pose}"
     require_known("combination of --method and --pose", name, METHODS)
     return name  # type: ignore[return-value]

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from align.layout import TokenLayout
 from align.models.config import PaabVariant
+from datasets.errors import OptionError
 
 _VARIANTS: tuple[PaabVariant, ...] = get_args(PaabVariant)
 
@@ -41,7 +42,7 @@ class PoseAwareAttentionBlock(nn.Module):
             not wait; a frame with more pose tokens then raises a RuntimeError.
 
     Raises:
-        ValueError: An unknown variant, a ``dim`` that the heads do not divide, a capacity below 1.
+        OptionError: An unknown variant, a ``dim`` that the heads do not divide, a capacity below 1.
     """
 
     def __init__(
@@ -57,11 +58,11 @@ class PoseAwareAttentionBlock(nn.Module):
         """Make the layers: truncated normal weights of 0.02, zero biases."""
         super().__init__()
         if variant not in _VARIANTS:
-            raise ValueError(f"variant must be one of {', '.join(_VARIANTS)}, not {variant!r}")
+            raise OptionError(f"variant must be one of {', '.join(_VARIANTS)}, not {variant!r}")
         if dim % num_heads:
-            raise ValueError(f"{num_heads} heads do not divide a width of {dim}")
+            raise OptionError(f"{num_heads} heads do not divide a width of {dim}")
         if capacity is not None and capacity < 1:
-            raise ValueError(f"capacity must be at least 1 or None, not {capacity}")
+            raise OptionError(f"capacity must be at least 1 or None, not {capacity}")
         # The epsilon of timm's vision transformers, which are the hosts.
         norm = partial(nn.LayerNorm, eps=1e-6)
         self.variant = variant

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from align.losses.config import PoseReduction
 from align.models.config import PoseTarget
+from datasets.errors import OptionError
 
 _TARGETS: tuple[PoseTarget, ...] = get_args(PoseTarget)
 
@@ -29,7 +30,7 @@ class PoseAwareAuxiliaryTask(nn.Module):
             each keypoint is to the patch's centre (`align.pose.soft_pose_map`).
 
     Raises:
-        ValueError: An unknown target, or one that needs the number of keypoints without it.
+        OptionError: An unknown target, or one that needs the number of keypoints without it.
     """
 
     def __init__(
@@ -42,10 +43,10 @@ class PoseAwareAuxiliaryTask(nn.Module):
         """Make the two layers: truncated normal weights of 0.02, zero biases."""
         super().__init__()
         if target not in _TARGETS:
-            raise ValueError(f"target must be one of {', '.join(_TARGETS)}, not {target!r}")
+            raise OptionError(f"target must be one of {', '.join(_TARGETS)}, not {target!r}")
         channels = 1 if target == "p2d" else num_keypoints
         if not channels:
-            raise ValueError(
+            raise OptionError(
                 f"PAAT with target {target} needs num_keypoints, the skeleton's number"
             )
         self.target = target
@@ -78,7 +79,8 @@ def pose_loss(
             in one patch of many, so the plain mean gives the few positives almost no weight.
 
     Raises:
-        ValueError: Shapes that do not fit, or an unknown reduction.
+        ValueError: Shapes that do not fit.
+        OptionError: An unknown reduction.
     """
     if target.ndim == logits.ndim - 1:
         target = target.unsqueeze(-1)
@@ -96,7 +98,7 @@ def pose_loss(
         return loss.mean()
     if reduction == "patch_sum":
         return loss.sum(dim=-2).mean()
-    raise ValueError(f"reduction must be 'mean' or 'patch_sum', not {reduction!r}")
+    raise OptionError(f"reduction must be 'mean' or 'patch_sum', not {reduction!r}")
 
 
 def mean_pose_loss(

@@ -15,6 +15,7 @@ from align.losses.config import LossConfig
 from align.methods import Parts, compose
 from align.models.config import ModelConfig, PaabConfig, PaatConfig
 from align.protocols import require_testable, training_views
+from datasets.errors import OptionError
 from datasets.presets import usual_window
 from datasets.storage.meta import DatasetMeta, newest_data_set
 
@@ -48,8 +49,7 @@ class RunPlan:
         """The plan of a run on the data set that it is trained on.
 
         Raises:
-            DataError: When the data set has too few views.
-            ValueError: When options do not fit each other.
+            MismatchError: When the data set has too few views.
         """
         parts, paab, paat = config.parts, config.paab, config.paat
         if parts.points:
@@ -123,7 +123,7 @@ def resolve(config: TrainConfig) -> TrainConfig:
 
     Raises:
         DataError: When there is no data set.
-        ValueError: When options do not fit each other.
+        OptionError: When options do not fit each other.
     """
     config = replace(config, method=compose(config.method, config.pose), pose=None)
     config = for_data(config, config.data or usual_data(config))
@@ -146,8 +146,8 @@ def usual_data(config: TrainConfig) -> Path:
 
     Raises:
         DataError: When there is none.
-        ValueError: When the run learns from another, so that the one to test on must be named.
+        OptionError: When the run learns from another, so that the one to test on must be named.
     """
     if config.train_on is not None:
-        raise ValueError("--train-on names the data to learn from: name the data to test on too.")
+        raise OptionError("--train-on names the data to learn from: name the data to test on too.")
     return newest_data_set()

@@ -6,6 +6,8 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from datasets.errors import OptionError
+
 
 def pose_map_3d(
     keypoints: Float[Tensor, "... keypoints 2"],
@@ -37,14 +39,15 @@ def pose_map_3d(
         The map, patches row-major: ``n = row * columns + column``.
 
     Raises:
-        ValueError: A size that is no multiple of the patch, shapes that do not fit, a negative
-            control, or randomness without a generator.
+        ValueError: A size that is no multiple of the patch, shapes that do not fit, or randomness
+            without a generator.
+        OptionError: A negative control.
     """
     rows, cols = _grid(image_size, patch_size)
     if keypoints.shape[-1] != 2:
         raise ValueError(f"keypoints must end in (x, y), but have shape {tuple(keypoints.shape)}")
     if noise < 0 or dilation < 0:
-        raise ValueError(f"noise and dilation must not be negative, got {noise} and {dilation}")
+        raise OptionError(f"noise and dilation must not be negative, got {noise} and {dilation}")
     points = keypoints.float()
     if noise:
         points = points + _integers(noise, points, generator)

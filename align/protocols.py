@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from align.config import Protocol, TrainConfig
-from datasets.errors import DataError
+from datasets.errors import MismatchError
 from datasets.presets import PRESETS
 from datasets.skeletons import Skeleton
 from datasets.storage.episode_file import EGO
@@ -25,14 +25,14 @@ def training_views(config: TrainConfig, meta: DatasetMeta) -> list[str]:
     """The views that a run trains and validates on.
 
     Raises:
-        DataError: When fewer than two views are left, or more are asked for than there are.
+        MismatchError: When fewer than two views are left, or more are asked for than there are.
     """
     first, third = _by_person(config.views or meta.views)
     if config.protocol == "unseen" and not meta.random_cameras:
         third = third[: -held_out_views(meta.env, len(third))]
     if config.train_views is not None:
         if config.train_views > len(third):
-            raise DataError(
+            raise MismatchError(
                 f"--train-views is {config.train_views}, but the protocol "
                 f"{config.protocol!r} leaves {len(third)} third-person views to train on."
             )
@@ -44,7 +44,7 @@ def evaluation_views(config: TrainConfig, meta: DatasetMeta, protocol: Protocol)
     """The views that a protocol tests on, of the data set that `meta` describes.
 
     Raises:
-        DataError: When fewer than two views are left.
+        MismatchError: When fewer than two views are left.
     """
     # Views that the run names may be missing in another data set that it is tested on.
     chosen = [view for view in config.views if view in meta.views]
@@ -55,7 +55,7 @@ def evaluation_views(config: TrainConfig, meta: DatasetMeta, protocol: Protocol)
 
 
 def require_testable(config: TrainConfig, learned: DatasetMeta, tested: DatasetMeta) -> None:
-    """Raises a DataError when a run could not be tested on its `data` after training."""
+    """Raises a MismatchError when a run could not be tested on its `data` after training."""
     evaluation_views(config, tested, config.protocol)
     bodies = learned.get_skeleton(), tested.get_skeleton()
     require_known_body(config.method, config, *bodies, config.test_data)
@@ -64,7 +64,7 @@ def require_testable(config: TrainConfig, learned: DatasetMeta, tested: DatasetM
 def require_known_body(
     who: str, config: TrainConfig, learned: Skeleton, shown: Skeleton, root: Path
 ) -> None:
-    """Raises a DataError when a method needs poses at test time and the test shows another body.
+    """Raises a MismatchError when a method needs poses and the test shows another body.
 
     Args:
         who: The method, and the run if there is one; begins the message.
@@ -74,7 +74,7 @@ def require_known_body(
         root: Folder of the test data.
     """
     if config.parts.needs_poses and shown != learned:
-        raise DataError(
+        raise MismatchError(
             f"{who} needs poses at test time and learns those of {learned.name!r}, but "
             f"{root} shows {shown.name!r}. Take a data set of the same body, or a method that "
             "needs no poses, such as paat."
@@ -87,7 +87,7 @@ def _by_person(views: Sequence[str]) -> tuple[list[str], list[str]]:
 
 def _at_least_two(views: list[str], what: str) -> list[str]:
     if len(views) < 2:
-        raise DataError(
+        raise MismatchError(
             f"{what} leaves {views or 'no view'}, but aligning takes two views or more: "
             "generate more --views, or take --protocol seen."
         )

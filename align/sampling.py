@@ -11,6 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
+from datasets.errors import OptionError
+
 
 @dataclass(frozen=True)
 class AugmentConfig:
@@ -79,11 +81,11 @@ def views_a_step(config: BatchConfig, views: Sequence[str], root: Path) -> int:
     """Number of training views that each step draws: `--batch.views`, or all.
 
     Raises:
-        ValueError: When more are asked for than there are, or fewer than two.
+        OptionError: When more are asked for than there are, or fewer than two.
     """
     count = config.views or len(views)
     if not 2 <= count <= len(views):
-        raise ValueError(
+        raise OptionError(
             f"--batch.views is {count}, but {root} has {len(views)} views to train on "
             "and a step needs at least 2 of them."
         )

@@ -33,6 +33,7 @@ class AlignmentTask:
 
         Raises:
             DataError: Before anything is trained, when an episode cannot be used.
+            OptionError: When options of the model do not fit each other.
         """
         config, root = plan.config, plan.config.training_data
         self.config, self.plan = config, plan

@@ -41,9 +41,10 @@ def make_trainer(
         resumed: Whether the run in the folder is resumed, perhaps for more epochs.
 
     Raises:
-        DataError: When the data cannot be used, or the folder holds another run.
+        DataError: When the data cannot be used.
+        MismatchError: When the folder holds another run.
         CheckpointError: When the initial weights cannot be read or do not fit.
-        ValueError: When options do not fit each other.
+        OptionError: When an option is invalid, or options do not fit each other.
     """
     from align.engine.command import open_run
     from align.task import AlignmentTask

@@ -32,6 +32,18 @@ class CheckpointError(UserError, ValueError):
     """Raised when a checkpoint cannot be read or written; names the file and the remedy."""
 
 
+class MissingCheckpointError(CheckpointError):
+    """Raised when a file of weights does not exist."""
+
+
+class DamagedCheckpointError(CheckpointError):
+    """Raised when a file of weights is truncated, or cannot be read as weights."""
+
+
+class OtherModelError(CheckpointError):
+    """Raised when weights do not fit the model; the message names what does not fit."""
+
+
 @contextmanager
 def kept_when_unwritable(path: Path) -> Iterator[None]:
     """Explains that a file or folder of a run cannot be written, such as on a full disk.
@@ -76,7 +88,12 @@ def save_checkpoint(
 
 
 def read_state(path: Path) -> dict[str, Any]:
-    """The scalars of a checkpoint, without reading its tensors."""
+    """The scalars of a checkpoint, without reading its tensors.
+
+    Raises:
+        MissingCheckpointError: When the file does not exist.
+        DamagedCheckpointError: When it is truncated.
+    """
     with _open(path) as file:
         return json.loads((file.metadata() or {}).get(_STATE, "{}"))
 
@@ -87,8 +104,10 @@ def load_checkpoint(
     """Restores a model, and an optimizer when given, and returns the checkpoint's scalars.
 
     Raises:
-        CheckpointError: When the file is missing, truncated, or of another architecture; nothing
-            has been changed then.
+        MissingCheckpointError: When the file does not exist.
+        DamagedCheckpointError: When it is truncated.
+        OtherModelError: When it is of another architecture; nothing has been changed then.
+        CheckpointError: When it holds no optimizer and one is to be restored.
     """
     with _open(path) as file:
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
@@ -132,7 +151,9 @@ def start_from(source: Path, model: nn.Module) -> None:
         model: The model that starts from it.
 
     Raises:
-        CheckpointError: When the checkpoint is missing or truncated, or nothing of it fits.
+        MissingCheckpointError: When the checkpoint does not exist.
+        DamagedCheckpointError: When it is truncated.
+        OtherModelError: When it fits less than half of the model's weights.
     """
     path = RunFolder(source).checkpoint("best") if source.is_dir() else source
     with _open(path) as file:
@@ -141,7 +162,7 @@ def start_from(source: Path, model: nn.Module) -> None:
     fitting = {n: t for n, t in saved.items() if n in wanted and t.shape == wanted[n].shape}
     # A few norms of the same width fit by accident; then hardly anything would be carried over.
     if 2 * _elements(fitting) < _elements(wanted):
-        raise CheckpointError(
+        raise OtherModelError(
             f"{path} fits only {_elements(fitting)} of the model's {_elements(wanted)} weights. "
             "Start from a run of the same method and backbone, with the same --backbone.depth."
         )
@@ -155,11 +176,11 @@ def _open(path: Path) -> Any:
     try:
         return safe_open(path, framework="pt")
     except FileNotFoundError:
-        raise CheckpointError(
+        raise MissingCheckpointError(
             f"{path} does not exist: the run has saved no checkpoint yet. Train it first."
         ) from None
     except SafetensorError as error:
-        raise CheckpointError(
+        raise DamagedCheckpointError(
             f"{path} is no whole safetensors file ({error}). Delete it and use another "
             "checkpoint of the run, or train again."
         ) from None
@@ -185,7 +206,7 @@ def _require_same_architecture(
     ]
     if problems:
         more = f"; and {len(problems) - 3} more" if len(problems) > 3 else ""
-        raise CheckpointError(
+        raise OtherModelError(
             f"{path} is of another model: {'; '.join(problems[:3])}{more}. "
             f"Use the {CONFIG_NAME} of the same run folder, and data with the same keypoints."
         )

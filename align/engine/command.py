@@ -16,7 +16,7 @@ from align.engine.run_folder import RunFolder
 from align.engine.stored_config import options_of
 from align.engine.trainer import Task, Trainer
 from datasets.command import command, command_line, user_errors
-from datasets.errors import DataError
+from datasets.errors import DataError, MismatchError
 
 log = logging.getLogger(__name__)
 
@@ -48,9 +48,10 @@ def open_run(
         on_step: Called after each step with the share of all steps that are done.
 
     Raises:
-        DataError: When the data cannot be used, or the folder holds another run.
+        DataError: When the data cannot be used.
+        MismatchError: When the folder holds another run.
         CheckpointError: When the initial weights cannot be read or do not fit.
-        ValueError: When options do not fit each other.
+        OptionError: When an option is invalid, or options do not fit each other.
     """
     if config.out is None:
         raise ValueError("a run needs its folder as `out`; `resolve` names one.")
@@ -69,13 +70,13 @@ def _require_same_run(config: RunConfig, folder: Path, package: str, resumed: bo
     stored = type(config).load(folder)
     differing = differing_options(stored, config, _MAY_CHANGE if resumed else _ORIGIN)
     if differing:
-        raise DataError(
+        raise MismatchError(
             f"{folder} holds a run with other options, {', '.join(differing)}. Choose another "
             f"--out (with align.compare also --variant), or resume that run: "
             f"{resume_command(package, folder)}"
         )
     if config.epochs < stored.epochs:
-        raise DataError(
+        raise MismatchError(
             f"{folder} has {stored.epochs} epochs: a resumed run can have more of them, not "
             f"{config.epochs}. Start another run with --out."
         )
@@ -147,8 +148,7 @@ def train(open_trainer: Callable[[], Trainer], package: str) -> None:
         open_trainer: Opens the run.
         package: Package whose commands messages name.
     """
-    # Options that do not fit each other are ValueErrors of the models and of timm.
-    with command(ValueError):
+    with command():
         trainer = open_trainer()
     resume = resume_command(package, trainer.folder)
     fixable = user_errors(CheckpointError, DataError, then=f"then resume with: {resume}")

@@ -9,7 +9,7 @@ from torch import nn
 from torch.optim import Optimizer
 
 from align.engine.config import OptimConfig
-from datasets.errors import require_known
+from datasets.errors import OptionError, require_known
 
 
 def learning_rate_factor(step: int, total_steps: int, config: OptimConfig) -> float:
@@ -35,6 +35,7 @@ def build_optimizer(model: nn.Module, config: OptimConfig) -> Optimizer:
 
     Raises:
         UnknownNameError: When timm has no optimizer of that name.
+        OptionError: When the optimizer refuses a value, such as a negative learning rate.
     """
     require_known("optimizer", config.name, map(str, list_optimizers()))
     parameters = [p for p in model.parameters() if p.requires_grad]
@@ -44,4 +45,7 @@ def build_optimizer(model: nn.Module, config: OptimConfig) -> Optimizer:
         {"params": [p for p in parameters if p.ndim > 1], "weight_decay": config.weight_decay},
         {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
     ]
-    return create_optimizer_v2(groups, config.name, lr=config.lr, momentum=config.momentum)
+    try:
+        return create_optimizer_v2(groups, config.name, lr=config.lr, momentum=config.momentum)
+    except ValueError as error:
+        raise OptionError(f"--optim.name {config.name}: {error}") from error

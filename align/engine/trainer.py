@@ -35,7 +35,7 @@ from align.engine.loading import reading_batches
 from align.engine.optim import build_optimizer, learning_rate_factor
 from align.engine.pace import Pace
 from align.engine.run_folder import RunFolder
-from datasets.errors import UserError, counted
+from datasets.errors import OptionError, UserError, counted
 
 log = logging.getLogger(__name__)
 
@@ -268,7 +268,7 @@ class Trainer:
             return [batch]
         sizes = {len(value) for value in batch.values()}
         if len(sizes) > 1 or min(sizes) % count:
-            raise ValueError(
+            raise OptionError(
                 f"--optim.accumulate {count} does not divide the {min(sizes)} samples of a "
                 "process's batch."
             )

@@ -25,16 +25,17 @@ from align.losses.time_contrastive import (
     published_triplet,
     single_view_triplet,
 )
+from datasets.errors import OptionError
 
 
 def build_loss(config: LossConfig) -> Callable[[Embeddings, Times], Float[Tensor, ""]]:
     """The loss that a configuration names, as a function of embeddings and times.
 
     Raises:
-        ValueError: When the window is not a positive number of time steps.
+        OptionError: When the window is not a positive number of time steps.
     """
     if config.window < 1:
-        raise ValueError(f"a loss needs a window of 1 time step or more, not {config.window}")
+        raise OptionError(f"a loss needs a window of 1 time step or more, not {config.window}")
     match config.name:
         case "contrastive":
             return lambda z, times: contrastive(

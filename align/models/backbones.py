@@ -13,7 +13,7 @@ from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor, nn
 
 from align.layout import TokenLayout
-from datasets.errors import nearest
+from datasets.errors import OptionError, UnknownNameError, nearest
 
 # timm's modules whose models are plain sequences of blocks, which can be taken apart.
 _PLAIN = ("vision_transformer", "vision_transformer_hybrid", "deit")
@@ -69,7 +69,7 @@ class TimmBackbone(nn.Module):
         name: The model's name, for messages.
 
     Raises:
-        ValueError: A model that does not run its blocks as a plain sequence.
+        OptionError: A model that does not run its blocks as a plain sequence.
     """
 
     frames_apart = False
@@ -81,7 +81,7 @@ class TimmBackbone(nn.Module):
             isinstance(vit, VisionTransformer)
             and type(vit).forward_features is VisionTransformer.forward_features
         ):
-            raise ValueError(_not_plain(name))
+            raise OptionError(_not_plain(name))
         self.name = name
         parts: Any = vit
         self.vit = parts
@@ -166,16 +166,17 @@ def create_timm_backbone(
         drop_path: Stochastic depth at the last block, growing linearly from zero.
 
     Raises:
-        ValueError: An unknown name, a size that is no multiple of the patch, a depth that the
-            model does not have.
+        UnknownNameError: A name that timm does not have.
+        OptionError: A model that is no plain sequence of blocks, a size that is no multiple of the
+            patch, a depth that the model does not have, or another value that timm refuses.
         RuntimeError: The weights cannot be loaded.
     """
     if not timm.is_model(name):
-        raise ValueError(_unknown_name(name))
+        raise UnknownNameError(_unknown_name(name))
     if not is_model_in_modules(name, _PLAIN):
-        raise ValueError(_not_plain(name))
+        raise OptionError(_not_plain(name))
     if depth is not None and depth < 1:
-        raise ValueError(f"depth must be at least 1, not {depth}")
+        raise OptionError(f"depth must be at least 1, not {depth}")
     size = to_2tuple(image_size)
     arguments = {"img_size": size, "num_classes": 0, "drop_path_rate": drop_path}
     if not pretrained and depth is not None:
@@ -184,6 +185,8 @@ def create_timm_backbone(
         vit = timm.create_model(name, pretrained=pretrained, **arguments)
     except (OSError, RuntimeError, ValueError) as error:
         if not pretrained:
+            if isinstance(error, ValueError):
+                raise OptionError(f"timm cannot build {name!r}: {error}") from error
             raise
         raise RuntimeError(
             f"no weights for {name!r}: {type(error).__name__}. Run once where huggingface.co can "
@@ -191,13 +194,13 @@ def create_timm_backbone(
         ) from error
     backbone = TimmBackbone(vit, name)
     if any(side % patch for side, patch in zip(size, backbone.patch_size, strict=True)):
-        raise ValueError(
+        raise OptionError(
             f"image size {size[0]} x {size[1]} is no multiple of the patch of {name}, "
             f"{backbone.patch_size[0]} x {backbone.patch_size[1]} pixels"
         )
     if depth is not None:
         if depth > len(backbone.blocks):
-            raise ValueError(f"{name} has {len(backbone.blocks)} pretrained blocks, not {depth}")
+            raise OptionError(f"{name} has {len(backbone.blocks)} pretrained blocks, not {depth}")
         backbone.vit.blocks = backbone.blocks[:depth]
     # Attention pooling belongs to the head, which no readout uses: its weights would not train.
     backbone.vit.attn_pool = None

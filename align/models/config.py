@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from align.losses.config import LossName
+from datasets.errors import OptionError
 
 Readout = Literal["class", "mean", "class+mean"]
 PaabVariant = Literal["spatial", "spatiotemporal", "joint"]
@@ -48,7 +49,7 @@ class PaatConfig:
     def __post_init__(self) -> None:
         """Refuse points of a target without a channel per keypoint."""
         if self.points and self.target == "p2d":
-            raise ValueError(
+            raise OptionError(
                 "--paat.points needs a channel per keypoint: --paat.target soft or p3d"
             )
 
@@ -68,9 +69,9 @@ class PoseFreeConfig:
         """Refuse probabilities outside [0, 1] and numbers of patches below 1."""
         for name in ("threshold", "mix"):
             if not 0 <= getattr(self, name) <= 1:
-                raise ValueError(f"--pose-free.{name} must be 0 to 1, not {getattr(self, name)}")
+                raise OptionError(f"--pose-free.{name} must be 0 to 1, not {getattr(self, name)}")
         if self.top_k is not None and self.top_k < 1:
-            raise ValueError(f"--pose-free.top-k must be at least 1, not {self.top_k}")
+            raise OptionError(f"--pose-free.top-k must be at least 1, not {self.top_k}")
 
 
 @dataclass(frozen=True)

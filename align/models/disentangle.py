@@ -22,6 +22,7 @@ from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
 from align.models.config import DisentangleConfig
+from datasets.errors import OptionError
 
 # Side in pixels of the decoder's first map, which doubles up to `DisentangleConfig.image`.
 _SMALLEST = 4
@@ -38,7 +39,7 @@ class Disentangler(nn.Module):
     """State encoder, viewpoint encoder, and a decoder that takes one code of each.
 
     Raises:
-        ValueError: An unknown encoder, or an image side that is not 4 times a power of 2.
+        OptionError: An unknown encoder, or an image side that is not 4 times a power of 2.
         RuntimeError: Pretrained weights that cannot be loaded.
     """
 
@@ -107,7 +108,7 @@ def swapped(
 
 def _encoder(name: str, dim: int, pretrained: bool) -> nn.Module:
     if not timm.is_model(name):
-        raise ValueError(f"timm has no model {name!r}; timm.list_models('regnet*') lists some")
+        raise OptionError(f"timm has no model {name!r}; timm.list_models('regnet*') lists some")
     try:
         return timm.create_model(name, pretrained=pretrained, num_classes=dim)
     except (OSError, RuntimeError) as error:
@@ -122,7 +123,7 @@ def _encoder(name: str, dim: int, pretrained: bool) -> nn.Module:
 def _decoder(config: DisentangleConfig) -> nn.Module:
     doublings = (config.image // _SMALLEST).bit_length() - 1
     if config.image != _SMALLEST << doublings or not doublings:
-        raise ValueError(f"--disentangle.image must be 8, 16, 32, 64, …, not {config.image}")
+        raise OptionError(f"--disentangle.image must be 8, 16, 32, 64, …, not {config.image}")
     width = config.channels
     layers: list[nn.Module] = [
         nn.Linear(config.state + config.viewpoint, width * _SMALLEST**2),

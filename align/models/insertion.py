@@ -14,6 +14,7 @@ from align.models.pose_points import PosePoints
 from align.models.trl3d import TokenRepresentation3d
 from align.paab import PoseAwareAttentionBlock
 from align.paat import PoseAwareAuxiliaryTask
+from datasets.errors import OptionError
 
 
 def paab_stacks(config: PaabConfig | None, backbone: Backbone) -> dict[str, nn.ModuleList]:
@@ -21,7 +22,7 @@ def paab_stacks(config: PaabConfig | None, backbone: Backbone) -> dict[str, nn.M
     if config is None:
         return {}
     if config.blocks < 1:
-        raise ValueError(f"PAAB needs at least one block a position, not {config.blocks}")
+        raise OptionError(f"PAAB needs at least one block a position, not {config.blocks}")
     return {
         str(position): nn.ModuleList(
             PoseAwareAttentionBlock(
@@ -61,7 +62,7 @@ def make_pose_points(
     if not any(config is not None and config.points for config in (paab, paat)):
         return None
     if num_keypoints is None or backbone.default_layout.frames > 1:
-        raise ValueError("points in the embedding need images, and a skeleton's keypoints")
+        raise OptionError("points in the embedding need images, and a skeleton's keypoints")
     return PosePoints(num_keypoints, backbone.embed_dim)
 
 
@@ -72,9 +73,9 @@ def trl3d_layers(
     if config is None:
         return {}
     if not isinstance(backbone, TimmBackbone) or not backbone.default_layout.prefix:
-        raise ValueError("3DTRL needs a timm vision transformer with a class token")
+        raise OptionError("3DTRL needs a timm vision transformer with a class token")
     if config.position < 0:
-        raise ValueError(f"3DTRL comes before a block counted from 0, not {config.position}")
+        raise OptionError(f"3DTRL comes before a block counted from 0, not {config.position}")
     position = min(config.position, len(backbone.blocks) - 1)
     return {str(position): TokenRepresentation3d(backbone.embed_dim)}
 
@@ -111,12 +112,12 @@ def plugins_by_position(
 def require_a_prediction_for_every_paab(
     stacks: Mapping[str, nn.ModuleList], tasks: Mapping[str, PoseAwareAuxiliaryTask]
 ) -> None:
-    """Raise a ValueError unless a PAAT stands at or before the first PAAB."""
+    """Raise an OptionError unless a PAAT stands at or before the first PAAB."""
     if not stacks or not tasks:
-        raise ValueError("a pose-free model needs both PAAB and PAAT")
+        raise OptionError("a pose-free model needs both PAAB and PAAT")
     first_paab, first_paat = (min(map(int, modules)) for modules in (stacks, tasks))
     if first_paat > first_paab:
-        raise ValueError(
+        raise OptionError(
             f"PAAB after block {first_paab} has no predicted pose map: put PAAT, which comes "
             f"after block {first_paat}, there or before"
         )
@@ -127,10 +128,10 @@ def _positions(module: str, positions: Sequence[int], depth: int) -> list[int]:
     resolved = [depth if position == -1 else position for position in positions]
     for position in resolved:
         if not 1 <= position <= depth:
-            raise ValueError(
+            raise OptionError(
                 f"{module} cannot come after block {position} of a backbone with {depth} blocks: "
                 f"choose 1 to {depth}, or -1 for the last"
             )
     if not resolved or len(set(resolved)) < len(resolved):
-        raise ValueError(f"{module} needs positions, each once, but has {tuple(positions)}")
+        raise OptionError(f"{module} needs positions, each once, but has {tuple(positions)}")
     return sorted(resolved)

@@ -33,6 +33,7 @@ from align.models.insertion import (
 )
 from align.models.plugins import ForwardState
 from align.models.trl3d import Geometry
+from datasets.errors import OptionError
 
 _READOUTS: tuple[Readout, ...] = get_args(Readout)
 
@@ -67,7 +68,7 @@ class PoseAware(nn.Module):
         trl3d: 3DTRL, or None; only for backbones of timm.
 
     Raises:
-        ValueError: A position that the backbone does not have, or options that do not fit.
+        OptionError: A position that the backbone does not have, or options that do not fit.
     """
 
     def __init__(
@@ -83,9 +84,9 @@ class PoseAware(nn.Module):
         """Insert the modules; the backbone keeps its weights."""
         super().__init__()
         if readout not in _READOUTS:
-            raise ValueError(f"readout must be one of {', '.join(_READOUTS)}, not {readout!r}")
+            raise OptionError(f"readout must be one of {', '.join(_READOUTS)}, not {readout!r}")
         if not backbone.default_layout.prefix and (paab is not None or readout != "mean"):
-            raise ValueError("the backbone has no class token: use readout='mean', and no PAAB")
+            raise OptionError("the backbone has no class token: use readout='mean', and no PAAB")
         self.backbone = backbone
         self.readout = readout
         self.pose_free = pose_free
@@ -224,7 +225,9 @@ def build_model(config: ModelConfig) -> PoseAware:
     """Build an image model; the same seed gives the same backbone with and without PAAB or PAAT.
 
     Raises:
-        ValueError: An unknown backbone, a size or a position that it does not have.
+        UnknownNameError: An unknown backbone.
+        OptionError: A size or a position that the backbone does not have, or options that do not
+            fit each other.
         RuntimeError: Pretrained weights that cannot be loaded.
     """
     backbone = create_timm_backbone(

@@ -64,7 +64,7 @@ class TcnNetwork(nn.Module):
         num_keypoints: Keypoints of the skeleton, which PAAT needs unless its target is p2d.
 
     Raises:
-        ValueError: PAAT without a number of keypoints.
+        OptionError: PAAT without a number of keypoints.
         RuntimeError: Pretrained weights that cannot be loaded.
     """
 

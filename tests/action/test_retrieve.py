@@ -188,7 +188,7 @@ def test_features_alone_are_searched(run, tmp_path, capsys):
     assert (tmp_path / "CS_test_in_CS_train.json").exists()
     with pytest.raises(SystemExit):
         run_command(query=files[0])
-    assert "name a run" in capsys.readouterr().err
+    assert "folders of runs" in capsys.readouterr().err
 
 
 @pytest.mark.slow
