@@ -55,6 +55,7 @@ def test_an_episode_does_not_depend_on_what_came_before(world):
         assert np.array_equal(images[view], fresh_images[view])
 
 
+@pytest.mark.slow
 def test_cubes_differ_between_seeds_and_are_drawn_in_their_size(lift):
     """What differs between two episodes' models reaches the renderer that they share."""
     sizes = []
