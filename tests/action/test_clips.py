@@ -85,13 +85,14 @@ def test_nucla_s_test_subjects_are_an_option(nucla):
     assert subjects(open_data(config)) == {"train": {8, 9}, "valid": set(), "test": {10}}
     others = subjects(open_data(replace(config, test_subjects=(8, 10))))
     assert others == {"train": {9}, "valid": set(), "test": {8, 10}}
-    with pytest.raises(DataError, match="CV3 of Northwestern-UCLA says who is tested on"):
+    with pytest.raises(DataError, match="only N-UCLA's CS takes test_subjects"):
         open_data(replace(config, protocol="CV3", test_subjects=(8,)))
 
 
 def test_test_subjects_are_stored_as_they_are_given(monkeypatch, tmp_path):
     given = []
-    monkeypatch.setattr("action.train.train", lambda config, *_: given.append(config))
+    monkeypatch.setattr("action.train.make_trainer", given.append)
+    monkeypatch.setattr("align.engine.command.train", lambda open_trainer, _: open_trainer())
     main(["--data", "nucla", "--test-subjects", "8", "10"])
     given[0].save(tmp_path)
     assert ActionConfig.load(tmp_path).test_subjects == (8, 10)

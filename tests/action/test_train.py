@@ -37,6 +37,7 @@ def config_for(root, out, method="baseline", **options) -> ActionConfig:
     return ActionConfig(method=method, data="mocap", root=root, out=out, **(defaults | options))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["baseline", "paab", "paat", "paab+paat"])
 def test_every_method_trains_and_is_evaluated(squares, tmp_path, method):
     run = tmp_path / "run"

@@ -39,9 +39,7 @@ def weights(run: Path, name: str = "last") -> dict[str, torch.Tensor]:
 @pytest.mark.slow
 @pytest.mark.parametrize("method", METHODS)
 def test_every_method_learns_to_align(dots: Path, tmp_path: Path, method: Method) -> None:
-    # Convolutional trunks cost three times as much as the small ViT, and learn in half the steps.
-    epochs = 6 if "vit" in PARTS[method] else 3
-    config = tiny_config(dots, tmp_path / "run", method, epochs=epochs, validate_every=epochs)
+    config = tiny_config(dots, tmp_path / "run", method, epochs=6, validate_every=6)
     make_trainer(config, progress=False).fit()
     evaluation = evaluate(tmp_path / "run", "test", progress=False)
     # Chance is 1/3; a collapsed embedding has about 1/2. Nothing in single-view TCN's loss ties one
@@ -56,8 +54,8 @@ def test_every_method_learns_to_align(dots: Path, tmp_path: Path, method: Method
 @pytest.mark.slow
 def test_n_pairs_as_tcn_published_it_learns_to_align(dots: Path, tmp_path: Path) -> None:
     options: dict[str, object] = {
-        "epochs": 3,
-        "validate_every": 3,
+        "epochs": 6,
+        "validate_every": 6,
         "tcn": TcnConfig(loss="n_pairs", channels=64, hidden=128),
         "head": HeadConfig(whiten=False, center=False, unit=False),
     }
@@ -108,11 +106,11 @@ def other_precision() -> Iterator[None]:
 def test_stopped_between_epochs_it_ends_as_if_undisturbed(
     dots: Path, tmp_path: Path, method: Method, precision: Precision
 ) -> None:
-    whole = tiny_config(dots, tmp_path / "whole", method, epochs=2, precision=precision)
+    whole = tiny_config(dots, tmp_path / "whole", method, epochs=3, precision=precision)
     make_trainer(whole, progress=False).fit()
     parts = replace(whole, out=tmp_path / "parts")
     trainer = make_trainer(parts, progress=False)
-    # It was stopped after its first epoch; the schedule is that of two.
+    # It was stopped after its first epoch; the schedule is that of the whole run.
     trainer.config = replace(parts, epochs=1)
     trainer.fit()
     make_trainer(parts, progress=False).fit()

@@ -16,7 +16,7 @@ import torch
 from safetensors.torch import load_file
 
 import action.train
-import align.engine.trainer
+import align.engine.run_folder
 import align.train
 from action.clips import TrainingClips
 from align.data import EpisodeSamples
@@ -84,14 +84,14 @@ def test_a_full_disk_keeps_the_last_checkpoint_and_the_run_goes_on_from_it(
 
 def test_metrics_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     trainer = trainer_of(align_run(tmp_path))
-    write = align.engine.trainer.write_history
+    write = align.engine.run_folder.write_history
 
     def full_disk(path: Path, rows: list[dict[str, float]]) -> None:
         if len(rows) > 1:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
         write(path, rows)
 
-    monkeypatch.setattr(align.engine.trainer, "write_history", full_disk)
+    monkeypatch.setattr(align.engine.run_folder, "write_history", full_disk)
     with stopped_in_epoch_2(trainer, CheckpointError, "No space left.*metrics.csv.*--resume"):
         trainer.fit()
 

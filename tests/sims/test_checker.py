@@ -119,8 +119,8 @@ class CamerasThatStay(LiftEnv):
         (ForgetfulSeed, "the same seed gave another episode"),
         (ForgetfulPictures, "the same seed gave another episode"),
         (IgnoredSeed, "other seeds began the same episode"),
-        (StayingState, "a restored state has another state, keypoints, picture of ego"),
-        (HalfRestored, "a restored state has another state"),
+        (StayingState, "a restored state differs in state, keypoints, picture of ego"),
+        (HalfRestored, "a restored state differs in state"),
         (OneSizeTooSmall, r"view_0 has shape \(31, 32, 3\)"),
         (OtherNames, r"views are \('ego', 'left', 'right'\), not \('ego', 'view_0', 'view_1'\)"),
         (MissingView, r"actor_masks names \('ego', 'view_0'\)"),
@@ -137,7 +137,7 @@ def test_what_is_broken_is_named(broken, complaint):
     ("broken", "complaint"),
     [
         (SeedlessCameras, "another seed drew the same cameras"),
-        (CamerasThatStay, "drawn cameras stayed"),
+        (CamerasThatStay, "drawn cameras were kept"),
     ],
 )
 def test_broken_cameras_are_named(broken, complaint):

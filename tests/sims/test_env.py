@@ -55,6 +55,7 @@ def test_an_episode_does_not_depend_on_the_one_before(world):
         assert np.array_equal(images[view], fresh_images[view])
 
 
+@pytest.mark.slow
 def test_cubes_differ_between_seeds_and_are_rendered_at_their_size(lift):
     """The renderer is shared by all episodes and must take the sizes of each episode's model."""
     sizes = []

@@ -94,7 +94,7 @@ def test_a_run_starts_from_the_weights_of_another(small: TrainConfig, tmp_path: 
     make_trainer(small, progress=False).fit()
     best = load_file(small.out / "checkpoints" / "best.safetensors")
     for source in (small.out, small.out / "checkpoints" / "best.safetensors"):
-        other = replace(small, out=tmp_path / source.name, init=source, seed=4, epochs=1)
+        other = replace(small, out=tmp_path / f"from_{source.name}", init=source, seed=4, epochs=1)
         model = make_trainer(other, progress=False).task.model
         for name, value in model.state_dict().items():
             assert torch.equal(value, best[f"model.{name}"]), name

@@ -70,6 +70,7 @@ def test_the_player_is_drawn_where_rays_meet_it(minecraft):
     assert abs(y) < 0.35
 
 
+@pytest.mark.slow
 def test_pictures_are_the_same_in_another_process(minecraft):
     program = (
         "import sims\n"
