@@ -57,6 +57,26 @@ PARTS = {
         "datasets",
     },
     "datasets/storage": {"datasets.cameras", "datasets.errors", "datasets.skeletons"},
+    # What recognition shares with alignment; nothing that knows of episodes or of their metrics.
+    "action": {
+        "align.config",
+        "align.engine",
+        "align.layout",
+        "align.models",
+        "align.paab",
+        "align.paat",
+        "align.pose",
+        "align.probe",
+        "align.report.curves",
+        "align.report.html",
+        "align.report.style",
+        "align.report.tokens",
+        "align.results.analysis",
+        "align.results.chance",
+        "align.results.statistics",
+        "align.results.text",
+        "datasets",
+    },
 }
 
 
@@ -120,3 +140,16 @@ def test_imports_point_downwards_only(package):
 )
 def test_a_wrong_import_is_found(package, source, expected):
     assert wrong_imports(package, source) == expected
+
+
+def test_one_module_alone_spells_the_files_of_a_run():
+    names = ("checkpoints", "metrics.csv", "evaluation", "analysis", "retrieval", "report.html")
+    owner = REPOSITORY / "align" / "engine" / "run_folder.py"
+    spelt = {
+        (str(path.relative_to(REPOSITORY)), node.value)
+        for path in [*files_of("align"), *files_of("action")]
+        if path != owner
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Constant) and node.value in names
+    }
+    assert not spelt
