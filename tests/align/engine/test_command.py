@@ -85,7 +85,7 @@ def test_a_resumed_run_keeps_its_options(
 
 def test_a_grid_does_not_extend_a_run(small: TrainConfig) -> None:
     make_trainer(small, progress=False).fit()
-    with pytest.raises(DataError, match="epochs 2"):
+    with pytest.raises(MismatchError, match="epochs 2"):
         make_trainer(replace(small, epochs=3), progress=False)
 
 
@@ -113,7 +113,7 @@ def test_weights_without_paat_leave_its_classifier_at_its_start(
 def test_weights_of_another_network_are_refused(small: TrainConfig, tmp_path: Path) -> None:
     make_trainer(small, progress=False).fit()
     other = replace(small, out=tmp_path / "other", init=small.out, backbone=BackboneConfig(depth=1))
-    with pytest.raises(CheckpointError, match="fits only"):
+    with pytest.raises(OtherModelError, match="best.safetensors"):
         make_trainer(other, progress=False)
     assert not (tmp_path / "other").exists()
 
