@@ -16,7 +16,7 @@ from action.evaluation import class_recall, confusion, recognition_metrics
 from action.measuring import ensembled
 from action.task import ActionTask
 from action.train import default_options, make_trainer
-from align.engine.checkpoint import CheckpointError, read_state
+from align.engine.checkpoint import read_state
 from align.engine.config import OptimConfig
 from align.engine.optim import learning_rate_factor
 from align.engine.run_folder import RunFolder
@@ -116,7 +116,7 @@ def test_the_classifier_sees_what_differs_between_clips_in_training(squares, tmp
 def test_a_single_clip_cannot_be_whitened(squares, tmp_path):
     batch, run = ClipBatchConfig(clips=2), tmp_path / "run"
     config = config_for(squares, run, batch=batch, optim=OptimConfig(accumulate=2))
-    with pytest.raises(ValueError, match="--no-whiten"):
+    with pytest.raises(OptionError, match="--no-whiten"):
         make_trainer(config)
     make_trainer(replace(config, whiten=False))
 
@@ -157,10 +157,10 @@ def test_a_run_of_another_shape_is_refused(squares, tmp_path):
     run = tmp_path / "run"
     make_trainer(config_for(squares, run, epochs=1), progress=False).fit()
     other = config_for(squares, run, epochs=1, backbone=replace(TINY, dim=64))
-    with pytest.raises(DataError, match="other options, backbone.dim 32"):
+    with pytest.raises(MismatchError, match="backbone.dim 32"):
         make_trainer(other)
     other.save(run)
-    with pytest.raises(CheckpointError, match="best.safetensors"):
+    with pytest.raises(OtherModelError, match="best.safetensors"):
         evaluate(run, progress=False)
 
 

@@ -99,12 +99,12 @@ def test_fewer_moments_where_an_episode_is_shorter(dots: Path) -> None:
 
 @pytest.mark.parametrize("views", [1, 7])
 def test_impossible_numbers_of_views_are_refused(dots: Path, views: int) -> None:
-    with pytest.raises(ValueError, match=f"--batch.views is {views}.*3 views"):
+    with pytest.raises(OptionError, match=f"--batch.views is {views}.*3 views"):
         samples(dots, views=views)
 
 
 def test_incomplete_triplets_are_refused(dots: Path) -> None:
-    with pytest.raises(ValueError, match="multiple of 3, got 8"):
+    with pytest.raises(OptionError, match="--batch.times .*8"):
         samples(dots, triplets=True, times=8)
 
 

@@ -51,9 +51,9 @@ def test_order_is_class_then_frame_row_column():
 
 
 def test_mistakes_are_named():
-    with pytest.raises(ValueError, match="rows must be at least 1"):
+    with pytest.raises(OptionError, match="rows"):
         TokenLayout(1, 0, 3)
-    with pytest.raises(ValueError, match="prefix"):
+    with pytest.raises(OptionError, match="prefix"):
         TokenLayout(1, 1, 3, prefix=-1)
-    with pytest.raises(ValueError, match="7 tokens do not fit .* 5 in all"):
+    with pytest.raises(ValueError, match="7 tokens .* 5 in all"):
         TokenLayout(1, 2, 2).split(torch.zeros(1, 7, 3))

@@ -250,11 +250,11 @@ def test_initial_weights_are_small_and_biases_zero():
 
 def test_mistakes_are_named():
     block, tokens, pose_map = make_block(), make_tokens(), make_map()
-    with pytest.raises(ValueError, match="'temporal'"):
+    with pytest.raises(OptionError, match="'temporal'"):
         PoseAwareAttentionBlock(DIM, 3, "temporal")  # type: ignore[arg-type]
-    with pytest.raises(ValueError, match="5 heads"):
+    with pytest.raises(OptionError, match="5 heads"):
         PoseAwareAttentionBlock(DIM, 5)
-    with pytest.raises(ValueError, match="capacity"):
+    with pytest.raises(OptionError, match="capacity"):
         PoseAwareAttentionBlock(DIM, 3, capacity=0)
     with pytest.raises(ValueError, match=r"\(4, 3, 8\)"):
         block(tokens, pose_map[:, :2], LAYOUT)

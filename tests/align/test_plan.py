@@ -44,7 +44,7 @@ def test_every_method_with_pose_modules_can_be_composed() -> None:
 def test_what_cannot_be_composed_is_refused() -> None:
     with pytest.raises(UnknownNameError, match=r"tcn\+paab"):
         compose("tcn", "paab")
-    with pytest.raises(ValueError, match="leave out --pose paat"):
+    with pytest.raises(OptionError, match="--pose paat"):
         compose("paab", "paat")
 
 

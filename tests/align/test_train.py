@@ -86,7 +86,7 @@ def test_an_evaluation_is_stored_whole(dots: Path, tmp_path: Path) -> None:
     assert {tuple(views) for views in embeddings.values()} == {("ego", "view_0", "view_1")}
     lengths = {len(z) for z in embeddings["demo_8"].values()}
     assert len(lengths) == 1
-    with pytest.raises(DataError, match="valid.json does not exist.*align.evaluate"):
+    with pytest.raises(DataError, match="valid.json .*align.evaluate"):
         load_evaluation(tmp_path, "valid")
 
 
@@ -146,7 +146,7 @@ def test_an_unknown_option_in_a_stored_configuration_is_named(tmp_path: Path) ->
     TrainConfig().save(tmp_path)
     path = tmp_path / "config.json"
     path.write_text(path.read_text().replace('"epochs"', '"epoch"'))
-    with pytest.raises(DataError, match="config.json has options .* not know: epoch"):
+    with pytest.raises(DataError, match=r"config.json .*: epoch\."):
         TrainConfig.load(tmp_path)
 
 
@@ -192,9 +192,9 @@ def test_paper_recipe_trains(dots: Path, tmp_path: Path) -> None:
 
 
 def test_what_to_test_on_is_not_guessed_where_another_data_set_is_learned_from(dots: Path) -> None:
-    with pytest.raises(ValueError, match="name the data to test on"):
+    with pytest.raises(OptionError, match="--train-on"):
         resolve(TrainConfig(train_on=dots))
-    with pytest.raises(ValueError, match="name the data to test on"):
+    with pytest.raises(OptionError, match="--train-on"):
         usual_data(GridConfig(train_on=dots))
     assert GridConfig(train_on=dots).data_sets(("can",)) == (Path("data/can"),)
 

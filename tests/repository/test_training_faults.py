@@ -74,7 +74,7 @@ def test_a_full_disk_keeps_the_last_checkpoint_and_the_run_goes_on_from_it(
     after_epoch(trainer, 1, fill_disk)
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     with stopped_in_epoch_2(
-        trainer, CheckpointError, "full/checkpoints/.* cannot be written.*kept"
+        trainer, CheckpointError, r"full/checkpoints/.*\(os error \d+\).*--resume"
     ):
         trainer.fit()
     resource.setrlimit(resource.RLIMIT_FSIZE, limits)
@@ -147,7 +147,7 @@ def test_a_process_that_reads_data_and_dies(package: str, tmp_path: Path) -> Non
             reader.join()
 
     after_epoch(trainer, 1, kill_readers)
-    with stopped_in_epoch_2(trainer, DataError, "has died.*killed.*--resume.*--workers"):
+    with stopped_in_epoch_2(trainer, DataError, "--resume.*--workers"):
         trainer.fit()
 
 
@@ -201,6 +201,6 @@ def test_a_checkpoint_of_another_number_of_keypoints(tmp_path: Path) -> None:
     other = make_data_set(tmp_path / "other", episodes=3, size=32, steps=12, skeleton="player")
     moved = replace(config, data=other, epochs=2)
     moved.save(config.out)
-    with pytest.raises(CheckpointError, match=r"last\.safetensors is of another.*same keypoints"):
+    with pytest.raises(OtherModelError, match=r"last\.safetensors .*keypoints"):
         trainer_of(moved).fit()
     assert last.read_bytes() == before

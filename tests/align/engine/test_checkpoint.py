@@ -53,20 +53,20 @@ def test_a_truncated_file_is_named(tmp_path: Path, share: float) -> None:
     save_checkpoint(path, nn.Linear(50, 50), {"epoch": 1})
     whole = path.read_bytes()
     path.write_bytes(whole[: int(share * len(whole))])
-    with pytest.raises(CheckpointError, match=r"last\.safetensors is no whole.*Delete it"):
+    with pytest.raises(DamagedCheckpointError, match=r"last\.safetensors"):
         load_checkpoint(path, nn.Linear(50, 50))
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
-    with pytest.raises(CheckpointError, match=r"best\.safetensors does not exist.*Train"):
+    with pytest.raises(MissingCheckpointError, match=r"best\.safetensors"):
         read_state(tmp_path / "best.safetensors")
 
 
 @pytest.mark.parametrize(
     ("other", "reason"),
     [
-        (nn.Linear(3, 2), r"weight has shape \(4, 3\), the model asks for \(2, 3\)"),
-        (nn.Linear(3, 4, bias=False), "has bias, unknown to the model"),
+        (nn.Linear(3, 2), r"weight .*\(4, 3\), .*\(2, 3\)"),
+        (nn.Linear(3, 4, bias=False), "has bias"),
         (nn.Sequential(nn.Linear(3, 4)), "lacks 0.weight"),
     ],
 )
@@ -76,7 +76,7 @@ def test_another_architecture_is_refused_and_left_as_it_was(
     path = tmp_path / "best.safetensors"
     save_checkpoint(path, nn.Linear(3, 4), {})
     before = {name: value.clone() for name, value in other.state_dict().items()}
-    with pytest.raises(CheckpointError, match=reason):
+    with pytest.raises(OtherModelError, match=reason):
         load_checkpoint(path, other)
     for name, value in other.state_dict().items():
         assert torch.equal(value, before[name])
@@ -86,5 +86,5 @@ def test_best_cannot_be_resumed_from(tmp_path: Path) -> None:
     model, optimizer = trained(torch.optim.AdamW)
     path = tmp_path / "best.safetensors"
     save_checkpoint(path, model, {})
-    with pytest.raises(CheckpointError, match="holds no optimizer: resume from `last`"):
+    with pytest.raises(CheckpointError, match="`last`"):
         load_checkpoint(path, model, optimizer)

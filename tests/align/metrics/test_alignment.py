@@ -130,7 +130,7 @@ def test_a_tau_of_nothing_but_ties_does_not_count_in_the_mean() -> None:
 
 
 def test_views_of_different_length_are_refused() -> None:
-    with pytest.raises(ValueError, match="one length.*5 and 6"):
+    with pytest.raises(ValueError, match="5 and 6"):
         alignment_error(clock(5), clock(6))
 
 

@@ -116,9 +116,9 @@ def test_tcn_takes_the_points_beside_its_own() -> None:
 
 
 def test_points_need_a_channel_per_keypoint() -> None:
-    with pytest.raises(ValueError, match="channel per keypoint"):
+    with pytest.raises(OptionError, match="--paat.points"):
         PaatConfig(points=True, target="p2d")
-    with pytest.raises(ValueError, match="a skeleton's keypoints"):
+    with pytest.raises(OptionError, match="keypoints"):
         build_model(ModelConfig(image_size=48, depth=1, paab=PaabConfig(points=True)))
 
 
@@ -127,5 +127,5 @@ def test_controls_of_pose_maps_are_refused_where_they_change_nothing(
     dots: Path, tmp_path: Path, method: Method
 ) -> None:
     config = tiny_config(dots, tmp_path, method, pose_map=PoseMapConfig(random=True))
-    with pytest.raises(ValueError, match=f"--pose-map changes nothing for {method}"):
+    with pytest.raises(ValueError, match=f"--pose-map .*{method}"):
         FrameEmbedder(RunPlan.of(config, DatasetMeta.load(dots)))

@@ -70,5 +70,5 @@ def test_paat_asks_the_trunk_in_training_alone_and_changes_no_embedding() -> Non
 
 
 def test_paat_needs_the_number_of_keypoints() -> None:
-    with pytest.raises(ValueError, match="num_keypoints"):
+    with pytest.raises(OptionError, match="num_keypoints"):
         TcnNetwork(TcnConfig(channels=16, hidden=32), paat=PaatConfig())
