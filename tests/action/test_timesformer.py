@@ -13,6 +13,7 @@ from action.timesformer import TimeSformer
 from align.layout import TokenLayout
 from align.models.pose_aware import PaabConfig, PaatConfig, PoseAware
 from align.paat import mean_pose_loss
+from datasets.errors import OptionError
 from tests import ORACLES
 
 TOLERANCE = 1e-4

@@ -16,11 +16,11 @@ from action.evaluation import class_recall, confusion, recognition_metrics
 from action.measuring import ensembled
 from action.task import ActionTask
 from action.train import default_options, make_trainer
-from align.engine.checkpoint import read_state
+from align.engine.checkpoint import OtherModelError, read_state
 from align.engine.config import OptimConfig
 from align.engine.optim import learning_rate_factor
 from align.engine.run_folder import RunFolder
-from datasets.errors import DataError
+from datasets.errors import DataError, MismatchError, OptionError
 
 TINY = TimeSformerConfig(image_size=32, patch_size=8, frames=4, stride=8, dim=32, depth=2, heads=2)
 

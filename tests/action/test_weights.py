@@ -15,6 +15,7 @@ from action.task import ActionTask
 from action.timesformer import TimeSformer
 from action.train import make_trainer
 from action.weights import FOLDER_FILES, load_pretrained
+from align.engine.checkpoint import DamagedCheckpointError, MissingCheckpointError, OtherModelError
 from align.engine.run_folder import RunFolder
 from align.models.pose_aware import PoseAware
 from tests.action.test_train import TINY, config_for

@@ -16,6 +16,7 @@ from align.data import EpisodeSamples
 from align.engine.loading import order_of_pass
 from align.sampling import AugmentConfig, BatchConfig, sample_times
 from datasets.episodes import EpisodeDataset
+from datasets.errors import OptionError
 
 STRONG = AugmentConfig(crop=0.3, brightness=0.5, contrast=0.5, saturation=0.5)
 

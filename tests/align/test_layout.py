@@ -4,6 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from align.layout import TokenLayout
+from datasets.errors import OptionError
 
 sizes = st.integers(1, 4)
 layouts = st.builds(TokenLayout, sizes, sizes, sizes, st.integers(0, 3))

@@ -5,6 +5,7 @@ from torch import Tensor
 
 from align.layout import TokenLayout
 from align.paab import PaabVariant, PoseAwareAttentionBlock
+from datasets.errors import OptionError
 from tests.align.masked_paab import masked_paab
 
 VARIANTS: list[PaabVariant] = ["spatial", "spatiotemporal", "joint"]

@@ -12,7 +12,7 @@ import align.config
 from align.config import Recipe, TrainConfig, recipe
 from align.methods import METHODS, Method, Pose, compose
 from align.plan import RunPlan, resolve
-from datasets.errors import UnknownNameError
+from datasets.errors import OptionError, UnknownNameError
 from tests.datasets.synthetic import make_data_set, make_meta
 
 

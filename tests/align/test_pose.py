@@ -8,6 +8,7 @@ from align.pose import (
     pose_map_2d,
     pose_map_3d,
 )
+from datasets.errors import OptionError
 
 SIZE = (48, 80)  # 3 rows and 5 columns of 16
 NAN = float("nan")

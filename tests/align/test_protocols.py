@@ -9,6 +9,7 @@ import pytest
 from align.config import TrainConfig
 from align.plan import RunPlan
 from align.protocols import evaluation_views, held_out_views, training_views
+from datasets.errors import MismatchError
 from datasets.presets import PRESETS
 from datasets.storage.meta import DatasetMeta
 from tests.datasets.synthetic import make_meta

@@ -27,7 +27,7 @@ from align.models.tcn import TcnConfig
 from align.plan import resolve, usual_data
 from align.results.evaluation import load_evaluation
 from align.train import main, make_trainer
-from datasets.errors import DataError
+from datasets.errors import DataError, OptionError
 from tests.align.conftest import tiny_config
 from tests.datasets.synthetic import make_data_set
 

@@ -20,7 +20,7 @@ import align.engine.run_folder
 import align.train
 from action.clips import TrainingClips
 from align.data import EpisodeSamples
-from align.engine.checkpoint import CheckpointError
+from align.engine.checkpoint import CheckpointError, OtherModelError
 from align.engine.run_folder import read_history
 from align.engine.trainer import NonFiniteLossError, Trainer
 from datasets.errors import DataError

@@ -8,7 +8,15 @@ import pytest
 import torch
 from torch import nn
 
-from align.engine.checkpoint import CheckpointError, load_checkpoint, read_state, save_checkpoint
+from align.engine.checkpoint import (
+    CheckpointError,
+    DamagedCheckpointError,
+    MissingCheckpointError,
+    OtherModelError,
+    load_checkpoint,
+    read_state,
+    save_checkpoint,
+)
 
 
 def trained(optimizer_type: type[torch.optim.Optimizer]) -> tuple[nn.Module, torch.optim.Optimizer]:

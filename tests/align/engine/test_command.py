@@ -12,10 +12,12 @@ import torch
 from safetensors.torch import load_file
 
 from align.config import BackboneConfig, TrainConfig
+from align.engine.checkpoint import OtherModelError
 from align.engine.command import offer_unfinished
 from align.engine.pace import TIMED_STEPS, WARM_UP_STEPS, Pace, duration
 from align.engine.run_folder import read_history
 from align.train import main, make_trainer
+from datasets.errors import MismatchError
 from tests.align.conftest import tiny_config
 
 

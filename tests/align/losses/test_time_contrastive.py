@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from align.losses import LossConfig, LossName, build_loss
+from datasets.errors import OptionError
 from tests.align.losses.steps import WINDOW, squared, step
 
 

@@ -7,6 +7,7 @@ import torch
 
 from align.models.config import DisentangleConfig
 from align.models.disentangle import Disentangler, permutation_losses, swapped
+from datasets.errors import OptionError
 
 SMALL = DisentangleConfig(state=6, viewpoint=3, image=16, channels=32)
 

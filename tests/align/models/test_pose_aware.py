@@ -5,6 +5,7 @@ from torch import Tensor
 
 from align.models.pose_aware import ModelConfig, PaabConfig, PaatConfig, PoseAware, build_model
 from align.pose import pose_map_2d
+from datasets.errors import OptionError, UnknownNameError
 
 SIZE = (32, 48)  # 2 rows and 3 columns of 16
 

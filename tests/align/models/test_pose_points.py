@@ -18,6 +18,7 @@ from align.models.pose_points import PosePoints, pose_points
 from align.models.tcn import TcnNetwork
 from align.plan import RunPlan
 from align.pose import pose_map_3d, soft_pose_map
+from datasets.errors import OptionError
 from datasets.storage.meta import DatasetMeta
 from tests.align.conftest import tiny_config
 

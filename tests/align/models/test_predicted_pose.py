@@ -9,6 +9,7 @@ from torch import Tensor
 from align.models.config import ModelConfig, PaabConfig, PaatConfig, PoseFreeConfig
 from align.models.pose_aware import PoseAware, build_model
 from align.models.predicted_pose import any_keypoint, mixed_map, predicted_map
+from datasets.errors import OptionError
 
 
 def logits_of(probabilities: list[list[float]]) -> Tensor:

@@ -8,6 +8,7 @@ import torch
 from align.models.config import TcnConfig
 from align.models.pose_aware import PaatConfig
 from align.models.tcn import TcnNetwork, at_patches, spatial_soft_argmax
+from datasets.errors import OptionError
 
 
 def test_soft_argmax_finds_peaks_and_is_in_the_middle_without_any() -> None:

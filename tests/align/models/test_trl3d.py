@@ -16,6 +16,7 @@ from align.models.trl3d import (
     to_world,
     unproject,
 )
+from datasets.errors import OptionError
 
 
 def test_patches_are_lifted_along_their_rays() -> None:
