@@ -259,7 +259,7 @@ def test_mistakes_are_named():
         PoseAwareAttentionBlock(DIM, 3, capacity=0)
     with pytest.raises(ValueError, match=r"\(4, 3, 8\)"):
         block(tokens, pose_map[:, :2], LAYOUT)
-    with pytest.raises(ValueError, match="boolean"):
+    with pytest.raises(ValueError, match="torch.float32"):
         block(tokens, pose_map.float(), LAYOUT)
     with pytest.raises(ValueError, match="class token"):
         block(tokens[:, 1:], pose_map, TokenLayout(3, 2, 4, prefix=0))

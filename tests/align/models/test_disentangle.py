@@ -59,7 +59,7 @@ def test_losses_reach_both_encoders_and_the_decoder() -> None:
 
 @pytest.mark.parametrize("image", [4, 20, 33])
 def test_a_size_that_doubling_does_not_reach_is_refused(image: int) -> None:
-    with pytest.raises(OptionError, match=str(image)):
+    with pytest.raises(OptionError, match=rf"\b{image}$"):
         Disentangler(DisentangleConfig(image=image))
 
 

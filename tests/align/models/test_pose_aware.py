@@ -202,7 +202,7 @@ def test_mistakes_of_configuration_are_named(options, error, named):
 
 def test_mistakes_of_input_are_named():
     model = build(paab=PaabConfig())
-    with pytest.raises(ValueError, match="PAAB needs the pose map"):
+    with pytest.raises(ValueError, match="pose_map="):
         model(make_images())
     with pytest.raises(ValueError, match=r"\(3, 1, 6\)"):
         model(make_images(), make_map()[:, :5])
