@@ -12,21 +12,29 @@ from tests import REPOSITORY
 
 PROJECT = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
 SCRIPTS = PROJECT["scripts"]
-# These take seconds to import, and no help text of data or simulation needs them.
-HEAVY = {"torch", "mujoco", "robosuite", "pybullet", "panda3d", "mediapipe"}
-LIGHT_COMMANDS = [target for target in SCRIPTS.values() if target.startswith(("datasets", "sims"))]
+# These take seconds to import, and neither a help text nor the answer to a typo needs them.
+HEAVY = {
+    "mediapipe",
+    "mujoco",
+    "panda3d",
+    "pybullet",
+    "robosuite",
+    "sklearn",
+    "timm",
+    "torch",
+}
 
-SHOW_HELP = """
+START = """
 import json, sys
 from importlib import import_module
 
 def main():
     module, _, name = sys.argv[1].partition(":")
     try:
-        getattr(import_module(module), name)(["--help"])
+        getattr(import_module(module), name)([sys.argv[2]])
     except SystemExit as end:
         code = end.code
-    print(json.dumps([code, [name for name in sys.argv[2:] if name in sys.modules]]))
+    print(json.dumps([code, [name for name in sys.argv[3:] if name in sys.modules]]))
 
 main()
 """
@@ -52,16 +60,17 @@ def test_every_command_has_a_console_script():
     assert named == modules
 
 
-@pytest.mark.parametrize("target", LIGHT_COMMANDS)
-def test_help_of_data_and_simulation_imports_no_heavy_library(target):
+@pytest.mark.parametrize("target", SCRIPTS.values())
+@pytest.mark.parametrize(("word", "code"), [("--help", 0), ("--hlep", 2)])
+def test_help_and_typos_import_no_heavy_library(target, word, code):
     done = subprocess.run(
-        [sys.executable, "-c", SHOW_HELP, target, *HEAVY],
+        [sys.executable, "-c", START, target, word, *HEAVY],
         cwd=REPOSITORY,
         capture_output=True,
         text=True,
         check=True,
     )
-    assert json.loads(done.stdout.splitlines()[-1]) == [0, []]
+    assert json.loads(done.stdout.splitlines()[-1]) == [code, []]
 
 
 @pytest.mark.parametrize("words", [["--help"], ["--env", "lift", "--help"]])
