@@ -56,7 +56,6 @@ class PaatLossConfig:
     weight: float = 1.6
     """The paper's lambda."""
     # The few patches that hold a keypoint hardly count in a mean over all patches.
-    # The few patches that hold a keypoint hardly count in a mean over all patches.
     reduction: PoseReduction = "patch_sum"
     """mean over everything (the paper's), or patch_sum: the sum over an image's patches."""
 
@@ -99,7 +98,6 @@ class TrainConfig:
     """seen: test on the training views; unseen: hold the last third-person views out."""
     train_on: Path | None = None
     """Train on this data set instead, and only test on --data."""
-    # bf16 pays on a CPU only where `lscpu` lists amx_bf16.
     # bf16 pays on a CPU only where `lscpu` lists amx_bf16.
     precision: Precision = "auto"
     """Number format; auto: bf16 on a GPU that has it, else fp32."""

@@ -275,16 +275,6 @@ def user_errors(*families: type[Exception], then: str = "") -> Iterator[None]:
 
 
 @contextmanager
-def interruptible(how_to_resume: str) -> Iterator[None]:
-    """On Ctrl-C, print the command that resumes and exit as a shell expects."""
-    try:
-        yield
-    except KeyboardInterrupt:
-        print(f"\nstopped; resume with: {how_to_resume}", file=sys.stderr)
-        raise SystemExit(EXIT_INTERRUPTED) from None
-
-
-@contextmanager
 def quiet_without_reader() -> Iterator[None]:
     """End without a traceback when the reader of stdout has closed it, as in `… | head`."""
     try:
