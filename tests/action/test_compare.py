@@ -49,7 +49,7 @@ def test_rows_are_means_over_seeds_and_gains_over_common_seeds():
     assert baseline.mean["top1"] == pytest.approx(37.5)
     assert baseline.std["top1"] == pytest.approx(np.std([25, 50], ddof=1))
     assert baseline.gain is None
-    # Of paat, seed 7 has nothing to compare with.
+    # Seed 7 of paat has no baseline to compare with.
     assert paat.gain is not None
     assert paat.gain.points == pytest.approx(50)
     assert paat.gain.low <= 50 <= paat.gain.high

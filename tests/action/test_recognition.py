@@ -1,4 +1,4 @@
-"""What a trained model is given at inference, and whose logits come out."""
+"""The inputs of a trained model at inference, and the logits that belong to each clip."""
 
 import numpy as np
 import pytest
@@ -43,7 +43,7 @@ def test_every_clip_gets_the_logits_of_its_own_samples_in_order(trained):
     assert logits.shape == (5, SAMPLES, 3) and features.shape[0] == 5
     alone = np.array([[logits_alone(recognizer, c, i) for i in range(SAMPLES)] for c in clips])
     apart = np.abs(alone.reshape(15, 1, 3) - alone.reshape(1, 15, 3)).max(axis=2)
-    assert apart[~np.eye(15, dtype=bool)].min() > 1e-4, "samples that cannot be told apart"
+    assert apart[~np.eye(15, dtype=bool)].min() > 1e-4, "samples that do not differ"
     np.testing.assert_allclose(logits, alone, atol=1e-5)
 
 

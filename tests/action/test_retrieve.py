@@ -28,7 +28,7 @@ def on_a_line(places) -> np.ndarray:
 
 
 def test_known_answers():
-    # Of class 0 at ranks 2 and 4; of class 1 at ranks 1 and 3; of class 2 nowhere.
+    # Class 0 is found at ranks 2 and 4, class 1 at ranks 1 and 3, class 2 nowhere.
     gallery, labels = on_a_line([1, 2, 3, 4]), np.array([1, 0, 1, 0])
     found = retrieve(on_a_line([0, 0, 0]), gallery, np.array([0, 1, 2]), labels, "euclidean")
     assert found.queries.tolist() == [0, 1]

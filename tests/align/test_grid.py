@@ -48,11 +48,11 @@ def wait_until(condition: Callable[[], bool]) -> bool:
 @pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks for processes in /proc")
 def test_workers_end_with_a_command_that_is_killed(tmp_path: Path) -> None:
-    told = tmp_path / "pid"
-    command = subprocess.Popen([sys.executable, "-m", __name__, str(told)])
+    pid = tmp_path / "pid"
+    command = subprocess.Popen([sys.executable, "-m", __name__, str(pid)])
     try:
-        assert wait_until(told.exists)
-        worker = int(told.read_text())
+        assert wait_until(pid.exists)
+        worker = int(pid.read_text())
         assert is_running(worker)
     finally:
         command.kill()

@@ -1,4 +1,4 @@
-"""Time the evaluation of an episode of ten views against encoding every pair of views anew.
+"""Time the evaluation of an episode of ten views against encoding every pair of views again.
 
 Run: python tests/benchmarks/bench_evaluation.py
 
@@ -43,7 +43,7 @@ def main() -> None:
         found["ours"] = once(encoder, videos)
 
     def published() -> None:
-        found["published"] = anew(encoder, videos)
+        found["published"] = pair_by_pair(encoder, videos)
 
     took = in_turns({"published": published, "ours": ours}, ROUNDS)
     for name, value in found["published"].items():
@@ -51,7 +51,7 @@ def main() -> None:
     note(
         Row(
             f"evaluation of an episode, {VIEWS} views × {FRAMES} frames, {DEPTH} blocks, {SIZE}²",
-            "every pair of views encoded anew, Python's loops",
+            "every pair of views encoded again, Python's loops",
             times(took["published"] / took["ours"]),
             f"{took['ours']:.1f} against {took['published']:.0f} s",
         )
@@ -66,8 +66,8 @@ def once(encoder: FrameEncoder, videos: dict[str, Tensor]) -> dict[str, float]:
 
 
 @torch.no_grad()
-def anew(encoder: FrameEncoder, videos: dict[str, Tensor]) -> dict[str, float]:
-    """The same by encoding each pair of views anew, a frame at a time, and by loops."""
+def pair_by_pair(encoder: FrameEncoder, videos: dict[str, Tensor]) -> dict[str, float]:
+    """The same metrics, but every pair of views is encoded again, frame by frame, in loops."""
     sums = {"alignment_error": 0.0, "cycle_error": 0.0, "kendalls_tau": 0.0}
     pairs = list(combinations(videos, 2))
     for pair in pairs:

@@ -72,7 +72,7 @@ def serve(name: str, connection: Connection) -> None:
 
 
 def ours() -> tuple[Callable[[], int], str]:
-    """What restores the episode and counts its frames, and the graphics driver."""
+    """A function that restores the episode and returns its frames, and the renderer's name."""
     from sims.gl import renderer_name
     from sims.robosuite.demos import Demonstration
     from sims.robosuite.restore import restore_episode

@@ -72,13 +72,13 @@ def main() -> None:
             f"DeiT with {options.depth} blocks",
             "the published recipe",
             ratio,
-            f"{told(ours)}, against {told(published)}",
+            f"{progress_text(ours)}, against {progress_text(published)}",
         )
     )
 
 
-def told(progress: Progress) -> str:
-    """How far a run came, in words."""
+def progress_text(progress: Progress) -> str:
+    """The error that a run reached, and after how long."""
     return (
         f"{progress.error:.3f} after {progress.seconds / 60:.1f} minutes and {progress.steps} steps"
     )

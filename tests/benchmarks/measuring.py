@@ -1,4 +1,4 @@
-"""What the benchmarks share: forms that take turns, and rows of the one table of `make bench`.
+"""Shared by all benchmarks: alternating measurements, and rows of the table of `make bench`.
 
 Importing it puts the checkout on Python's path.
 """

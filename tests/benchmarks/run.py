@@ -3,7 +3,7 @@
 Run: python tests/benchmarks/run.py
      python tests/benchmarks/run.py --only bench_paab bench_evaluation
 
-The table, `runs/bench.md`, is written anew after each benchmark, so that what is done is kept; a
+The table, `runs/bench.md`, is written after each benchmark, so that what is done is kept; a
 benchmark that is run again takes the place of its earlier rows. What each prints goes to
 `runs/bench/<name>.log`.
 """
