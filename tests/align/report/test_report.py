@@ -98,7 +98,7 @@ def test_header_counts_blocks_and_epochs(data: Path, tmp_path: Path, page: str) 
     assert "<dd>deit_tiny_patch16_224</dd>" in page and "<dd>4 epochs; seeds 0, 1, 2</dd>" in page
     cut = replace(TrainConfig(), backbone=replace(TrainConfig().backbone, depth=4))
     folder = make_run(tmp_path / "cut", data, cut, PICKS["deit"])
-    write_history(folder / "metrics.csv", [{"epoch": 1, "train/time_contrastive": 1, "seconds": 1}])
+    RunFolder(folder).save_history([{"epoch": 1, "train/time_contrastive": 1, "seconds": 1}])
     text = write_report([folder]).read_text(encoding="utf-8")
     assert "<dd>deit_tiny_patch16_224, 4 of 12 blocks</dd>" in text
     assert "<dd>1 epoch; seed 0</dd>" in text

@@ -10,10 +10,10 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_hex
 from PIL import Image
 
-from align.probe import AttentionMaps, FeatureAnalysis, bin_names
 from align.report.attention import draw_attention
 from align.report.style import method_colours
 from align.report.tokens import analysis_figure, analysis_panels, draw_analyses
+from align.results.analysis import AttentionMaps, FeatureAnalysis, bin_names
 from datasets.episodes import EpisodeDataset
 from datasets.errors import DataError
 from tests.align.report.test_report_pictures import data_of, labels_of, legend_of

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from align.engine.csv_files import write_csv
 from align.results.chance import alignment_chance, phase_chance, reference_rows
 from align.results.statistics import bootstrap_interval, lower_median, mean, std
 from align.results.text import (
@@ -20,7 +21,6 @@ from align.results.text import (
     span,
     spread,
     with_arrow,
-    write_csv,
 )
 
 
