@@ -11,10 +11,7 @@ from dataclasses import dataclass
 from datasets.errors import require_known
 
 # The real game, an environment that is named by its class, has the preset of its stand-in.
-ALIKE: Mapping[str, str] = {
-    "sims.minecraft.minerl.env:MinerlEnv": "minecraft",
-    "sims.minerl_env:MinerlEnv": "minecraft",  # its name in older data sets
-}
+ALIKE: Mapping[str, str] = {"sims.minecraft.minerl.env:MinerlEnv": "minecraft"}
 # Third-person views and time-contrastive window of an environment that is in no preset.
 OTHER_VIEWS = 4
 OTHER_WINDOW = 2
