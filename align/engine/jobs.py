@@ -119,8 +119,8 @@ def run_all(
     shares = context.Array("d", len(configs))
     # joblib, which generation uses, does not fit here. `joblib.Parallel` shows results only, no
     # futures, so a second thread would have to move the bar while runs train. At the first
-    # exception it cancels all other calls. And its workers are not children of this process, so
-    # they cannot inherit the array of shares.
+    # exception it cancels all other calls. And its loky backend pickles what a worker starts with,
+    # which the shared array of progress cannot be.
     with ProcessPoolExecutor(
         jobs, mp_context=context, initializer=start_worker, initargs=(shares, threads)
     ) as pool:
