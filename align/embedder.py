@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import TypeVar
@@ -74,6 +74,12 @@ def patch_size(network: Network) -> int:
 def _channels_last(network: ConvolutionalNetwork) -> ConvolutionalNetwork:
     """The network with its weights in the memory order in which convolutions are fastest."""
     return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+
+def _chunks(length: int) -> Iterator[np.ndarray]:
+    """The time steps of a video, EVALUATION_BATCH at a time."""
+    for start in range(0, length, EVALUATION_BATCH):
+        yield np.arange(start, min(start + EVALUATION_BATCH, length))
 
 
 class FrameEmbedder:
@@ -174,7 +180,10 @@ class FrameEmbedder:
         The caller puts the model in evaluation mode.
         """
         return {
-            view: self.embed_frames(data.images(i, view), self.view_pose_maps(data, i, view))
+            view: self._embed(
+                (data.images(i, view, chunk) for chunk in _chunks(data.lengths[i])),
+                self.view_pose_maps(data, i, view),
+            )
             for view in data.views
         }
 
@@ -194,15 +203,27 @@ class FrameEmbedder:
         Raises:
             ValueError: When the method needs pose maps and there are none.
         """
+        return self._embed((images[chunk] for chunk in _chunks(len(images))), pose_maps)
+
+    def _embed(
+        self,
+        chunks: Iterable[UInt8[np.ndarray, "time height width 3"]],
+        pose_maps: Tensor | None,
+    ) -> Float[Tensor, "time dim"]:
+        """`embed_frames` of a video whose frames come in chunks, so that one is held at a time."""
         device = self.model.mean.device
         bf16 = uses_bf16(self.config.precision)
-        frames = resize_frames(frames_to_tensor(images), self.image_size)
-        embeddings = []
-        for chunk in torch.arange(len(frames)).split(EVALUATION_BATCH):
-            pose_map = pose_maps[chunk].to(device) if pose_maps is not None else None
+        embeddings: list[Tensor] = []
+        done = 0
+        for images in chunks:
+            frames = resize_frames(frames_to_tensor(images), self.image_size).to(device)
+            pose_map = None
+            if pose_maps is not None:
+                pose_map = pose_maps[done : done + len(images)].to(device)
             with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
-                embedding, _ = self.model(frames[chunk].to(device), pose_map)
+                embedding, _ = self.model(frames, pose_map)
             embeddings.append(embedding.float().cpu())
+            done += len(images)
         return self.model.compare(torch.cat(embeddings))
 
     def view_pose_maps(

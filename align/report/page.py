@@ -19,7 +19,13 @@ from align.report.header import collapsed, facts, finding
 from align.report.html import data_uri, inline_svg, render_template, write_page
 from align.report.model_pictures import recovered
 from align.report.style import method_colours
-from align.report.video import SLOW_DOWN, contact_strip, encode_video, poster, video_layout
+from align.report.video import (
+    contact_strip,
+    encode_video,
+    poster,
+    video_layout,
+    video_speed,
+)
 from align.report.view_pairs import pair_errors, phase_heat_map, view_pair_heat_map
 from align.results.cells import CHANCE_NOTE, NO_VALUE_NOTE, SPREAD_NOTE, group_table
 from align.results.chance import chance_of, reference_rows
@@ -130,7 +136,7 @@ def render(
         "tokens": token_pictures(example, data),
         "example": example,
         "recovered": recovered(example, data),
-        "slow_down": SLOW_DOWN,
+        "video_speed": video_speed(example),
         "curves": inline_svg(learning_curves(runs, colours)),
         "heat_map": inline_svg(view_pair_heat_map(pair_errors(runs))),
         "matrices": inline_svg(distance_matrices(example, colours)),
