@@ -21,6 +21,7 @@ from action.evaluation import evaluation_name
 from action.task import ClipRecognizer
 from align.engine.checkpoint import load_trained
 from align.engine.run_folder import Checkpoint, RunFolder
+from align.engine.tensor_files import as_system_errors
 from datasets.clips.base import ClipInfo
 from datasets.errors import DataError
 from datasets.storage.atomic import atomic_path
@@ -62,7 +63,7 @@ class ClipFeatures:
             "num_clips": str(self.num_clips),
         }
         arrays = {"features": self.features, "labels": self.labels}
-        with atomic_path(path) as temporary:
+        with atomic_path(path) as temporary, as_system_errors():
             save_file(arrays, temporary, metadata=about)
 
     @classmethod

@@ -28,7 +28,7 @@ from datasets.clips.base import ClipInfo
 from datasets.clips.mocap import MOCAP_NAME, MocapMeta
 from datasets.clips.samples import cut, move_keypoints, person_crop
 from datasets.clips.sets import get_format, open_clip_set, read_keypoints
-from datasets.command import command, parse
+from datasets.command import command, command_line, parse, print_error
 from datasets.errors import DataError
 from datasets.storage.atomic import atomic_path, remove_leftovers
 from datasets.video import check_video, iterate_frames, video_shape, write_video
@@ -157,11 +157,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     with command(resume="Run the same command again to resume."):
         problems = cache(config)
         for problem in problems[:SHOWN_PROBLEMS]:
-            print(f"error: {problem}", file=sys.stderr)
-        print(
-            f"{config.out} holds the clips; see `python -m datasets.info {config.out} "
-            f"--format {config.format}`"
-        )
+            print_error(problem)
+        look = command_line("datasets.info", [str(config.out), "--format", config.format])
+        print(f"{config.out} holds the clips; see `{look}`")
         if problems:
             sys.exit(f"{len(problems)} clips cannot be read and are not in the copy.")
 

@@ -18,14 +18,14 @@ import h5py
 import numpy as np
 from jaxtyping import Bool, Float, UInt8
 
-from datasets.errors import DataError
+from datasets.errors import DataError, MismatchError
 from datasets.storage.atomic import atomic_path, remove_leftovers
 from datasets.storage.checks import check_episode, open_episode, require_fit
 from datasets.storage.episode_file import SPLITS, Episode, read_episode, read_frames, write_episode
 from datasets.storage.index import read_index, read_splits, write_index
 from datasets.storage.inside import read_array
 from datasets.storage.meta import META_NAME, DatasetMeta
-from datasets.storage.seal import SEAL_SIZE, seal
+from datasets.storage.seal import SEAL_SIZE, has_seal, seal
 
 EPISODE_FOLDER = "episodes"
 
@@ -54,9 +54,17 @@ class EpisodeWriter:
 
         Raises:
             DataError: When `root` holds episodes made with other options.
+            MismatchError: When `root` holds episodes of others, but no `meta.json`.
         """
         root = Path(root)
-        if (root / META_NAME).exists() and not any((root / EPISODE_FOLDER).glob("*.hdf5")):
+        files = list((root / EPISODE_FOLDER).glob("*.hdf5"))
+        if not (root / META_NAME).exists():
+            # Generation removes damaged episodes, so it must not take a user's files for them.
+            if strange := next((path for path in files if not has_seal(path)), None):
+                raise MismatchError(
+                    f"{strange} was not made by this command: choose another --out, or move it."
+                )
+        elif not files:
             DatasetMeta.load(root)  # raises when another program wrote the file
             meta.save(root)
         return cls(root, meta)

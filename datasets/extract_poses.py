@@ -28,7 +28,7 @@ from joblib import Parallel, delayed
 from tqdm import tqdm
 
 from datasets.clips.pose_json import write_pose_json
-from datasets.command import command, optional, parse
+from datasets.command import command, optional, parse, print_error
 from datasets.errors import DataError, require
 from datasets.skeletons import COCO18
 from datasets.storage.atomic import remove_leftovers
@@ -188,7 +188,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     with command(resume="Run the same command again to resume."):
         problems = extract_poses(config)
         for problem in problems[:SHOWN_PROBLEMS]:
-            print(f"error: {problem}", file=sys.stderr)
+            print_error(problem)
         print(f"{default_out(config)} holds the poses")
         if problems:
             sys.exit(f"{len(problems)} videos cannot be used and have no poses.")

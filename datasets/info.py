@@ -25,7 +25,7 @@ from PIL.Image import Image
 from datasets.clips.info import clip_info
 from datasets.clips.mocap import MOCAP_NAME, MocapMeta
 from datasets.clips.sheet import clip_sheet
-from datasets.command import command, optional, parse
+from datasets.command import command, optional, parse, print_error
 from datasets.draw import contact_sheet
 from datasets.episodes import EpisodeDataset
 from datasets.errors import DataError, OptionError
@@ -179,7 +179,7 @@ def _clip_info(config: InfoConfig, format: str) -> list[DataError]:
 def _print_problems(problems: Iterable[DataError]) -> None:
     # Printed before the contact sheet is drawn, so that an error in drawing does not hide them.
     for problem in islice(problems, SHOWN_PROBLEMS):
-        print(f"error: {problem}", file=sys.stderr)
+        print_error(problem)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from shlex import quote
 
 from pydantic import TypeAdapter, ValidationError
 from safetensors.torch import load_file, save_file
@@ -17,6 +18,7 @@ from torch import Tensor
 
 from align.config import Protocol, Split, TrainConfig
 from align.engine.run_folder import Checkpoint, RunFolder
+from align.engine.tensor_files import as_system_errors
 from align.metrics.alignment import PairResult
 from align.metrics.collapse import Collapse
 from align.metrics.phases import PhaseResult
@@ -82,7 +84,7 @@ class Evaluation:
         flat = {
             f"{e}/{v}": z.contiguous() for e, views in embeddings.items() for v, z in views.items()
         }
-        with atomic_path(self._embeddings_path) as temporary:
+        with atomic_path(self._embeddings_path) as temporary, as_system_errors():
             save_file(flat, temporary)
         stored = asdict(self) | {"run": str(self.run), "data": str(self.data)}
         with atomic_path(self.path) as temporary:
@@ -113,7 +115,7 @@ def load_evaluation(run: Path, name: str = "test") -> Evaluation:
     """
     path = RunFolder(run).evaluation(name)
     split, _, rest = name.partition("_")
-    measure = f"python -m align.evaluate {run} --split {split}"
+    measure = f"python -m align.evaluate {quote(str(run))} --split {split}"
     measure += " …, with the --protocol, --data or --checkpoint of the name" if rest else ""
     if not path.exists():
         raise DataError(f"{path} does not exist. Make it with `{measure}`.")

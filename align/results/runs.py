@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from datetime import datetime
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 from align.config import TrainConfig, recipe
@@ -85,7 +86,8 @@ def _load_run(folder: Path, label: str, config: TrainConfig, evaluation: Evaluat
     if not history.exists():
         raise DataError(
             f"{history} does not exist: training was stopped before its first epoch ended, or "
-            f"the file was lost. Continue with `python -m align.train --resume {folder}`."
+            "the file was lost. Continue with "
+            f"`python -m align.train --resume {quote(str(folder))}`."
         )
     finished = datetime.fromtimestamp(history.stat().st_mtime)
     return Run(folder, label, config, evaluation, RunFolder(folder).load_history(), finished)

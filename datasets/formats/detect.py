@@ -66,9 +66,9 @@ def format_of(path: Path) -> type[Source]:
     for known in FORMATS:
         if known.recognizes(path):
             return known
-    listed = "".join(f"\n  {known.title}: {known.looks_like}" for known in FORMATS)
+    listed = "; ".join(f"{known.title}: {known.looks_like}" for known in FORMATS)
     raise DataError(
-        f"{path} is in none of the known formats:{listed}\nAn action data set needs --format."
+        f"{path} is in none of the known formats ({listed}). An action data set needs --format."
     )
 
 

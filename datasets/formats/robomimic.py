@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 import h5py
@@ -23,6 +24,7 @@ from datasets.storage.checks import open_episode, require_one_length
 from datasets.storage.episode_file import SPLITS, Episode, read_episode, write_episode
 from datasets.storage.index import demo_number, read_splits, write_masks
 from datasets.storage.meta import DatasetMeta
+from datasets.storage.steady_file import SteadyFile
 
 META_ATTRIBUTE = "posealign_meta"
 _IMAGE = "_image"
@@ -114,20 +116,24 @@ def write_robomimic(out: Path, meta: DatasetMeta, episodes: Iterable[tuple[str, 
 
     Raises:
         DataError: When an episode's arrays over time differ in length.
+        OSError: When the disk is full or cannot be written.
     """
     splits: dict[str, list[int]] = {split: [] for split in SPLITS}
-    with h5py.File(out, "w") as file:
-        data = file.create_group("data")
-        total = 0
-        for index, (split, episode) in enumerate(episodes):
-            require_one_length(index, episode)
-            write_episode(data.create_group(f"demo_{index}"), episode, meta.views)
-            splits[split].append(index)
-            total += len(episode)
-        data.attrs["total"] = total
-        data.attrs["env_args"] = json.dumps(meta.env_args)
-        data.attrs[META_ATTRIBUTE] = meta.to_json()
-        write_masks(file, splits)
+    with SteadyFile(out) as disk:
+        with h5py.File(disk, "w") as file:
+            data = file.create_group("data")
+            total = 0
+            for index, (split, episode) in enumerate(episodes):
+                require_one_length(index, episode)
+                write_episode(data.create_group(f"demo_{index}"), episode, meta.views)
+                disk.require_written()
+                splits[split].append(index)
+                total += len(episode)
+            data.attrs["total"] = total
+            data.attrs["env_args"] = json.dumps(meta.env_args)
+            data.attrs[META_ATTRIBUTE] = meta.to_json()
+            write_masks(file, splits)
+        disk.require_written()
 
 
 def _image_shapes(path: Path, demo: h5py.Group) -> dict[str, tuple[int, ...]]:
@@ -135,7 +141,7 @@ def _image_shapes(path: Path, demo: h5py.Group) -> dict[str, tuple[int, ...]]:
     if not images:
         raise DataError(
             f"{path} has no images in {demo.name}/obs. Render them: "
-            f"python -m sims.replay --demos {path} --views 4"
+            f"python -m sims.replay --demos {quote(str(path))} --views 4"
         )
     return {name.removesuffix(_IMAGE): demo["obs"][name].shape for name in images}
 

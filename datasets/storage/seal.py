@@ -14,13 +14,14 @@ from datasets.errors import DataError
 
 # The smallest user block that HDF5 has.
 SEAL_SIZE = 512
+_TITLE = b"posealign episode\n"
 HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
 
 
 def _seal_of(content: bytes) -> bytes:
     # The seal is text that a person can check: `tail -c +513 FILE | sha256sum`.
-    line = f"posealign episode\nsha256 {hashlib.sha256(content).hexdigest()}\n"
-    return line.encode().ljust(SEAL_SIZE, b"\0")
+    line = _TITLE + f"sha256 {hashlib.sha256(content).hexdigest()}\n".encode()
+    return line.ljust(SEAL_SIZE, b"\0")
 
 
 def seal(file: bytes) -> bytes:
@@ -32,6 +33,12 @@ def seal(file: bytes) -> bytes:
     if file[SEAL_SIZE : SEAL_SIZE + len(HDF5_SIGNATURE)] != HDF5_SIGNATURE:
         raise ValueError(f"the file has no user block of {SEAL_SIZE} bytes.")
     return _seal_of(file[SEAL_SIZE:]) + file[SEAL_SIZE:]
+
+
+def has_seal(path: Path) -> bool:
+    """Whether a file begins with a seal, which need not fit the rest of its bytes."""
+    with path.open("rb") as file:
+        return file.read(len(_TITLE)) == _TITLE
 
 
 def require_intact(path: Path) -> bool:
