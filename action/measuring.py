@@ -24,6 +24,7 @@ from action.results import TITLES, chance
 from align.engine.run_folder import Checkpoint, RunFolder
 from align.results.text import ARROWS, with_arrow
 from datasets.errors import DataError
+from datasets.storage.atomic import require_writable
 
 NOTE = f"{ARROWS} chance: guessing among the classes of the measured clips."
 
@@ -48,6 +49,7 @@ def measure(
 ) -> ActionEvaluation:
     """Measures a run and stores the result; see `action.evaluate.evaluate`."""
     config = ActionConfig.load(run)
+    require_writable(RunFolder(run).evaluation(split))
     trained_on = open_data(config)
     data = trained_on if protocol is None else open_data(replace(config, protocol=protocol))
     if data.classes != trained_on.classes:

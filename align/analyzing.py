@@ -20,6 +20,7 @@ from align.probe import FeatureProbe, evenly, received_attention
 from align.results.analysis import AttentionMaps, FeatureAnalysis, save_analysis, save_maps
 from datasets.episodes import EpisodeDataset
 from datasets.errors import DataError
+from datasets.storage.atomic import require_writable
 
 # Moments of a view that are analysed. Neighbouring frames are nearly the same.
 _MOMENTS = 8
@@ -47,6 +48,7 @@ def analyze(
     config, folder = TrainConfig.load(run), RunFolder(run)
     if config.data is None:
         raise DataError(f"{folder.config} names no data set. Train again.")
+    require_writable(folder.analysis(split))
     data = EpisodeDataset(config.data, split)
     data.check(need_keypoints=True)
     embedder = FrameEmbedder.load(run, checkpoint)

@@ -22,6 +22,7 @@ from align.protocols import evaluation_views, require_known_body, training_views
 from align.results.evaluation import Evaluation, evaluation_name
 from datasets.episodes import EpisodeDataset
 from datasets.errors import DataError
+from datasets.storage.atomic import require_writable
 from datasets.storage.episode_file import EGO
 from datasets.storage.meta import DatasetMeta
 
@@ -39,6 +40,7 @@ def measure(
 ) -> Evaluation:
     """Measures a run and stores the result; see `align.evaluate.evaluate`."""
     config = TrainConfig.load(run)
+    require_writable(RunFolder(run).evaluation(split))
     measured = _open_episodes(run, config, split, data, protocol or config.protocol)
     embedder = FrameEmbedder.load(run, checkpoint)
     embeddings = {

@@ -251,13 +251,14 @@ def _explained(
 
 def _of_system(error: OSError) -> str | None:
     """Explain an error of the system; None where it names no file, or is of a library."""
-    if error.errno not in errno.errorcode:
+    number = error.errno or 0
+    if number not in errno.errorcode:
         return None
-    reason = os.strerror(error.errno)
+    reason = os.strerror(number)
     place = None if error.filename is None else os.fsdecode(error.filename)
-    if error.errno in FULL:
+    if number in FULL:
         return f"the disk is full{f' at {place}' if place else ''} ({reason}). Free some space."
-    remedy = _REMEDIES.get(error.errno, "Check the disk, or choose another place.")
+    remedy = _REMEDIES.get(number, "Check the disk, or choose another place.")
     return f"{place} cannot be used ({reason}). {remedy}" if place else None
 
 

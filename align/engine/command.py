@@ -17,6 +17,7 @@ from align.engine.stored_config import options_of
 from align.engine.trainer import Task, Trainer
 from datasets.command import command, command_line, user_errors
 from datasets.errors import DataError, MismatchError
+from datasets.storage.atomic import require_writable
 
 log = logging.getLogger(__name__)
 
@@ -56,6 +57,7 @@ def open_run(
     if config.out is None:
         raise ValueError("a run needs its folder as `out`; `resolve` names one.")
     _require_same_run(config, config.out, package, resumed)
+    require_writable(RunFolder(config.out).config)
     keep_freed_memory()
     task = open_task()
     if config.init is not None and not RunFolder(config.out).started:

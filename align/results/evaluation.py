@@ -84,11 +84,12 @@ class Evaluation:
         flat = {
             f"{e}/{v}": z.contiguous() for e, views in embeddings.items() for v, z in views.items()
         }
-        with atomic_path(self._embeddings_path) as temporary, as_system_errors():
-            save_file(flat, temporary)
         stored = asdict(self) | {"run": str(self.run), "data": str(self.data)}
-        with atomic_path(self.path) as temporary:
-            temporary.write_text(json.dumps(stored, indent=1) + "\n")
+        # Both are written before either gets its name: metrics and embeddings always agree.
+        with atomic_path(self.path) as metrics, atomic_path(self._embeddings_path) as temporary:
+            metrics.write_text(json.dumps(stored, indent=1) + "\n")
+            with as_system_errors():
+                save_file(flat, temporary)
 
 
 def evaluation_name(

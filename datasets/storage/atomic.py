@@ -80,12 +80,13 @@ def named_in_errors(temporary: Path, path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
+        number = error.errno or 0
         named = temporary if error.filename is None else Path(os.fsdecode(error.filename))
-        known = error.errno in (FULL if error.filename is None else errno.errorcode)
+        known = number in (FULL if error.filename is None else errno.errorcode)
         if not known or not named.is_relative_to(temporary):
             raise
         place = path / named.relative_to(temporary)
-        raise OSError(error.errno, os.strerror(error.errno), str(place)) from error
+        raise OSError(number, os.strerror(number), str(place)) from error
 
 
 def require_writable(path: Path) -> None:
