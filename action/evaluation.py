@@ -15,7 +15,7 @@ from sklearn.metrics import confusion_matrix, top_k_accuracy_score
 
 from action.config import Ensemble
 from align.engine.run_folder import Checkpoint, RunFolder
-from datasets.errors import DataError
+from datasets.errors import DataError, first_fault
 from datasets.storage.atomic import atomic_path
 
 logger = logging.getLogger(__name__)
@@ -107,7 +107,9 @@ def load_evaluation(run: Path, protocol: str, split: str = "test") -> ActionEval
     try:
         return TypeAdapter(ActionEvaluation).validate_json(path.read_bytes())
     except ValidationError as error:
-        raise DataError(f"{path} cannot be read ({error}). Measure again: {measure}.") from None
+        raise DataError(
+            f"{path} cannot be read ({first_fault(error)}). Measure again: {measure}."
+        ) from None
 
 
 def find_evaluation(

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float, Int
 from pydantic import TypeAdapter
-from safetensors import SafetensorError, safe_open
+from safetensors import SafetensorError
 from safetensors.numpy import save_file
 
 from action.clips import ActionData, open_all_data, open_data, sample_config, usable
@@ -21,7 +21,7 @@ from action.evaluation import evaluation_name
 from action.task import ClipRecognizer
 from align.engine.checkpoint import load_trained
 from align.engine.run_folder import Checkpoint, RunFolder
-from align.engine.tensor_files import as_system_errors
+from align.engine.tensor_files import as_system_errors, open_tensors
 from datasets.clips.base import ClipInfo
 from datasets.errors import DataError
 from datasets.storage.atomic import atomic_path
@@ -74,7 +74,7 @@ class ClipFeatures:
             DataError: When the file is missing, damaged, or holds something else.
         """
         try:
-            with safe_open(path, framework="np") as file:
+            with open_tensors(path, "np") as file:
                 about = file.metadata() or {}
                 return cls(
                     file.get_tensor("features"),

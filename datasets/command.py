@@ -22,6 +22,7 @@ import inspect
 import io
 import logging
 import os
+import re
 import shlex
 import sys
 import warnings
@@ -61,7 +62,7 @@ def parse(
     """Read a command line with tyro; use it in place of `tyro.cli`.
 
     A misspelt option or value ends the program with exit code 2 and one line that names the nearest
-    valid one. All other mistakes are explained by tyro.
+    valid one. All other mistakes are explained by tyro, in one line as well.
 
     Args:
         kind: A dataclass, which is returned with its fields set, or a function, which is called;
@@ -88,7 +89,7 @@ def parse(
         except SystemExit as end:
             if end.code:
                 mistake = _mistake(parsed, arguments, options)
-                print(mistake or explanation.getvalue().rstrip(), file=sys.stderr)
+                print(mistake or _without_frame(explanation.getvalue()), file=sys.stderr)
             elif {"-h", "--help"} & set(arguments):
                 _print_help(also or {})
             raise
@@ -144,6 +145,18 @@ def _mistake(
         if wrong := [each for each in given if each not in choices]:
             return f"error: {unknown_name(name, wrong[0], _choices(option))}"
     return None
+
+
+# Box-drawing characters, and what an ASCII console shows instead of them.
+_FRAME = re.compile(r"[\u2500-\u257f]|-{3,}")
+# The option's help text, which can be several lines long, and which --help shows.
+_HELP_TEXT = re.compile(r" Argument helptext:.*(?= For full helptext)")
+
+
+def _without_frame(explanation: str) -> str:
+    """What tyro says of a mistake, without the frame that it draws around its lines."""
+    text = " ".join(_FRAME.sub(" ", explanation).split())
+    return "error: " + _HELP_TEXT.sub("", text)
 
 
 def _options(kind: Callable[..., Any], options: Mapping[str, Any]) -> dict[str, argparse.Action]:

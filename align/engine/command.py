@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
-from align.engine.checkpoint import CheckpointError, start_from
+from align.engine.checkpoint import CheckpointError, require_resumable, start_from
 from align.engine.config import RunConfig
 from align.engine.device import keep_freed_memory
 from align.engine.run_folder import RunFolder
@@ -62,6 +62,9 @@ def open_run(
     task = open_task()
     if config.init is not None and not RunFolder(config.out).started:
         start_from(config.init, task.model)
+    if RunFolder(config.out).started:
+        # Before the options of the folder change.
+        require_resumable(RunFolder(config.out).checkpoint("last"))
     config.save(config.out)
     return Trainer(task, config, progress=progress, on_step=on_step)
 

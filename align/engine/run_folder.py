@@ -17,6 +17,7 @@ TensorBoard's files lie in the folder as well. No other module spells these name
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -24,7 +25,7 @@ from typing import Any, Literal, TypeVar
 
 from align.engine.csv_files import read_csv, write_csv
 from align.engine.stored_config import read_config, write_config
-from datasets.errors import UserError
+from datasets.errors import DamagedDataError, UserError
 
 Checkpoint = Literal["best", "last"]
 Config = TypeVar("Config")
@@ -39,6 +40,7 @@ _CHECKPOINTS, _EVALUATION, _ANALYSIS, _RETRIEVAL = (
     "retrieval",
 )
 _TENSORS = ".safetensors"
+_CONTINUE = "Restore it, or train again."
 # A message lists this many runs; more would hide what it says.
 _NEWEST = 5
 
@@ -80,8 +82,8 @@ class RunFolder:
 
     @property
     def started(self) -> bool:
-        """Whether the run has a checkpoint to resume from."""
-        return self.checkpoint("last").exists()
+        """Whether the run has a checkpoint to resume from, which may be a broken link."""
+        return os.path.lexists(self.checkpoint("last"))
 
     @property
     def finished(self) -> bool:
@@ -176,8 +178,18 @@ def write_history(path: Path, rows: Iterable[Mapping[str, float]]) -> None:
 
 
 def read_history(path: Path) -> list[dict[str, float]]:
-    """Reads what `write_history` wrote."""
-    return [{name: float(text) for name, text in row.items() if text} for row in read_csv(path)]
+    """Reads what `write_history` wrote.
+
+    Raises:
+        DamagedDataError: When a row is not whole, or holds no number.
+    """
+    try:
+        rows = [{name: float(text) for name, text in row.items() if text} for row in read_csv(path)]
+    except ValueError as error:
+        raise DamagedDataError(f"{path} is damaged: {error}. {_CONTINUE}") from None
+    if not rows or any("epoch" not in row for row in rows):
+        raise DamagedDataError(f"{path} is damaged: an epoch has no number. {_CONTINUE}")
+    return rows
 
 
 def run_name(name: str, seed: int) -> str:

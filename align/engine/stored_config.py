@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 from pydantic import TypeAdapter
 
-from datasets.errors import DataError, shortened
+from datasets.errors import DataError, first_fault, shortened
 from datasets.storage.atomic import atomic_path
 
 log = logging.getLogger(__name__)
@@ -61,7 +61,7 @@ def read_config(
             stored[name] = values.get(stored.get(name), stored.get(name))
         config = adapter.validate_python(stored)
     except ValueError as error:  # raised by json and by pydantic
-        raise DataError(f"{path} cannot be read: {error}. {_TRAIN_AGAIN}") from None
+        raise DataError(f"{path} cannot be read: {first_fault(error)}. {_TRAIN_AGAIN}") from None
     options, given = options_of(config), _flat(stored).keys()
     # pydantic ignores unknown names in a dataclass that does not forbid them.
     if unknown := sorted(given - options.keys()):

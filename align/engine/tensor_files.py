@@ -1,4 +1,4 @@
-"""The system's errors while safetensors writes a file."""
+"""The system's errors where safetensors reads and writes files."""
 
 from __future__ import annotations
 
@@ -6,8 +6,22 @@ import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
 
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
+
+
+def open_tensors(path: Path, framework: str = "pt") -> Any:
+    """Opens a file of tensors.
+
+    Raises:
+        OSError: When it is missing or cannot be read; names the file.
+        SafetensorError: When it is damaged.
+    """
+    # Safetensors calls a locked file missing, and has no name for a folder.
+    path.open("rb").close()
+    return safe_open(path, framework=framework)
 
 
 @contextmanager

@@ -12,17 +12,18 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from shlex import quote
 
-from pydantic import TypeAdapter, ValidationError
-from safetensors.torch import load_file, save_file
+from pydantic import TypeAdapter
+from safetensors import SafetensorError
+from safetensors.torch import save_file
 from torch import Tensor
 
 from align.config import Protocol, Split, TrainConfig
 from align.engine.run_folder import Checkpoint, RunFolder
-from align.engine.tensor_files import as_system_errors
+from align.engine.tensor_files import as_system_errors, open_tensors
 from align.metrics.alignment import PairResult
 from align.metrics.collapse import Collapse
 from align.metrics.phases import PhaseResult
-from datasets.errors import DataError
+from datasets.errors import DamagedDataError, MissingDataError, first_fault
 from datasets.storage.atomic import atomic_path
 
 
@@ -72,11 +73,23 @@ class Evaluation:
         return RunFolder(self.run).embeddings(self.name or self.split)
 
     def embeddings(self) -> dict[str, dict[str, Tensor]]:
-        """Episode to view to embeddings (time, dim)."""
+        """Episode to view to embeddings (time, dim).
+
+        Raises:
+            MissingDataError: When their file does not exist.
+            DamagedDataError: When it cannot be read.
+        """
         stored: dict[str, dict[str, Tensor]] = {}
-        for name, value in load_file(self._embeddings_path).items():
-            episode, view = name.split("/")
-            stored.setdefault(episode, {})[view] = value
+        path, again = self._embeddings_path, f"Measure again: `{_measuring(self.run, self.name)}`."
+        try:
+            with open_tensors(path) as file:
+                for name in file.keys():  # noqa: SIM118
+                    episode, view = name.split("/")
+                    stored.setdefault(episode, {})[view] = file.get_tensor(name)
+        except FileNotFoundError:
+            raise MissingDataError(f"{path} does not exist. {again}") from None
+        except (SafetensorError, ValueError) as error:
+            raise DamagedDataError(f"{path} cannot be read ({error}). {again}") from None
         return stored
 
     def save(self, embeddings: dict[str, dict[str, Tensor]]) -> None:
@@ -112,17 +125,24 @@ def load_evaluation(run: Path, name: str = "test") -> Evaluation:
     """Reads a stored evaluation of a run.
 
     Raises:
-        DataError: When the run has not been measured in that way, or was by another version.
+        MissingDataError: When the run has not been measured in that way.
+        DamagedDataError: When the file is damaged, or of another version.
     """
-    path = RunFolder(run).evaluation(name)
-    split, _, rest = name.partition("_")
-    measure = f"python -m align.evaluate {quote(str(run))} --split {split}"
-    measure += " …, with the --protocol, --data or --checkpoint of the name" if rest else ""
+    path, measure = RunFolder(run).evaluation(name), _measuring(run, name)
     if not path.exists():
-        raise DataError(f"{path} does not exist. Make it with `{measure}`.")
-    # The folder may have been moved or copied since.
-    stored = json.loads(path.read_text()) | {"run": str(run), "name": name}
+        raise MissingDataError(f"{path} does not exist. Make it with `{measure}`.")
     try:
+        # The folder may have been moved or copied since.
+        stored = json.loads(path.read_bytes()) | {"run": str(run), "name": name}
         return TypeAdapter(Evaluation).validate_python(stored)
-    except ValidationError as error:
-        raise DataError(f"{path} cannot be read: {error}. Measure again: `{measure}`.") from None
+    except (TypeError, ValueError) as error:  # raised by json and by pydantic
+        raise DamagedDataError(
+            f"{path} cannot be read ({first_fault(error)}). Measure again: `{measure}`."
+        ) from None
+
+
+def _measuring(run: Path, name: str) -> str:
+    """The command that makes an evaluation of this name."""
+    split, _, rest = name.partition("_")
+    more = " …, with the --protocol, --data or --checkpoint of the name" if rest else ""
+    return f"python -m align.evaluate {quote(str(run))} --split {split}{more}"

@@ -63,6 +63,8 @@ def format_of(path: Path) -> type[Source]:
     """
     if not path.exists():
         raise DataError(f"{path} does not exist.")
+    if path.is_file():
+        path.open("rb").close()  # a locked file has no format that could be told
     for known in FORMATS:
         if known.recognizes(path):
             return known

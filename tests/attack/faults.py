@@ -136,6 +136,7 @@ def full_disk(place: str) -> Callable[[Path], AbstractContextManager[None]]:
 
 
 def _fill(folder: Path) -> None:
+    (folder / "filler").write_bytes(bytes(4096))  # a size of 0 would be none at all
     room = os.statvfs(folder)
     used = (room.f_blocks - room.f_bfree) * room.f_frsize
     subprocess.run(["mount", "-o", f"remount,size={used}", str(folder)], check=True)

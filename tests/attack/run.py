@@ -10,6 +10,7 @@ when any row does neither.
 from __future__ import annotations
 
 import os
+import resource
 import sys
 import tempfile
 import time
@@ -27,6 +28,7 @@ from tests.attack.material import copy, make
 from tests.attack.rows import BAD, GOOD, Row, Verdict, judge
 from tests.attack.table import rows
 
+MOST_MEMORY = 12 << 30  # bytes of addresses, of which torch alone takes a few billion
 PAGE = REPOSITORY / "docs" / "attack.md"
 HEAD = """# Bad inputs and faults
 
@@ -58,6 +60,8 @@ class Options:
 def attack(chosen: Sequence[Row], verbose: bool) -> tuple[dict[str, Counter[Verdict]], list[float]]:
     """Runs rows; returns how often each command ended in each way, and the seconds of each row."""
     torch.set_num_threads(1)
+    # A fault that takes all memory shall end its own row, not the machine.
+    resource.setrlimit(resource.RLIMIT_AS, (MOST_MEMORY, resource.getrlimit(resource.RLIMIT_AS)[1]))
     counts: dict[str, Counter[Verdict]] = {}
     seconds = []
     with tempfile.TemporaryDirectory() as root:

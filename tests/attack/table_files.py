@@ -65,6 +65,8 @@ def reads() -> Iterator[Read]:
     for command, words in OF_RUNS.items():
         yield Read("run/config.json", command, words, RUN)
         yield Read("dots/episodes/000003.hdf5", command, words, RUN)
+    for place in ("analysis/test.json", "analysis/test_attention.json"):
+        yield Read(f"run/{place}", "align.report", "run", RUN, ("missing", "links in a circle"))
     for command, words in list(OF_RUNS.items())[:2]:
         yield Read("run/checkpoints/best.safetensors", command, words, RUN)
     for place in ("evaluation/test.json", "evaluation/test_embeddings.safetensors", "metrics.csv"):
@@ -77,7 +79,8 @@ def reads() -> Iterator[Read]:
         yield Read("dots/meta.json", command, words, ("dots",))
     for command, words in OF_CLIPS.items():
         needs = CLIP_RUN if "clip_run" in words else ("squares",)
-        name = "S001C001P003R001A001"
+        # Subject 1 is for training, subject 3 for testing.
+        name = f"S001C001P00{1 if 'train' in command else 3}R001A001"
         yield Read(f"squares/rgb/{name}_rgb.avi", command, words, needs, ("missing",))
         yield Read(f"squares/skeletons/{name}.skeleton", command, words, needs, ("missing",))
     yield Read("squares/mocap.json", "action.train", OF_CLIPS["action.train"], ("squares",))
@@ -91,7 +94,7 @@ def reads() -> Iterator[Read]:
     yield Read(features, "action.retrieve", words, CLIP_RUN)
     for place in (
         "robomimic.hdf5",
-        "ftpv/p_0000/fpv/000003.jpg",
+        "ftpv/tr_0000/fpv/000003.jpg",
         "lerobot/meta/info.json",
         "lerobot/data/chunk-000/file-000.parquet",
         "lerobot/videos/observation.images.ego/chunk-000/file-000.mp4",
@@ -108,7 +111,8 @@ def file_rows() -> Iterator[Row]:
     """A row for every such pair and every fault of a file."""
     for read in reads():
         name = read.place.rpartition("/")[2]
-        # A file that is missing, and is all that there is, has its folder's name in the error.
+        # Errors on one picture or video may name it by its number or view.
+        named = name.partition(".")[0] if name.endswith((".jpg", ".mp4")) else name
         for fault, make in FILE_FAULTS.items():
             if fault not in read.without:
                 yield Row(
@@ -117,5 +121,5 @@ def file_rows() -> Iterator[Row]:
                     read.words,
                     read.needs,
                     at(read.place, make),
-                    (name,),
+                    (read.place.split("/")[1] if fault == "missing" and named != name else named,),
                 )

@@ -290,16 +290,16 @@ def _formats() -> Iterator[Row]:
             (
                 "ftpv",
                 "a frame is missing",
-                lambda here: (here / "ftpv/p_0000/fpv/000004.jpg").unlink(),
+                lambda here: (here / "ftpv/tr_0000/fpv/000004.jpg").unlink(),
                 "000004",
             ),
             (
                 "ftpv",
                 "views of two lengths",
-                lambda here: (here / "ftpv/p_0000/fpv/000011.jpg").unlink(),
+                lambda here: (here / "ftpv/tr_0000/fpv/000011.jpg").unlink(),
                 "fpv",
             ),
-            ("ftpv", "no views", _removed("ftpv/p_0001/fpv"), "p_0001"),
+            ("ftpv", "no views", _removed("ftpv/va_0001/fpv"), "va_0001"),
             (
                 "videos",
                 "a view is missing",
@@ -394,7 +394,7 @@ def _names() -> Iterator[Row]:
                 "names with control characters",
                 words,
                 ("dots",),
-                in_json("dots/meta.json", put(env="\x1b[31mred", phases=["\x1b[2J", "b", "c"])),
+                in_json("dots/meta.json", put(phases=["\x1b[2J", "b", "c"], command="\x1b[31m")),
                 right=None if command == "datasets.convert" else _no_escapes,
                 named=("dots",),
             )

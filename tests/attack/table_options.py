@@ -136,7 +136,7 @@ OPTIONS: tuple[tuple[str, str, tuple[str, ...], tuple[str, ...]], ...] = (
     ("align.report", "", (), ("nowhere",)),
     (
         "align.compare",
-        f"{TRAIN} --seeds 0",
+        f"{TRAIN} --seeds 0 --jobs 1 --methods deit",
         ("dots",),
         (
             "--methods deit paba",
@@ -151,7 +151,7 @@ OPTIONS: tuple[tuple[str, str, tuple[str, ...], tuple[str, ...]], ...] = (
     ),
     (
         "align.ablate",
-        f"{TRAIN} --seeds 0",
+        f"{TRAIN} --seeds 0 --jobs 1",
         ("dots",),
         ("--studies noises", "--seeds -1", "--jobs 0", "--env nowhere", "--epochs 0"),
     ),
@@ -186,7 +186,7 @@ OPTIONS: tuple[tuple[str, str, tuple[str, ...], tuple[str, ...]], ...] = (
     ),
     (
         "action.compare",
-        f"{CLIPS} --seeds 0",
+        f"{CLIPS} --seeds 0 --jobs 1 --methods baseline",
         ("squares",),
         ("--methods bas", "--seeds -1", "--jobs 0", "--num-clips 0", "--test CVS9", "--epochs 0"),
     ),

@@ -45,8 +45,16 @@ NEW = (
     Write("align.analyze", "run --out {0}", RUN),
     Write("align.report", "run --out {0}", RUN),
     Write("action.retrieve", "clip_run --pictured 0 --out {0}", CLIP_RUN),
-    Write("align.compare", f"--data dots --seeds 0 {SMALL} --out {{0}}", ("dots",)),
-    Write("align.ablate", f"--data dots --seeds 0 {SMALL} --out {{0}}", ("dots",)),
+    Write(
+        "align.compare",
+        f"--data dots --seeds 0 --jobs 1 --methods deit {SMALL} --out {{0}}",
+        ("dots",),
+    ),
+    Write(
+        "align.ablate",
+        f"--data dots --seeds 0 --jobs 1 --studies noise {SMALL} --out {{0}}",
+        ("dots",),
+    ),
     Write("action.compare", "--data mocap --root squares --seeds 0 --out {0}", ("squares",)),
     Write("sims.generate", "--env tests.sims.toy:ToyEnv --episodes 3 --size 32 --out {0}", ()),
     Write("sims.generate", "--env mocap --subjects 1 --size 32 --actions walk --out {0}", ()),
