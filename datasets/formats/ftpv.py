@@ -19,6 +19,7 @@ import numpy as np
 from jaxtyping import UInt8
 from PIL import Image
 
+from datasets.bounds import Quality
 from datasets.errors import DataError
 from datasets.presets import PRESETS
 from datasets.source import Source, bare_episode, bare_meta, deal
@@ -49,7 +50,7 @@ class FtpvOptions:
     """
 
     image: Literal["jpg", "png"] = "jpg"
-    quality: int = 95
+    quality: Quality = 95
     split_prefixes: bool = True
 
 

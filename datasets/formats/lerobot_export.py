@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from datasets.bounds import Crf
 from datasets.errors import DataError, require
 from datasets.formats.lerobot import (
     DATA_PATH,
@@ -54,7 +55,7 @@ class LeRobotOptions:
     """
 
     task: str = ""
-    crf: int = 18
+    crf: Crf = 18
 
 
 class LeRobotWriter:
