@@ -38,8 +38,10 @@ from datasets.formats.robomimic import write_robomimic
 from datasets.formats.videos import VideoOptions, write_videos
 from datasets.source import Source, deal, resized
 from datasets.storage.atomic import atomic_folder, atomic_path, remove_leftovers
+from datasets.storage.checks import LEAVE_OUT
 from datasets.storage.episode_file import SPLITS, Episode
-from datasets.storage.meta import DatasetMeta
+from datasets.storage.meaning import require_sound
+from datasets.storage.meta import MOST_HZ, MOST_PIXELS, DatasetMeta
 
 logger = logging.getLogger(__name__)
 
@@ -136,8 +138,8 @@ def write_episodes(out: Path, meta: DatasetMeta, episodes: Iterable[tuple[str, E
 
 def _require_in_range(config: ConvertConfig) -> None:
     for option, value, low, high in (
-        ("--size", config.size, 1, 8192),
-        ("--hz", config.hz, 0.001, 10000),
+        ("--size", config.size, 1, MOST_PIXELS),
+        ("--hz", config.hz, 0.001, MOST_HZ),
         ("--ftpv.quality", config.ftpv.quality, 1, 100),
         ("--mp4.crf", config.mp4.crf, 0, 51),
         ("--lerobot.crf", config.lerobot.crf, 0, 51),
@@ -213,6 +215,7 @@ def _read(
     height, width = source.frame_size
     for split, i in order:
         episode = source.episode(i)
+        require_sound(episode, source.meta, f"{source.root}: {source.names[i]}", LEAVE_OUT)
         if config.size is not None:
             episode = resized(episode, config.size)
         elif config.to == "episodes":

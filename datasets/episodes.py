@@ -18,12 +18,19 @@ import h5py
 import numpy as np
 from jaxtyping import Bool, Float, UInt8
 
-from datasets.errors import DataError
+from datasets.errors import DataError, OptionError
+from datasets.storage.arrays import read_array
 from datasets.storage.atomic import atomic_path, remove_leftovers
 from datasets.storage.checks import check_episode, open_episode, require_fit
-from datasets.storage.episode_file import SPLITS, Episode, read_episode, read_frames, write_episode
-from datasets.storage.index import read_index, read_splits, write_index
-from datasets.storage.inside import read_array
+from datasets.storage.episode_file import (
+    SPLITS,
+    Episode,
+    read_episode,
+    read_frames,
+    whole_number,
+    write_episode,
+)
+from datasets.storage.index import find_repeated, read_index, read_splits, write_index
 from datasets.storage.meta import META_NAME, DatasetMeta
 from datasets.storage.seal import SEAL_SIZE, seal
 
@@ -127,11 +134,14 @@ class EpisodeDataset:
         Raises:
             DataError: When the index, a file it names, the split or a view does not exist, or when
                 the split has fewer episodes.
+            OptionError: When a view is named twice.
         """
         self.root = Path(root)
         self.meta = DatasetMeta.load(self.root)
         self.skeleton = self.meta.get_skeleton()
         self.views = list(self.meta.views if views is None else views)
+        if len(set(self.views)) < len(self.views):
+            raise OptionError(f"the views {self.views} name one twice; name each view once.")
         if unknown := [view for view in self.views if view not in self.meta.views]:
             raise DataError(f"{self.root} has no views {unknown}; it has {self.meta.views}.")
         self.split = split
@@ -159,7 +169,7 @@ class EpisodeDataset:
         lengths = []
         for path in self.paths:
             with open_episode(path) as file:
-                lengths.append(int(file.attrs["num_samples"]))
+                lengths.append(whole_number(file, "num_samples"))
         return lengths
 
     def split_sizes(self) -> dict[str, int]:
@@ -182,10 +192,11 @@ class EpisodeDataset:
                 f"{self.root} has no episodes in the split {self.split or 'all'}; "
                 "generate more episodes, or another --split."
             )
-        count = len(self.skeleton) if need_keypoints else None
+        for repeated in find_repeated(self.index_path).values():
+            raise repeated
         # Training asks for these next. This pass over the files already knows them.
         self.lengths = [
-            check_episode(path, self.views, self.meta.image_size, count, window)
+            check_episode(path, self.meta, self.views, need_keypoints, window)
             for path in self.paths
         ]
         if need_keypoints:

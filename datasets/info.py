@@ -32,7 +32,7 @@ from datasets.errors import DataError, OptionError
 from datasets.formats.detect import EpisodesSource, format_of, open_source
 from datasets.source import Source
 from datasets.storage.atomic import atomic_path
-from datasets.storage.checks import check_episode
+from datasets.storage.checks import check_episode, check_values
 from datasets.storage.meta import newest_data_set
 from datasets.summary import describe, describe_source, summarize
 
@@ -136,11 +136,11 @@ def _write_sheet(path: Path, sheet: Image) -> None:
 
 def find_problems(dataset: EpisodeDataset, need_keypoints: bool) -> dict[int, DataError]:
     """Check every episode; return the position of each bad one with its error."""
-    count = len(dataset.skeleton) if need_keypoints else None
     problems = {}
     for i, path in enumerate(dataset.paths):
         try:
-            check_episode(path, dataset.views, dataset.meta.image_size, count)
+            check_episode(path, dataset.meta, dataset.views, need_keypoints)
+            check_values(path, dataset.meta)
         except DataError as error:
             problems[i] = error
     return problems

@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from typing import ClassVar
 
@@ -33,7 +34,6 @@ class Source(ABC):
         frame_size: Height and width of the frames.
         names: Names of the episodes in this format.
         lengths: Time steps of each episode.
-        splits: Positions of the episodes of each split; None where the format has no splits.
     """
 
     title: ClassVar[str]
@@ -43,7 +43,6 @@ class Source(ABC):
     frame_size: tuple[int, int]
     names: Sequence[str]
     lengths: Sequence[int]
-    splits: Mapping[str, Sequence[int]] | None
     _read: tuple[int, Episode] | None = None
 
     @classmethod
@@ -70,6 +69,15 @@ class Source(ABC):
     def __len__(self) -> int:
         """Number of episodes."""
         return len(self.names)
+
+    @cached_property
+    def splits(self) -> Mapping[str, Sequence[int]] | None:
+        """Positions of the episodes of each split; None where the format or data have no splits.
+
+        Raises:
+            DataError: When the stored splits cannot be used; other splits can replace them.
+        """
+        return None
 
     @property
     def views(self) -> list[str]:

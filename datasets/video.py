@@ -14,9 +14,9 @@ import numpy as np
 from av.container import InputContainer
 from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
-from jaxtyping import UInt8
+from jaxtyping import Float, UInt8
 
-from datasets.errors import DataError
+from datasets.errors import DataError, FormatError
 from datasets.storage.atomic import atomic_path
 
 # The first bytes of a Matroska file and of its second element (RFC 8794, RFC 9559).
@@ -68,6 +68,20 @@ def check_video(video: Path) -> None:
     if held < declared - MISCOUNT:
         raise DataError(f"{video} ends after {held} of {declared} frames; copy it again.")
     read_frames(video, [0])
+
+
+def frame_times(video: Path) -> Float[np.ndarray, " frames"]:
+    """The time of each frame in the order of display, in seconds, without decoding any.
+
+    Raises:
+        DataError: When the file is missing or not a video.
+        FormatError: When frames have no times, or two have the same.
+    """
+    with _open_video(video) as (container, stream):
+        times = _timetable(container, stream).times
+        if times is None or not len(times) or stream.time_base is None:
+            raise FormatError(f"{video} has frames without times of their own; encode it again.")
+        return times * float(stream.time_base)
 
 
 class Window(NamedTuple):
