@@ -40,6 +40,7 @@ from datasets.source import Source, deal, resized
 from datasets.storage.atomic import atomic_folder, atomic_path, remove_leftovers
 from datasets.storage.checks import LEAVE_OUT
 from datasets.storage.episode_file import SPLITS, Episode
+from datasets.storage.index import find_repeated
 from datasets.storage.meaning import require_sound
 from datasets.storage.meta import MOST_HZ, MOST_PIXELS, DatasetMeta
 
@@ -133,7 +134,8 @@ def write_episodes(out: Path, meta: DatasetMeta, episodes: Iterable[tuple[str, E
     for index, (split, episode) in enumerate(episodes):
         writer.write(index, episode)
         splits[split].append(index)
-    writer.write_index(splits)
+    for repeated in find_repeated(writer.write_index(splits)).values():
+        logger.warning("%s", repeated)
 
 
 def _require_in_range(config: ConvertConfig) -> None:
@@ -166,9 +168,8 @@ def _meta(source: Source, config: ConvertConfig, made_by: str) -> DatasetMeta:
 
 def _order(source: Source, config: ConvertConfig) -> list[tuple[str, int]]:
     """Return the split and position of each episode to convert, split by split."""
-    splits = source.splits
-    if config.split is not None:
-        splits = _deal(config.split, len(source))
+    # The source's own splits are not looked at when others replace them: they may be wrong.
+    splits = source.splits if config.split is None else _deal(config.split, len(source))
     if splits is None and config.env is not None:
         splits = preset_splits(config.env, len(source))
     if splits is None and config.to == "episodes":

@@ -21,7 +21,7 @@ from jaxtyping import Bool, Float, UInt8
 from datasets.errors import DataError, OptionError
 from datasets.storage.arrays import read_array
 from datasets.storage.atomic import atomic_path, remove_leftovers
-from datasets.storage.checks import check_episode, open_episode, require_fit
+from datasets.storage.checks import GENERATE_AGAIN, check_episode, open_episode, require_fit
 from datasets.storage.episode_file import (
     SPLITS,
     Episode,
@@ -30,7 +30,13 @@ from datasets.storage.episode_file import (
     whole_number,
     write_episode,
 )
-from datasets.storage.index import find_repeated, read_index, read_splits, write_index
+from datasets.storage.index import (
+    find_repeated,
+    read_index,
+    read_splits,
+    require_disjoint,
+    write_index,
+)
 from datasets.storage.meta import META_NAME, DatasetMeta
 from datasets.storage.seal import SEAL_SIZE, seal
 
@@ -173,8 +179,13 @@ class EpisodeDataset:
         return lengths
 
     def split_sizes(self) -> dict[str, int]:
-        """Number of episodes in each split of the data set."""
+        """Number of episodes in each split of the data set.
+
+        Raises:
+            MismatchError: When an episode is in two splits.
+        """
         members = read_splits(self.index_path)
+        require_disjoint(members, self.index_path, GENERATE_AGAIN)
         return {split: len(members[split]) for split in SPLITS if split in members}
 
     def check(self, window: int = 0, need_keypoints: bool = True) -> None:
