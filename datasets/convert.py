@@ -36,12 +36,10 @@ from datasets.formats.lerobot_export import LeRobotOptions, write_lerobot
 from datasets.formats.rerun import write_rerun
 from datasets.formats.robomimic import write_robomimic
 from datasets.formats.videos import VideoOptions, write_videos
-from datasets.source import Source, deal, resized
+from datasets.source import Source, deal
 from datasets.storage.atomic import atomic_folder, atomic_path, remove_leftovers
-from datasets.storage.checks import LEAVE_OUT
 from datasets.storage.episode_file import SPLITS, Episode
 from datasets.storage.index import find_repeated
-from datasets.storage.meaning import require_sound
 from datasets.storage.meta import MOST_HZ, MOST_PIXELS, DatasetMeta
 
 logger = logging.getLogger(__name__)
@@ -134,8 +132,8 @@ def write_episodes(out: Path, meta: DatasetMeta, episodes: Iterable[tuple[str, E
     for index, (split, episode) in enumerate(episodes):
         writer.write(index, episode)
         splits[split].append(index)
-    for repeated in find_repeated(writer.write_index(splits)).values():
-        logger.warning("%s", repeated)
+    for fault in find_repeated(writer.write_index(splits)).values():
+        logger.warning("%s", fault)
 
 
 def _require_in_range(config: ConvertConfig) -> None:
@@ -213,13 +211,10 @@ def _deal(text: str, episodes: int) -> Mapping[str, Sequence[int]]:
 def _read(
     source: Source, order: Sequence[tuple[str, int]], config: ConvertConfig
 ) -> Iterator[tuple[str, Episode]]:
-    height, width = source.frame_size
+    (height, width), size = source.frame_size, config.size
     for split, i in order:
-        episode = source.episode(i)
-        require_sound(episode, source.meta, f"{source.root}: {source.names[i]}", LEAVE_OUT)
-        if config.size is not None:
-            episode = resized(episode, config.size)
-        elif config.to == "episodes":
+        episode = source.sound_episode(i) if size is None else source.resized_episode(i, size)
+        if size is None and config.to == "episodes":
             for view, frames in episode.images.items():
                 if frames.shape[1:3] != (height, width):
                     raise DataError(

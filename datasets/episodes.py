@@ -18,7 +18,7 @@ import h5py
 import numpy as np
 from jaxtyping import Bool, Float, UInt8
 
-from datasets.errors import DataError, OptionError
+from datasets.errors import DataError, MismatchError, OptionError
 from datasets.storage.arrays import read_array
 from datasets.storage.atomic import atomic_path, remove_leftovers
 from datasets.storage.checks import GENERATE_AGAIN, check_episode, open_episode, require_fit
@@ -203,8 +203,8 @@ class EpisodeDataset:
                 f"{self.root} has no episodes in the split {self.split or 'all'}; "
                 "generate more episodes, or another --split."
             )
-        for repeated in find_repeated(self.index_path).values():
-            raise repeated
+        for fault in find_repeated(self.index_path).values():
+            raise MismatchError(f"{self.index_path}: {fault}")
         # Training asks for these next. This pass over the files already knows them.
         self.lengths = [
             check_episode(path, self.meta, self.views, need_keypoints, window)

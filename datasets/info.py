@@ -28,7 +28,7 @@ from datasets.clips.sheet import clip_sheet
 from datasets.command import command, optional, parse
 from datasets.draw import contact_sheet
 from datasets.episodes import EpisodeDataset
-from datasets.errors import DataError, OptionError
+from datasets.errors import DataError, MismatchError, OptionError
 from datasets.formats.detect import EpisodesSource, format_of, open_source
 from datasets.source import Source
 from datasets.storage.atomic import atomic_path
@@ -167,8 +167,12 @@ def _find(
 
 
 def _find_repeated(dataset: EpisodeDataset) -> dict[int, DataError]:
-    repeated = find_repeated(dataset.index_path)
-    return {i: repeated[name] for i, name in enumerate(dataset.names) if name in repeated}
+    faults = find_repeated(dataset.index_path)
+    return {
+        i: MismatchError(f"{dataset.index_path}: {faults[name]}")
+        for i, name in enumerate(dataset.names)
+        if name in faults
+    }
 
 
 def _position(dataset: EpisodeDataset, number: int) -> int:

@@ -14,7 +14,9 @@ from jaxtyping import Bool, Float, UInt8
 from PIL import Image
 
 from datasets.skeletons import NO_SKELETON, Skeleton
+from datasets.storage.checks import LEAVE_OUT
 from datasets.storage.episode_file import SPLITS, Episode
+from datasets.storage.meaning import require_sound
 from datasets.storage.meta import DatasetMeta
 
 # The name of the only phase of episodes without phase labels.
@@ -65,6 +67,23 @@ class Source(ABC):
         Raises:
             DataError: When a file cannot be read; names the file.
         """
+
+    def sound_episode(self, i: int) -> Episode:
+        """Reads a whole episode into memory and checks all its values.
+
+        Raises:
+            DataError: When a file cannot be read, or a value cannot be what its name says.
+        """
+        episode = self.episode(i)
+        require_sound(episode, self.meta, f"{self.root}: {self.names[i]}", LEAVE_OUT)
+        return episode
+
+    def resized_episode(self, i: int, size: int) -> Episode:
+        """Reads a sound episode with square frames of `size` pixels a side; see `resized`.
+
+        Formats whose frames are much larger than that resize each frame as they decode it.
+        """
+        return resized(self.sound_episode(i), size)
 
     def __len__(self) -> int:
         """Number of episodes."""
@@ -178,7 +197,11 @@ def _resize(
 ) -> UInt8[np.ndarray, "time size size 3"]:
     if frames.shape[1:3] == (size, size):
         return frames
-    bicubic = Image.Resampling.BICUBIC
-    return np.stack(
-        [np.asarray(Image.fromarray(frame).resize((size, size), bicubic)) for frame in frames]
-    )
+    return np.stack([resize_frame(frame, size) for frame in frames])
+
+
+def resize_frame(
+    frame: UInt8[np.ndarray, "height width 3"], size: int
+) -> UInt8[np.ndarray, "size size 3"]:
+    """The frame at `size` pixels a side, by bicubic interpolation."""
+    return np.asarray(Image.fromarray(frame).resize((size, size), Image.Resampling.BICUBIC))

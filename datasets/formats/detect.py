@@ -12,7 +12,7 @@ from datasets.formats.lerobot import LeRobotSource
 from datasets.formats.robomimic import RobomimicSource
 from datasets.formats.videos import VideoSource
 from datasets.source import Source
-from datasets.storage.checks import GENERATE_AGAIN
+from datasets.storage.checks import GENERATE_AGAIN, check_episode
 from datasets.storage.episode_file import SPLITS, Episode
 from datasets.storage.index import read_splits, require_disjoint
 from datasets.storage.meta import META_NAME, DatasetMeta
@@ -54,6 +54,7 @@ class EpisodesSource(Source):
 
     def episode(self, i: int) -> Episode:
         """Reads a whole episode into memory."""
+        check_episode(self._data.paths[i], self.meta, self.views, need_keypoints=False)
         return self._data.episode(i)
 
 

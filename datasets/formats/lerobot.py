@@ -38,7 +38,7 @@ from datasets.storage.episode_file import SPLITS, Episode
 from datasets.storage.index import require_disjoint
 from datasets.storage.inside import require_plain_name
 from datasets.storage.meta import DatasetMeta
-from datasets.video import frame_times, read_frames
+from datasets.video import read_frames, stored_times
 
 logger = logging.getLogger(__name__)
 
@@ -219,7 +219,7 @@ class LeRobotSource(Source):
     ) -> UInt8[np.ndarray, "time height width 3"]:
         file, start = files.videos[key]
         wanted = start + np.arange(files.length) / self._info.fps
-        times = frame_times(file)
+        times = stored_times(file)
         right = np.clip(np.searchsorted(times, wanted), 1, max(len(times) - 1, 1))
         nearer = np.abs(times[right - 1] - wanted) <= np.abs(times[right % len(times)] - wanted)
         indices = np.where(nearer, right - 1, right)

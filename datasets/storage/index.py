@@ -85,12 +85,9 @@ def read_index(path: Path, split: str | None) -> tuple[list[str], list[Path]]:
         DataError: When the split or an episode's file does not exist, when an entry is not a link
             into the index's folder, or when an episode occurs twice.
     """
-    with open_episode(path, attribute=None, links_in="data") as index:
-        names = sorted(index["data"], key=demo_number)
-        links = {name: index["data"].get(name, getlink=True) for name in names}
+    links = _links(path)
     _require_distinct(path, links)
-    if split is not None:
-        names = _members(path, split, names)
+    names = list(links) if split is None else _members(path, split, list(links))
     paths = [_resolve(path, links[name]) for name in names]
     if missing := [episode for episode in paths if not episode.is_file()]:
         others = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
@@ -98,6 +95,12 @@ def read_index(path: Path, split: str | None) -> tuple[list[str], list[Path]]:
             f"{path} names {missing[0]}{others}, which does not exist. {MAKE_MISSING}"
         )
     return names, paths
+
+
+def _links(path: Path) -> dict[str, h5py.ExternalLink | h5py.HardLink]:
+    with open_episode(path, attribute=None, links_in="data") as index:
+        names = sorted(index["data"], key=demo_number)
+        return {name: index["data"].get(name, getlink=True) for name in names}
 
 
 def _members(path: Path, split: str, names: Sequence[str]) -> list[str]:
@@ -163,24 +166,24 @@ def require_disjoint(splits: Mapping[str, Sequence[object]], path: Path, remedy:
             seen[member] = split
 
 
-def find_repeated(path: Path) -> dict[str, MismatchError]:
-    """Episodes whose content an episode of another split has too, each with its error.
+def find_repeated(path: Path) -> dict[str, str]:
+    """Names of the episodes whose content an episode of another split has too, with the fault.
 
     Contents are compared by their seals, so files without a seal are not compared.
     """
-    names, files = read_index(path, None)
     splits = read_splits(path)
     split_of = {name: split for split in SPLITS for name in splits.get(split, ())}
     first: dict[str, str] = {}
     found = {}
-    for name, file in zip(names, files, strict=True):
-        digest = read_seal(file)
-        if digest is None or name not in split_of:
+    for name, link in _links(path).items():
+        if name not in split_of or not (file := _resolve(path, link)).is_file():
+            continue
+        if (digest := read_seal(file)) is None:
             continue
         other = first.setdefault(digest, name)
         if split_of[other] != split_of[name]:
-            found[name] = MismatchError(
-                f"{path}: {name} ({split_of[name]}) has the same content as {other} "
+            found[name] = (
+                f"{name} ({split_of[name]}) has the same content as {other} "
                 f"({split_of[other]}), so it would measure what was learned by heart. Leave one "
                 "of them out of the source, and make the data set again."
             )

@@ -84,7 +84,7 @@ def test_opening_for_training_names_the_fault(own_dots, episode, name, change):
         EpisodeDataset(own_dots).check()
 
 
-@pytest.mark.parametrize(("name", "change"), BOTH.values(), ids=BOTH.keys())
+@pytest.mark.parametrize(("name", "change"), BY_INFO.values(), ids=BY_INFO.keys())
 def test_info_names_the_fault_and_describes_the_rest(own_dots, episode, name, change, capsys):
     with h5py.File(episode, "r+") as file:
         put(file, name, change)
@@ -98,8 +98,9 @@ def test_info_names_the_fault_and_describes_the_rest(own_dots, episode, name, ch
 def test_a_wrong_episode_is_not_converted(own_dots, episode, tmp_path, name, change):
     with h5py.File(episode, "r+") as file:
         put(file, name, change)
-    with pytest.raises((FormatError, MismatchError), match="demo_1"):
-        convert(ConvertConfig(own_dots, tmp_path / "out", "robomimic"))
+    for size in (None, 8):
+        with pytest.raises((FormatError, MismatchError), match="demo_1|000001.hdf5"):
+            convert(ConvertConfig(own_dots, tmp_path / "out", "robomimic", size=size))
     assert not (tmp_path / "out").exists()
 
 
