@@ -40,6 +40,7 @@ from datasets.formats.videos import VideoOptions, write_videos
 from datasets.source import Source, deal
 from datasets.storage.atomic import atomic_folder, atomic_path, remove_leftovers
 from datasets.storage.episode_file import SPLITS, Episode
+from datasets.storage.index import find_repeated
 from datasets.storage.meta import DatasetMeta
 
 logger = logging.getLogger(__name__)
@@ -132,7 +133,8 @@ def write_episodes(out: Path, meta: DatasetMeta, episodes: Iterable[tuple[str, E
     for index, (split, episode) in enumerate(episodes):
         writer.write(index, episode)
         splits[split].append(index)
-    writer.write_index(splits)
+    for fault in find_repeated(writer.write_index(splits)).values():
+        logger.warning("%s", fault)
 
 
 def _meta(source: Source, config: ConvertConfig, made_by: str) -> DatasetMeta:
@@ -153,9 +155,8 @@ def _meta(source: Source, config: ConvertConfig, made_by: str) -> DatasetMeta:
 
 def _order(source: Source, config: ConvertConfig) -> list[tuple[str, int]]:
     """Return the split and position of each episode to convert, split by split."""
-    splits = source.splits
-    if config.split is not None:
-        splits = _deal(config.split, len(source))
+    # The source's own splits are not looked at when others replace them: they may be wrong.
+    splits = source.splits if config.split is None else _deal(config.split, len(source))
     if splits is None and config.env is not None:
         splits = preset_splits(config.env, len(source))
     if splits is None and config.to == "episodes":
@@ -199,13 +200,10 @@ def _deal(text: str, episodes: int) -> Mapping[str, Sequence[int]]:
 def _read(
     source: Source, order: Sequence[tuple[str, int]], config: ConvertConfig
 ) -> Iterator[tuple[str, Episode]]:
-    height, width = source.frame_size
+    (height, width), size = source.frame_size, config.size
     for split, i in order:
-        if config.size is not None:
-            yield split, source.resized_episode(i, config.size)
-            continue
-        episode = source.episode(i)
-        if config.to == "episodes":
+        episode = source.sound_episode(i) if size is None else source.resized_episode(i, size)
+        if size is None and config.to == "episodes":
             for view, frames in episode.images.items():
                 if frames.shape[1:3] != (height, width):
                     raise DataError(

@@ -15,7 +15,7 @@ from datasets import convert as command
 from datasets import info
 from datasets.convert import ConvertConfig, convert
 from datasets.episodes import EpisodeDataset
-from datasets.errors import DataError, MismatchError
+from datasets.errors import DataError, FormatError, MismatchError
 from datasets.formats.detect import open_source
 from datasets.formats.videos import VideoOptions
 from datasets.source import resized
@@ -168,7 +168,7 @@ def test_actions_and_frames_of_different_length_are_not_written(tmp_path, to):
         del file["data/demo_2/actions"]
         file["data/demo_2/actions"] = np.zeros((4, 7))
     config = ConvertConfig(path, tmp_path / "out", to, split="4,0,0")
-    with pytest.raises(DataError, match="episode 2: actions has 4 time steps, the episode 5"):
+    with pytest.raises(FormatError, match="demo_2: actions has 4 time steps, the episode 5"):
         convert(config)
     assert not (tmp_path / "out").exists()
 
