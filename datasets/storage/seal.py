@@ -8,20 +8,21 @@ time that decoding the frames takes. A file that was edited no longer matches it
 from __future__ import annotations
 
 import hashlib
+import re
 from pathlib import Path
 
 from datasets.errors import DataError
 
 # The smallest user block that HDF5 has.
 SEAL_SIZE = 512
-_TITLE = b"posealign episode\n"
 HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
+_SEAL = re.compile(rb"posealign episode\nsha256 ([0-9a-f]{64})\n")
 
 
 def _seal_of(content: bytes) -> bytes:
     # The seal is text that a person can check: `tail -c +513 FILE | sha256sum`.
-    line = _TITLE + f"sha256 {hashlib.sha256(content).hexdigest()}\n".encode()
-    return line.ljust(SEAL_SIZE, b"\0")
+    line = f"posealign episode\nsha256 {hashlib.sha256(content).hexdigest()}\n"
+    return line.encode().ljust(SEAL_SIZE, b"\0")
 
 
 def seal(file: bytes) -> bytes:
@@ -35,10 +36,14 @@ def seal(file: bytes) -> bytes:
     return _seal_of(file[SEAL_SIZE:]) + file[SEAL_SIZE:]
 
 
-def has_seal(path: Path) -> bool:
-    """Whether a file begins with a seal, which need not fit the rest of its bytes."""
+def read_seal(path: Path) -> str | None:
+    """The digest that a file begins with, in hexadecimal; None for a file without a seal.
+
+    It is read, not checked, so this takes the time to read `SEAL_SIZE` bytes.
+    """
     with path.open("rb") as file:
-        return file.read(len(_TITLE)) == _TITLE
+        found = _SEAL.match(file.read(SEAL_SIZE))
+    return found[1].decode() if found else None
 
 
 def require_intact(path: Path) -> bool:
