@@ -24,7 +24,7 @@ import tyro
 from joblib import Parallel, delayed
 from tqdm import tqdm
 
-from datasets.bounds import Crf, Pixels, Processes
+from datasets.bounds import Crf, Pixels, PositiveInt
 from datasets.clips.base import ClipInfo
 from datasets.clips.mocap import MOCAP_NAME, MocapMeta
 from datasets.clips.samples import cut, move_keypoints, person_crop
@@ -58,7 +58,7 @@ class CacheConfig:
     format: Literal["ntu", "smarthome", "nucla"]
     size: Pixels = 320
     crf: Crf = 18
-    workers: Processes = os.cpu_count() or 1
+    workers: PositiveInt = os.cpu_count() or 1
     trust_pickles: bool = False
 
 

@@ -22,7 +22,7 @@ from typing import Annotated, Literal
 import tyro
 from PIL.Image import Image
 
-from datasets.bounds import Columns, NaturalInt, Processes
+from datasets.bounds import Columns, NaturalInt, PositiveInt
 from datasets.clips.info import clip_info
 from datasets.clips.mocap import MOCAP_NAME, MocapMeta
 from datasets.clips.sheet import clip_sheet
@@ -67,7 +67,7 @@ class InfoConfig:
         Literal["ntu", "smarthome", "nucla"] | None, optional("{ntu,smarthome,nucla}")
     ] = None
     lists: Annotated[Path | None, optional("FOLDER")] = None
-    workers: Processes = 1
+    workers: PositiveInt = 1
     trust_pickles: bool = False
 
 

@@ -13,7 +13,7 @@ from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor, nn
 
 from align.layout import TokenLayout
-from datasets.errors import OptionError, UnknownNameError, nearest
+from datasets.errors import MissingDataError, OptionError, UnknownNameError, nearest
 
 # timm's modules whose models are plain sequences of blocks, which can be taken apart.
 _PLAIN = ("vision_transformer", "vision_transformer_hybrid", "deit")
@@ -188,9 +188,9 @@ def create_timm_backbone(
             if isinstance(error, ValueError):
                 raise OptionError(f"timm cannot build {name!r}: {error}") from error
             raise
-        raise RuntimeError(
+        raise MissingDataError(
             f"no weights for {name!r}: {type(error).__name__}. Run once where huggingface.co can "
-            "be reached (they stay in the cache, HF_HOME), or train without --pretrained"
+            "be reached (they stay in the cache, HF_HOME), or train without --backbone.pretrained"
         ) from error
     if min(cast(PatchEmbed, vit.patch_embed).grid_size) < 1:
         raise OptionError(f"--image-size {min(size)} is smaller than a patch of {name}")

@@ -17,6 +17,7 @@ from align.results.statistics import lower_median
 from datasets.draw import draw_skeleton
 from datasets.episodes import EpisodeDataset
 from datasets.errors import DataError, MismatchError, MissingDataError
+from datasets.storage.checks import check_episode
 from datasets.storage.episode_file import EGO
 
 # Time steps of an episode that are drawn at most: as many as a picture of this width has room for.
@@ -140,6 +141,7 @@ def load_example(
             f"with `python -m align.evaluate --split {data.split}`."
         )
     i = data.names.index(episode)
+    check_episode(data.paths[i], data.meta, data.views, need_keypoints=False)
     measured = list(next(iter(stored.values()))[1][episode])
     query, target = _choose_views([v for v in data.views if v in measured], view)
     times = drawn_times(data.lengths[i])

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 import h5py
@@ -151,8 +154,8 @@ class DemonstrationFile:
             raise DataError(f"{self.path} does not exist; --demos takes an HDF5 file.") from None
         except IsADirectoryError:
             raise DataError(f"{self.path} is a folder; --demos takes an HDF5 file.") from None
-        except PermissionError:
-            raise
+        except PermissionError:  # whose own text names the file in the middle of much else
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(self.path)) from None
         except OSError as error:
             raise DataError(
                 f"{self.path} cannot be read as HDF5, truncated or something else ({error}). "
@@ -170,7 +173,7 @@ class DemonstrationFile:
         if "env_args" not in data.attrs:
             raise DataError(
                 f"{self.path} does not say which environment it is of (data.attrs['env_args']). "
-                f"For a file that robosuite has just collected, run: {CONVERT.format(self.path)}"
+                f"For a file that robosuite has just collected, run: {CONVERT.format(quote(str(self.path)))}"
             )
         try:
             env_args = json.loads(data.attrs["env_args"])

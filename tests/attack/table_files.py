@@ -79,10 +79,11 @@ def reads() -> Iterator[Read]:
         yield Read("dots/meta.json", command, words, ("dots",))
     for command, words in OF_CLIPS.items():
         needs = CLIP_RUN if "clip_run" in words else ("squares",)
+        absent = ("missing", "folder instead")  # a clip that no folder lists
         # Subject 1 is for training, subject 3 for testing.
         name = f"S001C001P00{1 if 'train' in command else 3}R001A001"
-        yield Read(f"squares/rgb/{name}_rgb.avi", command, words, needs, ("missing",))
-        yield Read(f"squares/skeletons/{name}.skeleton", command, words, needs, ("missing",))
+        yield Read(f"squares/rgb/{name}_rgb.avi", command, words, needs, absent)
+        yield Read(f"squares/skeletons/{name}.skeleton", command, words, needs, absent)
     yield Read("squares/mocap.json", "action.train", OF_CLIPS["action.train"], ("squares",))
     for command, words in OF_CLIP_RUNS.items():
         yield Read("clip_run/config.json", command, words, CLIP_RUN)

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from tests.attack.rows import Row
 
 TRAIN = "--data dots --epochs 1 --out new"
+MORE_THAN_THERE_ARE = "99"
 CLIPS = "--data mocap --root squares --epochs 1 --out new"
 
 # Command, its other words, what it needs; then the bad options, each with what the error names.
@@ -69,7 +70,7 @@ OPTIONS: tuple[tuple[str, str, tuple[str, ...], tuple[str, ...]], ...] = (
             "--pose-map.noise -1",
             "--pose-map.dilation -1",
             "--paat-loss.weight -1",
-            "--paab.positions 99",
+            "--method paab --paab.positions 99",
             "--init nowhere",
             "--train-on nowhere",
             "--epoch 3",
@@ -110,7 +111,7 @@ OPTIONS: tuple[tuple[str, str, tuple[str, ...], tuple[str, ...]], ...] = (
         ),
     ),
     ("align.train", "--out new --epochs 1", (), ("--data nowhere", "--resume nowhere")),
-    ("align.train", "--epochs 0", ("run", "dots"), ("--resume run",)),
+    ("align.train", "--resume run", ("run", "dots"), ("--epochs 0", "--seed -1")),
     (
         "align.evaluate",
         "run",
@@ -121,7 +122,6 @@ OPTIONS: tuple[tuple[str, str, tuple[str, ...], tuple[str, ...]], ...] = (
             "--data nowhere",
             "--protocol unsen",
             "--labelled-episodes -1",
-            "--labelled-episodes 99",
         ),
     ),
     ("align.evaluate", "", (), ("nowhere",)),
@@ -207,7 +207,7 @@ OPTIONS: tuple[tuple[str, str, tuple[str, ...], tuple[str, ...]], ...] = (
             "--to mp5",
         ),
     ),
-    ("datasets.convert", "out --to mp4", (), ("nowhere",)),
+    ("datasets.convert", "--to mp4", (), ("nowhere out",)),
     (
         "datasets.info",
         "dots",
@@ -277,9 +277,14 @@ def option_rows() -> Iterator[Row]:
     for command, words, needs, bad in OPTIONS:
         for option in bad:
             named = option.split()
-            # The last value is the bad one, as in `--views ego view_9`.
-            shown = (named[0],) if len(named) == 1 or _is_number(named[-1]) else (named[-1],)
-            yield Row(command, f"bad {option}", f"{words} {option}", needs, named=shown)
+            # The last value is the bad one, as in `--views ego view_9`. A number is named by its
+            # option, or by itself where a data set has fewer.
+            shown = named[-1]
+            if not named[0].startswith("--"):
+                shown = named[0]
+            elif _is_number(named[-1]) and named[-1] != MORE_THAN_THERE_ARE:
+                shown = named[-2]
+            yield Row(command, f"bad {option}", f"{words} {option}", needs, named=(shown,))
 
 
 def _is_number(text: str) -> bool:
