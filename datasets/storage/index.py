@@ -7,6 +7,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ import numpy as np
 
 from datasets.errors import DataError
 from datasets.storage.atomic import atomic_path
-from datasets.storage.checks import GENERATE_AGAIN, MAKE_MISSING, open_episode
+from datasets.storage.checks import MAKE_MISSING, WRITE_INDEX_AGAIN, open_episode
 from datasets.storage.inside import path_inside
 
 
@@ -70,6 +71,10 @@ def demo_number(name: str) -> tuple[int, str]:
     return (int(digits.group()) if digits else -1, name)
 
 
+def _open_index(path: Path) -> AbstractContextManager[h5py.File]:
+    return open_episode(path, attribute=None, links_in="data", remedy=WRITE_INDEX_AGAIN)
+
+
 def read_index(path: Path, split: str | None) -> tuple[list[str], list[Path]]:
     """Reads the names and files of a split's episodes, in the order of their numbers.
 
@@ -81,7 +86,7 @@ def read_index(path: Path, split: str | None) -> tuple[list[str], list[Path]]:
         DataError: When the split or an episode's file does not exist, or when an entry is not a
             link into the index's folder.
     """
-    with open_episode(path, attribute=None, links_in="data") as index:
+    with _open_index(path) as index:
         names = sorted(index["data"], key=demo_number)
         if split is not None:
             splits = list(index.get("mask", ()))
@@ -91,7 +96,7 @@ def read_index(path: Path, split: str | None) -> tuple[list[str], list[Path]]:
             if unknown := sorted(members - set(names), key=demo_number):
                 raise DataError(
                     f"{path}: the split {split!r} names {unknown}, which it does not hold. "
-                    f"{GENERATE_AGAIN}"
+                    f"{WRITE_INDEX_AGAIN}"
                 )
             names = [name for name in names if name in members]
         links = [index["data"].get(name, getlink=True) for name in names]
@@ -104,7 +109,7 @@ def read_index(path: Path, split: str | None) -> tuple[list[str], list[Path]]:
 
 def read_splits(path: Path) -> dict[str, list[str]]:
     """Reads the names of the episodes of each split of an index."""
-    with open_episode(path, attribute=None, links_in="data") as index:
+    with _open_index(path) as index:
         masks = index.get("mask", {}).items()
         return {split: [name.decode() for name in members[:]] for split, members in masks}
 

@@ -12,7 +12,7 @@ from tqdm import tqdm
 
 from datasets.episodes import EPISODE_FOLDER, EpisodeWriter
 from datasets.errors import DataError, shortened
-from datasets.storage.checks import GENERATE_AGAIN, check_episode, open_episode
+from datasets.storage.checks import GENERATE_AGAIN, MAKE_ELSEWHERE, check_episode, open_episode
 from datasets.storage.meta import DatasetMeta, short_name
 from datasets.storage.seal import require_intact
 from sims.config import Cluster
@@ -43,7 +43,7 @@ def whole_episodes(writer: EpisodeWriter, indices: Iterable[int], job: EpisodeJo
             if not sealed:  # without a checksum, only its structure can be checked
                 _require_fit(writer, path)
         except DataError as error:
-            reason = str(error).removesuffix(GENERATE_AGAIN).rstrip()
+            reason = str(error).removesuffix(GENERATE_AGAIN).removesuffix(MAKE_ELSEWHERE).rstrip()
             log.warning("%s It is removed and made again.", reason)
             path.unlink()
             continue
