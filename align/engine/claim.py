@@ -13,7 +13,6 @@ import logging
 import os
 import platform
 from pathlib import Path
-from types import TracebackType
 from typing import IO
 
 from datasets.errors import MismatchError
@@ -34,30 +33,14 @@ class Claim:
             MismatchError: When another process has claimed it; names the process.
             OSError: When the folder cannot be written.
         """
+        self._path: Path | None = None
         self._file: IO[str] | None = None
         # The other processes of one training follow the first, which torchrun numbers 0.
         if os.environ.get("RANK", "0") != "0":
             return
         folder.mkdir(parents=True, exist_ok=True)
-        # Opened without truncation: until the lock is held, the text belongs to its holder.
-        self._file = open(folder / CLAIM_NAME, "a+")  # noqa: SIM115 (held until `release`)
-        try:
-            # A POSIX lock: processes that read data are forks, which must not inherit it.
-            fcntl.lockf(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            holder = _holder(self._file)
-            self.release()
-            if error.errno not in _NO_LOCKS:
-                raise MismatchError(
-                    f"{folder} is in use: {holder} trains there. Wait for its end, or choose "
-                    "another --out."
-                ) from None
-            log.warning(
-                "%s is on a file system without locks: make sure that no other process trains "
-                "there.",
-                folder,
-            )
-            return
+        self._path = folder / CLAIM_NAME
+        self._file = _locked(self._path)
         self._file.truncate(0)
         self._file.write(f"process {os.getpid()} on {platform.node()}")
         self._file.flush()
@@ -68,17 +51,11 @@ class Claim:
             self._file.close()
             self._file = None
 
-    def __enter__(self) -> Claim:
-        """The claim itself."""
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Ends the claim."""
+    def abandon(self) -> None:
+        """Ends the claim, and removes the folder where nothing else is in it."""
+        if self._path is not None and {*self._path.parent.iterdir()} == {self._path}:
+            self._path.unlink()
+            self._path.parent.rmdir()
         self.release()
 
 
@@ -93,6 +70,24 @@ def is_claimed(folder: Path) -> bool:
     return False
 
 
-def _holder(file: IO[str]) -> str:
-    file.seek(0)
-    return file.read() or "another process"
+def _locked(path: Path) -> IO[str]:
+    while True:
+        # Opened without truncation: until the lock is held, the text belongs to its holder.
+        file = open(path, "a+")  # noqa: SIM115 (open while the claim lasts)
+        try:
+            # A POSIX lock: processes that read data are forks, which must not inherit it.
+            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            if error.errno in _NO_LOCKS:
+                log.warning("%s: no locks here, so let no other process train there", path.parent)
+                return file
+            with file:
+                file.seek(0)
+                holder = file.read() or "another process"
+            raise MismatchError(
+                f"{path.parent} is in use: {holder} trains there. Wait for its end, or choose "
+                "another --out."
+            ) from None
+        if os.fstat(file.fileno()).st_nlink:
+            return file
+        file.close()  # its last holder has just abandoned the folder

@@ -1,6 +1,7 @@
 """The folder of a run: the names of its files, its configuration and its history.
 
     config.json                                options
+    data.json                                  the data that it was made of
     metrics.csv                                one row for each epoch
     checkpoints/{last,best}.safetensors        weights
     evaluation/<name>.json                     metrics
@@ -31,6 +32,7 @@ Config = TypeVar("Config")
 
 CONFIG_NAME = "config.json"
 REPORT_NAME = "report.html"
+_ORIGIN_NAME = "data.json"
 _HISTORY_NAME = "metrics.csv"
 _CHECKPOINTS, _EVALUATION, _ANALYSIS, _RETRIEVAL = (
     "checkpoints",
@@ -64,6 +66,11 @@ class RunFolder:
         return self.path / CONFIG_NAME
 
     @property
+    def origin(self) -> Path:
+        """The data that it was made of."""
+        return self.path / _ORIGIN_NAME
+
+    @property
     def history(self) -> Path:
         """The metrics of each epoch."""
         return self.path / _HISTORY_NAME
@@ -93,7 +100,7 @@ class RunFolder:
         # Checkpoints need torch, which takes seconds to import; help texts only need paths.
         from align.engine.checkpoint import read_state
 
-        return self.started and read_state(self.checkpoint("last"))["finished"]
+        return self.started and read_state(self.checkpoint("last")).get("finished", False)
 
     def checkpoint(self, which: Checkpoint = "best") -> Path:
         """The weights with the lowest validation error, or those of the last epoch."""

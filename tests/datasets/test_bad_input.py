@@ -250,7 +250,7 @@ def test_whole_files_are_not_to_be_deleted(tmp_path):
     data = EpisodeDataset(tmp_path)
     with pytest.raises(MissingDataError) as error:
         data.keypoints(0, "ego")
-    assert "elete" not in str(error.value)
+    assert "Delete" not in str(error.value)
     with (
         pytest.raises(MissingDataError, match="obs/thumb") as error,
         open_episode(data.paths[0]) as file,

@@ -1,0 +1,68 @@
+"""The data sets of a stored run: where they lie now, and whether they are still the same."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from align.config import TrainConfig
+from align.engine.origin import find_data, is_own, relocate
+from align.engine.run_folder import RunFolder
+from datasets.errors import MissingDataError, OptionError
+from datasets.storage.identity import DataIdentity
+from datasets.storage.meta import META_NAME
+
+
+def identify(root: Path) -> str | None:
+    """The digest of a data set; None where its episodes have no seals."""
+    identity = DataIdentity.of(root)
+    return identity and identity.digest
+
+
+def find_own_data(run: Path, config: TrainConfig) -> TrainConfig:
+    """The options of a run, with the paths at which its data sets lie now.
+
+    Raises:
+        MissingDataError: When a data set is not there.
+        MismatchError: When there is another data set in its place.
+    """
+    if config.data is None:
+        raise MissingDataError(f"{RunFolder(run).config} names no data set. Train again.")
+    found: dict[str, Any] = {
+        option: find_data(run, option, named, identify, _is_there)
+        for option in ("data", "train_on")
+        if (named := getattr(config, option)) is not None
+    }
+    return replace(config, **found)
+
+
+def find_test_data(
+    run: Path, config: TrainConfig, data: Path | None = None, move: bool = False
+) -> tuple[Path, bool]:
+    """The data set to measure a run on, and whether it is the run's own.
+
+    Args:
+        run: The run's folder.
+        config: The run's options as stored.
+        data: A data set that the user names; the run's own by default.
+        move: Whether the run's own data set is at `data` now, which is then stored in the run.
+
+    Raises:
+        MissingDataError: When the data set is not there.
+        MismatchError: When another data set is in its place, or is to be stored in its place.
+        OptionError: When a path is to be stored and none is named.
+    """
+    if data is None:
+        if move:
+            raise OptionError("--relocate stores the path of --data: name the data set's folder.")
+        named = find_own_data(run, replace(config, train_on=None)).test_data
+        return named, True
+    if move:
+        relocate(run, config, "data", data, identify)
+        return data, True
+    return data, is_own(run, "data", config.data, data, identify)
+
+
+def _is_there(root: Path) -> bool:
+    return (root / META_NAME).exists()
