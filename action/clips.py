@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from action.config import ActionConfig
 from align.engine.loading import order_of_pass
 from datasets.clips.base import ClipInfo
 from datasets.clips.checks import check_clips
+from datasets.clips.identity import clips_digest
 from datasets.clips.mocap import MocapMeta
 from datasets.clips.samples import ClipSample, SampleConfig, load_sample
 from datasets.clips.sets import LISTS, ClipSet, open_clip_set, protocol_parts
@@ -39,6 +41,11 @@ class ActionData:
     protocol: str
     parts: dict[str, tuple[ClipInfo, ...]]
     classes: tuple[str, ...]
+
+    @cached_property
+    def digest(self) -> str:
+        """The identity of the clips and of how they are split."""
+        return clips_digest(self.parts, self.classes)
 
 
 def data_root(config: ActionConfig) -> Path:

@@ -70,9 +70,8 @@ def stored_plan(run: Path, checkpoint: Checkpoint = "best") -> tuple[RunPlan, No
     if not (about := read_about(weights)):
         learned_from = DatasetMeta.load(find_own_data(run, config).training_data)
         return RunPlan.of(config, learned_from), {}
-    # The run's own options name its folder and data besides.
-    plan = RunPlan.stored(about, weights)
-    return replace(plan, config=config), about.get("normalisation", {})
+    meta = RunPlan.stored(about, weights).meta
+    return RunPlan.of(config, meta), about.get("normalisation", {})
 
 
 def describe_network(embedder: FrameEmbedder) -> str:

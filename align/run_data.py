@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from align.config import TrainConfig
-from align.engine.origin import find_data, is_own, relocate
+from align.engine.origin import find_data, find_places, find_same, is_own, relocate
 from align.engine.run_folder import RunFolder
 from datasets.errors import MissingDataError, OptionError
 from datasets.storage.identity import DataIdentity
@@ -17,7 +17,7 @@ from datasets.storage.meta import META_NAME
 def identify(root: Path) -> str | None:
     """The digest of a data set; None where its episodes have no seals."""
     identity = DataIdentity.of(root)
-    return identity and identity.digest
+    return identity.digest if identity else None
 
 
 def find_own_data(run: Path, config: TrainConfig) -> TrainConfig:
@@ -62,6 +62,33 @@ def find_test_data(
         relocate(run, config, "data", data, identify)
         return data, True
     return data, is_own(run, "data", config.data, data, identify)
+
+
+def find_measured_data(
+    run: Path, named: Path, digest: str | None, data: Path | None = None
+) -> Path:
+    """The data set that a run was measured on.
+
+    Args:
+        run: The run's folder.
+        named: The path that the evaluation stores.
+        digest: The identity that the evaluation stores; None by earlier versions.
+        data: Where the user says that it lies now.
+
+    Raises:
+        MissingDataError: When no data set is there.
+        MismatchError: When the data set there is another.
+    """
+    places = [data] if data is not None else find_places(run, "data", named, _is_there)
+    if digest is None:
+        return places[0]
+    return find_same(places, digest, identify, f"{run} was measured on", "--data")
+
+
+def is_training_data(run: Path, config: TrainConfig, root: Path) -> bool:
+    """Whether a data set is the one that a run was trained on, wherever it lies."""
+    option = "data" if config.train_on is None else "train_on"
+    return is_own(run, option, config.training_data, root, identify)
 
 
 def _is_there(root: Path) -> bool:

@@ -142,7 +142,7 @@ class AlignmentTask:
         learned = identities["data" if self.config.train_on is None else "train_on"][1]
         return Origin(
             {
-                option: DataRecord.of(root, identity and identity.digest, run)
+                option: DataRecord.of(root, identity.digest if identity else None, run)
                 for option, (root, identity) in identities.items()
             },
             {name: learned.seals[name] for name in self.train.names} if learned else {},

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -138,29 +138,57 @@ def find_data(
         MissingDataError: When no data set is there.
         MismatchError: When a data set is there, but not the one that the run was made of.
     """
-    origin = Origin.load(run)
-    record = origin.data.get(option) if origin else None
-    places = [named, *((record.path, run / record.relative) if record else ())]
-    found = [place for place in _distinct(places) if is_there(place)]
-    if not found:
-        raise MissingDataError(
-            f"{named}, the data set of {run}, does not exist. Put it back, or name its new folder: "
-            f"{_flag(option)} FOLDER, with --relocate to store it in the run."
-        )
+    record = _record(run, option)
+    found = find_places(run, option, named, is_there)
     if record is None or record.digest is None:
         log.info("%s stores no identity of its data, so %s is taken to be it", run, found[0])
         return found[0]
-    digests = {place: identify(place) for place in found}
-    for place, digest in digests.items():
-        if digest == record.digest:
-            if place != named:
-                log.info("the data set of %s is now %s", run, place)
+    return find_same(found, record.digest, identify, f"{run} was made of", _flag(option))
+
+
+def find_places(
+    run: Path, option: str, named: Path, is_there: Callable[[Path], bool]
+) -> list[Path]:
+    """The places where a run's data set may lie now, of which at least one holds a data set.
+
+    Raises:
+        MissingDataError: When none does.
+    """
+    record = _record(run, option)
+    places = [named, *((record.path, run / record.relative) if record else ())]
+    if found := [place for place in _distinct(places) if is_there(place)]:
+        return found
+    raise MissingDataError(
+        f"{named}, the data set of {run}, does not exist. Put it back, or name its new folder: "
+        f"{_flag(option)} FOLDER, with --relocate to store it in the run."
+    )
+
+
+def find_same(
+    places: Sequence[Path], digest: str, identify: Identify, whose: str, flag: str
+) -> Path:
+    """The first place whose data set has an identity.
+
+    Args:
+        places: Data sets, at least one.
+        digest: The identity.
+        identify: The identity of the data set at a path.
+        whose: End of `the data that …`, for the message.
+        flag: Option that names a data set, for the message.
+
+    Raises:
+        MismatchError: When none has.
+    """
+    digests = {place: identify(place) for place in places}
+    for place, found in digests.items():
+        if found == digest:
+            if place != places[0]:
+                log.info("the data that %s is in %s", whose, place)
             return place
     raise MismatchError(
-        f"{found[0]} is not the data that {run} was trained with: its identity is "
-        f"{short(digests[found[0]])}, not {short(record.digest)}. It was made again, has grown, or "
-        f"is another set. Name the run's own data, or take this as other data: "
-        f"{_flag(option)} {found[0]}"
+        f"{places[0]} is not the data that {whose}: its identity is {short(digests[places[0]])}, "
+        f"not {short(digest)}. It was made again, has grown, or is another set. Name the folder "
+        f"where that data lies now, or measure on this as other data: {flag} {places[0]}"
     )
 
 
@@ -174,8 +202,7 @@ def is_own(run: Path, option: str, named: Path | None, data: Path, identify: Ide
         data: The data set.
         identify: The identity of the data set at a path.
     """
-    origin = Origin.load(run)
-    record = origin.data.get(option) if origin else None
+    record = _record(run, option)
     if record is None or record.digest is None:
         return named is not None and named.resolve() == data.resolve()
     return identify(data) == record.digest
@@ -202,6 +229,11 @@ def relocate(run: Path, config: RunConfig, option: str, data: Path, identify: Id
     changes: dict[str, Any] = {option: data}
     replace(config, **changes).save(run)  # type: ignore[type-var]
     log.info("%s: %s is now %s", run, _flag(option), data)
+
+
+def _record(run: Path, option: str) -> DataRecord | None:
+    origin = Origin.load(run)
+    return origin.data.get(option) if origin else None
 
 
 def _distinct(paths: Iterable[Path]) -> list[Path]:

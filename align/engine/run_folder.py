@@ -17,6 +17,7 @@ TensorBoard's files lie in the folder as well. No other module spells these name
 
 from __future__ import annotations
 
+import csv
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
@@ -25,7 +26,7 @@ from typing import Any, Literal, TypeVar
 
 from align.engine.csv_files import read_csv, write_csv
 from align.engine.stored_config import read_config, write_config
-from datasets.errors import UserError
+from datasets.errors import FormatError, UserError
 
 Checkpoint = Literal["best", "last"]
 Config = TypeVar("Config")
@@ -183,8 +184,17 @@ def write_history(path: Path, rows: Iterable[Mapping[str, float]]) -> None:
 
 
 def read_history(path: Path) -> list[dict[str, float]]:
-    """Reads what `write_history` wrote."""
-    return [{name: float(text) for name, text in row.items() if text} for row in read_csv(path)]
+    """Reads what `write_history` wrote.
+
+    Raises:
+        FormatError: When the file is damaged.
+    """
+    try:
+        return [{name: float(text) for name, text in row.items() if text} for row in read_csv(path)]
+    except (AttributeError, TypeError, ValueError, csv.Error) as error:  # of rows, cells and bytes
+        raise FormatError(
+            f"{path} is no table of numbers ({error}). Restore it, or train the run again."
+        ) from None
 
 
 def run_name(name: str, seed: int) -> str:

@@ -31,7 +31,7 @@ from align.engine.checkpoint import (
 )
 from align.engine.claim import Claim
 from align.engine.config import RunConfig
-from align.engine.device import uses_bf16
+from align.engine.device import processor_of, uses_bf16
 from align.engine.loading import reading_batches
 from align.engine.optim import build_optimizer, learning_rate_factor
 from align.engine.origin import Origin
@@ -200,10 +200,8 @@ class Trainer:
 
     def describe(self) -> dict[str, str]:
         """Data, model, device and steps of the run, a line each."""
-        device = self.accelerator.device
-        name = torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
-        precision = "bf16" if self.accelerator.mixed_precision == "bf16" else "fp32"
-        parts = [name, precision, counted(torch.get_num_threads(), "thread")]
+        processor = processor_of(self.accelerator.device, self.config.precision)
+        parts = [processor, counted(torch.get_num_threads(), "thread")]
         if self.accelerator.num_processes > 1:
             parts.append(f"{self.accelerator.num_processes} processes")
         epochs = counted(self.config.epochs, "epoch")
