@@ -36,7 +36,7 @@ from datasets.formats.lerobot_export import LeRobotOptions, write_lerobot
 from datasets.formats.rerun import write_rerun
 from datasets.formats.robomimic import write_robomimic
 from datasets.formats.videos import VideoOptions, write_videos
-from datasets.source import Source, deal, resized
+from datasets.source import Source, deal
 from datasets.storage.atomic import atomic_folder, atomic_path, remove_leftovers
 from datasets.storage.episode_file import SPLITS, Episode
 from datasets.storage.meta import DatasetMeta
@@ -212,10 +212,11 @@ def _read(
 ) -> Iterator[tuple[str, Episode]]:
     height, width = source.frame_size
     for split, i in order:
-        episode = source.episode(i)
         if config.size is not None:
-            episode = resized(episode, config.size)
-        elif config.to == "episodes":
+            yield split, source.resized_episode(i, config.size)
+            continue
+        episode = source.episode(i)
+        if config.to == "episodes":
             for view, frames in episode.images.items():
                 if frames.shape[1:3] != (height, width):
                     raise DataError(

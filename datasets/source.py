@@ -67,6 +67,13 @@ class Source(ABC):
             DataError: When a file cannot be read; names the file.
         """
 
+    def resized_episode(self, i: int, size: int) -> Episode:
+        """Reads an episode with square frames of `size` pixels a side; see `resized`.
+
+        Formats whose frames are much larger than that resize each frame as they decode it.
+        """
+        return resized(self.episode(i), size)
+
     def __len__(self) -> int:
         """Number of episodes."""
         return len(self.names)
@@ -170,7 +177,11 @@ def _resize(
 ) -> UInt8[np.ndarray, "time size size 3"]:
     if frames.shape[1:3] == (size, size):
         return frames
-    bicubic = Image.Resampling.BICUBIC
-    return np.stack(
-        [np.asarray(Image.fromarray(frame).resize((size, size), bicubic)) for frame in frames]
-    )
+    return np.stack([resize_frame(frame, size) for frame in frames])
+
+
+def resize_frame(
+    frame: UInt8[np.ndarray, "height width 3"], size: int
+) -> UInt8[np.ndarray, "size size 3"]:
+    """The frame at `size` pixels a side, by bicubic interpolation."""
+    return np.asarray(Image.fromarray(frame).resize((size, size), Image.Resampling.BICUBIC))

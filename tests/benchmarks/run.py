@@ -36,7 +36,8 @@ class Options:
     """Run the benchmarks and write one table.
 
     Attributes:
-        only: Which; by default all but those that take long: bench_time_to_error, bench_scale and bench_long.
+        only: Which; by default all but those that take long (bench_time_to_error, bench_scale,
+            bench_long).
         out: The table; its rows are kept beside it, as JSON.
     """
 

@@ -15,7 +15,7 @@ from datasets import convert as command
 from datasets import info
 from datasets.convert import ConvertConfig, convert
 from datasets.episodes import EpisodeDataset
-from datasets.errors import DataError
+from datasets.errors import DataError, MismatchError
 from datasets.formats.detect import open_source
 from datasets.formats.videos import VideoOptions
 from datasets.source import resized
@@ -215,9 +215,9 @@ def test_a_video_of_odd_size_keeps_its_size(tmp_path):
 def test_videos_of_different_length_are_an_error(videos, tmp_path):
     folder = tmp_path / "videos" / "a"
     folder.mkdir(parents=True)
-    for view, steps in (("ego", 4), ("view_0", 5)):
+    for view, steps in (("ego", 4), ("view_0", 7)):
         write_video(folder / f"{view}.mp4", np.zeros((steps, 16, 16, 3), np.uint8), 20)
-    with pytest.raises(DataError, match=r"'ego.mp4': 4, 'view_0.mp4': 5.*one length"):
+    with pytest.raises(MismatchError, match="view_0"):
         open_source(tmp_path / "videos")
     # The folder of one episode's videos is a data set too.
     (folder / "view_0.mp4").unlink()
