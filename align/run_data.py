@@ -9,6 +9,7 @@ from typing import Any
 from align.config import TrainConfig
 from align.engine.origin import find_data, find_places, find_same, is_own, relocate
 from align.engine.run_folder import RunFolder
+from datasets.command import command_line
 from datasets.errors import MissingDataError, OptionError
 from datasets.storage.identity import DataIdentity
 from datasets.storage.meta import META_NAME
@@ -30,7 +31,7 @@ def find_own_data(run: Path, config: TrainConfig) -> TrainConfig:
     if config.data is None:
         raise MissingDataError(f"{RunFolder(run).config} names no data set. Train again.")
     found: dict[str, Any] = {
-        option: find_data(run, option, named, identify, _is_there)
+        option: find_data(run, option, named, identify, _is_there, _as_other(run, named))
         for option in ("data", "train_on")
         if (named := getattr(config, option)) is not None
     }
@@ -82,13 +83,19 @@ def find_measured_data(
     places = [data] if data is not None else find_places(run, "data", named, _is_there)
     if digest is None:
         return places[0]
-    return find_same(places, digest, identify, f"{run} was measured on", "--data")
+    remedy = f"Name the folder where it lies now: --data FOLDER{_as_other(run, places[0])}"
+    return find_same(places, digest, identify, f"{run} was measured on", remedy)
 
 
 def is_training_data(run: Path, config: TrainConfig, root: Path) -> bool:
     """Whether a data set is the one that a run was trained on, wherever it lies."""
     option = "data" if config.train_on is None else "train_on"
     return is_own(run, option, config.training_data, root, identify)
+
+
+def _as_other(run: Path, root: Path) -> str:
+    words = command_line("align.evaluate", [str(run), "--data", str(root)])
+    return f", or measure on this as on other data: {words}"
 
 
 def _is_there(root: Path) -> bool:

@@ -124,6 +124,7 @@ def find_data(
     named: Path,
     identify: Identify,
     is_there: Callable[[Path], bool],
+    other: str = "",
 ) -> Path:
     """The data set of a run: at the path that its options name, or where it was moved with the run.
 
@@ -133,6 +134,7 @@ def find_data(
         named: The path that the run's options give.
         identify: The identity of the data set at a path.
         is_there: Whether a path holds a data set.
+        other: Remedy where the data set that is there is another one and shall be used.
 
     Raises:
         MissingDataError: When no data set is there.
@@ -143,7 +145,8 @@ def find_data(
     if record is None or record.digest is None:
         log.info("%s stores no identity of its data, so %s is taken to be it", run, found[0])
         return found[0]
-    return find_same(found, record.digest, identify, f"{run} was made of", _flag(option))
+    remedy = f"Name the folder where it lies now: {_flag(option)} FOLDER{other}"
+    return find_same(found, record.digest, identify, f"{run} was made of", remedy)
 
 
 def find_places(
@@ -165,7 +168,7 @@ def find_places(
 
 
 def find_same(
-    places: Sequence[Path], digest: str, identify: Identify, whose: str, flag: str
+    places: Sequence[Path], digest: str, identify: Identify, whose: str, remedy: str
 ) -> Path:
     """The first place whose data set has an identity.
 
@@ -174,7 +177,7 @@ def find_same(
         digest: The identity.
         identify: The identity of the data set at a path.
         whose: End of `the data that …`, for the message.
-        flag: Option that names a data set, for the message.
+        remedy: End of the message.
 
     Raises:
         MismatchError: When none has.
@@ -187,8 +190,7 @@ def find_same(
             return place
     raise MismatchError(
         f"{places[0]} is not the data that {whose}: its identity is {short(digests[places[0]])}, "
-        f"not {short(digest)}. It was made again, has grown, or is another set. Name the folder "
-        f"where that data lies now, or measure on this as other data: {flag} {places[0]}"
+        f"not {short(digest)}. It was made again, has grown, or is another set. {remedy}"
     )
 
 
