@@ -85,8 +85,9 @@ def run(
         require_runs(runs, ActionConfig)
         from action.evaluation import evaluation_name
         from action.measuring import NOTE, describe
+        from align.engine.command import for_each
 
-        for folder in runs:
+        def measure_and_print(folder: Path) -> None:
             result = evaluate(
                 folder,
                 split,
@@ -100,6 +101,8 @@ def run(
             print(describe(result))
             name = evaluation_name(result.protocol, result.split)
             print(f"confusion matrix: {RunFolder(folder).confusion(name)}", end="\n\n")
+
+        for_each(runs, measure_and_print)
         print(NOTE)
 
 

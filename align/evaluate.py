@@ -89,12 +89,14 @@ def run(
     """
     with command():
         require_runs(runs, TrainConfig)
+        from align.engine.command import for_each
         from align.results.chance import chance_of
         from align.results.console import NOTE, evaluation_table
         from datasets.episodes import EpisodeDataset
 
         measured: dict[str, list[str]] = {}
-        for folder in runs:
+
+        def measure_and_print(folder: Path) -> None:
             evaluation = evaluate(
                 folder,
                 split,
@@ -107,10 +109,15 @@ def run(
             chance = chance_of(EpisodeDataset(evaluation.data, split))
             print(evaluation_table(evaluation, chance), end="\n\n")
             measured.setdefault(evaluation.name, []).append(str(folder))
-        print(NOTE)
-        for name, folders in measured.items():
-            words = [*folders, *([] if name == "test" else ["--evaluation", name])]
-            print(f"next: {command_line('align.report', words)}")
+
+        try:
+            for_each(runs, measure_and_print)
+        finally:
+            if measured:
+                print(NOTE)
+            for name, folders in measured.items():
+                words = [*folders, *([] if name == "test" else ["--evaluation", name])]
+                print(f"next: {command_line('align.report', words)}")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

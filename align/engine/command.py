@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
@@ -18,7 +18,7 @@ from align.engine.run_folder import RunFolder
 from align.engine.stored_config import options_of
 from align.engine.trainer import Task, Trainer
 from datasets.command import command, command_line, user_errors
-from datasets.errors import DataError, MismatchError
+from datasets.errors import DataError, MismatchError, UserError
 
 log = logging.getLogger(__name__)
 
@@ -117,6 +117,24 @@ def differing_options(
     there, asked = options_of(stored), options_of(config)
     names = sorted(n for n in asked if n not in ignored and there[n] != asked[n])
     return [f"{name} {there[name]}" for name in names]
+
+
+def for_each(runs: Sequence[Path], work: Callable[[Path], object]) -> None:
+    """Does some work with each run; one that fails is named, and the others go on.
+
+    Raises:
+        UserError: The last error, once all runs have had their turn.
+    """
+    errors: list[UserError] = []
+    for run in runs:
+        try:
+            work(run)
+        except UserError as error:
+            if errors:
+                log.error("error: %s", errors[-1])
+            errors.append(error)
+    if errors:
+        raise errors[-1]
 
 
 def resume_command(package: str, folder: Path) -> str:
