@@ -15,7 +15,7 @@ from torch.utils.data import Dataset
 
 from action.config import ActionConfig
 from align.engine.loading import order_of_pass
-from align.engine.origin import find_data, relocate
+from align.engine.origin import DataRecord, Origin, find_data, relocate
 from datasets.clips.base import ClipInfo
 from datasets.clips.checks import check_clips
 from datasets.clips.identity import clips_digest
@@ -90,12 +90,18 @@ def open_own_data(
     def identify(place: Path) -> str:
         return open_data(replace(config, root=place)).digest
 
-    if move and root is None:
-        raise OptionError("--relocate stores the path of --root: name the data set's folder.")
-    found = find_data(run, "root", root or data_root(config), identify, Path.is_dir)
+    if root is None:
+        if move:
+            raise OptionError("--relocate stores the path of --root: name the data set's folder.")
+        root = find_data(run, "root", data_root(config), identify, Path.is_dir)
+        return open_data(replace(config, root=root))
+    data = open_data(replace(config, root=root))
+    if (origin := Origin.load(run)) is not None:
+        now = DataRecord.of(root, data.digest, run)
+        origin.require_same(Origin({"root": now}), run)
     if move:
-        relocate(run, config, "root", found, identify)
-    return open_data(replace(config, root=found))
+        relocate(run, config, "root", root, identify)
+    return data
 
 
 def open_all_data(config: ActionConfig) -> ActionData:
