@@ -13,7 +13,7 @@ from tqdm import tqdm
 from datasets.episodes import EPISODE_FOLDER, EpisodeWriter
 from datasets.errors import DataError, MismatchError, shortened
 from datasets.storage.checks import GENERATE_AGAIN, MAKE_ELSEWHERE, check_episode, open_episode
-from datasets.storage.index import demo_number, read_splits
+from datasets.storage.index import demo_number, read_splits, require_disjoint
 from datasets.storage.meta import DatasetMeta, short_name
 from datasets.storage.seal import require_intact
 from sims.config import Cluster
@@ -56,8 +56,7 @@ def whole_episodes(writer: EpisodeWriter, indices: Iterable[int], job: EpisodeJo
 
 
 def _require_fit(writer: EpisodeWriter, path: Path) -> None:
-    meta = writer.meta
-    check_episode(path, meta.views, meta.image_size, len(meta.get_skeleton()))
+    check_episode(path, writer.meta, writer.meta.views, need_keypoints=True)
 
 
 def _require_member(path: Path, index: int, job: EpisodeJob) -> None:
@@ -85,6 +84,7 @@ def require_same_split(
     """
     try:
         stored = read_splits(root / meta.index_name)
+        require_disjoint(stored, root / meta.index_name, RESUME)
     except DataError:
         return  # there is no whole index yet, so nothing was trained on its splits
     parts = {name: sorted(demo_number(each)[0] for each in part) for name, part in stored.items()}
