@@ -27,6 +27,7 @@ from typing import Annotated, Literal
 import tyro
 from tqdm import tqdm
 
+from datasets.bounds import Hertz, Pixels, require_in_bounds
 from datasets.command import command, command_line, optional, parse
 from datasets.episodes import EpisodeWriter
 from datasets.errors import DataError, shortened
@@ -40,7 +41,7 @@ from datasets.source import Source, deal
 from datasets.storage.atomic import atomic_folder, atomic_path, remove_leftovers
 from datasets.storage.episode_file import SPLITS, Episode
 from datasets.storage.index import find_repeated
-from datasets.storage.meta import MOST_HZ, MOST_PIXELS, DatasetMeta
+from datasets.storage.meta import DatasetMeta
 
 logger = logging.getLogger(__name__)
 
@@ -76,10 +77,10 @@ class ConvertConfig:
     source: tyro.conf.Positional[Annotated[Path, optional("SOURCE")]]
     out: tyro.conf.Positional[Annotated[Path, optional("OUT")]]
     to: Target
-    size: Annotated[int | None, optional("PIXELS")] = None
+    size: Annotated[Pixels | None, optional("PIXELS")] = None
     split: Annotated[str | None, optional("TRAIN,VALID,TEST")] = None
     env: Annotated[str | None, optional("NAME")] = None
-    hz: Annotated[float | None, optional("HZ")] = None
+    hz: Annotated[Hertz | None, optional("HZ")] = None
     ftpv: FtpvOptions = field(default_factory=FtpvOptions)
     lerobot: LeRobotOptions = field(default_factory=LeRobotOptions)
     mp4: VideoOptions = field(default_factory=VideoOptions)
@@ -96,7 +97,7 @@ def convert(config: ConvertConfig, made_by: str = "") -> None:
         DataError: When an option or the source cannot be used, a library is missing, or `out`
             exists.
     """
-    _require_in_range(config)
+    require_in_bounds(config)
     if config.out.exists():
         raise DataError(f"{config.out} exists already: choose another folder, or remove it.")
     source = open_source(config.source)
@@ -134,18 +135,6 @@ def write_episodes(out: Path, meta: DatasetMeta, episodes: Iterable[tuple[str, E
         splits[split].append(index)
     for fault in find_repeated(writer.write_index(splits)).values():
         logger.warning("%s", fault)
-
-
-def _require_in_range(config: ConvertConfig) -> None:
-    for option, value, low, high in (
-        ("--size", config.size, 1, MOST_PIXELS),
-        ("--hz", config.hz, 0.001, MOST_HZ),
-        ("--ftpv.quality", config.ftpv.quality, 1, 100),
-        ("--mp4.crf", config.mp4.crf, 0, 51),
-        ("--lerobot.crf", config.lerobot.crf, 0, 51),
-    ):
-        if value is not None and not low <= value <= high:
-            raise DataError(f"{option} must be from {low} to {high}, got {value}.")
 
 
 def _meta(source: Source, config: ConvertConfig, made_by: str) -> DatasetMeta:

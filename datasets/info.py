@@ -22,6 +22,7 @@ from typing import Annotated, Literal
 import tyro
 from PIL.Image import Image
 
+from datasets.bounds import Columns, NaturalInt, Processes
 from datasets.clips.info import clip_info
 from datasets.clips.mocap import MOCAP_NAME, MocapMeta
 from datasets.clips.sheet import clip_sheet
@@ -59,14 +60,14 @@ class InfoConfig:
     """
 
     data: tyro.conf.Positional[Annotated[Path | None, optional("[FOLDER]")]] = None
-    episode: Annotated[int | None, optional("NUMBER")] = None
+    episode: Annotated[NaturalInt | None, optional("NUMBER")] = None
     contact_sheet: Annotated[Path | None, optional("FILE")] = None
-    columns: int = 6
+    columns: Columns = 6
     format: Annotated[
         Literal["ntu", "smarthome", "nucla"] | None, optional("{ntu,smarthome,nucla}")
     ] = None
     lists: Annotated[Path | None, optional("FOLDER")] = None
-    workers: int = 1
+    workers: Processes = 1
     trust_pickles: bool = False
 
 

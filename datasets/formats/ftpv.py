@@ -20,6 +20,7 @@ import numpy as np
 from jaxtyping import UInt8
 from PIL import Image
 
+from datasets.bounds import Quality
 from datasets.errors import FormatError, MismatchError, MissingDataError
 from datasets.pictures import read_picture
 from datasets.presets import PRESETS
@@ -55,7 +56,7 @@ class FtpvOptions:
     """
 
     image: Literal["jpg", "png"] = "jpg"
-    quality: int = 95
+    quality: Quality = 95
     split_prefixes: bool = True
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from datasets.bounds import Crf
 from datasets.errors import DataError, require
 from datasets.formats.lerobot import OUR_META
 from datasets.formats.lerobot_columns import episode_columns, feature_names
@@ -48,7 +49,7 @@ class LeRobotOptions:
     """
 
     task: str = ""
-    crf: int = 18
+    crf: Crf = 18
 
 
 class LeRobotWriter:

@@ -263,9 +263,9 @@ def test_nothing_is_overwritten(run, dots, tmp_path):
 
 
 BAD_OPTIONS = {
-    "size": (["--to", "ftpv", "--size", "0"], "--size must be from 1 to 8192, got 0"),
-    "quality": (["--to", "ftpv", "--ftpv.quality", "101"], "--ftpv.quality must be from 1 to 100"),
-    "crf": (["--to", "mp4", "--mp4.crf", "60"], "--mp4.crf must be from 0 to 51, got 60"),
+    "size": (["--to", "ftpv", "--size", "0"], "--size 0 "),
+    "quality": (["--to", "ftpv", "--ftpv.quality", "101"], "--ftpv.quality 101"),
+    "crf": (["--to", "mp4", "--mp4.crf", "60"], "--mp4.crf 60"),
     "split of words": (["--to", "ftpv", "--split", "most"], "--split 'most' must be three numbers"),
     "unknown format": (["--to", "ftp"], "unknown --to 'ftp'; did you mean 'ftpv'?"),
     "unknown option": (["--to", "mp4", "--mp4.skeletn"], "did you mean --mp4.skeleton?"),
