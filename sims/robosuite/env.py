@@ -192,7 +192,7 @@ class RobosuiteEnv(MultiViewEnv):
     def render_views(self) -> dict[str, UInt8[np.ndarray, "height width 3"]]:
         """Renders the current state from every view, upright RGB."""
         self._load_renderer()
-        return self._renderer.render(self._data, self.cameras())
+        return self._renderer.render(self._data, self.cameras(), fixed=self._ring)
 
     def actor_masks(self) -> dict[str, Bool[np.ndarray, "height width"]]:
         """The pixels of each view that show the arm or the gripper."""
