@@ -72,7 +72,6 @@ class Canvas:
 
     def draw(
         self,
-        model: mujoco.MjModel,
         data: mujoco.MjData,
         camera: Camera,
         hidden: Bool[np.ndarray, " geoms"],
@@ -82,8 +81,7 @@ class Canvas:
         """Draws a state, upright.
 
         Args:
-            model: The model, which is not changed.
-            data: Its state.
+            data: The state of a model, which is not changed.
             camera: The camera.
             hidden: Geoms that are left out.
             sky: Whether to draw the sky; it is black otherwise.
@@ -93,7 +91,7 @@ class Canvas:
         self._set("SKYBOX", sky)
         self._set("SEGMENT", labels)
         self._set("IDCOLOR", labels)
-        self._update(model, data, camera, hidden)
+        self._update(data, camera, hidden)
         self._gl.make_current()
         self._mujoco.mjr_render(self._viewport, self._scene, self._context)
         image = np.empty((self.size, self.size, 3), np.uint8)
@@ -103,11 +101,11 @@ class Canvas:
         return Drawing(image[::-1], depth[::-1])
 
     def label(
-        self, model: mujoco.MjModel, data: mujoco.MjData, camera: Camera
+        self, data: mujoco.MjData, camera: Camera
     ) -> Int[np.ndarray, "height width"]:
         """The geom's number at each pixel, -1 where there is none."""
-        shown = np.zeros(model.ngeom, bool)
-        image = self.draw(model, data, camera, hidden=shown, labels=True).image.astype(np.int64)
+        nothing = np.zeros(data.model.ngeom, bool)
+        image = self.draw(data, camera, hidden=nothing, labels=True).image.astype(np.int64)
         geom = np.full(self._scene.ngeom + 1, -1)  # the first entry is that of no geom
         for drawn in self._scene.geoms[: self._scene.ngeom]:
             if drawn.objtype == self._mujoco.mjtObj.mjOBJ_GEOM:
@@ -127,12 +125,12 @@ class Canvas:
 
     def _update(
         self,
-        model: mujoco.MjModel,
         data: mujoco.MjData,
         camera: Camera,
         hidden: Bool[np.ndarray, " geoms"],
     ) -> None:
         """Fills the scene with the geoms that the camera may see."""
+        model = data.model
         groups = model.geom_group.copy()
         try:
             # MuJoCo sends every geom to OpenGL, also those behind the camera, which for the

@@ -71,7 +71,6 @@ class ViewRenderer:
         Raises:
             SimulatorError: When the graphics driver provides no context.
         """
-        self._model = model
         self._still = _belongs_to_backdrop(model)
         self._place = np.zeros(0)
         self._backdrops.clear()
@@ -98,19 +97,19 @@ class ViewRenderer:
         """
         canvas = self._loaded()
         self._forget_what_moved(data)
-        nothing = np.zeros(self._model.ngeom, bool)
+        nothing = np.zeros(len(self._still), bool)
         images = {}
         for view, camera in cameras.items():
             image = self._over_backdrop(data, view, camera) if view in fixed else None
             if image is None:
-                image = canvas.draw(self._model, data, camera, hidden=nothing).image
+                image = canvas.draw(data, camera, hidden=nothing).image
             images[view] = image
         return images
 
     def segment(self, data: mujoco.MjData, cameras: dict[str, Camera]) -> dict[str, np.ndarray]:
         """The geom's number at each pixel, (height, width) by camera; -1 where there is none."""
         canvas = self._loaded()
-        return {view: canvas.label(self._model, data, camera) for view, camera in cameras.items()}
+        return {view: canvas.label(data, camera) for view, camera in cameras.items()}
 
     def close(self) -> None:
         """Frees the context; `load` makes a new one."""
@@ -138,13 +137,13 @@ class ViewRenderer:
         backdrop = self._backdrops.get(view)
         if backdrop is None or not _same(backdrop.camera, camera):
             backdrop = self._backdrops[view] = self._make_backdrop(data, camera)
-        moving = self._loaded().draw(self._model, data, camera, hidden=self._still, sky=False)
+        moving = self._loaded().draw(data, camera, hidden=self._still, sky=False)
         return backdrop.behind(moving)
 
     def _make_backdrop(self, data: mujoco.MjData, camera: Camera) -> Backdrop:
         canvas, moving = self._loaded(), ~self._still
-        whole = canvas.draw(self._model, data, camera, hidden=moving)
-        labels = canvas.draw(self._model, data, camera, hidden=moving, labels=True)
+        whole = canvas.draw(data, camera, hidden=moving)
+        labels = canvas.draw(data, camera, hidden=moving, labels=True)
         return Backdrop(camera, whole.image, whole.depth, nearest=labels.depth)
 
 
