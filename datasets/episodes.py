@@ -106,8 +106,9 @@ class EpisodeWriter:
         content = io.BytesIO()
         with h5py.File(content, "w", userblock_size=SEAL_SIZE) as file:
             write_episode(file, episode, self.meta.views)
-        with atomic_path(path) as temporary:
-            temporary.write_bytes(seal(content.getvalue()))
+        with content.getbuffer() as sealed, atomic_path(path) as temporary:
+            seal(sealed)
+            temporary.write_bytes(sealed)
         return path
 
     def write_index(self, splits: Mapping[str, Sequence[int]]) -> Path:
