@@ -8,7 +8,6 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from datasets.errors import DamagedDataError
 from datasets.storage.atomic import atomic_path
 
 _MORE = ""  # the name of the cells beyond the last column
@@ -26,16 +25,14 @@ def read_csv(path: Path) -> list[dict[str, str]]:
     """Reads a CSV file: column to text, for each row.
 
     Raises:
-        DamagedDataError: When the file is no text, or a row has too many or too few cells.
+        ValueError: When the file is no text, or a row has too many or too few cells.
+        csv.Error: When a line cannot be split into cells.
     """
-    try:
-        with open(path, newline="") as file:
-            rows = list(csv.DictReader(file, restkey=_MORE))
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise DamagedDataError(f"{path} is no CSV file ({error}). Restore it.") from None
+    with open(path, newline="") as file:
+        rows = list(csv.DictReader(file, restkey=_MORE))
     for number, row in enumerate(rows, start=2):
         if _MORE in row or None in row.values():
-            raise DamagedDataError(f"{path}: line {number} is not whole. Restore the file.")
+            raise ValueError(f"line {number} is not whole")
     return rows
 
 

@@ -1,6 +1,7 @@
 """The folder of a run: the names of its files, its configuration and its history.
 
     config.json                                options
+    data.json                                  the data that it was made of
     metrics.csv                                one row for each epoch
     checkpoints/{last,best}.safetensors        weights
     evaluation/<name>.json                     metrics
@@ -16,6 +17,7 @@ TensorBoard's files lie in the folder as well. No other module spells these name
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 from collections.abc import Iterable, Mapping
@@ -25,13 +27,14 @@ from typing import Any, Literal, TypeVar
 
 from align.engine.csv_files import read_csv, write_csv
 from align.engine.stored_config import read_config, write_config
-from datasets.errors import DamagedDataError, UserError
+from datasets.errors import FormatError, UserError
 
 Checkpoint = Literal["best", "last"]
 Config = TypeVar("Config")
 
 CONFIG_NAME = "config.json"
 REPORT_NAME = "report.html"
+_ORIGIN_NAME = "data.json"
 _HISTORY_NAME = "metrics.csv"
 _CHECKPOINTS, _EVALUATION, _ANALYSIS, _RETRIEVAL = (
     "checkpoints",
@@ -40,7 +43,6 @@ _CHECKPOINTS, _EVALUATION, _ANALYSIS, _RETRIEVAL = (
     "retrieval",
 )
 _TENSORS = ".safetensors"
-_CONTINUE = "Restore it, or train again."
 # A message lists this many runs; more would hide what it says.
 _NEWEST = 5
 
@@ -64,6 +66,11 @@ class RunFolder:
     def config(self) -> Path:
         """The options."""
         return self.path / CONFIG_NAME
+
+    @property
+    def origin(self) -> Path:
+        """The data that it was made of."""
+        return self.path / _ORIGIN_NAME
 
     @property
     def history(self) -> Path:
@@ -95,7 +102,7 @@ class RunFolder:
         # Checkpoints need torch, which takes seconds to import; help texts only need paths.
         from align.engine.checkpoint import read_state
 
-        return self.started and read_state(self.checkpoint("last"))["finished"]
+        return self.started and read_state(self.checkpoint("last")).get("finished", False)
 
     def checkpoint(self, which: Checkpoint = "best") -> Path:
         """The weights with the lowest validation error, or those of the last epoch."""
@@ -181,14 +188,16 @@ def read_history(path: Path) -> list[dict[str, float]]:
     """Reads what `write_history` wrote.
 
     Raises:
-        DamagedDataError: When a row is not whole, or holds no number.
+        FormatError: When a row is not whole, or holds no number.
     """
     try:
         rows = [{name: float(text) for name, text in row.items() if text} for row in read_csv(path)]
-    except ValueError as error:
-        raise DamagedDataError(f"{path} is damaged: {error}. {_CONTINUE}") from None
-    if not rows or any("epoch" not in row for row in rows):
-        raise DamagedDataError(f"{path} is damaged: an epoch has no number. {_CONTINUE}")
+        if not all("epoch" in row for row in rows or [{}]):
+            raise ValueError("an epoch has no number")
+    except (ValueError, csv.Error) as error:  # of rows, cells and bytes
+        raise FormatError(
+            f"{path} is no table of numbers ({error}). Restore it, or train the run again."
+        ) from None
     return rows
 
 

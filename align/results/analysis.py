@@ -8,11 +8,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 from pydantic import TypeAdapter
 
-from datasets.errors import DamagedDataError, first_fault
+from datasets.errors import FormatError, first_fault
 from datasets.storage.atomic import atomic_path
 
 # The lowest attention weight of each bin of the histogram; the last bin ends at 1.
@@ -72,21 +73,11 @@ def load_analysis(path: Path) -> FeatureAnalysis:
     """Reads what `save_analysis` wrote.
 
     Raises:
-        DamagedDataError: When the file cannot be read.
+        FormatError: When the file is damaged.
     """
-    with _damaged(path):
+    with _analysis_again(path):
         stored = _with_nan(json.loads(path.read_bytes()))
         return TypeAdapter(FeatureAnalysis).validate_python(stored)
-
-
-@contextmanager
-def _damaged(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except ValueError as error:  # raised by json and by pydantic
-        raise DamagedDataError(
-            f"{path} cannot be read ({first_fault(error)}). Delete it, or analyze the run again."
-        ) from None
 
 
 def _with_nan(stored: Any) -> Any:
@@ -108,7 +99,18 @@ def load_maps(path: Path) -> AttentionMaps:
     """Reads what `save_maps` wrote.
 
     Raises:
-        DamagedDataError: When the file cannot be read.
+        FormatError: When the file is damaged.
     """
-    with _damaged(path):
+    with _analysis_again(path):
         return TypeAdapter(AttentionMaps).validate_json(path.read_bytes())
+
+
+@contextmanager
+def _analysis_again(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except ValueError as error:  # raised by json and by pydantic
+        raise FormatError(
+            f"{path} cannot be read ({first_fault(error)}). Analyse again: "
+            f"`python -m align.analyze {quote(str(path.parent.parent))}` (or action.analyze)."
+        ) from None

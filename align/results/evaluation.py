@@ -8,9 +8,12 @@ the data set where they are not the run's own, and by the checkpoint where it is
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from shlex import quote
+from typing import Any
 
 from pydantic import TypeAdapter
 from safetensors import SafetensorError
@@ -23,7 +26,7 @@ from align.engine.tensor_files import as_system_errors, open_tensors
 from align.metrics.alignment import PairResult
 from align.metrics.collapse import Collapse
 from align.metrics.phases import PhaseResult
-from datasets.errors import DamagedDataError, MissingDataError, first_fault
+from datasets.errors import DamagedDataError, FormatError, MissingDataError, first_fault
 from datasets.storage.atomic import atomic_path
 
 
@@ -46,6 +49,10 @@ class Evaluation:
         labelled_episodes: Number of episodes whose labels the phase metrics used.
         collapse: Verdict on the embeddings; None where they were not checked.
         parameters: Number of the model's parameters.
+        identity: Digest of the data set that it was measured on, see `datasets.storage.identity`;
+            None for data without one, and in evaluations by earlier versions.
+        processor: The processor and number format that embedded the frames, such as `cpu, fp32`;
+            empty in evaluations by earlier versions.
     """
 
     run: Path
@@ -62,6 +69,8 @@ class Evaluation:
     labelled_episodes: int = 0
     collapse: Collapse | None = None
     parameters: int = 0
+    identity: str | None = None
+    processor: str = ""
 
     @property
     def path(self) -> Path:
@@ -76,21 +85,32 @@ class Evaluation:
         """Episode to view to embeddings (time, dim).
 
         Raises:
-            MissingDataError: When their file does not exist.
-            DamagedDataError: When it cannot be read.
+            MissingDataError: When the file does not exist.
+            DamagedDataError: When it is damaged.
         """
         stored: dict[str, dict[str, Tensor]] = {}
+        with self._opened_embeddings() as file:
+            for name in file.keys():  # noqa: SIM118
+                episode, view = name.split("/")
+                stored.setdefault(episode, {})[view] = file.get_tensor(name)
+        return stored
+
+    def require_embeddings(self) -> None:
+        """Checks that the file of embeddings is whole, without reading them; errors as above."""
+        # Opening compares the length of the file with what its header names.
+        with self._opened_embeddings():
+            return
+
+    @contextmanager
+    def _opened_embeddings(self) -> Iterator[Any]:
         path, again = self._embeddings_path, f"Measure again: `{_measuring(self.run, self.name)}`."
         try:
             with open_tensors(path) as file:
-                for name in file.keys():  # noqa: SIM118
-                    episode, view = name.split("/")
-                    stored.setdefault(episode, {})[view] = file.get_tensor(name)
+                yield file
         except FileNotFoundError:
             raise MissingDataError(f"{path} does not exist. {again}") from None
         except (SafetensorError, ValueError) as error:
-            raise DamagedDataError(f"{path} cannot be read ({error}). {again}") from None
-        return stored
+            raise DamagedDataError(f"{path} is damaged ({error}). {again}") from None
 
     def save(self, embeddings: dict[str, dict[str, Tensor]]) -> None:
         """Writes the embeddings, then the metrics: a metrics file means that both are there."""
@@ -112,11 +132,19 @@ def evaluation_name(
     protocol: Protocol | None = None,
     checkpoint: Checkpoint = "best",
 ) -> str:
-    """The name under which an evaluation of a run with these options is stored."""
+    """The name under which an evaluation of a run with these options is stored.
+
+    Args:
+        config: Options of the run.
+        split: Split whose episodes are measured.
+        data: The measured data set, where it is not the run's own.
+        protocol: Which views are tested on.
+        checkpoint: The weights that are measured.
+    """
     name: str = split
     if protocol not in (None, config.protocol):
         name += f"_{protocol}"
-    if data is not None and (config.data is None or data.resolve() != config.data.resolve()):
+    if data is not None:
         name += f"_on_{data.resolve().name}"
     return name if checkpoint == "best" else f"{name}_{checkpoint}"
 
@@ -126,7 +154,7 @@ def load_evaluation(run: Path, name: str = "test") -> Evaluation:
 
     Raises:
         MissingDataError: When the run has not been measured in that way.
-        DamagedDataError: When the file is damaged, or of another version.
+        FormatError: When the file is damaged, or was written by another version.
     """
     path, measure = RunFolder(run).evaluation(name), _measuring(run, name)
     if not path.exists():
@@ -135,8 +163,8 @@ def load_evaluation(run: Path, name: str = "test") -> Evaluation:
         # The folder may have been moved or copied since.
         stored = json.loads(path.read_bytes()) | {"run": str(run), "name": name}
         return TypeAdapter(Evaluation).validate_python(stored)
-    except (TypeError, ValueError) as error:  # raised by json and by pydantic
-        raise DamagedDataError(
+    except (TypeError, ValueError) as error:  # no JSON, no object, or invalid for pydantic
+        raise FormatError(
             f"{path} cannot be read ({first_fault(error)}). Measure again: `{measure}`."
         ) from None
 

@@ -173,7 +173,8 @@ class DemonstrationFile:
         if "env_args" not in data.attrs:
             raise DataError(
                 f"{self.path} does not say which environment it is of (data.attrs['env_args']). "
-                f"For a file that robosuite has just collected, run: {CONVERT.format(quote(str(self.path)))}"
+                "For a file that robosuite has just collected, run: "
+                f"{CONVERT.format(quote(str(self.path)))}"
             )
         try:
             env_args = json.loads(data.attrs["env_args"])
