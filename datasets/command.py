@@ -319,7 +319,12 @@ _REMEDIES = {
 
 
 def _text(resume: str | Callable[[], str]) -> str:
-    return resume if isinstance(resume, str) else resume()
+    if isinstance(resume, str):
+        return resume
+    try:
+        return resume()
+    except (UserError, OSError):
+        return ""  # it looks at the data whose error is being printed
 
 
 def print_error(error: object) -> None:

@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Literal, TextIO
 from unittest import mock
 
+from align.engine.claim import CLAIM_NAME
 from datasets.storage.atomic import SUFFIX
 from tests.attack.faults import as_a_plain_user
 
@@ -163,10 +164,10 @@ def judge(row: Row, here: Path) -> tuple[Verdict, str]:
 
 
 def contents(folder: Path) -> dict[Path, tuple[int, int]]:
-    """Size and time of change of every file below a folder."""
+    """Size and time of change of every file below a folder, without locks."""
     found = {}
     for above, _, names in os.walk(folder):
-        for name in names:
+        for name in set(names) - {CLAIM_NAME}:
             about = os.lstat(os.path.join(above, name))
             found[Path(above, name)] = (about.st_size, about.st_mtime_ns)
     return found

@@ -112,8 +112,6 @@ def file_rows() -> Iterator[Row]:
     """A row for every such pair and every fault of a file."""
     for read in reads():
         name = read.place.rpartition("/")[2]
-        # Errors on one picture or video may name it by its number or view.
-        named = name.partition(".")[0] if name.endswith((".jpg", ".mp4")) else name
         for fault, make in FILE_FAULTS.items():
             if fault not in read.without:
                 yield Row(
@@ -122,5 +120,18 @@ def file_rows() -> Iterator[Row]:
                     read.words,
                     read.needs,
                     at(read.place, make),
-                    (read.place.split("/")[1] if fault == "missing" and named != name else named,),
+                    _named(read, fault),
                 )
+
+
+def _named(read: Read, fault: str) -> tuple[str]:
+    """What an error on a file must name: the file, or what it is a part of."""
+    folder, _, place = read.place.partition("/")
+    name = place.rpartition("/")[2] or folder
+    measures = read.command.endswith(("evaluate", "analyze"))
+    if measures and folder in ("dots", "squares"):
+        return (folder,)  # a changed file already shows in the identity of its data set
+    if not name.endswith((".jpg", ".mp4")):
+        return (name,)
+    # Errors on one picture or video may name it by its number or view.
+    return (place.split("/")[0] if fault == "missing" else name.partition(".")[0],)

@@ -8,6 +8,8 @@ from tests.attack.rows import Row
 
 TRAIN = "--data dots --epochs 1 --out new"
 MORE_THAN_THERE_ARE = "99"
+# Bad values that the error names in another way.
+NAMED = {"--backbone.image-size 33": "33 x 33", "--test-subjects 99": "test_subjects"}
 CLIPS = "--data mocap --root squares --epochs 1 --out new"
 
 # Command, its other words, what it needs; then the bad options, each with what the error names.
@@ -282,6 +284,8 @@ def option_rows() -> Iterator[Row]:
             shown = named[-1]
             if not named[0].startswith("--"):
                 shown = named[0]
+            elif option in NAMED:
+                shown = NAMED[option]
             elif _is_number(named[-1]) and named[-1] != MORE_THAN_THERE_ARE:
                 shown = named[-2]
             yield Row(command, f"bad {option}", f"{words} {option}", needs, named=(shown,))
