@@ -166,8 +166,8 @@ class RobosuiteEnv(MultiViewEnv):
     def _find_parts(self) -> None:
         """Finds the parts of a new model by their names."""
         self._model_file: str = self._env.sim.model.get_xml()
-        # MuJoCo keeps the parsed file of the model that was loaded last, for `get_xml` alone: 110 MB
-        # of meshes, which an empty model replaces.
+        # MuJoCo keeps the parsed file of the model that was loaded last, for `get_xml` alone: 110
+        # MB of meshes, which an empty model replaces.
         self._mujoco.MjModel.from_xml_string("<mujoco/>")
         self._model = self._env.sim.model._model
         self._data = self._env.sim.data._data
