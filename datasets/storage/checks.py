@@ -9,7 +9,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from datasets.errors import DataError
+from datasets.errors import DamagedDataError, MismatchError, MissingDataError
 from datasets.storage.episode_file import OVER_TIME, Episode
 from datasets.storage.inside import require_own_content
 from datasets.storage.meta import DatasetMeta
@@ -69,7 +69,7 @@ def require_one_length(index: int, episode: Episode) -> None:
         over_time |= {f"{part} of {view}": v for view, v in getattr(episode, part).items()}
     for name, value in over_time.items():
         if value is not None and len(value) != len(episode):
-            raise DataError(
+            raise MismatchError(
                 f"episode {index}: {name} has {len(value)} time steps, the episode {len(episode)}. "
                 "Cut the longer one, or leave the episode out."
             )
@@ -102,22 +102,22 @@ def open_episode(
         # Without locks, read-only and network file systems work too.
         file = h5py.File(path, "r", locking=False)
     except FileNotFoundError:
-        raise DataError(f"{path} does not exist. {remedy or MAKE_MISSING}") from None
+        raise MissingDataError(f"{path} does not exist. {remedy or MAKE_MISSING}") from None
     except PermissionError:
         raise
     except OSError as error:
-        raise DataError(
+        raise DamagedDataError(
             f"{path} cannot be read as HDF5, truncated or half-written ({error}). {again}"
         ) from None
     with file:
         if attribute is not None and attribute not in file.attrs:
-            raise DataError(f"{path} is no whole episode: it lacks `{attribute}`. {again}")
+            raise DamagedDataError(f"{path} is no whole episode: it lacks `{attribute}`. {again}")
         try:
             require_own_content(file, path, links_in)
             yield file
         # h5py raises these for a missing name and for bytes that do not decode.
         except (KeyError, OSError, RuntimeError) as error:
-            raise DataError(f"{path} is damaged: {error}. {again}") from error
+            raise DamagedDataError(f"{path} is damaged: {error}. {again}") from error
 
 
 def check_episode(
@@ -150,7 +150,7 @@ def check_episode(
             if num_keypoints is not None:
                 _check_keypoints(path, observations, view, steps, num_keypoints)
     if steps < 2 * window + 2:
-        raise DataError(
+        raise MismatchError(
             f"{path} has {steps} time steps, fewer than the {2 * window + 2} that a window of "
             f"{window} needs. Use a smaller --loss.window, or delete the episode and run "
             "the command in meta.json again."
@@ -172,14 +172,14 @@ def _check_images(
 ) -> None:
     shape = _shape(observations, f"{view}_image")
     if shape is None:
-        raise DataError(f"{path} has no images of {view}. {GENERATE_AGAIN}")
+        raise MissingDataError(f"{path} has no images of {view}. {GENERATE_AGAIN}")
     if shape[0] != steps:
-        raise DataError(
+        raise MismatchError(
             f"{path}: {view} has {shape[0]} frames, the episode {steps} time steps; "
             f"all views of an episode need the same length. {GENERATE_AGAIN}"
         )
     if shape[1:] != (image_size, image_size, 3):
-        raise DataError(
+        raise MismatchError(
             f"{path}: frames of {view} have shape {shape[1:]}, the data set asks for "
             f"{(image_size, image_size, 3)}. {GENERATE_AGAIN}"
         )
@@ -194,12 +194,12 @@ def _check_keypoints(
     ):
         shape = _shape(observations, f"{view}_{part}")
         if shape is None:
-            raise DataError(
+            raise MissingDataError(
                 f"{path} has no {part} of {view}: PAAB and PAAT need them. "
                 "Use --method deit, or data with keypoints."
             )
         if shape != expected:
-            raise DataError(
+            raise MismatchError(
                 f"{path}: obs/{view}_{part} has shape {shape}, the skeleton asks for {expected}. "
                 f"{GENERATE_AGAIN}"
             )

@@ -13,7 +13,7 @@ from typing import Any
 import h5py
 import numpy as np
 
-from datasets.errors import DataError
+from datasets.errors import FormatError, MissingDataError
 from datasets.storage.atomic import atomic_path
 from datasets.storage.checks import GENERATE_AGAIN, MAKE_MISSING, open_episode
 from datasets.storage.inside import path_inside
@@ -86,10 +86,10 @@ def read_index(path: Path, split: str | None) -> tuple[list[str], list[Path]]:
         if split is not None:
             splits = list(index.get("mask", ()))
             if split not in splits:
-                raise DataError(f"{path} has no split {split!r}; it has {splits}.")
+                raise MissingDataError(f"{path} has no split {split!r}; it has {splits}.")
             members = {name.decode() for name in index[f"mask/{split}"][:]}
             if unknown := sorted(members - set(names), key=demo_number):
-                raise DataError(
+                raise FormatError(
                     f"{path}: the split {split!r} names {unknown}, which it does not hold. "
                     f"{GENERATE_AGAIN}"
                 )
@@ -98,7 +98,9 @@ def read_index(path: Path, split: str | None) -> tuple[list[str], list[Path]]:
     paths = [_resolve(path, link) for link in links]
     if missing := [episode for episode in paths if not episode.is_file()]:
         others = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
-        raise DataError(f"{path} names {missing[0]}{others}, which does not exist. {MAKE_MISSING}")
+        raise MissingDataError(
+            f"{path} names {missing[0]}{others}, which does not exist. {MAKE_MISSING}"
+        )
     return names, paths
 
 
@@ -113,7 +115,7 @@ def _resolve(index: Path, link: h5py.ExternalLink | h5py.HardLink) -> Path:
     # An index from an untrusted source could name any file, so an entry must link into the index's
     # own folder.
     if not isinstance(link, h5py.ExternalLink):
-        raise DataError(
+        raise FormatError(
             f"{index} holds episodes inside itself, not links to episode files; "
             "generate the data set with `python -m sims.generate`."
         )

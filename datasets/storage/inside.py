@@ -15,7 +15,7 @@ from typing import Any
 import h5py
 import numpy as np
 
-from datasets.errors import DataError
+from datasets.errors import OutsideFolderError
 
 _REMEDY = "Generate the data set again, or, where you trust it, copy what it names into the folder."
 
@@ -38,7 +38,7 @@ def path_inside(folder: Path, name: str, source: Path, may_link: bool = False) -
     if not outside and not may_link:
         outside = not path.resolve().is_relative_to(folder.resolve())
     if outside:
-        raise DataError(f"{source} names {name}, outside its own folder. {_REMEDY}")
+        raise OutsideFolderError(f"{source} names {name}, outside its own folder. {_REMEDY}")
     return path
 
 
@@ -50,7 +50,7 @@ def require_plain_name(name: object, source: Path) -> None:
     """
     text = str(name)
     if not text or text.startswith(".") or any(mark in text for mark in "/\\\0"):
-        raise DataError(
+        raise OutsideFolderError(
             f"{source} has the name {name!r}, which would be a path of its own. {_REMEDY}"
         )
 
@@ -71,7 +71,7 @@ def require_own_content(file: h5py.File, path: Path, links_in: str | None = None
     link = _link_elsewhere(str(path), links_in, version)
     if link is not None:
         target = file.get(link, getlink=True).filename
-        raise DataError(f"{path} names {target}, outside itself, as its {link}. {_REMEDY}")
+        raise OutsideFolderError(f"{path} names {target}, outside itself, as its {link}. {_REMEDY}")
 
 
 def require_links_inside(file: h5py.File, path: Path, group: str) -> None:
@@ -120,7 +120,7 @@ def own_array(array: h5py.Dataset) -> h5py.Dataset:
         DataError: When the values lie in other files.
     """
     if array.is_virtual or array.external:
-        raise DataError(
+        raise OutsideFolderError(
             f"{array.file.filename} keeps {array.name} in other files, which is not read. {_REMEDY}"
         )
     return array

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-from datasets.errors import DataError
+from datasets.errors import DamagedDataError
 
 # The smallest user block that HDF5 has.
 SEAL_SIZE = 512
@@ -47,5 +47,5 @@ def require_intact(path: Path) -> bool:
     if file.startswith(HDF5_SIGNATURE):
         return False
     if file[:SEAL_SIZE] != _seal_of(file[SEAL_SIZE:]):
-        raise DataError(f"{path} is damaged: its bytes are not those that were written.")
+        raise DamagedDataError(f"{path} is damaged: its bytes are not those that were written.")
     return True
