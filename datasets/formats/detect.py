@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from datasets.episodes import EpisodeDataset
-from datasets.errors import DataError
+from datasets.errors import FormatError, MissingDataError
 from datasets.formats.ftpv import FtpvSource
 from datasets.formats.lerobot import LeRobotSource
 from datasets.formats.robomimic import RobomimicSource
@@ -62,12 +62,12 @@ def format_of(path: Path) -> type[Source]:
         DataError: When the path does not exist or has no known format; lists the known formats.
     """
     if not path.exists():
-        raise DataError(f"{path} does not exist.")
+        raise MissingDataError(f"{path} does not exist.")
     for known in FORMATS:
         if known.recognizes(path):
             return known
     listed = "".join(f"\n  {known.title}: {known.looks_like}" for known in FORMATS)
-    raise DataError(
+    raise FormatError(
         f"{path} is in none of the known formats:{listed}\nAn action data set needs --format."
     )
 

@@ -19,7 +19,7 @@ import numpy as np
 from jaxtyping import UInt8
 from PIL import Image
 
-from datasets.errors import DataError
+from datasets.errors import DamagedDataError, FormatError, MismatchError, MissingDataError
 from datasets.presets import PRESETS
 from datasets.source import Source, bare_episode, bare_meta, deal
 from datasets.storage.episode_file import EGO, Episode
@@ -79,7 +79,7 @@ class FtpvSource(Source):
         views = list(self._frames[0])
         for name, found in zip(self.names, self._frames, strict=True):
             if list(found) != views:
-                raise DataError(
+                raise MismatchError(
                     f"{path / name} has the views {list(found)}, but {path / self.names[0]} has "
                     f"{views}: all episodes need the same. Remove it, or add the missing views."
                 )
@@ -97,7 +97,7 @@ class FtpvSource(Source):
             frames = [_read_picture(file) for file in files]
             for file, frame in zip(files, frames, strict=True):
                 if frame.shape != frames[0].shape:
-                    raise DataError(
+                    raise MismatchError(
                         f"{file} is {_size(frame)} pixels, {files[0].name} beside it "
                         f"{_size(frames[0])}: the frames of a view must be of one size."
                     )
@@ -131,7 +131,7 @@ def _view_folder(view: str) -> str:
         return "fpv"
     if number := re.fullmatch(r"view_(\d+)", view):
         return f"tpv/view_{int(number[1]):04d}"
-    raise DataError(
+    raise MismatchError(
         f"FTPV folders have no place for the view {view!r}, only for ego, view_0, view_1, …"
     )
 
@@ -150,12 +150,12 @@ def _list_views(episode: Path) -> dict[str, list[Path]]:
     numbered = sorted((int(match[1]), path) for match, path in third if match)
     folders |= {f"view_{number}": path for number, path in numbered}
     if not folders:
-        raise DataError(f"{episode} has no fpv/ or tpv/view_0000/: remove or complete it.")
+        raise MissingDataError(f"{episode} has no fpv/ or tpv/view_0000/: remove or complete it.")
     views = {view: _list_frames(folder) for view, folder in folders.items()}
     first, *others = views
     for view in others:
         if len(views[view]) != len(views[first]):
-            raise DataError(
+            raise MismatchError(
                 f"{folders[view]} has {len(views[view])} frames, {folders[first]} "
                 f"{len(views[first])}: views of one episode must be of one length. "
                 "Cut the longer one, or leave the episode out."
@@ -169,13 +169,13 @@ def _list_frames(folder: Path) -> list[Path]:
         if match := _FRAME.fullmatch(file.name):
             number = int(match[1])
             if number in numbered:
-                raise DataError(f"{numbered[number]} and {file} are the same frame: remove one.")
+                raise FormatError(f"{numbered[number]} and {file} are the same frame: remove one.")
             numbered[number] = file
     if not numbered:
-        raise DataError(f"{folder} has no frames 000000.jpg, 000001.jpg, … (or .png).")
+        raise MissingDataError(f"{folder} has no frames 000000.jpg, 000001.jpg, … (or .png).")
     for expected, number in enumerate(sorted(numbered)):
         if number != expected:
-            raise DataError(
+            raise MissingDataError(
                 f"{folder} has no frame {expected:06d} but {numbered[number].name}: frames must be "
                 "numbered from 000000 without a gap. Restore it, or leave the episode out."
             )
@@ -188,7 +188,7 @@ def _read_picture(file: Path) -> UInt8[np.ndarray, "height width 3"]:
             return np.asarray(picture.convert("RGB"))
     # Pillow's own error for a file that is not a picture is an OSError too.
     except (OSError, SyntaxError) as error:
-        raise DataError(
+        raise DamagedDataError(
             f"{file} cannot be read as a picture ({error}). Restore it, or leave its episode out."
         ) from error
 

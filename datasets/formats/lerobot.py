@@ -21,7 +21,13 @@ from typing import Any
 
 import numpy as np
 
-from datasets.errors import DataError, require
+from datasets.errors import (
+    DamagedDataError,
+    FormatError,
+    MismatchError,
+    MissingDataError,
+    require,
+)
 from datasets.formats.lerobot_columns import episode_from_columns
 from datasets.source import Source, bare_meta
 from datasets.storage.episode_file import SPLITS, Episode
@@ -62,7 +68,7 @@ class LeRobotSource(Source):
         info = _read_json(path / INFO)
         version = str(info.get("codebase_version"))
         if not version.startswith("v3."):
-            raise DataError(
+            raise FormatError(
                 f"{path} is in LeRobot's format {version}, only v3 is read. Convert it with "
                 "python -m lerobot.datasets.v30.convert_dataset_v21_to_v30"
             )
@@ -72,7 +78,9 @@ class LeRobotSource(Source):
             key.removeprefix(IMAGES): key for key, f in features.items() if f["dtype"] == "video"
         }
         if not self._videos:
-            raise DataError(f"{path} has no videos; frames inside parquet files are not read.")
+            raise MissingDataError(
+                f"{path} has no videos; frames inside parquet files are not read."
+            )
         self._rows = self._read_rows()
         self.names = [f"{row['episode_index']:06d}" for row in self._rows]
         self.lengths = [row["length"] for row in self._rows]
@@ -88,7 +96,7 @@ class LeRobotSource(Source):
     def _read_rows(self) -> list[dict[str, Any]]:
         files = sorted((self.root / EPISODES_FOLDER).glob("*/*.parquet"))
         if not files:
-            raise DataError(f"{self.root / EPISODES_FOLDER} has no list of episodes.")
+            raise MissingDataError(f"{self.root / EPISODES_FOLDER} has no list of episodes.")
         places = [f"videos/{key}" for key in self._videos.values()]
         needed = {"episode_index", "length"} | {f"{place}/from_timestamp" for place in places}
         needed |= {f"{p}/{part}_index" for p in ("data", *places) for part in ("chunk", "file")}
@@ -117,7 +125,7 @@ class LeRobotSource(Source):
                 file, filters=[("episode_index", "=", row["episode_index"])]
             )
         if len(table) != row["length"]:
-            raise DataError(
+            raise MismatchError(
                 f"{file} has {len(table)} rows of episode {row['episode_index']}, which has "
                 f"{row['length']} time steps; copy the data set again."
             )
@@ -133,10 +141,10 @@ class LeRobotSource(Source):
         try:
             yield
         except FileNotFoundError:
-            raise DataError(f"{table} does not exist; copy the data set again.") from None
+            raise MissingDataError(f"{table} does not exist; copy the data set again.") from None
         except (self._arrow.ArrowException, OSError) as error:
             why = str(error).splitlines()[0]
-            raise DataError(
+            raise DamagedDataError(
                 f"{table} cannot be read as a Parquet table ({why}); copy the data set again."
             ) from error
 
@@ -151,12 +159,14 @@ def _read_json(path: Path) -> dict[str, Any]:
     try:
         return json.loads(path.read_bytes())
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise DataError(f"{path} is not valid JSON ({error}); copy the data set again.") from None
+        raise DamagedDataError(
+            f"{path} is not valid JSON ({error}); copy the data set again."
+        ) from None
 
 
 def _require_names(path: Path, there: Collection[str], needed: Collection[str]) -> None:
     if missing := [name for name in needed if name not in there]:
-        raise DataError(f"{path} lacks {', '.join(missing)}; copy the data set again.")
+        raise MissingDataError(f"{path} lacks {', '.join(missing)}; copy the data set again.")
 
 
 def _frame_size(feature: dict[str, Any]) -> tuple[int, int]:

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from datasets.errors import DataError, require
+from datasets.errors import MismatchError, require
 from datasets.formats.lerobot import (
     DATA_PATH,
     EPISODES_FOLDER,
@@ -90,7 +90,7 @@ class LeRobotWriter:
         columns = episode_columns(episode, self.meta) | self._index_columns(index, steps)
         self.features = self.features or self._describe(episode, columns)
         if differing := columns.keys() ^ self._vectors():
-            raise DataError(
+            raise MismatchError(
                 f"episode {index} and the first one differ in their parts: {sorted(differing)}. "
                 "All episodes of LeRobot have the same parts; leave the odd ones out."
             )

@@ -17,7 +17,7 @@ from typing import Any
 import h5py
 import numpy as np
 
-from datasets.errors import DataError
+from datasets.errors import DamagedDataError, MismatchError, MissingDataError
 from datasets.source import USUAL_HZ, Source, bare_meta
 from datasets.storage.checks import open_episode, require_one_length
 from datasets.storage.episode_file import SPLITS, Episode, read_episode, write_episode
@@ -60,18 +60,22 @@ class RobomimicSource(Source):
         with open_demonstrations(path) as file:
             data = file.get("data")
             if not isinstance(data, h5py.Group) or not len(data):
-                raise DataError(f"{path} holds no demonstrations data/demo_0, data/demo_1, …")
+                raise MissingDataError(
+                    f"{path} holds no demonstrations data/demo_0, data/demo_1, …"
+                )
             self.names = sorted(data, key=demo_number)
             first = _image_shapes(path, data[self.names[0]])
             for name in self.names:
                 shapes = _image_shapes(path, data[name])
                 if {v: s[1:] for v, s in shapes.items()} != {v: s[1:] for v, s in first.items()}:
-                    raise DataError(
+                    raise MismatchError(
                         f"{path}: {name} has images {shapes}, {self.names[0]} {first}; all "
                         "demonstrations need the same views and sizes."
                     )
                 if len(lengths := {shape[0] for shape in shapes.values()}) > 1:
-                    raise DataError(f"{path}: the views of {name} have {sorted(lengths)} frames.")
+                    raise MismatchError(
+                        f"{path}: the views of {name} have {sorted(lengths)} frames."
+                    )
             self.lengths = [
                 len(data[f"{name}/obs/{next(iter(first))}{_IMAGE}"]) for name in self.names
             ]
@@ -133,7 +137,7 @@ def write_robomimic(out: Path, meta: DatasetMeta, episodes: Iterable[tuple[str, 
 def _image_shapes(path: Path, demo: h5py.Group) -> dict[str, tuple[int, ...]]:
     images = [name for name in demo.get("obs", ()) if name.endswith(_IMAGE)]
     if not images:
-        raise DataError(
+        raise MissingDataError(
             f"{path} has no images in {demo.name}/obs. Render them: "
             f"python -m sims.replay --demos {path} --views 4"
         )
@@ -144,7 +148,7 @@ def _meta_of_others(path: Path, data: h5py.Group, views: list[str], height: int)
     try:
         env_args: dict[str, Any] = json.loads(data.attrs.get("env_args", "{}"))
     except json.JSONDecodeError as error:
-        raise DataError(f"{path}: env_args is not valid JSON ({error}).") from None
+        raise DamagedDataError(f"{path}: env_args is not valid JSON ({error}).") from None
     hz = env_args.get("env_kwargs", {}).get("control_freq") or USUAL_HZ
     meta = bare_meta(env_args.get("env_name") or path.stem, views, height, float(hz))
     return replace(meta, env_args=env_args)
