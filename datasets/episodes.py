@@ -18,7 +18,7 @@ import h5py
 import numpy as np
 from jaxtyping import Bool, Float, UInt8
 
-from datasets.errors import DataError
+from datasets.errors import MismatchError, MissingDataError
 from datasets.storage.atomic import atomic_path, remove_leftovers
 from datasets.storage.checks import check_episode, open_episode, require_fit
 from datasets.storage.episode_file import SPLITS, Episode, read_episode, read_frames, write_episode
@@ -133,17 +133,17 @@ class EpisodeDataset:
         self.skeleton = self.meta.get_skeleton()
         self.views = list(self.meta.views if views is None else views)
         if unknown := [view for view in self.views if view not in self.meta.views]:
-            raise DataError(f"{self.root} has no views {unknown}; it has {self.meta.views}.")
+            raise MissingDataError(f"{self.root} has no views {unknown}; it has {self.meta.views}.")
         self.split = split
         self.index_path = self.root / self.meta.index_name
         if not self.index_path.exists():
-            raise DataError(
+            raise MissingDataError(
                 f"{self.index_path} does not exist: generation has not finished. Run the command "
                 f"in {self.root / META_NAME} again; it resumes where it stopped."
             )
         names, paths = read_index(self.index_path, split)
         if episodes is not None and not 0 < episodes <= len(names):
-            raise DataError(
+            raise MismatchError(
                 f"{self.root} has {len(names)} episodes in the split {split or 'all'}, "
                 f"but {episodes} were requested."
             )
@@ -178,7 +178,7 @@ class EpisodeDataset:
             DataError: When a file cannot be trained on; names the file and the remedy.
         """
         if not self.paths:
-            raise DataError(
+            raise MissingDataError(
                 f"{self.root} has no episodes in the split {self.split or 'all'}; "
                 "generate more episodes, or another --split."
             )
