@@ -11,7 +11,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from datasets.episodes import EPISODE_FOLDER, EpisodeWriter
-from datasets.errors import DataError, shortened
+from datasets.errors import DataError, MismatchError, shortened
 from datasets.storage.checks import GENERATE_AGAIN, check_episode, open_episode
 from datasets.storage.meta import DatasetMeta, short_name
 from datasets.storage.seal import require_intact
@@ -63,7 +63,7 @@ def _require_member(path: Path, index: int, job: EpisodeJob) -> None:
     with open_episode(path) as file:
         reason = job.stranger(index, file)
     if reason is not None:
-        raise DataError(
+        raise MismatchError(
             f"{path} is undamaged, but is not episode {index} of this data set: {reason}. "
             "Move it elsewhere, and run the same command again."
         )
