@@ -23,7 +23,7 @@ from action.pictures import draw_confusion
 from action.results import TITLES, chance
 from align.engine.run_folder import Checkpoint, RunFolder
 from align.results.text import ARROWS, with_arrow
-from datasets.errors import DataError
+from datasets.errors import MismatchError
 
 NOTE = f"{ARROWS} chance: guessing among the classes of the measured clips."
 
@@ -51,7 +51,7 @@ def measure(
     trained_on = open_data(config)
     data = trained_on if protocol is None else open_data(replace(config, protocol=protocol))
     if data.classes != trained_on.classes:
-        raise DataError(
+        raise MismatchError(
             f"{run} was trained on the {len(trained_on.classes)} classes of {trained_on.protocol}, "
             f"but {data.protocol} has {len(data.classes)} other classes."
         )

@@ -19,7 +19,7 @@ from align.models.pose_aware import PoseAware
 from align.probe import FeatureProbe, evenly, received_attention
 from align.results.analysis import AttentionMaps, FeatureAnalysis, save_analysis, save_maps
 from datasets.episodes import EpisodeDataset
-from datasets.errors import DataError
+from datasets.errors import MismatchError, MissingDataError
 
 # Moments of a view that are analysed. Neighbouring frames are nearly the same.
 _MOMENTS = 8
@@ -46,13 +46,15 @@ def analyze(
     """
     config, folder = TrainConfig.load(run), RunFolder(run)
     if config.data is None:
-        raise DataError(f"{folder.config} names no data set. Train again.")
+        raise MissingDataError(f"{folder.config} names no data set. Train again.")
     data = EpisodeDataset(config.data, split)
     data.check(need_keypoints=True)
     embedder = FrameEmbedder.load(run, checkpoint)
     network = embedder.model.backbone
     if not isinstance(network, PoseAware):
-        raise DataError(f"{run} ({config.method}) is no transformer, and only these have tokens.")
+        raise MismatchError(
+            f"{run} ({config.method}) is no transformer, and only these have tokens."
+        )
     chosen = [(i, view) for i in evenly(len(data), episodes) for view in data.views]
     with FeatureProbe(network) as probe:
         for i, view in tqdm(chosen, run.name, unit="view", disable=not progress, leave=False):

@@ -24,7 +24,7 @@ from align.models.tcn import TcnNetwork
 from align.plan import RunPlan
 from align.pose import pose_map_2d, pose_map_3d, soft_pose_map
 from datasets.episodes import EpisodeDataset
-from datasets.errors import DataError
+from datasets.errors import MissingDataError, OptionError
 from datasets.storage.meta import DatasetMeta
 
 ConvolutionalNetwork = TypeVar("ConvolutionalNetwork", TcnNetwork, Disentangler)
@@ -89,11 +89,11 @@ class FrameEmbedder:
         """Builds the encoder; its weights depend on the seed alone, not on the method.
 
         Raises:
-            ValueError: When options of the model do not fit each other.
+            OptionError: When options of the model do not fit each other.
         """
         config = plan.config
         if plan.uses_soft_maps and config.pose_map != PoseMapConfig():
-            raise ValueError(
+            raise OptionError(
                 f"--pose-map changes nothing for {config.method}, whose maps locate keypoints to "
                 "less than a patch: leave its options out, or use --method paab or paat"
             )
@@ -124,7 +124,7 @@ class FrameEmbedder:
         """
         config = TrainConfig.load(run)
         if config.data is None:
-            raise DataError(f"{RunFolder(run).config} names no data set. Train again.")
+            raise MissingDataError(f"{RunFolder(run).config} names no data set. Train again.")
         embedder = cls(RunPlan.of(config, DatasetMeta.load(config.training_data)))
         load_trained(embedder.model, run, checkpoint, device)
         return embedder

@@ -21,7 +21,7 @@ from align.metrics.phases import PhaseEpisode, PhaseResult, mean_phase_metrics, 
 from align.protocols import evaluation_views, require_known_body, training_views
 from align.results.evaluation import Evaluation, evaluation_name
 from datasets.episodes import EpisodeDataset
-from datasets.errors import DataError
+from datasets.errors import MissingDataError
 from datasets.storage.episode_file import EGO
 from datasets.storage.meta import DatasetMeta
 
@@ -77,7 +77,7 @@ def _open_episodes(
 ) -> EpisodeDataset:
     """The episodes to measure a run on, which must fit the data set that it was trained on."""
     if config.data is None:
-        raise DataError(f"{RunFolder(run).config} names no data set. Train again.")
+        raise MissingDataError(f"{RunFolder(run).config} names no data set. Train again.")
     trained_on = EpisodeDataset(config.training_data, "train")
     root = root or config.data
     data = EpisodeDataset(root, split, evaluation_views(config, DatasetMeta.load(root), protocol))

@@ -33,7 +33,7 @@ from align.results.runs import Run, load_runs, options_that_differ, train_comman
 from align.results.summary import BASELINE, SummaryRow, summary_table, write_summary
 from align.results.text import format_change, format_spread, with_arrow
 from datasets.episodes import EpisodeDataset
-from datasets.errors import DataError
+from datasets.errors import MissingDataError
 from datasets.storage.meta import META_NAME
 
 SUMMARY_NAME = "summary.csv"
@@ -102,7 +102,7 @@ def summary_of(runs: Sequence[Run]) -> list[SummaryRow]:
 def _open_data(run: Run) -> EpisodeDataset:
     root = run.evaluation.data
     if not (root / META_NAME).exists():
-        raise DataError(
+        raise MissingDataError(
             f"{root}, the data set that {run.folder} was measured on, does not exist; the report "
             "shows its frames. Put it back, or run from the folder that its path starts in."
         )

@@ -11,7 +11,7 @@ import json
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
@@ -20,7 +20,7 @@ from align.engine.run_folder import Checkpoint, RunFolder
 from align.metrics.alignment import PairResult
 from align.metrics.collapse import Collapse
 from align.metrics.phases import PhaseResult
-from datasets.errors import DataError
+from datasets.errors import DamagedDataError, MissingDataError
 from datasets.storage.atomic import atomic_path
 
 
@@ -116,10 +116,12 @@ def load_evaluation(run: Path, name: str = "test") -> Evaluation:
     measure = f"python -m align.evaluate {run} --split {split}"
     measure += " …, with the --protocol, --data or --checkpoint of the name" if rest else ""
     if not path.exists():
-        raise DataError(f"{path} does not exist. Make it with `{measure}`.")
-    # The folder may have been moved or copied since.
-    stored = json.loads(path.read_text()) | {"run": str(run), "name": name}
+        raise MissingDataError(f"{path} does not exist. Make it with `{measure}`.")
     try:
+        # The folder may have been moved or copied since.
+        stored = json.loads(path.read_text()) | {"run": str(run), "name": name}
         return TypeAdapter(Evaluation).validate_python(stored)
-    except ValidationError as error:
-        raise DataError(f"{path} cannot be read: {error}. Measure again: `{measure}`.") from None
+    except (ValueError, TypeError) as error:  # raised by json, pydantic and `|`
+        raise DamagedDataError(
+            f"{path} cannot be read: {error}. Measure again: `{measure}`."
+        ) from None

@@ -13,7 +13,7 @@ from align.config import TrainConfig, recipe
 from align.engine.run_folder import RunFolder, run_name
 from align.results.evaluation import Evaluation, load_evaluation
 from align.results.summary import require_comparable, run_order
-from datasets.errors import DataError
+from datasets.errors import MissingDataError
 
 
 def variant_of(config: TrainConfig) -> str:
@@ -83,7 +83,7 @@ def load_runs(folders: Sequence[Path], split: str = "test") -> list[Run]:
 def _load_run(folder: Path, label: str, config: TrainConfig, evaluation: Evaluation) -> Run:
     history = RunFolder(folder).history
     if not history.exists():
-        raise DataError(
+        raise MissingDataError(
             f"{history} does not exist: training was stopped before its first epoch ended, or "
             f"the file was lost. Continue with `python -m align.train --resume {folder}`."
         )
