@@ -15,6 +15,7 @@ import tyro
 from action.config import ActionConfig
 from align.config import Split
 from align.engine.run_folder import Checkpoint, require_runs
+from datasets.bounds import PositiveInt
 from datasets.command import command, parse
 
 
@@ -22,7 +23,7 @@ def run(
     runs: tyro.conf.Positional[tuple[Path, ...]] = (),
     split: Split = "test",
     checkpoint: Checkpoint = "best",
-    clips: int = 64,
+    clips: PositiveInt = 64,
     out: Path = Path("runs/action_analysis.png"),
 ) -> None:
     """Draws distances and attention of the tokens of trained runs.

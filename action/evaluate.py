@@ -18,6 +18,7 @@ import tyro
 from action.config import ActionConfig, Ensemble
 from align.config import Split
 from align.engine.run_folder import Checkpoint, RunFolder, require_runs
+from datasets.bounds import PositiveInt
 from datasets.command import command, parse
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ def run(
     protocol: str | None = None,
     split: Split = "test",
     checkpoint: Checkpoint = "best",
-    num_clips: int = 1,
+    num_clips: PositiveInt = 1,
     ensemble: Ensemble = "mean",
 ) -> None:
     """Measures how well trained runs recognise the actions of held-out clips.

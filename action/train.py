@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Annotated, cast, get_args
 import tyro
 
 from action.config import ActionConfig, ActionRecipe, DataName, action_recipe
+from datasets.bounds import require_in_bounds
 from datasets.command import command, parse, preset_of
 
 if TYPE_CHECKING:
@@ -53,6 +54,7 @@ def make_trainer(
         CheckpointError: When the initial weights cannot be read or do not fit.
         OptionError: When an option is invalid, or options do not fit each other.
     """
+    require_in_bounds(config)
     from action.task import ActionTask
     from align.engine.command import open_run
     from align.engine.run_folder import RunFolder

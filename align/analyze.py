@@ -15,6 +15,7 @@ import tyro
 
 from align.config import Split, TrainConfig
 from align.engine.run_folder import Checkpoint, require_runs
+from datasets.bounds import PositiveInt
 from datasets.command import command, command_line, parse
 
 
@@ -22,7 +23,7 @@ def run(
     runs: tyro.conf.Positional[tuple[Path, ...]] = (),
     split: Split = "test",
     checkpoint: Checkpoint = "best",
-    episodes: int = 10,
+    episodes: PositiveInt = 10,
     out: Path = Path("runs/analysis.png"),
 ) -> None:
     """Draws distances and attention of the tokens of trained runs.

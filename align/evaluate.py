@@ -21,6 +21,7 @@ import tyro
 
 from align.config import Protocol, Split, TrainConfig
 from align.engine.run_folder import Checkpoint, require_runs
+from datasets.bounds import NaturalInt
 from datasets.command import command, command_line, parse
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ def run(
     checkpoint: Checkpoint = "best",
     data: Path | None = None,
     protocol: Protocol | None = None,
-    labelled_episodes: int = LABELLED_EPISODES,
+    labelled_episodes: NaturalInt = LABELLED_EPISODES,
 ) -> None:
     """Measures how well trained runs align the views of held-out episodes.
 

@@ -26,7 +26,8 @@ from align.methods import Method
 from align.plan import RunPlan, for_data, usual_data
 from align.sampling import views_a_step
 from align.train import default_options, make_trainer
-from datasets.errors import DataError, OptionError
+from datasets.bounds import Seed
+from datasets.errors import DataError
 
 log = logging.getLogger(__name__)
 
@@ -41,7 +42,7 @@ class GridConfig(TrainConfig):
     """Folder of all runs."""
     # The options of a grid set these for each run.
     method: Annotated[Method, tyro.conf.Fixed, tyro.conf.Suppress] = "deit"
-    seed: Annotated[int, tyro.conf.Fixed, tyro.conf.Suppress] = 0
+    seed: Annotated[Seed, tyro.conf.Fixed, tyro.conf.Suppress] = 0
     protocol: Annotated[Protocol, tyro.conf.Fixed, tyro.conf.Suppress] = "seen"
 
     @classmethod

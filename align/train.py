@@ -19,6 +19,7 @@ import tyro
 
 from align.config import Recipe, TrainConfig, recipe
 from align.plan import RunPlan, resolve
+from datasets.bounds import require_in_bounds
 from datasets.command import command, parse, preset_of
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ def make_trainer(
         CheckpointError: When the initial weights cannot be read or do not fit.
         OptionError: When an option is invalid, or options do not fit each other.
     """
+    require_in_bounds(config)
     from align.engine.command import open_run
     from align.task import AlignmentTask
 

@@ -24,6 +24,7 @@ import tyro
 from joblib import Parallel, delayed
 from tqdm import tqdm
 
+from datasets.bounds import Crf, Pixels, Processes
 from datasets.clips.base import ClipInfo
 from datasets.clips.mocap import MOCAP_NAME, MocapMeta
 from datasets.clips.samples import cut, move_keypoints, person_crop
@@ -55,9 +56,9 @@ class CacheConfig:
     folder: tyro.conf.Positional[Annotated[Path, tyro.conf.arg(metavar="FOLDER")]]
     out: tyro.conf.Positional[Annotated[Path, tyro.conf.arg(metavar="OUT")]]
     format: Literal["ntu", "smarthome", "nucla"]
-    size: int = 320
-    crf: int = 18
-    workers: int = os.cpu_count() or 1
+    size: Pixels = 320
+    crf: Crf = 18
+    workers: Processes = os.cpu_count() or 1
     trust_pickles: bool = False
 
 

@@ -18,12 +18,25 @@ import h5py
 import numpy as np
 from jaxtyping import Bool, Float, UInt8
 
-from datasets.errors import MismatchError, MissingDataError
+from datasets.errors import DataError, MismatchError, OptionError
+from datasets.storage.arrays import read_array
 from datasets.storage.atomic import atomic_path, remove_leftovers
-from datasets.storage.checks import check_episode, open_episode, require_fit
-from datasets.storage.episode_file import SPLITS, Episode, read_episode, read_frames, write_episode
-from datasets.storage.index import read_index, read_splits, write_index
-from datasets.storage.inside import read_array
+from datasets.storage.checks import GENERATE_AGAIN, check_episode, open_episode, require_fit
+from datasets.storage.episode_file import (
+    SPLITS,
+    Episode,
+    read_episode,
+    read_frames,
+    whole_number,
+    write_episode,
+)
+from datasets.storage.index import (
+    find_repeated,
+    read_index,
+    read_splits,
+    require_disjoint,
+    write_index,
+)
 from datasets.storage.meta import META_NAME, DatasetMeta
 from datasets.storage.seal import SEAL_SIZE, seal
 
@@ -127,11 +140,14 @@ class EpisodeDataset:
         Raises:
             DataError: When the index, a file it names, the split or a view does not exist, or when
                 the split has fewer episodes.
+            OptionError: When a view is named twice.
         """
         self.root = Path(root)
         self.meta = DatasetMeta.load(self.root)
         self.skeleton = self.meta.get_skeleton()
         self.views = list(self.meta.views if views is None else views)
+        if len(set(self.views)) < len(self.views):
+            raise OptionError(f"the views {self.views} name one twice; name each view once.")
         if unknown := [view for view in self.views if view not in self.meta.views]:
             raise MissingDataError(f"{self.root} has no views {unknown}; it has {self.meta.views}.")
         self.split = split
@@ -159,12 +175,17 @@ class EpisodeDataset:
         lengths = []
         for path in self.paths:
             with open_episode(path) as file:
-                lengths.append(int(file.attrs["num_samples"]))
+                lengths.append(whole_number(file, "num_samples"))
         return lengths
 
     def split_sizes(self) -> dict[str, int]:
-        """Number of episodes in each split of the data set."""
+        """Number of episodes in each split of the data set.
+
+        Raises:
+            MismatchError: When an episode is in two splits.
+        """
         members = read_splits(self.index_path)
+        require_disjoint(members, self.index_path, GENERATE_AGAIN)
         return {split: len(members[split]) for split in SPLITS if split in members}
 
     def check(self, window: int = 0, need_keypoints: bool = True) -> None:
@@ -182,10 +203,11 @@ class EpisodeDataset:
                 f"{self.root} has no episodes in the split {self.split or 'all'}; "
                 "generate more episodes, or another --split."
             )
-        count = len(self.skeleton) if need_keypoints else None
+        for fault in find_repeated(self.index_path).values():
+            raise MismatchError(f"{self.index_path}: {fault}")
         # Training asks for these next. This pass over the files already knows them.
         self.lengths = [
-            check_episode(path, self.views, self.meta.image_size, count, window)
+            check_episode(path, self.meta, self.views, need_keypoints, window)
             for path in self.paths
         ]
         if need_keypoints:

@@ -27,6 +27,7 @@ from jaxtyping import Float
 from joblib import Parallel, delayed
 from tqdm import tqdm
 
+from datasets.bounds import Processes, Share
 from datasets.clips.pose_json import write_pose_json
 from datasets.command import command, optional, parse
 from datasets.errors import DataError, MissingDataError, require
@@ -70,8 +71,8 @@ class ExtractConfig:
 
     videos: tyro.conf.Positional[Annotated[Path, tyro.conf.arg(metavar="VIDEOS")]]
     out: Annotated[Path | None, optional("FOLDER")] = None
-    visibility: float = 0.5
-    workers: int = os.cpu_count() or 1
+    visibility: Share = 0.5
+    workers: Processes = os.cpu_count() or 1
 
 
 def find_videos(folder: Path) -> dict[Path, Path]:

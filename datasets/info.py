@@ -13,7 +13,7 @@ videos; `python -m datasets.convert` converts between them.
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
@@ -22,17 +22,19 @@ from typing import Annotated, Literal
 import tyro
 from PIL.Image import Image
 
+from datasets.bounds import Columns, NaturalInt, Processes
 from datasets.clips.info import clip_info
 from datasets.clips.mocap import MOCAP_NAME, MocapMeta
 from datasets.clips.sheet import clip_sheet
 from datasets.command import command, optional, parse
 from datasets.draw import contact_sheet
 from datasets.episodes import EpisodeDataset
-from datasets.errors import DamagedDataError, DataError, OptionError
+from datasets.errors import DataError, MismatchError, OptionError
 from datasets.formats.detect import EpisodesSource, format_of, open_source
 from datasets.source import Source
 from datasets.storage.atomic import atomic_path
-from datasets.storage.checks import check_episode
+from datasets.storage.checks import check_episode, check_values
+from datasets.storage.index import find_repeated
 from datasets.storage.meta import newest_data_set
 from datasets.summary import describe, describe_source, summarize
 
@@ -58,14 +60,14 @@ class InfoConfig:
     """
 
     data: tyro.conf.Positional[Annotated[Path | None, optional("[FOLDER]")]] = None
-    episode: Annotated[int | None, optional("NUMBER")] = None
+    episode: Annotated[NaturalInt | None, optional("NUMBER")] = None
     contact_sheet: Annotated[Path | None, optional("FILE")] = None
-    columns: int = 6
+    columns: Columns = 6
     format: Annotated[
         Literal["ntu", "smarthome", "nucla"] | None, optional("{ntu,smarthome,nucla}")
     ] = None
     lists: Annotated[Path | None, optional("FOLDER")] = None
-    workers: int = 1
+    workers: Processes = 1
     trust_pickles: bool = False
 
 
@@ -84,11 +86,11 @@ def info(config: InfoConfig) -> list[DataError]:
         info_of_source(open_source(root), config)
         return []
     dataset = EpisodeDataset(root)
-    problems = find_problems(dataset, need_keypoints=False)
+    problems = _find_wrong(dataset) | _find_repeated(dataset)
     whole = [i for i in range(len(dataset)) if i not in problems]
     with_keypoints = any(dataset.has_keypoints(i) for i in whole)
     if with_keypoints:
-        problems = find_problems(dataset, need_keypoints=True)
+        problems |= _find_without_keypoints(dataset, whole)
         whole = [i for i in whole if i not in problems]
     if not whole:
         first = next(iter(problems.values()), "its index is empty")
@@ -136,16 +138,44 @@ def _write_sheet(path: Path, sheet: Image) -> None:
         ) from error
 
 
-def find_problems(dataset: EpisodeDataset, need_keypoints: bool) -> dict[int, DataError]:
-    """Check every episode; return the position of each bad one with its error."""
-    count = len(dataset.skeleton) if need_keypoints else None
+def _find_wrong(dataset: EpisodeDataset) -> dict[int, DataError]:
+    """Check the structure and values of every episode; return each bad position with its error."""
+
+    def check(path: Path) -> None:
+        check_episode(path, dataset.meta, dataset.views, need_keypoints=False)
+        check_values(path, dataset.meta)
+
+    return _find(dataset, range(len(dataset)), check)
+
+
+def _find_without_keypoints(
+    dataset: EpisodeDataset, positions: Iterable[int]
+) -> dict[int, DataError]:
+    def check(path: Path) -> None:
+        check_episode(path, dataset.meta, dataset.views, need_keypoints=True)
+
+    return _find(dataset, positions, check)
+
+
+def _find(
+    dataset: EpisodeDataset, positions: Iterable[int], check: Callable[[Path], None]
+) -> dict[int, DataError]:
     problems = {}
-    for i, path in enumerate(dataset.paths):
+    for i in positions:
         try:
-            check_episode(path, dataset.views, dataset.meta.image_size, count)
+            check(dataset.paths[i])
         except DataError as error:
             problems[i] = error
     return problems
+
+
+def _find_repeated(dataset: EpisodeDataset) -> dict[int, DataError]:
+    faults = find_repeated(dataset.index_path)
+    return {
+        i: MismatchError(f"{dataset.index_path}: {faults[name]}")
+        for i, name in enumerate(dataset.names)
+        if name in faults
+    }
 
 
 def _position(dataset: EpisodeDataset, number: int) -> int:

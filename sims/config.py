@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 
 import numpy as np
 
+from datasets.bounds import NaturalInt, Pixels, Processes, Seed
 from datasets.command import command_line, optional
 from datasets.presets import Preset, get_preset, usual_views
 from datasets.storage.episode_file import SPLITS
@@ -94,12 +95,12 @@ class GenerateConfig:
 
     env: str = "lift"
     preset: Annotated[str | None, optional("NAME")] = None
-    views: Annotated[int | None, optional("INT")] = None
-    episodes: Annotated[int | None, optional("INT")] = None
-    size: int = 224
-    seed: int = 0
+    views: Annotated[NaturalInt | None, optional("INT")] = None
+    episodes: Annotated[NaturalInt | None, optional("INT")] = None
+    size: Pixels = 224
+    seed: Seed = 0
     out: Annotated[Path | None, optional("FOLDER")] = None
-    workers: Annotated[int | None, optional("INT")] = None
+    workers: Annotated[Processes | None, optional("INT")] = None
     cluster: Cluster = "local"
     shard: Annotated[str | None, optional("I/N")] = None
     split: Annotated[str | None, optional("TRAIN,VALID,TEST")] = None

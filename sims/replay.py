@@ -23,6 +23,7 @@ from typing import Annotated
 
 import numpy as np
 
+from datasets.bounds import NaturalInt, Pixels, Processes
 from datasets.command import command, command_line, optional, parse
 from datasets.episodes import EpisodeWriter
 from datasets.errors import FormatError, MismatchError, MissingDataError, OptionError
@@ -64,11 +65,11 @@ class ReplayConfig:
     """
 
     demos: Path
-    views: Annotated[int | None, optional("INT")] = None
-    episodes: Annotated[int | None, optional("INT")] = None
-    size: int = 224
+    views: Annotated[NaturalInt | None, optional("INT")] = None
+    episodes: Annotated[NaturalInt | None, optional("INT")] = None
+    size: Pixels = 224
     out: Annotated[Path | None, optional("FOLDER")] = None
-    workers: Annotated[int | None, optional("INT")] = None
+    workers: Annotated[Processes | None, optional("INT")] = None
     cluster: Cluster = "local"
     split: Annotated[str | None, optional("TRAIN,VALID,TEST")] = None
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import timm
 import torch.nn.functional as F
 from jaxtyping import Float
-from timm.layers import DropPath, to_2tuple
+from timm.layers import DropPath, PatchEmbed, to_2tuple
 from timm.models import is_model_in_modules
 from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor, nn
@@ -192,10 +192,12 @@ def create_timm_backbone(
             f"no weights for {name!r}: {type(error).__name__}. Run once where huggingface.co can "
             "be reached (they stay in the cache, HF_HOME), or train without --pretrained"
         ) from error
+    if min(cast(PatchEmbed, vit.patch_embed).grid_size) < 1:
+        raise OptionError(f"--image-size {min(size)} is smaller than a patch of {name}")
     backbone = TimmBackbone(vit, name)
     if any(side % patch for side, patch in zip(size, backbone.patch_size, strict=True)):
         raise OptionError(
-            f"image size {size[0]} x {size[1]} is no multiple of the patch of {name}, "
+            f"--image-size {size[0]} x {size[1]} is no multiple of the patch of {name}, "
             f"{backbone.patch_size[0]} x {backbone.patch_size[1]} pixels"
         )
     if depth is not None:

@@ -23,6 +23,7 @@ from datasets.clips.lists import ListedClip, read_lists
 from datasets.clips.ntu import Ntu
 from datasets.clips.nucla import Nucla, cross_subject
 from datasets.clips.persons import choose_person
+from datasets.clips.pose_checks import require_fitting
 from datasets.clips.smarthome import Smarthome
 from datasets.errors import FormatError, MissingDataError, OptionError, require_known
 from datasets.skeletons import Skeleton
@@ -193,7 +194,7 @@ def read_keypoints(
     """Reads one person's keypoints in pixels of the clip's video, NaN where missing.
 
     `datasets.clips.persons.choose_person` chooses the person. A clip without a skeleton gets NaN
-    for every frame of its video. A skeleton may be shorter or longer than its video.
+    for every frame of its video. A skeleton may be a few frames shorter or longer than its video.
 
     Args:
         clip: The clip.
@@ -203,7 +204,8 @@ def read_keypoints(
         (T, K, 2) float32, x right and y down.
 
     Raises:
-        DataError: When the skeleton or the video cannot be read; names the file.
+        DataError: When the skeleton or the video cannot be read, or do not fit each other; names
+            the file.
     """
     fmt = get_format(clip.format)
     count = len(fmt.skeleton)
@@ -211,7 +213,9 @@ def read_keypoints(
     if clip.skeleton is None:
         return np.full((shape.frames, count, 2), np.nan, np.float32)
     persons = fmt.read_persons(clip.skeleton, shape.width, trust_pickles)
-    return choose_person(persons, count)
+    keypoints = choose_person(persons, count, fmt.furniture)
+    require_fitting(keypoints, shape, clip.skeleton)
+    return keypoints
 
 
 _EXAMPLES = {

@@ -74,7 +74,7 @@ def _posed(clips: list[ClipInfo]) -> list[ClipInfo]:
 
 def _pictures(clip: ClipInfo, columns: int, cell: int, trust_pickles: bool) -> list[Image.Image]:
     keypoints, frames = read_keypoints(clip, trust_pickles), video_shape(clip.video).frames
-    steps = min(len(keypoints), frames) or frames  # a skeleton can be longer, or have no frame
+    steps = min(len(keypoints), frames)  # a skeleton can be some frames longer
     times = np.linspace(0, steps - 1, columns).round().astype(int)
     skeleton = get_format(clip.format).skeleton
     pictures = []

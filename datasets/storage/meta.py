@@ -9,19 +9,35 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from datasets.errors import DamagedDataError, FormatError, MismatchError, MissingDataError
+from datasets.errors import DataError, FormatError
 from datasets.skeletons import BUILT_IN, SKELETONS, Skeleton, get_skeleton
 from datasets.storage.atomic import atomic_path
 from datasets.storage.inside import require_plain_name
 
 META_NAME = "meta.json"
 MAKE_ONE = "Make one with `python -m sims.generate --env lift --views 4`."
+_AGAIN = "generate the data set again."
+# An episode stores its phases as bytes.
+MOST_PHASES = 256
+# The largest height and width of frames, in pixels.
+MOST_PIXELS = 8192
+# The most time steps a second.
+MOST_HZ = 10_000
 # Fields that may differ between two runs that add episodes to one data set.
 _INFORMATIVE = {"command", "versions", "preset"}
 # Fields that were added later, so that older data sets lack them.
 _OPTIONAL = {"preset", "own_skeleton", "random_cameras"}
 # Types of the fields that reading an episode depends on.
-_KINDS = {"env": str, "views": list, "skeleton": str, "image_size": int, "phases": list}
+_KINDS: dict[str, type | tuple[type, ...]] = {
+    "env": str,
+    "views": list,
+    "skeleton": str,
+    "image_size": int,
+    "seed": int,
+    "phases": list,
+    "control_hz": (int, float),
+    "env_args": dict,
+}
 
 
 def short_name(env: str) -> str:
@@ -129,11 +145,13 @@ class DatasetMeta:
         if missing := known - _OPTIONAL - stored.keys():
             raise MissingDataError(f"{path} lacks {sorted(missing)}; generate the data set again.")
         for name, kind in _KINDS.items():
-            if not isinstance(stored[name], kind):
+            if not isinstance(stored[name], kind) or isinstance(stored[name], bool):
+                wanted = kind.__name__ if isinstance(kind, type) else "number"
                 raise FormatError(
-                    f"{path}: `{name}` must be a {kind.__name__}, got {stored[name]!r}; "
+                    f"{path}: `{name}` must be a {wanted}, got {stored[name]!r}; "
                     "generate the data set again."
                 )
+        _require_sound(stored, path)
         stored["own_skeleton"] = _own_skeleton(stored, path)
         # These become names of files, so a path would reach outside the data set's folder.
         for name in (short_name(stored["env"]), *stored["views"]):
@@ -154,6 +172,25 @@ class DatasetMeta:
                 f"{root} holds episodes made with other options ({'; '.join(differing)}). "
                 "Use the same options to resume, or another --out."
             )
+
+
+def _require_sound(stored: dict[str, Any], path: Path) -> None:
+    """Checks the values of a `meta.json` whose fields have the right types."""
+    for name in ("views", "phases"):
+        values = stored[name]
+        if not values or not all(isinstance(value, str) for value in values):
+            raise FormatError(f"{path}: `{name}` must be a list of names, got {values}; {_AGAIN}")
+        if repeated := [value for value in values if values.count(value) > 1]:
+            raise FormatError(f"{path}: `{name}` names {repeated[0]!r} twice; {_AGAIN}")
+    size, hz, phases = stored["image_size"], stored["control_hz"], len(stored["phases"])
+    if not 1 <= size <= MOST_PIXELS:
+        raise FormatError(
+            f"{path}: `image_size` must be from 1 to {MOST_PIXELS}, got {size}; {_AGAIN}"
+        )
+    if not 0 < hz <= MOST_HZ:
+        raise FormatError(f"{path}: `control_hz` must be positive, got {hz}; {_AGAIN}")
+    if phases > MOST_PHASES:
+        raise FormatError(f"{path}: `phases` must be at most {MOST_PHASES}, got {phases}; {_AGAIN}")
 
 
 def _own_skeleton(stored: dict[str, Any], path: Path) -> Skeleton | None:

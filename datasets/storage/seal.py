@@ -8,6 +8,7 @@ time that decoding the frames takes. A file that was edited no longer matches it
 from __future__ import annotations
 
 import hashlib
+import re
 from pathlib import Path
 
 from datasets.errors import DamagedDataError
@@ -15,6 +16,7 @@ from datasets.errors import DamagedDataError
 # The smallest user block that HDF5 has.
 SEAL_SIZE = 512
 HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
+_SEAL = re.compile(rb"posealign episode\nsha256 ([0-9a-f]{64})\n")
 
 
 def _seal_of(content: bytes) -> bytes:
@@ -32,6 +34,16 @@ def seal(file: bytes) -> bytes:
     if file[SEAL_SIZE : SEAL_SIZE + len(HDF5_SIGNATURE)] != HDF5_SIGNATURE:
         raise ValueError(f"the file has no user block of {SEAL_SIZE} bytes.")
     return _seal_of(file[SEAL_SIZE:]) + file[SEAL_SIZE:]
+
+
+def read_seal(path: Path) -> str | None:
+    """The digest that a file begins with, in hexadecimal; None for a file without a seal.
+
+    It is read, not checked, so this takes the time to read `SEAL_SIZE` bytes.
+    """
+    with path.open("rb") as file:
+        found = _SEAL.match(file.read(SEAL_SIZE))
+    return found[1].decode() if found else None
 
 
 def require_intact(path: Path) -> bool:

@@ -55,8 +55,7 @@ def whole_episodes(writer: EpisodeWriter, indices: Iterable[int], job: EpisodeJo
 
 
 def _require_fit(writer: EpisodeWriter, path: Path) -> None:
-    meta = writer.meta
-    check_episode(path, meta.views, meta.image_size, len(meta.get_skeleton()))
+    check_episode(path, writer.meta, writer.meta.views, need_keypoints=True)
 
 
 def _require_member(path: Path, index: int, job: EpisodeJob) -> None:

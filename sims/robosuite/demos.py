@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,9 @@ import h5py
 import numpy as np
 from jaxtyping import Float
 
-from datasets.errors import DamagedDataError, FormatError, MismatchError, MissingDataError
+from datasets.errors import DataError, MismatchError
 from datasets.storage.episode_file import SPLITS
-from datasets.storage.index import demo_number
+from datasets.storage.index import demo_number, read_splits
 from datasets.storage.inside import require_links_inside, require_own_content
 from sims.robosuite.env import ROBOMIMIC_ROBOSUITE_TYPE
 
@@ -52,8 +53,6 @@ class DemonstrationFile:
         path: The file.
         env_args: Arguments that made the environment, in robomimic's form.
         names: Names of the demonstrations by the numbers in them, in order.
-        splits: Numbers of the demonstrations of `train`, `valid` and `test`, from the file's
-            masks; None without masks.
     """
 
     def __init__(self, path: Path) -> None:
@@ -84,7 +83,6 @@ class DemonstrationFile:
                     f"{path}: its states have {sorted(width)} numbers; demonstrations of one task "
                     "have states of one length. Split the file by task."
                 )
-            self.splits = self._read_splits(file)
 
     @property
     def env_version(self) -> str | None:
@@ -96,6 +94,25 @@ class DemonstrationFile:
         """Time steps a second; None where the file does not say."""
         hz = self.env_args.get("env_kwargs", {}).get("control_freq")
         return None if hz is None else float(hz)
+
+    @cached_property
+    def splits(self) -> dict[str, list[int]] | None:
+        """Numbers of the demonstrations of `train`, `valid` and `test`; None without masks.
+
+        Raises:
+            MismatchError: When a mask names a demonstration that the file does not hold; another
+                split can replace the masks.
+        """
+        numbers = {name: number for number, name in self.names.items()}
+        masks = read_splits(self.path)
+        for split in SPLITS:
+            if unknown := [name for name in masks.get(split, ()) if name not in numbers]:
+                raise MismatchError(
+                    f"{self.path}: its mask {split} names {unknown[:3]}, which it does not hold. "
+                    "Replace its masks: --split 4,1,1"
+                )
+        splits = {split: sorted(numbers[name] for name in masks.get(split, ())) for split in SPLITS}
+        return splits if splits["train"] else None
 
     def states(self, number: int) -> Float[np.ndarray, "time state"]:
         """The states of a demonstration."""
@@ -198,16 +215,3 @@ class DemonstrationFile:
                 f"has one of each a time step. {COPY_AGAIN}"
             )
         return int(states.shape[1])
-
-    def _read_splits(self, file: h5py.File) -> dict[str, list[int]] | None:
-        numbers = {name: number for number, name in self.names.items()}
-        splits: dict[str, list[int]] = {split: [] for split in SPLITS}
-        for split in SPLITS:
-            members = [name.decode() for name in file.get(f"mask/{split}", ())]
-            if unknown := [name for name in members if name not in numbers]:
-                raise FormatError(
-                    f"{self.path}: its mask {split} names {unknown[:3]}, which it does not hold. "
-                    "Split it again: --split 4,1,1"
-                )
-            splits[split] = sorted(numbers[name] for name in members)
-        return splits if splits["train"] else None

@@ -277,6 +277,8 @@ class RobosuiteEnv(MultiViewEnv):
             DataError: When the model cannot be loaded; gives the reason.
         """
         try:
+            if "<asset>" not in model_file:  # robosuite assumes that there are assets
+                raise ValueError("it has no assets, so it is no model of robosuite")
             model = self._env.edit_model_xml(with_present_names(model_file))
             if missing := missing_files(model):
                 raise ValueError(

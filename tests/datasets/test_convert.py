@@ -15,7 +15,7 @@ from datasets import convert as command
 from datasets import info
 from datasets.convert import ConvertConfig, convert
 from datasets.episodes import EpisodeDataset
-from datasets.errors import MismatchError, MissingDataError
+from datasets.errors import DataError, FormatError, MismatchError
 from datasets.formats.detect import open_source
 from datasets.formats.videos import VideoOptions
 from datasets.source import resized
@@ -168,7 +168,7 @@ def test_actions_and_frames_of_different_length_are_not_written(tmp_path, to):
         del file["data/demo_2/actions"]
         file["data/demo_2/actions"] = np.zeros((4, 7))
     config = ConvertConfig(path, tmp_path / "out", to, split="4,0,0")
-    with pytest.raises(MismatchError, match=r"episode 2: actions .*4 .*5"):
+    with pytest.raises(FormatError, match="demo_2: actions has 4 time steps, the episode 5"):
         convert(config)
     assert not (tmp_path / "out").exists()
 
@@ -263,9 +263,9 @@ def test_nothing_is_overwritten(run, dots, tmp_path):
 
 
 BAD_OPTIONS = {
-    "size": (["--to", "ftpv", "--size", "0"], "--size must be from 1 to 8192, got 0"),
-    "quality": (["--to", "ftpv", "--ftpv.quality", "101"], "--ftpv.quality must be from 1 to 100"),
-    "crf": (["--to", "mp4", "--mp4.crf", "60"], "--mp4.crf must be from 0 to 51, got 60"),
+    "size": (["--to", "ftpv", "--size", "0"], "--size 0 "),
+    "quality": (["--to", "ftpv", "--ftpv.quality", "101"], "--ftpv.quality 101"),
+    "crf": (["--to", "mp4", "--mp4.crf", "60"], "--mp4.crf 60"),
     "split of words": (["--to", "ftpv", "--split", "most"], "--split 'most' must be three numbers"),
     "unknown format": (["--to", "ftp"], "unknown --to 'ftp'; did you mean 'ftpv'?"),
     "unknown option": (["--to", "mp4", "--mp4.skeletn"], "did you mean --mp4.skeleton?"),

@@ -28,7 +28,7 @@ def test_what_is_written_is_read(tmp_path):
     episode = make_episode(meta, 3)
     # robosuite's models are larger than an HDF5 attribute of fixed length can be.
     episode.model_file = "<mujoco>" + "x" * 200_000 + "</mujoco>"
-    episode.keypoints["ego"][0, 0] = np.nan
+    episode.keypoints["ego"][0, 0], episode.visible["ego"][0, 0] = np.nan, False
     writer = EpisodeWriter(tmp_path, meta)
     writer.write(3, episode)
     writer.write_index({"train": [3], "valid": [], "test": []})

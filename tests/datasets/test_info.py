@@ -154,7 +154,7 @@ def test_info_of_a_data_set_without_keypoints(run_info, own_dots):
     ("arguments", "message"),
     [
         (["--episode", "9"], r"has no episode 9; --episode takes 0 to 4"),
-        (["--columns", "0"], "--columns must be at least 1, got 0"),
+        (["--columns", "0"], "--columns 0 is out of range"),
         (["--contact-sheet", "/proc/none/sheet.png"], "choose another --contact-sheet"),
         (["--episod", "1"], "unknown option --episod; did you mean --episode?"),
         (["--format", "nucl"], "unknown --format 'nucl'; did you mean 'nucla'?"),
