@@ -27,7 +27,7 @@ from align.plan import RunPlan, for_data, usual_data
 from align.sampling import views_a_step
 from align.train import default_options, make_trainer
 from datasets.bounds import Seed
-from datasets.errors import DataError
+from datasets.errors import DataError, OptionError
 
 log = logging.getLogger(__name__)
 

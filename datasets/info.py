@@ -29,7 +29,7 @@ from datasets.clips.sheet import clip_sheet
 from datasets.command import command, optional, parse
 from datasets.draw import contact_sheet
 from datasets.episodes import EpisodeDataset
-from datasets.errors import DataError, MismatchError, OptionError
+from datasets.errors import DamagedDataError, DataError, MismatchError, OptionError
 from datasets.formats.detect import EpisodesSource, format_of, open_source
 from datasets.source import Source
 from datasets.storage.atomic import atomic_path

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from datasets.bounds import Crf
-from datasets.errors import DataError, require
+from datasets.errors import MismatchError, require
 from datasets.formats.lerobot import OUR_META
 from datasets.formats.lerobot_columns import episode_columns, feature_names
 from datasets.formats.lerobot_layout import EPISODES_FOLDER, EXTRA, IMAGES, INFO

@@ -9,7 +9,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from datasets.errors import DataError, FormatError, MismatchError, MissingDataError
+from datasets.errors import DamagedDataError, FormatError, MismatchError, MissingDataError
 from datasets.storage.arrays import own_array, read_array
 from datasets.storage.episode_file import OVER_TIME, Episode, read_episode, whole_number
 from datasets.storage.inside import require_own_content

@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from datasets.errors import DataError, FormatError
+from datasets.errors import DamagedDataError, FormatError, MismatchError, MissingDataError
 from datasets.skeletons import BUILT_IN, SKELETONS, Skeleton, get_skeleton
 from datasets.storage.atomic import atomic_path
 from datasets.storage.inside import require_plain_name
@@ -143,7 +143,7 @@ class DatasetMeta:
             raise FormatError(f"{path} holds no JSON object; generate the data set again.")
         known = {f.name for f in fields(cls)}
         if missing := known - _OPTIONAL - stored.keys():
-            raise MissingDataError(f"{path} lacks {sorted(missing)}; generate the data set again.")
+            raise FormatError(f"{path} lacks {sorted(missing)}; generate the data set again.")
         for name, kind in _KINDS.items():
             if not isinstance(stored[name], kind) or isinstance(stored[name], bool):
                 wanted = kind.__name__ if isinstance(kind, type) else "number"

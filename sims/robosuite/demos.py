@@ -14,7 +14,7 @@ import h5py
 import numpy as np
 from jaxtyping import Float
 
-from datasets.errors import DataError, MismatchError
+from datasets.errors import DamagedDataError, FormatError, MismatchError, MissingDataError
 from datasets.storage.episode_file import SPLITS
 from datasets.storage.index import demo_number, read_splits
 from datasets.storage.inside import require_links_inside, require_own_content

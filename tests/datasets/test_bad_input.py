@@ -129,7 +129,7 @@ def test_a_split_that_names_an_episode_that_is_not_in_the_index(own_dots):
     index = own_dots / "dots.hdf5"
     with h5py.File(index, "r+") as file:
         del file["data/demo_1"]
-    with data_error(FormatError, index, r"'train' .*\['demo_1'\]"):
+    with data_error(MismatchError, index, r"'train' .*\['demo_1'\]"):
         EpisodeDataset(own_dots, "train")
 
 
@@ -260,7 +260,7 @@ BAD_META = {
     "not text": (b"\x89HDF\xff\xfe", DamagedDataError, ""),
     "empty": ("", DamagedDataError, ""),
     "not an object": ("[1, 2]", FormatError, ""),
-    "a field is missing": ({"views": None}, MissingDataError, r"\['views'\]"),
+    "a field is missing": ({"views": None}, FormatError, r"\['views'\]"),
     "a field of the wrong type": ({"views": "ego"}, FormatError, "`views` .*list.*'ego'"),
     "an unknown skeleton": ({"skeleton": "octopus"}, FormatError, "'octopus'.*'panda'"),
     "a skeleton of the wrong type": (

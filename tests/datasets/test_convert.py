@@ -15,7 +15,7 @@ from datasets import convert as command
 from datasets import info
 from datasets.convert import ConvertConfig, convert
 from datasets.episodes import EpisodeDataset
-from datasets.errors import DataError, FormatError, MismatchError
+from datasets.errors import FormatError, MismatchError, MissingDataError
 from datasets.formats.detect import open_source
 from datasets.formats.videos import VideoOptions
 from datasets.source import resized

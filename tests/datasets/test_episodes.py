@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from datasets.episodes import EpisodeDataset, EpisodeWriter
-from datasets.errors import MismatchError, MissingDataError
+from datasets.errors import FormatError, MismatchError, MissingDataError
 from datasets.storage.meta import DatasetMeta
 from tests.datasets.synthetic import default_splits, make_data_set, make_episode, make_meta
 
@@ -243,7 +243,7 @@ def test_a_run_begins_with_other_options_while_there_are_no_episodes(tmp_path):
 
 def test_another_program_s_meta_json_is_not_replaced(tmp_path):
     (tmp_path / "meta.json").write_text('{"title": "holidays"}')
-    with pytest.raises(MissingDataError):
+    with pytest.raises(FormatError):
         EpisodeWriter.begin(tmp_path, make_meta())
     assert "holidays" in (tmp_path / "meta.json").read_text()
 

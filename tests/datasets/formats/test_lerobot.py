@@ -17,7 +17,15 @@ pq = pytest.importorskip("pyarrow.parquet")
 
 from datasets.convert import ConvertConfig, convert  # noqa: E402
 from datasets.episodes import EpisodeDataset  # noqa: E402
-from datasets.errors import DataError, FormatError  # noqa: E402
+from datasets.errors import (  # noqa: E402
+    # noqa: E402
+    # noqa: E402
+    DamagedDataError,
+    FormatError,
+    MismatchError,
+    MissingDataError,
+    OutsideFolderError,
+)
 from datasets.formats.detect import open_source  # noqa: E402
 from datasets.formats.lerobot_export import LeRobotOptions  # noqa: E402
 from datasets.formats.lerobot_stats import colour_histogram, image_stats, vector_stats  # noqa: E402
@@ -25,7 +33,6 @@ from datasets.video import video_shape  # noqa: E402
 from tests.datasets.formats.test_ftpv import make_published  # noqa: E402
 
 PYTHON = "POSEALIGN_LEROBOT_PYTHON"
-FROM_TIMESTAMP = "videos/observation.images.ego/from_timestamp"
 
 
 @pytest.fixture(scope="module")
@@ -168,7 +175,7 @@ def test_damaged_metadata_are_named(own_info):
 def test_metadata_that_lack_an_entry(own_info, name):
     info, write = own_info
     del info[name]
-    with pytest.raises(MissingDataError, match=rf"info\.json.* {name}"):
+    with pytest.raises(FormatError, match=rf"info\.json.* {name}"):
         open_source(write())
 
 
@@ -204,19 +211,19 @@ def test_a_table_that_is_missing(own_table):
 
 
 @pytest.mark.parametrize(
-    ("folder", "column", "error", "message"),
+    ("folder", "column"),
     [
-        ("meta/episodes", "length", "lacks length"),
-        ("meta/episodes", "videos/observation.images.ego/from_timestamp", "lacks videos/.*stamp"),
-        ("data", "episode_index", "lacks episode_index"),
-        ("data", "timestamp", "lacks timestamp"),
+        ("meta/episodes", "length"),
+        ("meta/episodes", "videos/observation.images.ego/from_timestamp"),
+        ("data", "episode_index"),
+        ("data", "timestamp"),
     ],
 )
-def test_a_table_without_a_column(own_table, folder, column, error, message):
+def test_a_table_without_a_column(own_table, folder, column):
     root, table = own_table
     file = table(folder)
     pq.write_table(pq.read_table(file).drop_columns([column]), file)
-    with pytest.raises(error, match=f"{file}.*{message}") as raised:
+    with pytest.raises(FormatError, match=f"{file}.*{column}") as raised:
         open_source(root).episode(0)
     assert "\n" not in str(raised.value)
 
