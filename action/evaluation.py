@@ -14,7 +14,7 @@ from sklearn.metrics import confusion_matrix, top_k_accuracy_score
 
 from action.config import Ensemble
 from align.engine.run_folder import Checkpoint, RunFolder
-from datasets.errors import DataError
+from datasets.errors import DamagedDataError, DataError, MissingDataError
 from datasets.storage.atomic import atomic_path
 
 logger = logging.getLogger(__name__)
@@ -107,11 +107,13 @@ def load_evaluation(run: Path, protocol: str, split: str = "test") -> ActionEval
     path = RunFolder(run).evaluation(evaluation_name(protocol, split))
     measure = f"`python -m action.evaluate {run} --protocol {protocol} --split {split}`"
     if not path.exists():
-        raise DataError(f"{path} does not exist. Measure the run: {measure}.")
+        raise MissingDataError(f"{path} does not exist. Measure the run: {measure}.")
     try:
         return TypeAdapter(ActionEvaluation).validate_json(path.read_bytes())
     except ValidationError as error:
-        raise DataError(f"{path} cannot be read ({error}). Measure again: {measure}.") from None
+        raise DamagedDataError(
+            f"{path} cannot be read ({error}). Measure again: {measure}."
+        ) from None
 
 
 def find_evaluation(

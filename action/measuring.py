@@ -57,7 +57,7 @@ def measure(
     config = replace(config, root=trained_on.clip_set.root)
     data = trained_on if protocol is None else open_data(replace(config, protocol=protocol))
     if data.classes != trained_on.classes:
-        raise DataError(
+        raise MismatchError(
             f"{run} was trained on the {len(trained_on.classes)} classes of {trained_on.protocol}, "
             f"but {data.protocol} has {len(data.classes)} other classes."
         )

@@ -135,11 +135,11 @@ class FrameEmbedder:
         """Builds the encoder; its weights depend on the seed alone, not on the method.
 
         Raises:
-            ValueError: When options of the model do not fit each other.
+            OptionError: When options of the model do not fit each other.
         """
         config = plan.config
         if plan.uses_soft_maps and config.pose_map != PoseMapConfig():
-            raise ValueError(
+            raise OptionError(
                 f"--pose-map changes nothing for {config.method}, whose maps locate keypoints to "
                 "less than a patch: leave its options out, or use --method paab or paat"
             )

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 from pydantic import TypeAdapter
 
-from datasets.errors import DataError, shortened
+from datasets.errors import DamagedDataError, FormatError, MissingDataError, shortened
 from datasets.storage.atomic import atomic_path
 
 log = logging.getLogger(__name__)
@@ -89,7 +89,7 @@ def parse_config(
     options, given = options_of(config), _flat(stored).keys()
     # pydantic ignores unknown names in a dataclass that does not forbid them.
     if unknown := sorted(given - options.keys()):
-        raise DataError(
+        raise FormatError(
             f"{path} has options that this version does not know: {', '.join(unknown)}. "
             f"{_TRAIN_AGAIN}"
         )
@@ -117,7 +117,7 @@ def _without_removed(stored: Any, path: Path) -> Any:
         if not isinstance(section, dict) or option not in section:
             continue
         if (value := section.pop(option)) != today:
-            raise DataError(
+            raise FormatError(
                 f"{path} has {name} = {value!r}, an option that was removed: only {today!r} is "
                 "left. Train again without it, or evaluate with the version that trained it."
             )

@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import Bool, Float, UInt8
 
 from datasets.cameras import Camera
-from datasets.errors import DataError
+from datasets.errors import MismatchError
 from datasets.skeletons import PANDA
 from datasets.storage.episode_file import EGO
 from sims import rig
@@ -313,7 +313,7 @@ class RobosuiteEnv(MultiViewEnv):
             self._env.reset_from_xml_string(model)
             self._find_parts()
         except (ElementTree.ParseError, ValueError, KeyError) as error:
-            raise DataError(
+            raise MismatchError(
                 f"The model does not load with robosuite {self._robosuite.__version__}: {error}. "
                 "Replay it with the robosuite and the robot's files that recorded it."
             ) from error
