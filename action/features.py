@@ -29,7 +29,11 @@ from action.task import ClipRecognizer
 from align.engine.checkpoint import load_trained
 from align.engine.run_folder import Checkpoint, RunFolder
 from datasets.clips.base import ClipInfo
-from datasets.errors import DamagedDataError, MissingDataError
+from datasets.errors import (
+    DamagedDataError,
+    DataError,
+    MissingDataError,
+)
 from datasets.storage.atomic import atomic_path
 
 logger = logging.getLogger(__name__)

@@ -26,6 +26,7 @@ from align.plan import RunPlan
 from align.pose import pose_map_2d, pose_map_3d, soft_pose_map
 from align.run_data import find_own_data
 from datasets.episodes import EpisodeDataset
+from datasets.errors import OptionError
 from datasets.storage.meta import DatasetMeta
 
 Normalisation = Mapping[str, list[float]]

@@ -19,7 +19,6 @@ import numpy as np
 from jaxtyping import Bool, Float, UInt8
 
 from datasets.errors import (
-    DataError,
     MismatchError,
     MissingDataError,
     OptionError,

@@ -31,7 +31,6 @@ from datasets.presets import usual_views
 from datasets.storage.checks import open_episode
 from datasets.storage.meta import DatasetMeta
 from sims.config import SPLIT, Cluster, parse_split, require_folder, split_episodes
-from sims.errors import OptionError
 from sims.production.run import RESUME, make_missing, progress, require_same_split, versions
 from sims.registry import make
 from sims.robosuite.can import CanEnv

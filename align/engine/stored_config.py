@@ -14,7 +14,12 @@ from typing import Any, TypeVar
 
 from pydantic import TypeAdapter
 
-from datasets.errors import DamagedDataError, FormatError, MissingDataError, shortened
+from datasets.errors import (
+    DamagedDataError,
+    FormatError,
+    MissingDataError,
+    shortened,
+)
 from datasets.storage.atomic import atomic_path
 
 log = logging.getLogger(__name__)
@@ -53,11 +58,11 @@ def read_config(
         DataError: When the folder holds no run, or the file has unknown options.
     """
     if not path.exists():
-        raise DataError(f"{path} does not exist: {path.parent} is no run of `{command}`.")
+        raise MissingDataError(f"{path} does not exist: {path.parent} is no run of `{command}`.")
     try:
         stored = json.loads(path.read_bytes())
     except ValueError as error:
-        raise DataError(f"{path} cannot be read: {error}. {_TRAIN_AGAIN}") from None
+        raise DamagedDataError(f"{path} cannot be read: {error}. {_TRAIN_AGAIN}") from None
     return parse_config(kind, stored, path, renamed)
 
 
@@ -85,7 +90,7 @@ def parse_config(
             stored[name] = values.get(stored.get(name), stored.get(name))
         config = adapter.validate_python(stored)
     except (AttributeError, TypeError, ValueError) as error:  # no object, or invalid for pydantic
-        raise DataError(f"{path} cannot be read: {error}. {_TRAIN_AGAIN}") from None
+        raise DamagedDataError(f"{path} cannot be read: {error}. {_TRAIN_AGAIN}") from None
     options, given = options_of(config), _flat(stored).keys()
     # pydantic ignores unknown names in a dataclass that does not forbid them.
     if unknown := sorted(given - options.keys()):

@@ -11,7 +11,14 @@ import numpy as np
 import pytest
 
 from datasets.episodes import EpisodeDataset, EpisodeWriter
-from datasets.errors import DataError, MissingDataError, UnknownNameError
+from datasets.errors import (
+    DamagedDataError,
+    FormatError,
+    MismatchError,
+    MissingDataError,
+    OutsideFolderError,
+    UnknownNameError,
+)
 from datasets.storage.checks import open_episode
 from datasets.storage.meta import DatasetMeta
 from tests.datasets.synthetic import make_data_set, make_episode, make_meta

@@ -8,7 +8,12 @@ from PIL import Image
 
 from datasets.convert import ConvertConfig, convert
 from datasets.episodes import EpisodeDataset
-from datasets.errors import DataError, FormatError, MismatchError, MissingDataError
+from datasets.errors import (
+    DamagedDataError,
+    FormatError,
+    MismatchError,
+    MissingDataError,
+)
 from datasets.formats.ftpv import FtpvOptions, FtpvSource
 
 
