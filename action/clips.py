@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +15,17 @@ from torch.utils.data import Dataset
 
 from action.config import ActionConfig
 from align.engine.loading import order_of_pass
+from align.engine.origin import DataRecord, Origin, find_data, relocate
 from datasets.clips.base import ClipInfo
 from datasets.clips.checks import check_clips
+from datasets.clips.identity import clips_digest
 from datasets.clips.mocap import MocapMeta
 from datasets.clips.samples import ClipSample, SampleConfig, load_sample
 from datasets.clips.sets import LISTS, ClipSet, open_clip_set, protocol_parts
-from datasets.errors import MismatchError, OptionError
+from datasets.errors import (
+    MismatchError,
+    OptionError,
+)
 
 MANY_CLIPS = 1000
 
@@ -39,6 +45,11 @@ class ActionData:
     protocol: str
     parts: dict[str, tuple[ClipInfo, ...]]
     classes: tuple[str, ...]
+
+    @cached_property
+    def digest(self) -> str:
+        """The identity of the clips and of how they are split."""
+        return clips_digest(self.parts, self.classes)
 
 
 def data_root(config: ActionConfig) -> Path:
@@ -61,6 +72,40 @@ def open_data(config: ActionConfig) -> ActionData:
     if not valid and config.valid_share > 0:
         train, valid = hold_out(train, config.valid_share)
     return replace(data, parts=data.parts | {"train": train, "valid": valid})
+
+
+def open_own_data(
+    run: Path, config: ActionConfig, root: Path | None = None, move: bool = False
+) -> ActionData:
+    """The clips that a stored run was made of.
+
+    Args:
+        run: The run's folder.
+        config: Its options as stored.
+        root: Where the data set lies now; by default where the run finds it.
+        move: Whether to store `root` in the run.
+
+    Raises:
+        MissingDataError: When the data set is not there.
+        MismatchError: When another data set is in its place.
+        OptionError: When a path is to be stored and none is named.
+    """
+
+    def identify(place: Path) -> str:
+        return open_data(replace(config, root=place)).digest
+
+    if root is None:
+        if move:
+            raise OptionError("--relocate stores the path of --root: name the data set's folder.")
+        root = find_data(run, "root", data_root(config), identify, Path.is_dir)
+        return open_data(replace(config, root=root))
+    data = open_data(replace(config, root=root))
+    if (origin := Origin.load(run)) is not None:
+        now = DataRecord.of(root, data.digest, run)
+        origin.require_same(Origin({"root": now}), run)
+    if move:
+        relocate(run, config, "root", root, identify)
+    return data
 
 
 def open_all_data(config: ActionConfig) -> ActionData:

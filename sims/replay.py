@@ -31,7 +31,7 @@ from datasets.presets import usual_views
 from datasets.storage.checks import open_episode
 from datasets.storage.meta import DatasetMeta
 from sims.config import SPLIT, Cluster, parse_split, require_folder, split_episodes
-from sims.production.run import RESUME, make_missing, progress, versions
+from sims.production.run import RESUME, make_missing, progress, require_same_split, versions
 from sims.registry import make
 from sims.robosuite.can import CanEnv
 from sims.robosuite.demos import DemonstrationFile
@@ -100,7 +100,10 @@ class ReplayConfig:
 
     def parts(self, file: DemonstrationFile) -> dict[str, list[int]]:
         """Return the numbers of the demonstrations of each split."""
-        numbers = list(file.names)[: self.episodes]
+        return self.deal(file, list(file.names)[: self.episodes])
+
+    def deal(self, file: DemonstrationFile, numbers: Sequence[int]) -> dict[str, list[int]]:
+        """Return which of these demonstrations are in each split."""
         if self.split is None and file.splits is not None:
             taken = set(numbers)
             return {
@@ -195,9 +198,9 @@ def replay(config: ReplayConfig) -> Path:
                 f"{config.demos}: the states of {file.names[number]} are not all finite numbers. "
                 "Remove it from the file, or from its masks."
             )
-    writer = make_missing(
-        Replay(root, describe(config, file), demos), numbers, config.workers, config.cluster
-    )
+    meta = describe(config, file)
+    require_same_split(root, meta, lambda stored: config.deal(file, stored))
+    writer = make_missing(Replay(root, meta, demos), numbers, config.workers, config.cluster)
     return writer.write_index(parts)
 
 

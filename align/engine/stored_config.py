@@ -14,7 +14,12 @@ from typing import Any, TypeVar
 
 from pydantic import TypeAdapter
 
-from datasets.errors import DamagedDataError, FormatError, MissingDataError, shortened
+from datasets.errors import (
+    DamagedDataError,
+    FormatError,
+    MissingDataError,
+    shortened,
+)
 from datasets.storage.atomic import atomic_path
 
 log = logging.getLogger(__name__)
@@ -54,15 +59,37 @@ def read_config(
     """
     if not path.exists():
         raise MissingDataError(f"{path} does not exist: {path.parent} is no run of `{command}`.")
+    try:
+        stored = json.loads(path.read_bytes())
+    except ValueError as error:
+        raise DamagedDataError(f"{path} cannot be read: {error}. {_TRAIN_AGAIN}") from None
+    return parse_config(kind, stored, path, renamed)
+
+
+def parse_config(
+    kind: type[Config],
+    stored: Any,
+    path: Path,
+    renamed: Mapping[str, Mapping[str, str]] | None = None,
+) -> Config:
+    """The dataclass of stored options; those that are newer than the file get their defaults.
+
+    Args:
+        kind: The dataclass that was written.
+        stored: The options as JSON holds them.
+        path: The file that holds them, for messages.
+        renamed: Option at the top level to its values in earlier versions and their names today.
+
+    Raises:
+        DataError: When the options cannot be read, or are unknown.
+    """
     adapter = TypeAdapter(kind)
     try:
-        stored = _without_removed(json.loads(path.read_bytes()), path)
+        stored = _without_removed(stored, path)
         for name, values in (renamed or {}).items():
             stored[name] = values.get(stored.get(name), stored.get(name))
         config = adapter.validate_python(stored)
-    except FormatError:
-        raise
-    except ValueError as error:  # raised by json and by pydantic
+    except (AttributeError, TypeError, ValueError) as error:  # no object, or invalid for pydantic
         raise DamagedDataError(f"{path} cannot be read: {error}. {_TRAIN_AGAIN}") from None
     options, given = options_of(config), _flat(stored).keys()
     # pydantic ignores unknown names in a dataclass that does not forbid them.

@@ -12,7 +12,11 @@ from align.methods import METHODS
 from align.metrics.alignment import METRICS
 from align.results.evaluation import Evaluation
 from align.results.statistics import mean, std
-from datasets.errors import MismatchError, MissingDataError
+from datasets.errors import (
+    MismatchError,
+    MissingDataError,
+)
+from datasets.storage.identity import short
 
 BASELINE = "deit"
 
@@ -99,7 +103,7 @@ def require_comparable(evaluations: Sequence[Evaluation], labels: Sequence[str])
 def difference(first: Evaluation, second: Evaluation) -> str | None:
     """Why two evaluations cannot be compared, and the remedy; None where they can."""
     for what, ours, theirs in (
-        ("the data set", first.data.resolve(), second.data.resolve()),
+        ("the data set", *_data(first, second)),
         ("the split", first.split, second.split),
         ("the episodes and views", _measured(first), _measured(second)),
         ("--labelled-episodes", *_labelled(first, second)),
@@ -137,6 +141,16 @@ def _change(label: str, errors: Mapping[str, float]) -> float | None:
     if label == BASELINE or not baseline:
         return None
     return 100 * (errors[label] / baseline - 1)
+
+
+def _data(first: Evaluation, second: Evaluation) -> tuple[object, object]:
+    # Evaluations of earlier versions store a path alone.
+    if first.identity and second.identity:
+        if first.identity == second.identity:
+            return None, None
+        one, other = (f"{e.data}, identity {short(e.identity)}" for e in (first, second))
+        return one, other
+    return first.data.resolve(), second.data.resolve()
 
 
 def _measured(evaluation: Evaluation) -> list[tuple[str, str, str]]:

@@ -187,7 +187,7 @@ def _list_views(episode: Path) -> dict[str, list[Path]]:
             )
         other = numbered.setdefault(int(match[1]), path)
         if other != path:
-            raise FormatError(f"{other} and {path} are both view_{match[1]}: rename one.")
+            raise FormatError(f"{other} and {path} are both view_{int(match[1])}: rename one.")
     folders |= {f"view_{number}": path for number, path in sorted(numbered.items())}
     if not folders:
         raise MissingDataError(f"{episode} has no fpv/ or tpv/view_0000/: remove or complete it.")

@@ -85,7 +85,7 @@ def test_another_world_has_a_name_of_its_own(
     # Trained at 48 pixels.
     assert "stored at 32 pixels and enlarged to the 48" in caplog.text
     config = tiny_config(tmp_path / "mine", tmp_path)
-    assert evaluation_name(config, "valid", tmp_path / "mine", "seen") == "valid"
+    assert evaluation_name(config, "valid", protocol="seen") == "valid"
     assert evaluation_name(config, "test", checkpoint="last") == "test_last"
 
 

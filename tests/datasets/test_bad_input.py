@@ -1,5 +1,6 @@
 """Every kind of bad data gives one error that names the file and the remedy."""
 
+import dataclasses
 import json
 import re
 import shutil
@@ -9,16 +10,18 @@ import h5py
 import numpy as np
 import pytest
 
-from datasets.episodes import EpisodeDataset
+from datasets.episodes import EpisodeDataset, EpisodeWriter
 from datasets.errors import (
     DamagedDataError,
     FormatError,
     MismatchError,
     MissingDataError,
     OutsideFolderError,
+    UnknownNameError,
 )
+from datasets.storage.checks import open_episode
 from datasets.storage.meta import DatasetMeta
-from tests.datasets.synthetic import make_data_set, make_meta
+from tests.datasets.synthetic import make_data_set, make_episode, make_meta
 
 REMEDY = r"run the command in meta\.json again|generate the data set again|Use "
 
@@ -150,7 +153,7 @@ def test_an_index_without_data(own_dots):
     index = own_dots / "dots.hdf5"
     with h5py.File(index, "r+") as file:
         del file["data"]
-    with data_error(DamagedDataError, index, "data"):
+    with data_error(index, "data"):
         EpisodeDataset(own_dots)
 
 
@@ -240,8 +243,29 @@ def test_an_unknown_split(own_dots):
 
 
 def test_an_unknown_view(own_dots):
-    with data_error(MissingDataError, own_dots, r"\['view_7'\]", r"\['ego', 'view_0', 'view_1'\]"):
+    with pytest.raises(UnknownNameError, match="view_7.*view_0"):
         EpisodeDataset(own_dots, views=["ego", "view_7"])
+    data = EpisodeDataset(own_dots)
+    for read in (data.images, data.keypoints, data.visible):
+        with pytest.raises(UnknownNameError, match="view_7"):
+            read(0, "view_7")
+
+
+def test_whole_files_are_not_to_be_deleted(tmp_path):
+    meta = make_meta(views=1, size=8, skeleton="none")
+    writer = EpisodeWriter(tmp_path, meta)
+    writer.write(0, dataclasses.replace(make_episode(meta, 0, 8), keypoints={}, visible={}))
+    writer.write_index({"train": [0]})
+    data = EpisodeDataset(tmp_path)
+    with pytest.raises(MissingDataError) as error:
+        data.keypoints(0, "ego")
+    assert "Delete" not in str(error.value)
+    with (
+        pytest.raises(MissingDataError, match="obs/thumb") as error,
+        open_episode(data.paths[0]) as file,
+    ):
+        file["obs/thumb"]
+    assert "Delete" not in str(error.value)
 
 
 def test_a_folder_that_is_not_a_data_set(tmp_path):

@@ -18,7 +18,10 @@ import psutil
 import pytest
 
 from datasets.episodes import EpisodeDataset
-from datasets.errors import DamagedDataError, MismatchError
+from datasets.errors import (
+    DamagedDataError,
+    MismatchError,
+)
 from datasets.storage.seal import require_intact
 from sims.config import GenerateConfig
 from sims.generate import generate
@@ -294,3 +297,16 @@ def test_the_unfinished_file_of_a_killed_writer_is_removed(undisturbed, tmp_path
         half[0].write_bytes(b"half an episode")  # the file was finished before the kill
     assert finish(command(root, **OPTIONS))[0] == 0
     assert contents(root) == contents(undisturbed)
+
+
+def test_a_data_set_grows_in_the_same_shares_only(tmp_path):
+    options = OPTIONS | {"episodes": 4, "workers": 1, "out": tmp_path}
+    generate(GenerateConfig(**options))
+    before = contents(tmp_path)
+    with pytest.raises(MismatchError, match="--split"):
+        generate(GenerateConfig(**options | {"split": "1,1,2"}))
+    with pytest.raises(MismatchError, match="--split"):
+        generate(GenerateConfig(**options | {"split": "1,1,2", "episodes": 6}))
+    assert contents(tmp_path) == before
+    generate(GenerateConfig(**options | {"episodes": 6}))
+    assert len(EpisodeDataset(tmp_path)) == 6

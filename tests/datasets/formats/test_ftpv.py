@@ -8,7 +8,12 @@ from PIL import Image
 
 from datasets.convert import ConvertConfig, convert
 from datasets.episodes import EpisodeDataset
-from datasets.errors import DamagedDataError, FormatError, MismatchError, MissingDataError
+from datasets.errors import (
+    DamagedDataError,
+    FormatError,
+    MismatchError,
+    MissingDataError,
+)
 from datasets.formats.ftpv import FtpvOptions, FtpvSource
 
 
@@ -188,6 +193,91 @@ def test_a_damaged_frame_is_named_and_leaves_nothing_half_written(
     with pytest.raises(error, match=r"tr_0001/tpv/view_0001/000003\.png"):
         convert(ConvertConfig(own_folders, tmp_path / "out", "episodes"))
     assert sorted(path.name for path in tmp_path.iterdir()) == ["copy"]
+
+
+def rename(folder, new_folder, pattern, first):
+    """Rename a folder and its frames; `pattern` names a frame by its number, from `first` on."""
+    parts = [(int(file.stem), file.read_bytes()) for file in sorted(folder.iterdir())]
+    shutil.rmtree(folder)
+    new_folder.mkdir()
+    for number, content in parts:
+        (new_folder / pattern.format(number + first)).write_bytes(content)
+
+
+# A view's folder and the names of all frames, as others write them.
+VARIANTS = {
+    "a number alone": ("tpv/0", "{:06d}.jpg"),
+    "one digit": ("tpv/view_0", "{:06d}.jpg"),
+    "a camera": ("tpv/cam_0", "{:06d}.jpg"),
+    "a prefix": ("tpv/0", "img_{:05d}.jpg"),
+    "another prefix": ("tpv/view_0000", "frame-{}.JPG"),
+}
+
+
+@pytest.mark.parametrize("first", [0, 1])
+@pytest.mark.parametrize(("view", "name"), VARIANTS.values(), ids=VARIANTS.keys())
+def test_variants_of_the_layout_are_read(tmp_path, view, name, first):
+    root = make_published(tmp_path / "set", 2)
+    for episode in root.iterdir():
+        rename(episode / "fpv", episode / "fpv", name, first)
+        rename(episode / "tpv/view_0000", episode / view, name, first)
+    source = FtpvSource(root)
+    assert source.views == ["ego", "view_0"] and source.lengths == [6, 6]
+    for frames in source.episode(1).images.values():
+        assert np.abs(frames[:, 4, 4, 0].astype(int) - 10 * np.arange(6)).max() < 5
+
+
+def frames_without_a_view(root):
+    for file in (root / "tr_0001/tpv/view_0000").iterdir():
+        file.rename(root / "tr_0001/tpv" / file.name)
+
+
+def view_by_name(root):
+    (root / "tr_0001/tpv/view_0000").rename(root / "tr_0001/tpv/left")
+
+
+def view_twice(root):
+    shutil.copytree(root / "tr_0001/tpv/view_0000", root / "tr_0001/tpv/0")
+
+
+def numbered_from_two(root):
+    rename(root / "tr_0001/fpv", root / "tr_0001/fpv", "{:06d}.jpg", 2)
+
+
+def one_view_from_one(root):
+    rename(root / "tr_0001/fpv", root / "tr_0001/fpv", "{:06d}.jpg", 1)
+
+
+def frame_of_another_name(root):
+    shutil.copy(root / "tr_0001/fpv/000002.jpg", root / "tr_0001/fpv/last.jpg")
+
+
+def episode_of_another_name(root):
+    (root / "tr_0001").rename(root / "val_0001")
+
+
+def episode_by_link(root):
+    (root / "te_0007").symlink_to(root / "tr_0001")
+
+
+WRONG_NAMES = {
+    "frames without a view": (frames_without_a_view, FormatError, "tr_0001/tpv/"),
+    "a view by name": (view_by_name, FormatError, "tpv/left"),
+    "a view twice": (view_twice, FormatError, "view_0: rename one"),
+    "frames from 2 on": (numbered_from_two, MissingDataError, "tr_0001/fpv has no frame 000001"),
+    "one view from 1 on": (one_view_from_one, MismatchError, "number the views .* alike"),
+    "a frame of another name": (frame_of_another_name, FormatError, "fpv/last.jpg"),
+    "an episode of another name": (episode_of_another_name, FormatError, "val_0001"),
+    "an episode by a link": (episode_by_link, MismatchError, "te_0007"),
+}
+
+
+@pytest.mark.parametrize(("change", "error", "name"), WRONG_NAMES.values(), ids=WRONG_NAMES.keys())
+def test_names_that_are_not_read_are_errors(tmp_path, change, error, name):
+    root = make_published(tmp_path / "set", 2)
+    change(root)
+    with pytest.raises(error, match=name):
+        FtpvSource(root)
 
 
 def test_a_view_that_the_format_has_no_place_for(dots, tmp_path):
