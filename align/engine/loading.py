@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
@@ -45,7 +46,7 @@ def reading_batches() -> Iterator[None]:
     try:
         yield
     except DataError as error:
-        raise DataError(_original_message(str(error))) from error
+        raise type(error)(_original_message(str(error))) from error
     except RuntimeError as error:
         # torch gives this error no class of its own.
         if "DataLoader worker" not in str(error):
@@ -59,4 +60,4 @@ def reading_batches() -> Iterator[None]:
 
 def _original_message(message: str) -> str:
     """The message of an error from another process; torch puts a traceback before it."""
-    return message.rpartition(f"{DataError.__module__}.{DataError.__qualname__}: ")[2].strip()
+    return re.split(rf"{re.escape(DataError.__module__)}\.\w+: ", message)[-1].strip()

@@ -11,7 +11,6 @@ import numpy as np
 
 from datasets.errors import (
     DamagedDataError,
-    DataError,
     FormatError,
     MismatchError,
     MissingDataError,

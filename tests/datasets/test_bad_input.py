@@ -252,7 +252,7 @@ def test_whole_files_are_not_to_be_deleted(tmp_path):
         data.keypoints(0, "ego")
     assert "Delete" not in str(error.value)
     with (
-        pytest.raises(MissingDataError, match="obs/thumb") as error,
+        pytest.raises(MissingDataError, match="thumb") as error,
         open_episode(data.paths[0]) as file,
     ):
         file["obs/thumb"]
