@@ -177,7 +177,6 @@ def _belongs_to_backdrop(model: mujoco.MjModel) -> Bool[np.ndarray, " geoms"]:
     """
     root = model.body_rootid[model.geom_bodyid]
     static = (model.body_weldid[model.geom_bodyid] == 0) & (model.body_mocapid[root] < 0)
-    alpha = model.geom_rgba[:, 3]
-    has_material = model.geom_matid >= 0
-    alpha = np.where(has_material, np.minimum(alpha, model.mat_rgba[model.geom_matid, 3]), alpha)
+    # A geom without a material has the number -1, which indexes the additional last entry.
+    alpha = np.minimum(model.geom_rgba[:, 3], np.append(model.mat_rgba[:, 3], 1)[model.geom_matid])
     return static | (alpha < 1)
