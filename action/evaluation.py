@@ -6,6 +6,7 @@ import json
 import logging
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from shlex import quote
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -105,7 +106,7 @@ def load_evaluation(run: Path, protocol: str, split: str = "test") -> ActionEval
         DataError: When the run has not been measured on the split, or was by another version.
     """
     path = RunFolder(run).evaluation(evaluation_name(protocol, split))
-    measure = f"`python -m action.evaluate {run} --protocol {protocol} --split {split}`"
+    measure = f"`python -m action.evaluate {quote(str(run))} --protocol {protocol} --split {split}`"
     if not path.exists():
         raise MissingDataError(f"{path} does not exist. Measure the run: {measure}.")
     try:

@@ -55,6 +55,7 @@ def measure(
 ) -> ActionEvaluation:
     """Measures a run and stores the result; see `action.evaluate.evaluate`."""
     config = ActionConfig.load(run)
+    require_writable(RunFolder(run).evaluation(split))
     trained_on = open_own_data(run, config, root, move)
     config = replace(config, root=trained_on.clip_set.root)
     data = trained_on if protocol is None else open_data(replace(config, protocol=protocol))

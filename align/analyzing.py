@@ -60,6 +60,7 @@ def analyze(
         CheckpointError: When its checkpoint cannot be used.
     """
     config, folder = TrainConfig.load(run), RunFolder(run)
+    require_writable(folder.analysis(split))
     root, own = find_test_data(run, config, data, relocate)
     shown = EpisodeDataset(root, split)
     shown.check(need_keypoints=True)

@@ -47,6 +47,7 @@ def measure(
 ) -> Evaluation:
     """Measures a run and stores the result; see `align.evaluate.evaluate`."""
     config = TrainConfig.load(run)
+    require_writable(RunFolder(run).evaluation(split))
     root, own = find_test_data(run, config, data, move)
     embedder = FrameEmbedder.load(run, checkpoint)
     identity = DataIdentity.of(root)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from shlex import quote
 
 import numpy as np
 from jaxtyping import Float, Int64, UInt8
@@ -140,6 +141,7 @@ def load_example(
             f"with `python -m align.evaluate --split {data.split}`."
         )
     i = data.names.index(episode)
+    check_episode(data.paths[i], data.meta, data.views, need_keypoints=False)
     measured = list(next(iter(stored.values()))[1][episode])
     query, target = _choose_views([v for v in data.views if v in measured], view)
     times = drawn_times(data.lengths[i])
@@ -150,7 +152,7 @@ def load_example(
             raise MismatchError(
                 f"{run.evaluation.path} is of {len(z1)} frames of {episode}, but {data.paths[i]} "
                 f"has {data.lengths[i]}: the data set changed since. Measure the run again with "
-                f"`python -m align.evaluate {run.folder} --split {data.split}`."
+                f"`python -m align.evaluate {quote(str(run.folder))} --split {data.split}`."
             )
         matches[label] = Matches.between(z1, z2, times)
         in_motion[label] = Matches.between(with_motion(z1), with_motion(z2), times)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 import h5py
@@ -172,7 +175,8 @@ class DemonstrationFile:
         if "env_args" not in data.attrs:
             raise MissingDataError(
                 f"{self.path} does not say which environment it is of (data.attrs['env_args']). "
-                f"For a file that robosuite has just collected, run: {CONVERT.format(self.path)}"
+                "For a file that robosuite has just collected, run: "
+                f"{CONVERT.format(quote(str(self.path)))}"
             )
         try:
             env_args = json.loads(data.attrs["env_args"])

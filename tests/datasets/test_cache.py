@@ -64,7 +64,7 @@ def test_an_interrupted_copy_is_resumed(tmp_path):
     kept = videos[0].stat().st_mtime_ns
     # A killed run leaves a skeleton without its video, and the unfinished file of a dead process.
     videos[1].unlink()
-    leftover = out / "rgb" / f".x.avi.999999999@{os.uname().nodename}.tmp"
+    leftover = out / "rgb" / f".x.avi.999999999@{os.uname().nodename}{SUFFIX}"
     leftover.write_text("half")
     cache(config(root, out))
     assert sorted(out.glob("rgb/*")) == videos and not leftover.exists()
