@@ -15,7 +15,7 @@ from sklearn.metrics import confusion_matrix, top_k_accuracy_score
 
 from action.config import Ensemble
 from align.engine.run_folder import Checkpoint, RunFolder
-from datasets.errors import DamagedDataError, DataError, MissingDataError
+from datasets.errors import DamagedDataError, DataError, MissingDataError, first_fault
 from datasets.storage.atomic import atomic_path
 
 logger = logging.getLogger(__name__)
@@ -113,7 +113,7 @@ def load_evaluation(run: Path, protocol: str, split: str = "test") -> ActionEval
         return TypeAdapter(ActionEvaluation).validate_json(path.read_bytes())
     except ValidationError as error:
         raise DamagedDataError(
-            f"{path} cannot be read ({error}). Measure again: {measure}."
+            f"{path} cannot be read ({first_fault(error)}). Measure again: {measure}."
         ) from None
 
 

@@ -29,6 +29,7 @@ from datasets.clips.identity import clip_seals
 from datasets.errors import (
     MismatchError,
 )
+from datasets.storage.atomic import require_writable
 
 NOTE = f"{ARROWS} chance: guessing among the classes of the measured clips."
 

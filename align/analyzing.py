@@ -24,6 +24,7 @@ from datasets.episodes import EpisodeDataset
 from datasets.errors import (
     MismatchError,
 )
+from datasets.storage.atomic import require_writable
 
 # Moments of a view that are analysed. Neighbouring frames are nearly the same.
 _MOMENTS = 8

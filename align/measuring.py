@@ -28,6 +28,7 @@ from datasets.episodes import EpisodeDataset
 from datasets.errors import (
     DataError,
 )
+from datasets.storage.atomic import require_writable
 from datasets.storage.episode_file import EGO
 from datasets.storage.identity import DataIdentity, short
 from datasets.storage.meta import DatasetMeta

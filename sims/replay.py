@@ -194,7 +194,8 @@ def replay(config: ReplayConfig) -> Path:
             "Choose another split: --split 4,1,1"
         )
     for number in numbers:
-        if not np.isfinite(file.states(number)).all():
+        states = file.states(number)
+        if states.dtype.kind not in "fiu" or not np.isfinite(states).all():
             raise FormatError(
                 f"{config.demos}: the states of {file.names[number]} are not all finite numbers. "
                 "Remove it from the file, or from its masks."

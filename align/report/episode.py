@@ -17,6 +17,7 @@ from align.results.statistics import lower_median
 from datasets.draw import draw_skeleton
 from datasets.episodes import EpisodeDataset
 from datasets.errors import MismatchError, MissingDataError, OptionError
+from datasets.storage.checks import check_episode
 from datasets.storage.episode_file import EGO
 
 # Time steps of an episode that are drawn at most: as many as a picture of this width has room for.

@@ -156,8 +156,8 @@ class DemonstrationFile:
             ) from None
         except IsADirectoryError:
             raise FormatError(f"{self.path} is a folder; --demos takes an HDF5 file.") from None
-        except PermissionError:
-            raise
+        except PermissionError:  # whose own text names the file in the middle of much else
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(self.path)) from None
         except OSError as error:
             raise DamagedDataError(
                 f"{self.path} cannot be read as HDF5, truncated or something else ({error}). "

@@ -10,6 +10,7 @@ from datasets.clips.mocap import MocapMeta
 from datasets.clips.samples import SampleConfig, load_sample
 from datasets.clips.sets import FORMATS, open_clip_set, read_keypoints
 from datasets.errors import MismatchError, OptionError
+from datasets.storage.atomic import SUFFIX
 from datasets.video import video_shape
 from tests.datasets.clip_files import (
     FPS,

@@ -9,6 +9,7 @@ import pytest
 import sims
 from datasets.episodes import EpisodeDataset
 from datasets.errors import MismatchError, OptionError, UnknownNameError
+from datasets.storage.atomic import SUFFIX
 from sims.config import GenerateConfig
 from sims.env import EXPERT_STREAM
 from sims.errors import ProductionError
