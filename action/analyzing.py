@@ -8,7 +8,7 @@ import torch
 from torch.utils.data import DataLoader
 from tqdm import tqdm
 
-from action.clips import TestingClips, open_data, usable
+from action.clips import TestingClips, open_own_data, usable
 from action.config import ActionConfig
 from action.evaluation import evaluation_name
 from action.features import load_recognizer
@@ -16,6 +16,7 @@ from align.engine.loading import reading_processes
 from align.engine.run_folder import Checkpoint, RunFolder
 from align.probe import FeatureProbe, evenly
 from align.results.analysis import FeatureAnalysis, save_analysis
+from datasets.storage.atomic import require_writable
 
 # The attention weights of more clips than this need too much memory.
 _CLIPS_AT_ONCE = 8
@@ -28,8 +29,19 @@ def analyze(
     checkpoint: Checkpoint = "best",
     clips: int = 64,
     progress: bool = True,
+    root: Path | None = None,
+    relocate: bool = False,
 ) -> tuple[FeatureAnalysis, tuple[str, ...]]:
     """Analyses a run on some clips of a split, spread evenly, and stores the result.
+
+    Args:
+        run: A folder made by `action.train`.
+        split: Split whose clips are analysed.
+        checkpoint: best: lowest validation error; last: the end of training.
+        clips: Largest number of clips.
+        progress: Whether to show a progress bar.
+        root: Where the run's data set lies now; by default where the run finds it.
+        relocate: Whether to store `root` in the run.
 
     Returns:
         The analysis, and the names of its keypoints.
@@ -39,7 +51,8 @@ def analyze(
         CheckpointError: When its checkpoint cannot be used.
     """
     config = ActionConfig.load(run)
-    data = open_data(config)
+    require_writable(RunFolder(run).analysis(split))
+    data = open_own_data(run, config, root, relocate)
     chosen = [data.parts[split][i] for i in evenly(len(data.parts[split]), clips)]
     recognizer = load_recognizer(run, checkpoint, data)
     device = next(recognizer.model.parameters()).device

@@ -1,7 +1,8 @@
 """Loads the public Kinetics weights of TimeSformer from the files in which they are published.
 
 Facebook publishes `.pyth` files; Hugging Face publishes folders with `model.safetensors` or
-`pytorch_model.bin`. Both hold the same network, with different parameter names.
+`pytorch_model.bin`; MMAction2 publishes `.pth` files. All hold the same network, with different
+parameter names.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import json
 import logging
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -34,30 +35,47 @@ logger = logging.getLogger(__name__)
 SHOWN = 3
 FOLDER_FILES = ("model.safetensors", "pytorch_model.bin")
 # Keys under which files of training programs hold their weights.
-_CONTAINERS = ("model_state", "state_dict", "model")
+_CONTAINERS = ("model_state", "model_state_dict", "state_dict", "model", "module", "model_ema")
 # Prefixes that wrappers of the model put before every name.
-_WRAPPERS = re.compile(r"^(module\.)?(model\.)?(timesformer\.)?")
-_HUGGING_FACE = "encoder.layer."
+_WRAPPERS = re.compile(r"^(?:(?:module|model|timesformer|backbone)\.)*")
+_HUGGING_FACE, _MMACTION = "encoder.layer.", "transformer_layers.layers."
 _IN_BLOCK = re.compile(r"blocks\.\d+\.attn\.qkv\.weight")
-# Parts of Hugging Face's names and of the published ones. The order matters, since some parts
-# contain others: "attention.output.dense." contains "output.dense.".
-_RENAMED = (
-    ("embeddings.cls_token", "cls_token"),
-    ("embeddings.position_embeddings", "pos_embed"),
-    ("embeddings.time_embeddings", "time_embed"),
-    ("embeddings.patch_embeddings.projection.", "patch_embed.proj."),
-    (_HUGGING_FACE, "blocks."),
-    ("attention.attention.qkv.", "attn.qkv."),
-    ("attention.output.dense.", "attn.proj."),
-    ("temporal_layernorm.", "temporal_norm1."),
-    ("temporal_dense.", "temporal_fc."),
-    ("layernorm_before.", "norm1."),
-    ("layernorm_after.", "norm2."),
-    ("intermediate.dense.", "mlp.fc1."),
-    ("output.dense.", "mlp.fc2."),
-    ("layernorm.", "norm."),
-    ("classifier.", "head."),
-)
+# Parts of other names and of the published ones, by the part that tells whose they are. The order
+# matters, since some parts contain others: "attention.output.dense." contains "output.dense.".
+_RENAMED = {
+    _HUGGING_FACE: (
+        ("embeddings.cls_token", "cls_token"),
+        ("embeddings.position_embeddings", "pos_embed"),
+        ("embeddings.time_embeddings", "time_embed"),
+        ("embeddings.patch_embeddings.projection.", "patch_embed.proj."),
+        (_HUGGING_FACE, "blocks."),
+        ("attention.attention.qkv.", "attn.qkv."),
+        ("attention.output.dense.", "attn.proj."),
+        ("temporal_layernorm.", "temporal_norm1."),
+        ("temporal_dense.", "temporal_fc."),
+        ("layernorm_before.", "norm1."),
+        ("layernorm_after.", "norm2."),
+        ("intermediate.dense.", "mlp.fc1."),
+        ("output.dense.", "mlp.fc2."),
+        ("layernorm.", "norm."),
+        ("classifier.", "head."),
+    ),
+    _MMACTION: (
+        ("patch_embed.projection.", "patch_embed.proj."),
+        (_MMACTION, "blocks."),
+        ("attentions.0.norm.", "temporal_norm1."),
+        ("attentions.0.attn.in_proj_", "temporal_attn.qkv."),
+        ("attentions.0.attn.out_proj.", "temporal_attn.proj."),
+        ("attentions.0.temporal_fc.", "temporal_fc."),
+        ("attentions.1.norm.", "norm1."),
+        ("attentions.1.attn.in_proj_", "attn.qkv."),
+        ("attentions.1.attn.out_proj.", "attn.proj."),
+        ("ffns.0.norm.", "norm2."),
+        ("ffns.0.layers.0.0.", "mlp.fc1."),
+        ("ffns.0.layers.1.", "mlp.fc2."),
+        ("cls_head.fc_cls.", "head."),
+    ),
+}
 
 
 def load_pretrained(backbone: TimeSformer, path: Path) -> None:
@@ -68,7 +86,7 @@ def load_pretrained(backbone: TimeSformer, path: Path) -> None:
 
     Args:
         backbone: Before PAAB and PAAT are put in, which no published file holds.
-        path: Facebook's `.pyth` or `.pt` file, or Hugging Face's folder or file.
+        path: Facebook's `.pyth` or `.pt` file, Hugging Face's folder or file, or MMAction2's file.
 
     Raises:
         MissingCheckpointError: When there is no such file.
@@ -106,14 +124,16 @@ def read_weights(file: Path) -> dict[str, Tensor]:
 
 def published_names(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Weights under the published names, which are those of `TimeSformer`."""
-    if not any(name.startswith(_HUGGING_FACE) for name in weights):
-        return dict(weights)
-    renamed = {}
-    for name, value in weights.items():
-        for theirs, ours in _RENAMED:
-            name = name.replace(theirs, ours)
-        renamed[name] = value
-    return renamed
+    for mark, parts in _RENAMED.items():
+        if any(name.startswith(mark) for name in weights):
+            return {_renamed(name, parts): value for name, value in weights.items()}
+    return dict(weights)
+
+
+def _renamed(name: str, parts: Sequence[tuple[str, str]]) -> str:
+    for theirs, ours in parts:
+        name = name.replace(theirs, ours)
+    return name
 
 
 def _find(path: Path) -> Path:
@@ -124,7 +144,8 @@ def _find(path: Path) -> Path:
         raise MissingCheckpointError(f"{path} holds neither {' nor '.join(FOLDER_FILES)}.")
     if not path.exists():
         raise MissingCheckpointError(
-            f"{path} does not exist; name Facebook's .pyth file, or Hugging Face's folder."
+            f"{path} does not exist; name Facebook's .pyth file, Hugging Face's folder, or "
+            "MMAction2's .pth file."
         )
     return path
 
@@ -247,6 +268,6 @@ def _require_same_weights(
             f"{what}: {shortened(names, SHOWN)}" for what, names in problems.items() if names
         )
         raise OtherModelError(
-            f"{file} holds no whole TimeSformer under its published names; download it again. "
-            f"{listed}."
+            f"{file} holds no whole TimeSformer under the names of Facebook, Hugging Face or "
+            f"MMAction2; name a file of one of these. {listed}."
         )

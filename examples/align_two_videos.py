@@ -35,16 +35,25 @@ def align(run: Path, first: Path, second: Path, out: Path, side: int = 224) -> n
             f"{run} ({embedder.config.method}) needs the keypoints of every frame, which videos "
             "do not hold: choose a run of deit, paat, paat-points or paab-free."
         )
-    videos = [np.stack(list(iterate_frames(video))) for video in (first, second)]
-    embeddings = [embedder.embed_frames(video) for video in videos]
+    frames, small = zip(*(read(v, embedder.image_size, side) for v in (first, second)), strict=True)
+    embeddings = [embedder.embed_frames(video) for video in frames]
     cost = distances(*embeddings).numpy()
     in_motion = distances(*map(with_motion, embeddings)).numpy()
     picks = np.stack([cost.argmin(axis=1), in_motion.argmin(axis=1), dtw_picks(cost[None])[0]])
-    small = [resize_frames(frames_to_tensor(v), side).permute(0, 2, 3, 1).numpy() for v in videos]
     panels = [small[0], *(small[1][chosen] for chosen in picks)]
     shown = np.concatenate(list(map(label_frames, panels, LABELS)), axis=2)
-    write_video(out, shown, video_shape(first).fps or 20.0)
+    write_video(out, shown, video_shape(first).fps)
     return picks
+
+
+def read(video: Path, *sizes: int) -> list[np.ndarray]:
+    """All frames of a video at several sizes; the whole frames are held one at a time."""
+    small: list[list[np.ndarray]] = [[] for _ in sizes]
+    for frame in iterate_frames(video):
+        whole = frames_to_tensor(frame[None])
+        for frames, size in zip(small, sizes, strict=True):
+            frames.append(resize_frames(whole, size).permute(0, 2, 3, 1).numpy()[0])
+    return [np.stack(frames) for frames in small]
 
 
 def label_frames(frames: np.ndarray, label: str, height: int = 24) -> np.ndarray:

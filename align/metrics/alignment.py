@@ -8,7 +8,7 @@ equally near frames counts.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
@@ -22,6 +22,9 @@ from datasets.storage.episode_file import EGO
 EGO_ERROR, THIRD_ERROR = "alignment_error_ego", "alignment_error_third"
 
 METRICS = ("alignment_error", "cycle_error", "kendalls_tau", "kendalls_tau_b")
+# Distances held at once. With the arrays made from them, that is under 0.5 GB, however long
+# the episode is.
+BLOCK = 2**23
 
 
 def distances(
@@ -37,13 +40,12 @@ def distances(
 
 def alignment_error(z1: Float[Tensor, "time dim"], z2: Float[Tensor, "time dim"]) -> float:
     """Mean of |i - a(i)| / time (TCN; paper section 4.1): 0 is perfect, random about 1/3."""
-    return _alignment_error(_nearest(_square(distances(z1, z2))))
+    return _alignment_error(nearest_frames(z1, z2)[0])
 
 
 def cycle_error(z1: Float[Tensor, "time dim"], z2: Float[Tensor, "time dim"]) -> float:
     """Mean of |i - b(a(i))| / time: how far there and back leads from the same frame."""
-    there_and_back = _square(distances(z1, z2))
-    return _cycle_error(_nearest(there_and_back), _nearest(there_and_back.T))
+    return _cycle_error(*nearest_frames(z1, z2))
 
 
 def kendalls_tau(z1: Float[Tensor, "time dim"], z2: Float[Tensor, "time dim"]) -> float:
@@ -51,18 +53,17 @@ def kendalls_tau(z1: Float[Tensor, "time dim"], z2: Float[Tensor, "time dim"]) -
 
     All other pairs, ties included, are discordant, so collapsed embeddings give -1.
     """
-    return _kendalls_tau(_nearest(_square(distances(z1, z2))))
+    return _kendalls_tau(nearest_frames(z1, z2)[0])
 
 
 def kendalls_tau_b(z1: Float[Tensor, "time dim"], z2: Float[Tensor, "time dim"]) -> float:
     """Kendall's tau-b of i against a(i) (AE2, CARL), corrected for ties; NaN if all frames tie."""
-    return _kendalls_tau_b(_nearest(_square(distances(z1, z2))))
+    return _kendalls_tau_b(nearest_frames(z1, z2)[0])
 
 
 def pair_metrics(z1: Float[Tensor, "time dim"], z2: Float[Tensor, "time dim"]) -> dict[str, float]:
-    """All of METRICS for one pair of views, from one distance matrix."""
-    matrix = _square(distances(z1, z2))
-    there, back = _nearest(matrix), _nearest(matrix.T)
+    """All of METRICS for one pair of views, whose distances are computed once."""
+    there, back = nearest_frames(z1, z2)
     return {
         "alignment_error": _alignment_error(there),
         "cycle_error": _cycle_error(there, back),
@@ -104,17 +105,36 @@ def _mean(values: Iterable[float]) -> float:
     return sum(finite) / len(finite) if finite else math.nan
 
 
-def _square(matrix: Tensor) -> Tensor:
-    if matrix.shape[0] != matrix.shape[1] or not len(matrix):
+def row_blocks(rows: int, columns: int) -> Iterator[slice]:
+    """Consecutive rows of a matrix, in blocks of at most BLOCK cells and at least one row."""
+    block = max(1, BLOCK // columns)
+    for start in range(0, rows, block):
+        yield slice(start, min(start + block, rows))
+
+
+def nearest_frames(
+    z1: Float[Tensor, "time dim"], z2: Float[Tensor, "time dim"]
+) -> tuple[Int64[Tensor, " time"], Int64[Tensor, " time"]]:
+    """For each frame of the first view a(i), and for each frame of the second view b(j).
+
+    Raises:
+        ValueError: When a view is empty, or the views differ in length.
+    """
+    if len(z1) != len(z2) or not len(z1):
         raise ValueError(
-            f"views must be of one length and not empty, got {matrix.shape[0]} and "
-            f"{matrix.shape[1]} frames."
+            f"views must be of one length and not empty, got {len(z1)} and {len(z2)} frames."
         )
-    return matrix
-
-
-def _nearest(matrix: Float[Tensor, "rows columns"]) -> Int64[Tensor, " rows"]:
-    return matrix.argmin(dim=1)
+    there = []
+    back = torch.zeros(len(z2), dtype=torch.int64, device=z1.device)
+    least = torch.full((len(z2),), torch.inf, device=z1.device)
+    for rows in row_blocks(len(z1), len(z2)):
+        block = distances(z1[rows], z2)
+        there.append(block.argmin(dim=1))
+        row = block.argmin(dim=0)
+        value = block.gather(0, row[None])[0]
+        nearer = value < least  # strictly, so that the first of equally near frames stays
+        back[nearer], least[nearer] = row[nearer] + rows.start, value[nearer]
+    return torch.cat(there), back
 
 
 def _alignment_error(there: Int64[Tensor, " time"]) -> float:
@@ -131,7 +151,10 @@ def _kendalls_tau(there: Int64[Tensor, " time"]) -> float:
     pairs = length * (length - 1) / 2
     if pairs == 0:
         return math.nan
-    concordant = (there[:, None] < there[None, :]).triu(diagonal=1).sum().item()
+    concordant = sum(
+        (there[rows, None] < there[None, :]).triu(diagonal=1 + rows.start).sum().item()
+        for rows in row_blocks(length, length)
+    )
     return (2 * concordant - pairs) / pairs
 
 

@@ -11,7 +11,8 @@ the first. Compare errors under one decoding only, beside those of random embedd
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import lru_cache, partial
 from itertools import combinations
 
 import numpy as np
@@ -20,7 +21,7 @@ from jaxtyping import Float, Int64
 from scipy.ndimage import gaussian_filter1d
 from torch import Tensor
 
-from align.metrics.alignment import distances
+from align.metrics.alignment import BLOCK, distances, row_blocks
 
 # Width of the smoothing Gaussian and reach of the difference, as shares of the episode, and weight
 # of the difference; chosen on validation episodes of Lift, Can and Minecraft.
@@ -54,9 +55,14 @@ DECODING_METRICS = ("alignment_error_motion", "alignment_error_dtw", "alignment_
 WINDOW_RADIUS = 0.1
 
 
-def dtw_picks(
-    cost: Float[np.ndarray, "pairs rows columns"],
-) -> Int64[np.ndarray, "pairs rows"]:
+Costs = Float[np.ndarray, "pairs rows columns"]
+# Total costs by anti-diagonal, with a border of one row and one column: the total of the paths to
+# (i, j) is at [i + j + 2, i + 1]. In this order the cells that are computed together are neighbours
+# in memory.
+Totals = Float[np.ndarray, "pairs rows+columns+1 rows+1"]
+
+
+def dtw_picks(cost: Costs) -> Int64[np.ndarray, "pairs rows"]:
     """For each row the column that dynamic time warping pairs it with.
 
     The path of least total cost from the first to the last frames of both views moves by one row,
@@ -65,49 +71,111 @@ def dtw_picks(
     the path prefers both, then the row. Where it pairs a row with several columns, the one of least
     cost counts, the first of equal ones.
     """
-    total = _accumulated(cost)
     pairs, rows, columns = cost.shape
-    every = np.arange(pairs)
-    i, j = np.full(pairs, rows - 1), np.full(pairs, columns - 1)
+    return _dtw_picks(lambda block: cost[:, block], pairs, rows, columns)
+
+
+def _dtw_picks(
+    cost_of: Callable[[slice], Costs], pairs: int, rows: int, columns: int
+) -> Int64[np.ndarray, "pairs rows"]:
+    """`dtw_picks` from a function that returns the costs of some rows.
+
+    The totals of a long episode do not fit in memory. The way forth keeps those of each block's
+    last row alone; the way back computes each block again from there.
+    """
+    blocks = list(row_blocks(rows, pairs * columns))
+    above = np.full((pairs, columns + 1), np.inf)
+    above[:, 0] = 0
+    borders = [above]
+    for block in blocks[:-1]:
+        total = _accumulated(cost_of(block), borders[-1])
+        last = block.stop - block.start
+        borders.append(total[:, last : last + columns + 1, last].copy())
     picks = np.zeros((pairs, rows), np.int64)
-    least = np.full((pairs, rows), np.inf)
-    for _ in range(rows + columns - 1):
-        here = cost[every, i, j]
-        better = here <= least[every, i]  # walking back, an equal one comes earlier
-        picks[every[better], i[better]] = j[better]
-        least[every, i] = np.minimum(here, least[every, i])
-        # `total` has a border of one, so total[i, j] is the cell before (i, j) in both.
-        before = np.stack(
-            [total[every, i, j] + here, total[every, i, j + 1], total[every, i + 1, j]]
-        )
-        move = before.argmin(axis=0)
-        moving = (i > 0) | (j > 0)
-        i, j = i - (moving & (move != 2)), j - (moving & (move != 1))
+    place = np.full(pairs, rows - 1), np.full(pairs, columns - 1)
+    for block, border in zip(reversed(blocks), reversed(borders), strict=True):
+        cost = cost_of(block)
+        place = _walk_back(cost, _accumulated(cost, border), block.start, place, picks)
     return picks
 
 
-def _accumulated(
-    cost: Float[np.ndarray, "pairs rows columns"],
-) -> Float[np.ndarray, "pairs rows+1 columns+1"]:
+def _walk_back(
+    cost: Costs,
+    total: Totals,
+    first_row: int,
+    place: tuple[Int64[np.ndarray, " pairs"], Int64[np.ndarray, " pairs"]],
+    picks: Int64[np.ndarray, "pairs rows"],
+) -> tuple[Int64[np.ndarray, " pairs"], Int64[np.ndarray, " pairs"]]:
+    """Follows every pair's path back to the row before the block, or to its start.
+
+    Args:
+        cost: Costs of the block's rows.
+        total: Their totals, from `_accumulated`.
+        first_row: The block's first row among all.
+        place: Row among all rows, and column, where each pair's path enters the block.
+        picks: The rows of this block are filled in.
+
+    Returns:
+        Where each path enters the block before.
+    """
     pairs, rows, columns = cost.shape
-    total = np.full((pairs, rows + 1, columns + 1), np.inf)
-    total[:, 0, 0] = 0
+    every = np.arange(pairs)
+    i, j = place[0] - first_row, place[1]
+    least = np.full((pairs, rows), np.inf)
+    for _ in range(rows + columns - 1):
+        here = cost[every, i, j]
+        better = (i >= 0) & (here <= least[every, i])  # walking back, an equal one comes earlier
+        picks[every[better], i[better] + first_row] = j[better]
+        least[every, i] = np.minimum(here, least[every, i])
+        before = np.stack(
+            [
+                total[every, i + j, i] + here,
+                total[every, i + j + 1, i],
+                total[every, i + j + 1, i + 1],
+            ]
+        )
+        move = before.argmin(axis=0)
+        # A path that has left the block waits; one at the first frames of both views has ended.
+        moving = (i >= 0) & ((i + first_row > 0) | (j > 0))
+        i, j = i - (moving & (move != 2)), j - (moving & (move != 1))
+    return i + first_row, j
+
+
+def _accumulated(cost: Costs, above: Float[np.ndarray, "pairs columns+1"]) -> Totals:
+    """Least total costs of the paths to each cell, below the totals of the row above."""
+    pairs, rows, columns = cost.shape
+    own = np.empty((pairs, rows + columns - 1, rows), cost.dtype)
+    for i in range(rows):
+        own[:, i : i + columns, i] = cost[:, i]
+    total = np.full((pairs, rows + columns + 1, rows + 1), np.inf)
+    total[:, : columns + 1, 0] = above
     # Cells of an anti-diagonal depend only on earlier ones, so all are filled at once.
-    for diagonal in range(rows + columns - 1):
-        i = np.arange(max(0, diagonal - columns + 1), min(rows, diagonal + 1))
-        j = diagonal - i
-        own = cost[:, i, j]
-        aside = np.minimum(total[:, i, j + 1], total[:, i + 1, j])
-        total[:, i + 1, j + 1] = own + np.minimum(total[:, i, j] + own, aside)
+    for d in range(rows + columns - 1):
+        start, stop = max(0, d - columns + 1), min(rows, d + 1)
+        here = own[:, d, start:stop]
+        aside = np.minimum(total[:, d + 1, start:stop], total[:, d + 1, start + 1 : stop + 1])
+        both = total[:, d, start:stop] + here
+        total[:, d + 2, start + 1 : stop + 1] = here + np.minimum(both, aside)
     return total
 
 
 def window_picks(
-    cost: Float[np.ndarray, "pairs rows columns"], radius: float = WINDOW_RADIUS
+    cost: Costs,
+    first_row: int = 0,
+    length: int | None = None,
+    radius: float = WINDOW_RADIUS,
 ) -> Int64[np.ndarray, "pairs rows"]:
-    """For each row the nearest column at most `radius` of the episode from its relative time."""
+    """For each row the nearest column at most `radius` of the episode from its relative time.
+
+    Args:
+        cost: Distances of all rows, or of some consecutive ones.
+        first_row: Index of the first of these rows among all.
+        length: Number of all rows, where these are some of them.
+        radius: As a share of the episode.
+    """
     _, rows, columns = cost.shape
-    place, own = np.arange(columns) / columns, np.arange(rows) / rows
+    place = np.arange(columns) / columns
+    own = (first_row + np.arange(rows)) / (rows if length is None else length)
     # At least half a frame, so that rounding and very short episodes leave a frame to choose.
     reach = max(radius, 0.5 / columns) + 1e-9
     outside = np.abs(place[None, :] - own[:, None]) > reach
@@ -118,18 +186,28 @@ def episode_decodings(
     embeddings: Mapping[str, Float[Tensor, "time dim"]],
 ) -> dict[tuple[str, str], dict[str, float]]:
     """Alignment error of every pair of views i < j under each of DECODING_METRICS."""
-    pairs = list(combinations(embeddings, 2))
-    if not pairs:
-        return {}
     moving = {view: with_motion(z) for view, z in embeddings.items()}
-    still, in_motion = (
-        np.stack([distances(views[a], views[b]).cpu().numpy() for a, b in pairs])
-        for views in (embeddings, moving)
-    )
-    return {
-        pair: dict(zip(DECODING_METRICS, errors, strict=True))
-        for pair, *errors in zip(pairs, *_errors(still, in_motion), strict=True)
-    }
+    found = {}
+    for pairs in _batches(list(combinations(embeddings, 2)), embeddings):
+        still, in_motion = ([(of[a], of[b]) for a, b in pairs] for of in (embeddings, moving))
+        for pair, *errors in zip(pairs, *_errors(still, in_motion), strict=True):
+            found[pair] = dict(zip(DECODING_METRICS, errors, strict=True))
+    return found
+
+
+def _batches(
+    pairs: Sequence[tuple[str, str]], embeddings: Mapping[str, Float[Tensor, "time dim"]]
+) -> Iterator[Sequence[tuple[str, str]]]:
+    """As many pairs of views at a time as BLOCK distances allow, and at least one."""
+    cells = max((len(z) for z in embeddings.values()), default=1) ** 2
+    many = max(1, BLOCK // cells)
+    for start in range(0, len(pairs), many):
+        yield pairs[start : start + many]
+
+
+# Cells of random distances that are drawn at most for an episode's chance, but for the first draw:
+# the errors of long episodes vary little from draw to draw.
+_CHANCE_CELLS = 20 * 1000**2
 
 
 def chance_errors(lengths: Sequence[int], seed: int = 0, draws: int = 20) -> dict[str, float]:
@@ -138,25 +216,37 @@ def chance_errors(lengths: Sequence[int], seed: int = 0, draws: int = 20) -> dic
     Args:
         lengths: Time steps of each episode that is averaged over.
         seed: Seed of the random embeddings.
-        draws: Pairs of random views for each episode.
+        draws: Pairs of random views for each episode; fewer for episodes of over 1,000 steps.
     """
     generator = torch.Generator().manual_seed(seed)
     found = []
     for length in lengths:
-        views = torch.randn(2 * draws, length, 32, generator=generator)
+        pairs = max(1, min(draws, _CHANCE_CELLS // length**2))
+        views = torch.randn(2 * pairs, length, 32, generator=generator)
         moving = torch.stack([with_motion(z) for z in views])
-        still, in_motion = (torch.cdist(z[:draws], z[draws:]).numpy() for z in (views, moving))
+        still, in_motion = (list(zip(z[:pairs], z[pairs:], strict=True)) for z in (views, moving))
         found.append([np.mean(errors) for errors in _errors(still, in_motion)])
     means = np.mean(found, axis=0)
     return {name: float(value) for name, value in zip(DECODING_METRICS, means, strict=True)}
 
 
-def _errors(
-    still: Float[np.ndarray, "pairs time time"], in_motion: Float[np.ndarray, "pairs time time"]
-) -> list[list[float]]:
-    """Errors of every pair under DECODING_METRICS, from distances without and with motion."""
-    length = still.shape[1]
+Pairs = Sequence[tuple[Float[Tensor, "time dim"], Float[Tensor, "time dim"]]]
+
+
+def _errors(still: Pairs, in_motion: Pairs) -> list[list[float]]:
+    """Errors of every pair under DECODING_METRICS, from embeddings without and with motion."""
+    pairs, length = len(still), len(still[0][0])
+    blocks = list(row_blocks(length, pairs * length))
+    # Where all rows are one block, the window and dynamic time warping share its distances.
+    cost_of = lru_cache(maxsize=1)(partial(_costs, still))
+    in_window = [window_picks(cost_of(b.start, b.stop), b.start, length) for b in blocks]
+    warped = _dtw_picks(lambda b: cost_of(b.start, b.stop), pairs, length, length)
+    nearest = [_costs(in_motion, b.start, b.stop).argmin(axis=2) for b in blocks]
     return [
         (np.abs(picks - np.arange(length)).mean(axis=1) / length).tolist()
-        for picks in (in_motion.argmin(axis=2), dtw_picks(still), window_picks(still))
+        for picks in (np.concatenate(nearest, axis=1), warped, np.concatenate(in_window, axis=1))
     ]
+
+
+def _costs(views: Pairs, start: int, stop: int) -> Costs:
+    return np.stack([distances(z1[start:stop], z2).cpu().numpy() for z1, z2 in views])

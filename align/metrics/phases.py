@@ -15,7 +15,7 @@ frames and queries from the second. "Within a view" both are the same, "across v
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -34,8 +34,11 @@ RETRIEVED = (5, 10, 15)
 PHASE_METRICS = ("phase_f1", *FEW_SHOT, "phase_r2", *(f"ap{k}" for k in RETRIEVED))
 # Strengths of regularisation to choose from, for embeddings scaled to variance one.
 _RIDGE = np.logspace(-1, 4, 6)
-# Queries at a time, which bounds the memory of their distances to the whole gallery.
-_QUERIES = 2048
+# Queries at a time, and distances held at once between them and the gallery.
+_QUERIES, _CELLS = 2048, 2**23
+# Labelled frames of a view that classification and regression learn from at most. The kernel of a
+# support vector machine grows with their square: this many take 0.13 GB and some seconds.
+LABELLED_FRAMES = 4000
 
 Frames = Float[np.ndarray, "frames dim"]
 Labels = Int64[np.ndarray, " frames"]
@@ -64,7 +67,8 @@ def phase_metrics(
     """PHASE_METRICS of every ordered pair of views.
 
     Args:
-        labelled: Episodes that classification and regression learn from.
+        labelled: Episodes that classification and regression learn from: all their frames, or every
+            n-th where a view has over LABELLED_FRAMES.
         test: Episodes that all three measures are taken on; with one alone there is no retrieval.
         rng: Draws the labelled episodes of the few-shot measures, alike for all views.
     """
@@ -74,7 +78,7 @@ def phase_metrics(
     asked = {view: _Stacked.of(test, view, events) for view in views}
     results = []
     for view in views:
-        learned = _Stacked.of(labelled, view, events)
+        learned = _Stacked.of(labelled, view, events).thinned(LABELLED_FRAMES)
         found = {
             **classification_f1(learned, asked, few_shot),
             "phase_r2": progression_r2(learned, asked),
@@ -118,6 +122,13 @@ class _Stacked:
             np.concatenate([progression(episode.phases, events) for episode in episodes]),
         )
 
+    def thinned(self, most: int) -> _Stacked:
+        """Every n-th frame, so that at most this many are left."""
+        every = slice(None, None, -(-len(self.phases) // most))
+        return _Stacked(
+            self.frames[every], self.phases[every], self.episodes[every], self.progress[every]
+        )
+
 
 def _few_shot_draws(episodes: int, rng: np.random.Generator) -> dict[str, list[Labels]]:
     """For each few-shot measure several sets of labelled episodes, of at least one each."""
@@ -146,39 +157,43 @@ def classification_f1(
         For each view, `phase_f1` with all labels, and each few-shot measure as the mean over its
         draws.
     """
-    # Kernels are computed once, by matrix products, which is several times faster than libsvm.
+    # The kernel is computed once, by matrix products, which is several times faster than libsvm.
     gamma = 1 / (learned.frames.shape[1] * max(float(learned.frames.var()), 1e-12))
     inner = rbf_kernel(learned.frames, gamma=gamma)
-    outer = rbf_kernel(np.concatenate([a.frames for a in asked.values()]), learned.frames, gamma)
+    draws = [
+        (name, np.flatnonzero(np.isin(learned.episodes, episodes)))
+        for name, some in {"phase_f1": [np.unique(learned.episodes)], **few_shot}.items()
+        for episodes in some
+    ]
+    machines = [_machine(inner, learned.phases, chosen) for _, chosen in draws]
+    frames = np.concatenate([a.frames for a in asked.values()])
+    predicted = np.empty((len(draws), len(frames)), learned.phases.dtype)
+    for start in range(0, len(frames), rows := max(1, _CELLS // len(inner))):
+        outer = rbf_kernel(frames[start : start + rows], learned.frames, gamma)
+        for row, (_, chosen), machine in zip(predicted, draws, machines, strict=True):
+            row[start : start + rows] = machine(outer[:, chosen])
     ends = np.cumsum([len(a.phases) for a in asked.values()])[:-1]
-    sets = {"phase_f1": [np.unique(learned.episodes)], **few_shot}
-    found = {}
-    for name, draws in sets.items():
-        scores = []
-        for episodes in draws:
-            chosen = np.flatnonzero(np.isin(learned.episodes, episodes))
-            predicted = _predict(inner, outer, learned.phases, chosen)
-            scores.append(
-                [
-                    f1_score(a.phases, p, average="weighted", zero_division=0.0)
-                    for a, p in zip(asked.values(), np.split(predicted, ends), strict=True)
-                ]
-            )
-        found[name] = dict(zip(asked, np.mean(scores, axis=0).tolist(), strict=True))
-    return found
+    scores: dict[str, list[list[float]]] = {}
+    for (name, _), row in zip(draws, predicted, strict=True):
+        scores.setdefault(name, []).append(
+            [
+                f1_score(a.phases, p, average="weighted", zero_division=0.0)
+                for a, p in zip(asked.values(), np.split(row, ends), strict=True)
+            ]
+        )
+    return {
+        name: dict(zip(asked, np.mean(values, axis=0).tolist(), strict=True))
+        for name, values in scores.items()
+    }
 
 
-def _predict(
-    inner: Float[np.ndarray, "labelled labelled"],
-    outer: Float[np.ndarray, "asked labelled"],
-    phases: Labels,
-    chosen: Labels,
-) -> Labels:
-    """The phase of each asked frame, learned from the chosen ones of the labelled frames."""
+def _machine(
+    inner: Float[np.ndarray, "labelled labelled"], phases: Labels, chosen: Labels
+) -> Callable[[Float[np.ndarray, "asked chosen"]], Labels]:
+    """A classifier of frames by their kernel with the chosen ones of the labelled frames."""
     if len(np.unique(phases[chosen])) == 1:  # SVC needs two classes
-        return np.full(len(outer), phases[chosen[0]])
-    machine = SVC(kernel="precomputed").fit(inner[np.ix_(chosen, chosen)], phases[chosen])
-    return machine.predict(outer[:, chosen])
+        return lambda outer: np.full(len(outer), phases[chosen[0]])
+    return SVC(kernel="precomputed").fit(inner[np.ix_(chosen, chosen)], phases[chosen]).predict
 
 
 def key_events(phases: Sequence[Int64[np.ndarray, " time"]]) -> list[int]:
@@ -228,8 +243,9 @@ def retrieval_precision(gallery: _Stacked, queries: _Stacked) -> dict[str, float
         return precision
     searched = torch.from_numpy(gallery.frames)
     hits = []
-    for start in range(0, len(queries.frames), _QUERIES):
-        part = slice(start, start + _QUERIES)
+    many = max(1, min(_QUERIES, _CELLS // len(gallery.frames)))
+    for start in range(0, len(queries.frames), many):
+        part = slice(start, start + many)
         distance = torch.cdist(torch.from_numpy(queries.frames[part]), searched)
         own = queries.episodes[part, None] == gallery.episodes[None, :]
         distance.masked_fill_(torch.from_numpy(own), torch.inf)

@@ -23,11 +23,13 @@ _DASHED = (0, (4, 3))
 @matplotlib.rc_context(STYLE)
 def distance_matrices(example: Example, colours: Mapping[str, str]) -> Figure:
     """A panel for each method: distances as shades, the picked frames as a path."""
-    methods = list(example.distances)
+    methods = list(example.matches)
     per_row = min(len(methods), 4)
     lines = -(-len(methods) // per_row)
     side = min(WIDTH / per_row, 4.2)
-    titles = {m: wrapped_title(m, f"error {example.error(m):.3f}", side - 0.5) for m in methods}
+    titles = {
+        m: wrapped_title(m, f"error {example.matches[m].error:.3f}", side - 0.5) for m in methods
+    }
     title_lines = 1 + max(title.count("\n") for title in titles.values())
     size = side * per_row, (side + 0.1 + 0.2 * title_lines) * lines + 0.45
     figure = Figure(figsize=size, layout="constrained")
@@ -57,15 +59,24 @@ def _add_legend(figure: Figure, example: Example) -> None:
 
 
 def _draw_distances(axes: Axes, example: Example, label: str, colour: str) -> None:
-    times = np.arange(len(example))
+    times, matches = example.times, example.matches[label]
+    # Half a drawn step around the first and the last, so that each lies in its cell's middle.
+    edge = 0.5 * len(example) / len(times)
+    extent = (-edge, len(example) - 1 + edge) * 2
     # Near is white, so that the path lies on white where the method is certain.
-    picture = example.distances[label].T
-    axes.imshow(picture, cmap="Greys", origin="lower", interpolation="none", aspect="equal")
+    axes.imshow(
+        matches.distances.T,
+        cmap="Greys",
+        origin="lower",
+        interpolation="none",
+        aspect="equal",
+        extent=extent,
+    )
     # Dark in dark mode too: the shades behind it do not change.
     axes.plot(times, times, color="#202020", linestyle=_DASHED, linewidth=1, gid="diagonal")
     axes.plot(
         times,
-        example.picks(label),
+        matches.picks,
         color=colour,
         marker="o",
         markersize=3,
@@ -82,7 +93,7 @@ def _draw_distances(axes: Axes, example: Example, label: str, colour: str) -> No
 def _draw_phases(axes: Axes, example: Example) -> None:
     """Coloured edges: the phase of each time step, along both axes."""
     shades = np.array([to_rgb(colour) for colour in phase_colours(len(example.phase_names))])
-    colours = shades[example.phases]
+    colours = shades[example.phases[example.times]]
     for place, strip in (
         ((0, 1.012, 1, 0.03), colours[None]),
         ((1.012, 0, 0.03, 1), colours[:, None]),

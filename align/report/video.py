@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from align.report.episode import Example
 from align.report.style import phase_colours
 from datasets.video import write_video
 
-# Half the speed of the robot, so that the eye can compare.
+# Half the speed of the robot, so that the eye can compare, where every time step is drawn.
 SLOW_DOWN = 2
 _TILE, _GAP, _HEADER, _FOOTER, _TIMELINE = 224, 12, 30, 26, 32
 # Players draw their controls over the bottom of a video, so nothing is written there.
@@ -67,11 +67,20 @@ class Layout:
 
 def video_layout(example: Example) -> Layout:
     """Pictures: the query view, the target view at the same moment, then one for each method."""
-    return Layout(2 + len(example.distances))
+    return Layout(2 + len(example.matches))
+
+
+def video_speed(example: Example) -> str:
+    """How fast the video is beside the robot, such as `2 times slower than the robot`."""
+    speed = len(example) / len(example.times) / SLOW_DOWN
+    if speed == 1:
+        return "as fast as the robot"
+    factor, word = (speed, "faster") if speed > 1 else (1 / speed, "slower")
+    return f"{factor:.2g} times {word} than the robot"
 
 
 def encode_video(example: Example, colours: Mapping[str, str]) -> bytes:
-    """An H.264 video with a frame for each time step, which browsers play while loading."""
+    """An H.264 video with a frame for each drawn step, which browsers play while loading."""
     frames = (np.asarray(picture) for picture in video_frames(example, colours))
     # A folder rather than a file object: `faststart` reopens the file by its name.
     with tempfile.TemporaryDirectory() as folder:
@@ -82,20 +91,29 @@ def encode_video(example: Example, colours: Mapping[str, str]) -> bytes:
         return path.read_bytes()
 
 
-def video_frames(example: Example, colours: Mapping[str, str]) -> Iterator[Image.Image]:
-    """The frames of the video, one for each time step of the query."""
+def video_frames(
+    example: Example, colours: Mapping[str, str], rows: Sequence[int] | None = None
+) -> Iterator[Image.Image]:
+    """The frames of the video.
+
+    Args:
+        example: The episode.
+        colours: Label to colour.
+        rows: Indices into the drawn steps of the query; by default all.
+    """
     layout = video_layout(example)
-    pictures = _pictures(example, _TILE)
+    pictures = _Pictures(example, _TILE)
     base = _video_base(example, layout, colours)
     small = _font(13)
-    for time in range(len(example)):
+    for row in range(len(example.times)) if rows is None else rows:
         frame = base.copy()
         draw = ImageDraw.Draw(frame)
-        places = [time, time, *(int(example.picks(method)[time]) for method in example.distances)]
+        time = int(example.times[row])
+        places = [time, time, *(int(m.picks[row]) for m in example.matches.values())]
         for tile, place in enumerate(places):
             left, top = layout.corner(tile)
             view = example.query if tile == 0 else example.target
-            frame.paste(pictures[view][place], (left, top))
+            frame.paste(pictures(view, place), (left, top))
             middle = top + _TILE + _FOOTER // 2
             if tile < 2:
                 text = f"step {time} of {len(example)}"
@@ -108,9 +126,9 @@ def video_frames(example: Example, colours: Mapping[str, str]) -> Iterator[Image
 
 def poster(example: Example, colours: Mapping[str, str]) -> bytes:
     """The frame of the video in the middle of the episode, as JPEG."""
-    frames = list(video_frames(example, colours))
     buffer = io.BytesIO()
-    frames[len(frames) // 2].save(buffer, "jpeg", quality=80)
+    (middle,) = video_frames(example, colours, [len(example.times) // 2])
+    middle.save(buffer, "jpeg", quality=80)
     return buffer.getvalue()
 
 
@@ -124,8 +142,10 @@ def contact_strip(example: Example, colours: Mapping[str, str], moments: int = 8
 def strip_image(example: Example, colours: Mapping[str, str], moments: int = 8) -> Image.Image:
     """The same comparison as a still picture: a column for each moment, a row a view or method."""
     cell, gap, gutter, head, foot = 136, 6, 128, 24, 18
-    times = np.linspace(0, len(example) - 1, min(moments, len(example))).round().astype(int)
-    methods = list(example.distances)
+    drawn = len(example.times)
+    rows = np.linspace(0, drawn - 1, min(moments, drawn)).round().astype(int)
+    times = example.times[rows]
+    methods = list(example.matches)
     size = (
         gutter + len(times) * (cell + gap),
         head + 2 * (cell + gap) + len(methods) * (cell + foot + gap),
@@ -133,7 +153,7 @@ def strip_image(example: Example, colours: Mapping[str, str], moments: int = 8) 
     strip = Image.new("RGBA", size)
     draw = ImageDraw.Draw(strip)
     font, small = _font(14), _font(12)
-    pictures = _pictures(example, cell)
+    pictures = _Pictures(example, cell)
     for column, time in enumerate(times):
         x = gutter + column * (cell + gap)
         draw.text((x, head / 2), f"step {time}", _MIDDLE, small, anchor="lm")
@@ -147,9 +167,9 @@ def strip_image(example: Example, colours: Mapping[str, str], moments: int = 8) 
         text = _wrap(label, font, gutter - x - 8)
         draw.multiline_text((x, middle), text, _MIDDLE, font, anchor="lm")
         for column, time in enumerate(times):
-            place = int(example.picks(label)[time]) if row >= 2 else int(time)
+            place = int(example.matches[label].picks[rows[column]]) if row >= 2 else int(time)
             x = gutter + column * (cell + gap)
-            strip.paste(pictures[example.query if row == 0 else example.target][place], (x, y))
+            strip.paste(pictures(example.query if row == 0 else example.target, place), (x, y))
             if row >= 2:
                 text = _offset_text(place - int(time))
                 draw.text((x, y + cell + foot / 2), text, _MIDDLE, small, anchor="lm")
@@ -157,12 +177,19 @@ def strip_image(example: Example, colours: Mapping[str, str], moments: int = 8) 
     return strip
 
 
-def _pictures(example: Example, side: int) -> dict[str, list[Image.Image]]:
-    method = Image.Resampling.LANCZOS
-    return {
-        view: [Image.fromarray(frame).resize((side, side), method) for frame in frames]
-        for view, frames in example.frames.items()
-    }
+class _Pictures:
+    """The frames of an example at the size of a tile, each resized once."""
+
+    def __init__(self, example: Example, side: int) -> None:
+        self._frames, self._side = example.frames, side
+        self._made: dict[tuple[str, int], Image.Image] = {}
+
+    def __call__(self, view: str, time: int) -> Image.Image:
+        if (view, time) not in self._made:
+            picture = Image.fromarray(self._frames[view][time])
+            size = (self._side, self._side)
+            self._made[view, time] = picture.resize(size, Image.Resampling.LANCZOS)
+        return self._made[view, time]
 
 
 def _video_base(example: Example, layout: Layout, colours: Mapping[str, str]) -> Image.Image:
@@ -170,7 +197,7 @@ def _video_base(example: Example, layout: Layout, colours: Mapping[str, str]) ->
     base = Image.new("RGB", (layout.width, layout.height), _PAPER)
     draw = ImageDraw.Draw(base)
     font, small = _font(15), _font(12)
-    titles = [f"query: {example.query}", f"true match: {example.target}", *example.distances]
+    titles = [f"query: {example.query}", f"true match: {example.target}", *example.matches]
     for tile, title in enumerate(titles):
         left, top = layout.corner(tile)
         x = left

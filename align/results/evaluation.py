@@ -8,19 +8,25 @@ the data set where they are not the run's own, and by the checkpoint where it is
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from shlex import quote
+from typing import Any
 
-from pydantic import TypeAdapter, ValidationError
-from safetensors.torch import load_file, save_file
+from pydantic import TypeAdapter
+from safetensors import SafetensorError
+from safetensors.torch import save_file
 from torch import Tensor
 
 from align.config import Protocol, Split, TrainConfig
 from align.engine.run_folder import Checkpoint, RunFolder
+from align.engine.tensor_files import as_system_errors, open_tensors
 from align.metrics.alignment import PairResult
 from align.metrics.collapse import Collapse
 from align.metrics.phases import PhaseResult
-from datasets.errors import DataError
+from datasets.errors import DamagedDataError, FormatError, MissingDataError, first_fault
 from datasets.storage.atomic import atomic_path
 
 
@@ -43,6 +49,10 @@ class Evaluation:
         labelled_episodes: Number of episodes whose labels the phase metrics used.
         collapse: Verdict on the embeddings; None where they were not checked.
         parameters: Number of the model's parameters.
+        identity: Digest of the data set that it was measured on, see `datasets.storage.identity`;
+            None for data without one, and in evaluations by earlier versions.
+        processor: The processor and number format that embedded the frames, such as `cpu, fp32`;
+            empty in evaluations by earlier versions.
     """
 
     run: Path
@@ -59,6 +69,8 @@ class Evaluation:
     labelled_episodes: int = 0
     collapse: Collapse | None = None
     parameters: int = 0
+    identity: str | None = None
+    processor: str = ""
 
     @property
     def path(self) -> Path:
@@ -70,23 +82,47 @@ class Evaluation:
         return RunFolder(self.run).embeddings(self.name or self.split)
 
     def embeddings(self) -> dict[str, dict[str, Tensor]]:
-        """Episode to view to embeddings (time, dim)."""
+        """Episode to view to embeddings (time, dim).
+
+        Raises:
+            MissingDataError: When the file does not exist.
+            DamagedDataError: When it is damaged.
+        """
         stored: dict[str, dict[str, Tensor]] = {}
-        for name, value in load_file(self._embeddings_path).items():
-            episode, view = name.split("/")
-            stored.setdefault(episode, {})[view] = value
+        with self._opened_embeddings() as file:
+            for name in file.keys():  # noqa: SIM118
+                episode, view = name.split("/")
+                stored.setdefault(episode, {})[view] = file.get_tensor(name)
         return stored
+
+    def require_embeddings(self) -> None:
+        """Checks that the file of embeddings is whole, without reading them; errors as above."""
+        # Opening compares the length of the file with what its header names.
+        with self._opened_embeddings():
+            return
+
+    @contextmanager
+    def _opened_embeddings(self) -> Iterator[Any]:
+        path, again = self._embeddings_path, f"Measure again: `{_measuring(self.run, self.name)}`."
+        try:
+            with open_tensors(path) as file:
+                yield file
+        except FileNotFoundError:
+            raise MissingDataError(f"{path} does not exist. {again}") from None
+        except (SafetensorError, ValueError) as error:
+            raise DamagedDataError(f"{path} is damaged ({error}). {again}") from None
 
     def save(self, embeddings: dict[str, dict[str, Tensor]]) -> None:
         """Writes the embeddings, then the metrics: a metrics file means that both are there."""
         flat = {
             f"{e}/{v}": z.contiguous() for e, views in embeddings.items() for v, z in views.items()
         }
-        with atomic_path(self._embeddings_path) as temporary:
-            save_file(flat, temporary)
         stored = asdict(self) | {"run": str(self.run), "data": str(self.data)}
-        with atomic_path(self.path) as temporary:
-            temporary.write_text(json.dumps(stored, indent=1) + "\n")
+        # Both are written before either gets its name: metrics and embeddings always agree.
+        with atomic_path(self.path) as metrics, atomic_path(self._embeddings_path) as temporary:
+            metrics.write_text(json.dumps(stored, indent=1) + "\n")
+            with as_system_errors():
+                save_file(flat, temporary)
 
 
 def evaluation_name(
@@ -96,11 +132,19 @@ def evaluation_name(
     protocol: Protocol | None = None,
     checkpoint: Checkpoint = "best",
 ) -> str:
-    """The name under which an evaluation of a run with these options is stored."""
+    """The name under which an evaluation of a run with these options is stored.
+
+    Args:
+        config: Options of the run.
+        split: Split whose episodes are measured.
+        data: The measured data set, where it is not the run's own.
+        protocol: Which views are tested on.
+        checkpoint: The weights that are measured.
+    """
     name: str = split
     if protocol not in (None, config.protocol):
         name += f"_{protocol}"
-    if data is not None and (config.data is None or data.resolve() != config.data.resolve()):
+    if data is not None:
         name += f"_on_{data.resolve().name}"
     return name if checkpoint == "best" else f"{name}_{checkpoint}"
 
@@ -109,17 +153,24 @@ def load_evaluation(run: Path, name: str = "test") -> Evaluation:
     """Reads a stored evaluation of a run.
 
     Raises:
-        DataError: When the run has not been measured in that way, or was by another version.
+        MissingDataError: When the run has not been measured in that way.
+        FormatError: When the file is damaged, or was written by another version.
     """
-    path = RunFolder(run).evaluation(name)
-    split, _, rest = name.partition("_")
-    measure = f"python -m align.evaluate {run} --split {split}"
-    measure += " …, with the --protocol, --data or --checkpoint of the name" if rest else ""
+    path, measure = RunFolder(run).evaluation(name), _measuring(run, name)
     if not path.exists():
-        raise DataError(f"{path} does not exist. Make it with `{measure}`.")
-    # The folder may have been moved or copied since.
-    stored = json.loads(path.read_text()) | {"run": str(run), "name": name}
+        raise MissingDataError(f"{path} does not exist. Make it with `{measure}`.")
     try:
+        # The folder may have been moved or copied since.
+        stored = json.loads(path.read_bytes()) | {"run": str(run), "name": name}
         return TypeAdapter(Evaluation).validate_python(stored)
-    except ValidationError as error:
-        raise DataError(f"{path} cannot be read: {error}. Measure again: `{measure}`.") from None
+    except (TypeError, ValueError) as error:  # no JSON, no object, or invalid for pydantic
+        raise FormatError(
+            f"{path} cannot be read ({first_fault(error)}). Measure again: `{measure}`."
+        ) from None
+
+
+def _measuring(run: Path, name: str) -> str:
+    """The command that makes an evaluation of this name."""
+    split, _, rest = name.partition("_")
+    more = " …, with the --protocol, --data or --checkpoint of the name" if rest else ""
+    return f"python -m align.evaluate {quote(str(run))} --split {split}{more}"

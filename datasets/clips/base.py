@@ -68,6 +68,9 @@ class ClipFormat(ABC):
     stride: ClassVar[int]
     """Step between these frames: 4 takes every 4th frame of the video (paper appendix B)."""
 
+    furniture: ClassVar[bool] = False
+    """Whether its poses hold persons that are furniture, so that the one who moves most acts."""
+
     @abstractmethod
     def identify(self, video: Path) -> ClipInfo | None:
         """The clip that a video's name describes; None where it is not a clip of this data set.

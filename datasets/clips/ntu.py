@@ -75,6 +75,7 @@ class Ntu(ClipFormat):
     skeleton_suffixes = (TEXT_SUFFIX, PICKLE_SUFFIX)
     frames = 16
     stride = 4
+    furniture = True
 
     def identify(self, video: Path) -> ClipInfo | None:
         """The clip of a name such as `S001C002P003R002A013_rgb.avi`; the label is A - 1."""

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from jaxtyping import Float
 
+# Persons of a clip that are told apart at most where the one who moves most is chosen.
+MOST_PERSONS = 4
+# A person must be seen in at least this share of the frames of the person seen most.
+SEEN_SHARE = 0.5
 # A person who moves by the diagonal of its box from one frame to the next loses this score; a
 # person as large as the frame's largest gains 1.
 JUMP_COST = 2.0
 
 
 def choose_person(
-    frames: Sequence[Float[np.ndarray, "persons keypoints 2"]], keypoints: int
+    frames: Sequence[Float[np.ndarray, "persons keypoints 2"]],
+    keypoints: int,
+    most_motion: bool = False,
 ) -> Float[np.ndarray, "time keypoints 2"]:
     """Follows one person through the frames: the one who is largest and jumps least.
 
@@ -27,22 +33,59 @@ def choose_person(
         frames: Persons of each frame, in pixels. A keypoint is missing where it is not finite or
             exactly at the origin, as pose files mark it.
         keypoints: Number of keypoints, K.
+        most_motion: Follow several persons in this way and choose the one who moves most, by the
+            variance of its keypoints. The Kinect takes furniture for persons, which this leaves
+            out, as the authors of NTU RGB+D advise.
 
     Returns:
         (T, K, 2) float32; NaN where a keypoint is missing or a frame has no person.
     """
-    chosen = np.full((len(frames), keypoints, 2), np.nan, np.float32)
     cleaned = [_without_missing(np.asarray(persons)) for persons in frames]
-    seen = [t for t, persons in enumerate(cleaned) if len(persons)]
+    tracks: list[Float[np.ndarray, "time keypoints 2"]] = []
+    while len(tracks) < (MOST_PERSONS if most_motion else 1):
+        track, cleaned = _follow(cleaned, keypoints)
+        if tracks and np.isnan(track).all():
+            break
+        tracks.append(track)
+    return max(tracks, key=_motion(tracks)) if len(tracks) > 1 else tracks[0]
+
+
+def _follow(
+    frames: list[np.ndarray], keypoints: int
+) -> tuple[Float[np.ndarray, "time keypoints 2"], list[np.ndarray]]:
+    """The keypoints of one person, and the other persons of each frame."""
+    chosen = np.full((len(frames), keypoints, 2), np.nan, np.float32)
+    others = list(frames)
+    seen = [t for t, persons in enumerate(frames) if len(persons)]
     if not seen:
-        return chosen
-    if all(len(cleaned[t]) == 1 for t in seen):
+        return chosen, others
+    if all(len(frames[t]) == 1 for t in seen):
         path = [0] * len(seen)
     else:
-        path = _best_path([_boxes(cleaned[t]) for t in seen])
+        path = _best_path([_boxes(frames[t]) for t in seen])
     for t, person in zip(seen, path, strict=True):
-        chosen[t] = cleaned[t][person]
-    return chosen
+        chosen[t] = frames[t][person]
+        others[t] = np.delete(frames[t], person, axis=0)
+    return chosen, others
+
+
+def _motion(
+    tracks: Sequence[Float[np.ndarray, "time keypoints 2"]],
+) -> Callable[[Float[np.ndarray, "time keypoints 2"]], float]:
+    """The mean variance over time of a person's coordinates; -1 for one who is seen too rarely."""
+    most = max(_frames_seen(track) for track in tracks)
+
+    def motion(track: Float[np.ndarray, "time keypoints 2"]) -> float:
+        if _frames_seen(track) < SEEN_SHARE * most:
+            return -1.0
+        points = track[:, np.isfinite(track).any(axis=(0, 2))]
+        return float(np.nanvar(points.astype(np.float64), axis=0).mean())
+
+    return motion
+
+
+def _frames_seen(track: Float[np.ndarray, "time keypoints 2"]) -> int:
+    return int(np.isfinite(track).any(axis=(1, 2)).sum())
 
 
 def _without_missing(persons: Float[np.ndarray, "persons keypoints 2"]) -> np.ndarray:

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import logging
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import UInt8
+from jaxtyping import Float, Int64, UInt8
 
+from datasets.bounds import Crf
 from datasets.draw import draw_skeleton
-from datasets.errors import DataError
-from datasets.source import Source, bare_episode, bare_meta
+from datasets.errors import MismatchError, MissingDataError
+from datasets.source import Source, bare_episode, bare_meta, resize_frame
 from datasets.storage.episode_file import EGO, Episode
 from datasets.storage.meta import DatasetMeta
-from datasets.video import read_frames, video_shape, write_video
+from datasets.video import read_frames, stream_frames, video_shape, video_times, write_video
+
+logger = logging.getLogger(__name__)
 
 SUFFIXES = {".mp4", ".mov", ".mkv", ".avi", ".webm"}
 
@@ -29,7 +33,7 @@ class VideoOptions:
     """
 
     skeleton: bool = False
-    crf: int = 18
+    crf: Crf = 18
 
 
 class VideoSource(Source):
@@ -44,38 +48,163 @@ class VideoSource(Source):
         return bool(_episodes(path))
 
     def __init__(self, path: Path) -> None:
-        """Reads the headers of all videos.
+        """Reads the headers and the times of all videos.
+
+        Frames of different views belong to one time step where their times agree, counted from each
+        video's first frame. Where views differ in rate, or one has uneven times, the episode has
+        the rate and the number of frames of the slowest view, and the nearest frames of the others.
 
         Raises:
-            DataError: When a video cannot be read, or views differ in length or number.
+            DataError: When a video cannot be read, or views differ in duration or number.
         """
         self.root = path
         self._files = _episodes(path)
         self.names, self.lengths, self.splits = list(self._files), [], None
         views = list(next(iter(self._files.values())))
+        self._picks: list[dict[str, Int64[np.ndarray, " time"]]] = []
+        rates: list[float] = []
         for name, files in self._files.items():
             if list(files) != views:
-                raise DataError(
+                raise MismatchError(
                     f"{path}: {name} has the views {list(files)}, {self.names[0]} {views}; all "
                     "episodes need the same. Remove it, or add the missing videos."
                 )
-            shapes = {file: video_shape(file) for file in files.values()}
-            frames = {file.name: shape.frames for file, shape in shapes.items()}
-            if len(set(frames.values())) > 1:
-                raise DataError(
-                    f"{path}: the videos of {name} differ in their number of frames ({frames}); "
-                    "views of one episode must be of one length. Cut the longer ones."
-                )
-            self.lengths.append(next(iter(frames.values())))
+            times = {view: video_times(file) for view, file in files.items()}
+            picks, rate = pair_by_time(times, f"{path}: {name}")
+            self._picks.append(picks)
+            self.lengths.append(len(picks[views[0]]))
+            declared = video_shape(files[views[0]]).fps
+            # Times are rounded, so the rate of the header is more exact where both agree.
+            if rate is None or abs(declared / rate - 1) < _SAME_RATE:
+                rate = declared
+            rates.append(rate)
         first = video_shape(self._files[self.names[0]][views[0]])
         self.frame_size = (first.height, first.width)
-        self.meta = bare_meta(path.resolve().name, views, first.height, first.fps)
+        rate = _one_rate(path, dict(zip(self.names, rates, strict=True)))
+        self.meta = bare_meta(path.resolve().name, views, first.height, rate)
 
     def episode(self, i: int) -> Episode:
         """Decodes the videos of an episode."""
-        times = np.arange(self.lengths[i])
-        files = self._files[self.names[i]]
-        return bare_episode({view: read_frames(file, times) for view, file in files.items()})
+        return bare_episode({view: self.images(i, view) for view in self.views})
+
+    def resized_episode(self, i: int, size: int) -> Episode:
+        """Decodes the videos of an episode and resizes one frame at a time."""
+        return bare_episode({view: self._frames(i, view, size) for view in self.views})
+
+    def images(
+        self, i: int, view: str, times: Sequence[int] | np.ndarray | None = None
+    ) -> UInt8[np.ndarray, "time height width 3"]:
+        """Decodes the frames of a view at `times`, by default all."""
+        return self._frames(i, view, None, times)
+
+    def phases(self, i: int) -> UInt8[np.ndarray, " time"]:
+        """Videos have one phase."""
+        return np.zeros(self.lengths[i], np.uint8)
+
+    def has_keypoints(self, i: int) -> bool:
+        """Videos have no keypoints."""
+        return False
+
+    def _frames(
+        self,
+        i: int,
+        view: str,
+        size: int | None,
+        times: Sequence[int] | np.ndarray | None = None,
+    ) -> UInt8[np.ndarray, "time height width 3"]:
+        picks = self._picks[i][view]
+        if times is not None:
+            picks = picks[np.asarray(times)]
+        file = self._files[self.names[i]][view]
+        if size is None:
+            return read_frames(file, picks)
+        small = {k: resize_frame(frame, size) for k, frame in stream_frames(file, np.unique(picks))}
+        return np.stack([small[int(k)] for k in picks])
+
+
+# A rate that is read from times in milliseconds is off by up to this share.
+_SAME_RATE = 0.01
+
+
+def pair_by_time(
+    times: Mapping[str, Float[np.ndarray, " frames"]], name: str
+) -> tuple[dict[str, Int64[np.ndarray, " time"]], float | None]:
+    """For each view the frame of each time step of the episode, and time steps a second.
+
+    Args:
+        times: View to display times of its frames, in seconds from the first.
+        name: The episode, for messages.
+
+    Returns:
+        View to frames, and the rate; None where there is one time step.
+
+    Raises:
+        MismatchError: When views differ in duration, or a view has no frame near a time step.
+    """
+    slowest = min(times, key=lambda view: len(times[view]))
+    count, end = len(times[slowest]), times[slowest][-1]
+    if count == 1 or end <= 0:
+        if len({len(t) for t in times.values()}) > 1:
+            raise MismatchError(
+                f"{name}: the videos have {_listed(times, len)} frames, and {slowest} has no "
+                "duration. Views of one episode must show the same span of time."
+            )
+        return {view: np.arange(len(t)) for view, t in times.items()}, None
+    step = end / (count - 1)
+    if any(abs(t[-1] - end) > 1.5 * step for t in times.values()):
+        raise MismatchError(
+            f"{name}: the videos last {_listed(times, lambda t: f'{t[-1]:.2f} s')}; views of one "
+            "episode must show the same span of time. Cut the longer ones, or correct the rate of "
+            "one: ffmpeg -r RATE -i IN OUT"
+        )
+    grid = np.arange(count) * step
+    picks = {view: _nearest(t, grid) for view, t in times.items()}
+    for view, chosen in picks.items():
+        apart = np.abs(times[view][chosen] - grid)
+        if apart.max() > step:
+            raise MismatchError(
+                f"{name}: {view} has no frame within {step:.3f} s of {grid[apart.argmax()]:.3f} s, "
+                f"at which {slowest} has one. Cut the episode there."
+            )
+    changed = [
+        view for view, t in times.items() if not np.array_equal(picks[view], np.arange(len(t)))
+    ]
+    if changed:
+        logger.warning(
+            "%s: %s at %.4g frames a second: the frames nearest in time were taken",
+            name,
+            " and ".join(f"{view} ({len(times[view])} frames)" for view in changed),
+            1 / step,
+        )
+    return picks, 1 / step
+
+
+def _nearest(
+    times: Float[np.ndarray, " frames"], grid: Float[np.ndarray, " time"]
+) -> Int64[np.ndarray, " time"]:
+    after = np.searchsorted(times, grid).clip(1, max(1, len(times) - 1))
+    before = after - 1
+    after = after.clip(0, len(times) - 1)
+    return np.where(grid - times[before] <= times[after] - grid, before, after)
+
+
+def _listed(
+    times: Mapping[str, Float[np.ndarray, " frames"]],
+    describe: Callable[[Float[np.ndarray, " frames"]], object],
+) -> str:
+    return ", ".join(f"{describe(t)} ({view})" for view, t in times.items())
+
+
+def _one_rate(path: Path, rates: Mapping[str, float]) -> float:
+    first, rate = next(iter(rates.items()))
+    for name, other in rates.items():
+        if abs(other / rate - 1) > _SAME_RATE:
+            raise MismatchError(
+                f"{path}: {first} has {rate:.4g} time steps a second, {name} {other:.4g}; all "
+                "episodes of a data set need one rate. Convert them apart, or encode them again at "
+                "one rate: ffmpeg -i IN -r RATE OUT"
+            )
+    return rate
 
 
 def write_videos(
@@ -106,7 +235,7 @@ def _with_skeleton(
     episode: Episode, view: str, meta: DatasetMeta
 ) -> UInt8[np.ndarray, "time height width 3"]:
     if view not in episode.keypoints:
-        raise DataError("there are no keypoints to draw: leave out --mp4.skeleton.")
+        raise MissingDataError("there are no keypoints to draw: leave out --mp4.skeleton.")
     marks = zip(episode.images[view], episode.keypoints[view], episode.visible[view], strict=True)
     return np.stack([draw_skeleton(*mark, meta.get_skeleton()) for mark in marks])
 

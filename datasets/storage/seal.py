@@ -8,13 +8,17 @@ time that decoding the frames takes. A file that was edited no longer matches it
 from __future__ import annotations
 
 import hashlib
+import re
 from pathlib import Path
 
-from datasets.errors import DataError
+from datasets.errors import (
+    DamagedDataError,
+)
 
 # The smallest user block that HDF5 has.
 SEAL_SIZE = 512
 HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
+_SEAL = re.compile(rb"posealign episode\nsha256 ([0-9a-f]{64})\n")
 
 
 def _seal_of(content: memoryview) -> bytes:
@@ -36,6 +40,25 @@ def seal(file: bytearray | memoryview) -> None:
     file[:SEAL_SIZE] = _seal_of(memoryview(file)[SEAL_SIZE:])
 
 
+def read_seal(path: Path) -> str | None:
+    """The digest that a file begins with, in hexadecimal; None for a file without a seal.
+
+    It is read, not checked, so this takes the time to read `SEAL_SIZE` bytes.
+    """
+    with path.open("rb") as file:
+        found = _SEAL.match(file.read(SEAL_SIZE))
+    return found[1].decode() if found else None
+
+
+def is_broken(path: Path) -> bool:
+    """Whether a file has a seal that does not fit the rest of its bytes."""
+    try:
+        require_intact(path)
+    except DamagedDataError:
+        return True
+    return False
+
+
 def require_intact(path: Path) -> bool:
     """Compares a file with its seal.
 
@@ -43,11 +66,11 @@ def require_intact(path: Path) -> bool:
         Whether the file has a seal; older files and files by others have none.
 
     Raises:
-        DataError: When the bytes do not match the seal.
+        DamagedDataError: When the bytes do not match the seal.
     """
     file = path.read_bytes()
     if file.startswith(HDF5_SIGNATURE):
         return False
     if file[:SEAL_SIZE] != _seal_of(memoryview(file)[SEAL_SIZE:]):
-        raise DataError(f"{path} is damaged: its bytes are not those that were written.")
+        raise DamagedDataError(f"{path} is damaged: its bytes are not those that were written.")
     return True

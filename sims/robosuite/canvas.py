@@ -100,9 +100,7 @@ class Canvas:
         # OpenGL's first row is the lowest.
         return Drawing(image[::-1], depth[::-1])
 
-    def label(
-        self, data: mujoco.MjData, camera: Camera
-    ) -> Int[np.ndarray, "height width"]:
+    def label(self, data: mujoco.MjData, camera: Camera) -> Int[np.ndarray, "height width"]:
         """The geom's number at each pixel, -1 where there is none."""
         nothing = np.zeros(data.model.ngeom, bool)
         image = self.draw(data, camera, hidden=nothing, labels=True).image.astype(np.int64)

@@ -78,9 +78,7 @@ class ViewRenderer:
         if self._canvas is not None and digest == self._digest:
             return
         self.close()
-        self._canvas = Canvas(
-            lighten(model) if self.light_meshes else copy.copy(model), self.size
-        )
+        self._canvas = Canvas(lighten(model) if self.light_meshes else copy.copy(model), self.size)
         # A context that is still open after MuJoCo's own clean-up at exit causes a traceback.
         atexit.register(_close, weakref.ref(self._canvas))
         self._digest = digest
@@ -155,7 +153,7 @@ def visual_digest(model: mujoco.MjModel) -> str:
         *("tex_data", "tex_type", "tex_width", "tex_height", "mat_texid"),
         *("geom_type", "geom_dataid", "hfield_data", "hfield_size"),
     ):
-        digest.update(np.ascontiguousarray(getattr(model, name)))
+        digest.update(np.ascontiguousarray(getattr(model, name)).tobytes())
     return digest.hexdigest()
 
 

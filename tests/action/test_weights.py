@@ -107,6 +107,55 @@ def test_facebooks_file_is_read(tmp_path):
     assert torch.equal(model(clips()), source(clips()))
 
 
+# Parts of the published names and of MMAction2's; the temporal attention comes before the spatial.
+MMACTION = (
+    ("patch_embed.proj.", "patch_embed.projection."),
+    ("blocks.", "transformer_layers.layers."),
+    ("temporal_norm1.", "attentions.0.norm."),
+    ("temporal_attn.qkv.", "attentions.0.attn.in_proj_"),
+    ("temporal_attn.proj.", "attentions.0.attn.out_proj."),
+    ("temporal_fc.", "attentions.0.temporal_fc."),
+    ("norm1.", "attentions.1.norm."),
+    (".attn.qkv.", ".attentions.1.attn.in_proj_"),
+    (".attn.proj.", ".attentions.1.attn.out_proj."),
+    ("norm2.", "ffns.0.norm."),
+    ("mlp.fc1.", "ffns.0.layers.0.0."),
+    ("mlp.fc2.", "ffns.0.layers.1."),
+)
+
+
+@torch.no_grad()
+def test_mmaction2s_file_is_read(tmp_path):
+    source, model = ours(seed=0), ours(seed=1)
+    weights = {}
+    for name, value in source.state_dict().items():
+        for published_part, theirs_part in MMACTION:
+            name = name.replace(published_part, theirs_part)
+        prefix = "" if name.startswith("head.") else "backbone."
+        weights[prefix + name.replace("head.", "cls_head.fc_cls.")] = value
+    torch.save({"meta": {}, "state_dict": weights}, tmp_path / "timesformer.pth")
+    load_pretrained(model, tmp_path / "timesformer.pth")
+    assert torch.equal(model(clips()), source(clips()))
+
+
+@pytest.mark.parametrize(
+    ("container", "prefix"),
+    [
+        ("model_state_dict", "module."),
+        ("state_dict", "model.backbone."),
+        ("module", ""),
+        ("model_ema", "module.timesformer."),
+    ],
+)
+@torch.no_grad()
+def test_files_of_other_trainers_are_read(tmp_path, container, prefix):
+    source, model = ours(seed=0), ours(seed=1)
+    weights = {prefix + name: value for name, value in source.state_dict().items()}
+    torch.save({"epoch": 3, container: weights}, tmp_path / "a.pt")
+    load_pretrained(model, tmp_path / "a.pt")
+    assert torch.equal(model(clips()), source(clips()))
+
+
 def test_a_head_of_other_classes_is_left_out(tmp_path, caplog):
     caplog.set_level(logging.INFO)
     torch.save(published(ours(num_classes=7)), tmp_path / "a.pyth")

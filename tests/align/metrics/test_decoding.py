@@ -10,7 +10,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from align.metrics.alignment import distances
+from align.metrics.alignment import distances, episode_metrics
 from align.metrics.decoding import (
     DECODING_METRICS,
     chance_errors,
@@ -97,3 +97,24 @@ def test_chance_is_below_a_third_and_repeatable() -> None:
     assert chance["alignment_error_dtw"] == pytest.approx(0.155, abs=0.03)
     # Picks and truth are uniform in a window of a tenth to either side: half of that on average.
     assert chance["alignment_error_window"] == pytest.approx(0.05, abs=0.01)
+
+
+@pytest.mark.parametrize("block", [1, 45, 200])
+def test_blocks_of_distances_change_nothing(block: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    generator = torch.Generator().manual_seed(0)
+    # Rounded, so that many frames are equally near.
+    views = {v: torch.randn(30, 2, generator=generator).round(decimals=1) for v in "abc"}
+    whole = episode_decodings(views), episode_metrics("episode", views)
+    monkeypatch.setattr("align.metrics.alignment.BLOCK", block)
+    monkeypatch.setattr("align.metrics.decoding.BLOCK", block)
+    assert (episode_decodings(views), episode_metrics("episode", views)) == whole
+
+
+@pytest.mark.parametrize("block", [1, 17, 40])
+def test_dtw_in_blocks_of_rows_follows_the_same_path(
+    block: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cost = np.random.default_rng(0).integers(0, 4, (2, 12, 9)).astype(np.float32)
+    whole = dtw_picks(cost)
+    monkeypatch.setattr("align.metrics.alignment.BLOCK", block)
+    assert dtw_picks(cost).tolist() == whole.tolist()

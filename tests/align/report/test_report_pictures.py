@@ -61,7 +61,7 @@ def test_distance_matrix_shows_the_nearest_frames_and_their_error(
     figure = distance_matrices(example, colours)
     panels = [axes for axes in figure.axes if axes.get_title("left")]
     assert len(panels) == 3
-    for i, (axes, label) in enumerate(zip(panels, example.distances, strict=True)):
+    for i, (axes, label) in enumerate(zip(panels, example.matches, strict=True)):
         picks = PICKS.get(label, PICKS["deit"])
         lines = {line.get_gid(): line for line in axes.lines}
         times = list(range(STEPS))
@@ -76,7 +76,7 @@ def test_distance_matrix_shows_the_nearest_frames_and_their_error(
         assert axes.get_title("left") == f"{label}: error {expected:.3f}"
         assert labels_of(axes) == ("time step in view_0", "time step in ego" if i == 0 else "")
         embeddings = example.runs[label].evaluation.embeddings()[example.episode]
-        assert example.error(label) == pytest.approx(
+        assert example.matches[label].error == pytest.approx(
             alignment_error(embeddings["view_0"], embeddings["ego"])
         )
 
@@ -104,8 +104,8 @@ def test_in_motion_frames_are_picked_by_embeddings_in_motion(runs: list[Path], d
     for label, run in moving.runs.items():
         views = run.evaluation.embeddings()[example.episode]
         expected = alignment_error(with_motion(views["view_0"]), with_motion(views["ego"]))
-        assert moving.error(label) == pytest.approx(expected)
-    assert (moving.picks("deit") != example.picks("deit")).any()
+        assert moving.matches[label].error == pytest.approx(expected)
+    assert (moving.matches["deit"].picks != example.matches["deit"].picks).any()
 
 
 def test_typical_run_is_the_median_of_the_seeds(runs: list[Path]) -> None:

@@ -7,10 +7,18 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+import align.report.episode as episode_module
 import align.report.video as video_module
 from align.report.episode import load_example
 from align.report.style import method_colours
-from align.report.video import contact_strip, encode_video, strip_image, video_frames, video_layout
+from align.report.video import (
+    contact_strip,
+    encode_video,
+    strip_image,
+    video_frames,
+    video_layout,
+    video_speed,
+)
 from align.results.runs import load_runs
 from datasets.episodes import EpisodeDataset
 from tests.align.hand_made_runs import PICKS, STEPS, decode
@@ -126,8 +134,34 @@ def test_skeleton_is_drawn_on_request(runs: list[Path], data: Path) -> None:
     plain = load_example(loaded, dataset)
     drawn = load_example(loaded, dataset, view="view_1", skeleton=True)
     assert drawn.query == "view_1"
-    np.testing.assert_array_equal(plain.frames["ego"], dataset.images(0, "ego"))
-    assert len(np.unique(drawn.frames["ego"].reshape(-1, 3), axis=0)) > len(
-        np.unique(plain.frames["ego"].reshape(-1, 3), axis=0)
+    frames, skeletons = (np.stack(list(e.frames["ego"].values())) for e in (plain, drawn))
+    np.testing.assert_array_equal(frames, dataset.images(0, "ego"))
+    assert len(np.unique(skeletons.reshape(-1, 3), axis=0)) > len(
+        np.unique(frames.reshape(-1, 3), axis=0)
     )
     assert contact_strip(drawn, colours) != contact_strip(plain, colours)
+
+
+def test_a_long_episode_is_drawn_at_some_steps_and_picked_from_all(
+    runs: list[Path], data: Path, monkeypatch
+) -> None:
+    loaded, dataset = load_runs(runs), EpisodeDataset(data, "test")
+    whole = load_example(loaded, dataset)
+    monkeypatch.setattr(episode_module, "DRAWN", 4)
+    some = load_example(loaded, dataset)
+    assert some.times.tolist() == [0, 5, 10, 15]
+    for label, matches in some.matches.items():
+        assert matches.picks.tolist() == [PICKS.get(label, PICKS["deit"])[t] for t in some.times]
+        assert matches.error == whole.matches[label].error
+        assert matches.distances.shape == (4, 4)
+    colours = method_colours([run.label for run in loaded])
+    frames, stream = decode(encode_video(some, colours))
+    assert len(frames) == 4
+    ego = enlarged(dataset.images(0, "ego"), 224)
+    for time, frame in zip(some.times, frames, strict=True):
+        assert nearest(ego, video_layout(some).crop(frame, 2)) == PICKS["deit"][time]
+    # 16 steps in 4 frames, each shown for twice as long as a step took.
+    assert (video_speed(whole), video_speed(some)) == (
+        "2 times slower than the robot",
+        "2 times faster than the robot",
+    )

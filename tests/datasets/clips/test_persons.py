@@ -51,3 +51,27 @@ def test_somebody_without_any_keypoint_is_nobody():
     assert np.isnan(choose_person([ghosts], 5)).all()
     assert np.isnan(choose_person([np.full((1, 5, 2), np.inf)], 5)).all()
     assert np.isnan(choose_person([np.full((1, 5, 2), 1e300)], 5)).all()
+
+
+def test_furniture_is_left_out_where_the_one_who_moves_most_acts():
+    cupboard = person(300, 50, 200)
+    walker = [person(10 + 3 * t, 50, 80) for t in range(20)]
+    # The cupboard jitters by a pixel, and comes first in some frames.
+    shake = np.random.default_rng(0).uniform(-1, 1, (20, 5, 2))
+    frames = []
+    for t in range(20):
+        pair = [cupboard + shake[t], walker[t]]
+        frames.append(np.stack(pair if t % 3 else pair[::-1]))
+    np.testing.assert_allclose(choose_person(frames, 5), cupboard + shake, rtol=1e-5)
+    np.testing.assert_allclose(choose_person(frames, 5, most_motion=True), walker, rtol=1e-6)
+
+
+def test_who_is_seen_in_a_few_frames_alone_does_not_act_by_moving_most():
+    frames = [[person(50, 50, 80) + 0.1 * t] for t in range(20)]
+    for t in range(5):
+        frames[t].append(person(100 * t, 50, 60))
+    chosen = choose_person([np.stack(persons) for persons in frames], 5, most_motion=True)
+    assert np.isfinite(chosen).all()
+    np.testing.assert_allclose(
+        chosen[:, 0], [(50 + 0.1 * t, 50 + 0.1 * t) for t in range(20)], rtol=1e-5
+    )
