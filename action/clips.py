@@ -22,7 +22,10 @@ from datasets.clips.identity import clips_digest
 from datasets.clips.mocap import MocapMeta
 from datasets.clips.samples import ClipSample, SampleConfig, load_sample
 from datasets.clips.sets import LISTS, ClipSet, open_clip_set, protocol_parts
-from datasets.errors import DataError, OptionError
+from datasets.errors import (
+    MismatchError,
+    OptionError,
+)
 
 MANY_CLIPS = 1000
 
@@ -58,8 +61,9 @@ def open_data(config: ActionConfig) -> ActionData:
     """The clips of a run's data set and protocol, some held out to validate on if so configured.
 
     Raises:
-        DataError: A missing folder, an unknown protocol, a protocol without clips, or one beside
-            lists, which split the clips themselves.
+        DataError: A missing folder, or a protocol without clips.
+        OptionError: A protocol beside lists, which split the clips themselves.
+        UnknownNameError: An unknown protocol.
     """
     data = open_all_data(config)
     train, valid = data.parts["train"], data.parts["valid"]
@@ -109,6 +113,7 @@ def open_all_data(config: ActionConfig) -> ActionData:
 
     Raises:
         DataError: See `open_data`.
+        OptionError: See `open_data`.
     """
     _require_one_split(config)
     root = data_root(config)
@@ -116,7 +121,7 @@ def open_all_data(config: ActionConfig) -> ActionData:
     clip_set = open_clip_set(root, mocap.layout if mocap else config.data, config.lists)
     protocol = LISTS if config.lists else config.protocol or clip_set.protocols[0]
     if len(means := protocol_parts(clip_set.name, protocol)) > 1:
-        raise DataError(
+        raise OptionError(
             f"the published {protocol} is the mean over {', '.join(means)}, each with a model of "
             f"its own: train and measure them one by one, --protocol {means[0]} first, and average."
         )
@@ -132,7 +137,7 @@ def open_all_data(config: ActionConfig) -> ActionData:
 def _require_one_split(config: ActionConfig) -> None:
     """Refuses a protocol beside lists: it would train on clips that the lists keep for the test."""
     if config.lists is not None and config.protocol not in (None, LISTS):
-        raise DataError(
+        raise OptionError(
             f"the lists in {config.lists} say how clips are split, and so does protocol "
             f"{config.protocol}: leave out --protocol, or train without --lists."
         )
@@ -150,7 +155,7 @@ def hold_out(
     """
     subjects = sorted({clip.subject for clip in clips})
     if len(subjects) < 2:
-        raise DataError(
+        raise MismatchError(
             f"all training clips are of subject {subjects[0]}, so that none can be set apart to "
             "validate on; name validation clips in lists (--lists), or validate on none "
             "(--valid-share 0)."

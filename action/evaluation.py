@@ -15,7 +15,7 @@ from sklearn.metrics import confusion_matrix, top_k_accuracy_score
 
 from action.config import Ensemble
 from align.engine.run_folder import Checkpoint, RunFolder
-from datasets.errors import DataError, first_fault
+from datasets.errors import DamagedDataError, DataError, MissingDataError, first_fault
 from datasets.storage.atomic import atomic_path
 
 logger = logging.getLogger(__name__)
@@ -108,11 +108,11 @@ def load_evaluation(run: Path, protocol: str, split: str = "test") -> ActionEval
     path = RunFolder(run).evaluation(evaluation_name(protocol, split))
     measure = f"`python -m action.evaluate {quote(str(run))} --protocol {protocol} --split {split}`"
     if not path.exists():
-        raise DataError(f"{path} does not exist. Measure the run: {measure}.")
+        raise MissingDataError(f"{path} does not exist. Measure the run: {measure}.")
     try:
         return TypeAdapter(ActionEvaluation).validate_json(path.read_bytes())
     except ValidationError as error:
-        raise DataError(
+        raise DamagedDataError(
             f"{path} cannot be read ({first_fault(error)}). Measure again: {measure}."
         ) from None
 

@@ -30,7 +30,11 @@ from align.engine.checkpoint import load_trained
 from align.engine.run_folder import Checkpoint, RunFolder
 from align.engine.tensor_files import as_system_errors, open_tensors
 from datasets.clips.base import ClipInfo
-from datasets.errors import DataError
+from datasets.errors import (
+    DamagedDataError,
+    DataError,
+    MissingDataError,
+)
 from datasets.storage.atomic import atomic_path
 
 logger = logging.getLogger(__name__)
@@ -91,9 +95,9 @@ class ClipFeatures:
                     int(about["num_clips"]),
                 )
         except FileNotFoundError:
-            raise DataError(f"{path} does not exist.") from None
+            raise MissingDataError(f"{path} does not exist.") from None
         except (SafetensorError, KeyError, ValueError) as error:
-            raise DataError(
+            raise DamagedDataError(
                 f"{path} holds no features of clips ({error!r}); make them with "
                 "`python -m action.evaluate` or `python -m action.retrieve`."
             ) from None
@@ -136,7 +140,9 @@ def clip_features(
     data = _opened(config, own, source)
     clips = usable(data.parts[source.split], config)
     if not clips:
-        raise DataError(f"{data.clip_set.root} has no {source.split} clips under {data.protocol}.")
+        raise MissingDataError(
+            f"{data.clip_set.root} has no {source.split} clips under {data.protocol}."
+        )
     recognizer = load_recognizer(run, checkpoint, own)
     model = fingerprint(RunFolder(run).checkpoint(checkpoint))
     path = _stored_at(run, own, data, source.split)

@@ -26,7 +26,9 @@ from align.engine.origin import Origin
 from align.engine.run_folder import Checkpoint, RunFolder
 from align.results.text import ARROWS, with_arrow
 from datasets.clips.identity import clip_seals
-from datasets.errors import DataError
+from datasets.errors import (
+    MismatchError,
+)
 from datasets.storage.atomic import require_writable
 
 NOTE = f"{ARROWS} chance: guessing among the classes of the measured clips."
@@ -59,7 +61,7 @@ def measure(
     config = replace(config, root=trained_on.clip_set.root)
     data = trained_on if protocol is None else open_data(replace(config, protocol=protocol))
     if data.classes != trained_on.classes:
-        raise DataError(
+        raise MismatchError(
             f"{run} was trained on the {len(trained_on.classes)} classes of {trained_on.protocol}, "
             f"but {data.protocol} has {len(data.classes)} other classes."
         )

@@ -21,7 +21,9 @@ from align.results.analysis import AttentionMaps, FeatureAnalysis, save_analysis
 from align.results.evaluation import evaluation_name
 from align.run_data import find_test_data
 from datasets.episodes import EpisodeDataset
-from datasets.errors import DataError
+from datasets.errors import (
+    MismatchError,
+)
 from datasets.storage.atomic import require_writable
 
 # Moments of a view that are analysed. Neighbouring frames are nearly the same.
@@ -66,7 +68,9 @@ def analyze(
     embedder = FrameEmbedder.load(run, checkpoint)
     network = embedder.model.backbone
     if not isinstance(network, PoseAware):
-        raise DataError(f"{run} ({config.method}) is no transformer, and only these have tokens.")
+        raise MismatchError(
+            f"{run} ({config.method}) is no transformer, and only these have tokens."
+        )
     chosen = [(i, view) for i in evenly(len(shown), episodes) for view in shown.views]
     with FeatureProbe(network) as probe:
         for i, view in tqdm(chosen, run.name, unit="view", disable=not progress, leave=False):

@@ -17,14 +17,16 @@ from align.config import PoseMapConfig, TrainConfig
 from align.engine.checkpoint import load_trained, read_about
 from align.engine.device import attend_plainly, uses_bf16
 from align.engine.run_folder import Checkpoint, RunFolder
+from align.models.backbones import pretrained_statistics
 from align.models.disentangle import Disentangler
-from align.models.encoder import FrameEncoder, Network
+from align.models.encoder import IMAGENET_MEAN, IMAGENET_STD, FrameEncoder, Network
 from align.models.pose_aware import PoseAware, build_model
 from align.models.tcn import TcnNetwork
 from align.plan import RunPlan
 from align.pose import pose_map_2d, pose_map_3d, soft_pose_map
 from align.run_data import find_own_data
 from datasets.episodes import EpisodeDataset
+from datasets.errors import OptionError
 from datasets.storage.meta import DatasetMeta
 
 Normalisation = Mapping[str, list[float]]
@@ -38,7 +40,7 @@ def build_network(plan: RunPlan) -> Network:
 
     Raises:
         ValueError: Options of the model that do not fit each other.
-        RuntimeError: Pretrained weights that cannot be had.
+        MissingWeightsError: Pretrained weights that cannot be loaded.
     """
     config, pretrained = plan.config, plan.config.backbone.pretrained
     match plan.parts.encoder:
@@ -72,6 +74,27 @@ def stored_plan(run: Path, checkpoint: Checkpoint = "best") -> tuple[RunPlan, No
         return RunPlan.of(config, learned_from), {}
     meta = RunPlan.stored(about, weights).meta
     return RunPlan.of(config, meta), about.get("normalisation", {})
+
+
+def stored_normalisation(run: Path) -> Normalisation:
+    """The statistics that a started run normalises with; ImageNet's in those of earlier versions.
+
+    Raises:
+        CheckpointError: When its checkpoint is missing or truncated.
+    """
+    about = read_about(RunFolder(run).checkpoint("last"))
+    return about.get("normalisation", {"mean": list(IMAGENET_MEAN), "std": list(IMAGENET_STD)})
+
+
+def _expected_statistics(plan: RunPlan) -> Normalisation:
+    """The statistics that the pretrained weights of a run expect."""
+    match plan.parts.encoder:
+        case "vit":
+            return pretrained_statistics(plan.config.backbone.name)
+        case "disentangle":
+            return pretrained_statistics(plan.config.disentangle.encoder)
+        case "tcn":
+            return {}  # torchvision's Inception expects ImageNet's, the default
 
 
 def describe_network(embedder: FrameEmbedder) -> str:
@@ -113,11 +136,11 @@ class FrameEmbedder:
         """Builds the encoder; its weights depend on the seed alone, not on the method.
 
         Raises:
-            ValueError: When options of the model do not fit each other.
+            OptionError: When options of the model do not fit each other.
         """
         config = plan.config
         if plan.uses_soft_maps and config.pose_map != PoseMapConfig():
-            raise ValueError(
+            raise OptionError(
                 f"--pose-map changes nothing for {config.method}, whose maps locate keypoints to "
                 "less than a patch: leave its options out, or use --method paab or paat"
             )
@@ -127,6 +150,8 @@ class FrameEmbedder:
         if uses_bf16(config.precision) and not torch.cuda.is_available():
             attend_plainly(network)
         self.model = FrameEncoder(network, config.head)
+        if config.backbone.pretrained:
+            self.normalise(_expected_statistics(plan))
 
     @classmethod
     def load(
@@ -153,10 +178,14 @@ class FrameEmbedder:
         # The checkpoint has all weights, so none are fetched to start from.
         backbone = replace(plan.config.backbone, pretrained=False)
         embedder = cls(replace(plan, config=replace(plan.config, backbone=backbone)))
-        for name, values in normalisation.items():
-            embedder.model.get_buffer(name).copy_(torch.tensor(values).view(3, 1, 1))
+        embedder.normalise(normalisation)
         load_trained(embedder.model, run, checkpoint, device)
         return embedder
+
+    def normalise(self, statistics: Normalisation) -> None:
+        """Sets the mean and standard deviation that pixels from 0 to 1 are normalised with."""
+        for name, values in statistics.items():
+            self.model.get_buffer(name).copy_(torch.tensor(values).view(3, 1, 1))
 
     def about(self) -> dict[str, Any]:
         """Facts that a checkpoint holds, from which `load` makes this encoder without data."""

@@ -30,7 +30,10 @@ from align.run_data import identify
 from align.sampling import views_a_step
 from align.train import default_options, make_trainer
 from datasets.bounds import Seed
-from datasets.errors import DataError
+from datasets.errors import (
+    DataError,
+    OptionError,
+)
 from datasets.storage.identity import short
 
 log = logging.getLogger(__name__)
@@ -94,10 +97,10 @@ def plan(
             options can stand beside these: letters, digits, dots, dashes and underscores.
 
     Raises:
-        ValueError: When the variant has other characters.
+        OptionError: When the variant has other characters.
     """
     if variant and not re.fullmatch(r"[\w.-]+", variant):
-        raise ValueError(f"--variant becomes part of a folder's name, so it cannot be {variant!r}")
+        raise OptionError(f"--variant becomes part of a folder's name, so it cannot be {variant!r}")
     named = f"_{variant}" if variant else ""
     return [
         placed(replace(config, method=method), out, data, protocol, method + named, seed, data_sets)
@@ -173,7 +176,7 @@ def check_views(configs: Iterable[TrainConfig]) -> None:
 
     Raises:
         DataError: When a protocol does not fit a data set, or a run cannot be tested on its data.
-        ValueError: When a step would draw more views than there are to train on.
+        OptionError: When a step would draw more views than there are to train on.
     """
     for config in configs:
         views_a_step(config.batch, RunPlan.load(config).views, config.training_data)

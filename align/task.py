@@ -13,9 +13,10 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Subset
 
 from align.data import Batch, EpisodeSamples
-from align.embedder import FrameEmbedder, describe_network
+from align.embedder import FrameEmbedder, describe_network, stored_normalisation
 from align.engine.loading import reading_processes
 from align.engine.origin import DataRecord, Origin
+from align.engine.run_folder import RunFolder
 from align.losses import build_loss
 from align.metrics.alignment import episode_metrics, mean_metrics
 from align.metrics.collapse import CollapseWatch, diagnose
@@ -46,6 +47,8 @@ class AlignmentTask:
         for data in (self.train, self.valid):
             data.check(plan.loss.negatives_from, need_keypoints=plan.parts.trains_on_poses)
         self.embedder = FrameEmbedder(plan)
+        if config.out is not None and RunFolder(config.out).checkpoint("last").exists():
+            self.embedder.normalise(stored_normalisation(config.out))  # the run is resumed
         self.collapse_watch = CollapseWatch()
         self.time_contrastive = build_loss(plan.loss)
         samples = self._samples(0)

@@ -19,7 +19,6 @@ import numpy as np
 from jaxtyping import Bool, Float, UInt8
 
 from datasets.errors import (
-    DataError,
     MismatchError,
     MissingDataError,
     OptionError,
@@ -168,13 +167,13 @@ class EpisodeDataset:
         self.split = split
         self.index_path = self.root / self.meta.index_name
         if not self.index_path.exists():
-            raise DataError(
+            raise MissingDataError(
                 f"{self.index_path} does not exist: generation has not finished. Run the command "
                 f"in {self.root / META_NAME} again; it resumes where it stopped."
             )
         names, paths = read_index(self.index_path, split)
         if episodes is not None and not 0 < episodes <= len(names):
-            raise DataError(
+            raise MismatchError(
                 f"{self.root} has {len(names)} episodes in the split {split or 'all'}, "
                 f"but {episodes} were requested."
             )
@@ -218,7 +217,7 @@ class EpisodeDataset:
             DataError: When a file cannot be trained on; names the file and the remedy.
         """
         if not self.paths:
-            raise DataError(
+            raise MissingDataError(
                 f"{self.root} has no episodes in the split {self.split or 'all'}; "
                 "generate more episodes, or another --split."
             )

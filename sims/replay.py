@@ -27,12 +27,11 @@ import numpy as np
 from datasets.bounds import NaturalInt, Pixels, Processes
 from datasets.command import command, command_line, optional, parse
 from datasets.episodes import EpisodeWriter
-from datasets.errors import DataError
+from datasets.errors import FormatError, MismatchError, MissingDataError, OptionError
 from datasets.presets import usual_views
 from datasets.storage.checks import open_episode
 from datasets.storage.meta import DatasetMeta
 from sims.config import SPLIT, Cluster, parse_split, require_folder, split_episodes
-from sims.errors import OptionError
 from sims.production.run import RESUME, make_missing, progress, require_same_split, versions
 from sims.registry import make
 from sims.robosuite.can import CanEnv
@@ -126,7 +125,7 @@ def describe(config: ReplayConfig, file: DemonstrationFile) -> DatasetMeta:
     """
     task = file.env_args["env_name"]
     if task not in WORLDS:
-        raise DataError(
+        raise FormatError(
             f"{file.path} is of robosuite's {task}; only {', '.join(WORLDS)} can be replayed."
         )
     name = WORLDS[task]
@@ -186,16 +185,18 @@ def replay(config: ReplayConfig) -> Path:
     parts = config.parts(file)
     numbers = sorted(number for members in parts.values() for number in members)
     if not numbers:
-        raise DataError(f"{config.demos}: none of its first demonstrations are in its masks.")
+        raise MissingDataError(
+            f"{config.demos}: none of its first demonstrations are in its masks."
+        )
     if repeated := sorted({number for number in numbers if numbers.count(number) > 1}):
-        raise DataError(
+        raise MismatchError(
             f"{config.demos}: its masks train, valid and test share {repeated[:5]}. "
             "Choose another split: --split 4,1,1"
         )
     for number in numbers:
         states = file.states(number)
         if states.dtype.kind not in "fiu" or not np.isfinite(states).all():
-            raise DataError(
+            raise FormatError(
                 f"{config.demos}: the states of {file.names[number]} are not all finite numbers. "
                 "Remove it from the file, or from its masks."
             )

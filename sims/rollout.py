@@ -126,7 +126,7 @@ def done_at_end(steps: int) -> Int[np.ndarray, " time"]:
 
 
 def _stacked(steps: dict[str, list[np.ndarray]]) -> dict[str, np.ndarray]:
-    """Each view's arrays in one, taking them out of `steps`: two copies of all pictures are large."""
+    """Each view's arrays in one, taken out of `steps`: two copies of all pictures are large."""
     return {view: np.stack(steps.pop(view)) for view in list(steps)}
 
 

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 from pydantic import TypeAdapter
 
-from datasets.errors import DataError, first_fault, shortened
+from datasets.errors import DamagedDataError, FormatError, MissingDataError, first_fault, shortened
 from datasets.storage.atomic import atomic_path
 
 log = logging.getLogger(__name__)
@@ -53,11 +53,11 @@ def read_config(
         DataError: When the folder holds no run, or the file has unknown options.
     """
     if not path.exists():
-        raise DataError(f"{path} does not exist: {path.parent} is no run of `{command}`.")
+        raise MissingDataError(f"{path} does not exist: {path.parent} is no run of `{command}`.")
     try:
         stored = json.loads(path.read_bytes())
     except ValueError as error:
-        raise DataError(f"{path} cannot be read: {error}. {_TRAIN_AGAIN}") from None
+        raise DamagedDataError(f"{path} cannot be read: {error}. {_TRAIN_AGAIN}") from None
     return parse_config(kind, stored, path, renamed)
 
 
@@ -85,11 +85,13 @@ def parse_config(
             stored[name] = values.get(stored.get(name), stored.get(name))
         config = adapter.validate_python(stored)
     except (AttributeError, TypeError, ValueError) as error:  # no object, or invalid for pydantic
-        raise DataError(f"{path} cannot be read: {first_fault(error)}. {_TRAIN_AGAIN}") from None
+        raise DamagedDataError(
+            f"{path} cannot be read: {first_fault(error)}. {_TRAIN_AGAIN}"
+        ) from None
     options, given = options_of(config), _flat(stored).keys()
     # pydantic ignores unknown names in a dataclass that does not forbid them.
     if unknown := sorted(given - options.keys()):
-        raise DataError(
+        raise FormatError(
             f"{path} has options that this version does not know: {', '.join(unknown)}. "
             f"{_TRAIN_AGAIN}"
         )
@@ -117,7 +119,7 @@ def _without_removed(stored: Any, path: Path) -> Any:
         if not isinstance(section, dict) or option not in section:
             continue
         if (value := section.pop(option)) != today:
-            raise DataError(
+            raise FormatError(
                 f"{path} has {name} = {value!r}, an option that was removed: only {today!r} is "
                 "left. Train again without it, or evaluate with the version that trained it."
             )

@@ -12,7 +12,10 @@ from align.methods import METHODS
 from align.metrics.alignment import METRICS
 from align.results.evaluation import Evaluation
 from align.results.statistics import mean, std
-from datasets.errors import DataError, MismatchError
+from datasets.errors import (
+    MismatchError,
+    MissingDataError,
+)
 from datasets.storage.identity import short
 
 BASELINE = "deit"
@@ -82,13 +85,15 @@ def require_comparable(evaluations: Sequence[Evaluation], labels: Sequence[str])
         DataError: When they are not of the same episodes and views, or one comes twice.
     """
     if not evaluations:
-        raise DataError("no run to report on; name one or more folders made by `align.train`.")
+        raise MissingDataError(
+            "no run to report on; name one or more folders made by `align.train`."
+        )
     seen: dict[tuple[str, int], Path] = {}
     for label, evaluation in zip(labels, evaluations, strict=True):
         if text := difference(evaluations[0], evaluation):
             raise MismatchError(text)
         if twin := seen.get((label, evaluation.seed)):
-            raise DataError(
+            raise MismatchError(
                 f"{twin} and {evaluation.run} are both {label} with seed {evaluation.seed}: "
                 "one run counted twice would make the spread too small. Leave one out."
             )

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from datasets.bounds import Crf
-from datasets.errors import DataError, require
+from datasets.errors import MismatchError, require
 from datasets.formats.lerobot import OUR_META
 from datasets.formats.lerobot_columns import episode_columns, feature_names
 from datasets.formats.lerobot_layout import EPISODES_FOLDER, EXTRA, IMAGES, INFO
@@ -84,7 +84,7 @@ class LeRobotWriter:
         columns = episode_columns(episode, self.meta) | self._index_columns(index, steps)
         self.features = self.features or self._describe(episode, columns)
         if differing := columns.keys() ^ self._vectors():
-            raise DataError(
+            raise MismatchError(
                 f"episode {index} and the first one differ in their parts: {sorted(differing)}. "
                 "All episodes of LeRobot have the same parts; leave the odd ones out."
             )

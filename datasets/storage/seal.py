@@ -11,7 +11,9 @@ import hashlib
 import re
 from pathlib import Path
 
-from datasets.errors import DataError
+from datasets.errors import (
+    DamagedDataError,
+)
 
 # The smallest user block that HDF5 has.
 SEAL_SIZE = 512
@@ -52,7 +54,7 @@ def is_broken(path: Path) -> bool:
     """Whether a file has a seal that does not fit the rest of its bytes."""
     try:
         require_intact(path)
-    except DataError:
+    except DamagedDataError:
         return True
     return False
 
@@ -64,11 +66,11 @@ def require_intact(path: Path) -> bool:
         Whether the file has a seal; older files and files by others have none.
 
     Raises:
-        DataError: When the bytes do not match the seal.
+        DamagedDataError: When the bytes do not match the seal.
     """
     file = path.read_bytes()
     if file.startswith(HDF5_SIGNATURE):
         return False
     if file[:SEAL_SIZE] != _seal_of(memoryview(file)[SEAL_SIZE:]):
-        raise DataError(f"{path} is damaged: its bytes are not those that were written.")
+        raise DamagedDataError(f"{path} is damaged: its bytes are not those that were written.")
     return True

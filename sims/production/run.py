@@ -63,7 +63,7 @@ def _require_member(path: Path, index: int, job: EpisodeJob) -> None:
     with open_episode(path) as file:
         reason = job.stranger(index, file)
     if reason is not None:
-        raise DataError(
+        raise MismatchError(
             f"{path} is undamaged, but is not episode {index} of this data set: {reason}. "
             "Move it elsewhere, and run the same command again."
         )

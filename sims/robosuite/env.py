@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import Bool, Float, UInt8
 
 from datasets.cameras import Camera
-from datasets.errors import DataError
+from datasets.errors import MismatchError
 from datasets.skeletons import PANDA
 from datasets.storage.episode_file import EGO
 from sims import rig
@@ -166,8 +166,8 @@ class RobosuiteEnv(MultiViewEnv):
     def _find_parts(self) -> None:
         """Finds the parts of a new model by their names."""
         self._model_file: str = self._env.sim.model.get_xml()
-        # MuJoCo keeps the parsed file of the model that was loaded last, for `get_xml` alone: 110 MB
-        # of meshes, which an empty model replaces.
+        # MuJoCo keeps the parsed file of the model that was loaded last, for `get_xml` alone: 110
+        # MB of meshes, which an empty model replaces.
         self._mujoco.MjModel.from_xml_string("<mujoco/>")
         self._model = self._env.sim.model._model
         self._data = self._env.sim.data._data
@@ -313,7 +313,7 @@ class RobosuiteEnv(MultiViewEnv):
             self._env.reset_from_xml_string(model)
             self._find_parts()
         except (ElementTree.ParseError, ValueError, KeyError) as error:
-            raise DataError(
+            raise MismatchError(
                 f"The model does not load with robosuite {self._robosuite.__version__}: {error}. "
                 "Replay it with the robosuite and the robot's files that recorded it."
             ) from error
