@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from datasets.bounds import Crf
-from datasets.errors import DataError, require
+from datasets.errors import MismatchError, require
 from datasets.formats.lerobot import OUR_META
 from datasets.formats.lerobot_columns import episode_columns, feature_names
 from datasets.formats.lerobot_layout import EPISODES_FOLDER, EXTRA, IMAGES, INFO
@@ -84,10 +84,11 @@ class LeRobotWriter:
         columns = episode_columns(episode, self.meta) | self._index_columns(index, steps)
         self.features = self.features or self._describe(episode, columns)
         if differing := columns.keys() ^ self._vectors():
-            raise DataError(
+            raise MismatchError(
                 f"episode {index} and the first one differ in their parts: {sorted(differing)}. "
                 "All episodes of LeRobot have the same parts; leave the odd ones out."
             )
+        self._require_alike(index, columns)
         self._write_rows(columns)
         stats = {name: vector_stats(value) for name, value in columns.items()}
         row = {
@@ -106,6 +107,16 @@ class LeRobotWriter:
             self._columns.setdefault(name, []).append(value)
         self.splits[split] += 1
         self.frames += steps
+
+    def _require_alike(self, index: int, columns: dict[str, np.ndarray]) -> None:
+        for name, values in columns.items():
+            wanted = self.features[name]["shape"][0], self.features[name]["dtype"]
+            if (values.shape[1], values.dtype.name) != wanted:
+                raise MismatchError(
+                    f"episode {index}: {name} has {values.shape[1]} numbers of "
+                    f"{values.dtype.name} a time step, the first one {wanted[0]} of {wanted[1]}. "
+                    "All episodes of LeRobot have the same parts; leave the odd ones out."
+                )
 
     def _vectors(self) -> list[str]:
         return [name for name in self.features if not name.startswith(IMAGES)]

@@ -115,7 +115,7 @@ def open_video(video: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
         raise MissingDataError(f"{video} does not exist or is no file; copy it again.")
     try:
         # An absolute path: FFmpeg takes `a:b.mp4` for the protocol `a`.
-        with av.open(str(video.absolute())) as container:
+        with av.open(str(video.absolute()), metadata_errors="replace") as container:
             if not container.streams.video:
                 raise FormatError(f"{video} has no video stream.")
             stream = container.streams.video[0]
