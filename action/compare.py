@@ -99,7 +99,7 @@ def run_one(
     measurements = [
         Measurement(
             RunFolder(run).evaluation(evaluation_name(protocol, "test")),
-            partial(_is_measured, run, protocol, num_clips, ensemble),
+            partial(_is_measured, config, protocol, num_clips, ensemble),
             partial(evaluate, run, "test", protocol, "best", num_clips, ensemble, False),
         )
         for protocol in protocols
@@ -110,11 +110,14 @@ def run_one(
         search(run, asked, searched, progress=False)
 
 
-def _is_measured(run: Path, protocol: str, num_clips: int, ensemble: Ensemble) -> bool:
-    """Whether a run was measured on a protocol in this way, and this version can read it."""
+def _is_measured(config: ActionConfig, protocol: str, num_clips: int, ensemble: Ensemble) -> bool:
+    """Whether a run was measured in this way on a protocol's clips as they are now."""
+    from action.clips import open_data
     from action.evaluation import find_evaluation
 
-    return find_evaluation(run, protocol, num_clips, ensemble) is not None
+    assert config.out is not None
+    identity = open_data(replace(config, protocol=protocol)).digest
+    return find_evaluation(config.out, protocol, num_clips, ensemble, identity) is not None
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -38,6 +38,8 @@ from datasets.bounds import (
 Recipe = Literal["auto", "small", "full", "paper"]
 Protocol = Literal["seen", "unseen"]
 Split = Literal["test", "valid", "train"]
+# Before recipes suited the machine, the whole model was the default one.
+RENAMED = {"recipe": {"default": "full"}}
 _METHODS_SHOWN = "{" + ",".join(SHOWN_METHODS) + "}"
 
 
@@ -181,9 +183,7 @@ class TrainConfig:
         Raises:
             DataError: When the folder is no run, or has unknown options.
         """
-        # Before recipes suited the machine, the whole model was the default one.
-        renamed = {"recipe": {"default": "full"}}
-        return RunFolder(folder).load_config(cls, "align.train", renamed)
+        return RunFolder(folder).load_config(cls, "align.train", RENAMED)
 
 
 # The default of every option is what runs did before the option existed, so that stored runs keep

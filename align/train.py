@@ -51,10 +51,9 @@ def make_trainer(
     from align.engine.command import open_run
     from align.task import AlignmentTask
 
-    plan = RunPlan.load(config)
     return open_run(
         config,
-        lambda: AlignmentTask(plan),
+        lambda: AlignmentTask(RunPlan.load(config)),
         "align",
         resumed=resumed,
         progress=progress,
@@ -90,10 +89,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
             resume: Resume the run in this folder, with its own options; more --epochs extend it.
         """
         from align.engine.command import offer_unfinished, train
+        from align.run_data import find_own_data
 
         def open_trainer() -> Trainer:
             if resume is not None:
-                return make_trainer(replace(resolve(config), out=resume), resumed=True)
+                found = find_own_data(resume, config) if config.data == default.data else config
+                return make_trainer(replace(resolve(found), out=resume), resumed=True)
             resolved = resolve(config)
             if config.out is None:
                 resolved = offer_unfinished(resolved, "align")

@@ -30,7 +30,7 @@ from tqdm import tqdm
 from datasets.bounds import Hertz, Pixels, require_in_bounds
 from datasets.command import command, command_line, optional, parse
 from datasets.episodes import EpisodeWriter
-from datasets.errors import DataError, shortened
+from datasets.errors import MismatchError, MissingDataError, OptionError, shortened
 from datasets.formats.detect import open_source
 from datasets.formats.ftpv import FtpvOptions, preset_splits, write_ftpv
 from datasets.formats.lerobot_export import LeRobotOptions, write_lerobot
@@ -94,12 +94,12 @@ def convert(config: ConvertConfig, made_by: str = "") -> None:
         made_by: Command line that makes the result, stored in its `meta.json`.
 
     Raises:
-        DataError: When an option or the source cannot be used, a library is missing, or `out`
-            exists.
+        OptionError: When an option has an invalid value.
+        DataError: When the source cannot be used, a library is missing, or `out` exists.
     """
     require_in_bounds(config)
     if config.out.exists():
-        raise DataError(f"{config.out} exists already: choose another folder, or remove it.")
+        raise MismatchError(f"{config.out} exists already: choose another folder, or remove it.")
     source = open_source(config.source)
     meta = _meta(source, config, made_by)
     order = _order(source, config)
@@ -140,7 +140,7 @@ def write_episodes(out: Path, meta: DatasetMeta, episodes: Iterable[tuple[str, E
 def _meta(source: Source, config: ConvertConfig, made_by: str) -> DatasetMeta:
     height, width = source.frame_size
     if config.to == "episodes" and config.size is None and height != width:
-        raise DataError(
+        raise MismatchError(
             f"{source.root} has frames of {width} x {height} pixels, but the format episodes has "
             "square frames. Choose their size: --size 224 squeezes them, as 3DTRL does."
         )
@@ -160,7 +160,7 @@ def _order(source: Source, config: ConvertConfig) -> list[tuple[str, int]]:
     if splits is None and config.env is not None:
         splits = preset_splits(config.env, len(source))
     if splits is None and config.to == "episodes":
-        raise DataError(
+        raise MissingDataError(
             f"{source.root} does not say which of its {len(source)} episodes are for training, "
             "validation and test. Give their numbers: --split 10,5,5"
         )
@@ -190,7 +190,7 @@ def _deal(text: str, episodes: int) -> Mapping[str, Sequence[int]]:
     except ValueError:
         counts = []
     if len(counts) != len(SPLITS) or min(counts) < 0 or sum(counts) > episodes:
-        raise DataError(
+        raise OptionError(
             f"--split {text!r} must be three numbers of episodes for train, valid and test, such "
             f"as 10,5,5, of no more than {episodes} episodes in all."
         )
@@ -206,7 +206,7 @@ def _read(
         if size is None and config.to == "episodes":
             for view, frames in episode.images.items():
                 if frames.shape[1:3] != (height, width):
-                    raise DataError(
+                    raise MismatchError(
                         f"{source.root}: frames of {view} in {source.names[i]} are "
                         f"{frames.shape[2]} x {frames.shape[1]} pixels, others {width} x {height}. "
                         f"Make them equal: --size {height}"

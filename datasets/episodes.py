@@ -18,7 +18,12 @@ import h5py
 import numpy as np
 from jaxtyping import Bool, Float, UInt8
 
-from datasets.errors import DataError, MismatchError, OptionError
+from datasets.errors import (
+    MismatchError,
+    MissingDataError,
+    OptionError,
+    require_known,
+)
 from datasets.storage.arrays import read_array
 from datasets.storage.atomic import atomic_path, remove_leftovers
 from datasets.storage.checks import GENERATE_AGAIN, check_episode, open_episode, require_fit
@@ -100,8 +105,9 @@ class EpisodeWriter:
         content = io.BytesIO()
         with h5py.File(content, "w", userblock_size=SEAL_SIZE) as file:
             write_episode(file, episode, self.meta.views)
-        with atomic_path(path) as temporary:
-            temporary.write_bytes(seal(content.getvalue()))
+        with content.getbuffer() as sealed, atomic_path(path) as temporary:
+            seal(sealed)
+            temporary.write_bytes(sealed)
         return path
 
     def write_index(self, splits: Mapping[str, Sequence[int]]) -> Path:
@@ -148,18 +154,18 @@ class EpisodeDataset:
         self.views = list(self.meta.views if views is None else views)
         if len(set(self.views)) < len(self.views):
             raise OptionError(f"the views {self.views} name one twice; name each view once.")
-        if unknown := [view for view in self.views if view not in self.meta.views]:
-            raise DataError(f"{self.root} has no views {unknown}; it has {self.meta.views}.")
+        for view in self.views:
+            self._require_view(view)
         self.split = split
         self.index_path = self.root / self.meta.index_name
         if not self.index_path.exists():
-            raise DataError(
+            raise MissingDataError(
                 f"{self.index_path} does not exist: generation has not finished. Run the command "
                 f"in {self.root / META_NAME} again; it resumes where it stopped."
             )
         names, paths = read_index(self.index_path, split)
         if episodes is not None and not 0 < episodes <= len(names):
-            raise DataError(
+            raise MismatchError(
                 f"{self.root} has {len(names)} episodes in the split {split or 'all'}, "
                 f"but {episodes} were requested."
             )
@@ -168,6 +174,10 @@ class EpisodeDataset:
     def __len__(self) -> int:
         """Number of episodes."""
         return len(self.paths)
+
+    def _require_view(self, view: str) -> None:
+        """Raises an UnknownNameError for a view that the data set does not have."""
+        require_known(f"view of {self.root}", view, self.meta.views)
 
     @cached_property
     def lengths(self) -> list[int]:
@@ -199,7 +209,7 @@ class EpisodeDataset:
             DataError: When a file cannot be trained on; names the file and the remedy.
         """
         if not self.paths:
-            raise DataError(
+            raise MissingDataError(
                 f"{self.root} has no episodes in the split {self.split or 'all'}; "
                 "generate more episodes, or another --split."
             )
@@ -216,17 +226,39 @@ class EpisodeDataset:
     def images(
         self, i: int, view: str, times: Sequence[int] | np.ndarray | None = None
     ) -> UInt8[np.ndarray, "time height width 3"]:
-        """The frames of a view: all of them, or those at `times` (repeats allowed)."""
+        """The frames of a view: all of them, or those at `times` (repeats allowed).
+
+        Raises:
+            UnknownNameError: When the data set has no such view.
+            DataError: When the file cannot be read.
+        """
+        self._require_view(view)
         with open_episode(self.paths[i]) as file:
             return read_frames(file[f"obs/{view}_image"], times)
 
     def keypoints(self, i: int, view: str) -> Float[np.ndarray, "time keypoints 2"]:
-        """Keypoints of a view in pixels, x right, y down; NaN behind the camera."""
-        return self._read(i, f"obs/{view}_keypoints")
+        """Keypoints of a view in pixels, x right, y down; NaN behind the camera.
+
+        Raises:
+            UnknownNameError: When the data set has no such view.
+            MissingDataError: When the episode has no keypoints.
+        """
+        return self._read_pose(i, view, "keypoints")
 
     def visible(self, i: int, view: str) -> Bool[np.ndarray, "time keypoints"]:
-        """Whether each keypoint is inside the image and not hidden."""
-        return self._read(i, f"obs/{view}_visible")
+        """Whether each keypoint is inside the image and not hidden; errors as of `keypoints`."""
+        return self._read_pose(i, view, "visible")
+
+    def _read_pose(self, i: int, view: str, part: str) -> np.ndarray:
+        self._require_view(view)
+        name = f"obs/{view}_{part}"
+        with open_episode(self.paths[i]) as file:
+            if name not in file:
+                raise MissingDataError(
+                    f"{self.paths[i]} has no {part} of {view}. Use data with keypoints, or what "
+                    "needs none, such as --method deit."
+                )
+            return read_array(file, name)
 
     def world_to_camera(self, i: int, view: str) -> Float[np.ndarray, "poses 4 4"]:
         """Poses of a view's camera: one if it stands still, one a time step if it moves.

@@ -30,7 +30,7 @@ from tqdm import tqdm
 from datasets.bounds import Processes, Share
 from datasets.clips.pose_json import write_pose_json
 from datasets.command import command, optional, parse
-from datasets.errors import DataError, require
+from datasets.errors import DataError, MissingDataError, require
 from datasets.skeletons import COCO18
 from datasets.storage.atomic import remove_leftovers
 from datasets.video import check_video, iterate_frames
@@ -89,7 +89,7 @@ def find_videos(folder: Path) -> dict[Path, Path]:
         if path.suffix.lower() in VIDEO_SUFFIXES and not path.name.startswith(".")
     }
     if not videos:
-        raise DataError(f"{folder} holds no videos ({', '.join(VIDEO_SUFFIXES)}).")
+        raise MissingDataError(f"{folder} holds no videos ({', '.join(VIDEO_SUFFIXES)}).")
     return videos
 
 

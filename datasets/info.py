@@ -29,7 +29,7 @@ from datasets.clips.sheet import clip_sheet
 from datasets.command import command, optional, parse
 from datasets.draw import contact_sheet
 from datasets.episodes import EpisodeDataset
-from datasets.errors import DataError, MismatchError, OptionError
+from datasets.errors import DamagedDataError, DataError, MismatchError, OptionError
 from datasets.formats.detect import EpisodesSource, format_of, open_source
 from datasets.source import Source
 from datasets.storage.atomic import atomic_path
@@ -78,7 +78,8 @@ def info(config: InfoConfig) -> list[DataError]:
         One error for each episode that cannot be used.
 
     Raises:
-        DataError: When the data set cannot be opened, or lacks the requested episode.
+        DataError: When the data set cannot be opened.
+        OptionError: When it lacks the requested episode.
     """
     root = newest_data_set() if config.data is None else config.data
     if format_of(root) is not EpisodesSource:
@@ -93,7 +94,7 @@ def info(config: InfoConfig) -> list[DataError]:
         whole = [i for i in whole if i not in problems]
     if not whole:
         first = next(iter(problems.values()), "its index is empty")
-        raise DataError(f"{dataset.root} has no episode that can be trained on: {first}")
+        raise DamagedDataError(f"{dataset.root} has no episode that can be trained on: {first}")
     shown = whole[0] if config.episode is None else _position(dataset, config.episode)
     print(describe(dataset, summarize(dataset, whole, with_keypoints)))
     if not with_keypoints:
@@ -112,11 +113,12 @@ def info_of_source(source: Source, config: InfoConfig) -> None:
     """Print a description of data in another format and write a contact sheet of an episode.
 
     Raises:
-        DataError: When the requested episode does not exist or cannot be read.
+        DataError: When the requested episode cannot be read.
+        OptionError: When the requested episode does not exist.
     """
     shown = config.episode or 0
     if not 0 <= shown < len(source):
-        raise DataError(
+        raise OptionError(
             f"{source.root} has no episode {shown}; --episode takes 0 to {len(source) - 1}."
         )
     print(describe_source(source))
@@ -131,7 +133,7 @@ def _write_sheet(path: Path, sheet: Image) -> None:
         with atomic_path(path) as temporary:
             sheet.save(temporary, format="PNG")
     except OSError as error:
-        raise DataError(
+        raise OptionError(
             f"{path} cannot be written ({error.strerror}); choose another --contact-sheet."
         ) from error
 
@@ -180,7 +182,7 @@ def _position(dataset: EpisodeDataset, number: int) -> int:
     name = f"demo_{number}"
     if name not in dataset.names:
         known = [int(name.removeprefix("demo_")) for name in dataset.names]
-        raise DataError(
+        raise OptionError(
             f"{dataset.root} has no episode {number}; --episode takes {known[0]} to {known[-1]}."
         )
     return dataset.names.index(name)
@@ -188,7 +190,7 @@ def _position(dataset: EpisodeDataset, number: int) -> int:
 
 def _clip_info(config: InfoConfig, format: str) -> list[DataError]:
     if config.data is None:
-        raise DataError(f"--format {format} needs the folder of the data set.")
+        raise OptionError(f"--format {format} needs the folder of the data set.")
     clips, problems = clip_info(
         config.data, format, config.lists, config.workers, config.trust_pickles
     )

@@ -135,8 +135,12 @@ class GenerateConfig:
     @property
     def parts(self) -> dict[str, list[int]]:
         """Indices of the episodes of each split."""
+        return self.deal(self.num_episodes)
+
+    def deal(self, episodes: int) -> dict[str, list[int]]:
+        """Indices of the episodes of each split of a data set of this many."""
         shares = parse_split(self.split or SPLIT) if self.recipe is None else self.recipe.split
-        return split_episodes(self.num_episodes, shares)
+        return split_episodes(episodes, shares)
 
     @property
     def share(self) -> range:

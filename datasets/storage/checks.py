@@ -9,12 +9,18 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from datasets.errors import DataError, FormatError, MismatchError, MissingDataError
+from datasets.errors import (
+    DamagedDataError,
+    FormatError,
+    MismatchError,
+    MissingDataError,
+)
 from datasets.storage.arrays import own_array, read_array
 from datasets.storage.episode_file import OVER_TIME, Episode, read_episode, whole_number
 from datasets.storage.inside import require_own_content
 from datasets.storage.meaning import require_sound
 from datasets.storage.meta import DatasetMeta
+from datasets.storage.seal import is_broken
 
 GENERATE_AGAIN = (
     "Delete it and run the command in meta.json again: complete episodes are kept, "
@@ -23,6 +29,15 @@ GENERATE_AGAIN = (
 LEAVE_OUT = "Correct it, or leave the episode out."
 MAKE_MISSING = (
     "Run the command in meta.json again: complete episodes are kept, missing ones are generated."
+)
+# A file that is as it was written, or has no seal to tell, may be all that is left of a recording.
+MAKE_ELSEWHERE = (
+    "It need not be deleted, because no seal says that it changed: use data with this content, or "
+    "make a data set in another folder."
+)
+# An index is derived from the episodes.
+WRITE_INDEX_AGAIN = (
+    "Run the command in meta.json again: complete episodes are kept, and the index is written."
 )
 
 
@@ -73,34 +88,50 @@ def open_episode(
             or an index.
         links_in: Group whose members may be links into other files, as in an index. The caller
             must not follow them.
-        remedy: Advice for a missing or damaged file; by default to generate it again.
+        remedy: Advice for a missing or damaged file; by default to generate it again where its
+            seal is broken.
 
     Raises:
-        DataError: When the file is missing, truncated or half-written, when it links into another
-            file, or when the block reads data that are missing or damaged.
+        MissingDataError: When the file does not exist, or the block reads data that it lacks.
+        DamagedDataError: When the file is truncated or half-written, or the block reads data that
+            cannot be decoded.
+        OutsideFolderError: When it links into another file.
     """
-    again = remedy or GENERATE_AGAIN
     try:
         # An episode is written once, renamed and never changed, so reading needs no lock.
         # Without locks, read-only and network file systems work too.
         file = h5py.File(path, "r", locking=False)
     except FileNotFoundError:
-        raise DataError(f"{path} does not exist. {remedy or MAKE_MISSING}") from None
+        raise MissingDataError(f"{path} does not exist. {remedy or MAKE_MISSING}") from None
     except PermissionError:
         raise
     except OSError as error:
-        raise DataError(
-            f"{path} cannot be read as HDF5, truncated or half-written ({error}). {again}"
+        raise DamagedDataError(
+            f"{path} cannot be read as HDF5, truncated or half-written ({error}). "
+            f"{remedy or again(path)}"
         ) from None
     with file:
         if attribute is not None and attribute not in file.attrs:
-            raise DataError(f"{path} is no whole episode: it lacks `{attribute}`. {again}")
+            raise FormatError(
+                f"{path} is no whole episode: it lacks `{attribute}`. {remedy or again(path)}"
+            )
         try:
             require_own_content(file, path, links_in)
             yield file
-        # h5py raises these for a missing name and for bytes that do not decode.
-        except (KeyError, OSError, RuntimeError) as error:
-            raise DataError(f"{path} is damaged: {error}. {again}") from error
+        except KeyError as error:  # raised by h5py for a missing name
+            if is_broken(path):
+                raise DamagedDataError(f"{path} is damaged: {error}. {GENERATE_AGAIN}") from error
+            reason = str(error.args[0]) if error.args else "a part is missing"
+            raise MissingDataError(f"{path}: {reason}. {remedy or MAKE_ELSEWHERE}") from error
+        except (OSError, RuntimeError) as error:  # raised by h5py for bytes that do not decode
+            raise DamagedDataError(
+                f"{path} is damaged: {error}. {remedy or again(path)}"
+            ) from error
+
+
+def again(path: Path) -> str:
+    """The remedy for a file that cannot be used: to delete it only where its seal is broken."""
+    return GENERATE_AGAIN if is_broken(path) else MAKE_ELSEWHERE
 
 
 def check_episode(
@@ -153,7 +184,7 @@ def check_values(path: Path, meta: DatasetMeta) -> None:
         episode = read_episode(file, meta.views, meta.views, frames=None)
         for view in meta.views:
             own_array(file[f"obs/{view}_image"])
-    require_sound(episode, meta, str(path), GENERATE_AGAIN)
+    require_sound(episode, meta, str(path), LEAVE_OUT)
 
 
 def _described(group: h5py.Group, name: str) -> tuple[tuple[int, ...], np.dtype] | None:
@@ -172,20 +203,20 @@ def _check_images(
 ) -> None:
     found = _described(observations, f"{view}_image")
     if found is None:
-        raise MissingDataError(f"{path} has no images of {view}. {GENERATE_AGAIN}")
+        raise MissingDataError(f"{path} has no images of {view}. {again(path)}")
     shape, dtype = found
     if shape[:1] != (steps,):
         raise MismatchError(
             f"{path}: {view} has {shape[0] if shape else 0} frames, the episode {steps} time "
-            f"steps; all views of an episode need the same length. {GENERATE_AGAIN}"
+            f"steps; all views of an episode need the same length. {again(path)}"
         )
     if shape[1:] != (image_size, image_size, 3):
         raise MismatchError(
             f"{path}: frames of {view} have shape {shape[1:]}, the data set asks for "
-            f"{(image_size, image_size, 3)}. {GENERATE_AGAIN}"
+            f"{(image_size, image_size, 3)}. {again(path)}"
         )
     if dtype != np.uint8:
-        raise FormatError(f"{path}: frames of {view} are {dtype}, not uint8. {GENERATE_AGAIN}")
+        raise FormatError(f"{path}: frames of {view} are {dtype}, not uint8. {again(path)}")
 
 
 def _check_keypoints(
@@ -205,12 +236,12 @@ def _check_keypoints(
         if shape != expected:
             raise MismatchError(
                 f"{path}: obs/{view}_{part} has shape {shape}, the skeleton asks for {expected}. "
-                f"{GENERATE_AGAIN}"
+                f"{again(path)}"
             )
         if dtype.kind != kind:
             raise FormatError(
                 f"{path}: obs/{view}_{part} is {dtype}, but must be "
-                f"{'floating-point' if kind == 'f' else 'boolean'}. {GENERATE_AGAIN}"
+                f"{'floating-point' if kind == 'f' else 'boolean'}. {again(path)}"
             )
 
 
@@ -220,7 +251,7 @@ def _check_lengths(path: Path, file: h5py.File, steps: int) -> None:
         if found is not None and found[0][:1] != (steps,):
             raise MismatchError(
                 f"{path}: {name} has shape {found[0]}, the episode {steps} time steps. "
-                f"{GENERATE_AGAIN}"
+                f"{again(path)}"
             )
 
 
@@ -228,9 +259,9 @@ def _check_phases(path: Path, phases: np.ndarray, meta: DatasetMeta) -> None:
     if phases.dtype != np.uint8 or phases.ndim != 1:
         raise FormatError(
             f"{path}: phases are {phases.dtype} of shape {phases.shape}, not uint8 of shape "
-            f"(time,). {GENERATE_AGAIN}"
+            f"(time,). {again(path)}"
         )
     if phases.size and int(phases.max()) >= len(meta.phases):
         raise FormatError(
-            f"{path} has phase {phases.max()}; phases are {meta.phases}. {GENERATE_AGAIN}"
+            f"{path} has phase {phases.max()}; phases are {meta.phases}. {again(path)}"
         )

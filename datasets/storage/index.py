@@ -8,6 +8,7 @@ import os
 import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ import numpy as np
 from datasets.errors import FormatError, MismatchError, MissingDataError
 from datasets.storage.arrays import read_array
 from datasets.storage.atomic import atomic_path
-from datasets.storage.checks import GENERATE_AGAIN, MAKE_MISSING, open_episode
+from datasets.storage.checks import MAKE_MISSING, WRITE_INDEX_AGAIN, open_episode
 from datasets.storage.episode_file import SPLITS, whole_number
 from datasets.storage.inside import path_inside
 from datasets.storage.seal import read_seal
@@ -74,6 +75,10 @@ def demo_number(name: str) -> tuple[int, str]:
     return (int(digits.group()) if digits else -1, name)
 
 
+def _open_index(path: Path) -> AbstractContextManager[h5py.File]:
+    return open_episode(path, attribute=None, links_in="data", remedy=WRITE_INDEX_AGAIN)
+
+
 def read_index(path: Path, split: str | None) -> tuple[list[str], list[Path]]:
     """Reads the names and files of a split's episodes, in the order of their numbers.
 
@@ -98,10 +103,10 @@ def read_index(path: Path, split: str | None) -> tuple[list[str], list[Path]]:
 
 
 def _links(path: Path) -> dict[str, h5py.ExternalLink | h5py.HardLink]:
-    with open_episode(path, attribute=None, links_in="data") as index:
+    with _open_index(path) as index:
         data = index["data"]
         if not isinstance(data, h5py.Group):
-            raise FormatError(f"{path}: data must be a group of episodes. {GENERATE_AGAIN}")
+            raise FormatError(f"{path}: data must be a group of episodes. {WRITE_INDEX_AGAIN}")
         names = sorted(data, key=demo_number)
         return {name: data.get(name, getlink=True) for name in names}
 
@@ -110,11 +115,12 @@ def _members(path: Path, split: str, names: Sequence[str]) -> list[str]:
     splits = read_splits(path)
     if split not in splits:
         raise MissingDataError(f"{path} has no split {split!r}; it has {list(splits)}.")
-    require_disjoint(splits, path, GENERATE_AGAIN)
+    require_disjoint(splits, path, WRITE_INDEX_AGAIN)
     members = set(splits[split])
     if unknown := sorted(members - set(names), key=demo_number):
         raise MismatchError(
-            f"{path}: the split {split!r} names {unknown}, which it does not hold. {GENERATE_AGAIN}"
+            f"{path}: the split {split!r} names {unknown}, which it does not hold. "
+            f"{WRITE_INDEX_AGAIN}"
         )
     return [name for name in names if name in members]
 
@@ -132,7 +138,8 @@ def _require_distinct(path: Path, links: Mapping[str, h5py.ExternalLink | h5py.H
         other = seen.setdefault((status.st_dev, status.st_ino), name)
         if other != name:
             raise MismatchError(
-                f"{path}: {other} and {name} are the same file, {link.filename}. {GENERATE_AGAIN}"
+                f"{path}: {other} and {name} are the same file, {link.filename}. "
+                f"{WRITE_INDEX_AGAIN}"
             )
 
 
@@ -142,14 +149,14 @@ def read_splits(path: Path) -> dict[str, list[str]]:
     Raises:
         DataError: When the file cannot be read, or a mask does not hold names.
     """
-    with open_episode(path, attribute=None, links_in="data") as index:
+    with _open_index(path) as index:
         group = index.get("mask", {})
         if isinstance(group, h5py.Dataset):
-            raise FormatError(f"{path}: mask must be a group of splits. {GENERATE_AGAIN}")
+            raise FormatError(f"{path}: mask must be a group of splits. {WRITE_INDEX_AGAIN}")
         masks = {split: read_array(index, f"mask/{split}") for split in group}
     for split, names in masks.items():
         if names.ndim != 1 or not all(isinstance(name, bytes) for name in names.tolist()):
-            raise FormatError(f"{path}: its mask {split} is no list of names. {GENERATE_AGAIN}")
+            raise FormatError(f"{path}: its mask {split} is no list of names. {WRITE_INDEX_AGAIN}")
     return {
         split: [name.decode(errors="replace") for name in names.tolist()]
         for split, names in masks.items()

@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from datasets.errors import DataError, FormatError
+from datasets.errors import DamagedDataError, FormatError, MismatchError, MissingDataError
 from datasets.skeletons import BUILT_IN, SKELETONS, Skeleton, get_skeleton
 from datasets.storage.atomic import atomic_path
 from datasets.storage.inside import require_plain_name
@@ -116,7 +116,7 @@ class DatasetMeta:
         try:
             text = path.read_bytes()
         except (FileNotFoundError, NotADirectoryError):
-            raise DataError(
+            raise MissingDataError(
                 f"{path} does not exist: {root} is no data set of episodes. {MAKE_ONE}"
             ) from None
         return cls.from_json(text, path)
@@ -135,15 +135,15 @@ class DatasetMeta:
         try:
             stored = json.loads(text)
         except (json.JSONDecodeError, UnicodeDecodeError) as error:
-            raise DataError(
+            raise DamagedDataError(
                 f"{path} is not valid JSON ({error}); delete it and generate the data set again: "
                 "complete episodes are kept."
             ) from None
         if not isinstance(stored, dict):
-            raise DataError(f"{path} holds no JSON object; generate the data set again.")
+            raise FormatError(f"{path} holds no JSON object; generate the data set again.")
         known = {f.name for f in fields(cls)}
         if missing := known - _OPTIONAL - stored.keys():
-            raise DataError(f"{path} lacks {sorted(missing)}; generate the data set again.")
+            raise FormatError(f"{path} lacks {sorted(missing)}; generate the data set again.")
         for name, kind in _KINDS.items():
             if not isinstance(stored[name], kind) or isinstance(stored[name], bool):
                 wanted = kind.__name__ if isinstance(kind, type) else "number"
@@ -168,7 +168,7 @@ class DatasetMeta:
             if name not in _INFORMATIVE and stored[name] != asked[name]
         ]
         if differing:
-            raise DataError(
+            raise MismatchError(
                 f"{root} holds episodes made with other options ({'; '.join(differing)}). "
                 "Use the same options to resume, or another --out."
             )
@@ -198,19 +198,19 @@ def _own_skeleton(stored: dict[str, Any], path: Path) -> Skeleton | None:
     name, parts = stored["skeleton"], stored.get("own_skeleton")
     if parts is None or name in BUILT_IN:
         if name not in SKELETONS:
-            raise DataError(
+            raise FormatError(
                 f"{path} names the skeleton {name!r}, which is not one of {list(SKELETONS)}; "
                 "generate the data set again."
             )
         return None
     if not isinstance(parts, dict):
-        raise DataError(f"{path}: `own_skeleton` is no object; generate the data set again.")
+        raise FormatError(f"{path}: `own_skeleton` is no object; generate the data set again.")
     try:
         return TypeAdapter(Skeleton).validate_python({**parts, "name": name})
     except ValidationError as error:
         wrong = error.errors()[0]
         place = "/".join(map(str, ("own_skeleton", *wrong["loc"])))
-        raise DataError(
+        raise FormatError(
             f"{path}: `{place}` cannot be used: {wrong['msg']}; generate the data set again."
         ) from None
 
@@ -227,7 +227,7 @@ def newest_data_set(root: Path | str = Path("data")) -> Path:
     root = Path(root)
     folders = [path.parent for path in root.glob(f"*/{META_NAME}")]
     if not folders:
-        raise DataError(f"there is no data set under {root.absolute()}. {MAKE_ONE}")
+        raise MissingDataError(f"there is no data set under {root.absolute()}. {MAKE_ONE}")
     return max(folders, key=_finished_and_time)
 
 

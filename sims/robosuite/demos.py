@@ -14,7 +14,7 @@ import h5py
 import numpy as np
 from jaxtyping import Float
 
-from datasets.errors import DataError, MismatchError
+from datasets.errors import DamagedDataError, FormatError, MismatchError, MissingDataError
 from datasets.storage.episode_file import SPLITS
 from datasets.storage.index import demo_number, read_splits
 from datasets.storage.inside import require_links_inside, require_own_content
@@ -65,7 +65,7 @@ class DemonstrationFile:
         with self._open() as file:
             data = file.get("data")
             if not isinstance(data, h5py.Group) or not len(data):
-                raise DataError(
+                raise MissingDataError(
                     f"{path} holds no demonstrations data/demo_0, data/demo_1 …: it is no file of "
                     "robomimic. --demos takes files such as robomimic's lift/ph/low_dim_v15.hdf5."
                 )
@@ -73,13 +73,13 @@ class DemonstrationFile:
             self.env_args = self._read_env_args(data)
             self.names = {demo_number(name)[0]: name for name in sorted(data, key=demo_number)}
             if len(self.names) < len(data) or -1 in self.names:
-                raise DataError(
+                raise FormatError(
                     f"{path}: demonstrations must be named demo_NUMBER, each another number; "
                     f"it has {list(data)[:3]} …"
                 )
             width = {self._require_restorable(data[name]) for name in self.names.values()}
             if len(width) > 1:
-                raise DataError(
+                raise MismatchError(
                     f"{path}: its states have {sorted(width)} numbers; demonstrations of one task "
                     "have states of one length. Split the file by task."
                 )
@@ -148,13 +148,15 @@ class DemonstrationFile:
         try:
             file = h5py.File(self.path, "r", locking=False)
         except FileNotFoundError:
-            raise DataError(f"{self.path} does not exist; --demos takes an HDF5 file.") from None
+            raise MissingDataError(
+                f"{self.path} does not exist; --demos takes an HDF5 file."
+            ) from None
         except IsADirectoryError:
-            raise DataError(f"{self.path} is a folder; --demos takes an HDF5 file.") from None
+            raise FormatError(f"{self.path} is a folder; --demos takes an HDF5 file.") from None
         except PermissionError:
             raise
         except OSError as error:
-            raise DataError(
+            raise DamagedDataError(
                 f"{self.path} cannot be read as HDF5, truncated or something else ({error}). "
                 f"{COPY_AGAIN}"
             ) from None
@@ -164,11 +166,11 @@ class DemonstrationFile:
                 yield file
             # h5py raises these for a missing name and for bytes that do not decode.
             except (KeyError, OSError, RuntimeError) as error:
-                raise DataError(f"{self.path} is damaged: {error}. {COPY_AGAIN}") from error
+                raise DamagedDataError(f"{self.path} is damaged: {error}. {COPY_AGAIN}") from error
 
     def _read_env_args(self, data: h5py.Group) -> dict[str, Any]:
         if "env_args" not in data.attrs:
-            raise DataError(
+            raise MissingDataError(
                 f"{self.path} does not say which environment it is of (data.attrs['env_args']). "
                 f"For a file that robosuite has just collected, run: {CONVERT.format(self.path)}"
             )
@@ -177,17 +179,17 @@ class DemonstrationFile:
             kind, _, kwargs = (env_args[key] for key in ("type", "env_name", "env_kwargs"))
             robots = kwargs.get("robots", ROBOT)
         except (json.JSONDecodeError, KeyError, TypeError, AttributeError) as error:
-            raise DataError(
+            raise FormatError(
                 f"{self.path}: data.attrs['env_args'] is not robomimic's JSON of env_name, type "
                 f"and env_kwargs ({type(error).__name__}: {error}). {COPY_AGAIN}"
             ) from None
         if kind != ROBOMIMIC_ROBOSUITE_TYPE:
-            raise DataError(
+            raise FormatError(
                 f"{self.path} is of {env_args['env_name']}, an environment of robomimic's type "
                 f"{kind}; only robosuite's (type {ROBOMIMIC_ROBOSUITE_TYPE}) can be replayed."
             )
         if ([robots] if isinstance(robots, str) else list(robots)) != [ROBOT]:
-            raise DataError(
+            raise FormatError(
                 f"{self.path} was recorded with {robots}; keypoints are known of one {ROBOT} only."
             )
         return env_args
@@ -197,18 +199,18 @@ class DemonstrationFile:
         where = f"{self.path}: {demo.name}"
         for name in ("states", "actions"):
             if name not in demo:
-                raise DataError(
+                raise MissingDataError(
                     f"{where} has no {name}, without which it cannot be replayed. Take the file "
                     "that it was made from: robomimic's raw and low-dimensional files have them."
                 )
         if "model_file" not in demo.attrs:
-            raise DataError(
+            raise MissingDataError(
                 f"{where} has no attribute model_file, the model that its states are of. Take a "
                 "file of robosuite's collection script, or of robomimic."
             )
         states, actions = demo["states"], demo["actions"]
         if states.ndim != 2 or not 0 < len(states) == len(actions):
-            raise DataError(
+            raise MismatchError(
                 f"{where} has states {states.shape} and actions {actions.shape}; a demonstration "
                 f"has one of each a time step. {COPY_AGAIN}"
             )

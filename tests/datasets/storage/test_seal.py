@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from datasets.episodes import EpisodeWriter
-from datasets.errors import DataError
+from datasets.errors import DamagedDataError
 from datasets.storage.seal import SEAL_SIZE, require_intact, seal
 from tests.datasets.synthetic import make_episode, make_meta
 
@@ -39,7 +39,7 @@ def test_any_changed_byte_and_any_truncation_is_found(tmp_path, data):
     flipped[position] ^= data.draw(st.integers(1, 255))
     for damaged in (bytes(flipped), sealed[:position], sealed + b"\0"):
         (tmp_path / "file.hdf5").write_bytes(damaged)
-        with pytest.raises(DataError, match=r"file.hdf5 is damaged"):
+        with pytest.raises(DamagedDataError, match=r"file\.hdf5"):
             require_intact(tmp_path / "file.hdf5")
 
 
@@ -47,7 +47,7 @@ def test_a_file_without_a_seal_is_recognized(tmp_path):
     path = tmp_path / "file.hdf5"
     path.write_bytes(hdf5())
     assert not require_intact(path)
-    with pytest.raises(ValueError, match="no user block"):
+    with pytest.raises(ValueError, match="user block of"):
         seal(hdf5())
 
 
@@ -56,5 +56,5 @@ def test_an_edited_file_no_longer_fits_its_seal(tmp_path):
     path.write_bytes(seal(hdf5(userblock_size=SEAL_SIZE)))
     with h5py.File(path, "a") as file:
         file["numbers"][0] = 7
-    with pytest.raises(DataError, match="damaged"):
+    with pytest.raises(DamagedDataError):
         require_intact(path)
