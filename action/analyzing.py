@@ -16,6 +16,7 @@ from align.engine.loading import reading_processes
 from align.engine.run_folder import Checkpoint, RunFolder
 from align.probe import FeatureProbe, evenly
 from align.results.analysis import FeatureAnalysis, save_analysis
+from datasets.storage.atomic import require_writable
 
 # The attention weights of more clips than this need too much memory.
 _CLIPS_AT_ONCE = 8
@@ -50,6 +51,7 @@ def analyze(
         CheckpointError: When its checkpoint cannot be used.
     """
     config = ActionConfig.load(run)
+    require_writable(RunFolder(run).analysis(split))
     data = open_own_data(run, config, root, relocate)
     chosen = [data.parts[split][i] for i in evenly(len(data.parts[split]), clips)]
     recognizer = load_recognizer(run, checkpoint, data)

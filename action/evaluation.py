@@ -6,6 +6,7 @@ import json
 import logging
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from shlex import quote
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -14,7 +15,7 @@ from sklearn.metrics import confusion_matrix, top_k_accuracy_score
 
 from action.config import Ensemble
 from align.engine.run_folder import Checkpoint, RunFolder
-from datasets.errors import DamagedDataError, DataError, MissingDataError
+from datasets.errors import DamagedDataError, DataError, MissingDataError, first_fault
 from datasets.storage.atomic import atomic_path
 
 logger = logging.getLogger(__name__)
@@ -105,14 +106,14 @@ def load_evaluation(run: Path, protocol: str, split: str = "test") -> ActionEval
         DataError: When the run has not been measured on the split, or was by another version.
     """
     path = RunFolder(run).evaluation(evaluation_name(protocol, split))
-    measure = f"`python -m action.evaluate {run} --protocol {protocol} --split {split}`"
+    measure = f"`python -m action.evaluate {quote(str(run))} --protocol {protocol} --split {split}`"
     if not path.exists():
         raise MissingDataError(f"{path} does not exist. Measure the run: {measure}.")
     try:
         return TypeAdapter(ActionEvaluation).validate_json(path.read_bytes())
     except ValidationError as error:
         raise DamagedDataError(
-            f"{path} cannot be read ({error}). Measure again: {measure}."
+            f"{path} cannot be read ({first_fault(error)}). Measure again: {measure}."
         ) from None
 
 

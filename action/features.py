@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float, Int
 from pydantic import TypeAdapter
-from safetensors import SafetensorError, safe_open
+from safetensors import SafetensorError
 from safetensors.numpy import save_file
 
 from action.clips import (
@@ -28,6 +28,7 @@ from action.evaluation import evaluation_name
 from action.task import ClipRecognizer
 from align.engine.checkpoint import load_trained
 from align.engine.run_folder import Checkpoint, RunFolder
+from align.engine.tensor_files import as_system_errors, open_tensors
 from datasets.clips.base import ClipInfo
 from datasets.errors import (
     DamagedDataError,
@@ -73,7 +74,7 @@ class ClipFeatures:
             "num_clips": str(self.num_clips),
         }
         arrays = {"features": self.features, "labels": self.labels}
-        with atomic_path(path) as temporary:
+        with atomic_path(path) as temporary, as_system_errors():
             save_file(arrays, temporary, metadata=about)
 
     @classmethod
@@ -84,7 +85,7 @@ class ClipFeatures:
             DataError: When the file is missing, damaged, or holds something else.
         """
         try:
-            with safe_open(path, framework="np") as file:
+            with open_tensors(path, "np") as file:
                 about = file.metadata() or {}
                 return cls(
                     file.get_tensor("features"),

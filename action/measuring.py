@@ -29,6 +29,7 @@ from datasets.clips.identity import clip_seals
 from datasets.errors import (
     MismatchError,
 )
+from datasets.storage.atomic import require_writable
 
 NOTE = f"{ARROWS} chance: guessing among the classes of the measured clips."
 
@@ -55,6 +56,7 @@ def measure(
 ) -> ActionEvaluation:
     """Measures a run and stores the result; see `action.evaluate.evaluate`."""
     config = ActionConfig.load(run)
+    require_writable(RunFolder(run).evaluation(split))
     trained_on = open_own_data(run, config, root, move)
     config = replace(config, root=trained_on.clip_set.root)
     data = trained_on if protocol is None else open_data(replace(config, protocol=protocol))

@@ -134,6 +134,10 @@ class TimeSformer(nn.Module):
                 f"attention_type must be one of {', '.join(_ATTENTION_TYPES)}, "
                 f"not {attention_type!r}"
             )
+        if embed_dim % num_heads:
+            raise OptionError(
+                f"--backbone.heads {num_heads} does not divide the {embed_dim} of dim."
+            )
         self.attention_type = attention_type
         self.checkpointing = checkpointing
         self.embed_dim = embed_dim

@@ -24,6 +24,7 @@ from datasets.episodes import EpisodeDataset
 from datasets.errors import (
     MismatchError,
 )
+from datasets.storage.atomic import require_writable
 
 # Moments of a view that are analysed. Neighbouring frames are nearly the same.
 _MOMENTS = 8
@@ -60,6 +61,7 @@ def analyze(
         CheckpointError: When its checkpoint cannot be used.
     """
     config, folder = TrainConfig.load(run), RunFolder(run)
+    require_writable(folder.analysis(split))
     root, own = find_test_data(run, config, data, relocate)
     shown = EpisodeDataset(root, split)
     shown.check(need_keypoints=True)

@@ -28,6 +28,7 @@ from datasets.episodes import EpisodeDataset
 from datasets.errors import (
     DataError,
 )
+from datasets.storage.atomic import require_writable
 from datasets.storage.episode_file import EGO
 from datasets.storage.identity import DataIdentity, short
 from datasets.storage.meta import DatasetMeta
@@ -47,6 +48,7 @@ def measure(
 ) -> Evaluation:
     """Measures a run and stores the result; see `align.evaluate.evaluate`."""
     config = TrainConfig.load(run)
+    require_writable(RunFolder(run).evaluation(split))
     root, own = find_test_data(run, config, data, move)
     embedder = FrameEmbedder.load(run, checkpoint)
     identity = DataIdentity.of(root)

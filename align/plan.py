@@ -21,7 +21,7 @@ from align.losses.config import LossConfig
 from align.methods import Parts, compose
 from align.models.config import ModelConfig, PaabConfig, PaatConfig
 from align.protocols import require_testable, training_views
-from datasets.errors import FormatError, OptionError
+from datasets.errors import FormatError, OptionError, require_known
 from datasets.presets import usual_window
 from datasets.storage.meta import DatasetMeta, newest_data_set
 
@@ -82,9 +82,12 @@ class RunPlan:
 
         Raises:
             DataError: When a data set cannot be read, has too few views, or could not be tested on.
+            UnknownNameError: When the data set that is trained on lacks a view of the options.
         """
         learned = DatasetMeta.load(config.training_data)
         tested = learned if config.train_on is None else DatasetMeta.load(config.test_data)
+        for view in config.views:
+            require_known("view", view, learned.views)
         require_testable(config, learned, tested)
         return cls.of(config, learned)
 

@@ -24,12 +24,12 @@ import tyro
 from joblib import Parallel, delayed
 from tqdm import tqdm
 
-from datasets.bounds import Crf, Pixels, Processes
+from datasets.bounds import Crf, Pixels, PositiveInt
 from datasets.clips.base import ClipInfo
 from datasets.clips.mocap import MOCAP_NAME, MocapMeta
 from datasets.clips.samples import cut, move_keypoints, person_crop
 from datasets.clips.sets import get_format, open_clip_set, read_keypoints
-from datasets.command import command, parse
+from datasets.command import command, command_line, parse, print_error
 from datasets.errors import DamagedDataError, DataError, MismatchError, OptionError
 from datasets.storage.atomic import atomic_path, remove_leftovers
 from datasets.video import check_video, iterate_frames, video_shape, write_video
@@ -58,7 +58,7 @@ class CacheConfig:
     format: Literal["ntu", "smarthome", "nucla"]
     size: Pixels = 320
     crf: Crf = 18
-    workers: Processes = os.cpu_count() or 1
+    workers: PositiveInt = os.cpu_count() or 1
     trust_pickles: bool = False
 
 
@@ -161,11 +161,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     with command(resume="Run the same command again to resume."):
         problems = cache(config)
         for problem in problems[:SHOWN_PROBLEMS]:
-            print(f"error: {problem}", file=sys.stderr)
-        print(
-            f"{config.out} holds the clips; see `python -m datasets.info {config.out} "
-            f"--format {config.format}`"
-        )
+            print_error(problem)
+        look = command_line("datasets.info", [str(config.out), "--format", config.format])
+        print(f"{config.out} holds the clips; see `{look}`")
         if problems:
             sys.exit(f"{len(problems)} clips cannot be read and are not in the copy.")
 

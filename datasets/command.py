@@ -8,8 +8,9 @@ A command is a dataclass of options and a `main`:
             print(info(config))
 
 Exit codes: 0 for success, 1 for work that failed, 2 for an error that the user can fix, 130 after
-Ctrl-C, 141 when the reader of the output has closed it, as `head` does. Unknown exceptions are
-faults of the program; they keep their traceback, and Python exits with 1.
+Ctrl-C, 141 when the reader of the output has closed it, as `head` does. The system's errors that
+name a file are the user's to fix, too. Unknown exceptions are faults of the program; they keep
+their traceback, and Python exits with 1.
 """
 
 from __future__ import annotations
@@ -21,11 +22,12 @@ import inspect
 import io
 import logging
 import os
+import re
 import shlex
 import sys
 import warnings
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, redirect_stderr
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import is_dataclass
 from itertools import takewhile
 from typing import Any, TypeVar, get_type_hints
@@ -42,6 +44,7 @@ from datasets.errors import (
     require_known,
     unknown_name,
 )
+from datasets.storage.atomic import FULL
 
 EXIT_FAILED = 1
 EXIT_USAGE = 2
@@ -68,7 +71,7 @@ def parse(
     """Read a command line with tyro; use it in place of `tyro.cli`.
 
     A misspelt option or value ends the program with exit code 2 and one line that names the nearest
-    valid one. All other mistakes are explained by tyro.
+    valid one. All other mistakes are explained by tyro, in one line as well.
 
     Args:
         kind: A dataclass, which is returned with its fields set, or a function, which is called;
@@ -80,6 +83,7 @@ def parse(
         also: Other forms of the command that `--help` explains below: how each is started, and its
             dataclass.
     """
+    _steady_streams()
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     options: dict[str, Any] = {"prog": prog, "description": description}
     if default is not None:
@@ -94,7 +98,7 @@ def parse(
         except SystemExit as end:
             if end.code:
                 mistake = _mistake(parsed, arguments, options)
-                print(mistake or explanation.getvalue().rstrip(), file=sys.stderr)
+                print(mistake or _without_frame(explanation.getvalue()), file=sys.stderr)
             elif {"-h", "--help"} & set(arguments):
                 _print_help(also or {})
             raise
@@ -102,7 +106,7 @@ def parse(
         try:
             _require_in_bounds(kind, result)
         except OptionError as error:
-            print(f"error: {error}", file=sys.stderr)
+            print_error(error)
             raise SystemExit(EXIT_USAGE) from None
     return result() if inspect.isroutine(kind) else result
 
@@ -171,6 +175,18 @@ def _mistake(
     return None
 
 
+# Box-drawing characters, and what an ASCII console shows instead of them.
+_FRAME = re.compile(r"[\u2500-\u257f]|-{3,}")
+# The option's help text, which can be several lines long, and which --help shows.
+_HELP_TEXT = re.compile(r" Argument helptext:.*(?= For full helptext)")
+
+
+def _without_frame(explanation: str) -> str:
+    """What tyro says of a mistake, without the frame that it draws around its lines."""
+    text = " ".join(_FRAME.sub(" ", explanation).split())
+    return "error: " + _HELP_TEXT.sub("", text)
+
+
 def _options(kind: Callable[..., Any], options: Mapping[str, Any]) -> dict[str, argparse.Action]:
     """Return the options of a command by name; none where tyro does not list them."""
     if not hasattr(tyro.extras, "get_parser"):
@@ -233,17 +249,23 @@ def command_line(module: str, arguments: Iterable[str]) -> str:
 def command(*families: type[Exception], resume: str | Callable[[], str] = "") -> Iterator[None]:
     """Run the work of a command, from its logging to its exit code.
 
-    Errors of `UserError` are printed in one line and end the program with the error's exit code.
-    Ctrl-C, a full disk and a closed pipe end it without a traceback. All other exceptions keep
-    their traceback. Log records appear above a progress bar, not in it.
+    Errors of `UserError`, and the system's errors that name a file, are printed in one line and end
+    the program with the error's exit code. Ctrl-C and a closed pipe end it without a traceback. All
+    other exceptions keep their traceback. Log records appear above a progress bar, not in it.
 
     Args:
         families: More classes of errors that the user can fix.
-        resume: One or two sentences on how to resume, printed after Ctrl-C and when the disk is
-            full; a function is called then.
+        resume: One or two sentences on how to resume, printed after Ctrl-C and the system's errors;
+            a function is called then.
     """
+    _steady_streams()
     set_up_logging()
-    with quiet_without_reader(), _explained(families, resume), logging_redirect_tqdm():
+    with (
+        quiet_without_reader(),
+        redirect_stdout(_Printable(sys.stdout)),  # type: ignore[type-var]
+        _explained(families, resume),
+        logging_redirect_tqdm(),
+    ):
         yield
 
 
@@ -255,33 +277,137 @@ def _explained(
     try:
         yield
     except KeyboardInterrupt:
-        _end(f"\nstopped. {_text(resume)}", EXIT_INTERRUPTED)
+        print(f"\nstopped. {_text(resume)}".rstrip(), file=sys.stderr)
+        raise SystemExit(EXIT_INTERRUPTED) from None
     except known as error:
-        _end(f"error: {error}", getattr(error, "exit_code", EXIT_USAGE))
+        print_error(error)
+        raise SystemExit(getattr(error, "exit_code", EXIT_USAGE)) from None
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+        message = _of_system(error)
+        if message is None:
             raise
-        # h5py's own text spans lines, and names no file.
-        place = f" at {error.filename}" if error.filename else ""
-        _end(
-            f"error: the disk is full{place} ({os.strerror(error.errno)}). Free some space. "
-            f"{_text(resume)}",
-            EXIT_FAILED,
-        )
+        print_error(f"{message} {_text(resume)}".rstrip())
+        raise SystemExit(EXIT_FAILED if error.errno in FULL else EXIT_USAGE) from None
+
+
+def _of_system(error: OSError) -> str | None:
+    """Explain an error of the system; None where it names no file, or is of a library."""
+    number = error.errno or 0
+    if number not in errno.errorcode:
+        return None
+    reason = os.strerror(number)
+    place = None if error.filename is None else os.fsdecode(error.filename)
+    if number in FULL:
+        return f"the disk is full{f' at {place}' if place else ''} ({reason}). Free some space."
+    remedy = _REMEDIES.get(number, "Check the disk, or choose another place.")
+    return f"{place} cannot be used ({reason}). {remedy}" if place else None
+
+
+_REMEDIES = {
+    errno.EROFS: "Choose another folder, or make its disk writable.",
+    errno.EACCES: "Change its permissions, or choose another place.",
+    errno.EPERM: "Change its permissions, or choose another place.",
+    errno.ENOENT: "Check the path.",
+    errno.ENOTDIR: "A part of the path is a file: check the path.",
+    errno.EISDIR: "It is a folder: name a file.",
+    errno.EEXIST: "Choose another name, or remove it.",
+    errno.ENOTEMPTY: "Choose another name, or remove it.",
+    errno.ELOOP: "Its links lead in a circle: remove them, or choose another path.",
+    errno.ENAMETOOLONG: "Choose a shorter name.",
+    errno.EMFILE: "Allow more open files: ulimit -n 4096.",
+}
 
 
 def _text(resume: str | Callable[[], str]) -> str:
-    return resume if isinstance(resume, str) else resume()
+    if isinstance(resume, str):
+        return resume
+    try:
+        return resume()
+    except (UserError, OSError):
+        return ""  # it looks at the data whose error is being printed
 
 
-def _end(message: str, code: int) -> None:
-    print(message.rstrip(), file=sys.stderr)
-    raise SystemExit(code) from None
+def print_error(error: object) -> None:
+    """Print an error in one line on stderr, with the control characters of names escaped."""
+    print(f"error: {printable(str(error), keep='')}", file=sys.stderr)
+
+
+def printable(text: str, keep: str = "\n\t\r") -> str:
+    """Escape characters of a text that could move the cursor or recolour a terminal.
+
+    Names come from files, and may hold anything.
+
+    Args:
+        text: The text.
+        keep: Control characters that are not escaped.
+    """
+    return "".join(
+        c if c.isprintable() or c in keep or c == "\N{NO-BREAK SPACE}" else _escape(c) for c in text
+    )
+
+
+def _escape(character: str) -> str:
+    return character.encode("unicode_escape").decode("ascii")
+
+
+@contextmanager
+def _named_stdout() -> Iterator[None]:
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise OSError(error.errno, os.strerror(error.errno or 0), "the standard output") from error
+
+
+class _Printable(io.TextIOBase):
+    """A stream that escapes what could move the cursor or recolour a terminal."""
+
+    def __init__(self, stream: Any) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        with _named_stdout():
+            self._stream.write(printable(text))
+        return len(text)
+
+    def flush(self) -> None:
+        with _named_stdout():
+            self._stream.flush()
+
+    def fileno(self) -> int:
+        return self._stream.fileno()
+
+    def isatty(self) -> bool:
+        return self._stream.isatty()
+
+    @property
+    def encoding(self) -> str:  # type: ignore[override]
+        return self._stream.encoding
+
+
+class _Formatter(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        return printable(super().format(record))
+
+
+def _steady_streams() -> None:
+    """Give this process streams that take every text, whatever its console shows.
+
+    A console of ASCII characters takes no arrows, and none takes the names of files that are not in
+    UTF-8. Python sets a stream to None that was closed before the start.
+    """
+    sys.stdout = sys.stdout or open(os.devnull, "w")  # noqa: SIM115 (open as long as the process)
+    sys.stderr = sys.stderr or open(os.devnull, "w")  # noqa: SIM115
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
 
 
 def set_up_logging() -> None:
     """Send log records of these packages to stderr, from level INFO; stdout is for results."""
-    logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_Formatter("%(message)s"))
+    logging.basicConfig(level=logging.WARNING, handlers=[handler])
     # `python -m align.report` runs under the name __main__, and its logger has that name.
     for name in ("__main__", *PACKAGES):
         logging.getLogger(name).setLevel(logging.INFO)
@@ -298,26 +424,44 @@ def user_errors(*families: type[Exception], then: str = "") -> Iterator[None]:
     try:
         yield
     except families as error:
-        print(f"error: {error}", *[then] * bool(then), sep="\n", file=sys.stderr)
+        print_error(error)
+        if then:
+            print(then, file=sys.stderr)
         raise SystemExit(EXIT_USAGE) from None
 
 
 @contextmanager
 def quiet_without_reader() -> Iterator[None]:
-    """End without a traceback when the reader of stdout has closed it, as in `… | head`."""
+    """End without a traceback when stdout cannot be written, as where `… | head` has closed it."""
     try:
         try:
             yield
         except SystemExit:
-            sys.stdout.flush()
+            _flush()
             raise
-        sys.stdout.flush()
+        _flush()
     except BrokenPipeError:
         if not _reader_is_gone():
             raise  # another pipe, such as one to a worker
-        # Python flushes stdout once more when it exits, which would print another error.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _discard_stdout()
         raise SystemExit(EXIT_BROKEN_PIPE) from None
+
+
+def _flush() -> None:
+    try:
+        with _named_stdout():
+            sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        _discard_stdout()
+        print_error(_of_system(error))
+        raise SystemExit(EXIT_FAILED) from None
+
+
+def _discard_stdout() -> None:
+    # Python flushes stdout once more when it exits, which would print another error.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _reader_is_gone() -> bool:

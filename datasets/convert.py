@@ -16,6 +16,7 @@ files. The result appears only when it is complete, and no existing file is over
 from __future__ import annotations
 
 import logging
+import shlex
 import sys
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -112,7 +113,7 @@ def convert(config: ConvertConfig, made_by: str = "") -> None:
         "robomimic": write_robomimic,
         "episodes": write_episodes,
     }
-    remove_leftovers(config.out.parent)
+    remove_leftovers(config.out.parent, of=config.out.name)
     whole: Callable[[Path], AbstractContextManager[Path]] = (
         atomic_path if config.to == "robomimic" else atomic_folder
     )
@@ -223,9 +224,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     with command(resume=f"{config.out} was not written."):
         convert(config, command_line("datasets.convert", arguments))
         look = (
-            f"rerun {config.out}/*.rrd"
+            f"rerun {shlex.quote(str(config.out))}/*.rrd"
             if config.to == "rerun"
-            else f"python -m datasets.info {config.out}"
+            else command_line("datasets.info", [str(config.out)])
         )
         print(f"{config.out}\nLook at it:  {look}")
 

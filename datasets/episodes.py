@@ -43,7 +43,7 @@ from datasets.storage.index import (
     write_index,
 )
 from datasets.storage.meta import META_NAME, DatasetMeta
-from datasets.storage.seal import SEAL_SIZE, seal
+from datasets.storage.seal import SEAL_SIZE, read_seal, seal
 
 EPISODE_FOLDER = "episodes"
 
@@ -72,9 +72,17 @@ class EpisodeWriter:
 
         Raises:
             DataError: When `root` holds episodes made with other options.
+            MismatchError: When `root` holds episodes of others, but no `meta.json`.
         """
         root = Path(root)
-        if (root / META_NAME).exists() and not any((root / EPISODE_FOLDER).glob("*.hdf5")):
+        files = list((root / EPISODE_FOLDER).glob("*.hdf5"))
+        if not (root / META_NAME).exists():
+            # Generation removes damaged episodes, so it must not take a user's files for them.
+            if strange := next((path for path in files if read_seal(path) is None), None):
+                raise MismatchError(
+                    f"{strange} was not made by this command: choose another --out, or move it."
+                )
+        elif not files:
             DatasetMeta.load(root)  # raises when another program wrote the file
             meta.save(root)
         return cls(root, meta)

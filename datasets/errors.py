@@ -56,6 +56,16 @@ class UnknownNameError(UserError, ValueError):
     """Raised for an unknown name; the message names the nearest valid name and the others."""
 
 
+def first_fault(error: Exception) -> str:
+    """The first fault that pydantic found, in one line, or the text of another error."""
+    faults = getattr(error, "errors", None)
+    if faults is None:
+        return str(error)
+    fault = faults()[0]
+    place = ".".join(map(str, fault["loc"]))
+    return f"{place}: {fault['msg']}" if place else fault["msg"]
+
+
 # A list of more valid names than this is cut short, so that the message stays readable.
 LISTED_NAMES = 20
 

@@ -27,9 +27,9 @@ from jaxtyping import Float
 from joblib import Parallel, delayed
 from tqdm import tqdm
 
-from datasets.bounds import Processes, Share
+from datasets.bounds import PositiveInt, Share
 from datasets.clips.pose_json import write_pose_json
-from datasets.command import command, optional, parse
+from datasets.command import command, optional, parse, print_error
 from datasets.errors import DataError, MissingDataError, require
 from datasets.skeletons import COCO18
 from datasets.storage.atomic import remove_leftovers
@@ -72,7 +72,7 @@ class ExtractConfig:
     videos: tyro.conf.Positional[Annotated[Path, tyro.conf.arg(metavar="VIDEOS")]]
     out: Annotated[Path | None, optional("FOLDER")] = None
     visibility: Share = 0.5
-    workers: Processes = os.cpu_count() or 1
+    workers: PositiveInt = os.cpu_count() or 1
 
 
 def find_videos(folder: Path) -> dict[Path, Path]:
@@ -189,7 +189,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     with command(resume="Run the same command again to resume."):
         problems = extract_poses(config)
         for problem in problems[:SHOWN_PROBLEMS]:
-            print(f"error: {problem}", file=sys.stderr)
+            print_error(problem)
         print(f"{default_out(config)} holds the poses")
         if problems:
             sys.exit(f"{len(problems)} videos cannot be used and have no poses.")

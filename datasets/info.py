@@ -22,11 +22,11 @@ from typing import Annotated, Literal
 import tyro
 from PIL.Image import Image
 
-from datasets.bounds import Columns, NaturalInt, Processes
+from datasets.bounds import Columns, NaturalInt, PositiveInt
 from datasets.clips.info import clip_info
 from datasets.clips.mocap import MOCAP_NAME, MocapMeta
 from datasets.clips.sheet import clip_sheet
-from datasets.command import command, optional, parse
+from datasets.command import command, optional, parse, print_error
 from datasets.draw import contact_sheet
 from datasets.episodes import EpisodeDataset
 from datasets.errors import DamagedDataError, DataError, MismatchError, OptionError
@@ -67,7 +67,7 @@ class InfoConfig:
         Literal["ntu", "smarthome", "nucla"] | None, optional("{ntu,smarthome,nucla}")
     ] = None
     lists: Annotated[Path | None, optional("FOLDER")] = None
-    workers: Processes = 1
+    workers: PositiveInt = 1
     trust_pickles: bool = False
 
 
@@ -211,7 +211,7 @@ def _clip_info(config: InfoConfig, format: str) -> list[DataError]:
 def _print_problems(problems: Iterable[DataError]) -> None:
     # Printed before the contact sheet is drawn, so that an error in drawing does not hide them.
     for problem in islice(problems, SHOWN_PROBLEMS):
-        print(f"error: {problem}", file=sys.stderr)
+        print_error(problem)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -29,6 +29,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from shlex import quote
 
 import numpy as np
 
@@ -143,8 +144,8 @@ def summarize(config: GenerateConfig) -> str:
         f"({attempts - len(lengths)} failures discarded), "
         f"{min(lengths)} to {max(lengths)} steps (median {int(np.median(lengths))}), "
         f"{', '.join(f'{name} {len(members)}' for name, members in config.parts.items())}.\n"
-        f"Look at it:  python -m datasets.info {config.root}\n"
-        f"Train on it: python -m align.train --method paab --data {config.root}"
+        f"Look at it:  python -m datasets.info {quote(str(config.root))}\n"
+        f"Train on it: python -m align.train --method paab --data {quote(str(config.root))}"
     )
 
 

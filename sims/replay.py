@@ -19,6 +19,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from shlex import quote
 from typing import Annotated
 
 import numpy as np
@@ -193,7 +194,8 @@ def replay(config: ReplayConfig) -> Path:
             "Choose another split: --split 4,1,1"
         )
     for number in numbers:
-        if not np.isfinite(file.states(number)).all():
+        states = file.states(number)
+        if states.dtype.kind not in "fiu" or not np.isfinite(states).all():
             raise FormatError(
                 f"{config.demos}: the states of {file.names[number]} are not all finite numbers. "
                 "Remove it from the file, or from its masks."
@@ -221,8 +223,8 @@ def summarize(config: ReplayConfig) -> str:
         f"{config.root}: {len(lengths)} demonstrations, {solved} of them solved, "
         f"{min(lengths)} to {max(lengths)} steps (median {int(np.median(lengths))}), "
         f"{', '.join(f'{name} {len(members)}' for name, members in parts.items())}{masks}.\n"
-        f"Look at it:  python -m datasets.info {config.root}\n"
-        f"Train on it: python -m align.train --method paab --data {config.root}"
+        f"Look at it:  python -m datasets.info {quote(str(config.root))}\n"
+        f"Train on it: python -m align.train --method paab --data {quote(str(config.root))}"
         + ("" if parts["test"] else "\nThe masks have no test split; to get one: --split 4,1,1")
     )
 

@@ -17,12 +17,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from align.engine.run_folder import CONFIG_NAME, Checkpoint, RunFolder
+from align.engine.tensor_files import open_tensors
 from datasets.errors import UserError, shortened
 from datasets.storage.atomic import atomic_path
 
@@ -129,6 +130,19 @@ def _read_header(path: Path, part: str) -> dict[str, Any]:
             ) from None
 
 
+def require_resumable(path: Path) -> None:
+    """Checks that a run can be resumed from a checkpoint, without reading its tensors.
+
+    Raises:
+        MissingCheckpointError: When the file does not exist.
+        DamagedCheckpointError: When it is truncated.
+        CheckpointError: When it holds no optimizer.
+    """
+    with _open(path) as file:
+        if not any(name.startswith(_OPTIMIZER) for name in file.keys()):  # noqa: SIM118
+            raise CheckpointError(f"{path} holds no optimizer: resume from `last`, not `best`.")
+
+
 def load_checkpoint(
     path: Path, model: nn.Module, optimizer: Optimizer | None = None
 ) -> dict[str, Any]:
@@ -145,7 +159,8 @@ def load_checkpoint(
     weights = _with_prefix(tensors, _MODEL)
     _require_same_architecture(path, weights, model.state_dict())
     if optimizer is not None:
-        _restore_optimizer(path, _with_prefix(tensors, _OPTIMIZER), optimizer)
+        require_resumable(path)
+        _restore_optimizer(_with_prefix(tensors, _OPTIMIZER), optimizer)
     model.load_state_dict(weights)
     return read_state(path)
 
@@ -210,7 +225,7 @@ def start_from(source: Path, model: nn.Module) -> None:
 
 def _open(path: Path) -> Any:
     try:
-        return safe_open(path, framework="pt")
+        return open_tensors(path)
     except FileNotFoundError:
         raise MissingCheckpointError(
             f"{path} does not exist: the run has saved no checkpoint yet. Train it first."
@@ -248,9 +263,7 @@ def _require_same_architecture(
         )
 
 
-def _restore_optimizer(path: Path, saved: Mapping[str, Tensor], optimizer: Optimizer) -> None:
-    if not saved:
-        raise CheckpointError(f"{path} holds no optimizer: resume from `last`, not `best`.")
+def _restore_optimizer(saved: Mapping[str, Tensor], optimizer: Optimizer) -> None:
     state: dict[int, dict[str, Tensor]] = {}
     for name, value in saved.items():
         index, slot = name.split(".", 1)

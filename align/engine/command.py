@@ -9,7 +9,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
-from align.engine.checkpoint import CheckpointError, kept_when_unwritable, start_from
+from align.engine.checkpoint import (
+    CheckpointError,
+    kept_when_unwritable,
+    require_resumable,
+    start_from,
+)
 from align.engine.claim import Claim, is_claimed
 from align.engine.config import RunConfig
 from align.engine.device import keep_freed_memory
@@ -82,6 +87,9 @@ def _opened(
         stored.require_same(origin, out)
     if config.init is not None and not RunFolder(out).started:
         start_from(config.init, task.model)
+    if RunFolder(out).started:
+        # Before the options of the folder change.
+        require_resumable(RunFolder(out).checkpoint("last"))
     with kept_when_unwritable(out):
         config.save(out)
         origin.save(out)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -19,6 +18,7 @@ from tqdm import tqdm
 
 from align.engine.gpus import count_gpus
 from align.engine.run_folder import RunFolder
+from datasets.command import print_error
 
 if TYPE_CHECKING:
     from align.engine.trainer import Trainer
@@ -137,7 +137,7 @@ def require_success(outcomes: Sequence[Outcome]) -> None:
     """Names the runs that failed, and exits with 1 when any did."""
     failed = [outcome for outcome in outcomes if outcome.error is not None]
     for outcome in failed:
-        print(f"failed: {outcome.config.out}: {outcome.error}", file=sys.stderr)
+        print_error(f"{outcome.config.out} failed: {outcome.error}")
     if failed:
         raise SystemExit(1)
 

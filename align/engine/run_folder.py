@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -88,8 +89,8 @@ class RunFolder:
 
     @property
     def started(self) -> bool:
-        """Whether the run has a checkpoint to resume from."""
-        return self.checkpoint("last").exists()
+        """Whether the run has a checkpoint to resume from, which may be a broken link."""
+        return os.path.lexists(self.checkpoint("last"))
 
     @property
     def finished(self) -> bool:
@@ -187,14 +188,17 @@ def read_history(path: Path) -> list[dict[str, float]]:
     """Reads what `write_history` wrote.
 
     Raises:
-        FormatError: When the file is damaged.
+        FormatError: When a row is not whole, or holds no number.
     """
     try:
-        return [{name: float(text) for name, text in row.items() if text} for row in read_csv(path)]
-    except (AttributeError, TypeError, ValueError, csv.Error) as error:  # of rows, cells and bytes
+        rows = [{name: float(text) for name, text in row.items() if text} for row in read_csv(path)]
+        if not all("epoch" in row for row in rows or [{}]):
+            raise ValueError("an epoch has no number")
+    except (ValueError, csv.Error) as error:  # of rows, cells and bytes
         raise FormatError(
             f"{path} is no table of numbers ({error}). Restore it, or train the run again."
         ) from None
+    return rows
 
 
 def run_name(name: str, seed: int) -> str:

@@ -14,12 +14,7 @@ from typing import Any, TypeVar
 
 from pydantic import TypeAdapter
 
-from datasets.errors import (
-    DamagedDataError,
-    FormatError,
-    MissingDataError,
-    shortened,
-)
+from datasets.errors import DamagedDataError, FormatError, MissingDataError, first_fault, shortened
 from datasets.storage.atomic import atomic_path
 
 log = logging.getLogger(__name__)
@@ -90,7 +85,9 @@ def parse_config(
             stored[name] = values.get(stored.get(name), stored.get(name))
         config = adapter.validate_python(stored)
     except (AttributeError, TypeError, ValueError) as error:  # no object, or invalid for pydantic
-        raise DamagedDataError(f"{path} cannot be read: {error}. {_TRAIN_AGAIN}") from None
+        raise DamagedDataError(
+            f"{path} cannot be read: {first_fault(error)}. {_TRAIN_AGAIN}"
+        ) from None
     options, given = options_of(config), _flat(stored).keys()
     # pydantic ignores unknown names in a dataclass that does not forbid them.
     if unknown := sorted(given - options.keys()):

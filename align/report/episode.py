@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from shlex import quote
 
 import numpy as np
 from jaxtyping import Float, Int64, UInt8
@@ -16,6 +17,7 @@ from align.results.statistics import lower_median
 from datasets.draw import draw_skeleton
 from datasets.episodes import EpisodeDataset
 from datasets.errors import MismatchError, MissingDataError, OptionError
+from datasets.storage.checks import check_episode
 from datasets.storage.episode_file import EGO
 
 # Time steps of an episode that are drawn at most: as many as a picture of this width has room for.
@@ -140,6 +142,7 @@ def load_example(
             f"with `python -m align.evaluate --split {data.split}`."
         )
     i = data.names.index(episode)
+    check_episode(data.paths[i], data.meta, data.views, need_keypoints=False)
     measured = list(next(iter(stored.values()))[1][episode])
     query, target = _choose_views([v for v in data.views if v in measured], view)
     times = drawn_times(data.lengths[i])
@@ -150,7 +153,7 @@ def load_example(
             raise MismatchError(
                 f"{run.evaluation.path} is of {len(z1)} frames of {episode}, but {data.paths[i]} "
                 f"has {data.lengths[i]}: the data set changed since. Measure the run again with "
-                f"`python -m align.evaluate {run.folder} --split {data.split}`."
+                f"`python -m align.evaluate {quote(str(run.folder))} --split {data.split}`."
             )
         matches[label] = Matches.between(z1, z2, times)
         in_motion[label] = Matches.between(with_motion(z1), with_motion(z2), times)

@@ -41,7 +41,8 @@ def render_template(
 def write_page(path: Path, text: str) -> Path:
     """Writes a page as a whole and returns its path."""
     with atomic_path(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+        # Paths may hold bytes that are no UTF-8.
+        temporary.write_text(text, encoding="utf-8", errors="backslashreplace")
     return path
 
 

@@ -34,6 +34,7 @@ from align.results.summary import BASELINE, SummaryRow, summary_table, write_sum
 from align.results.text import format_change, format_spread, with_arrow
 from align.run_data import find_measured_data
 from datasets.episodes import EpisodeDataset
+from datasets.storage.atomic import require_writable
 
 SUMMARY_NAME = "summary.csv"
 
@@ -69,13 +70,14 @@ def write_report(
             missing.
     """
     folders = list(dict.fromkeys(folders))
+    suffix = f"_{evaluation}" if evaluation else ""
+    page, summary = (_with_suffix(name, suffix) for name in (REPORT_NAME, SUMMARY_NAME))
+    out = default_path(folders).with_name(page) if out is None else out
+    require_writable(out)
     runs = load_runs(folders, evaluation or split)
     shown = _open_data(runs[0], data)
     example = load_example(runs, shown, episode, view, skeleton)
     rows = summary_of(runs)
-    suffix = f"_{evaluation}" if evaluation else ""
-    page, summary = (_with_suffix(name, suffix) for name in (REPORT_NAME, SUMMARY_NAME))
-    out = default_path(folders).with_name(page) if out is None else out
     write_page(out, render(runs, rows, shown, example))
     write_summary(out.with_name(summary), rows)
     return out

@@ -8,11 +8,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 from pydantic import TypeAdapter
 
-from datasets.errors import FormatError
+from datasets.errors import FormatError, first_fault
 from datasets.storage.atomic import atomic_path
 
 # The lowest attention weight of each bin of the histogram; the last bin ends at 1.
@@ -109,8 +110,7 @@ def _analysis_again(path: Path) -> Iterator[None]:
     try:
         yield
     except ValueError as error:  # raised by json and by pydantic
-        reason = " ".join(str(error).split())
         raise FormatError(
-            f"{path} cannot be read: {reason}. Analyse again: `python -m align.analyze "
-            f"{path.parent.parent}` (or action.analyze)."
+            f"{path} cannot be read ({first_fault(error)}). Analyse again: "
+            f"`python -m align.analyze {quote(str(path.parent.parent))}` (or action.analyze)."
         ) from None

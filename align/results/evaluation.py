@@ -8,20 +8,25 @@ the data set where they are not the run's own, and by the checkpoint where it is
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from shlex import quote
+from typing import Any
 
 from pydantic import TypeAdapter
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file, save_file
+from safetensors import SafetensorError
+from safetensors.torch import save_file
 from torch import Tensor
 
 from align.config import Protocol, Split, TrainConfig
 from align.engine.run_folder import Checkpoint, RunFolder
+from align.engine.tensor_files import as_system_errors, open_tensors
 from align.metrics.alignment import PairResult
 from align.metrics.collapse import Collapse
 from align.metrics.phases import PhaseResult
-from datasets.errors import DamagedDataError, FormatError, MissingDataError
+from datasets.errors import DamagedDataError, FormatError, MissingDataError, first_fault
 from datasets.storage.atomic import atomic_path
 
 
@@ -81,38 +86,43 @@ class Evaluation:
 
         Raises:
             MissingDataError: When the file does not exist.
-            DamagedDataError: When it is truncated.
+            DamagedDataError: When it is damaged.
         """
-        self.require_embeddings()
         stored: dict[str, dict[str, Tensor]] = {}
-        for name, value in load_file(self._embeddings_path).items():
-            episode, view = name.split("/")
-            stored.setdefault(episode, {})[view] = value
+        with self._opened_embeddings() as file:
+            for name in file.keys():  # noqa: SIM118
+                episode, view = name.split("/")
+                stored.setdefault(episode, {})[view] = file.get_tensor(name)
         return stored
 
     def require_embeddings(self) -> None:
         """Checks that the file of embeddings is whole, without reading them; errors as above."""
-        path = self._embeddings_path
-        measure = f"Measure again: `python -m align.evaluate {self.run}`."
+        # Opening compares the length of the file with what its header names.
+        with self._opened_embeddings():
+            return
+
+    @contextmanager
+    def _opened_embeddings(self) -> Iterator[Any]:
+        path, again = self._embeddings_path, f"Measure again: `{_measuring(self.run, self.name)}`."
         try:
-            # Opening compares the length of the file with what its header names.
-            with safe_open(path, framework="pt"):
-                return
+            with open_tensors(path) as file:
+                yield file
         except FileNotFoundError:
-            raise MissingDataError(f"{path} does not exist. {measure}") from None
-        except SafetensorError as error:
-            raise DamagedDataError(f"{path} is damaged ({error}). {measure}") from None
+            raise MissingDataError(f"{path} does not exist. {again}") from None
+        except (SafetensorError, ValueError) as error:
+            raise DamagedDataError(f"{path} is damaged ({error}). {again}") from None
 
     def save(self, embeddings: dict[str, dict[str, Tensor]]) -> None:
         """Writes the embeddings, then the metrics: a metrics file means that both are there."""
         flat = {
             f"{e}/{v}": z.contiguous() for e, views in embeddings.items() for v, z in views.items()
         }
-        with atomic_path(self._embeddings_path) as temporary:
-            save_file(flat, temporary)
         stored = asdict(self) | {"run": str(self.run), "data": str(self.data)}
-        with atomic_path(self.path) as temporary:
-            temporary.write_text(json.dumps(stored, indent=1) + "\n")
+        # Both are written before either gets its name: metrics and embeddings always agree.
+        with atomic_path(self.path) as metrics, atomic_path(self._embeddings_path) as temporary:
+            metrics.write_text(json.dumps(stored, indent=1) + "\n")
+            with as_system_errors():
+                save_file(flat, temporary)
 
 
 def evaluation_name(
@@ -146,10 +156,7 @@ def load_evaluation(run: Path, name: str = "test") -> Evaluation:
         MissingDataError: When the run has not been measured in that way.
         FormatError: When the file is damaged, or was written by another version.
     """
-    path = RunFolder(run).evaluation(name)
-    split, _, rest = name.partition("_")
-    measure = f"python -m align.evaluate {run} --split {split}"
-    measure += " …, with the --protocol, --data or --checkpoint of the name" if rest else ""
+    path, measure = RunFolder(run).evaluation(name), _measuring(run, name)
     if not path.exists():
         raise MissingDataError(f"{path} does not exist. Make it with `{measure}`.")
     try:
@@ -157,5 +164,13 @@ def load_evaluation(run: Path, name: str = "test") -> Evaluation:
         stored = json.loads(path.read_bytes()) | {"run": str(run), "name": name}
         return TypeAdapter(Evaluation).validate_python(stored)
     except (TypeError, ValueError) as error:  # no JSON, no object, or invalid for pydantic
-        reason = " ".join(str(error).split())
-        raise FormatError(f"{path} cannot be read: {reason}. Measure again: `{measure}`.") from None
+        raise FormatError(
+            f"{path} cannot be read ({first_fault(error)}). Measure again: `{measure}`."
+        ) from None
+
+
+def _measuring(run: Path, name: str) -> str:
+    """The command that makes an evaluation of this name."""
+    split, _, rest = name.partition("_")
+    more = " …, with the --protocol, --data or --checkpoint of the name" if rest else ""
+    return f"python -m align.evaluate {quote(str(run))} --split {split}{more}"

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass, replace
 from datetime import datetime
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 from align.config import TrainConfig, recipe
@@ -116,7 +117,8 @@ def _load_run(folder: Path, split: str) -> Run:
     if not history.exists():
         raise MissingDataError(
             f"{history} does not exist: training was stopped before its first epoch ended, or "
-            f"the file was lost. Continue with `python -m align.train --resume {folder}`."
+            "the file was lost. Continue with "
+            f"`python -m align.train --resume {quote(str(folder))}`."
         )
     rows = RunFolder(folder).load_history()
     if not rows or any(not {"epoch", "seconds"} <= row.keys() for row in rows):

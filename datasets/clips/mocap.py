@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from shlex import quote
 
 from datasets.clips.base import ClipInfo
 from datasets.errors import DamagedDataError, MissingDataError
@@ -50,8 +51,8 @@ class MocapMeta:
         if not path.exists():
             raise MissingDataError(
                 f"{path} does not exist: {root} is no rendered motion-capture set. Make one with "
-                f"`python -m sims.generate --env mocap --out {root}`, or choose the format of the "
-                "data set that these clips come from."
+                f"`python -m sims.generate --env mocap --out {quote(str(root))}`, or choose the "
+                "format of the data set that these clips come from."
             )
         try:
             stored = json.loads(path.read_bytes())

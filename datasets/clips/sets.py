@@ -14,6 +14,7 @@ import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from shlex import quote
 
 import numpy as np
 from jaxtyping import Float
@@ -117,7 +118,8 @@ class ClipSet:
             if not parts[part]:
                 raise MissingDataError(
                     f"{protocol} finds no {part} clips among the {len(self.clips)} of {self.root}; "
-                    f"`python -m datasets.info {self.root} --format {self.name}` counts them."
+                    f"`python -m datasets.info {quote(str(self.root))} --format {self.name}` "
+                    "counts them."
                 )
         return {part: tuple(parts[part]) for part in SPLITS}
 

@@ -76,12 +76,14 @@ def format_of(path: Path) -> type[Source]:
     """
     if not path.exists():
         raise MissingDataError(f"{path} does not exist.")
+    if path.is_file():
+        path.open("rb").close()  # a locked file has no format that could be told
     for known in FORMATS:
         if known.recognizes(path):
             return known
-    listed = "".join(f"\n  {known.title}: {known.looks_like}" for known in FORMATS)
+    listed = "; ".join(f"{known.title}: {known.looks_like}" for known in FORMATS)
     raise FormatError(
-        f"{path} is in none of the known formats:{listed}\nAn action data set needs --format."
+        f"{path} is in none of the known formats ({listed}). An action data set needs --format."
     )
 
 

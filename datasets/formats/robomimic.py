@@ -14,6 +14,7 @@ from contextlib import AbstractContextManager
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 import h5py
@@ -27,6 +28,7 @@ from datasets.storage.episode_file import SPLITS, Episode, read_episode, write_e
 from datasets.storage.index import demo_number, read_splits, require_disjoint, write_masks
 from datasets.storage.inside import require_plain_name
 from datasets.storage.meta import MOST_HZ, DatasetMeta, short_name
+from datasets.storage.steady_file import SteadyFile
 
 logger = logging.getLogger(__name__)
 
@@ -133,19 +135,25 @@ def write_robomimic(out: Path, meta: DatasetMeta, episodes: Iterable[tuple[str, 
         out: The file to write.
         meta: Facts that the episodes have in common.
         episodes: Pairs of split and episode, in the order of the splits.
+
+    Raises:
+        OSError: When the disk is full or cannot be written.
     """
     splits: dict[str, list[int]] = {split: [] for split in SPLITS}
-    with h5py.File(out, "w") as file:
-        data = file.create_group("data")
-        total = 0
-        for index, (split, episode) in enumerate(episodes):
-            write_episode(data.create_group(f"demo_{index}"), episode, meta.views)
-            splits[split].append(index)
-            total += len(episode)
-        data.attrs["total"] = total
-        data.attrs["env_args"] = json.dumps(meta.env_args)
-        data.attrs[META_ATTRIBUTE] = meta.to_json()
-        write_masks(file, splits)
+    with SteadyFile(out) as disk:
+        with h5py.File(disk, "w") as file:
+            data = file.create_group("data")
+            total = 0
+            for index, (split, episode) in enumerate(episodes):
+                write_episode(data.create_group(f"demo_{index}"), episode, meta.views)
+                disk.require_written()
+                splits[split].append(index)
+                total += len(episode)
+            data.attrs["total"] = total
+            data.attrs["env_args"] = json.dumps(meta.env_args)
+            data.attrs[META_ATTRIBUTE] = meta.to_json()
+            write_masks(file, splits)
+        disk.require_written()
 
 
 def _image_shapes(path: Path, demo: h5py.Group) -> dict[str, tuple[int, int, int]]:
@@ -161,7 +169,7 @@ def _image_shapes(path: Path, demo: h5py.Group) -> dict[str, tuple[int, int, int
     if not images:
         raise MissingDataError(
             f"{path} has no images in {demo.name}/obs. Render them: "
-            f"python -m sims.replay --demos {path} --views 4"
+            f"python -m sims.replay --demos {quote(str(path))} --views 4"
         )
     _require_distinct(path, images, "views")
     return {view: frames_shape(value, f"{path}: {value.name}") for view, value in images.items()}

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import platform
 import re
 import shutil
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
 
-# Another machine's processes cannot be checked, so its temporary files count as abandoned after
-# this many seconds without a write.
-ABANDONED_AFTER = 3600.0
+# Ends the name of every temporary file of this project, so that no file of a user is taken for one.
+SUFFIX = ".posealign.tmp"
+# The system's errors of a disk that takes no more: EFBIG is the user's own limit (ulimit -f).
+FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+# Process and machine distinguish two writers of one file; the leading dot hides it from globs.
+_TEMPORARY = re.compile(rf"\.(?P<name>.+)\.(?P<process>\d+)@(?P<machine>[^/]+){re.escape(SUFFIX)}")
 
 
 @contextmanager
@@ -24,16 +27,20 @@ def atomic_path(path: Path) -> Iterator[Path]:
 
     The content reaches the disk before the name does, so a crash leaves the old file or the new
     one. When the block raises, the temporary file is removed and `path` is untouched.
+
+    Raises:
+        OSError: When the file cannot be written; names `path`.
     """
     temporary = _temporary(path)
     try:
-        yield temporary
-        descriptor = os.open(temporary, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-        os.replace(temporary, path)
+        with named_in_errors(temporary, path):
+            yield temporary
+            descriptor = os.open(temporary, os.O_RDONLY)
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+            os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -46,43 +53,81 @@ def atomic_folder(path: Path) -> Iterator[Path]:
 
     Raises:
         FileExistsError: When `path` exists.
+        OSError: When a file in the folder cannot be written; names the file as it would be called.
     """
     if path.exists():
-        raise FileExistsError(f"{path} exists already.")
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path))
     temporary = _temporary(path)
-    temporary.mkdir()
+    # A killed process may have had the number of this one, as the first process of a container has.
+    shutil.rmtree(temporary, ignore_errors=True)
     try:
-        yield temporary
-        # With many small files, one call for all of them is much faster than one for each.
-        os.sync()
-        os.rename(temporary, path)
+        with named_in_errors(temporary, path):
+            temporary.mkdir()
+            yield temporary
+            # With many small files, one call for all of them is much faster than one for each.
+            os.sync()
+            os.rename(temporary, path)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
+@contextmanager
+def named_in_errors(temporary: Path, path: Path) -> Iterator[None]:
+    """Names `path` in the system's errors that name a temporary path, or that name none.
+
+    Pillow, pyarrow and Python's own writing name no file when a disk is full.
+    """
+    try:
+        yield
+    except OSError as error:
+        number = error.errno or 0
+        named = temporary if error.filename is None else Path(os.fsdecode(error.filename))
+        known = number in (FULL if error.filename is None else errno.errorcode)
+        if not known or not named.is_relative_to(temporary):
+            raise
+        place = path / named.relative_to(temporary)
+        raise OSError(number, os.strerror(number), str(place)) from error
+
+
+def require_writable(path: Path) -> None:
+    """Checks that a file or folder could be made at `path`, before work that takes long.
+
+    Raises:
+        OSError: When a folder above is a file, or cannot be written.
+    """
+    folder = next(above for above in path.absolute().parents if above.exists())
+    if not folder.is_dir():
+        raise OSError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(folder))
+    if os.access(folder, os.W_OK | os.X_OK):
+        return
+    read_only = os.statvfs(folder).f_flag & os.ST_RDONLY
+    number = errno.EROFS if read_only else errno.EACCES
+    raise OSError(number, os.strerror(number), str(folder))
+
+
 def _temporary(path: Path) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
-    # Process and machine distinguish two writers of one file; the leading dot hides it from globs.
-    return path.with_name(f".{path.name}.{os.getpid()}@{platform.node()}.tmp")
+    return path.with_name(f".{path.name}.{os.getpid()}@{platform.node()}{SUFFIX}")
 
 
-def remove_leftovers(folder: Path) -> None:
-    """Removes the temporary files of killed processes; files that a live one writes stay.
+def remove_leftovers(folder: Path, of: str | None = None) -> None:
+    """Removes the temporary files of this machine's killed processes.
 
-    Whether a process on another machine lives is unknown, so its files are removed after an hour.
+    Files that a live process writes stay, and so do those of other machines, whose processes cannot
+    be seen from here.
+
+    Args:
+        folder: A folder that this project writes.
+        of: Name of the one file or folder whose leftovers are removed, where the folder around it
+            belongs to the user; by default those of all files in the folder.
     """
-    for temporary in folder.glob(".*.tmp"):
-        if _abandoned(temporary) and temporary.is_dir():
+    for temporary in folder.glob(f".*{SUFFIX}"):
+        parts = _TEMPORARY.fullmatch(temporary.name)
+        if parts is None or of not in (None, parts["name"]):
+            continue
+        if parts["machine"] != platform.node() or psutil.pid_exists(int(parts["process"])):
+            continue
+        if temporary.is_dir() and not temporary.is_symlink():
             shutil.rmtree(temporary, ignore_errors=True)
-        elif _abandoned(temporary):
+        else:
             temporary.unlink(missing_ok=True)
-
-
-def _abandoned(temporary: Path) -> bool:
-    writer = re.fullmatch(r"\..+\.(\d+)@(.+)\.tmp", temporary.name)
-    if writer and writer[2] == platform.node():
-        return not psutil.pid_exists(int(writer[1]))
-    try:
-        return time.time() - temporary.stat().st_mtime > ABANDONED_AFTER
-    except FileNotFoundError:
-        return False  # the writer has just finished and renamed the file

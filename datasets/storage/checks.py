@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -103,8 +105,8 @@ def open_episode(
         file = h5py.File(path, "r", locking=False)
     except FileNotFoundError:
         raise MissingDataError(f"{path} does not exist. {remedy or MAKE_MISSING}") from None
-    except PermissionError:
-        raise
+    except PermissionError:  # whose own text spans lines
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path)) from None
     except OSError as error:
         raise DamagedDataError(
             f"{path} cannot be read as HDF5, truncated or half-written ({error}). "

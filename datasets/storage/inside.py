@@ -35,7 +35,8 @@ def path_inside(folder: Path, name: str, source: Path, may_link: bool = False) -
     path = folder / relative
     outside = relative.is_absolute() or ".." in relative.parts or "\0" in name
     if not outside and not may_link:
-        outside = not path.resolve().is_relative_to(folder.resolve())
+        # Unlike `Path.resolve`, it takes links that lead in a circle.
+        outside = not Path(os.path.realpath(path)).is_relative_to(os.path.realpath(folder))
     if outside:
         raise OutsideFolderError(f"{source} names {name}, outside its own folder. {REMEDY}")
     return path

@@ -26,6 +26,9 @@ from datasets.video.declared import is_fragmented
 # FFmpeg guesses times from the order of storage, which B-frames change.
 _TIMED = ("mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm")
 
+# Streams without a container, which FFmpeg also finds in a file whose header is overwritten.
+_RAW = ("h264", "hevc", "m4v", "mpegvideo", "vc1", "obu")
+
 
 class VideoShape(NamedTuple):
     """The shape of a video as it is displayed; lengths in pixels."""
@@ -116,6 +119,11 @@ def open_video(video: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
     try:
         # An absolute path: FFmpeg takes `a:b.mp4` for the protocol `a`.
         with av.open(str(video.absolute()), metadata_errors="replace") as container:
+            if container.format.name in _RAW and video.suffix[1:] != container.format.name:
+                raise DamagedDataError(
+                    f"{video} has lost its header, and with it the times of its frames; copy it "
+                    "again, or leave its clip out."
+                )
             if not container.streams.video:
                 raise FormatError(f"{video} has no video stream.")
             stream = container.streams.video[0]

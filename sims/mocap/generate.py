@@ -16,9 +16,11 @@ It can be stopped at any time; the same command resumes. A larger number of --su
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from pathlib import Path
+from shlex import quote
 
 import joblib
 import numpy as np
@@ -111,11 +113,10 @@ def generate_mocap(config: MocapConfig) -> Path:
     """
     config.check()
     meta, root = config.meta, config.root.absolute()
-    _require_same(root, meta)
     job = MocapGeneration(replace(config, out=root))
-    for folder in {
-        path.parent for planned in job.takes for c in planned.clips for path in _files(c)
-    }:
+    files = [path for take in job.takes for clip in take.clips for path in _files(clip)]
+    _require_same(root, meta, files)
+    for folder in {path.parent for path in files}:
         folder.mkdir(parents=True, exist_ok=True)
         remove_leftovers(folder)
     meta.save(root)
@@ -134,9 +135,15 @@ def _files(clip: ClipInfo) -> tuple[Path, Path]:
     return clip.video, clip.skeleton
 
 
-def _require_same(root: Path, meta: MocapMeta) -> None:
+def _require_same(root: Path, meta: MocapMeta, planned: Iterable[Path]) -> None:
     """Raise a DataError when the folder has files of other options; a data set may only grow."""
     if not (root / MOCAP_NAME).exists():
+        # Damaged clips are removed and made again, and these may be a recorded data set.
+        if found := next((path for path in planned if path.exists()), None):
+            raise MismatchError(
+                f"{found} was not made by this command, as there is no {root / MOCAP_NAME}: "
+                "choose another --out, or restore that file."
+            )
         return
     there = MocapMeta.load(root)
     files = {path for path in root.rglob("[!.]*") if path.is_file()} - {root / MOCAP_NAME}
@@ -164,8 +171,9 @@ def summarize_mocap(config: MocapConfig) -> str:
         f"{config.root}: {len(config.takes)} takes of {len(config.motions)} actions by "
         f"{config.num_subjects} subjects, each seen by {config.views} cameras, in the layout of "
         f"{config.plan.format.title}.\n"
-        f"Look at it:  python -m datasets.info {config.root} --format {name}\n"
-        f"Train on it: python -m action.train --data mocap --root {config.root} --method paab"
+        f"Look at it:  python -m datasets.info {quote(str(config.root))} --format {name}\n"
+        "Train on it: python -m action.train --data mocap "
+        f"--root {quote(str(config.root))} --method paab"
     )
 
 

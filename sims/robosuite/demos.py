@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 import h5py
@@ -153,8 +156,8 @@ class DemonstrationFile:
             ) from None
         except IsADirectoryError:
             raise FormatError(f"{self.path} is a folder; --demos takes an HDF5 file.") from None
-        except PermissionError:
-            raise
+        except PermissionError:  # whose own text names the file in the middle of much else
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(self.path)) from None
         except OSError as error:
             raise DamagedDataError(
                 f"{self.path} cannot be read as HDF5, truncated or something else ({error}). "
@@ -172,7 +175,8 @@ class DemonstrationFile:
         if "env_args" not in data.attrs:
             raise MissingDataError(
                 f"{self.path} does not say which environment it is of (data.attrs['env_args']). "
-                f"For a file that robosuite has just collected, run: {CONVERT.format(self.path)}"
+                "For a file that robosuite has just collected, run: "
+                f"{CONVERT.format(quote(str(self.path)))}"
             )
         try:
             env_args = json.loads(data.attrs["env_args"])

@@ -171,13 +171,8 @@ def _same(first: Camera, second: Camera) -> bool:
 
 
 def _belongs_to_backdrop(model: mujoco.MjModel) -> Bool[np.ndarray, " geoms"]:
-    """The geoms that never move, and the translucent ones, which leave no depth to merge them by.
-
-    A body that is welded to the world never moves, unless it hangs on a mocap body.
-    """
-    root = model.body_rootid[model.geom_bodyid]
-    static = (model.body_weldid[model.geom_bodyid] == 0) & (model.body_mocapid[root] < 0)
-    alpha = model.geom_rgba[:, 3]
-    has_material = model.geom_matid >= 0
-    alpha = np.where(has_material, np.minimum(alpha, model.mat_rgba[model.geom_matid, 3]), alpha)
+    """The geoms that no joint moves, and the translucent ones, which leave no depth to merge by."""
+    static = model.body_weldid[model.geom_bodyid] == 0
+    # A geom without a material has the number -1, which indexes the additional last entry.
+    alpha = np.minimum(model.geom_rgba[:, 3], np.append(model.mat_rgba[:, 3], 1)[model.geom_matid])
     return static | (alpha < 1)

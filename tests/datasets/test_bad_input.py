@@ -67,7 +67,7 @@ def test_a_file_that_is_not_hdf5(own_dots, episode):
 def test_a_half_written_episode_without_its_attributes(own_dots, episode):
     with h5py.File(episode, "w") as file:
         file["obs/ego_image"] = np.zeros((20, 48, 48, 3), np.uint8)
-    with data_error(DamagedDataError, episode, "`num_samples`"):
+    with data_error(FormatError, episode, "`num_samples`"):
         check(own_dots)
 
 
@@ -153,7 +153,7 @@ def test_an_index_without_data(own_dots):
     index = own_dots / "dots.hdf5"
     with h5py.File(index, "r+") as file:
         del file["data"]
-    with data_error(index, "data"):
+    with data_error((DamagedDataError, MissingDataError), index, "data"):
         EpisodeDataset(own_dots)
 
 
@@ -261,7 +261,7 @@ def test_whole_files_are_not_to_be_deleted(tmp_path):
         data.keypoints(0, "ego")
     assert "Delete" not in str(error.value)
     with (
-        pytest.raises(MissingDataError, match="obs/thumb") as error,
+        pytest.raises(MissingDataError, match="thumb") as error,
         open_episode(data.paths[0]) as file,
     ):
         file["obs/thumb"]

@@ -10,6 +10,7 @@ from datasets.clips.mocap import MocapMeta
 from datasets.clips.samples import SampleConfig, load_sample
 from datasets.clips.sets import FORMATS, open_clip_set, read_keypoints
 from datasets.errors import MismatchError, OptionError
+from datasets.storage.atomic import SUFFIX
 from datasets.video import video_shape
 from tests.datasets.clip_files import (
     FPS,
@@ -64,7 +65,7 @@ def test_an_interrupted_copy_is_resumed(tmp_path):
     kept = videos[0].stat().st_mtime_ns
     # A killed run leaves a skeleton without its video, and the unfinished file of a dead process.
     videos[1].unlink()
-    leftover = out / "rgb" / f".x.avi.999999999@{os.uname().nodename}.tmp"
+    leftover = out / "rgb" / f".x.avi.999999999@{os.uname().nodename}{SUFFIX}"
     leftover.write_text("half")
     cache(config(root, out))
     assert sorted(out.glob("rgb/*")) == videos and not leftover.exists()

@@ -1,6 +1,8 @@
 """The start and end of every command: options, logging, errors, exit codes."""
 
 import errno
+import os
+import shlex
 import subprocess
 import sys
 from dataclasses import dataclass, field
@@ -205,6 +207,19 @@ class OtherError(Exception):
             "error: the disk is full at /x/y (No space left on device). Free some space. "
             "Run it again.\n",
         ),
+        (
+            OSError(errno.EROFS, "Read-only file system", "/x/y"),
+            2,
+            "error: /x/y cannot be used (Read-only file system). Choose another folder, or make "
+            "its disk writable. Run it again.\n",
+        ),
+        (
+            OSError(errno.EBUSY, "", b"/x/y"),
+            2,
+            "error: /x/y cannot be used (Device or resource busy). Check the disk, or choose "
+            "another place. Run it again.\n",
+        ),
+        (DataError("a\nb\x1b[31m\udcff"), 2, "error: a\\nb\\x1b[31m\\udcff\n"),
     ],
 )
 def test_a_command_ends_without_a_traceback(capsys, error, code, printed):
@@ -214,7 +229,9 @@ def test_a_command_ends_without_a_traceback(capsys, error, code, printed):
     assert capsys.readouterr().err == printed
 
 
-@pytest.mark.parametrize("error", [ValueError("fault"), OSError(errno.EIO, "broken disk")])
+@pytest.mark.parametrize(
+    "error", [ValueError("fault"), OSError(errno.EIO, "broken disk"), OSError("of a library")]
+)
 def test_faults_keep_their_traceback(error):
     with pytest.raises(type(error)) as raised, command(OtherError):
         raise error
@@ -238,6 +255,53 @@ def test_a_closed_pipe_ends_a_command_quietly(tmp_path):
     shell = f"set -o pipefail; {sys.executable} -c '{PRINT_FOREVER}' | head -1"
     done = subprocess.run(["bash", "-c", shell], cwd=REPOSITORY, capture_output=True, text=True)
     assert (done.returncode, done.stdout, done.stderr) == (141, "0\n", "")
+
+
+def run_code(code: str, shell: str, **env: str) -> subprocess.CompletedProcess[bytes]:
+    """Run `python -c code` with what a shell does to its streams."""
+    words = f"{sys.executable} -c {shlex.quote(code)} {shell}"
+    return subprocess.run(
+        ["bash", "-c", words], cwd=REPOSITORY, capture_output=True, env=os.environ | env
+    )
+
+
+PRINT = """
+from datasets.command import command
+with command(resume="Again."):
+    print("\\u2192 \\udcff \\x1b[31m")
+"""
+
+
+def test_any_text_is_printed_on_any_console():
+    done = run_code(PRINT, "", PYTHONIOENCODING="ascii")
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert done.stdout == b"\\u2192 \\udcff \\x1b[31m\n"
+    assert run_code(PRINT, "", PYTHONIOENCODING="utf-8").stdout.startswith("→ ".encode())
+
+
+def test_the_help_is_printed_on_an_ascii_console():
+    code = "from datasets.info import main; main(['--help'])"
+    done = run_code(code, "", PYTHONIOENCODING="ascii")
+    assert (done.returncode, done.stderr) == (0, b"") and b"--contact-sheet" in done.stdout
+
+
+@pytest.mark.parametrize(("shell", "code"), [(">&-", 0), ("2>&-", 0), (">&- 2>&-", 0)])
+def test_closed_streams_are_no_fault(shell, code):
+    done = run_code(PRINT, shell)
+    assert (done.returncode, done.stderr) == (code, b"")
+
+
+@pytest.mark.parametrize("buffered", ["", "1"])
+def test_a_full_disk_under_stdout_is_one_line(buffered):
+    done = run_code(PRINT, ">/dev/full", PYTHONUNBUFFERED=buffered)
+    assert done.returncode == 1 and done.stderr.count(b"\n") == 1
+    assert b"the disk is full at the standard output" in done.stderr
+
+
+def test_log_records_are_printed_with_their_control_characters_escaped():
+    code = "import logging; from datasets.command import command\nwith command():\n"
+    code += "    logging.getLogger('align').info('view %s', '\\x1b]0;title\\x07')"
+    assert run_code(code, "").stderr == b"view \\x1b]0;title\\x07\n"
 
 
 LOG = """

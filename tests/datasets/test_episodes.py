@@ -1,5 +1,6 @@
 import dataclasses
 import json
+import os
 import time
 
 import h5py
@@ -210,7 +211,7 @@ def test_done_counts_whole_episodes_only(tmp_path):
     assert writer.done() == set()
     writer.write(12, make_episode(meta, 12))
     (tmp_path / "episodes" / "notes.hdf5").touch()
-    (tmp_path / "episodes" / ".000001.hdf5.99.tmp").touch()
+    (tmp_path / "episodes" / ".000001.hdf5.99@machine.posealign.tmp").touch()
     assert writer.done() == {12}
 
 
@@ -256,3 +257,13 @@ def test_a_check_leaves_nothing_else_to_ask_the_files(tmp_path):
     for path in checked.paths:
         path.unlink()
     assert (checked.lengths, checked.with_keypoints) == expected == ([8, 8, 8], True)
+
+
+def test_files_of_others_are_no_episodes_of_a_data_set_that_begins(tmp_path):
+    mine = tmp_path / "episodes" / "000000.hdf5"
+    mine.parent.mkdir()
+    with h5py.File(mine, "w") as file:
+        file["recording"] = np.arange(3)
+    with pytest.raises(MismatchError, match="000000.hdf5 was not made by this command"):
+        EpisodeWriter.begin(tmp_path, make_meta())
+    assert os.listdir(tmp_path) == ["episodes"]

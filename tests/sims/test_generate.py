@@ -9,6 +9,7 @@ import pytest
 import sims
 from datasets.episodes import EpisodeDataset
 from datasets.errors import MismatchError, OptionError, UnknownNameError
+from datasets.storage.atomic import SUFFIX
 from sims.config import GenerateConfig
 from sims.env import EXPERT_STREAM
 from sims.errors import ProductionError
@@ -41,7 +42,7 @@ def test_a_killed_run_is_resumed_to_the_same_bytes(lift_dataset, tmp_path):
         process.wait()
     assert not (root / "lift.hdf5").exists(), "the run ended before the kill, so nothing is tested"
     kept = {path: path.stat().st_mtime_ns for path in episodes(root)}
-    leftover = root / "episodes" / f".000003.hdf5.{process.pid}@{platform.node()}.tmp"
+    leftover = root / "episodes" / f".000003.hdf5.{process.pid}@{platform.node()}{SUFFIX}"
     leftover.write_bytes(b"half an episode")
     code, output = finish(command(root, **OPTIONS))
     assert code == 0, output

@@ -1,3 +1,4 @@
+import errno
 import os
 import platform
 import signal
@@ -11,7 +12,13 @@ import numpy as np
 import pytest
 
 from datasets.episodes import EpisodeDataset, EpisodeWriter
-from datasets.storage.atomic import ABANDONED_AFTER, atomic_path, remove_leftovers
+from datasets.storage.atomic import (
+    SUFFIX,
+    atomic_folder,
+    atomic_path,
+    remove_leftovers,
+    require_writable,
+)
 from tests import REPOSITORY
 from tests.datasets.synthetic import make_episode, make_meta
 
@@ -35,23 +42,76 @@ def test_an_exception_leaves_the_old_file_and_nothing_else(tmp_path):
     assert os.listdir(tmp_path) == ["file.txt"]
 
 
-def test_leftovers_of_dead_processes_go_and_those_of_live_ones_stay(tmp_path):
+def leftovers(tmp_path) -> dict[str, bool]:
+    """Files of several origins, all old; whether each must stay."""
     dead = subprocess.Popen([sys.executable, "-c", ""])
     dead.wait()
     live, machine = os.getpid(), platform.node()
     names = {
-        f".a.hdf5.{dead.pid}@{machine}.tmp": False,
-        f".b.hdf5.{live}@{machine}.tmp": True,
-        f".c.hdf5.{dead.pid}@elsewhere.tmp": True,
-        f".d.hdf5.{live}@elsewhere.old.tmp": False,
+        f".a.hdf5.{dead.pid}@{machine}{SUFFIX}": False,
+        f".folder.{dead.pid}@{machine}{SUFFIX}": False,
+        f".b.hdf5.{live}@{machine}{SUFFIX}": True,
+        f".c.hdf5.{dead.pid}@elsewhere{SUFFIX}": True,
+        f".thesis.{dead.pid}@{machine}.tmp": True,
+        ".thesis.tmp": True,
+        f".notes{SUFFIX}": True,
         "e.tmp": True,
     }
     for name in names:
-        (tmp_path / name).touch()
-    long_ago = time.time() - 2 * ABANDONED_AFTER
-    os.utime(tmp_path / f".d.hdf5.{live}@elsewhere.old.tmp", (long_ago, long_ago))
+        path = tmp_path / name
+        path.mkdir() if "folder" in name else path.touch()
+        os.utime(path, (0, 0))
+    return names
+
+
+def test_leftovers_of_dead_processes_go_and_all_else_stays(tmp_path):
+    names = leftovers(tmp_path)
     remove_leftovers(tmp_path)
     assert set(os.listdir(tmp_path)) == {name for name, stays in names.items() if stays}
+
+
+def test_beside_one_output_only_its_own_leftovers_go(tmp_path):
+    names = leftovers(tmp_path)
+    remove_leftovers(tmp_path, of="folder")
+    assert names.keys() - set(os.listdir(tmp_path)) == {n for n in names if "folder" in n}
+
+
+def test_a_leftover_of_an_earlier_process_of_this_number_is_no_obstacle(tmp_path):
+    stale = tmp_path / f".out.{os.getpid()}@{platform.node()}{SUFFIX}"
+    stale.mkdir()
+    (stale / "half").touch()
+    with atomic_folder(tmp_path / "out") as temporary:
+        (temporary / "whole").touch()
+    assert os.listdir(tmp_path / "out") == ["whole"]
+
+
+@pytest.mark.parametrize(("writer", "place"), [(atomic_path, "out"), (atomic_folder, "out/a/b")])
+def test_errors_name_the_final_place_and_not_the_temporary_one(tmp_path, writer, place):
+    def write(named: bool) -> None:
+        with writer(tmp_path / "out") as temporary:
+            path = temporary.parent / place.replace("out", temporary.name)
+            raise OSError(errno.ENOSPC, "full", *[str(path)] * named)
+
+    with pytest.raises(OSError) as raised:
+        write(named=True)
+    assert (raised.value.errno, raised.value.filename) == (errno.ENOSPC, str(tmp_path / place))
+    with pytest.raises(OSError) as raised:
+        write(named=False)
+    assert raised.value.filename == str(tmp_path / "out")
+
+
+def test_errors_of_other_files_are_not_blamed_on_the_output(tmp_path):
+    with pytest.raises(FileNotFoundError) as raised, atomic_path(tmp_path / "out"):
+        (tmp_path / "source").read_bytes()
+    assert raised.value.filename == str(tmp_path / "source")
+
+
+def test_a_place_that_cannot_be_written_is_found_before_the_work(tmp_path):
+    require_writable(tmp_path / "new" / "file")
+    (tmp_path / "file").touch()
+    with pytest.raises(NotADirectoryError) as raised:
+        require_writable(tmp_path / "file" / "below")
+    assert raised.value.filename == str(tmp_path / "file")
 
 
 def test_an_exception_while_writing_an_episode_leaves_nothing(tmp_path, monkeypatch):

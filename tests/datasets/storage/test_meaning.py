@@ -8,7 +8,7 @@ import pytest
 
 from datasets.convert import ConvertConfig, convert
 from datasets.episodes import EpisodeDataset, EpisodeWriter
-from datasets.errors import DataError, FormatError, MismatchError
+from datasets.errors import FormatError, MismatchError
 from datasets.info import InfoConfig, info
 from datasets.storage.meta import DatasetMeta
 from tests.datasets.synthetic import make_episode, make_meta
@@ -163,5 +163,5 @@ def test_metadata_that_cannot_be_right(own_dots, change):
     path.write_text(json.dumps(json.loads(path.read_text()) | change))
     with pytest.raises(FormatError, match=next(iter(change))):
         DatasetMeta.load(own_dots)
-    with pytest.raises(DataError, match="meta.json"):
+    with pytest.raises(FormatError, match="meta.json"):
         info(InfoConfig(own_dots, columns=1))

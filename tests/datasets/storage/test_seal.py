@@ -21,6 +21,12 @@ def hdf5(**options) -> bytes:
     return content.getvalue()
 
 
+def sealed_hdf5():
+    file = bytearray(hdf5(userblock_size=SEAL_SIZE))
+    seal(file)
+    return bytes(file)
+
+
 def test_episodes_are_sealed_and_read_as_ever(tmp_path):
     meta = make_meta(size=8)
     path = EpisodeWriter(tmp_path, meta).write(3, make_episode(meta, 3))
@@ -33,7 +39,7 @@ def test_episodes_are_sealed_and_read_as_ever(tmp_path):
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=200)
 @given(st.data())
 def test_any_changed_byte_and_any_truncation_is_found(tmp_path, data):
-    sealed = seal(hdf5(userblock_size=SEAL_SIZE))
+    sealed = sealed_hdf5()
     position = data.draw(st.integers(0, len(sealed) - 1))
     flipped = bytearray(sealed)
     flipped[position] ^= data.draw(st.integers(1, 255))
@@ -48,12 +54,12 @@ def test_a_file_without_a_seal_is_recognized(tmp_path):
     path.write_bytes(hdf5())
     assert not require_intact(path)
     with pytest.raises(ValueError, match="user block of"):
-        seal(hdf5())
+        seal(bytearray(hdf5()))
 
 
 def test_an_edited_file_no_longer_fits_its_seal(tmp_path):
     path = tmp_path / "file.hdf5"
-    path.write_bytes(seal(hdf5(userblock_size=SEAL_SIZE)))
+    path.write_bytes(sealed_hdf5())
     with h5py.File(path, "a") as file:
         file["numbers"][0] = 7
     with pytest.raises(DamagedDataError):

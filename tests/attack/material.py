@@ -1,0 +1,93 @@
+"""Small data sets and runs, made once, that the rows copy and spoil."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import shutil
+from collections.abc import Callable, Sequence
+from contextlib import redirect_stdout
+from pathlib import Path
+
+import h5py
+import numpy as np
+
+import action.analyze
+import action.evaluate
+import align.analyze
+import align.evaluate
+from datasets.convert import ConvertConfig, convert
+from tests.datasets.clip_files import add_nucla, add_smarthome
+from tests.datasets.synthetic import make_data_set
+from tests.repository.tiny_runs import action_run, align_run, trainer_of
+
+
+def make(root: Path) -> Path:
+    """Makes all material below a folder and returns it.
+
+    The runs name their data by relative paths. The folder gets its name at the end, so that no
+    absolute path leads to the whole material where a row has spoilt its own copy.
+    """
+    building = root.with_name("building")
+    building.mkdir(parents=True)
+    before = Path.cwd()
+    os.chdir(building)
+    try:
+        _episodes()
+        _clips()
+        _demonstrations(Path("demos.hdf5"))
+    finally:
+        os.chdir(before)
+    building.rename(root)
+    return root
+
+
+def copy(material: Path, names: tuple[str, ...], here: Path) -> None:
+    """Copies parts of the material into a row's folder."""
+    for name in names:
+        if (material / name).is_dir():
+            shutil.copytree(material / name, here / name, symlinks=True)
+        else:
+            shutil.copy2(material / name, here / name)
+
+
+def _episodes() -> None:
+    trainer_of(align_run(Path(), epochs=1)).fit()
+    align.evaluate.evaluate(Path("run"), progress=False)
+    _quietly(align.analyze.main, "run", "--out", "run/analysis.png")
+    make_data_set(Path("plain"), episodes=3, views=1, size=32, steps=12)
+    for name, target in (
+        ("ftpv", "ftpv"),
+        ("lerobot", "lerobot"),
+        ("videos", "mp4"),
+        ("robomimic.hdf5", "robomimic"),
+    ):
+        convert(ConvertConfig(Path("plain"), Path(name), to=target))  # type: ignore[arg-type]
+
+
+def _clips() -> None:
+    trainer_of(action_run(Path(), epochs=1, out=Path("clip_run"))).fit()
+    _quietly(action.evaluate.main, "clip_run")
+    for camera in (1, 2, 3):
+        add_smarthome(Path("smarthome"), f"Drink.Fromcup_p03_r00_v0{camera}_c0{camera}")
+        add_nucla(Path("nucla"), action=1, view=camera, subject=10)
+
+
+def _quietly(main: Callable[[Sequence[str]], None], *words: str) -> None:
+    with redirect_stdout(io.StringIO()):
+        main(list(words))
+
+
+def _demonstrations(path: Path) -> None:
+    """A file like robomimic's, with states and a model but without pictures."""
+    env = {"env_name": "Lift", "type": 1, "env_version": "1.5.1", "env_kwargs": {"robots": "Panda"}}
+    with h5py.File(path, "w") as file:
+        data = file.create_group("data")
+        data.attrs["env_args"] = json.dumps(env)
+        for number in range(2):
+            demo = data.create_group(f"demo_{number}")
+            demo.attrs["model_file"] = "<mujoco/>"
+            demo.attrs["num_samples"] = 5
+            demo["actions"] = np.zeros((5, 7))
+            demo["states"] = np.zeros((5, 32))

@@ -1,0 +1,19 @@
+"""All rows of the attack, by kind of fault."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from tests.attack.rows import Row
+from tests.attack.table_files import file_rows
+from tests.attack.table_meaning import meaning_rows
+from tests.attack.table_options import option_rows
+from tests.attack.table_writes import write_rows
+
+
+def rows() -> Iterator[Row]:
+    """Every row, in the order in which they run."""
+    yield from file_rows()
+    yield from meaning_rows()
+    yield from option_rows()
+    yield from write_rows()

@@ -1,0 +1,137 @@
+"""Files that are cut, emptied, overwritten, moved or locked, for every command that reads them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from tests.attack.faults import FILE_FAULTS, at
+from tests.attack.rows import Row
+
+RUN = ("run", "dots")
+CLIP_RUN = ("clip_run", "squares")
+SMALL = "--epochs 1 --backbone.depth 1 --batch.times 6 --out new"
+SMALL_CLIPS = "--epochs 1 --backbone.depth 1 --backbone.image-size 32 --out new"
+
+# Commands that read episodes, and how.
+OF_EPISODES = {
+    "datasets.info": "dots",
+    "datasets.convert": "dots out --to ftpv",
+    "align.train": f"--data dots {SMALL}",
+}
+OF_RUNS = {
+    "align.evaluate": "run",
+    "align.analyze": "run",
+    "align.report": "run",
+}
+OF_CLIPS = {
+    "datasets.info": "squares --format ntu",
+    "datasets.cache": "squares out --format ntu --size 32 --workers 1",
+    "action.train": f"--data mocap --root squares {SMALL_CLIPS}",
+    "action.evaluate": "clip_run",
+}
+OF_CLIP_RUNS = {
+    "action.evaluate": "clip_run",
+    "action.analyze": "clip_run",
+    "action.retrieve": "clip_run",
+    "action.train": "--resume clip_run --epochs 2",
+}
+
+
+@dataclass(frozen=True)
+class Read:
+    """A file and a command that reads it.
+
+    Attributes:
+        place: The file, below the row's folder.
+        command: The command.
+        words: Its command line.
+        needs: Parts of the material.
+        without: Faults that are none here, such as a file that need not be there.
+    """
+
+    place: str
+    command: str
+    words: str
+    needs: tuple[str, ...]
+    without: tuple[str, ...] = ()
+
+
+def reads() -> Iterator[Read]:
+    """Every pair of a file and a command that reads it."""
+    for command, words in OF_EPISODES.items():
+        for place in ("meta.json", "dots.hdf5", "episodes/000000.hdf5"):
+            yield Read(f"dots/{place}", command, words, ("dots",))
+    for command, words in OF_RUNS.items():
+        yield Read("run/config.json", command, words, RUN)
+        yield Read("dots/episodes/000003.hdf5", command, words, RUN)
+    for place in ("analysis/test.json", "analysis/test_attention.json"):
+        yield Read(f"run/{place}", "align.report", "run", RUN, ("missing", "links in a circle"))
+    for command, words in list(OF_RUNS.items())[:2]:
+        yield Read("run/checkpoints/best.safetensors", command, words, RUN)
+    for place in ("evaluation/test.json", "evaluation/test_embeddings.safetensors", "metrics.csv"):
+        yield Read(f"run/{place}", "align.report", "run", RUN)
+    for place in ("config.json", "checkpoints/last.safetensors"):
+        words = "--resume run --epochs 2"
+        yield Read(f"run/{place}", "align.train", words, RUN, ("missing",) * ("last" in place))
+    for command in ("align.compare", "align.ablate"):
+        words = f"--data dots --seeds 0 {SMALL}"
+        yield Read("dots/meta.json", command, words, ("dots",))
+    for command, words in OF_CLIPS.items():
+        needs = CLIP_RUN if "clip_run" in words else ("squares",)
+        absent = ("missing", "folder instead")  # a clip that no folder lists
+        # Subject 1 is for training, subject 3 for testing.
+        name = f"S001C001P00{1 if 'train' in command else 3}R001A001"
+        yield Read(f"squares/rgb/{name}_rgb.avi", command, words, needs, absent)
+        yield Read(f"squares/skeletons/{name}.skeleton", command, words, needs, absent)
+    yield Read("squares/mocap.json", "action.train", OF_CLIPS["action.train"], ("squares",))
+    for command, words in OF_CLIP_RUNS.items():
+        yield Read("clip_run/config.json", command, words, CLIP_RUN)
+        which = "last" if command == "action.train" else "best"
+        place = f"clip_run/checkpoints/{which}.safetensors"
+        yield Read(place, command, words, CLIP_RUN, ("missing",) * (which == "last"))
+    features = "clip_run/evaluation/CS_test.safetensors"
+    words = f"--query.features {features} --gallery.features {features}"
+    yield Read(features, "action.retrieve", words, CLIP_RUN)
+    for place in (
+        "robomimic.hdf5",
+        "ftpv/tr_0000/fpv/000003.jpg",
+        "lerobot/meta/info.json",
+        "lerobot/data/chunk-000/file-000.parquet",
+        "lerobot/videos/observation.images.ego/chunk-000/file-000.mp4",
+        "videos/000001/view_0.mp4",
+    ):
+        source = place.partition("/")[0]
+        words = f"{source} out --to episodes --split 1,1,1"
+        yield Read(place, "datasets.convert", words, (source,))
+        yield Read(place, "datasets.info", source, (source,))
+    yield Read("demos.hdf5", "sims.replay", "--demos demos.hdf5 --out new", ("demos.hdf5",))
+
+
+def file_rows() -> Iterator[Row]:
+    """A row for every such pair and every fault of a file."""
+    for read in reads():
+        name = read.place.rpartition("/")[2]
+        for fault, make in FILE_FAULTS.items():
+            if fault not in read.without:
+                yield Row(
+                    read.command,
+                    f"{name} {fault}",
+                    read.words,
+                    read.needs,
+                    at(read.place, make),
+                    _named(read, fault),
+                )
+
+
+def _named(read: Read, fault: str) -> tuple[str]:
+    """What an error on a file must name: the file, or what it is a part of."""
+    folder, _, place = read.place.partition("/")
+    name = place.rpartition("/")[2] or folder
+    measures = read.command.endswith(("evaluate", "analyze"))
+    if measures and folder in ("dots", "squares"):
+        return (folder,)  # a changed file already shows in the identity of its data set
+    if not name.endswith((".jpg", ".mp4")):
+        return (name,)
+    # Errors on one picture or video may name it by its number or view.
+    return (place.split("/")[0] if fault == "missing" else name.partition(".")[0],)
