@@ -133,7 +133,7 @@ class Source(ABC):
     def _episode(self, i: int) -> Episode:
         # A picture needs many parts of one episode, so the last episode read is kept.
         if self._read is None or self._read[0] != i:
-            self._read = (i, self.episode(i))
+            self._read = (i, self.sound_episode(i))
         return self._read[1]
 
 

@@ -157,7 +157,10 @@ class LeRobotSource(Source):
         files = self._files[i]
         features = self._info.features
         table = read_table(
-            files.table, _PLACES, [name for name in features if self._is_read(name)], files.index
+            files.table,
+            [*_PLACES, *self._keys("image")],
+            [name for name in features if self._is_read(name)],
+            files.index,
         )
         self._require_in_time(files, table)
         images = {

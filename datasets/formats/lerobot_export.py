@@ -88,6 +88,7 @@ class LeRobotWriter:
                 f"episode {index} and the first one differ in their parts: {sorted(differing)}. "
                 "All episodes of LeRobot have the same parts; leave the odd ones out."
             )
+        self._require_alike(index, columns)
         self._write_rows(columns)
         stats = {name: vector_stats(value) for name, value in columns.items()}
         row = {
@@ -106,6 +107,16 @@ class LeRobotWriter:
             self._columns.setdefault(name, []).append(value)
         self.splits[split] += 1
         self.frames += steps
+
+    def _require_alike(self, index: int, columns: dict[str, np.ndarray]) -> None:
+        for name, values in columns.items():
+            wanted = self.features[name]["shape"][0], self.features[name]["dtype"]
+            if (values.shape[1], values.dtype.name) != wanted:
+                raise MismatchError(
+                    f"episode {index}: {name} has {values.shape[1]} numbers of "
+                    f"{values.dtype.name} a time step, the first one {wanted[0]} of {wanted[1]}. "
+                    "All episodes of LeRobot have the same parts; leave the odd ones out."
+                )
 
     def _vectors(self) -> list[str]:
         return [name for name in self.features if not name.startswith(IMAGES)]

@@ -118,7 +118,7 @@ def open_video(video: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
         raise MissingDataError(f"{video} does not exist or is no file; copy it again.")
     try:
         # An absolute path: FFmpeg takes `a:b.mp4` for the protocol `a`.
-        with av.open(str(video.absolute())) as container:
+        with av.open(str(video.absolute()), metadata_errors="replace") as container:
             if container.format.name in _RAW and video.suffix[1:] != container.format.name:
                 raise DamagedDataError(
                     f"{video} has lost its header, and with it the times of its frames; copy it "
