@@ -15,6 +15,7 @@ import tyro
 from action.config import ActionConfig
 from align.config import Split
 from align.engine.run_folder import Checkpoint, require_runs
+from datasets.bounds import PositiveInt
 from datasets.command import command, parse
 
 
@@ -22,7 +23,9 @@ def run(
     runs: tyro.conf.Positional[tuple[Path, ...]] = (),
     split: Split = "test",
     checkpoint: Checkpoint = "best",
-    clips: int = 64,
+    clips: PositiveInt = 64,
+    root: Path | None = None,
+    relocate: bool = False,
     out: Path = Path("runs/action_analysis.png"),
 ) -> None:
     """Draws distances and attention of the tokens of trained runs.
@@ -32,6 +35,8 @@ def run(
         split: Split whose clips are analysed.
         checkpoint: best: lowest validation error; last: the end of training.
         clips: Largest number of clips, spread evenly.
+        root: Where the runs' data set lies now; by default where the runs find it.
+        relocate: Store --root in the runs.
         out: The figure, a PNG.
     """
     with command(ValueError):
@@ -39,7 +44,10 @@ def run(
         from action.analyzing import analyze
         from align.report.tokens import draw_analyses
 
-        results = {run: analyze(run, split, checkpoint, clips) for run in runs}
+        results = {
+            run: analyze(run, split, checkpoint, clips, root=root, relocate=relocate)
+            for run in runs
+        }
         labels = {run: ActionConfig.load(run).method for run in runs}
         draw_analyses(results, labels, out)
         print(f"figure: {out}")

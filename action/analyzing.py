@@ -8,7 +8,7 @@ import torch
 from torch.utils.data import DataLoader
 from tqdm import tqdm
 
-from action.clips import TestingClips, open_data, usable
+from action.clips import TestingClips, open_own_data, usable
 from action.config import ActionConfig
 from action.evaluation import evaluation_name
 from action.features import load_recognizer
@@ -28,8 +28,19 @@ def analyze(
     checkpoint: Checkpoint = "best",
     clips: int = 64,
     progress: bool = True,
+    root: Path | None = None,
+    relocate: bool = False,
 ) -> tuple[FeatureAnalysis, tuple[str, ...]]:
     """Analyses a run on some clips of a split, spread evenly, and stores the result.
+
+    Args:
+        run: A folder made by `action.train`.
+        split: Split whose clips are analysed.
+        checkpoint: best: lowest validation error; last: the end of training.
+        clips: Largest number of clips.
+        progress: Whether to show a progress bar.
+        root: Where the run's data set lies now; by default where the run finds it.
+        relocate: Whether to store `root` in the run.
 
     Returns:
         The analysis, and the names of its keypoints.
@@ -39,7 +50,7 @@ def analyze(
         CheckpointError: When its checkpoint cannot be used.
     """
     config = ActionConfig.load(run)
-    data = open_data(config)
+    data = open_own_data(run, config, root, relocate)
     chosen = [data.parts[split][i] for i in evenly(len(data.parts[split]), clips)]
     recognizer = load_recognizer(run, checkpoint, data)
     device = next(recognizer.model.parameters()).device

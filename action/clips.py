@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +15,17 @@ from torch.utils.data import Dataset
 
 from action.config import ActionConfig
 from align.engine.loading import order_of_pass
+from align.engine.origin import DataRecord, Origin, find_data, relocate
 from datasets.clips.base import ClipInfo
 from datasets.clips.checks import check_clips
+from datasets.clips.identity import clips_digest
 from datasets.clips.mocap import MocapMeta
 from datasets.clips.samples import ClipSample, SampleConfig, load_sample
 from datasets.clips.sets import LISTS, ClipSet, open_clip_set, protocol_parts
-from datasets.errors import DataError
+from datasets.errors import (
+    MismatchError,
+    OptionError,
+)
 
 MANY_CLIPS = 1000
 
@@ -40,6 +46,11 @@ class ActionData:
     parts: dict[str, tuple[ClipInfo, ...]]
     classes: tuple[str, ...]
 
+    @cached_property
+    def digest(self) -> str:
+        """The identity of the clips and of how they are split."""
+        return clips_digest(self.parts, self.classes)
+
 
 def data_root(config: ActionConfig) -> Path:
     """Folder of the run's data set."""
@@ -50,8 +61,9 @@ def open_data(config: ActionConfig) -> ActionData:
     """The clips of a run's data set and protocol, some held out to validate on if so configured.
 
     Raises:
-        DataError: A missing folder, an unknown protocol, a protocol without clips, or one beside
-            lists, which split the clips themselves.
+        DataError: A missing folder, or a protocol without clips.
+        OptionError: A protocol beside lists, which split the clips themselves.
+        UnknownNameError: An unknown protocol.
     """
     data = open_all_data(config)
     train, valid = data.parts["train"], data.parts["valid"]
@@ -62,11 +74,46 @@ def open_data(config: ActionConfig) -> ActionData:
     return replace(data, parts=data.parts | {"train": train, "valid": valid})
 
 
+def open_own_data(
+    run: Path, config: ActionConfig, root: Path | None = None, move: bool = False
+) -> ActionData:
+    """The clips that a stored run was made of.
+
+    Args:
+        run: The run's folder.
+        config: Its options as stored.
+        root: Where the data set lies now; by default where the run finds it.
+        move: Whether to store `root` in the run.
+
+    Raises:
+        MissingDataError: When the data set is not there.
+        MismatchError: When another data set is in its place.
+        OptionError: When a path is to be stored and none is named.
+    """
+
+    def identify(place: Path) -> str:
+        return open_data(replace(config, root=place)).digest
+
+    if root is None:
+        if move:
+            raise OptionError("--relocate stores the path of --root: name the data set's folder.")
+        root = find_data(run, "root", data_root(config), identify, Path.is_dir)
+        return open_data(replace(config, root=root))
+    data = open_data(replace(config, root=root))
+    if (origin := Origin.load(run)) is not None:
+        now = DataRecord.of(root, data.digest, run)
+        origin.require_same(Origin({"root": now}), run)
+    if move:
+        relocate(run, config, "root", root, identify)
+    return data
+
+
 def open_all_data(config: ActionConfig) -> ActionData:
     """The clips of a data set and protocol as its authors split them, most without validation.
 
     Raises:
         DataError: See `open_data`.
+        OptionError: See `open_data`.
     """
     _require_one_split(config)
     root = data_root(config)
@@ -74,7 +121,7 @@ def open_all_data(config: ActionConfig) -> ActionData:
     clip_set = open_clip_set(root, mocap.layout if mocap else config.data, config.lists)
     protocol = LISTS if config.lists else config.protocol or clip_set.protocols[0]
     if len(means := protocol_parts(clip_set.name, protocol)) > 1:
-        raise DataError(
+        raise OptionError(
             f"the published {protocol} is the mean over {', '.join(means)}, each with a model of "
             f"its own: train and measure them one by one, --protocol {means[0]} first, and average."
         )
@@ -90,7 +137,7 @@ def open_all_data(config: ActionConfig) -> ActionData:
 def _require_one_split(config: ActionConfig) -> None:
     """Refuses a protocol beside lists: it would train on clips that the lists keep for the test."""
     if config.lists is not None and config.protocol not in (None, LISTS):
-        raise DataError(
+        raise OptionError(
             f"the lists in {config.lists} say how clips are split, and so does protocol "
             f"{config.protocol}: leave out --protocol, or train without --lists."
         )
@@ -108,7 +155,7 @@ def hold_out(
     """
     subjects = sorted({clip.subject for clip in clips})
     if len(subjects) < 2:
-        raise DataError(
+        raise MismatchError(
             f"all training clips are of subject {subjects[0]}, so that none can be set apart to "
             "validate on; name validation clips in lists (--lists), or validate on none "
             "(--valid-share 0)."

@@ -33,6 +33,7 @@ from align.engine.jobs import (
     train_and_measure,
 )
 from align.engine.run_folder import REPORT_NAME, RunFolder, run_name
+from datasets.bounds import PositiveInt, Seed
 from datasets.command import command, command_line, parse
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ class ActionGridConfig(ActionConfig):
     """Folder of all runs."""
     # `--methods` and `--seeds` set these for each run.
     method: Annotated[ActionMethod, tyro.conf.Fixed, tyro.conf.Suppress] = "baseline"
-    seed: Annotated[int, tyro.conf.Fixed, tyro.conf.Suppress] = 0
+    seed: Annotated[Seed, tyro.conf.Fixed, tyro.conf.Suppress] = 0
 
     def plan(self, methods: Sequence[ActionMethod], seeds: Sequence[int]) -> list[ActionConfig]:
         """One configuration for each run, with one seed of every method before any second seed."""
@@ -98,7 +99,7 @@ def run_one(
     measurements = [
         Measurement(
             RunFolder(run).evaluation(evaluation_name(protocol, "test")),
-            partial(_is_measured, run, protocol, num_clips, ensemble),
+            partial(_is_measured, config, protocol, num_clips, ensemble),
             partial(evaluate, run, "test", protocol, "best", num_clips, ensemble, False),
         )
         for protocol in protocols
@@ -109,11 +110,14 @@ def run_one(
         search(run, asked, searched, progress=False)
 
 
-def _is_measured(run: Path, protocol: str, num_clips: int, ensemble: Ensemble) -> bool:
-    """Whether a run was measured on a protocol in this way, and this version can read it."""
+def _is_measured(config: ActionConfig, protocol: str, num_clips: int, ensemble: Ensemble) -> bool:
+    """Whether a run was measured in this way on a protocol's clips as they are now."""
+    from action.clips import open_data
     from action.evaluation import find_evaluation
 
-    return find_evaluation(run, protocol, num_clips, ensemble) is not None
+    assert config.out is not None
+    identity = open_data(replace(config, protocol=protocol)).digest
+    return find_evaluation(config.out, protocol, num_clips, ensemble, identity) is not None
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -126,12 +130,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     def run(
         config: Annotated[ActionGridConfig, tyro.conf.arg(name="")] = defaults,
         methods: tuple[ActionMethod, ...] = ("baseline", "paab", "paat"),
-        seeds: tuple[int, ...] = (0, 1, 2),
+        seeds: tuple[Seed, ...] = (0, 1, 2),
         test: tuple[str, ...] = (),
         retrieve: tuple[Path, ...] = (),
-        num_clips: int = 1,
+        num_clips: PositiveInt = 1,
         ensemble: Ensemble = "mean",
-        jobs: int = default_jobs(),  # noqa: B008 (the machine's GPUs do not change)
+        jobs: PositiveInt = default_jobs(),  # noqa: B008 (the machine's GPUs do not change)
     ) -> None:
         """Trains and measures methods of action recognition side by side.
 

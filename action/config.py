@@ -12,6 +12,17 @@ from align.config import PaatLossConfig, PoseMapConfig, Split
 from align.engine.config import OptimConfig, Precision
 from align.engine.run_folder import RunFolder
 from align.models.config import PaabConfig, PaatConfig, Readout
+from datasets.bounds import (
+    Depth,
+    NaturalInt,
+    Pixels,
+    PositiveInt,
+    Processes,
+    Seed,
+    Share,
+    ShareBelowOne,
+    Width,
+)
 
 ActionMethod = Literal["baseline", "paab", "paat", "paab+paat"]
 ACTION_METHODS: tuple[ActionMethod, ...] = get_args(ActionMethod)
@@ -26,21 +37,21 @@ AttentionType = Literal["divided_space_time", "joint_space_time", "space_only"]
 class TimeSformerConfig:
     """The backbone; a small one by default, which two cores train."""
 
-    image_size: int = 112
+    image_size: Pixels = 112
     """Side of the frames in pixels."""
-    patch_size: int = 16
+    patch_size: Pixels = 16
     """Side of a patch in pixels."""
-    frames: int | None = 8
+    frames: PositiveInt | None = 8
     """Frames of a clip; None takes the paper's number for the data set."""
-    stride: int | None = None
+    stride: PositiveInt | None = None
     """Every which frame of the video they are; the paper's number for the data set by default."""
-    dim: int = 192
+    dim: Width = 192
     """Width of the tokens."""
-    depth: int = 6
+    depth: Depth = 6
     """Blocks."""
-    heads: int = 3
+    heads: Width = 3
     """Attention heads."""
-    drop_path: float = 0.0
+    drop_path: ShareBelowOne = 0.0
     """Stochastic depth at the last block."""
     attention: AttentionType = "divided_space_time"
     """How attention goes over space and time."""
@@ -58,9 +69,9 @@ class TimeSformerConfig:
 class ClipBatchConfig:
     """The clips of a training step."""
 
-    clips: int = 16
+    clips: PositiveInt = 16
     """Clips a step."""
-    flip: float = 0.5
+    flip: Share = 0.5
     """How often a clip is mirrored; left and right keypoints change their names."""
     person: bool = True
     """Cut the frames to the person, by the keypoints, as the paper does for all methods."""
@@ -82,28 +93,28 @@ class ActionConfig:
     """Split of the clips, such as CS or CVS3; the lists, else the data set's first by default."""
     recipe: ActionRecipe = "small"
     """Defaults of all options: small suits a CPU; paper is TimeSformer-Base as published."""
-    test_subjects: tuple[int, ...] | None = None
+    test_subjects: tuple[NaturalInt, ...] | None = None
     """Test subjects of N-UCLA's CS, whose list is not published; subject 10 by default."""
     out: Path | None = None
     """Folder of the run; runs/<method>_<data>_<time> by default."""
     init: Path | None = None
     """Start from the weights of this run or checkpoint of action.train."""
-    epochs: int = 30
+    epochs: PositiveInt = 30
     """Passes over the training clips."""
-    seed: int = 0
+    seed: Seed = 0
     """Seed of the weights, the batches and all other random draws."""
-    validate_every: int = 1
+    validate_every: PositiveInt = 1
     """Epochs between validations."""
     # With 0, the best checkpoint is the last one.
-    valid_share: float = 0.1
+    valid_share: ShareBelowOne = 0.1
     """Share of training subjects to validate on where the protocol names no validation clips."""
     train_on_valid: bool = False
     """Train on the protocol's validation clips too, as is usual with Smarthome."""
-    max_bad_share: float = 0.02
+    max_bad_share: Share = 0.02
     """Largest share of unreadable clips that training accepts."""
     trust_pickles: bool = False
     """Load NTU's .skeleton.npy files, which are pickles and can run any code."""
-    workers: int | None = None
+    workers: Processes | None = None
     """Processes that read clips; 0 on a CPU, 8 with a GPU by default."""
     precision: Precision = "auto"
     """auto: bf16 on a GPU that has it, else fp32."""

@@ -18,6 +18,7 @@ import tyro
 from action.config import ActionConfig, Ensemble
 from align.config import Split
 from align.engine.run_folder import Checkpoint, RunFolder, require_runs
+from datasets.bounds import PositiveInt
 from datasets.command import command, parse
 
 if TYPE_CHECKING:
@@ -32,6 +33,8 @@ def evaluate(
     num_clips: int = 1,
     ensemble: Ensemble = "mean",
     progress: bool = True,
+    root: Path | None = None,
+    relocate: bool = False,
 ) -> ActionEvaluation:
     """Measures a run and writes the result into its folder.
 
@@ -43,14 +46,18 @@ def evaluate(
         num_clips: Samples of each clip, spread over its time.
         ensemble: mean of the samples' probabilities, or the published maximum of logits.
         progress: Whether to show a progress bar.
+        root: Where the run's data set lies now; by default where the run finds it.
+        relocate: Whether to store `root` in the run.
 
     Raises:
+        MismatchError: When the data are not those that the run was made of, or when the run has
+            learned from clips of the split.
         DataError: When the run or its data cannot be read.
         CheckpointError: When its checkpoint cannot be used.
     """
     from action.measuring import measure
 
-    return measure(run, split, protocol, checkpoint, num_clips, ensemble, progress)
+    return measure(run, split, protocol, checkpoint, num_clips, ensemble, progress, root, relocate)
 
 
 def run(
@@ -58,8 +65,10 @@ def run(
     protocol: str | None = None,
     split: Split = "test",
     checkpoint: Checkpoint = "best",
-    num_clips: int = 1,
+    num_clips: PositiveInt = 1,
     ensemble: Ensemble = "mean",
+    root: Path | None = None,
+    relocate: bool = False,
 ) -> None:
     """Measures how well trained runs recognise the actions of held-out clips.
 
@@ -70,17 +79,31 @@ def run(
         checkpoint: best: lowest validation error; last: the end of training.
         num_clips: Samples of each clip, spread over its time (the paper's 10).
         ensemble: mean of the samples' probabilities, or the published maximum of logits.
+        root: Where the runs' data set lies now; by default where the runs find it.
+        relocate: Store --root in the runs.
     """
     with command():
         require_runs(runs, ActionConfig)
         from action.evaluation import evaluation_name
         from action.measuring import NOTE, describe
+        from align.engine.command import for_each
 
-        for folder in runs:
-            result = evaluate(folder, split, protocol, checkpoint, num_clips, ensemble)
+        def measure_and_print(folder: Path) -> None:
+            result = evaluate(
+                folder,
+                split,
+                protocol,
+                checkpoint,
+                num_clips,
+                ensemble,
+                root=root,
+                relocate=relocate,
+            )
             print(describe(result))
             name = evaluation_name(result.protocol, result.split)
             print(f"confusion matrix: {RunFolder(folder).confusion(name)}", end="\n\n")
+
+        for_each(runs, measure_and_print)
         print(NOTE)
 
 

@@ -14,7 +14,7 @@ from sklearn.metrics import confusion_matrix, top_k_accuracy_score
 
 from action.config import Ensemble
 from align.engine.run_folder import Checkpoint, RunFolder
-from datasets.errors import DataError
+from datasets.errors import DamagedDataError, DataError, MissingDataError
 from datasets.storage.atomic import atomic_path
 
 logger = logging.getLogger(__name__)
@@ -69,6 +69,9 @@ class ActionEvaluation:
         metrics: See `recognition_metrics`.
         recall: Class to the share of its clips that are recognised; absent classes are left out.
         clips: Clip to its class and the recognised one.
+        identity: Digest of the clips and their splits, see `datasets.clips.identity`; None in
+            evaluations by earlier versions.
+        processor: The processor and number format that measured, such as `cpu, fp32`.
     """
 
     run: Path
@@ -84,6 +87,8 @@ class ActionEvaluation:
     metrics: dict[str, float]
     recall: dict[str, float]
     clips: dict[str, tuple[str, str]]
+    identity: str | None = None
+    processor: str = ""
 
     def save(self) -> Path:
         """Writes it into the run's folder and returns the file."""
@@ -102,21 +107,27 @@ def load_evaluation(run: Path, protocol: str, split: str = "test") -> ActionEval
     path = RunFolder(run).evaluation(evaluation_name(protocol, split))
     measure = f"`python -m action.evaluate {run} --protocol {protocol} --split {split}`"
     if not path.exists():
-        raise DataError(f"{path} does not exist. Measure the run: {measure}.")
+        raise MissingDataError(f"{path} does not exist. Measure the run: {measure}.")
     try:
         return TypeAdapter(ActionEvaluation).validate_json(path.read_bytes())
     except ValidationError as error:
-        raise DataError(f"{path} cannot be read ({error}). Measure again: {measure}.") from None
+        raise DamagedDataError(
+            f"{path} cannot be read ({error}). Measure again: {measure}."
+        ) from None
 
 
 def find_evaluation(
-    run: Path, protocol: str, num_clips: int = 1, ensemble: Ensemble = "mean"
+    run: Path,
+    protocol: str,
+    num_clips: int = 1,
+    ensemble: Ensemble = "mean",
+    identity: str | None = None,
 ) -> ActionEvaluation | None:
     """The evaluation of a run's best checkpoint on the test clips of a protocol.
 
     Returns:
         The evaluation; None where the run was not measured, was measured with other samples or
-        another ensemble, or by another version.
+        another ensemble, on clips that are known to have another identity, or by another version.
     """
     if not RunFolder(run).evaluation(evaluation_name(protocol, "test")).exists():
         return None
@@ -126,6 +137,8 @@ def find_evaluation(
         logger.warning("%s", error)
         return None
     measured = (found.checkpoint, found.num_clips, found.ensemble)
+    if identity is not None and found.identity not in (None, identity):
+        return None
     return found if measured == ("best", num_clips, ensemble) else None
 
 

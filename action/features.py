@@ -15,14 +15,25 @@ from pydantic import TypeAdapter
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
-from action.clips import ActionData, open_all_data, open_data, sample_config, usable
+from action.clips import (
+    ActionData,
+    open_all_data,
+    open_data,
+    open_own_data,
+    sample_config,
+    usable,
+)
 from action.config import ActionConfig, ClipSource
 from action.evaluation import evaluation_name
 from action.task import ClipRecognizer
 from align.engine.checkpoint import load_trained
 from align.engine.run_folder import Checkpoint, RunFolder
 from datasets.clips.base import ClipInfo
-from datasets.errors import DataError
+from datasets.errors import (
+    DamagedDataError,
+    DataError,
+    MissingDataError,
+)
 from datasets.storage.atomic import atomic_path
 
 logger = logging.getLogger(__name__)
@@ -83,9 +94,9 @@ class ClipFeatures:
                     int(about["num_clips"]),
                 )
         except FileNotFoundError:
-            raise DataError(f"{path} does not exist.") from None
+            raise MissingDataError(f"{path} does not exist.") from None
         except (SafetensorError, KeyError, ValueError) as error:
-            raise DataError(
+            raise DamagedDataError(
                 f"{path} holds no features of clips ({error!r}); make them with "
                 "`python -m action.evaluate` or `python -m action.retrieve`."
             ) from None
@@ -123,11 +134,14 @@ def clip_features(
     if source.features is not None:
         return ClipFeatures.load(source.features)
     config = ActionConfig.load(run)
-    own = open_data(config)
+    own = open_own_data(run, config)
+    config = replace(config, root=own.clip_set.root)
     data = _opened(config, own, source)
     clips = usable(data.parts[source.split], config)
     if not clips:
-        raise DataError(f"{data.clip_set.root} has no {source.split} clips under {data.protocol}.")
+        raise MissingDataError(
+            f"{data.clip_set.root} has no {source.split} clips under {data.protocol}."
+        )
     recognizer = load_recognizer(run, checkpoint, own)
     model = fingerprint(RunFolder(run).checkpoint(checkpoint))
     path = _stored_at(run, own, data, source.split)
@@ -177,6 +191,10 @@ def _stored(
 ) -> ClipFeatures | None:
     if not path.exists():
         return None
-    stored = ClipFeatures.load(path)
+    try:
+        stored = ClipFeatures.load(path)
+    except DataError as error:
+        logger.warning("%s They are computed again.", error)
+        return None
     same = (stored.clips, stored.model, stored.num_clips) == (tuple(clips), model, num_clips)
     return stored if same else None

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from jaxtyping import Float
 
-from action.clips import open_data, usable
+from action.clips import open_data, open_own_data, usable
 from action.config import ActionConfig, Ensemble
 from action.evaluation import (
     ActionEvaluation,
@@ -21,9 +21,14 @@ from action.evaluation import (
 from action.features import ClipFeatures, fingerprint, load_recognizer
 from action.pictures import draw_confusion
 from action.results import TITLES, chance
+from align.engine.device import processor_of
+from align.engine.origin import Origin
 from align.engine.run_folder import Checkpoint, RunFolder
 from align.results.text import ARROWS, with_arrow
-from datasets.errors import DataError
+from datasets.clips.identity import clip_seals
+from datasets.errors import (
+    MismatchError,
+)
 
 NOTE = f"{ARROWS} chance: guessing among the classes of the measured clips."
 
@@ -45,17 +50,22 @@ def measure(
     num_clips: int,
     ensemble: Ensemble,
     progress: bool,
+    root: Path | None = None,
+    move: bool = False,
 ) -> ActionEvaluation:
     """Measures a run and stores the result; see `action.evaluate.evaluate`."""
     config = ActionConfig.load(run)
-    trained_on = open_data(config)
+    trained_on = open_own_data(run, config, root, move)
+    config = replace(config, root=trained_on.clip_set.root)
     data = trained_on if protocol is None else open_data(replace(config, protocol=protocol))
     if data.classes != trained_on.classes:
-        raise DataError(
+        raise MismatchError(
             f"{run} was trained on the {len(trained_on.classes)} classes of {trained_on.protocol}, "
             f"but {data.protocol} has {len(data.classes)} other classes."
         )
     clips = usable(data.parts[split], config)
+    if split != "train" and (origin := Origin.load(run)) is not None:
+        origin.require_unseen(clip_seals(clips), run, data.clip_set.root)
     recognizer = load_recognizer(run, checkpoint, data)
     logits, features = recognizer.recognize(clips, num_clips, run.name if progress else None)
     scores, labels = ensembled(logits, ensemble), np.array([clip.label for clip in clips])
@@ -79,6 +89,8 @@ def measure(
             clip.name: (data.classes[clip.label], guess)
             for clip, guess in zip(clips, guesses, strict=True)
         },
+        identity=data.digest,
+        processor=processor_of(next(recognizer.model.parameters()).device, config.precision),
     )
     folder, name = RunFolder(run), evaluation_name(data.protocol, split)
     model = fingerprint(folder.checkpoint(checkpoint))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +26,10 @@ from align.results.text import (
     markdown,
     with_arrow,
 )
+from datasets.errors import DataError
 from datasets.storage.atomic import atomic_path
+
+log = logging.getLogger(__name__)
 
 BASELINE = "baseline"
 RUNS_NAME, TABLE_NAME = "runs.csv", "table.md"
@@ -51,17 +56,19 @@ class ActionRun:
         config: All its options.
         history: One entry for each epoch.
         evaluations: Protocol to the evaluation on its test clips.
+        processor: The processor of the evaluations, where the runs of a table have several.
     """
 
     folder: Path
     config: ActionConfig
     history: list[dict[str, float]]
     evaluations: dict[str, ActionEvaluation]
+    processor: str = ""
 
     @property
     def label(self) -> str:
-        """The method."""
-        return self.config.method
+        """The method, and the processor where the runs of a table have several."""
+        return ", on ".join(filter(None, [self.config.method, self.processor]))
 
     @property
     def minutes(self) -> float:
@@ -110,14 +117,13 @@ def measured_runs(
 ) -> list[ActionRun]:
     """The runs in a folder that were measured on all these protocols, in the same way.
 
+    A run with a damaged file, and one measured on other clips than most, are named and left out.
+
     Args:
         out: The folder.
         protocols: Protocols that select test clips.
         num_clips: Samples of each clip; runs measured with another number are left out.
         ensemble: How scores of samples are combined; runs measured in another way are left out.
-
-    Raises:
-        DataError: When a run cannot be read.
     """
     runs = []
     for run in RunFolder.all_in(out):
@@ -126,10 +132,45 @@ def measured_runs(
             for protocol in protocols
             if (evaluation := find_evaluation(run.path, protocol, num_clips, ensemble))
         }
-        if run.history.exists() and len(found) == len(protocols):
+        if not run.history.exists() or len(found) < len(protocols):
+            continue
+        try:
             config = ActionConfig.load(run.path)
             runs.append(ActionRun(run.path, config, run.load_history(), found))
+        except DataError as error:
+            log.warning("left out: %s", error)
+    for protocol in protocols:
+        runs = _on_the_same_clips(runs, protocol)
+    processors = [_processor(run) for run in runs]
+    if len(set(processors)) > 1:
+        runs = [replace(run, processor=p) for run, p in zip(runs, processors, strict=True)]
     return sorted(runs, key=lambda run: (ACTION_METHODS.index(run.config.method), run.config.seed))
+
+
+def _on_the_same_clips(runs: Sequence[ActionRun], protocol: str) -> list[ActionRun]:
+    """The runs that were measured on the clips that most were measured on; others are named."""
+    measured = [_clips(run.evaluations[protocol]) for run in runs]
+    usual = Counter(measured).most_common(1)
+    for run, clips in zip(runs, measured, strict=True):
+        if clips != usual[0][0]:
+            log.warning(
+                "left out: %s was measured on other clips of %s than most runs. Measure it again "
+                "with `python -m action.evaluate %s --protocol %s`.",
+                run.folder,
+                protocol,
+                run.folder,
+                protocol,
+            )
+    return [run for run, clips in zip(runs, measured, strict=True) if clips == usual[0][0]]
+
+
+def _processor(run: ActionRun) -> str:
+    used = dict.fromkeys(e.processor or "an unknown processor" for e in run.evaluations.values())
+    return " and ".join(used)
+
+
+def _clips(evaluation: ActionEvaluation) -> tuple[str | None, frozenset[str]]:
+    return evaluation.identity, frozenset(evaluation.clips)
 
 
 def result_rows(runs: Sequence[ActionRun]) -> list[ActionRow]:
@@ -228,6 +269,7 @@ def write_results(out: Path, runs: Sequence[ActionRun]) -> None:
         temporary.write_text("\n\n".join(parts) + "\n", encoding="utf-8")
     names = list(next(iter(runs[0].evaluations.values())).metrics)
     columns = ["method", "seed", "protocol", *names, "clips", "epochs", "minutes"]
+    columns += ["processor", "data_identity"]
     write_csv(out / RUNS_NAME, columns, [row for run in runs for row in _csv_rows(run, names)])
 
 
@@ -238,6 +280,7 @@ def _csv_rows(run: ActionRun, metrics: Sequence[str]) -> list[list[str | float]]
             *(run.label, run.config.seed, protocol),
             *(evaluation.metrics[name] for name in metrics),
             *(len(evaluation.clips), epochs, run.minutes),
+            *(evaluation.processor, evaluation.identity or ""),
         ]
         for protocol, evaluation in run.evaluations.items()
     ]

@@ -15,7 +15,7 @@ from action.pictures import ASKED, RIGHT, WRONG, Found, draw_retrieval
 from action.search import Retrieval, common_labels, retrieve
 from align.engine.run_folder import Checkpoint, RunFolder
 from align.probe import evenly
-from datasets.errors import DataError
+from datasets.errors import MismatchError
 from datasets.storage.atomic import atomic_path
 
 SHOWN = 5  # clips that the picture shows for each query
@@ -54,7 +54,7 @@ def retrieve_clips(
         DataError: When the features come from different weights, or no class is common.
     """
     if query.model != gallery.model:
-        raise DataError(
+        raise MismatchError(
             "the features of queries and gallery come from different weights, so they cannot be "
             "compared: make both with one run and checkpoint."
         )
@@ -62,7 +62,7 @@ def retrieve_clips(
     classes, asked, searched = common_labels(*names)
     if not classes:
         of_queries, of_gallery = (", ".join(sorted(set(n))) for n in names)
-        raise DataError(
+        raise MismatchError(
             f"queries and gallery have no class in common: the queries are of {of_queries}; "
             f"the gallery of {of_gallery}."
         )
@@ -70,17 +70,14 @@ def retrieve_clips(
     clips, candidates = [query.clips[i] for i in queries], [gallery.clips[i] for i in places]
     place = {clip.video.resolve(): i for i, clip in enumerate(candidates)}
     own = np.array([place.get(clip.video.resolve(), -1) for clip in clips])
-    try:
-        result = retrieve(
-            query.features[queries],
-            gallery.features[places],
-            asked[queries],
-            searched[places],
-            metric,
-            own,
-        )
-    except ValueError as error:
-        raise DataError(str(error)) from None
+    result = retrieve(
+        query.features[queries],
+        gallery.features[places],
+        asked[queries],
+        searched[places],
+        metric,
+        own,
+    )
     rows = _rows(
         result,
         [Found(c, names[0][i], ASKED) for c, i in zip(clips, queries, strict=True)],

@@ -18,6 +18,7 @@ import tyro
 
 from action.config import ActionConfig, ClipSource, Metric
 from align.engine.run_folder import Checkpoint, require_runs
+from datasets.bounds import NaturalInt, PositiveInt
 from datasets.command import command, parse
 
 
@@ -27,8 +28,8 @@ def run(
     gallery: ClipSource = ClipSource("train"),  # noqa: B008
     metric: Metric = "cosine",
     checkpoint: Checkpoint = "best",
-    num_clips: int = 1,
-    pictured: int = 6,
+    num_clips: PositiveInt = 1,
+    pictured: NaturalInt = 6,
     out: Path | None = None,
     trust_pickles: bool = False,
 ) -> None:

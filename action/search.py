@@ -16,6 +16,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from action.config import Metric
+from datasets.errors import MismatchError
 
 RECALLS = (1, 5, 10)
 # Distances that are in memory at a time: a few hundred megabytes together with their order.
@@ -61,10 +62,10 @@ def retrieve(
         own: Each query's own index in the gallery, which it must not find; -1 where it has none.
 
     Raises:
-        ValueError: When features differ in width, or no query counts.
+        MismatchError: When features differ in width, or no query counts.
     """
     if queries.shape[1] != gallery.shape[1]:
-        raise ValueError(
+        raise MismatchError(
             f"features of width {queries.shape[1]} cannot be searched among those of width "
             f"{gallery.shape[1]}: both must come from one model."
         )
@@ -82,7 +83,7 @@ def retrieve(
         hits.append(_first(same, keep, shown))
         precision.append(average_precision(same, keep))
     if not sum(map(len, counted)):
-        raise ValueError("no query has a clip of its class in the gallery.")
+        raise MismatchError("no query has a clip of its class in the gallery.")
     found = torch.cat(hits)
     metrics = {f"recall@{k}": found[:, :k].any(dim=1).double().mean().item() for k in RECALLS}
     metrics["map"] = torch.cat(precision).mean().item()

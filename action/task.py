@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
-from typing import cast
+from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -28,9 +29,11 @@ from action.model import ClipClassifier, build_classifier
 from action.timesformer import TimeSformer
 from action.weights import load_pretrained
 from align.engine.loading import reading_batches, reading_processes
+from align.engine.origin import DataRecord, Origin
 from align.paat import mean_pose_loss
 from align.pose import pose_map_2d, pose_map_3d
 from datasets.clips.base import ClipInfo
+from datasets.clips.identity import clip_seals
 from datasets.errors import OptionError
 
 
@@ -183,6 +186,16 @@ class ActionTask:
             total = total + config.paat_loss.weight * paat
             logs["paat"] = paat
         return total, logs
+
+    def origin(self, run: Path) -> Origin:
+        """The data set of a run in this folder, and the clips that it learns from."""
+        data = self.recognizer.data
+        record = DataRecord.of(data.clip_set.root, data.digest, run)
+        return Origin({"root": record}, clip_seals(self.train))
+
+    def about(self) -> dict[str, Any]:
+        """Facts about the model; to build it takes the data set, whose classes it tells apart."""
+        return {"classes": list(self.recognizer.data.classes)}
 
     def describe(self) -> dict[str, str]:
         """Data set, protocol, method and model, a line each."""

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Annotated, cast, get_args
 import tyro
 
 from action.config import ActionConfig, ActionRecipe, DataName, action_recipe
+from datasets.bounds import require_in_bounds
 from datasets.command import command, parse, preset_of
 
 if TYPE_CHECKING:
@@ -53,6 +54,7 @@ def make_trainer(
         CheckpointError: When the initial weights cannot be read or do not fit.
         OptionError: When an option is invalid, or options do not fit each other.
     """
+    require_in_bounds(config)
     from action.task import ActionTask
     from align.engine.command import open_run
     from align.engine.run_folder import RunFolder
@@ -80,6 +82,15 @@ def default_options(arguments: Sequence[str]) -> ActionConfig:
     return action_recipe(cast(ActionRecipe, recipe), cast(DataName, data))
 
 
+def _found(run: Path, config: ActionConfig, stored: ActionConfig) -> ActionConfig:
+    """The options of a run to resume, with the folder where its data set lies now."""
+    from action.clips import data_root, open_own_data
+
+    root = None if config.root == stored.root else config.root
+    found = open_own_data(run, stored, root).clip_set.root
+    return replace(config, out=run, root=config.root if found == data_root(config) else found)
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """The command line."""
     arguments = sys.argv[1:] if arguments is None else arguments
@@ -100,7 +111,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
         def open_trainer() -> Trainer:
             if resume is not None:
-                return make_trainer(replace(config, out=resume), resumed=True)
+                return make_trainer(_found(resume, config, default), resumed=True)
             resolved = resolve(config)
             if config.out is None:
                 resolved = offer_unfinished(resolved, "action")

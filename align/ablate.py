@@ -24,6 +24,7 @@ from align.config import Protocol
 from align.engine.jobs import default_jobs, require_success, run_all
 from align.grid import GridConfig, check_views, run_one
 from align.results.studies import StudyName
+from datasets.bounds import PositiveInt, Seed
 from datasets.command import command, command_line, parse
 
 
@@ -37,9 +38,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         config: Annotated[GridConfig, tyro.conf.arg(name="")] = defaults,
         env: tuple[str, ...] = (),
         studies: tuple[StudyName, ...] = get_args(StudyName),
-        seeds: tuple[int, ...] = (0, 1, 2),
+        seeds: tuple[Seed, ...] = (0, 1, 2),
         protocol: Protocol = "seen",
-        jobs: int = default_jobs(),  # noqa: B008 (the machine's GPUs do not change)
+        jobs: PositiveInt = default_jobs(),  # noqa: B008 (the machine's GPUs do not change)
     ) -> None:
         """Repeats the paper's ablations on alignment, one option varied at a time.
 

@@ -15,6 +15,7 @@ import tyro
 
 from align.config import Split, TrainConfig
 from align.engine.run_folder import Checkpoint, require_runs
+from datasets.bounds import PositiveInt
 from datasets.command import command, command_line, parse
 
 
@@ -22,7 +23,9 @@ def run(
     runs: tyro.conf.Positional[tuple[Path, ...]] = (),
     split: Split = "test",
     checkpoint: Checkpoint = "best",
-    episodes: int = 10,
+    episodes: PositiveInt = 10,
+    data: Path | None = None,
+    relocate: bool = False,
     out: Path = Path("runs/analysis.png"),
 ) -> None:
     """Draws distances and attention of the tokens of trained runs.
@@ -33,6 +36,8 @@ def run(
         split: Split whose episodes are analysed.
         checkpoint: best: lowest validation error; last: the end of training.
         episodes: Largest number of episodes, spread evenly; 8 moments of every view of each.
+        data: Another place of the runs' data, or another data set.
+        relocate: Store --data in the runs as the place where their own data set lies now.
         out: The figure, a PNG.
     """
     with command(ValueError):
@@ -40,7 +45,10 @@ def run(
         from align.analyzing import analyze
         from align.report.tokens import draw_analyses
 
-        results = {run: analyze(run, split, checkpoint, episodes) for run in runs}
+        results = {
+            run: analyze(run, split, checkpoint, episodes, data=data, relocate=relocate)
+            for run in runs
+        }
         labels = {run: TrainConfig.load(run).method for run in runs}
         draw_analyses(results, labels, out)
         print(f"figure: {out}")

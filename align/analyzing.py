@@ -18,8 +18,12 @@ from align.engine.run_folder import Checkpoint, RunFolder
 from align.models.pose_aware import PoseAware
 from align.probe import FeatureProbe, evenly, received_attention
 from align.results.analysis import AttentionMaps, FeatureAnalysis, save_analysis, save_maps
+from align.results.evaluation import evaluation_name
+from align.run_data import find_test_data
 from datasets.episodes import EpisodeDataset
-from datasets.errors import DataError
+from datasets.errors import (
+    MismatchError,
+)
 
 # Moments of a view that are analysed. Neighbouring frames are nearly the same.
 _MOMENTS = 8
@@ -34,8 +38,19 @@ def analyze(
     checkpoint: Checkpoint = "best",
     episodes: int = 10,
     progress: bool = True,
+    data: Path | None = None,
+    relocate: bool = False,
 ) -> tuple[FeatureAnalysis, tuple[str, ...]]:
     """Analyses a run at moments of every view of some episodes, and stores the result.
+
+    Args:
+        run: A folder made by `align.train`.
+        split: Split whose episodes are analysed.
+        checkpoint: best: lowest validation error; last: the end of training.
+        episodes: Largest number of episodes, spread evenly.
+        progress: Whether to show a progress bar.
+        data: Where the data lie; by default where the run found its own.
+        relocate: Whether `data` is where the run's own data set lies now; the run then stores it.
 
     Returns:
         The analysis, and the names of its keypoints.
@@ -45,27 +60,29 @@ def analyze(
         CheckpointError: When its checkpoint cannot be used.
     """
     config, folder = TrainConfig.load(run), RunFolder(run)
-    if config.data is None:
-        raise DataError(f"{folder.config} names no data set. Train again.")
-    data = EpisodeDataset(config.data, split)
-    data.check(need_keypoints=True)
+    root, own = find_test_data(run, config, data, relocate)
+    shown = EpisodeDataset(root, split)
+    shown.check(need_keypoints=True)
     embedder = FrameEmbedder.load(run, checkpoint)
     network = embedder.model.backbone
     if not isinstance(network, PoseAware):
-        raise DataError(f"{run} ({config.method}) is no transformer, and only these have tokens.")
-    chosen = [(i, view) for i in evenly(len(data), episodes) for view in data.views]
+        raise MismatchError(
+            f"{run} ({config.method}) is no transformer, and only these have tokens."
+        )
+    chosen = [(i, view) for i in evenly(len(shown), episodes) for view in shown.views]
     with FeatureProbe(network) as probe:
         for i, view in tqdm(chosen, run.name, unit="view", disable=not progress, leave=False):
-            times = evenly(data.lengths[i], _MOMENTS)
-            probe.take(_see(embedder, data, i, view, times).unsqueeze(1))
-    result, times = probe.result(), evenly(data.lengths[0], _DRAWN_MOMENTS)
+            times = evenly(shown.lengths[i], _MOMENTS)
+            probe.take(_see(embedder, shown, i, view, times).unsqueeze(1))
+    result, times = probe.result(), evenly(shown.lengths[0], _DRAWN_MOMENTS)
     maps = {
-        view: received_attention(network, partial(_see, embedder, data, 0, view, times)).tolist()
-        for view in data.views[:2]
+        view: received_attention(network, partial(_see, embedder, shown, 0, view, times)).tolist()
+        for view in shown.views[:2]
     }
-    save_analysis(result, folder.analysis(split))
-    save_maps(AttentionMaps(data.names[0], times.tolist(), maps), folder.attention(split))
-    return result, data.skeleton.keypoints
+    name = evaluation_name(config, split, None if own else root)
+    save_analysis(result, folder.analysis(name))
+    save_maps(AttentionMaps(shown.names[0], times.tolist(), maps), folder.attention(name))
+    return result, shown.skeleton.keypoints
 
 
 def _see(

@@ -27,6 +27,7 @@ from align.engine.jobs import Outcome, default_jobs, require_success, run_all
 from align.engine.run_folder import REPORT_NAME
 from align.grid import GridConfig, check_views, plan, run_one
 from align.methods import PAPER_METHODS, Method
+from datasets.bounds import PositiveInt, Seed
 from datasets.command import command, command_line, parse
 
 
@@ -40,10 +41,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         config: Annotated[GridConfig, tyro.conf.arg(name="")] = defaults,
         env: tuple[str, ...] = (),
         methods: tuple[Method, ...] = PAPER_METHODS,
-        seeds: tuple[int, ...] = (0, 1, 2),
+        seeds: tuple[Seed, ...] = (0, 1, 2),
         protocols: tuple[Protocol, ...] = ("seen",),
         variant: str = "",
-        jobs: int = default_jobs(),  # noqa: B008 (the machine's GPUs do not change)
+        jobs: PositiveInt = default_jobs(),  # noqa: B008 (the machine's GPUs do not change)
     ) -> None:
         """Trains and measures methods side by side and writes one table of them.
 

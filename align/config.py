@@ -24,10 +24,22 @@ from align.models.config import (
     Trl3dConfig,
 )
 from align.sampling import BatchConfig
+from datasets.bounds import (
+    Depth,
+    NaturalInt,
+    NonNegativeFloat,
+    Pixels,
+    PositiveInt,
+    Processes,
+    Seed,
+    ShareBelowOne,
+)
 
 Recipe = Literal["auto", "small", "full", "paper"]
 Protocol = Literal["seen", "unseen"]
 Split = Literal["test", "valid", "train"]
+# Before recipes suited the machine, the whole model was the default one.
+RENAMED = {"recipe": {"default": "full"}}
 _METHODS_SHOWN = "{" + ",".join(SHOWN_METHODS) + "}"
 
 
@@ -37,11 +49,11 @@ class BackboneConfig:
 
     name: str = "deit_tiny_patch16_224"
     """Name of a ViT or DeiT in timm, with or without a convolutional stem."""
-    depth: int | None = None
+    depth: Depth | None = None
     """Blocks to keep; all of the named model by default."""
     pretrained: bool = False
     """Start from pretrained weights of the Hugging Face hub."""
-    drop_path: float = 0.0
+    drop_path: ShareBelowOne = 0.0
     """Stochastic depth at the last block."""
     readout: Readout = "mean"
     """Embedding: the class token, the mean of the patch tokens, or both."""
@@ -53,7 +65,7 @@ class BackboneConfig:
 class PaatLossConfig:
     """Weight of PAAT's loss beside the time-contrastive one."""
 
-    weight: float = 1.6
+    weight: NonNegativeFloat = 1.6
     """The paper's lambda."""
     # The few patches that hold a keypoint hardly count in a mean over all patches.
     reduction: PoseReduction = "patch_sum"
@@ -64,11 +76,11 @@ class PaatLossConfig:
 class PoseMapConfig:
     """How keypoints become pose maps. The defaults are the paper's, the rest are controls."""
 
-    noise: int = 0
+    noise: NaturalInt = 0
     """Add a random integer in [0, noise] to each pixel coordinate (Fig. 4)."""
     random: bool = False
     """Mark as many patches as the true map, at random (Table 2)."""
-    dilation: int = 0
+    dilation: NaturalInt = 0
     """Also mark the patches within this many patches of a keypoint's own."""
 
 
@@ -84,11 +96,11 @@ class TrainConfig:
     """Data set to train and test on; the newest folder under data/ by default."""
     recipe: Recipe = "full"
     """Defaults of all options: small suits a CPU, full a GPU; paper is published; auto chooses."""
-    epochs: int = 40
+    epochs: PositiveInt = 40
     """Passes over the frames of the training episodes."""
-    image_size: int | None = None
+    image_size: Pixels | None = None
     """Side of the frames in pixels; the data set's own by default."""
-    seed: int = 0
+    seed: Seed = 0
     """Seed of the weights, the batches and all other random draws."""
     out: Path | None = None
     """Folder of the run; runs/<method>_<data>_<time> by default."""
@@ -103,13 +115,13 @@ class TrainConfig:
     """Number format; auto: bf16 on a GPU that has it, else fp32."""
     views: tuple[str, ...] = ()
     """Names of the views to use; all by default."""
-    train_views: int | None = None
+    train_views: PositiveInt | None = None
     """Train on ego and this many third-person views; all by default."""
-    train_episodes: int | None = None
+    train_episodes: PositiveInt | None = None
     """Train on the first of the training episodes; all by default."""
-    validate_every: int = 2
+    validate_every: PositiveInt = 2
     """Epochs between validations."""
-    workers: int | None = None
+    workers: Processes | None = None
     """Processes that read data; 0 on a CPU, 8 with a GPU by default."""
     backbone: BackboneConfig = field(default_factory=BackboneConfig)
     head: HeadConfig = field(default_factory=HeadConfig)
@@ -171,9 +183,7 @@ class TrainConfig:
         Raises:
             DataError: When the folder is no run, or has unknown options.
         """
-        # Before recipes suited the machine, the whole model was the default one.
-        renamed = {"recipe": {"default": "full"}}
-        return RunFolder(folder).load_config(cls, "align.train", renamed)
+        return RunFolder(folder).load_config(cls, "align.train", RENAMED)
 
 
 # The default of every option is what runs did before the option existed, so that stored runs keep

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import asdict
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -14,19 +14,22 @@ from torch import Tensor
 
 from align.augment import frames_to_tensor, resize_frames
 from align.config import PoseMapConfig, TrainConfig
-from align.engine.checkpoint import load_trained
+from align.engine.checkpoint import load_trained, read_about
 from align.engine.device import attend_plainly, uses_bf16
 from align.engine.run_folder import Checkpoint, RunFolder
+from align.models.backbones import pretrained_statistics
 from align.models.disentangle import Disentangler
-from align.models.encoder import FrameEncoder, Network
+from align.models.encoder import IMAGENET_MEAN, IMAGENET_STD, FrameEncoder, Network
 from align.models.pose_aware import PoseAware, build_model
 from align.models.tcn import TcnNetwork
 from align.plan import RunPlan
 from align.pose import pose_map_2d, pose_map_3d, soft_pose_map
+from align.run_data import find_own_data
 from datasets.episodes import EpisodeDataset
-from datasets.errors import DataError
+from datasets.errors import OptionError
 from datasets.storage.meta import DatasetMeta
 
+Normalisation = Mapping[str, list[float]]
 ConvolutionalNetwork = TypeVar("ConvolutionalNetwork", TcnNetwork, Disentangler)
 # Frames encoded at once in evaluation, where no activations are kept.
 EVALUATION_BATCH = 256
@@ -37,7 +40,7 @@ def build_network(plan: RunPlan) -> Network:
 
     Raises:
         ValueError: Options of the model that do not fit each other.
-        RuntimeError: Pretrained weights that cannot be had.
+        MissingWeightsError: Pretrained weights that cannot be loaded.
     """
     config, pretrained = plan.config, plan.config.backbone.pretrained
     match plan.parts.encoder:
@@ -48,6 +51,50 @@ def build_network(plan: RunPlan) -> Network:
             return _channels_last(Disentangler(config.disentangle, pretrained))
         case "vit":
             return build_model(plan.model)
+
+
+def stored_plan(run: Path, checkpoint: Checkpoint = "best") -> tuple[RunPlan, Normalisation]:
+    """The plan of a trained run, and the `mean` and `std` of its frames where they are stored.
+
+    Args:
+        run: A run's folder, or a checkpoint.
+        checkpoint: Of a folder: the one whose description is read.
+
+    Raises:
+        DataError: See `FrameEmbedder.load`.
+        CheckpointError: When the checkpoint is missing or truncated.
+    """
+    if run.is_file():
+        about = read_about(run)
+        return RunPlan.stored(about, run), about.get("normalisation", {})
+    config = TrainConfig.load(run)
+    weights = RunFolder(run).checkpoint(checkpoint)
+    if not (about := read_about(weights)):
+        learned_from = DatasetMeta.load(find_own_data(run, config).training_data)
+        return RunPlan.of(config, learned_from), {}
+    meta = RunPlan.stored(about, weights).meta
+    return RunPlan.of(config, meta), about.get("normalisation", {})
+
+
+def stored_normalisation(run: Path) -> Normalisation:
+    """The statistics that a started run normalises with; ImageNet's in those of earlier versions.
+
+    Raises:
+        CheckpointError: When its checkpoint is missing or truncated.
+    """
+    about = read_about(RunFolder(run).checkpoint("last"))
+    return about.get("normalisation", {"mean": list(IMAGENET_MEAN), "std": list(IMAGENET_STD)})
+
+
+def _expected_statistics(plan: RunPlan) -> Normalisation:
+    """The statistics that the pretrained weights of a run expect."""
+    match plan.parts.encoder:
+        case "vit":
+            return pretrained_statistics(plan.config.backbone.name)
+        case "disentangle":
+            return pretrained_statistics(plan.config.disentangle.encoder)
+        case "tcn":
+            return {}  # torchvision's Inception expects ImageNet's, the default
 
 
 def describe_network(embedder: FrameEmbedder) -> str:
@@ -89,11 +136,11 @@ class FrameEmbedder:
         """Builds the encoder; its weights depend on the seed alone, not on the method.
 
         Raises:
-            ValueError: When options of the model do not fit each other.
+            OptionError: When options of the model do not fit each other.
         """
         config = plan.config
         if plan.uses_soft_maps and config.pose_map != PoseMapConfig():
-            raise ValueError(
+            raise OptionError(
                 f"--pose-map changes nothing for {config.method}, whose maps locate keypoints to "
                 "less than a patch: leave its options out, or use --method paab or paat"
             )
@@ -103,31 +150,47 @@ class FrameEmbedder:
         if uses_bf16(config.precision) and not torch.cuda.is_available():
             attend_plainly(network)
         self.model = FrameEncoder(network, config.head)
+        if config.backbone.pretrained:
+            self.normalise(_expected_statistics(plan))
 
     @classmethod
     def load(
         cls,
-        run: Path,
+        run: Path | str,
         checkpoint: Checkpoint = "best",
         device: torch.device | str | None = None,
     ) -> FrameEmbedder:
-        """The encoder of a trained run, in evaluation mode.
+        """The encoder of a trained run, in evaluation mode; no data set is needed.
 
         Args:
-            run: A folder made by `align.train`; its data set must still be at the stored path.
-            checkpoint: best: lowest validation alignment error; last: the end of training.
+            run: A folder made by `align.train`, or one of its checkpoints.
+            checkpoint: Of a folder; best: lowest validation alignment error; last: the end of
+                training.
             device: Device to move the model to; by default the GPU where there is one.
 
         Raises:
-            DataError: When the folder is no run, or its data set cannot be read.
+            DataError: When the folder is no run. For a run of an earlier version, whose checkpoint
+                does not describe its data, also when its data set cannot be read.
             CheckpointError: When the checkpoint is missing, truncated or of another model.
         """
-        config = TrainConfig.load(run)
-        if config.data is None:
-            raise DataError(f"{RunFolder(run).config} names no data set. Train again.")
-        embedder = cls(RunPlan.of(config, DatasetMeta.load(config.training_data)))
+        run = Path(run)
+        plan, normalisation = stored_plan(run, checkpoint)
+        # The checkpoint has all weights, so none are fetched to start from.
+        backbone = replace(plan.config.backbone, pretrained=False)
+        embedder = cls(replace(plan, config=replace(plan.config, backbone=backbone)))
+        embedder.normalise(normalisation)
         load_trained(embedder.model, run, checkpoint, device)
         return embedder
+
+    def normalise(self, statistics: Normalisation) -> None:
+        """Sets the mean and standard deviation that pixels from 0 to 1 are normalised with."""
+        for name, values in statistics.items():
+            self.model.get_buffer(name).copy_(torch.tensor(values).view(3, 1, 1))
+
+    def about(self) -> dict[str, Any]:
+        """Facts that a checkpoint holds, from which `load` makes this encoder without data."""
+        mean, std = (values.flatten().tolist() for values in (self.model.mean, self.model.std))
+        return {**self.plan.about(), "normalisation": {"mean": mean, "std": std}}
 
     def pose_map(
         self,

@@ -21,6 +21,7 @@ import tyro
 
 from align.config import Protocol, Split, TrainConfig
 from align.engine.run_folder import Checkpoint, require_runs
+from datasets.bounds import NaturalInt
 from datasets.command import command, command_line, parse
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ def evaluate(
     data: Path | None = None,
     protocol: Protocol | None = None,
     labelled_episodes: int = LABELLED_EPISODES,
+    relocate: bool = False,
 ) -> Evaluation:
     """Embeds every frame of a split once, measures all pairs of views, and stores the result.
 
@@ -50,14 +52,18 @@ def evaluate(
         protocol: Which views to test on; the run's own by default.
         labelled_episodes: Number of training episodes that the phase metrics learn from, from the
             first on; 0 leaves these metrics out.
+        relocate: Whether `data` is where the run's own data set lies now; the run then stores it.
 
     Raises:
-        DataError: When the run or its data cannot be used, or do not fit each other.
+        MissingDataError: When the run or its data do not exist.
+        MismatchError: When the data are not those that the run was made of and none are named,
+            when the run has learned from episodes of the split, or when run and data do not fit.
+        DataError: When the run or its data cannot be used otherwise.
         CheckpointError: When the checkpoint is missing, truncated or of another model.
     """
     from align.measuring import measure
 
-    return measure(run, split, checkpoint, data, protocol, labelled_episodes, progress)
+    return measure(run, split, checkpoint, data, protocol, labelled_episodes, progress, relocate)
 
 
 def run(
@@ -66,7 +72,8 @@ def run(
     checkpoint: Checkpoint = "best",
     data: Path | None = None,
     protocol: Protocol | None = None,
-    labelled_episodes: int = LABELLED_EPISODES,
+    labelled_episodes: NaturalInt = LABELLED_EPISODES,
+    relocate: bool = False,
 ) -> None:
     """Measures how well trained runs align the views of held-out episodes.
 
@@ -79,15 +86,18 @@ def run(
             with that protocol has not seen. The run's own by default.
         labelled_episodes: Number of training episodes whose phases the classifiers and regressions
             learn from, from the first on; 0 leaves the phase metrics out.
+        relocate: Store --data in the runs as the place where their own data set lies now.
     """
     with command():
         require_runs(runs, TrainConfig)
+        from align.engine.command import for_each
         from align.results.chance import chance_of
         from align.results.console import NOTE, evaluation_table
         from datasets.episodes import EpisodeDataset
 
         measured: dict[str, list[str]] = {}
-        for folder in runs:
+
+        def measure_and_print(folder: Path) -> None:
             evaluation = evaluate(
                 folder,
                 split,
@@ -95,14 +105,20 @@ def run(
                 data=data,
                 protocol=protocol,
                 labelled_episodes=labelled_episodes,
+                relocate=relocate,
             )
             chance = chance_of(EpisodeDataset(evaluation.data, split))
             print(evaluation_table(evaluation, chance), end="\n\n")
             measured.setdefault(evaluation.name, []).append(str(folder))
-        print(NOTE)
-        for name, folders in measured.items():
-            words = [*folders, *([] if name == "test" else ["--evaluation", name])]
-            print(f"next: {command_line('align.report', words)}")
+
+        try:
+            for_each(runs, measure_and_print)
+        finally:
+            if measured:
+                print(NOTE)
+            for name, folders in measured.items():
+                words = [*folders, *([] if name == "test" else ["--evaluation", name])]
+                print(f"next: {command_line('align.report', words)}")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -8,6 +8,7 @@ others continue.
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import re
 from collections.abc import Iterable, Sequence
@@ -20,13 +21,20 @@ import tyro
 
 from align.config import Protocol, TrainConfig
 from align.engine.jobs import Measurement, train_and_measure
+from align.engine.origin import is_own
 from align.engine.run_folder import RunFolder, run_name
 from align.evaluate import evaluate
 from align.methods import Method
 from align.plan import RunPlan, for_data, usual_data
+from align.run_data import identify
 from align.sampling import views_a_step
 from align.train import default_options, make_trainer
-from datasets.errors import DataError
+from datasets.bounds import Seed
+from datasets.errors import (
+    DataError,
+    OptionError,
+)
+from datasets.storage.identity import short
 
 log = logging.getLogger(__name__)
 
@@ -41,7 +49,7 @@ class GridConfig(TrainConfig):
     """Folder of all runs."""
     # The options of a grid set these for each run.
     method: Annotated[Method, tyro.conf.Fixed, tyro.conf.Suppress] = "deit"
-    seed: Annotated[int, tyro.conf.Fixed, tyro.conf.Suppress] = 0
+    seed: Annotated[Seed, tyro.conf.Fixed, tyro.conf.Suppress] = 0
     protocol: Annotated[Protocol, tyro.conf.Fixed, tyro.conf.Suppress] = "seen"
 
     @classmethod
@@ -89,13 +97,13 @@ def plan(
             options can stand beside these: letters, digits, dots, dashes and underscores.
 
     Raises:
-        ValueError: When the variant has other characters.
+        OptionError: When the variant has other characters.
     """
     if variant and not re.fullmatch(r"[\w.-]+", variant):
-        raise ValueError(f"--variant becomes part of a folder's name, so it cannot be {variant!r}")
+        raise OptionError(f"--variant becomes part of a folder's name, so it cannot be {variant!r}")
     named = f"_{variant}" if variant else ""
     return [
-        placed(replace(config, method=method), out, data, protocol, method + named, seed)
+        placed(replace(config, method=method), out, data, protocol, method + named, seed, data_sets)
         for protocol in protocols
         for seed in seeds
         for data in data_sets
@@ -104,16 +112,63 @@ def plan(
 
 
 def placed(
-    config: TrainConfig, out: Path, data: Path, protocol: Protocol, name: str, seed: int
+    config: TrainConfig,
+    out: Path,
+    data: Path,
+    protocol: Protocol,
+    name: str,
+    seed: int,
+    data_sets: Sequence[Path] = (),
 ) -> TrainConfig:
     """One run of a grid: its data set, protocol and seed, and the folder that they determine."""
-    folder = group_folder(out, data, protocol) / run_name(name, seed)
+    folder = group_folder(out, data, protocol, data_sets) / run_name(name, seed)
     return for_data(replace(config, seed=seed, protocol=protocol, out=folder), data)
 
 
-def group_folder(out: Path, data: Path, protocol: Protocol) -> Path:
-    """The folder of the runs of one data set and protocol."""
-    return out / f"{data.name}_{protocol}"
+def group_folder(out: Path, data: Path, protocol: Protocol, data_sets: Sequence[Path] = ()) -> Path:
+    """The folder of the runs of one data set and protocol.
+
+    Its name is that of the data set's folder. A data set in another folder of that name, which
+    comes later or was not the one that runs were made of, is told apart by its identity.
+
+    Args:
+        out: Folder of all runs.
+        data: The data set.
+        protocol: The protocol.
+        data_sets: All data sets of the grid, in their order.
+    """
+    name = data.resolve().name
+    plain = out / f"{name}_{protocol}"
+    before = data_sets[: data_sets.index(data)] if data in data_sets else ()
+    twins = any(each.resolve().name == name and not _same_data(each, data) for each in before)
+    others = twins or _is_of_other_data(plain, data)
+    if not others and not any(out.glob(f"{name}-*_{protocol}")):
+        return plain
+    apart = out / f"{name}-{short(identify(data) or _hash(data))}_{protocol}"
+    return apart if others or apart.exists() else plain
+
+
+def _is_of_other_data(folder: Path, data: Path) -> bool:
+    """Whether a folder holds runs of a data set that lies elsewhere and is another."""
+    for run in RunFolder.all_in(folder):
+        try:
+            config = TrainConfig.load(run.path)
+            own = is_own(run.path, "data", config.data, data, identify)
+        except DataError as error:
+            log.warning("%s", error)
+            continue
+        # Data made again in the same place is an error, which the run itself raises.
+        return not own and config.data is not None and config.data.resolve() != data.resolve()
+    return False
+
+
+def _same_data(one: Path, other: Path) -> bool:
+    digest = identify(one)
+    return one.resolve() == other.resolve() or (digest is not None and digest == identify(other))
+
+
+def _hash(path: Path) -> str:
+    return hashlib.sha256(str(path.resolve()).encode()).hexdigest()
 
 
 def check_views(configs: Iterable[TrainConfig]) -> None:
@@ -121,7 +176,7 @@ def check_views(configs: Iterable[TrainConfig]) -> None:
 
     Raises:
         DataError: When a protocol does not fit a data set, or a run cannot be tested on its data.
-        ValueError: When a step would draw more views than there are to train on.
+        OptionError: When a step would draw more views than there are to train on.
     """
     for config in configs:
         views_a_step(config.batch, RunPlan.load(config).views, config.training_data)
@@ -132,7 +187,7 @@ def run_one(config: TrainConfig, place: int) -> None:
     folder = RunFolder(_require_out(config))
     measured = Measurement(
         folder.evaluation("test"),
-        lambda: _is_readable(folder),
+        lambda: _is_usable(folder, config.test_data),
         lambda: evaluate(folder.path, progress=False),
     )
     open_trainer = partial(make_trainer, config, False)
@@ -145,13 +200,14 @@ def _require_out(config: TrainConfig) -> Path:
     return config.out
 
 
-def _is_readable(run: RunFolder) -> bool:
-    """Whether this version can read the stored evaluation."""
+def _is_usable(run: RunFolder, data: Path) -> bool:
+    """Whether the stored evaluation is whole, and of the data set as it is now."""
     from align.results.evaluation import load_evaluation
 
     try:
-        load_evaluation(run.path, "test")
+        evaluation = load_evaluation(run.path, "test")
+        evaluation.require_embeddings()
     except DataError as error:
         log.info("%s", error)
         return False
-    return True
+    return evaluation.identity in (None, identify(data))

@@ -13,16 +13,23 @@ from tqdm import tqdm
 
 from align.config import Protocol, Split, TrainConfig
 from align.embedder import FrameEmbedder
+from align.engine.device import processor_of
+from align.engine.origin import Origin
 from align.engine.run_folder import Checkpoint, RunFolder
 from align.metrics.alignment import PairResult, episode_metrics, mean_metrics, view_errors
 from align.metrics.collapse import diagnose
 from align.metrics.decoding import episode_decodings
 from align.metrics.phases import PhaseEpisode, PhaseResult, mean_phase_metrics, phase_metrics
-from align.protocols import evaluation_views, require_known_body, training_views
-from align.results.evaluation import Evaluation, evaluation_name
+from align.plan import RunPlan
+from align.protocols import evaluation_views, require_known_body
+from align.results.evaluation import Evaluation, evaluation_name, load_evaluation
+from align.run_data import find_test_data, is_training_data
 from datasets.episodes import EpisodeDataset
-from datasets.errors import DataError
+from datasets.errors import (
+    DataError,
+)
 from datasets.storage.episode_file import EGO
+from datasets.storage.identity import DataIdentity, short
 from datasets.storage.meta import DatasetMeta
 
 log = logging.getLogger(__name__)
@@ -36,11 +43,16 @@ def measure(
     protocol: Protocol | None,
     labelled_episodes: int,
     progress: bool,
+    move: bool = False,
 ) -> Evaluation:
     """Measures a run and stores the result; see `align.evaluate.evaluate`."""
     config = TrainConfig.load(run)
-    measured = _open_episodes(run, config, split, data, protocol or config.protocol)
+    root, own = find_test_data(run, config, data, move)
     embedder = FrameEmbedder.load(run, checkpoint)
+    identity = DataIdentity.of(root)
+    measured = _open_episodes(run, embedder.plan, split, root, protocol or config.protocol)
+    if split != "train" and identity is not None:
+        _require_unseen(run, measured, identity)
     embeddings = {
         measured.names[i]: embedder.embed_episode(measured, i)
         for i in tqdm(range(len(measured)), desc=run.name, unit="episode", disable=not progress)
@@ -52,6 +64,8 @@ def measure(
     collapse = diagnose(embeddings.values(), metrics["alignment_error"])
     if collapse.message:
         log.warning("%s: %s", run, collapse.message)
+    digest = identity.digest if identity else None
+    name = evaluation_name(config, split, None if own else root, protocol, checkpoint)
     evaluation = Evaluation(
         run=run,
         split=split,
@@ -61,29 +75,45 @@ def measure(
         metrics=metrics,
         pairs=pairs,
         protocol=protocol or config.protocol,
-        name=evaluation_name(config, split, data, protocol, checkpoint),
+        name=_free_name(run, name, digest),
         world=measured.meta.env,
         phases=phases,
         labelled_episodes=labelled_episodes if phases else 0,
         collapse=collapse,
         parameters=sum(parameter.numel() for parameter in embedder.model.parameters()),
+        identity=digest,
+        processor=processor_of(embedder.model.mean.device, config.precision),
     )
     evaluation.save(embeddings)
     return evaluation
 
 
+def _require_unseen(run: Path, measured: EpisodeDataset, identity: DataIdentity) -> None:
+    if (origin := Origin.load(run)) is not None:
+        seals = {name: identity.seals[name] for name in measured.names}
+        origin.require_unseen(seals, run, measured.root)
+
+
+def _free_name(run: Path, name: str, digest: str | None) -> str:
+    """The name of an evaluation, told apart from one on other data in a folder of that name."""
+    if "_on_" not in name or digest is None or not RunFolder(run).evaluation(name).exists():
+        return name
+    try:
+        stored = load_evaluation(run, name).identity
+    except DataError:
+        return name  # it cannot be read, so nothing is lost
+    return name if stored in (None, digest) else f"{name}-{short(digest)}"
+
+
 def _open_episodes(
-    run: Path, config: TrainConfig, split: Split, root: Path | None, protocol: Protocol
+    run: Path, plan: RunPlan, split: Split, root: Path, protocol: Protocol
 ) -> EpisodeDataset:
     """The episodes to measure a run on, which must fit the data set that it was trained on."""
-    if config.data is None:
-        raise DataError(f"{RunFolder(run).config} names no data set. Train again.")
-    trained_on = EpisodeDataset(config.training_data, "train")
-    root = root or config.data
+    config, learned_from = plan.config, plan.meta
     data = EpisodeDataset(root, split, evaluation_views(config, DatasetMeta.load(root), protocol))
     data.check(need_keypoints=config.parts.needs_poses)
-    known = set(data.views) & set(training_views(config, trained_on.meta)) - {EGO}
-    if protocol == "unseen" and known and root.resolve() == trained_on.root.resolve():
+    known = set(data.views) & set(plan.views) - {EGO}
+    if protocol == "unseen" and known and is_training_data(run, config, root):
         log.warning(
             "%s was also trained on %s, so this is no test on unseen views. Train with "
             "--protocol unseen.",
@@ -91,17 +121,16 @@ def _open_episodes(
             ", ".join(sorted(known)),
         )
     who = f"{run} ({config.method})"
-    require_known_body(who, config, trained_on.skeleton, data.skeleton, root)
-    size = config.image_size or trained_on.meta.image_size
-    if data.meta.image_size < size:
+    require_known_body(who, config, learned_from.get_skeleton(), data.skeleton, root)
+    if data.meta.image_size < plan.image_size:
         log.warning(
             "%s is stored at %d pixels and enlarged to the %d that %s was trained at; generate it "
             "with --size %d for sharp frames.",
             root,
             data.meta.image_size,
-            size,
+            plan.image_size,
             run,
-            size,
+            plan.image_size,
         )
     return data
 

@@ -6,16 +6,22 @@ and from the data: nothing else decides what a run does.
 
 from __future__ import annotations
 
+import json
 import time
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
-from align.config import SMALL_IMAGE_SIZE, TrainConfig
+from pydantic import TypeAdapter
+
+from align.config import RENAMED, SMALL_IMAGE_SIZE, TrainConfig
+from align.engine.stored_config import parse_config
 from align.losses.config import LossConfig
 from align.methods import Parts, compose
 from align.models.config import ModelConfig, PaabConfig, PaatConfig
 from align.protocols import require_testable, training_views
-from datasets.errors import OptionError
+from datasets.errors import FormatError, OptionError
 from datasets.presets import usual_window
 from datasets.storage.meta import DatasetMeta, newest_data_set
 
@@ -26,6 +32,7 @@ class RunPlan:
 
     Attributes:
         config: Options of the run.
+        meta: Facts about the data set that it is trained on.
         parts: Parts of the method.
         views: Views that are trained on.
         image_size: Side in pixels of the frames that the model sees.
@@ -36,6 +43,7 @@ class RunPlan:
     """
 
     config: TrainConfig
+    meta: DatasetMeta
     parts: Parts
     views: tuple[str, ...]
     image_size: int
@@ -58,6 +66,7 @@ class RunPlan:
             paat = replace(paat, positions=(-1,), target="soft", points=True)
         return cls(
             config=config,
+            meta=meta,
             parts=parts,
             views=tuple(training_views(config, meta)),
             image_size=config.image_size or meta.image_size,
@@ -78,6 +87,51 @@ class RunPlan:
         tested = learned if config.train_on is None else DatasetMeta.load(config.test_data)
         require_testable(config, learned, tested)
         return cls.of(config, learned)
+
+    @classmethod
+    def stored(cls, about: Mapping[str, Any], path: Path) -> RunPlan:
+        """The plan that `about` describes, read from a checkpoint.
+
+        Args:
+            about: What `about` returned.
+            path: The checkpoint, for messages.
+
+        Raises:
+            FormatError: When the description is not whole.
+            DataError: When it has unknown options.
+        """
+        if not {"config", "data"} <= about.keys():
+            raise FormatError(
+                f"{path} does not say how its model was built, as checkpoints of earlier versions: "
+                "name the folder of its run instead of the file."
+            )
+        config = parse_config(TrainConfig, about["config"], path, RENAMED)
+        return cls.of(config, DatasetMeta.from_json(json.dumps(about["data"]), path))
+
+    def about(self) -> dict[str, Any]:
+        """Facts that JSON can hold, from which the plan can be made again without the data set.
+
+        Paths, and what does not change the model, are left out: a checkpoint is the same wherever
+        it was trained, and tells nothing about the machine.
+        """
+        usual = TrainConfig()
+        config = replace(
+            self.config,
+            data=None,
+            train_on=None,
+            out=None,
+            init=None,
+            epochs=usual.epochs,
+            workers=None,
+            image_size=self.image_size,
+            loss=replace(self.config.loss, window=self.loss.window),
+        )
+        skeleton = self.meta.get_skeleton()
+        meta = replace(self.meta, env_args={}, versions={}, command="", own_skeleton=skeleton)
+        return {
+            "config": TypeAdapter(TrainConfig).dump_python(config, mode="json"),
+            "data": asdict(meta),
+        }
 
     @property
     def uses_soft_maps(self) -> bool:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from datasets.bounds import Moments, NaturalInt, PositiveInt, Share, ShareBelowOne
 from datasets.errors import OptionError
 
 
@@ -18,13 +19,13 @@ from datasets.errors import OptionError
 class AugmentConfig:
     """Ranges of the light augmentation; off by default, worth turning on for long trainings."""
 
-    crop: float = 0.0
+    crop: ShareBelowOne = 0.0
     """Largest share of height and width that a random crop cuts away."""
-    brightness: float = 0.0
+    brightness: Share = 0.0
     """Largest relative change."""
-    contrast: float = 0.0
+    contrast: Share = 0.0
     """Largest relative change."""
-    saturation: float = 0.0
+    saturation: Share = 0.0
     """Largest relative change."""
 
 
@@ -32,17 +33,17 @@ class AugmentConfig:
 class BatchConfig:
     """The frames of one training step; each of them is encoded once."""
 
-    episodes: int = 2
+    episodes: PositiveInt = 2
     """Episodes a step."""
-    views: int = 0
+    views: NaturalInt = 0
     """Views of each episode, drawn again at every step; 0 takes all."""
-    times: int = 12
+    times: Moments = 12
     """Moments of each episode, the same in all of its views; fewer where an episode is shorter."""
     spread: bool = False
     """Draw the moments from equal parts of the episode, so that every step shows all of it."""
     triplets: bool = False
     """Draw moments as anchor, positive, negative, … (published); else without repeats."""
-    flip: float = 0.0
+    flip: Share = 0.0
     """Probability that a view of an episode is mirrored; left and right keypoints swap names."""
     augment: AugmentConfig = field(default_factory=AugmentConfig)
 

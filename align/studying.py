@@ -50,7 +50,7 @@ def plan_studies(
     Runs that several studies share, such as the plain methods, come once.
     """
     configs = [
-        placed(variant.config, out, data, protocol, variant.name, seed)
+        placed(variant.config, out, data, protocol, variant.name, seed, data_sets)
         for seed in seeds
         for data in data_sets
         for variant in _all_variants(config, studies, data)
@@ -65,11 +65,13 @@ def _all_variants(config: TrainConfig, studies: Sequence[StudyName], data: Path)
 
 
 def results(
-    config: TrainConfig, studies: Sequence[StudyName], data: Path, protocol: Protocol, out: Path
+    config: TrainConfig,
+    studies: Sequence[StudyName],
+    data: Path,
+    protocol: Protocol,
+    runs: Sequence[Measured],
 ) -> dict[StudyName, StudyResult]:
     """The result of each study on a data set; studies without any run are left out."""
-    folder = group_folder(out, data, protocol)
-    runs = [measured(run) for run in measured_runs(out) if run.folder.parent == folder]
     meta = DatasetMeta.load(data)
     depth = depth_of(config, meta.image_size)
     found = {}
@@ -94,11 +96,14 @@ def write_tables(
     Returns:
         Path of the Markdown table to its result.
     """
-    return {
-        write_study(group_folder(out, data, protocol), name, result): result
-        for data in data_sets
-        for name, result in results(config, studies, data, protocol, out).items()
-    }
+    found = measured_runs(out)
+    tables = {}
+    for data in data_sets:
+        folder = group_folder(out, data, protocol, data_sets)
+        runs = [measured(run) for run in found if run.folder.parent == folder]
+        for name, result in results(config, studies, data, protocol, runs).items():
+            tables[write_study(folder, name, result)] = result
+    return tables
 
 
 def measured(run: Run) -> Measured:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
 
 import torch
 from einops import rearrange
@@ -11,8 +13,10 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Subset
 
 from align.data import Batch, EpisodeSamples
-from align.embedder import FrameEmbedder, describe_network
+from align.embedder import FrameEmbedder, describe_network, stored_normalisation
 from align.engine.loading import reading_processes
+from align.engine.origin import DataRecord, Origin
+from align.engine.run_folder import RunFolder
 from align.losses import build_loss
 from align.metrics.alignment import episode_metrics, mean_metrics
 from align.metrics.collapse import CollapseWatch, diagnose
@@ -21,6 +25,7 @@ from align.models.encoder import Output
 from align.paat import mean_pose_loss
 from align.plan import RunPlan
 from datasets.episodes import EpisodeDataset
+from datasets.storage.identity import DataIdentity
 
 
 class AlignmentTask:
@@ -42,6 +47,8 @@ class AlignmentTask:
         for data in (self.train, self.valid):
             data.check(plan.loss.negatives_from, need_keypoints=plan.parts.trains_on_poses)
         self.embedder = FrameEmbedder(plan)
+        if config.out is not None and RunFolder(config.out).checkpoint("last").exists():
+            self.embedder.normalise(stored_normalisation(config.out))  # the run is resumed
         self.collapse_watch = CollapseWatch()
         self.time_contrastive = build_loss(plan.loss)
         samples = self._samples(0)
@@ -127,6 +134,26 @@ class AlignmentTask:
             losses = permutation_losses(network, state, viewpoint, batch["frames"])
             return {name: (config.disentangle.weight, loss) for name, loss in losses.items()}
         return {}
+
+    def origin(self, run: Path) -> Origin:
+        """The data sets of a run in this folder, and the episodes that it learns from."""
+        identities = {
+            option: (root, DataIdentity.of(root))
+            for option in ("data", "train_on")
+            if (root := getattr(self.config, option)) is not None
+        }
+        learned = identities["data" if self.config.train_on is None else "train_on"][1]
+        return Origin(
+            {
+                option: DataRecord.of(root, identity.digest if identity else None, run)
+                for option, (root, identity) in identities.items()
+            },
+            {name: learned.seals[name] for name in self.train.names} if learned else {},
+        )
+
+    def about(self) -> dict[str, Any]:
+        """Facts from which the model can be built without the data."""
+        return self.embedder.about()
 
     def describe(self) -> dict[str, str]:
         """Data set, views, method and model, a line each."""

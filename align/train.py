@@ -19,6 +19,7 @@ import tyro
 
 from align.config import Recipe, TrainConfig, recipe
 from align.plan import RunPlan, resolve
+from datasets.bounds import require_in_bounds
 from datasets.command import command, parse, preset_of
 
 if TYPE_CHECKING:
@@ -46,13 +47,13 @@ def make_trainer(
         CheckpointError: When the initial weights cannot be read or do not fit.
         OptionError: When an option is invalid, or options do not fit each other.
     """
+    require_in_bounds(config)
     from align.engine.command import open_run
     from align.task import AlignmentTask
 
-    plan = RunPlan.load(config)
     return open_run(
         config,
-        lambda: AlignmentTask(plan),
+        lambda: AlignmentTask(RunPlan.load(config)),
         "align",
         resumed=resumed,
         progress=progress,
@@ -88,10 +89,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
             resume: Resume the run in this folder, with its own options; more --epochs extend it.
         """
         from align.engine.command import offer_unfinished, train
+        from align.run_data import find_own_data
 
         def open_trainer() -> Trainer:
             if resume is not None:
-                return make_trainer(replace(resolve(config), out=resume), resumed=True)
+                found = find_own_data(resume, config) if config.data == default.data else config
+                return make_trainer(replace(resolve(found), out=resume), resumed=True)
             resolved = resolve(config)
             if config.out is None:
                 resolved = offer_unfinished(resolved, "align")

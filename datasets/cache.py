@@ -24,12 +24,13 @@ import tyro
 from joblib import Parallel, delayed
 from tqdm import tqdm
 
+from datasets.bounds import Crf, Pixels, Processes
 from datasets.clips.base import ClipInfo
 from datasets.clips.mocap import MOCAP_NAME, MocapMeta
 from datasets.clips.samples import cut, move_keypoints, person_crop
 from datasets.clips.sets import get_format, open_clip_set, read_keypoints
 from datasets.command import command, parse
-from datasets.errors import DataError
+from datasets.errors import DamagedDataError, DataError, MismatchError, OptionError
 from datasets.storage.atomic import atomic_path, remove_leftovers
 from datasets.video import check_video, iterate_frames, video_shape, write_video
 
@@ -55,9 +56,9 @@ class CacheConfig:
     folder: tyro.conf.Positional[Annotated[Path, tyro.conf.arg(metavar="FOLDER")]]
     out: tyro.conf.Positional[Annotated[Path, tyro.conf.arg(metavar="OUT")]]
     format: Literal["ntu", "smarthome", "nucla"]
-    size: int = 320
-    crf: int = 18
-    workers: int = os.cpu_count() or 1
+    size: Pixels = 320
+    crf: Crf = 18
+    workers: Processes = os.cpu_count() or 1
     trust_pickles: bool = False
 
 
@@ -99,11 +100,12 @@ def cache(config: CacheConfig) -> list[DataError]:
 
     Raises:
         DataError: When the data set cannot be opened, or `out` holds a copy with other settings.
+        OptionError: When `size` is odd, or `out` is the folder of the data set.
     """
     if config.size < 2 or config.size % 2:
-        raise DataError(f"--size must be even and at least 2, got {config.size}.")
+        raise OptionError(f"--size must be even and at least 2, got {config.size}.")
     if config.out.resolve() == config.folder.resolve():
-        raise DataError("--out must be another folder than the data set's.")
+        raise OptionError("--out must be another folder than the data set's.")
     clips = open_clip_set(config.folder, config.format).clips
     _claim(config)
     if (config.folder / MOCAP_NAME).exists():
@@ -141,9 +143,11 @@ def _claim(config: CacheConfig) -> None:
         try:
             noted = json.loads(path.read_text())
         except ValueError as error:
-            raise DataError(f"{path} is not valid JSON; delete it with its folder.") from error
+            raise DamagedDataError(
+                f"{path} is not valid JSON; delete it with its folder."
+            ) from error
         if noted != settings:
-            raise DataError(f"{path} has other settings, {noted}; choose another folder.")
+            raise MismatchError(f"{path} has other settings, {noted}; choose another folder.")
         return
     with atomic_path(path) as temporary:
         temporary.write_text(json.dumps(settings, indent=2) + "\n")

@@ -26,13 +26,22 @@ import sys
 import warnings
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stderr
+from dataclasses import is_dataclass
 from itertools import takewhile
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_type_hints
 
 import tyro
 from tqdm.contrib.logging import logging_redirect_tqdm
 
-from datasets.errors import UnknownNameError, UserError, nearest, require_known, unknown_name
+from datasets.bounds import require_in_bounds, require_values_in_bounds
+from datasets.errors import (
+    OptionError,
+    UnknownNameError,
+    UserError,
+    nearest,
+    require_known,
+    unknown_name,
+)
 
 EXIT_FAILED = 1
 EXIT_USAGE = 2
@@ -90,7 +99,26 @@ def parse(
                 _print_help(also or {})
             raise
         sys.stderr.write(explanation.getvalue())  # warnings of tyro, if any
+        try:
+            _require_in_bounds(kind, result)
+        except OptionError as error:
+            print(f"error: {error}", file=sys.stderr)
+            raise SystemExit(EXIT_USAGE) from None
     return result() if inspect.isroutine(kind) else result
+
+
+def _require_in_bounds(kind: Callable[..., Any], result: Any) -> None:
+    if inspect.isroutine(kind):
+        values = inspect.signature(kind).bind(*result.args, **result.keywords).arguments
+        types = get_type_hints(kind, include_extras=True)
+        for name, value in values.items():
+            marks = getattr(types[name], "__metadata__", ())
+            if any(getattr(mark, "name", None) == "" for mark in marks):
+                require_in_bounds(value)  # its options have no prefix
+            else:
+                require_values_in_bounds({name: value}, types)
+    elif is_dataclass(result):
+        require_in_bounds(result)
 
 
 def optional(metavar: str) -> Any:

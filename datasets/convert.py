@@ -27,9 +27,10 @@ from typing import Annotated, Literal
 import tyro
 from tqdm import tqdm
 
+from datasets.bounds import Hertz, Pixels, require_in_bounds
 from datasets.command import command, command_line, optional, parse
 from datasets.episodes import EpisodeWriter
-from datasets.errors import DataError, shortened
+from datasets.errors import MismatchError, MissingDataError, OptionError, shortened
 from datasets.formats.detect import open_source
 from datasets.formats.ftpv import FtpvOptions, preset_splits, write_ftpv
 from datasets.formats.lerobot_export import LeRobotOptions, write_lerobot
@@ -39,6 +40,7 @@ from datasets.formats.videos import VideoOptions, write_videos
 from datasets.source import Source, deal
 from datasets.storage.atomic import atomic_folder, atomic_path, remove_leftovers
 from datasets.storage.episode_file import SPLITS, Episode
+from datasets.storage.index import find_repeated
 from datasets.storage.meta import DatasetMeta
 
 logger = logging.getLogger(__name__)
@@ -75,10 +77,10 @@ class ConvertConfig:
     source: tyro.conf.Positional[Annotated[Path, optional("SOURCE")]]
     out: tyro.conf.Positional[Annotated[Path, optional("OUT")]]
     to: Target
-    size: Annotated[int | None, optional("PIXELS")] = None
+    size: Annotated[Pixels | None, optional("PIXELS")] = None
     split: Annotated[str | None, optional("TRAIN,VALID,TEST")] = None
     env: Annotated[str | None, optional("NAME")] = None
-    hz: Annotated[float | None, optional("HZ")] = None
+    hz: Annotated[Hertz | None, optional("HZ")] = None
     ftpv: FtpvOptions = field(default_factory=FtpvOptions)
     lerobot: LeRobotOptions = field(default_factory=LeRobotOptions)
     mp4: VideoOptions = field(default_factory=VideoOptions)
@@ -92,12 +94,12 @@ def convert(config: ConvertConfig, made_by: str = "") -> None:
         made_by: Command line that makes the result, stored in its `meta.json`.
 
     Raises:
-        DataError: When an option or the source cannot be used, a library is missing, or `out`
-            exists.
+        OptionError: When an option has an invalid value.
+        DataError: When the source cannot be used, a library is missing, or `out` exists.
     """
-    _require_in_range(config)
+    require_in_bounds(config)
     if config.out.exists():
-        raise DataError(f"{config.out} exists already: choose another folder, or remove it.")
+        raise MismatchError(f"{config.out} exists already: choose another folder, or remove it.")
     source = open_source(config.source)
     meta = _meta(source, config, made_by)
     order = _order(source, config)
@@ -131,25 +133,14 @@ def write_episodes(out: Path, meta: DatasetMeta, episodes: Iterable[tuple[str, E
     for index, (split, episode) in enumerate(episodes):
         writer.write(index, episode)
         splits[split].append(index)
-    writer.write_index(splits)
-
-
-def _require_in_range(config: ConvertConfig) -> None:
-    for option, value, low, high in (
-        ("--size", config.size, 1, 8192),
-        ("--hz", config.hz, 0.001, 10000),
-        ("--ftpv.quality", config.ftpv.quality, 1, 100),
-        ("--mp4.crf", config.mp4.crf, 0, 51),
-        ("--lerobot.crf", config.lerobot.crf, 0, 51),
-    ):
-        if value is not None and not low <= value <= high:
-            raise DataError(f"{option} must be from {low} to {high}, got {value}.")
+    for fault in find_repeated(writer.write_index(splits)).values():
+        logger.warning("%s", fault)
 
 
 def _meta(source: Source, config: ConvertConfig, made_by: str) -> DatasetMeta:
     height, width = source.frame_size
     if config.to == "episodes" and config.size is None and height != width:
-        raise DataError(
+        raise MismatchError(
             f"{source.root} has frames of {width} x {height} pixels, but the format episodes has "
             "square frames. Choose their size: --size 224 squeezes them, as 3DTRL does."
         )
@@ -164,13 +155,12 @@ def _meta(source: Source, config: ConvertConfig, made_by: str) -> DatasetMeta:
 
 def _order(source: Source, config: ConvertConfig) -> list[tuple[str, int]]:
     """Return the split and position of each episode to convert, split by split."""
-    splits = source.splits
-    if config.split is not None:
-        splits = _deal(config.split, len(source))
+    # The source's own splits are not looked at when others replace them: they may be wrong.
+    splits = source.splits if config.split is None else _deal(config.split, len(source))
     if splits is None and config.env is not None:
         splits = preset_splits(config.env, len(source))
     if splits is None and config.to == "episodes":
-        raise DataError(
+        raise MissingDataError(
             f"{source.root} does not say which of its {len(source)} episodes are for training, "
             "validation and test. Give their numbers: --split 10,5,5"
         )
@@ -200,7 +190,7 @@ def _deal(text: str, episodes: int) -> Mapping[str, Sequence[int]]:
     except ValueError:
         counts = []
     if len(counts) != len(SPLITS) or min(counts) < 0 or sum(counts) > episodes:
-        raise DataError(
+        raise OptionError(
             f"--split {text!r} must be three numbers of episodes for train, valid and test, such "
             f"as 10,5,5, of no more than {episodes} episodes in all."
         )
@@ -210,16 +200,13 @@ def _deal(text: str, episodes: int) -> Mapping[str, Sequence[int]]:
 def _read(
     source: Source, order: Sequence[tuple[str, int]], config: ConvertConfig
 ) -> Iterator[tuple[str, Episode]]:
-    height, width = source.frame_size
+    (height, width), size = source.frame_size, config.size
     for split, i in order:
-        if config.size is not None:
-            yield split, source.resized_episode(i, config.size)
-            continue
-        episode = source.episode(i)
-        if config.to == "episodes":
+        episode = source.sound_episode(i) if size is None else source.resized_episode(i, size)
+        if size is None and config.to == "episodes":
             for view, frames in episode.images.items():
                 if frames.shape[1:3] != (height, width):
-                    raise DataError(
+                    raise MismatchError(
                         f"{source.root}: frames of {view} in {source.names[i]} are "
                         f"{frames.shape[2]} x {frames.shape[1]} pixels, others {width} x {height}. "
                         f"Make them equal: --size {height}"

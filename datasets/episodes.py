@@ -18,12 +18,30 @@ import h5py
 import numpy as np
 from jaxtyping import Bool, Float, UInt8
 
-from datasets.errors import DataError
+from datasets.errors import (
+    MismatchError,
+    MissingDataError,
+    OptionError,
+    require_known,
+)
+from datasets.storage.arrays import read_array
 from datasets.storage.atomic import atomic_path, remove_leftovers
-from datasets.storage.checks import check_episode, open_episode, require_fit
-from datasets.storage.episode_file import SPLITS, Episode, read_episode, read_frames, write_episode
-from datasets.storage.index import read_index, read_splits, write_index
-from datasets.storage.inside import read_array
+from datasets.storage.checks import GENERATE_AGAIN, check_episode, open_episode, require_fit
+from datasets.storage.episode_file import (
+    SPLITS,
+    Episode,
+    read_episode,
+    read_frames,
+    whole_number,
+    write_episode,
+)
+from datasets.storage.index import (
+    find_repeated,
+    read_index,
+    read_splits,
+    require_disjoint,
+    write_index,
+)
 from datasets.storage.meta import META_NAME, DatasetMeta
 from datasets.storage.seal import SEAL_SIZE, seal
 
@@ -87,8 +105,9 @@ class EpisodeWriter:
         content = io.BytesIO()
         with h5py.File(content, "w", userblock_size=SEAL_SIZE) as file:
             write_episode(file, episode, self.meta.views)
-        with atomic_path(path) as temporary:
-            temporary.write_bytes(seal(content.getvalue()))
+        with content.getbuffer() as sealed, atomic_path(path) as temporary:
+            seal(sealed)
+            temporary.write_bytes(sealed)
         return path
 
     def write_index(self, splits: Mapping[str, Sequence[int]]) -> Path:
@@ -127,23 +146,26 @@ class EpisodeDataset:
         Raises:
             DataError: When the index, a file it names, the split or a view does not exist, or when
                 the split has fewer episodes.
+            OptionError: When a view is named twice.
         """
         self.root = Path(root)
         self.meta = DatasetMeta.load(self.root)
         self.skeleton = self.meta.get_skeleton()
         self.views = list(self.meta.views if views is None else views)
-        if unknown := [view for view in self.views if view not in self.meta.views]:
-            raise DataError(f"{self.root} has no views {unknown}; it has {self.meta.views}.")
+        if len(set(self.views)) < len(self.views):
+            raise OptionError(f"the views {self.views} name one twice; name each view once.")
+        for view in self.views:
+            self._require_view(view)
         self.split = split
         self.index_path = self.root / self.meta.index_name
         if not self.index_path.exists():
-            raise DataError(
+            raise MissingDataError(
                 f"{self.index_path} does not exist: generation has not finished. Run the command "
                 f"in {self.root / META_NAME} again; it resumes where it stopped."
             )
         names, paths = read_index(self.index_path, split)
         if episodes is not None and not 0 < episodes <= len(names):
-            raise DataError(
+            raise MismatchError(
                 f"{self.root} has {len(names)} episodes in the split {split or 'all'}, "
                 f"but {episodes} were requested."
             )
@@ -153,18 +175,27 @@ class EpisodeDataset:
         """Number of episodes."""
         return len(self.paths)
 
+    def _require_view(self, view: str) -> None:
+        """Raises an UnknownNameError for a view that the data set does not have."""
+        require_known(f"view of {self.root}", view, self.meta.views)
+
     @cached_property
     def lengths(self) -> list[int]:
         """Number of time steps of each episode."""
         lengths = []
         for path in self.paths:
             with open_episode(path) as file:
-                lengths.append(int(file.attrs["num_samples"]))
+                lengths.append(whole_number(file, "num_samples"))
         return lengths
 
     def split_sizes(self) -> dict[str, int]:
-        """Number of episodes in each split of the data set."""
+        """Number of episodes in each split of the data set.
+
+        Raises:
+            MismatchError: When an episode is in two splits.
+        """
         members = read_splits(self.index_path)
+        require_disjoint(members, self.index_path, GENERATE_AGAIN)
         return {split: len(members[split]) for split in SPLITS if split in members}
 
     def check(self, window: int = 0, need_keypoints: bool = True) -> None:
@@ -178,14 +209,15 @@ class EpisodeDataset:
             DataError: When a file cannot be trained on; names the file and the remedy.
         """
         if not self.paths:
-            raise DataError(
+            raise MissingDataError(
                 f"{self.root} has no episodes in the split {self.split or 'all'}; "
                 "generate more episodes, or another --split."
             )
-        count = len(self.skeleton) if need_keypoints else None
+        for fault in find_repeated(self.index_path).values():
+            raise MismatchError(f"{self.index_path}: {fault}")
         # Training asks for these next. This pass over the files already knows them.
         self.lengths = [
-            check_episode(path, self.views, self.meta.image_size, count, window)
+            check_episode(path, self.meta, self.views, need_keypoints, window)
             for path in self.paths
         ]
         if need_keypoints:
@@ -194,17 +226,39 @@ class EpisodeDataset:
     def images(
         self, i: int, view: str, times: Sequence[int] | np.ndarray | None = None
     ) -> UInt8[np.ndarray, "time height width 3"]:
-        """The frames of a view: all of them, or those at `times` (repeats allowed)."""
+        """The frames of a view: all of them, or those at `times` (repeats allowed).
+
+        Raises:
+            UnknownNameError: When the data set has no such view.
+            DataError: When the file cannot be read.
+        """
+        self._require_view(view)
         with open_episode(self.paths[i]) as file:
             return read_frames(file[f"obs/{view}_image"], times)
 
     def keypoints(self, i: int, view: str) -> Float[np.ndarray, "time keypoints 2"]:
-        """Keypoints of a view in pixels, x right, y down; NaN behind the camera."""
-        return self._read(i, f"obs/{view}_keypoints")
+        """Keypoints of a view in pixels, x right, y down; NaN behind the camera.
+
+        Raises:
+            UnknownNameError: When the data set has no such view.
+            MissingDataError: When the episode has no keypoints.
+        """
+        return self._read_pose(i, view, "keypoints")
 
     def visible(self, i: int, view: str) -> Bool[np.ndarray, "time keypoints"]:
-        """Whether each keypoint is inside the image and not hidden."""
-        return self._read(i, f"obs/{view}_visible")
+        """Whether each keypoint is inside the image and not hidden; errors as of `keypoints`."""
+        return self._read_pose(i, view, "visible")
+
+    def _read_pose(self, i: int, view: str, part: str) -> np.ndarray:
+        self._require_view(view)
+        name = f"obs/{view}_{part}"
+        with open_episode(self.paths[i]) as file:
+            if name not in file:
+                raise MissingDataError(
+                    f"{self.paths[i]} has no {part} of {view}. Use data with keypoints, or what "
+                    "needs none, such as --method deit."
+                )
+            return read_array(file, name)
 
     def world_to_camera(self, i: int, view: str) -> Float[np.ndarray, "poses 4 4"]:
         """Poses of a view's camera: one if it stands still, one a time step if it moves.

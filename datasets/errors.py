@@ -44,6 +44,10 @@ class MissingLibraryError(DataError):
     """Raised when an optional library is missing; the message names the command to install it."""
 
 
+class MissingWeightsError(UserError, RuntimeError):
+    """Raised when pretrained weights cannot be loaded; the message names where to get them."""
+
+
 class OptionError(UserError, ValueError):
     """Raised for an invalid value of an option; the message names the value and valid ones."""
 

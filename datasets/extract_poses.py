@@ -27,9 +27,10 @@ from jaxtyping import Float
 from joblib import Parallel, delayed
 from tqdm import tqdm
 
+from datasets.bounds import Processes, Share
 from datasets.clips.pose_json import write_pose_json
 from datasets.command import command, optional, parse
-from datasets.errors import DataError, require
+from datasets.errors import DataError, MissingDataError, require
 from datasets.skeletons import COCO18
 from datasets.storage.atomic import remove_leftovers
 from datasets.video import check_video, iterate_frames
@@ -70,8 +71,8 @@ class ExtractConfig:
 
     videos: tyro.conf.Positional[Annotated[Path, tyro.conf.arg(metavar="VIDEOS")]]
     out: Annotated[Path | None, optional("FOLDER")] = None
-    visibility: float = 0.5
-    workers: int = os.cpu_count() or 1
+    visibility: Share = 0.5
+    workers: Processes = os.cpu_count() or 1
 
 
 def find_videos(folder: Path) -> dict[Path, Path]:
@@ -88,7 +89,7 @@ def find_videos(folder: Path) -> dict[Path, Path]:
         if path.suffix.lower() in VIDEO_SUFFIXES and not path.name.startswith(".")
     }
     if not videos:
-        raise DataError(f"{folder} holds no videos ({', '.join(VIDEO_SUFFIXES)}).")
+        raise MissingDataError(f"{folder} holds no videos ({', '.join(VIDEO_SUFFIXES)}).")
     return videos
 
 

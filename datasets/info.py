@@ -13,7 +13,7 @@ videos; `python -m datasets.convert` converts between them.
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
@@ -22,17 +22,19 @@ from typing import Annotated, Literal
 import tyro
 from PIL.Image import Image
 
+from datasets.bounds import Columns, NaturalInt, Processes
 from datasets.clips.info import clip_info
 from datasets.clips.mocap import MOCAP_NAME, MocapMeta
 from datasets.clips.sheet import clip_sheet
 from datasets.command import command, optional, parse
 from datasets.draw import contact_sheet
 from datasets.episodes import EpisodeDataset
-from datasets.errors import DataError, OptionError
+from datasets.errors import DamagedDataError, DataError, MismatchError, OptionError
 from datasets.formats.detect import EpisodesSource, format_of, open_source
 from datasets.source import Source
 from datasets.storage.atomic import atomic_path
-from datasets.storage.checks import check_episode
+from datasets.storage.checks import check_episode, check_values
+from datasets.storage.index import find_repeated
 from datasets.storage.meta import newest_data_set
 from datasets.summary import describe, describe_source, summarize
 
@@ -58,14 +60,14 @@ class InfoConfig:
     """
 
     data: tyro.conf.Positional[Annotated[Path | None, optional("[FOLDER]")]] = None
-    episode: Annotated[int | None, optional("NUMBER")] = None
+    episode: Annotated[NaturalInt | None, optional("NUMBER")] = None
     contact_sheet: Annotated[Path | None, optional("FILE")] = None
-    columns: int = 6
+    columns: Columns = 6
     format: Annotated[
         Literal["ntu", "smarthome", "nucla"] | None, optional("{ntu,smarthome,nucla}")
     ] = None
     lists: Annotated[Path | None, optional("FOLDER")] = None
-    workers: int = 1
+    workers: Processes = 1
     trust_pickles: bool = False
 
 
@@ -76,22 +78,23 @@ def info(config: InfoConfig) -> list[DataError]:
         One error for each episode that cannot be used.
 
     Raises:
-        DataError: When the data set cannot be opened, or lacks the requested episode.
+        DataError: When the data set cannot be opened.
+        OptionError: When it lacks the requested episode.
     """
     root = newest_data_set() if config.data is None else config.data
     if format_of(root) is not EpisodesSource:
         info_of_source(open_source(root), config)
         return []
     dataset = EpisodeDataset(root)
-    problems = find_problems(dataset, need_keypoints=False)
+    problems = _find_wrong(dataset) | _find_repeated(dataset)
     whole = [i for i in range(len(dataset)) if i not in problems]
     with_keypoints = any(dataset.has_keypoints(i) for i in whole)
     if with_keypoints:
-        problems = find_problems(dataset, need_keypoints=True)
+        problems |= _find_without_keypoints(dataset, whole)
         whole = [i for i in whole if i not in problems]
     if not whole:
         first = next(iter(problems.values()), "its index is empty")
-        raise DataError(f"{dataset.root} has no episode that can be trained on: {first}")
+        raise DamagedDataError(f"{dataset.root} has no episode that can be trained on: {first}")
     shown = whole[0] if config.episode is None else _position(dataset, config.episode)
     print(describe(dataset, summarize(dataset, whole, with_keypoints)))
     if not with_keypoints:
@@ -110,11 +113,12 @@ def info_of_source(source: Source, config: InfoConfig) -> None:
     """Print a description of data in another format and write a contact sheet of an episode.
 
     Raises:
-        DataError: When the requested episode does not exist or cannot be read.
+        DataError: When the requested episode cannot be read.
+        OptionError: When the requested episode does not exist.
     """
     shown = config.episode or 0
     if not 0 <= shown < len(source):
-        raise DataError(
+        raise OptionError(
             f"{source.root} has no episode {shown}; --episode takes 0 to {len(source) - 1}."
         )
     print(describe_source(source))
@@ -129,28 +133,56 @@ def _write_sheet(path: Path, sheet: Image) -> None:
         with atomic_path(path) as temporary:
             sheet.save(temporary, format="PNG")
     except OSError as error:
-        raise DataError(
+        raise OptionError(
             f"{path} cannot be written ({error.strerror}); choose another --contact-sheet."
         ) from error
 
 
-def find_problems(dataset: EpisodeDataset, need_keypoints: bool) -> dict[int, DataError]:
-    """Check every episode; return the position of each bad one with its error."""
-    count = len(dataset.skeleton) if need_keypoints else None
+def _find_wrong(dataset: EpisodeDataset) -> dict[int, DataError]:
+    """Check the structure and values of every episode; return each bad position with its error."""
+
+    def check(path: Path) -> None:
+        check_episode(path, dataset.meta, dataset.views, need_keypoints=False)
+        check_values(path, dataset.meta)
+
+    return _find(dataset, range(len(dataset)), check)
+
+
+def _find_without_keypoints(
+    dataset: EpisodeDataset, positions: Iterable[int]
+) -> dict[int, DataError]:
+    def check(path: Path) -> None:
+        check_episode(path, dataset.meta, dataset.views, need_keypoints=True)
+
+    return _find(dataset, positions, check)
+
+
+def _find(
+    dataset: EpisodeDataset, positions: Iterable[int], check: Callable[[Path], None]
+) -> dict[int, DataError]:
     problems = {}
-    for i, path in enumerate(dataset.paths):
+    for i in positions:
         try:
-            check_episode(path, dataset.views, dataset.meta.image_size, count)
+            check(dataset.paths[i])
         except DataError as error:
             problems[i] = error
     return problems
+
+
+def _find_repeated(dataset: EpisodeDataset) -> dict[int, DataError]:
+    faults = find_repeated(dataset.index_path)
+    return {
+        i: MismatchError(f"{dataset.index_path}: {faults[name]}")
+        for i, name in enumerate(dataset.names)
+        if name in faults
+    }
 
 
 def _position(dataset: EpisodeDataset, number: int) -> int:
     name = f"demo_{number}"
     if name not in dataset.names:
         known = [int(name.removeprefix("demo_")) for name in dataset.names]
-        raise DataError(
+        raise OptionError(
             f"{dataset.root} has no episode {number}; --episode takes {known[0]} to {known[-1]}."
         )
     return dataset.names.index(name)
@@ -158,7 +190,7 @@ def _position(dataset: EpisodeDataset, number: int) -> int:
 
 def _clip_info(config: InfoConfig, format: str) -> list[DataError]:
     if config.data is None:
-        raise DataError(f"--format {format} needs the folder of the data set.")
+        raise OptionError(f"--format {format} needs the folder of the data set.")
     clips, problems = clip_info(
         config.data, format, config.lists, config.workers, config.trust_pickles
     )

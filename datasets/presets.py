@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from datasets.errors import require_known
+from datasets.errors import UnknownNameError, require_known
 
 # The real game, an environment that is named by its class, has the preset of its stand-in.
 ALIKE: Mapping[str, str] = {"sims.minecraft.minerl.env:MinerlEnv": "minecraft"}
@@ -76,11 +76,11 @@ def get_preset(name: str, env: str) -> Preset:
     """Return the preset of an environment.
 
     Raises:
-        ValueError: For an unknown preset, and for an environment that the preset does not have.
+        UnknownNameError: For an unknown preset, or an environment that the preset does not have.
     """
     require_known("preset", name, PRESETS)
     if env not in PRESETS[name]:
-        raise ValueError(
+        raise UnknownNameError(
             f"the preset {name!r} has no environment {env!r}, only {', '.join(PRESETS[name])}."
         )
     return PRESETS[name][env]

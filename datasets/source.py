@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from typing import ClassVar
 
@@ -13,7 +14,9 @@ from jaxtyping import Bool, Float, UInt8
 from PIL import Image
 
 from datasets.skeletons import NO_SKELETON, Skeleton
+from datasets.storage.checks import LEAVE_OUT
 from datasets.storage.episode_file import SPLITS, Episode
+from datasets.storage.meaning import require_sound
 from datasets.storage.meta import DatasetMeta
 
 # The name of the only phase of episodes without phase labels.
@@ -33,7 +36,6 @@ class Source(ABC):
         frame_size: Height and width of the frames.
         names: Names of the episodes in this format.
         lengths: Time steps of each episode.
-        splits: Positions of the episodes of each split; None where the format has no splits.
     """
 
     title: ClassVar[str]
@@ -43,7 +45,6 @@ class Source(ABC):
     frame_size: tuple[int, int]
     names: Sequence[str]
     lengths: Sequence[int]
-    splits: Mapping[str, Sequence[int]] | None
     _read: tuple[int, Episode] | None = None
 
     @classmethod
@@ -67,16 +68,35 @@ class Source(ABC):
             DataError: When a file cannot be read; names the file.
         """
 
+    def sound_episode(self, i: int) -> Episode:
+        """Reads a whole episode into memory and checks all its values.
+
+        Raises:
+            DataError: When a file cannot be read, or a value cannot be what its name says.
+        """
+        episode = self.episode(i)
+        require_sound(episode, self.meta, f"{self.root}: {self.names[i]}", LEAVE_OUT)
+        return episode
+
     def resized_episode(self, i: int, size: int) -> Episode:
-        """Reads an episode with square frames of `size` pixels a side; see `resized`.
+        """Reads a sound episode with square frames of `size` pixels a side; see `resized`.
 
         Formats whose frames are much larger than that resize each frame as they decode it.
         """
-        return resized(self.episode(i), size)
+        return resized(self.sound_episode(i), size)
 
     def __len__(self) -> int:
         """Number of episodes."""
         return len(self.names)
+
+    @cached_property
+    def splits(self) -> Mapping[str, Sequence[int]] | None:
+        """Positions of the episodes of each split; None where the format or data have no splits.
+
+        Raises:
+            DataError: When the stored splits cannot be used; other splits can replace them.
+        """
+        return None
 
     @property
     def views(self) -> list[str]:

@@ -14,8 +14,9 @@ from tqdm import tqdm
 from datasets.cameras import optical_axes
 from datasets.episodes import EpisodeDataset
 from datasets.source import Source
+from datasets.storage.arrays import read_array
 from datasets.storage.checks import open_episode
-from datasets.storage.inside import read_array
+from datasets.storage.episode_file import whole_number
 
 # A camera that moves by less than this, in metres and radians, counts as fixed.
 FIXED_WITHIN = 1e-3
@@ -73,7 +74,7 @@ def summarize(dataset: EpisodeDataset, whole: Sequence[int], with_keypoints: boo
     # `disable=None` shows the bar on a terminal only: in a log it would be noise.
     for i in tqdm(whole, unit="episode", disable=None, leave=False):
         with open_episode(dataset.paths[i]) as file:
-            lengths.append(int(file.attrs["num_samples"]))
+            lengths.append(whole_number(file, "num_samples"))
             phase_counts += np.bincount(read_array(file, "phases"), minlength=len(phases))
             for view in views:
                 if view in file.get("cameras", ()):

@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 
 import numpy as np
 
+from datasets.bounds import NaturalInt, Pixels, Processes, Seed
 from datasets.command import command_line, optional
 from datasets.presets import Preset, get_preset, usual_views
 from datasets.storage.episode_file import SPLITS
@@ -94,12 +95,12 @@ class GenerateConfig:
 
     env: str = "lift"
     preset: Annotated[str | None, optional("NAME")] = None
-    views: Annotated[int | None, optional("INT")] = None
-    episodes: Annotated[int | None, optional("INT")] = None
-    size: int = 224
-    seed: int = 0
+    views: Annotated[NaturalInt | None, optional("INT")] = None
+    episodes: Annotated[NaturalInt | None, optional("INT")] = None
+    size: Pixels = 224
+    seed: Seed = 0
     out: Annotated[Path | None, optional("FOLDER")] = None
-    workers: Annotated[int | None, optional("INT")] = None
+    workers: Annotated[Processes | None, optional("INT")] = None
     cluster: Cluster = "local"
     shard: Annotated[str | None, optional("I/N")] = None
     split: Annotated[str | None, optional("TRAIN,VALID,TEST")] = None
@@ -134,8 +135,12 @@ class GenerateConfig:
     @property
     def parts(self) -> dict[str, list[int]]:
         """Indices of the episodes of each split."""
+        return self.deal(self.num_episodes)
+
+    def deal(self, episodes: int) -> dict[str, list[int]]:
+        """Indices of the episodes of each split of a data set of this many."""
         shares = parse_split(self.split or SPLIT) if self.recipe is None else self.recipe.split
-        return split_episodes(self.num_episodes, shares)
+        return split_episodes(episodes, shares)
 
     @property
     def share(self) -> range:

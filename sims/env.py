@@ -13,7 +13,7 @@ from jaxtyping import Bool, Float, UInt8
 from datasets.cameras import Camera
 from datasets.skeletons import Skeleton
 from datasets.storage.episode_file import EGO
-from sims.errors import SimulatorError
+from sims.errors import OptionError, SimulatorError
 from sims.gl import renderer_name
 
 # Each use of an episode's seed has its own stream of random numbers, so that drawing cameras does
@@ -37,10 +37,10 @@ def view_names(num_third_person: int) -> tuple[str, ...]:
     """Return `ego`, then `view_0` … for a number of third-person cameras.
 
     Raises:
-        ValueError: For a number below 1.
+        OptionError: For a number below 1.
     """
     if num_third_person < 1:
-        raise ValueError(f"views must be at least 1 third-person view, got {num_third_person}.")
+        raise OptionError(f"views must be at least 1 third-person view, got {num_third_person}.")
     return (EGO, *(f"view_{i}" for i in range(num_third_person)))
 
 

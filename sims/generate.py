@@ -40,7 +40,7 @@ from datasets.storage.checks import open_episode
 from datasets.storage.meta import DatasetMeta
 from sims.config import GenerateConfig
 from sims.mocap.config import MocapConfig
-from sims.production.run import RESUME, make_missing, progress, versions
+from sims.production.run import RESUME, make_missing, progress, require_same_split, versions
 from sims.production.worker import MAX_ATTEMPTS, Generation
 from sims.registry import ENVIRONMENTS, make
 from sims.rollout import attempt_of
@@ -84,7 +84,7 @@ def generate(config: GenerateConfig) -> Path | None:
 
     Raises:
         OptionError: When an option has an invalid value.
-        DataError: When the folder holds episodes made with other options.
+        DataError: When the folder holds episodes made with other options or split in other shares.
         SimulatorError: When the simulator or the graphics driver is missing.
         ProductionError: When workers are killed again and again.
         OSError: When the disk is full or cannot be written.
@@ -93,6 +93,7 @@ def generate(config: GenerateConfig) -> Path | None:
     _log_preset(config)
     meta = describe(config)
     root = config.root.absolute()  # workers of a cluster may have another current folder
+    require_same_split(root, meta, lambda numbers: config.deal(len(numbers)))
     job = Generation(root, meta, config.seed)
     writer = make_missing(job, config.share, config.workers, config.cluster)
     if config.shard is not None:

@@ -23,15 +23,15 @@ from typing import Annotated
 
 import numpy as np
 
+from datasets.bounds import NaturalInt, Pixels, Processes
 from datasets.command import command, command_line, optional, parse
 from datasets.episodes import EpisodeWriter
-from datasets.errors import DataError
+from datasets.errors import FormatError, MismatchError, MissingDataError, OptionError
 from datasets.presets import usual_views
 from datasets.storage.checks import open_episode
 from datasets.storage.meta import DatasetMeta
 from sims.config import SPLIT, Cluster, parse_split, require_folder, split_episodes
-from sims.errors import OptionError
-from sims.production.run import RESUME, make_missing, progress, versions
+from sims.production.run import RESUME, make_missing, progress, require_same_split, versions
 from sims.registry import make
 from sims.robosuite.can import CanEnv
 from sims.robosuite.demos import DemonstrationFile
@@ -65,11 +65,11 @@ class ReplayConfig:
     """
 
     demos: Path
-    views: Annotated[int | None, optional("INT")] = None
-    episodes: Annotated[int | None, optional("INT")] = None
-    size: int = 224
+    views: Annotated[NaturalInt | None, optional("INT")] = None
+    episodes: Annotated[NaturalInt | None, optional("INT")] = None
+    size: Pixels = 224
     out: Annotated[Path | None, optional("FOLDER")] = None
-    workers: Annotated[int | None, optional("INT")] = None
+    workers: Annotated[Processes | None, optional("INT")] = None
     cluster: Cluster = "local"
     split: Annotated[str | None, optional("TRAIN,VALID,TEST")] = None
 
@@ -100,7 +100,10 @@ class ReplayConfig:
 
     def parts(self, file: DemonstrationFile) -> dict[str, list[int]]:
         """Return the numbers of the demonstrations of each split."""
-        numbers = list(file.names)[: self.episodes]
+        return self.deal(file, list(file.names)[: self.episodes])
+
+    def deal(self, file: DemonstrationFile, numbers: Sequence[int]) -> dict[str, list[int]]:
+        """Return which of these demonstrations are in each split."""
         if self.split is None and file.splits is not None:
             taken = set(numbers)
             return {
@@ -121,7 +124,7 @@ def describe(config: ReplayConfig, file: DemonstrationFile) -> DatasetMeta:
     """
     task = file.env_args["env_name"]
     if task not in WORLDS:
-        raise DataError(
+        raise FormatError(
             f"{file.path} is of robosuite's {task}; only {', '.join(WORLDS)} can be replayed."
         )
     name = WORLDS[task]
@@ -181,21 +184,23 @@ def replay(config: ReplayConfig) -> Path:
     parts = config.parts(file)
     numbers = sorted(number for members in parts.values() for number in members)
     if not numbers:
-        raise DataError(f"{config.demos}: none of its first demonstrations are in its masks.")
+        raise MissingDataError(
+            f"{config.demos}: none of its first demonstrations are in its masks."
+        )
     if repeated := sorted({number for number in numbers if numbers.count(number) > 1}):
-        raise DataError(
+        raise MismatchError(
             f"{config.demos}: its masks train, valid and test share {repeated[:5]}. "
             "Choose another split: --split 4,1,1"
         )
     for number in numbers:
         if not np.isfinite(file.states(number)).all():
-            raise DataError(
+            raise FormatError(
                 f"{config.demos}: the states of {file.names[number]} are not all finite numbers. "
                 "Remove it from the file, or from its masks."
             )
-    writer = make_missing(
-        Replay(root, describe(config, file), demos), numbers, config.workers, config.cluster
-    )
+    meta = describe(config, file)
+    require_same_split(root, meta, lambda stored: config.deal(file, stored))
+    writer = make_missing(Replay(root, meta, demos), numbers, config.workers, config.cluster)
     return writer.write_index(parts)
 
 

@@ -55,22 +55,20 @@ class Recording:
         self._steps["states"].append(env.state().copy())
 
     def episode(self, phases: Sequence[int], **parts: Any) -> Episode:
-        """The episode of all steps so far.
+        """The episode of all steps so far, which ends the recording.
 
         Args:
             phases: The phase of each step.
             **parts: The episode's other parts, such as actions, rewards and seed.
         """
         frames = self._frames
+        extrinsics = _stacked(frames["extrinsics"])
         return Episode(
-            images={view: np.stack(value) for view, value in frames["images"].items()},
-            keypoints={view: np.stack(value) for view, value in frames["keypoints"].items()},
-            visible={view: np.stack(value) for view, value in frames["visible"].items()},
+            images=_stacked(frames["images"]),
+            keypoints=_stacked(frames["keypoints"]),
+            visible=_stacked(frames["visible"]),
             intrinsics=self._intrinsics,
-            world_to_camera={
-                view: _fixed_or_moving(np.stack(value))
-                for view, value in frames["extrinsics"].items()
-            },
+            world_to_camera={view: _fixed_or_moving(value) for view, value in extrinsics.items()},
             keypoints_world=np.stack(self._steps["keypoints_world"]),
             states=np.stack(self._steps["states"]),
             phases=np.array(phases, np.uint8),
@@ -125,6 +123,11 @@ def done_at_end(steps: int) -> Int[np.ndarray, " time"]:
     dones = np.zeros(steps, np.int64)
     dones[-1] = 1
     return dones
+
+
+def _stacked(steps: dict[str, list[np.ndarray]]) -> dict[str, np.ndarray]:
+    """Each view's arrays in one, taken out of `steps`: two copies of all pictures are large."""
+    return {view: np.stack(steps.pop(view)) for view in list(steps)}
 
 
 def _fixed_or_moving(extrinsics: np.ndarray) -> np.ndarray:

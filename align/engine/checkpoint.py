@@ -1,5 +1,8 @@
 """Checkpoints: one safetensors file each, with its scalars as JSON in the file's header.
 
+The header also holds what its task says about the model, so that a checkpoint can be used without
+the data that it was trained on.
+
 One file rather than a folder of several, because a single rename then makes the whole checkpoint
 appear at once: weights, optimizer and step can never come from different moments.
 """
@@ -25,7 +28,7 @@ from datasets.storage.atomic import atomic_path
 
 log = logging.getLogger(__name__)
 
-_MODEL, _OPTIMIZER, _STATE = "model.", "optimizer.", "state"
+_MODEL, _OPTIMIZER, _STATE, _ABOUT = "model.", "optimizer.", "state", "about"
 
 
 class CheckpointError(UserError, ValueError):
@@ -62,7 +65,11 @@ def kept_when_unwritable(path: Path) -> Iterator[None]:
 
 
 def save_checkpoint(
-    path: Path, model: nn.Module, state: Mapping[str, Any], optimizer: Optimizer | None = None
+    path: Path,
+    model: nn.Module,
+    state: Mapping[str, Any],
+    optimizer: Optimizer | None = None,
+    about: Mapping[str, Any] | None = None,
 ) -> None:
     """Writes a checkpoint, whole or not at all.
 
@@ -71,6 +78,7 @@ def save_checkpoint(
         model: Model whose parameters and buffers are saved.
         state: Scalars that JSON can hold, such as the epoch.
         optimizer: Optimizer whose state is saved too, so that training can be resumed.
+        about: Facts that JSON can hold, from which the model can be built again.
 
     Raises:
         CheckpointError: When the disk is full or cannot be written; the previous checkpoint is
@@ -84,7 +92,10 @@ def save_checkpoint(
                     tensors[f"{_OPTIMIZER}{index}.{slot}"] = torch.as_tensor(value)
     tensors = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
     with kept_when_unwritable(path), atomic_path(path) as temporary:
-        save_file(tensors, temporary, metadata={_STATE: json.dumps(state)})
+        header = {_STATE: json.dumps(state)}
+        if about is not None:
+            header[_ABOUT] = json.dumps(about)
+        save_file(tensors, temporary, metadata=header)
 
 
 def read_state(path: Path) -> dict[str, Any]:
@@ -94,8 +105,28 @@ def read_state(path: Path) -> dict[str, Any]:
         MissingCheckpointError: When the file does not exist.
         DamagedCheckpointError: When it is truncated.
     """
+    return _read_header(path, _STATE)
+
+
+def read_about(path: Path) -> dict[str, Any]:
+    """The facts about the model of a checkpoint; empty for those of earlier versions.
+
+    Raises:
+        MissingCheckpointError: When the file does not exist.
+        DamagedCheckpointError: When it is truncated.
+    """
+    return _read_header(path, _ABOUT)
+
+
+def _read_header(path: Path, part: str) -> dict[str, Any]:
     with _open(path) as file:
-        return json.loads((file.metadata() or {}).get(_STATE, "{}"))
+        try:
+            return json.loads((file.metadata() or {}).get(part, "{}"))
+        except ValueError as error:
+            raise DamagedCheckpointError(
+                f"{path}: `{part}` in its header is no JSON ({error}). Use another checkpoint of "
+                "the run, or train again."
+            ) from None
 
 
 def load_checkpoint(
@@ -129,15 +160,20 @@ def load_trained(
 
     Args:
         model: Model that was built with the run's options.
-        run: The run's folder.
-        checkpoint: best: lowest validation error; last: the end of training.
+        run: The run's folder, or a checkpoint.
+        checkpoint: best: lowest validation error; last: the end of training; of a folder.
         device: Device to move the model to; by default the GPU where there is one.
 
     Raises:
         CheckpointError: When the checkpoint is missing, truncated or of another model.
     """
-    load_checkpoint(RunFolder(run).checkpoint(checkpoint), model)
+    load_checkpoint(weights_of(run, checkpoint), model)
     model.to(device or ("cuda" if torch.cuda.is_available() else "cpu")).eval()
+
+
+def weights_of(source: Path, checkpoint: Checkpoint = "best") -> Path:
+    """The checkpoint of a run's folder; a file is a checkpoint itself."""
+    return source if source.is_file() else RunFolder(source).checkpoint(checkpoint)
 
 
 def start_from(source: Path, model: nn.Module) -> None:
@@ -155,7 +191,7 @@ def start_from(source: Path, model: nn.Module) -> None:
         DamagedCheckpointError: When it is truncated.
         OtherModelError: When it fits less than half of the model's weights.
     """
-    path = RunFolder(source).checkpoint("best") if source.is_dir() else source
+    path = RunFolder(source).checkpoint() if source.is_dir() else source
     with _open(path) as file:
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     saved, wanted = _with_prefix(tensors, _MODEL), model.state_dict()

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
-from align.engine.checkpoint import CheckpointError, start_from
+from align.engine.checkpoint import CheckpointError, kept_when_unwritable, start_from
+from align.engine.claim import Claim, is_claimed
 from align.engine.config import RunConfig
 from align.engine.device import keep_freed_memory
+from align.engine.origin import Origin
 from align.engine.run_folder import RunFolder
 from align.engine.stored_config import options_of
 from align.engine.trainer import Task, Trainer
 from datasets.command import command, command_line, user_errors
-from datasets.errors import DataError, MismatchError
+from datasets.errors import DataError, MismatchError, UserError
 
 log = logging.getLogger(__name__)
 
@@ -49,26 +51,52 @@ def open_run(
 
     Raises:
         DataError: When the data cannot be used.
-        MismatchError: When the folder holds another run.
-        CheckpointError: When the initial weights cannot be read or do not fit.
+        MismatchError: When the folder holds another run, the run was made of other data, or
+            another process trains there.
+        CheckpointError: When the initial weights cannot be read or do not fit, or the folder
+            cannot be written.
         OptionError: When an option is invalid, or options do not fit each other.
     """
     if config.out is None:
         raise ValueError("a run needs its folder as `out`; `resolve` names one.")
-    _require_same_run(config, config.out, package, resumed)
+    # Before anything is read: another training may be about to write the same folder.
+    with kept_when_unwritable(config.out):
+        claim = Claim(config.out)
+    try:
+        task = _opened(config, config.out, open_task, package, resumed)
+        return Trainer(task, config, progress=progress, on_step=on_step, claim=claim)
+    except BaseException:
+        claim.abandon()
+        raise
+
+
+def _opened(
+    config: RunConfig, out: Path, open_task: Callable[[], Task], package: str, resumed: bool
+) -> Task:
+    """The task of a run whose folder is claimed, where options and data are still the same."""
+    _require_same_run(config, out, package, resumed)
     keep_freed_memory()
     task = open_task()
-    if config.init is not None and not RunFolder(config.out).started:
+    origin = task.origin(out)
+    if (stored := Origin.load(out)) is not None:
+        stored.require_same(origin, out)
+    if config.init is not None and not RunFolder(out).started:
         start_from(config.init, task.model)
-    config.save(config.out)
-    return Trainer(task, config, progress=progress, on_step=on_step)
+    with kept_when_unwritable(out):
+        config.save(out)
+        origin.save(out)
+    return task
 
 
 def _require_same_run(config: RunConfig, folder: Path, package: str, resumed: bool) -> None:
     if not RunFolder(folder).exists:
         return
     stored = type(config).load(folder)
-    differing = differing_options(stored, config, _MAY_CHANGE if resumed else _ORIGIN)
+    ignored = _MAY_CHANGE if resumed else _ORIGIN
+    if (origin := Origin.load(folder)) is not None:
+        # The data sets of these options are compared themselves, wherever they lie.
+        ignored |= {option for option, record in origin.data.items() if record.digest}
+    differing = differing_options(stored, config, ignored)
     if differing:
         raise MismatchError(
             f"{folder} holds a run with other options, {', '.join(differing)}. Choose another "
@@ -89,6 +117,24 @@ def differing_options(
     there, asked = options_of(stored), options_of(config)
     names = sorted(n for n in asked if n not in ignored and there[n] != asked[n])
     return [f"{name} {there[name]}" for name in names]
+
+
+def for_each(runs: Sequence[Path], work: Callable[[Path], object]) -> None:
+    """Does some work with each run; one that fails is named, and the others go on.
+
+    Raises:
+        UserError: The last error, once all runs have had their turn.
+    """
+    errors: list[UserError] = []
+    for run in runs:
+        try:
+            work(run)
+        except UserError as error:
+            if errors:
+                log.error("error: %s", errors[-1])
+            errors.append(error)
+    if errors:
+        raise errors[-1]
 
 
 def resume_command(package: str, folder: Path) -> str:
@@ -129,9 +175,17 @@ def offer_unfinished(config: Config, package: str, runs: Path = Path("runs")) ->
 
 def _unfinished(runs: Path) -> list[Path]:
     """Folders of runs with a checkpoint that have not trained to their end, oldest first."""
-    started = [run for run in RunFolder.all_in(runs) if run.started]
+    started = [run for run in RunFolder.all_in(runs) if run.started and not _has_ended(run)]
     started.sort(key=lambda run: run.checkpoint("last").stat().st_mtime)
-    return [run.path for run in started if not run.finished]
+    return [run.path for run in started if not is_claimed(run.path)]
+
+
+def _has_ended(run: RunFolder) -> bool:
+    try:
+        return run.finished
+    except CheckpointError as error:
+        log.warning("%s", error)
+        return True  # it cannot be resumed
 
 
 def _same_options(folder: Path, config: RunConfig) -> bool:

@@ -6,6 +6,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
+from datasets.bounds import (
+    NaturalInt,
+    NonNegativeFloat,
+    PositiveFloat,
+    PositiveInt,
+    Share,
+    ShareBelowOne,
+)
+
 Precision = Literal["auto", "fp32", "bf16"]
 
 
@@ -15,23 +24,23 @@ class OptimConfig:
 
     name: str = "adamw"
     """Any optimizer that timm knows by name: adamw, adam, sgd, lamb, lion, …"""
-    lr: float = 5e-4
+    lr: PositiveFloat = 5e-4
     """Peak learning rate."""
-    weight_decay: float = 0.05
+    weight_decay: NonNegativeFloat = 0.05
     """Weight decay of matrices; biases, norms and single vectors have none."""
-    momentum: float = 0.9
+    momentum: ShareBelowOne = 0.9
     """Momentum of sgd (Nesterov's)."""
-    warmup: float = 0.1
+    warmup: Share = 0.1
     """Share of all steps over which the learning rate rises linearly."""
     schedule: Literal["cosine", "constant", "steps"] = "cosine"
     """Learning rate after the warm-up; steps: a tenth at each milestone."""
-    milestones: tuple[float, ...] = (11 / 15, 14 / 15)
+    milestones: tuple[Share, ...] = (11 / 15, 14 / 15)
     """Milestones of `steps`, as shares of all steps (the paper's epochs 11 and 14 of 15)."""
-    accumulate: int = 1
+    accumulate: PositiveInt = 1
     """Parts of a step's batch that pass through the model one by one, to save memory."""
-    clip_norm: float = 1.0
+    clip_norm: NonNegativeFloat = 1.0
     """Largest norm of the gradient; 0 does not clip."""
-    patience: int = 0
+    patience: NaturalInt = 0
     """Validations without a better one before training stops early; 0 never stops early."""
 
 

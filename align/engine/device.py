@@ -36,6 +36,12 @@ def uses_bf16(precision: Precision) -> bool:
     return precision == "bf16"
 
 
+def processor_of(device: torch.device, precision: Precision) -> str:
+    """Processor and number format, which decide the digits of a measurement: `cpu, fp32`."""
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
+    return f"{name}, {'bf16' if uses_bf16(precision) else 'fp32'}"
+
+
 def attend_plainly(model: nn.Module) -> None:
     """Has timm's attentions in a model written out instead of taking torch's fused kernel.
 

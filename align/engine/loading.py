@@ -45,7 +45,7 @@ def reading_batches() -> Iterator[None]:
     try:
         yield
     except DataError as error:
-        raise DataError(_original_message(str(error))) from error
+        raise type(error)(_original_message(error)) from error
     except RuntimeError as error:
         # torch gives this error no class of its own.
         if "DataLoader worker" not in str(error):
@@ -57,6 +57,7 @@ def reading_batches() -> Iterator[None]:
         ) from error
 
 
-def _original_message(message: str) -> str:
+def _original_message(error: DataError) -> str:
     """The message of an error from another process; torch puts a traceback before it."""
-    return message.rpartition(f"{DataError.__module__}.{DataError.__qualname__}: ")[2].strip()
+    kind = type(error)
+    return str(error).rpartition(f"{kind.__module__}.{kind.__qualname__}: ")[2].strip()

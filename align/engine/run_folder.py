@@ -1,6 +1,7 @@
 """The folder of a run: the names of its files, its configuration and its history.
 
     config.json                                options
+    data.json                                  the data that it was made of
     metrics.csv                                one row for each epoch
     checkpoints/{last,best}.safetensors        weights
     evaluation/<name>.json                     metrics
@@ -16,6 +17,7 @@ TensorBoard's files lie in the folder as well. No other module spells these name
 
 from __future__ import annotations
 
+import csv
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
@@ -24,13 +26,14 @@ from typing import Any, Literal, TypeVar
 
 from align.engine.csv_files import read_csv, write_csv
 from align.engine.stored_config import read_config, write_config
-from datasets.errors import UserError
+from datasets.errors import FormatError, UserError
 
 Checkpoint = Literal["best", "last"]
 Config = TypeVar("Config")
 
 CONFIG_NAME = "config.json"
 REPORT_NAME = "report.html"
+_ORIGIN_NAME = "data.json"
 _HISTORY_NAME = "metrics.csv"
 _CHECKPOINTS, _EVALUATION, _ANALYSIS, _RETRIEVAL = (
     "checkpoints",
@@ -64,6 +67,11 @@ class RunFolder:
         return self.path / CONFIG_NAME
 
     @property
+    def origin(self) -> Path:
+        """The data that it was made of."""
+        return self.path / _ORIGIN_NAME
+
+    @property
     def history(self) -> Path:
         """The metrics of each epoch."""
         return self.path / _HISTORY_NAME
@@ -93,7 +101,7 @@ class RunFolder:
         # Checkpoints need torch, which takes seconds to import; help texts only need paths.
         from align.engine.checkpoint import read_state
 
-        return self.started and read_state(self.checkpoint("last"))["finished"]
+        return self.started and read_state(self.checkpoint("last")).get("finished", False)
 
     def checkpoint(self, which: Checkpoint = "best") -> Path:
         """The weights with the lowest validation error, or those of the last epoch."""
@@ -176,8 +184,17 @@ def write_history(path: Path, rows: Iterable[Mapping[str, float]]) -> None:
 
 
 def read_history(path: Path) -> list[dict[str, float]]:
-    """Reads what `write_history` wrote."""
-    return [{name: float(text) for name, text in row.items() if text} for row in read_csv(path)]
+    """Reads what `write_history` wrote.
+
+    Raises:
+        FormatError: When the file is damaged.
+    """
+    try:
+        return [{name: float(text) for name, text in row.items() if text} for row in read_csv(path)]
+    except (AttributeError, TypeError, ValueError, csv.Error) as error:  # of rows, cells and bytes
+        raise FormatError(
+            f"{path} is no table of numbers ({error}). Restore it, or train the run again."
+        ) from None
 
 
 def run_name(name: str, seed: int) -> str:

@@ -14,7 +14,12 @@ from typing import Any, TypeVar
 
 from pydantic import TypeAdapter
 
-from datasets.errors import DataError, shortened
+from datasets.errors import (
+    DamagedDataError,
+    FormatError,
+    MissingDataError,
+    shortened,
+)
 from datasets.storage.atomic import atomic_path
 
 log = logging.getLogger(__name__)
@@ -53,19 +58,43 @@ def read_config(
         DataError: When the folder holds no run, or the file has unknown options.
     """
     if not path.exists():
-        raise DataError(f"{path} does not exist: {path.parent} is no run of `{command}`.")
+        raise MissingDataError(f"{path} does not exist: {path.parent} is no run of `{command}`.")
+    try:
+        stored = json.loads(path.read_bytes())
+    except ValueError as error:
+        raise DamagedDataError(f"{path} cannot be read: {error}. {_TRAIN_AGAIN}") from None
+    return parse_config(kind, stored, path, renamed)
+
+
+def parse_config(
+    kind: type[Config],
+    stored: Any,
+    path: Path,
+    renamed: Mapping[str, Mapping[str, str]] | None = None,
+) -> Config:
+    """The dataclass of stored options; those that are newer than the file get their defaults.
+
+    Args:
+        kind: The dataclass that was written.
+        stored: The options as JSON holds them.
+        path: The file that holds them, for messages.
+        renamed: Option at the top level to its values in earlier versions and their names today.
+
+    Raises:
+        DataError: When the options cannot be read, or are unknown.
+    """
     adapter = TypeAdapter(kind)
     try:
-        stored = _without_removed(json.loads(path.read_bytes()), path)
+        stored = _without_removed(stored, path)
         for name, values in (renamed or {}).items():
             stored[name] = values.get(stored.get(name), stored.get(name))
         config = adapter.validate_python(stored)
-    except ValueError as error:  # raised by json and by pydantic
-        raise DataError(f"{path} cannot be read: {error}. {_TRAIN_AGAIN}") from None
+    except (AttributeError, TypeError, ValueError) as error:  # no object, or invalid for pydantic
+        raise DamagedDataError(f"{path} cannot be read: {error}. {_TRAIN_AGAIN}") from None
     options, given = options_of(config), _flat(stored).keys()
     # pydantic ignores unknown names in a dataclass that does not forbid them.
     if unknown := sorted(given - options.keys()):
-        raise DataError(
+        raise FormatError(
             f"{path} has options that this version does not know: {', '.join(unknown)}. "
             f"{_TRAIN_AGAIN}"
         )
@@ -93,7 +122,7 @@ def _without_removed(stored: Any, path: Path) -> Any:
         if not isinstance(section, dict) or option not in section:
             continue
         if (value := section.pop(option)) != today:
-            raise DataError(
+            raise FormatError(
                 f"{path} has {name} = {value!r}, an option that was removed: only {today!r} is "
                 "left. Train again without it, or evaluate with the version that trained it."
             )

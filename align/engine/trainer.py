@@ -29,10 +29,12 @@ from align.engine.checkpoint import (
     load_checkpoint,
     save_checkpoint,
 )
+from align.engine.claim import Claim
 from align.engine.config import RunConfig
-from align.engine.device import uses_bf16
+from align.engine.device import processor_of, uses_bf16
 from align.engine.loading import reading_batches
 from align.engine.optim import build_optimizer, learning_rate_factor
+from align.engine.origin import Origin
 from align.engine.pace import Pace
 from align.engine.run_folder import RunFolder
 from datasets.errors import OptionError, UserError, counted
@@ -78,6 +80,14 @@ class Task(Protocol):
         """Data and model, a line each, which are shown before the first step."""
         ...
 
+    def origin(self, run: Path) -> Origin:
+        """The data of a run in this folder, which are stored beside its options."""
+        ...
+
+    def about(self) -> Mapping[str, Any]:
+        """Facts that every checkpoint holds, from which the model can be built without the data."""
+        ...
+
 
 class NonFiniteLossError(UserError, FloatingPointError):
     """Raised when a loss or gradient is NaN or infinite; names the step and its data."""
@@ -95,6 +105,7 @@ class Trainer:
         *,
         progress: bool = True,
         on_step: Callable[[float], object] | None = None,
+        claim: Claim | None = None,
     ) -> None:
         """Prepares model and optimizer for the devices at hand.
 
@@ -103,6 +114,7 @@ class Trainer:
             config: Options of the run, with its folder as `out`.
             progress: Whether to show a progress bar and what the run does.
             on_step: Called after each step with the share of all steps that are done.
+            claim: The claim on the run's folder, which ends with `fit`.
 
         Raises:
             ValueError: When the run has no folder.
@@ -118,7 +130,7 @@ class Trainer:
             step_scheduler_with_optimizer=False,
         )
         self.task, self.config, self.folder = task, config, config.out
-        self.progress, self.on_step = progress, on_step
+        self.progress, self.on_step, self.claim = progress, on_step, claim
         self.total_steps = config.epochs * task.steps_per_epoch
         self.model, self.optimizer = self.accelerator.prepare(
             task.model, build_optimizer(task.model, config.optim)
@@ -145,6 +157,13 @@ class Trainer:
             CheckpointError: When a checkpoint cannot be read or written; the last one is kept.
             DataError: When data turns unreadable, or a process that reads it dies.
         """
+        try:
+            return self._fit()
+        finally:
+            if self.claim is not None:
+                self.claim.release()
+
+    def _fit(self) -> Path:
         start_epoch = self._resume() if self.last.exists() else 0
         main = self.accelerator.is_main_process
         if main and self.progress:
@@ -181,10 +200,8 @@ class Trainer:
 
     def describe(self) -> dict[str, str]:
         """Data, model, device and steps of the run, a line each."""
-        device = self.accelerator.device
-        name = torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
-        precision = "bf16" if self.accelerator.mixed_precision == "bf16" else "fp32"
-        parts = [name, precision, counted(torch.get_num_threads(), "thread")]
+        processor = processor_of(self.accelerator.device, self.config.precision)
+        parts = [processor, counted(torch.get_num_threads(), "thread")]
         if self.accelerator.num_processes > 1:
             parts.append(f"{self.accelerator.num_processes} processes")
         epochs = counted(self.config.epochs, "epoch")
@@ -299,7 +316,8 @@ class Trainer:
         self.bad_validations = 0 if better else self.bad_validations + 1
         if better and self.accelerator.is_main_process:
             model = self.accelerator.unwrap_model(self.model)
-            save_checkpoint(self.best_path, model, {self.task.metric: value})
+            state = {self.task.metric: value}
+            save_checkpoint(self.best_path, model, state, about=self.task.about())
         return {f"valid/{name}": value for name, value in metrics.items()}
 
     def _out_of_patience(self) -> bool:
@@ -319,15 +337,21 @@ class Trainer:
             "best": self.best,
             "bad_validations": self.bad_validations,
             "finished": epoch + 1 == self.config.epochs or self._out_of_patience(),
+            "threads": torch.get_num_threads(),
         }
         model = self.accelerator.unwrap_model(self.model)
         # Last of all: what the checkpoint says is done is on disk already.
-        save_checkpoint(self.last, model, state, self.optimizer)
+        save_checkpoint(self.last, model, state, self.optimizer, self.task.about())
 
     def _resume(self) -> int:
         model = self.accelerator.unwrap_model(self.model)
         state = load_checkpoint(self.last, model, self.optimizer)
         self.best, self.bad_validations = state["best"], state["bad_validations"]
+        threads = state.get("threads", torch.get_num_threads())
+        if threads != torch.get_num_threads():
+            # Sums over another number of threads round in another order.
+            log.info("%d threads again, as the run began, for the same bits", threads)
+            torch.set_num_threads(threads)
         rows = RunFolder(self.folder).load_history()
         self.history = [row for row in rows if row["epoch"] <= state["epoch"]]
         log.info("resumed %s after epoch %d of %d", self.folder, state["epoch"], self.config.epochs)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
+from datasets.bounds import NaturalInt, NonNegativeFloat, PositiveFloat
+
 LossName = Literal[
     "contrastive",
     "n_pairs",
@@ -24,9 +26,9 @@ class TccConfig:
 
     # The authors use 0.1 and divide distances by the width too. With 0.1 alone, returns are so
     # certain from the start that training from scratch fails.
-    temperature: float = 0.5
+    temperature: PositiveFloat = 0.5
     """Divisor of the squared distances of unit vectors in both soft searches."""
-    variance_weight: float = 0.001
+    variance_weight: NonNegativeFloat = 0.001
     """Weight of the logarithm of the standard deviation of the moment returned to."""
 
 
@@ -34,11 +36,11 @@ class TccConfig:
 class SoftDtwConfig:
     """LAV's loss: soft-DTW between views, a contrastive regulariser within each."""
 
-    gamma: float = 0.1
+    gamma: PositiveFloat = 0.1
     """Softness of the minimum over paths."""
-    regularizer: float = 1.0
+    regularizer: NonNegativeFloat = 1.0
     """Weight of the regulariser."""
-    margin: float = 2.0
+    margin: NonNegativeFloat = 2.0
     """Distance that far frames of a view should have at least; on a sphere, opposite ones."""
 
 
@@ -46,13 +48,13 @@ class SoftDtwConfig:
 class TimeReversedConfig:
     """Contrastive soft-DTW with time-reversed negatives."""
 
-    gamma: float = 0.1
+    gamma: PositiveFloat = 0.1
     """Softness of the minimum over paths."""
-    temperature: float = 0.1
+    temperature: PositiveFloat = 0.1
     """Divides the cosine similarities."""
-    weight: float = 1.0
+    weight: NonNegativeFloat = 1.0
     """Weight of the hinge that compares with the reversed view."""
-    margin: float = 0.0
+    margin: NonNegativeFloat = 0.0
     """Least difference, per frame, between the cost of the reversed view and that of the view."""
 
 
@@ -64,18 +66,18 @@ class LossConfig:
     """contrastive (this project's), n_pairs and *_triplet (TCN's, 3DTRL's), or sequence losses."""
     # The published windows: 3 for pick and minecraft, 2 for the others. single_view_triplet doubles
     # it.
-    window: int = 0
+    window: NaturalInt = 0
     """Time steps around an anchor without negatives; 0: the published one of the world."""
-    temperature: float = 0.1
+    temperature: PositiveFloat = 0.1
     """contrastive, n_pairs: divides the similarities; 1 in TCN's n-pairs, see `TcnConfig.loss`."""
-    sigma: float = 1.0
+    sigma: PositiveFloat = 1.0
     """contrastive: width in time steps of the positives' Gaussian; 0: the same time only."""
-    margin: float = 0.2
+    margin: NonNegativeFloat = 0.2
     """margin_triplet, single_view_triplet: margin between squared distances of unit vectors."""
-    published_margin: float = 30.0
+    published_margin: NonNegativeFloat = 30.0
     """published_triplet: margin between sums of squared distances."""
     # It has no effect on unit vectors; TCN's n-pairs embeddings have other lengths.
-    l2: float = 0.0005
+    l2: NonNegativeFloat = 0.0005
     """n_pairs: weight of the embeddings' squared norm."""
     tcc: TccConfig = field(default_factory=TccConfig)
     soft_dtw: SoftDtwConfig = field(default_factory=SoftDtwConfig)

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import timm
 import torch.nn.functional as F
 from jaxtyping import Float
-from timm.layers import DropPath, to_2tuple
-from timm.models import is_model_in_modules
+from timm.layers import DropPath, PatchEmbed, to_2tuple
+from timm.models import get_pretrained_cfg, is_model_in_modules
 from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor, nn
 
 from align.layout import TokenLayout
-from datasets.errors import OptionError, UnknownNameError, nearest
+from datasets.errors import MissingWeightsError, OptionError, UnknownNameError, nearest
 
 # timm's modules whose models are plain sequences of blocks, which can be taken apart.
 _PLAIN = ("vision_transformer", "vision_transformer_hybrid", "deit")
@@ -169,7 +169,7 @@ def create_timm_backbone(
         UnknownNameError: A name that timm does not have.
         OptionError: A model that is no plain sequence of blocks, a size that is no multiple of the
             patch, a depth that the model does not have, or another value that timm refuses.
-        RuntimeError: The weights cannot be loaded.
+        MissingWeightsError: The weights cannot be loaded.
     """
     if not timm.is_model(name):
         raise UnknownNameError(_unknown_name(name))
@@ -188,14 +188,16 @@ def create_timm_backbone(
             if isinstance(error, ValueError):
                 raise OptionError(f"timm cannot build {name!r}: {error}") from error
             raise
-        raise RuntimeError(
+        raise MissingWeightsError(
             f"no weights for {name!r}: {type(error).__name__}. Run once where huggingface.co can "
-            "be reached (they stay in the cache, HF_HOME), or train without --pretrained"
+            "be reached (they stay in the cache, HF_HOME), or train without --backbone.pretrained"
         ) from error
+    if min(cast(PatchEmbed, vit.patch_embed).grid_size) < 1:
+        raise OptionError(f"--image-size {min(size)} is smaller than a patch of {name}")
     backbone = TimmBackbone(vit, name)
     if any(side % patch for side, patch in zip(size, backbone.patch_size, strict=True)):
         raise OptionError(
-            f"image size {size[0]} x {size[1]} is no multiple of the patch of {name}, "
+            f"--image-size {size[0]} x {size[1]} is no multiple of the patch of {name}, "
             f"{backbone.patch_size[0]} x {backbone.patch_size[1]} pixels"
         )
     if depth is not None:
@@ -205,6 +207,22 @@ def create_timm_backbone(
     # Attention pooling belongs to the head, which no readout uses: its weights would not train.
     backbone.vit.attn_pool = None
     return backbone
+
+
+def pretrained_statistics(name: str) -> dict[str, list[float]]:
+    """Mean and standard deviation of the pixels, from 0 to 1, that pretrained weights expect.
+
+    Args:
+        name: timm's name, with or without a tag of weights. Weights under one name but with other
+            tags may expect others.
+
+    Raises:
+        UnknownNameError: A name that timm does not have.
+    """
+    published = get_pretrained_cfg(name)
+    if published is None:
+        raise UnknownNameError(_unknown_name(name))
+    return {"mean": list(published.mean), "std": list(published.std)}
 
 
 def _unknown_name(name: str) -> str:

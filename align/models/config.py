@@ -6,6 +6,18 @@ from dataclasses import dataclass
 from typing import Literal
 
 from align.losses.config import LossName
+from datasets.bounds import (
+    Depth,
+    NaturalInt,
+    NonNegativeFloat,
+    OptionalWidth,
+    Pixels,
+    Position,
+    PositiveInt,
+    Share,
+    ShareBelowOne,
+    Width,
+)
 from datasets.errors import OptionError
 
 Readout = Literal["class", "mean", "class+mean"]
@@ -20,13 +32,13 @@ TRUNK = "inception_v3"
 class PaabConfig:
     """Where and how PAAB is inserted; the defaults are the paper's (section 4.2)."""
 
-    positions: tuple[int, ...] = (-1,)
+    positions: tuple[Position, ...] = (-1,)
     """After which blocks, counted from 1; -1 is the last block."""
     variant: PaabVariant = "spatial"
     """Pose tokens attend within a frame, over time too (spatiotemporal), or all at once (joint)."""
-    blocks: int = 1
+    blocks: Depth = 1
     """PAABs at each position, one on top of the other."""
-    capacity: int | None = None
+    capacity: PositiveInt | None = None
     """Upper bound of pose tokens in a frame; None reads it off each pose map."""
     points: bool = False
     """The given keypoints become part of the embedding; the pose map needs a channel for each."""
@@ -36,9 +48,9 @@ class PaabConfig:
 class PaatConfig:
     """Where and how PAAT is inserted; the defaults are the paper's (section 4.2)."""
 
-    positions: tuple[int, ...] = (1,)
+    positions: tuple[Position, ...] = (1,)
     """After which blocks, counted from 1; -1 is the last block."""
-    bottleneck: int = 256
+    bottleneck: Width = 256
     """Width between the classifier's two layers."""
     # soft locates a keypoint to less than a patch.
     target: PoseTarget = "p3d"
@@ -58,11 +70,11 @@ class PaatConfig:
 class PoseFreeConfig:
     """Which patches PAAB takes as pose patches when PAAT predicts the pose map."""
 
-    threshold: float = 0.5
+    threshold: Share = 0.5
     """Least probability that a patch holds any keypoint."""
-    top_k: int | None = None
+    top_k: PositiveInt | None = None
     """Take this number of patches of each frame instead, the likeliest ones."""
-    mix: float = 0.0
+    mix: Share = 0.0
     """Probability for a training image that PAAB uses the predicted map, as at inference."""
 
     def __post_init__(self) -> None:
@@ -78,7 +90,7 @@ class PoseFreeConfig:
 class Trl3dConfig:
     """Where 3DTRL is inserted."""
 
-    position: int = 4
+    position: Position = 4
     """Before which block, counted from 0; before the last one of a backbone with fewer."""
 
 
@@ -90,11 +102,11 @@ class ModelConfig:
     """timm's name of any plain vision transformer."""
     image_size: int | tuple[int, int] = 224
     """Side, or height and width, in pixels; a multiple of the patch size."""
-    depth: int | None = None
+    depth: Depth | None = None
     """Blocks to keep; None keeps all of the named model."""
     pretrained: bool = False
     """Start from the hub's weights."""
-    drop_path: float = 0.0
+    drop_path: ShareBelowOne = 0.0
     """Stochastic depth at the last block."""
     readout: Readout = "class"
     """The embedding: the class token, the mean of the patch tokens, or both side by side."""
@@ -104,7 +116,7 @@ class ModelConfig:
     """Pose-aware attention blocks."""
     paat: PaatConfig | None = None
     """Pose-aware auxiliary tasks."""
-    num_keypoints: int | None = None
+    num_keypoints: NaturalInt | None = None
     """Keypoints of the skeleton, which PAAT predicts."""
     pose_free: PoseFreeConfig | None = None
     """PAAB takes PAAT's predicted pose map at inference."""
@@ -119,13 +131,13 @@ class TcnConfig:
     # TCN published n_pairs with --loss.temperature 1 and a head without whiten, center and unit.
     loss: LossName = "margin_triplet"
     """Loss of tcn in place of --loss.name; n_pairs is TCN's other one."""
-    single_window: float = 0.2
+    single_window: Share = 0.2
     """tcn-single: positives lie within this many seconds, negatives beyond twice as many."""
-    channels: int = 512
+    channels: Width = 512
     """Channels of the two convolutions after the trunk."""
-    hidden: int = 2048
+    hidden: Width = 2048
     """Width of the layer before the embedding."""
-    dim: int = 32
+    dim: Width = 32
     """Width of the embedding."""
 
 
@@ -136,16 +148,16 @@ class DisentangleConfig:
     # About as large and as fast as four blocks of DeiT-Tiny.
     encoder: str = "regnetx_002"
     """Convolutional network of timm, used twice."""
-    state: int = 128
+    state: Width = 128
     """Width of the state code, which is the embedding."""
-    viewpoint: int = 32
+    viewpoint: Width = 32
     """Width of the viewpoint code; narrow, so that it has no room for the state."""
-    image: int = 64
+    image: Pixels = 64
     """Side of the decoded images in pixels: 4 times a power of 2."""
-    channels: int = 128
+    channels: Width = 128
     """Channels of the decoder's first map; halved at every doubling of the size."""
     # Errors of pixels in [0, 1] are small where most of an image is background.
-    weight: float = 100.0
+    weight: NonNegativeFloat = 100.0
     """Weight of both mean squared errors of pixels."""
 
 
@@ -157,7 +169,7 @@ class HeadConfig:
     # trained from scratch at chance.
     whiten: bool = True
     """Batch norm without affine, which removes what all frames share."""
-    dim: int = 0
+    dim: OptionalWidth = 0
     """Width of a linear projection after it; 0 has none."""
     # What all frames of a video share, its view and its scene, says nothing about time, yet it is
     # by far the largest part of an embedding at initialisation. Centring needs the whole video, as

@@ -22,7 +22,7 @@ from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
 from align.models.config import DisentangleConfig
-from datasets.errors import OptionError
+from datasets.errors import MissingWeightsError, OptionError
 
 # Side in pixels of the decoder's first map, which doubles up to `DisentangleConfig.image`.
 _SMALLEST = 4
@@ -40,7 +40,7 @@ class Disentangler(nn.Module):
 
     Raises:
         OptionError: An unknown encoder, or an image side that is not 4 times a power of 2.
-        RuntimeError: Pretrained weights that cannot be loaded.
+        MissingWeightsError: Pretrained weights that cannot be loaded.
     """
 
     def __init__(self, config: DisentangleConfig, pretrained: bool = False) -> None:
@@ -114,7 +114,7 @@ def _encoder(name: str, dim: int, pretrained: bool) -> nn.Module:
     except (OSError, RuntimeError) as error:
         if not pretrained:
             raise
-        raise RuntimeError(
+        raise MissingWeightsError(
             f"no weights for {name!r}: {type(error).__name__}. Run once where huggingface.co can "
             "be reached (they stay in the cache, HF_HOME), or train without --backbone.pretrained"
         ) from error

@@ -228,7 +228,7 @@ def build_model(config: ModelConfig) -> PoseAware:
         UnknownNameError: An unknown backbone.
         OptionError: A size or a position that the backbone does not have, or options that do not
             fit each other.
-        RuntimeError: Pretrained weights that cannot be loaded.
+        MissingWeightsError: Pretrained weights that cannot be loaded.
     """
     backbone = create_timm_backbone(
         config.backbone, config.image_size, config.depth, config.pretrained, config.drop_path

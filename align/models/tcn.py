@@ -18,6 +18,7 @@ from torchvision.models import Inception_V3_Weights, inception_v3
 from align.models.config import PaatConfig, TcnConfig
 from align.models.pose_points import COORDINATES, pose_points, positions_along
 from align.paat import PoseAwareAuxiliaryTask
+from datasets.errors import MissingWeightsError
 
 # The layers of torchvision's Inception-v3 (`TRUNK`) up to Mixed_5d, in order, with its poolings.
 _TRUNK_LAYERS = (
@@ -65,7 +66,7 @@ class TcnNetwork(nn.Module):
 
     Raises:
         OptionError: PAAT without a number of keypoints.
-        RuntimeError: Pretrained weights that cannot be loaded.
+        MissingWeightsError: Pretrained weights that cannot be loaded.
     """
 
     patch_size = (_STRIDE, _STRIDE)
@@ -176,7 +177,7 @@ def _inception(pretrained: bool) -> nn.Module:
     try:
         return inception_v3(weights=Inception_V3_Weights.IMAGENET1K_V1)
     except OSError as error:
-        raise RuntimeError(
+        raise MissingWeightsError(
             f"no weights for Inception-v3: {type(error).__name__}. Run once where "
             "download.pytorch.org can be reached (they stay in the cache, TORCH_HOME), or train "
             "without --backbone.pretrained"

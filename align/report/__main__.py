@@ -30,6 +30,7 @@ def run(
     view: str | None = None,
     skeleton: bool = False,
     evaluation: str | None = None,
+    data: Path | None = None,
 ) -> None:
     """Writes one self-contained HTML page about a run, or a comparison of runs.
 
@@ -42,6 +43,8 @@ def run(
         skeleton: Draw the skeleton on its frames.
         evaluation: Name of another evaluation that `align.evaluate` has stored, instead of the
             split's own: test_on_can for another data set, test_unseen for another protocol.
+        data: Where the measured data set lies now, whose frames are shown; by default where the
+            runs found it.
     """
     with command():
         require_runs(runs, TrainConfig)
@@ -49,7 +52,7 @@ def run(
         from align.results.cells import summary_markdown
         from align.results.runs import load_runs
 
-        path = write_report(runs, out, split, episode, view, skeleton, evaluation)
+        path = write_report(runs, out, split, episode, view, skeleton, evaluation, data)
         folders = list(dict.fromkeys(runs))
         print(summary_markdown(summary_of(load_runs(folders, evaluation or split))))
         print(f"\nreport: {path}")

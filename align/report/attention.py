@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -23,6 +24,9 @@ from align.report.style import STYLE, WIDTH
 from align.report.tokens import analysis_panels
 from align.results.analysis import AttentionMaps, load_analysis, load_maps
 from datasets.episodes import EpisodeDataset
+from datasets.errors import FormatError
+
+log = logging.getLogger(__name__)
 
 # Opacity of the strongest attention; the frame below remains visible.
 _OPAQUE = 0.75
@@ -77,9 +81,17 @@ def token_pictures(example: Example, data: EpisodeDataset) -> TokenPictures | No
 
 
 def _analysed(run: RunFolder, split: str) -> bool:
-    """Whether there is an analysis of the current checkpoint."""
+    """Whether there is a readable analysis of the current checkpoint; a damaged one is named."""
     stored = (run.analysis(split), run.attention(split))
-    return all(run.is_newer_than_checkpoint(path) for path in stored)
+    if not all(run.is_newer_than_checkpoint(path) for path in stored):
+        return False
+    try:
+        load_analysis(run.analysis(split))
+        load_maps(run.attention(split))
+    except FormatError as error:
+        log.warning("left out: %s", error)
+        return False
+    return True
 
 
 @matplotlib.rc_context(STYLE)

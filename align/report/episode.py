@@ -15,7 +15,7 @@ from align.results.runs import Run
 from align.results.statistics import lower_median
 from datasets.draw import draw_skeleton
 from datasets.episodes import EpisodeDataset
-from datasets.errors import DataError, MismatchError, MissingDataError
+from datasets.errors import MismatchError, MissingDataError, OptionError
 from datasets.storage.episode_file import EGO
 
 # Time steps of an episode that are drawn at most: as many as a picture of this width has room for.
@@ -122,19 +122,20 @@ def load_example(
         skeleton: Whether to draw the skeleton on the frames.
 
     Raises:
-        DataError: When there is no such episode or view, or the data set has changed since.
+        OptionError: When there is no such episode or view.
+        DataError: When the data set has changed since.
     """
     stored = {
         label: (run, run.evaluation.embeddings()) for label, run in typical_runs(runs).items()
     }
     episode = data.names[0] if episode is None else episode
     if episode not in data.names:
-        raise DataError(
+        raise OptionError(
             f"{data.index_path} has no episode {episode!r} in its split {data.split}; --episode "
             f"takes one of {data.names}."
         )
     if any(episode not in embeddings for _, embeddings in stored.values()):
-        raise DataError(
+        raise MismatchError(
             f"{episode} was not measured: {data.index_path} changed since. Measure the runs again "
             f"with `python -m align.evaluate --split {data.split}`."
         )
@@ -176,7 +177,7 @@ def _choose_views(views: Sequence[str], query: str | None) -> tuple[str, str]:
     if query is None:
         return others[0], target
     if query not in others:
-        raise DataError(
+        raise OptionError(
             f"no view {query!r} to compare with {target}; --view takes one of {others}."
         )
     return query, target

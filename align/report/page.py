@@ -32,9 +32,8 @@ from align.results.chance import chance_of, reference_rows
 from align.results.runs import Run, load_runs, options_that_differ, train_command
 from align.results.summary import BASELINE, SummaryRow, summary_table, write_summary
 from align.results.text import format_change, format_spread, with_arrow
+from align.run_data import find_measured_data
 from datasets.episodes import EpisodeDataset
-from datasets.errors import DataError
-from datasets.storage.meta import META_NAME
 
 SUMMARY_NAME = "summary.csv"
 
@@ -47,6 +46,7 @@ def write_report(
     view: str | None = None,
     skeleton: bool = False,
     evaluation: str | None = None,
+    data: Path | None = None,
 ) -> Path:
     """Writes the page and `summary.csv` beside it.
 
@@ -59,6 +59,7 @@ def write_report(
         skeleton: Whether to draw the skeleton on its frames.
         evaluation: Name of other evaluations than those of the runs' own data set, protocol and
             best checkpoint, see `align.evaluate`; becomes part of the files' names.
+        data: Where the measured data set lies now; by default where it was measured.
 
     Returns:
         The page.
@@ -69,13 +70,13 @@ def write_report(
     """
     folders = list(dict.fromkeys(folders))
     runs = load_runs(folders, evaluation or split)
-    data = _open_data(runs[0])
-    example = load_example(runs, data, episode, view, skeleton)
+    shown = _open_data(runs[0], data)
+    example = load_example(runs, shown, episode, view, skeleton)
     rows = summary_of(runs)
     suffix = f"_{evaluation}" if evaluation else ""
     page, summary = (_with_suffix(name, suffix) for name in (REPORT_NAME, SUMMARY_NAME))
     out = default_path(folders).with_name(page) if out is None else out
-    write_page(out, render(runs, rows, data, example))
+    write_page(out, render(runs, rows, shown, example))
     write_summary(out.with_name(summary), rows)
     return out
 
@@ -99,14 +100,10 @@ def summary_of(runs: Sequence[Run]) -> list[SummaryRow]:
     return summary_table([run.evaluation for run in runs], [run.label for run in runs])
 
 
-def _open_data(run: Run) -> EpisodeDataset:
-    root = run.evaluation.data
-    if not (root / META_NAME).exists():
-        raise DataError(
-            f"{root}, the data set that {run.folder} was measured on, does not exist; the report "
-            "shows its frames. Put it back, or run from the folder that its path starts in."
-        )
-    return EpisodeDataset(root, run.evaluation.split)
+def _open_data(run: Run, data: Path | None) -> EpisodeDataset:
+    measured = run.evaluation
+    root = find_measured_data(run.folder, measured.data, measured.identity, data)
+    return EpisodeDataset(root, measured.split)
 
 
 def render(

@@ -20,7 +20,7 @@ from align.report.style import (
     save_png,
 )
 from align.results.analysis import FeatureAnalysis, bin_names
-from datasets.errors import DataError
+from datasets.errors import MismatchError
 
 # Opacity of the bars of the first, the middle and the last layer.
 _SHADES = (0.4, 0.7, 1.0)
@@ -55,7 +55,7 @@ def analysis_figure(
     """
     skeletons = {keypoints for _, keypoints in results.values()}
     if len(skeletons) != 1:
-        raise DataError("the runs are of data sets with different keypoints; draw them apart.")
+        raise MismatchError("the runs are of data sets with different keypoints; draw them apart.")
     named = len(set(methods.values())) == len(methods)
     labels = {run: methods[run] if named else run.name for run in results}
     return analysis_panels({labels[run]: r for run, (r, _) in results.items()}, skeletons.pop())

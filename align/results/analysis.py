@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pydantic import TypeAdapter
 
+from datasets.errors import FormatError
 from datasets.storage.atomic import atomic_path
 
 # The lowest attention weight of each bin of the histogram; the last bin ends at 1.
@@ -67,8 +69,14 @@ def save_analysis(analysis: FeatureAnalysis, path: Path) -> None:
 
 
 def load_analysis(path: Path) -> FeatureAnalysis:
-    """Reads what `save_analysis` wrote."""
-    return TypeAdapter(FeatureAnalysis).validate_python(_with_nan(json.loads(path.read_bytes())))
+    """Reads what `save_analysis` wrote.
+
+    Raises:
+        FormatError: When the file is damaged.
+    """
+    with _analysis_again(path):
+        stored = _with_nan(json.loads(path.read_bytes()))
+        return TypeAdapter(FeatureAnalysis).validate_python(stored)
 
 
 def _with_nan(stored: Any) -> Any:
@@ -87,5 +95,22 @@ def save_maps(maps: AttentionMaps, path: Path) -> None:
 
 
 def load_maps(path: Path) -> AttentionMaps:
-    """Reads what `save_maps` wrote."""
-    return TypeAdapter(AttentionMaps).validate_json(path.read_bytes())
+    """Reads what `save_maps` wrote.
+
+    Raises:
+        FormatError: When the file is damaged.
+    """
+    with _analysis_again(path):
+        return TypeAdapter(AttentionMaps).validate_json(path.read_bytes())
+
+
+@contextmanager
+def _analysis_again(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except ValueError as error:  # raised by json and by pydantic
+        reason = " ".join(str(error).split())
+        raise FormatError(
+            f"{path} cannot be read: {reason}. Analyse again: `python -m align.analyze "
+            f"{path.parent.parent}` (or action.analyze)."
+        ) from None

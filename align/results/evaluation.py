@@ -11,7 +11,8 @@ import json
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
@@ -20,7 +21,7 @@ from align.engine.run_folder import Checkpoint, RunFolder
 from align.metrics.alignment import PairResult
 from align.metrics.collapse import Collapse
 from align.metrics.phases import PhaseResult
-from datasets.errors import DataError
+from datasets.errors import DamagedDataError, FormatError, MissingDataError
 from datasets.storage.atomic import atomic_path
 
 
@@ -43,6 +44,10 @@ class Evaluation:
         labelled_episodes: Number of episodes whose labels the phase metrics used.
         collapse: Verdict on the embeddings; None where they were not checked.
         parameters: Number of the model's parameters.
+        identity: Digest of the data set that it was measured on, see `datasets.storage.identity`;
+            None for data without one, and in evaluations by earlier versions.
+        processor: The processor and number format that embedded the frames, such as `cpu, fp32`;
+            empty in evaluations by earlier versions.
     """
 
     run: Path
@@ -59,6 +64,8 @@ class Evaluation:
     labelled_episodes: int = 0
     collapse: Collapse | None = None
     parameters: int = 0
+    identity: str | None = None
+    processor: str = ""
 
     @property
     def path(self) -> Path:
@@ -70,12 +77,31 @@ class Evaluation:
         return RunFolder(self.run).embeddings(self.name or self.split)
 
     def embeddings(self) -> dict[str, dict[str, Tensor]]:
-        """Episode to view to embeddings (time, dim)."""
+        """Episode to view to embeddings (time, dim).
+
+        Raises:
+            MissingDataError: When the file does not exist.
+            DamagedDataError: When it is truncated.
+        """
+        self.require_embeddings()
         stored: dict[str, dict[str, Tensor]] = {}
         for name, value in load_file(self._embeddings_path).items():
             episode, view = name.split("/")
             stored.setdefault(episode, {})[view] = value
         return stored
+
+    def require_embeddings(self) -> None:
+        """Checks that the file of embeddings is whole, without reading them; errors as above."""
+        path = self._embeddings_path
+        measure = f"Measure again: `python -m align.evaluate {self.run}`."
+        try:
+            # Opening compares the length of the file with what its header names.
+            with safe_open(path, framework="pt"):
+                return
+        except FileNotFoundError:
+            raise MissingDataError(f"{path} does not exist. {measure}") from None
+        except SafetensorError as error:
+            raise DamagedDataError(f"{path} is damaged ({error}). {measure}") from None
 
     def save(self, embeddings: dict[str, dict[str, Tensor]]) -> None:
         """Writes the embeddings, then the metrics: a metrics file means that both are there."""
@@ -96,11 +122,19 @@ def evaluation_name(
     protocol: Protocol | None = None,
     checkpoint: Checkpoint = "best",
 ) -> str:
-    """The name under which an evaluation of a run with these options is stored."""
+    """The name under which an evaluation of a run with these options is stored.
+
+    Args:
+        config: Options of the run.
+        split: Split whose episodes are measured.
+        data: The measured data set, where it is not the run's own.
+        protocol: Which views are tested on.
+        checkpoint: The weights that are measured.
+    """
     name: str = split
     if protocol not in (None, config.protocol):
         name += f"_{protocol}"
-    if data is not None and (config.data is None or data.resolve() != config.data.resolve()):
+    if data is not None:
         name += f"_on_{data.resolve().name}"
     return name if checkpoint == "best" else f"{name}_{checkpoint}"
 
@@ -109,17 +143,19 @@ def load_evaluation(run: Path, name: str = "test") -> Evaluation:
     """Reads a stored evaluation of a run.
 
     Raises:
-        DataError: When the run has not been measured in that way, or was by another version.
+        MissingDataError: When the run has not been measured in that way.
+        FormatError: When the file is damaged, or was written by another version.
     """
     path = RunFolder(run).evaluation(name)
     split, _, rest = name.partition("_")
     measure = f"python -m align.evaluate {run} --split {split}"
     measure += " …, with the --protocol, --data or --checkpoint of the name" if rest else ""
     if not path.exists():
-        raise DataError(f"{path} does not exist. Make it with `{measure}`.")
-    # The folder may have been moved or copied since.
-    stored = json.loads(path.read_text()) | {"run": str(run), "name": name}
+        raise MissingDataError(f"{path} does not exist. Make it with `{measure}`.")
     try:
+        # The folder may have been moved or copied since.
+        stored = json.loads(path.read_bytes()) | {"run": str(run), "name": name}
         return TypeAdapter(Evaluation).validate_python(stored)
-    except ValidationError as error:
-        raise DataError(f"{path} cannot be read: {error}. Measure again: `{measure}`.") from None
+    except (TypeError, ValueError) as error:  # no JSON, no object, or invalid for pydantic
+        reason = " ".join(str(error).split())
+        raise FormatError(f"{path} cannot be read: {reason}. Measure again: `{measure}`.") from None

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, fields, is_dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,9 @@ from align.config import TrainConfig, recipe
 from align.engine.run_folder import RunFolder, run_name
 from align.results.evaluation import Evaluation, load_evaluation
 from align.results.summary import require_comparable, run_order
-from datasets.errors import DataError
+from datasets.errors import DataError, FormatError, MissingDataError
+
+log = logging.getLogger(__name__)
 
 
 def variant_of(config: TrainConfig) -> str:
@@ -63,32 +66,66 @@ class Run:
 def load_runs(folders: Sequence[Path], split: str = "test") -> list[Run]:
     """Reads runs and sorts them by method, options and seed.
 
+    A measured run with a damaged file, or one that is missing, is named and left out, unless no
+    other is left.
+
     Raises:
         DataError: When a folder is no run, has not been evaluated on the split, or was measured
-            on other episodes or views than the rest.
+            on other data, episodes or views than the rest.
     """
-    configs = [TrainConfig.load(folder) for folder in folders]
-    labels = label_runs(configs)
-    evaluations = [load_evaluation(folder, split) for folder in folders]
-    require_comparable(evaluations, labels)
-    runs = [
-        _load_run(folder, label, config, evaluation)
-        for folder, label, config, evaluation in zip(
-            folders, labels, configs, evaluations, strict=True
-        )
-    ]
+    found = _readable(folders, split)
+    labels = _labels(found)
+    require_comparable([run.evaluation for run in found], labels)
+    runs = [replace(run, label=label) for run, label in zip(found, labels, strict=True)]
     return sorted(runs, key=lambda run: run_order(run.label, run.config.seed))
 
 
-def _load_run(folder: Path, label: str, config: TrainConfig, evaluation: Evaluation) -> Run:
+def _readable(folders: Sequence[Path], split: str) -> list[Run]:
+    runs: list[Run] = []
+    errors: list[DataError] = []
+    for folder in folders:
+        try:
+            runs.append(_load_run(folder, split))
+        except DataError as error:
+            if not RunFolder(folder).evaluation(split).exists():
+                raise  # the run has not been measured, which is soon done
+            errors.append(error)
+    if errors and not runs:
+        raise errors[0]
+    for damage in errors:
+        log.warning("left out: %s", damage)
+    return runs
+
+
+def _labels(runs: Sequence[Run]) -> list[str]:
+    """`label_runs`, with the processor of the measurement where it is not the same for all."""
+    labels = label_runs([run.config for run in runs])
+    processors = [run.evaluation.processor for run in runs]
+    if len(set(processors)) < 2:
+        return labels
+    return [
+        f"{label}, on {processor or 'an unknown processor'}"
+        for label, processor in zip(labels, processors, strict=True)
+    ]
+
+
+def _load_run(folder: Path, split: str) -> Run:
+    config, evaluation = TrainConfig.load(folder), load_evaluation(folder, split)
+    evaluation.require_embeddings()
     history = RunFolder(folder).history
     if not history.exists():
-        raise DataError(
+        raise MissingDataError(
             f"{history} does not exist: training was stopped before its first epoch ended, or "
             f"the file was lost. Continue with `python -m align.train --resume {folder}`."
         )
+    rows = RunFolder(folder).load_history()
+    if not rows or any(not {"epoch", "seconds"} <= row.keys() for row in rows):
+        raise FormatError(
+            f"{history} has no epochs, or lacks their number or duration. Restore it, or train "
+            "the run again."
+        )
     finished = datetime.fromtimestamp(history.stat().st_mtime)
-    return Run(folder, label, config, evaluation, RunFolder(folder).load_history(), finished)
+    return Run(folder, config.method, config, evaluation, rows, finished)
 
 
 def label_runs(configs: Sequence[TrainConfig]) -> list[str]:

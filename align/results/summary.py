@@ -12,7 +12,11 @@ from align.methods import METHODS
 from align.metrics.alignment import METRICS
 from align.results.evaluation import Evaluation
 from align.results.statistics import mean, std
-from datasets.errors import DataError
+from datasets.errors import (
+    MismatchError,
+    MissingDataError,
+)
+from datasets.storage.identity import short
 
 BASELINE = "deit"
 
@@ -81,13 +85,15 @@ def require_comparable(evaluations: Sequence[Evaluation], labels: Sequence[str])
         DataError: When they are not of the same episodes and views, or one comes twice.
     """
     if not evaluations:
-        raise DataError("no run to report on; name one or more folders made by `align.train`.")
+        raise MissingDataError(
+            "no run to report on; name one or more folders made by `align.train`."
+        )
     seen: dict[tuple[str, int], Path] = {}
     for label, evaluation in zip(labels, evaluations, strict=True):
         if text := difference(evaluations[0], evaluation):
-            raise DataError(text)
+            raise MismatchError(text)
         if twin := seen.get((label, evaluation.seed)):
-            raise DataError(
+            raise MismatchError(
                 f"{twin} and {evaluation.run} are both {label} with seed {evaluation.seed}: "
                 "one run counted twice would make the spread too small. Leave one out."
             )
@@ -97,7 +103,7 @@ def require_comparable(evaluations: Sequence[Evaluation], labels: Sequence[str])
 def difference(first: Evaluation, second: Evaluation) -> str | None:
     """Why two evaluations cannot be compared, and the remedy; None where they can."""
     for what, ours, theirs in (
-        ("the data set", first.data.resolve(), second.data.resolve()),
+        ("the data set", *_data(first, second)),
         ("the split", first.split, second.split),
         ("the episodes and views", _measured(first), _measured(second)),
         ("--labelled-episodes", *_labelled(first, second)),
@@ -135,6 +141,16 @@ def _change(label: str, errors: Mapping[str, float]) -> float | None:
     if label == BASELINE or not baseline:
         return None
     return 100 * (errors[label] / baseline - 1)
+
+
+def _data(first: Evaluation, second: Evaluation) -> tuple[object, object]:
+    # Evaluations of earlier versions store a path alone.
+    if first.identity and second.identity:
+        if first.identity == second.identity:
+            return None, None
+        one, other = (f"{e.data}, identity {short(e.identity)}" for e in (first, second))
+        return one, other
+    return first.data.resolve(), second.data.resolve()
 
 
 def _measured(evaluation: Evaluation) -> list[tuple[str, str, str]]:

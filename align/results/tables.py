@@ -141,6 +141,8 @@ def run_row(run: Run) -> dict[str, Any]:
         "depth": config.depth or "",
         "parameters": evaluation.parameters,
         "precision": config.precision,
+        "processor": evaluation.processor,
+        "data_identity": evaluation.identity or "",
         "train_episodes": config.train_episodes or "",
         "folder": str(run.folder),
     }

@@ -10,7 +10,7 @@ from tqdm import tqdm
 
 from datasets.clips.base import ClipInfo
 from datasets.clips.sets import read_keypoints
-from datasets.errors import DataError, shortened
+from datasets.errors import DamagedDataError, DataError, MissingDataError, shortened
 from datasets.video import check_video
 
 logger = logging.getLogger(__name__)
@@ -69,7 +69,7 @@ def check_clips(
         DataError: When a larger share is bad, or there is no clip.
     """
     if not clips:
-        raise DataError(
+        raise MissingDataError(
             "there are no clips to check; is it a split that the protocol leaves empty?"
         )
     problems = find_problems(clips, workers, trust_pickles)
@@ -78,7 +78,7 @@ def check_clips(
     reasons = [str(problem) for problem in problems.values()]
     share = len(problems) / len(clips)
     if share > max_bad_share:
-        raise DataError(
+        raise DamagedDataError(
             f"{len(problems)} of {len(clips)} clips cannot be used, {share:.1%} where "
             f"{max_bad_share:.1%} are allowed. The first: {reasons[0]}"
         )

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from datasets.errors import DataError
+from datasets.errors import DamagedDataError, DataError, FormatError, MissingDataError
 
 # The skeleton of an hour of video takes some hundred megabytes; a larger file is another kind.
 MAX_BYTES = 1 << 30
@@ -20,10 +20,12 @@ def read_bytes_file(path: Path) -> bytes:
     """
     try:
         if path.stat().st_size > MAX_BYTES:
-            raise DataError(f"{path} is larger than {MAX_BYTES} bytes; is it another file?")
+            raise FormatError(f"{path} is larger than {MAX_BYTES} bytes; is it another file?")
         return path.read_bytes()
+    except FileNotFoundError as error:
+        raise MissingDataError(f"{path} does not exist.") from error
     except OSError as error:
-        raise DataError(f"{path} cannot be read: {error.strerror}.") from error
+        raise DamagedDataError(f"{path} cannot be read: {error.strerror}.") from error
 
 
 def read_text_file(path: Path) -> str:
@@ -35,7 +37,7 @@ def read_text_file(path: Path) -> str:
     try:
         return read_bytes_file(path).decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise DataError(f"{path} is not text; copy it again from the data set.") from error
+        raise DamagedDataError(f"{path} is not text; copy it again from the data set.") from error
 
 
 def read_json_file(path: Path) -> Any:
@@ -50,4 +52,4 @@ def read_json_file(path: Path) -> Any:
         raise
     except (ValueError, RecursionError) as error:
         what = " ".join(str(error).split())
-        raise DataError(f"{path} is no whole JSON file ({what}); copy it again.") from error
+        raise DamagedDataError(f"{path} is no whole JSON file ({what}); copy it again.") from error

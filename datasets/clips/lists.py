@@ -11,7 +11,7 @@ from pathlib import Path
 
 from datasets.clips.base import ClipFormat, ClipInfo
 from datasets.clips.files import read_text_file
-from datasets.errors import DataError, shortened
+from datasets.errors import FormatError, MismatchError, MissingDataError, shortened
 
 logger = logging.getLogger(__name__)
 
@@ -52,7 +52,7 @@ def read_lists(
         DataError: When a list is not valid; names the list and the line.
     """
     if not (folder / FILES["train"]).is_file():
-        raise DataError(f"{folder} has no {FILES['train']}; name the folder of the lists.")
+        raise MissingDataError(f"{folder} has no {FILES['train']}; name the folder of the lists.")
     rows = {
         part: _read_list(folder / name, root, fmt) if (folder / name).exists() else []
         for part, name in FILES.items()
@@ -65,7 +65,7 @@ def read_lists(
     }
     rows = {part: [row for row in of if row.clip.label >= 0] for part, of in rows.items()}
     if not rows["train"]:
-        raise DataError(f"{folder / FILES['train']} names no clip.")
+        raise MissingDataError(f"{folder / FILES['train']} names no clip.")
     _require_apart(rows)
     return rows, _protocol_of([row for part in rows.values() for row in part], fmt), left_out
 
@@ -79,7 +79,7 @@ def _require_apart(rows: Mapping[str, Sequence[ListedClip]]) -> None:
             before = seen[row.clip.name]
             for other, place in before.items():
                 if {part, other} != _MAY_SHARE:
-                    raise DataError(
+                    raise FormatError(
                         f"{row.place}: {row.clip.name} is listed before, in {place}; remove one "
                         "of the two lines."
                     )
@@ -111,14 +111,14 @@ def _fields(line: str) -> list[str]:
 
 def _parse(fields: list[str], place: str, folder: Path, root: Path, fmt: ClipFormat) -> ListedClip:
     if len(fields) not in (2, 3):
-        raise DataError(f"{place}: a line is `video,pose,label` or `video,label`.")
+        raise FormatError(f"{place}: a line is `video,pose,label` or `video,label`.")
     if any("\0" in field for field in fields):
-        raise DataError(f"{place}: a path has a zero byte; copy the list again.")
+        raise FormatError(f"{place}: a path has a zero byte; copy the list again.")
     if not re.fullmatch(r"\d{1,6}", fields[-1], re.ASCII):
-        raise DataError(f"{place}: {fields[-1][:30]!r} is no label; labels count from 0.")
+        raise FormatError(f"{place}: {fields[-1][:30]!r} is no label; labels count from 0.")
     clip = fmt.identify(_resolve(fields[0], folder, root))
     if clip is None:
-        raise DataError(f"{place}: {fields[0][:200]!r} is not named as a clip of {fmt.title}.")
+        raise FormatError(f"{place}: {fields[0][:200]!r} is not named as a clip of {fmt.title}.")
     pose = _resolve(fields[1], folder, root) if len(fields) == 3 and fields[1] else None
     return ListedClip(clip, pose, int(fields[-1]), place)
 
@@ -145,7 +145,7 @@ def _protocol_of(rows: list[ListedClip], fmt: ClipFormat) -> str:
     wrong = next(
         row for row in rows if row.label >= len(classes) or classes[row.label] != row.clip.action
     )
-    raise DataError(
+    raise MismatchError(
         f"{wrong.place}: label {wrong.label} does not mean {wrong.clip.action!r}, as the video is "
         f"named; labels count the classes of {fmt.title} from 0 in their published order."
     )

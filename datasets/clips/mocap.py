@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from datasets.clips.base import ClipInfo
-from datasets.errors import DataError
+from datasets.errors import DamagedDataError, MissingDataError
 from datasets.storage.atomic import atomic_path
 
 MOCAP_NAME = "mocap.json"
@@ -48,7 +48,7 @@ class MocapMeta:
         """
         path = root / MOCAP_NAME
         if not path.exists():
-            raise DataError(
+            raise MissingDataError(
                 f"{path} does not exist: {root} is no rendered motion-capture set. Make one with "
                 f"`python -m sims.generate --env mocap --out {root}`, or choose the format of the "
                 "data set that these clips come from."
@@ -57,7 +57,9 @@ class MocapMeta:
             stored = json.loads(path.read_bytes())
             return cls(**stored | {"motions": dict(stored["motions"])})
         except (ValueError, KeyError, TypeError) as error:
-            raise DataError(f"{path} cannot be read ({error!r}); generate it again.") from None
+            raise DamagedDataError(
+                f"{path} cannot be read ({error!r}); generate it again."
+            ) from None
 
     def relabel(
         self, parts: Mapping[str, Sequence[ClipInfo]], classes: Sequence[str]

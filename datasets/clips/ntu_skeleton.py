@@ -13,7 +13,7 @@ from jaxtyping import Float
 
 from datasets.clips.base import MAX_FRAMES, Persons
 from datasets.clips.files import read_bytes_file, read_text_file
-from datasets.errors import DataError
+from datasets.errors import DamagedDataError, DataError, FormatError, MissingDataError
 from datasets.skeletons import NTU25
 from datasets.storage.atomic import atomic_path
 from datasets.video import video_shape
@@ -75,8 +75,8 @@ class _Lines:
         self.position = 0
         self._lines: Iterator[str] = iter(read_text_file(path).rstrip().splitlines())
 
-    def error(self, problem: str) -> DataError:
-        return DataError(
+    def error(self, problem: str) -> DamagedDataError:
+        return DamagedDataError(
             f"{self.path}, line {self.position}: {problem}; copy the file again, or leave its "
             "clip out."
         )
@@ -121,7 +121,7 @@ def count_frames(skeleton: Path, video: Path) -> int:
         with open(skeleton, "rb") as file:
             return int(file.readline(32))
     except (OSError, ValueError) as error:
-        raise DataError(f"{skeleton} does not begin with its number of frames.") from error
+        raise FormatError(f"{skeleton} does not begin with its number of frames.") from error
 
 
 def write_text(
@@ -156,24 +156,24 @@ def read_pickled(path: Path, video_width: int, trust_pickles: bool) -> Persons:
         DataError: When pickles are not trusted, or the file holds anything else.
     """
     if not trust_pickles:
-        raise DataError(
+        raise FormatError(
             f"{path} is a pickle, which can harm when it is loaded. If you know where it comes "
             f"from, allow it (`trust_pickles`); else use the {TEXT_SUFFIX} files."
         )
     content = _load_pickled(path)
     if not isinstance(content, dict):
-        raise DataError(f"{path} holds no dict of bodies.")
+        raise FormatError(f"{path} holds no dict of bodies.")
     names = sorted(name for name in content if str(name).startswith("rgb_body"))
     bodies = [content[name] for name in names]
     for name, body in zip(names, bodies, strict=True):
         if not isinstance(body, np.ndarray) or body.dtype.kind not in "fiu":
-            raise DataError(f"{path}: {name} is no array of numbers.")
+            raise FormatError(f"{path}: {name} is no array of numbers.")
         if body.shape[1:] != (JOINTS, 2) or body.shape != bodies[0].shape:
-            raise DataError(f"{path}: {name} has shape {body.shape}, not (frames, {JOINTS}, 2).")
+            raise FormatError(f"{path}: {name} has shape {body.shape}, not (frames, {JOINTS}, 2).")
         if len(body) > MAX_FRAMES:
-            raise DataError(f"{path}: {name} has {len(body)} frames, more than {MAX_FRAMES}.")
+            raise FormatError(f"{path}: {name} has {len(body)} frames, more than {MAX_FRAMES}.")
     if not bodies:
-        raise DataError(f"{path} has no `rgb_body0`; make it again with the colour pixels.")
+        raise MissingDataError(f"{path} has no `rgb_body0`; make it again with the colour pixels.")
     return list(_to_video(np.stack(bodies, axis=1), video_width))
 
 
@@ -196,7 +196,7 @@ def _load_pickled(path: Path) -> Any:
         raise
     except Exception as error:  # a damaged pickle can raise anything
         what = " ".join(str(error).split())
-        raise DataError(f"{path} cannot be read ({what}); make it again.") from error
+        raise DamagedDataError(f"{path} cannot be read ({what}); make it again.") from error
 
 
 # The unpickler in Python: the one in C allocates memory for any number of objects that a file

@@ -11,7 +11,7 @@ from jaxtyping import Float
 from datasets.clips.base import MAX_FRAMES, Persons
 from datasets.clips.files import read_json_file
 from datasets.clips.pose_json import to_numbers
-from datasets.errors import DataError
+from datasets.errors import FormatError, MissingDataError
 from datasets.skeletons import COCO18
 
 FRAME_SUFFIX = "_keypoints.json"
@@ -31,10 +31,10 @@ def read_openpose(folder: Path) -> Persons:
         if match := _FRAME.fullmatch(path.name):
             files[int(match[1])] = path
     if not files:
-        raise DataError(f"{folder} has no files NAME_000000000000{FRAME_SUFFIX}.")
+        raise MissingDataError(f"{folder} has no files NAME_000000000000{FRAME_SUFFIX}.")
     last = max(files)
     if last >= MAX_FRAMES:
-        raise DataError(f"{files[last]} is a frame beyond {MAX_FRAMES}; rename it.")
+        raise FormatError(f"{files[last]} is a frame beyond {MAX_FRAMES}; rename it.")
     nobody = np.empty((0, len(COCO18), 2))
     return [_read_frame(files[i]) if i in files else nobody for i in range(last + 1)]
 
@@ -43,12 +43,12 @@ def _read_frame(path: Path) -> Float[np.ndarray, "persons keypoints 2"]:
     content = read_json_file(path)
     people = content.get("people") if isinstance(content, dict) else None
     if not isinstance(people, list):
-        raise DataError(f"{path} has no list `people`; is it OpenPose's?")
+        raise FormatError(f"{path} has no list `people`; is it OpenPose's?")
     poses = np.empty((len(people), len(COCO18), 2))
     for slot, person in enumerate(people):
         values = person.get("pose_keypoints_2d") if isinstance(person, dict) else None
         if not isinstance(values, list) or len(values) not in (54, 75):
-            raise DataError(
+            raise FormatError(
                 f"{path}: a person's `pose_keypoints_2d` has neither 54 numbers (COCO) nor 75 "
                 "(BODY_25)."
             )

@@ -11,7 +11,7 @@ from jaxtyping import Float
 
 from datasets.clips.base import MAX_FRAMES, Persons
 from datasets.clips.files import read_json_file
-from datasets.errors import DataError
+from datasets.errors import FormatError, MismatchError
 from datasets.storage.atomic import atomic_path
 
 
@@ -24,13 +24,13 @@ def read_pose_json(path: Path, joints: int) -> Persons:
     content = read_json_file(path)
     frames = content.get("frames") if isinstance(content, dict) else None
     if not isinstance(frames, list):
-        raise DataError(f"{path} has no list `frames`; is it another kind of file?")
+        raise FormatError(f"{path} has no list `frames`; is it another kind of file?")
     if content.get("njts", joints) != joints:
-        raise DataError(
+        raise MismatchError(
             f"{path} has {content['njts']!r} keypoints a person, but its data set has {joints}."
         )
     if len(frames) > MAX_FRAMES:
-        raise DataError(f"{path} has {len(frames)} frames, more than {MAX_FRAMES}.")
+        raise FormatError(f"{path} has {len(frames)} frames, more than {MAX_FRAMES}.")
     return [_read_frame(path, i, frame, joints) for i, frame in enumerate(frames)]
 
 
@@ -38,12 +38,12 @@ def _read_frame(
     path: Path, number: int, persons: Any, joints: int
 ) -> Float[np.ndarray, "persons keypoints 2"]:
     if not isinstance(persons, list):
-        raise DataError(f"{path}, frame {number}: its persons are no list.")
+        raise FormatError(f"{path}, frame {number}: its persons are no list.")
     poses = np.empty((len(persons), 2, joints))
     for slot, person in enumerate(persons):
         pose = person.get("pose2d") if isinstance(person, dict) else None
         if not isinstance(pose, list) or len(pose) != 2 * joints:
-            raise DataError(
+            raise FormatError(
                 f"{path}, frame {number}: a person has no {2 * joints} `pose2d` numbers."
             )
         poses[slot] = to_numbers(path, pose).reshape(2, joints)
@@ -59,11 +59,11 @@ def to_numbers(path: Path, values: list[Any]) -> Float[np.ndarray, " n"]:
     for value in values:
         # Not `isinstance`, for which True and False are numbers too.
         if value is not None and type(value) not in (int, float):
-            raise DataError(f"{path} has {str(value)[:30]!r} where a number should be.")
+            raise FormatError(f"{path} has {str(value)[:30]!r} where a number should be.")
     try:
         return np.array(values, np.float64)
     except OverflowError:
-        raise DataError(f"{path} has a number that is too large for a coordinate.") from None
+        raise FormatError(f"{path} has a number that is too large for a coordinate.") from None
 
 
 def write_pose_json(path: Path, keypoints: Float[np.ndarray, "time keypoints 2"]) -> None:

@@ -25,7 +25,7 @@ from datasets.clips.nucla import Nucla, cross_subject
 from datasets.clips.persons import choose_person
 from datasets.clips.pose_checks import require_fitting
 from datasets.clips.smarthome import Smarthome
-from datasets.errors import DataError, require_known
+from datasets.errors import FormatError, MissingDataError, OptionError, require_known
 from datasets.skeletons import Skeleton
 from datasets.storage.episode_file import SPLITS
 from datasets.video import video_shape
@@ -97,11 +97,13 @@ class ClipSet:
             test_subjects: Subjects for test, for N-UCLA's CS only; subject 10 by default.
 
         Raises:
-            DataError: When the protocol is unknown, or finds no training or no test clips.
+            MissingDataError: When the protocol finds no training or no test clips.
+            OptionError: When the protocol has its own test subjects.
+            UnknownNameError: When the protocol is unknown.
         """
         self._known(protocol)
         if test_subjects is not None and (self.name, protocol) != ("nucla", "CS"):
-            raise DataError(
+            raise OptionError(
                 f"only N-UCLA's CS takes test_subjects: {protocol} of {self.format.title} fixes "
                 "its test clips; leave them out."
             )
@@ -113,14 +115,14 @@ class ClipSet:
             parts = self.format.split(self.clips, protocol)
         for part in ("train", "test"):
             if not parts[part]:
-                raise DataError(
+                raise MissingDataError(
                     f"{protocol} finds no {part} clips among the {len(self.clips)} of {self.root}; "
                     f"`python -m datasets.info {self.root} --format {self.name}` counts them."
                 )
         return {part: tuple(parts[part]) for part in SPLITS}
 
     def _known(self, protocol: str) -> str:
-        require_known(f"protocol of {self.format.title}", protocol, self.protocols, DataError)
+        require_known(f"protocol of {self.format.title}", protocol, self.protocols)
         return protocol
 
 
@@ -142,13 +144,14 @@ def open_clip_set(
         allow_empty: Whether a folder may have no clip.
 
     Raises:
-        DataError: When the folder or the format does not exist, the folder has no clip, two files
-            have the name of one clip, or a list is not valid.
+        UnknownNameError: When there is no such format.
+        DataError: When the folder does not exist or has no clip, two files have the name of one
+            clip, or a list is not valid.
     """
     root = Path(folder)
     fmt = get_format(format)
     if not root.is_dir():
-        raise DataError(f"{root} is no folder; name the folder that holds {fmt.title}.")
+        raise MissingDataError(f"{root} is no folder; name the folder that holds {fmt.title}.")
     if lists is not None:
         return _open_lists(root, fmt, Path(lists))
     videos: dict[str, ClipInfo] = {}
@@ -161,13 +164,13 @@ def open_clip_set(
             if clip.label < 0:
                 dropped[path] = fmt.outside(clip)
             elif clip.name in videos:
-                raise DataError(f"{videos[clip.name].video} and {path} are one clip; keep one.")
+                raise FormatError(f"{videos[clip.name].video} and {path} are one clip; keep one.")
             else:
                 videos[clip.name] = clip
     clips = tuple(_with_skeleton(videos[name], skeletons, fmt) for name in sorted(videos))
     dropped |= {path: "no video" for name, path in skeletons.items() if name not in videos}
     if not clips and not allow_empty:
-        raise DataError(
+        raise MissingDataError(
             f"{root} holds no video of {fmt.title}; its videos are named as in "
             f"{root / fmt.video_name(_EXAMPLES[fmt.name])}."
         )
@@ -179,9 +182,9 @@ def get_format(name: str) -> ClipFormat:
     """Looks up the format of an action data set.
 
     Raises:
-        DataError: When the name is unknown; the message gives the nearest one.
+        UnknownNameError: When the name is unknown; the message gives the nearest one.
     """
-    require_known("format", name, FORMATS, DataError)
+    require_known("format", name, FORMATS)
     return FORMATS[name]
 
 
@@ -247,7 +250,7 @@ def _add_skeleton(skeletons: dict[str, Path], name: str, path: Path, fmt: ClipFo
     if other is None or fmt.preference(path) < fmt.preference(other):
         skeletons[name] = path
     elif other != path and fmt.preference(path) == fmt.preference(other):
-        raise DataError(f"{other} and {path} are poses of one clip; keep one, or use lists.")
+        raise FormatError(f"{other} and {path} are poses of one clip; keep one, or use lists.")
 
 
 def _with_skeleton(clip: ClipInfo, skeletons: dict[str, Path], fmt: ClipFormat) -> ClipInfo:

@@ -11,7 +11,7 @@ from datasets.clips.base import ClipInfo
 from datasets.clips.samples import keypoints_at
 from datasets.clips.sets import get_format, read_keypoints
 from datasets.draw import FAINT, INK, PAPER, default_font, draw_skeleton, enlarge
-from datasets.errors import DataError
+from datasets.errors import MissingDataError
 from datasets.video import read_frames, video_shape
 
 
@@ -37,7 +37,9 @@ def clip_sheet(
         DataError: When a chosen clip cannot be read, or there is no clip.
     """
     if not clips:
-        raise DataError("no whole clip to show on a contact sheet: fix one, or leave it out.")
+        raise MissingDataError(
+            "no whole clip to show on a contact sheet: fix one, or leave it out."
+        )
     shown = _chosen(clips, rows)
     font = default_font(max(11, round(cell / 14)))
     gap, line = max(2, cell // 56), round(font.size * 1.5)

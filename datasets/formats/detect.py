@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from pathlib import Path
 
 from datasets.episodes import EpisodeDataset
-from datasets.errors import DataError
+from datasets.errors import FormatError, MissingDataError
 from datasets.formats.ftpv import FtpvSource
 from datasets.formats.lerobot import LeRobotSource
 from datasets.formats.robomimic import RobomimicSource
 from datasets.formats.videos import VideoSource
 from datasets.source import Source
+from datasets.storage.checks import GENERATE_AGAIN, check_episode
 from datasets.storage.episode_file import SPLITS, Episode
-from datasets.storage.index import read_splits
-from datasets.storage.meta import META_NAME
+from datasets.storage.index import read_splits, require_disjoint
+from datasets.storage.meta import META_NAME, DatasetMeta
 
 
 class EpisodesSource(Source):
@@ -34,14 +36,25 @@ class EpisodesSource(Source):
         self.meta = self._data.meta
         self.frame_size = (self.meta.image_size, self.meta.image_size)
         self.names, self.lengths = self._data.names, self._data.lengths
-        members = read_splits(self._data.index_path)
-        self.splits = {
-            split: [i for i, name in enumerate(self.names) if name in set(members.get(split, ()))]
+
+    @cached_property
+    def splits(self) -> dict[str, list[int]]:
+        """Positions of the episodes of each split.
+
+        Raises:
+            MismatchError: When an episode is in two splits.
+        """
+        splits = read_splits(self._data.index_path)
+        require_disjoint(splits, self._data.index_path, GENERATE_AGAIN)
+        members = {split: set(splits.get(split, ())) for split in SPLITS}
+        return {
+            split: [i for i, name in enumerate(self.names) if name in members[split]]
             for split in SPLITS
         }
 
     def episode(self, i: int) -> Episode:
         """Reads a whole episode into memory."""
+        check_episode(self._data.paths[i], self.meta, self.views, need_keypoints=False)
         return self._data.episode(i)
 
 
@@ -62,12 +75,12 @@ def format_of(path: Path) -> type[Source]:
         DataError: When the path does not exist or has no known format; lists the known formats.
     """
     if not path.exists():
-        raise DataError(f"{path} does not exist.")
+        raise MissingDataError(f"{path} does not exist.")
     for known in FORMATS:
         if known.recognizes(path):
             return known
     listed = "".join(f"\n  {known.title}: {known.looks_like}" for known in FORMATS)
-    raise DataError(
+    raise FormatError(
         f"{path} is in none of the known formats:{listed}\nAn action data set needs --format."
     )
 
@@ -78,6 +91,7 @@ def open_source(path: Path) -> Source:
     Raises:
         DataError: When the format is unknown or the data cannot be used.
     """
-    if path.is_file() and (path.parent / META_NAME).is_file():
+    beside = path.is_file() and (path.parent / META_NAME).is_file()
+    if beside and path.name == DatasetMeta.load(path.parent).index_name:
         path = path.parent  # the file is the index of a data set in our own format
     return format_of(path)(path)

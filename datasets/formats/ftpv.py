@@ -3,7 +3,8 @@
     tr_0000/fpv/000000.jpg               the first-person view, `ego`
     tr_0000/tpv/view_0000/000000.jpg     a third-person view, `view_0`
 
-The published sets name every episode `tr_…` and split them by the counts that the preset `ftpv`
+Folders such as `tpv/0`, frames numbered from 1, and names such as `img_00000.jpg` are read too. The
+published sets name every episode `tr_…` and split them by the counts that the preset `ftpv`
 holds. Where folders are named `va_…` or `te_…`, they are the validation and test episodes.
 """
 
@@ -19,7 +20,9 @@ import numpy as np
 from jaxtyping import UInt8
 from PIL import Image
 
-from datasets.errors import DataError
+from datasets.bounds import Quality
+from datasets.errors import FormatError, MismatchError, MissingDataError
+from datasets.pictures import read_picture
 from datasets.presets import PRESETS
 from datasets.source import Source, bare_episode, bare_meta, deal
 from datasets.storage.episode_file import EGO, Episode
@@ -34,7 +37,11 @@ PUBLISHED = {
     "lift_mh": "lift",
 }
 _EPISODE = re.compile(rf"({'|'.join(PREFIXES.values())})_(\d+)")
-_FRAME = re.compile(r"(\d+)\.(jpe?g|png)", re.IGNORECASE)
+# A third-person view, and a frame, with or without a word before the number.
+_VIEW = re.compile(r"(?:view|cam|camera)?_?(\d+)")
+_FRAME = re.compile(r"(?:[a-z]+[_-]?)?(\d+)\.(jpe?g|png)", re.IGNORECASE)
+# Pictures, for messages about those whose names are not read.
+_PICTURE_SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".gif"}
 
 
 @dataclass(frozen=True)
@@ -49,7 +56,7 @@ class FtpvOptions:
     """
 
     image: Literal["jpg", "png"] = "jpg"
-    quality: int = 95
+    quality: Quality = 95
     split_prefixes: bool = True
 
 
@@ -74,17 +81,19 @@ class FtpvSource(Source):
         """
         self.root = path
         folders = _folders(path)
+        _require_distinct(folders)
+        _require_known(path)
         self.names = [folder.name for folder in folders]
         self._frames = [_list_views(folder) for folder in folders]
         views = list(self._frames[0])
         for name, found in zip(self.names, self._frames, strict=True):
             if list(found) != views:
-                raise DataError(
+                raise MismatchError(
                     f"{path / name} has the views {list(found)}, but {path / self.names[0]} has "
                     f"{views}: all episodes need the same. Remove it, or add the missing views."
                 )
         self.lengths = [len(found[views[0]]) for found in self._frames]
-        height, width = _read_picture(self._frames[0][views[0]][0]).shape[:2]
+        height, width = _read_frame(self._frames[0][views[0]][0]).shape[:2]
         self.frame_size = (height, width)
         env = PUBLISHED.get(path.resolve().name, path.resolve().name)
         self.meta = bare_meta(env, views, height)
@@ -94,10 +103,10 @@ class FtpvSource(Source):
         """Reads the frames of an episode."""
         images = {}
         for view, files in self._frames[i].items():
-            frames = [_read_picture(file) for file in files]
+            frames = [_read_frame(file) for file in files]
             for file, frame in zip(files, frames, strict=True):
                 if frame.shape != frames[0].shape:
-                    raise DataError(
+                    raise MismatchError(
                         f"{file} is {_size(frame)} pixels, {files[0].name} beside it "
                         f"{_size(frames[0])}: the frames of a view must be of one size."
                     )
@@ -131,7 +140,7 @@ def _view_folder(view: str) -> str:
         return "fpv"
     if number := re.fullmatch(r"view_(\d+)", view):
         return f"tpv/view_{int(number[1]):04d}"
-    raise DataError(
+    raise MismatchError(
         f"FTPV folders have no place for the view {view!r}, only for ego, view_0, view_1, …"
     )
 
@@ -144,53 +153,91 @@ def _folders(path: Path) -> list[Path]:
     return sorted(found, key=lambda folder: (order.index(folder.name[:2]), int(folder.name[3:])))
 
 
+def _require_distinct(episodes: list[Path]) -> None:
+    """Checks that no two episodes are one folder, by a link."""
+    seen: dict[Path, Path] = {}
+    for episode in episodes:
+        other = seen.setdefault(episode.resolve(), episode)
+        if other != episode:
+            raise MismatchError(f"{other} and {episode} are one folder, by a link. Remove one.")
+
+
+def _require_known(path: Path) -> None:
+    """Checks that no episode is left out because its folder has another name."""
+    for folder in path.iterdir():
+        known = _EPISODE.fullmatch(folder.name) or folder.name.startswith(".")
+        if not known and any((folder / view).is_dir() for view in ("fpv", "tpv")):
+            raise FormatError(
+                f"{folder} has views, but its name is not read: rename it tr_NUMBER, va_NUMBER or "
+                "te_NUMBER."
+            )
+
+
 def _list_views(episode: Path) -> dict[str, list[Path]]:
     folders = {EGO: episode / "fpv"} if (episode / "fpv").is_dir() else {}
-    third = [(re.fullmatch(r"view_(\d+)", path.name), path) for path in episode.glob("tpv/*")]
-    numbered = sorted((int(match[1]), path) for match, path in third if match)
-    folders |= {f"view_{number}": path for number, path in numbered}
+    numbered: dict[int, Path] = {}
+    for path in sorted(episode.glob("tpv/*")):
+        if path.name.startswith("."):
+            continue
+        match = _VIEW.fullmatch(path.name)
+        if not match or not path.is_dir():
+            raise FormatError(
+                f"{path} is no view: tpv/ holds a folder of frames for each view. Name it "
+                "tpv/view_0000, tpv/view_0001 and so on, or remove it."
+            )
+        other = numbered.setdefault(int(match[1]), path)
+        if other != path:
+            raise FormatError(f"{other} and {path} are both view_{int(match[1])}: rename one.")
+    folders |= {f"view_{number}": path for number, path in sorted(numbered.items())}
     if not folders:
-        raise DataError(f"{episode} has no fpv/ or tpv/view_0000/: remove or complete it.")
+        raise MissingDataError(f"{episode} has no fpv/ or tpv/view_0000/: remove or complete it.")
     views = {view: _list_frames(folder) for view, folder in folders.items()}
     first, *others = views
     for view in others:
         if len(views[view]) != len(views[first]):
-            raise DataError(
+            raise MismatchError(
                 f"{folders[view]} has {len(views[view])} frames, {folders[first]} "
                 f"{len(views[first])}: views of one episode must be of one length. "
                 "Cut the longer one, or leave the episode out."
             )
-    return views
+        if min(views[view]) != min(views[first]):
+            raise MismatchError(
+                f"{folders[view]} begins with frame {min(views[view])}, {folders[first]} with "
+                f"{min(views[first])}: number the views of an episode alike."
+            )
+    return {view: [frames[number] for number in sorted(frames)] for view, frames in views.items()}
 
 
-def _list_frames(folder: Path) -> list[Path]:
+def _list_frames(folder: Path) -> dict[int, Path]:
+    """The frames by their numbers, which begin at 0 or 1 and have no gap."""
     numbered: dict[int, Path] = {}
     for file in sorted(folder.iterdir()):
-        if match := _FRAME.fullmatch(file.name):
-            number = int(match[1])
-            if number in numbered:
-                raise DataError(f"{numbered[number]} and {file} are the same frame: remove one.")
-            numbered[number] = file
+        match = _FRAME.fullmatch(file.name)
+        if match is None:
+            if file.suffix.lower() in _PICTURE_SUFFIXES and not file.name.startswith("."):
+                raise FormatError(
+                    f"{file} is a picture whose name is not read: name frames 000000.jpg, "
+                    "000001.jpg and so on (or .png)."
+                )
+            continue
+        number = int(match[1])
+        if number in numbered:
+            raise FormatError(f"{numbered[number]} and {file} are the same frame: remove one.")
+        numbered[number] = file
     if not numbered:
-        raise DataError(f"{folder} has no frames 000000.jpg, 000001.jpg, … (or .png).")
-    for expected, number in enumerate(sorted(numbered)):
+        raise MissingDataError(f"{folder} has no frames 000000.jpg, 000001.jpg, … (or .png).")
+    first = min(min(numbered), 1)
+    for expected, number in enumerate(sorted(numbered), first):
         if number != expected:
-            raise DataError(
+            raise MissingDataError(
                 f"{folder} has no frame {expected:06d} but {numbered[number].name}: frames must be "
-                "numbered from 000000 without a gap. Restore it, or leave the episode out."
+                "numbered from 0 or 1 without a gap. Restore it, or leave the episode out."
             )
-    return [numbered[number] for number in sorted(numbered)]
+    return numbered
 
 
-def _read_picture(file: Path) -> UInt8[np.ndarray, "height width 3"]:
-    try:
-        with Image.open(file) as picture:
-            return np.asarray(picture.convert("RGB"))
-    # Pillow's own error for a file that is not a picture is an OSError too.
-    except (OSError, SyntaxError) as error:
-        raise DataError(
-            f"{file} cannot be read as a picture ({error}). Restore it, or leave its episode out."
-        ) from error
+def _read_frame(file: Path) -> UInt8[np.ndarray, "height width 3"]:
+    return read_picture(file, str(file))
 
 
 def _size(frame: UInt8[np.ndarray, "height width 3"]) -> str:

@@ -1,4 +1,4 @@
-"""LeRobot's data set format v3: parquet tables, MP4s, and metadata in JSON.
+"""LeRobot's data set format v3: parquet tables, MP4s, and metadata in JSON; v2 is read too.
 
     meta/info.json  meta/stats.json  meta/tasks.parquet  meta/episodes/chunk-000/file-000.parquet
     data/chunk-000/file-000.parquet
@@ -13,36 +13,51 @@ that policies ignore: `keypoints.VIEW` (x and y of each keypoint, NaN where behi
 
 from __future__ import annotations
 
-import json
-from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+import logging
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from jaxtyping import UInt8
 
-from datasets.errors import DataError, require
+from datasets.errors import FormatError, MismatchError, MissingDataError
 from datasets.formats.lerobot_columns import episode_from_columns
+from datasets.formats.lerobot_layout import (
+    COPY_AGAIN,
+    IMAGES,
+    INFO,
+    EpisodeFiles,
+    read_episodes,
+    read_info,
+    read_table,
+)
+from datasets.pictures import read_picture
 from datasets.source import Source, bare_meta
 from datasets.storage.episode_file import SPLITS, Episode
-from datasets.storage.inside import path_inside
+from datasets.storage.index import require_disjoint
+from datasets.storage.inside import require_plain_name
 from datasets.storage.meta import DatasetMeta
-from datasets.video import read_frames
+from datasets.video import read_frames, stored_times
 
-EXTRA = "lerobot-export"
-VERSION = "v3.0"
-IMAGES = "observation.images."
-INFO, STATS, TASKS = (Path("meta", name) for name in ("info.json", "stats.json", "tasks.parquet"))
-EPISODES_FOLDER, OUR_META = Path("meta/episodes"), Path("meta/posealign.json")
-_FILE = "chunk-{chunk_index:03d}/file-{file_index:03d}"
-DATA_PATH = f"data/{_FILE}.parquet"
-VIDEO_PATH = f"videos/{{video_key}}/{_FILE}.mp4"
+logger = logging.getLogger(__name__)
+
+OUR_META = Path("meta/posealign.json")
+# How far the time of a frame may be from the time of its row, in seconds: LeRobot's `tolerance_s`.
+TOLERANCE = 1e-4
+# Features that place a row in time, which every table has.
+_PLACES = ("episode_index", "frame_index", "timestamp")
+# Types of the columns that are read, besides pictures.
+_NUMBERS = {f"{kind}{bits}" for kind in ("int", "uint", "float") for bits in (8, 16, 32, 64)}
+_NUMBERS |= {"bool"}
+# Names of splits that others use.
+_SPLIT_NAMES = {split: split for split in SPLITS} | {"val": "valid", "validation": "valid"}
 
 
 class LeRobotSource(Source):
-    """A LeRobot v3 data set with videos, written by this project or by others."""
+    """A LeRobot data set of format v3 or v2, written by this project or by others."""
 
-    title = "LeRobot v3"
+    title = "LeRobot v3 or v2"
     looks_like = "meta/info.json, data/chunk-000/file-000.parquet, videos/"
 
     @classmethod
@@ -54,121 +69,189 @@ class LeRobotSource(Source):
         """Reads the metadata.
 
         Raises:
-            DataError: When the format has another version, the metadata are incomplete, or pyarrow
-                is not installed.
+            DataError: When the format has another version, the metadata are incomplete or
+                contradict each other, or pyarrow is not installed.
         """
-        self._arrow, self._tables = require("pyarrow", EXTRA), require("pyarrow.parquet", EXTRA)
-        self.root = path
-        info = _read_json(path / INFO)
-        version = str(info.get("codebase_version"))
-        if not version.startswith("v3."):
-            raise DataError(
-                f"{path} is in LeRobot's format {version}, only v3 is read. Convert it with "
-                "python -m lerobot.datasets.v30.convert_dataset_v21_to_v30"
-            )
-        _require_names(path / INFO, info, ("features", "fps", "data_path", "video_path"))
-        self._info, features = info, info["features"]
-        self._videos = {
-            key.removeprefix(IMAGES): key for key, f in features.items() if f["dtype"] == "video"
-        }
-        if not self._videos:
-            raise DataError(f"{path} has no videos; frames inside parquet files are not read.")
-        self._rows = self._read_rows()
-        self.names = [f"{row['episode_index']:06d}" for row in self._rows]
-        self.lengths = [row["length"] for row in self._rows]
-        self.frame_size = _frame_size(features[next(iter(self._videos.values()))])
-        if (path / OUR_META).exists():
-            self.meta = DatasetMeta.from_json((path / OUR_META).read_bytes(), path / OUR_META)
-        else:
-            self.meta = bare_meta(
-                path.resolve().name, list(self._videos), self.frame_size[0], info["fps"]
-            )
-        self.splits = _splits(info.get("splits", {}))
+        self.root, self._info = path, read_info(path)
+        self._features = self._views_of(path)
+        first = next(iter(self._features))
+        self._files = read_episodes(path, self._info, self._keys("video"))
+        self.names = [f"{files.index:06d}" for files in self._files]
+        self.lengths = [files.length for files in self._files]
+        self.frame_size = self._info.features[self._features[first]].size
+        if min(self.frame_size) < 1:
+            raise FormatError(f"{path / INFO}: {first} has no height and width; {COPY_AGAIN}")
+        self.meta = self._read_meta(path)
 
-    def _read_rows(self) -> list[dict[str, Any]]:
-        files = sorted((self.root / EPISODES_FOLDER).glob("*/*.parquet"))
-        if not files:
-            raise DataError(f"{self.root / EPISODES_FOLDER} has no list of episodes.")
-        places = [f"videos/{key}" for key in self._videos.values()]
-        needed = {"episode_index", "length"} | {f"{place}/from_timestamp" for place in places}
-        needed |= {f"{p}/{part}_index" for p in ("data", *places) for part in ("chunk", "file")}
-        rows = []
-        for file in files:
-            with self._readable(file):
-                names = self._tables.read_schema(file).names
-                _require_names(file, names, sorted(needed))
-                wanted = [name for name in names if not name.startswith("stats/")]
-                rows += self._tables.read_table(file, columns=wanted).to_pylist()
-        return rows
+    def _views_of(self, path: Path) -> dict[str, str]:
+        """Name of each view to the key of its feature; depth is left out."""
+        pictures = {k: f for k, f in self._info.features.items() if f.dtype in ("video", "image")}
+        if depth := [key for key, feature in pictures.items() if feature.is_depth]:
+            logger.warning("%s: depth is not read: %s", path, ", ".join(depth))
+        views: dict[str, str] = {}
+        for key in (key for key in pictures if key not in depth):
+            view = key.removeprefix(IMAGES)
+            require_plain_name(view, path / INFO)
+            if view in views:
+                raise MismatchError(
+                    f"{path / INFO}: {views[view]} and {key} are both the view {view}; rename one."
+                )
+            views[view] = key
+        if not views:
+            raise MissingDataError(f"{path} has no pictures, neither videos nor images.")
+        return views
+
+    def _keys(self, dtype: str) -> list[str]:
+        return [k for k in self._features.values() if self._info.features[k].dtype == dtype]
+
+    def _read_meta(self, path: Path) -> DatasetMeta:
+        ours = path / OUR_META
+        if not ours.exists():
+            name, hz = path.resolve().name, self._info.fps
+            return bare_meta(name, list(self._features), self.frame_size[0], hz)
+        meta = DatasetMeta.from_json(ours.read_bytes(), ours)
+        if set(meta.views) != set(self._features):
+            raise MismatchError(
+                f"{ours} has the views {meta.views}, {path / INFO} {list(self._features)}; "
+                f"{COPY_AGAIN}"
+            )
+        return meta
+
+    @cached_property
+    def splits(self) -> dict[str, list[int]] | None:
+        """Positions of the episodes of each split; None for a single split, LeRobot's default.
+
+        Raises:
+            DataError: When a split is no range of episodes, or an episode is in two.
+        """
+        ranges = self._info.splits or {}
+        if len(ranges) < 2 or not ranges.keys() <= _SPLIT_NAMES.keys():
+            return None
+        splits: dict[str, list[int]] = {split: [] for split in SPLITS}
+        for name, text in ranges.items():
+            splits[_SPLIT_NAMES[name]] += self._numbers(name, text)
+        require_disjoint(splits, self.root / INFO, "Convert it with --split 10,5,5.")
+        position = {files.index: i for i, files in enumerate(self._files)}
+        return {split: [position[n] for n in numbers] for split, numbers in splits.items()}
+
+    def _numbers(self, name: str, text: str) -> range:
+        known = {files.index for files in self._files}
+        try:
+            first, end = (int(part) for part in text.split(":"))
+        except ValueError:
+            first, end = 0, -1
+        if not 0 <= first <= end <= max(known) + 1 or not known.issuperset(range(first, end)):
+            raise FormatError(
+                f"{self.root / INFO}: the split {name} is {text!r}, which is no range of its "
+                f"{len(known)} episodes. Convert it with --split 10,5,5."
+            )
+        return range(first, end)
 
     def episode(self, i: int) -> Episode:
-        """Decodes the videos and reads the table rows of an episode."""
-        row, images = self._rows[i], {}
-        for view, key in self._videos.items():
-            file = self._file(self._info["video_path"], row, f"videos/{key}", key)
-            first = round(row[f"videos/{key}/from_timestamp"] * self._info["fps"])
-            images[view] = read_frames(file, first + np.arange(row["length"]))
-        return episode_from_columns(images, self._columns(row), self.meta)
+        """Reads the pictures and the table rows of an episode.
 
-    def _columns(self, row: dict[str, Any]) -> dict[str, np.ndarray]:
-        file = self._file(self._info["data_path"], row, "data")
-        with self._readable(file):
-            table = self._tables.read_table(
-                file, filters=[("episode_index", "=", row["episode_index"])]
-            )
-        if len(table) != row["length"]:
-            raise DataError(
-                f"{file} has {len(table)} rows of episode {row['episode_index']}, which has "
-                f"{row['length']} time steps; copy the data set again."
-            )
-        return {
-            name: np.array(table[name].to_pylist()).reshape(len(table), -1)
-            for name, feature in self._info["features"].items()
-            if name in table.column_names and feature["dtype"] not in ("string", "image")
+        Raises:
+            MismatchError: When a row has no frame at its time, or rows are missing.
+            DataError: When a file cannot be read.
+        """
+        files = self._files[i]
+        features = self._info.features
+        table = read_table(
+            files.table, _PLACES, [name for name in features if self._is_read(name)], files.index
+        )
+        self._require_in_time(files, table)
+        images = {
+            view: self._from_video(files, key)
+            if features[key].dtype == "video"
+            else self._from_table(files, table, key)
+            for view, key in self._features.items()
         }
+        columns = {
+            name: self._column(files, table, name)
+            for name, feature in features.items()
+            if name in table.column_names and feature.dtype in _NUMBERS
+        }
+        return episode_from_columns(images, columns, self.meta, str(files.table))
 
-    @contextmanager
-    def _readable(self, table: Path) -> Iterator[None]:
-        """Turns errors inside the block into a DataError that names the table."""
+    def _is_read(self, name: str) -> bool:
+        return name in self._features.values() or self._info.features[name].dtype in _NUMBERS
+
+    def _column(self, files: EpisodeFiles, table: Any, name: str) -> np.ndarray:
         try:
-            yield
-        except FileNotFoundError:
-            raise DataError(f"{table} does not exist; copy the data set again.") from None
-        except (self._arrow.ArrowException, OSError) as error:
-            why = str(error).splitlines()[0]
-            raise DataError(
-                f"{table} cannot be read as a Parquet table ({why}); copy the data set again."
-            ) from error
+            values = np.array(table[name].to_pylist()).reshape(len(table), -1)
+        except ValueError:  # rows of several lengths
+            values = np.array([None])
+        if values.dtype.kind not in "fiub":
+            raise FormatError(
+                f"{files.table}: {name} of episode {files.index} is not one or more numbers in "
+                f"every row; {COPY_AGAIN}"
+            )
+        return values
 
-    def _file(self, pattern: str, row: dict[str, Any], prefix: str, key: str = "") -> Path:
-        chunk, number = row[f"{prefix}/chunk_index"], row[f"{prefix}/file_index"]
-        name = pattern.format(chunk_index=chunk, file_index=number, video_key=key)
-        # Hugging Face's cache consists of links to files elsewhere.
-        return path_inside(self.root, name, self.root / INFO, may_link=True)
+    def _require_in_time(self, files: EpisodeFiles, table: Any) -> None:
+        """Checks that the rows are all of an episode, in order, and at their times."""
+        if len(table) != files.length:
+            raise MismatchError(
+                f"{files.table} has {len(table)} rows of episode {files.index}, which has "
+                f"{files.length} time steps; {COPY_AGAIN}"
+            )
+        steps = np.arange(files.length)
+        if not np.array_equal(np.ravel(table["frame_index"].to_pylist()), steps):
+            raise MismatchError(
+                f"{files.table}: the rows of episode {files.index} are not numbered 0, 1, 2, … by "
+                f"frame_index; {COPY_AGAIN}"
+            )
+        times = np.ravel(table["timestamp"].to_pylist()).astype(np.float64)
+        # Times are stored in single precision.
+        allowed = TOLERANCE + np.spacing(np.abs(times).astype(np.float32))
+        off = ~(np.abs(times - steps / self._info.fps) <= allowed)
+        if off.any():
+            step = int(off.argmax())
+            raise MismatchError(
+                f"{files.table}: time step {step} of episode {files.index} has the timestamp "
+                f"{times[step]:.4f} s, but is at {step / self._info.fps:.4f} s with "
+                f"{self._info.fps:g} frames a second. Leave the episode out, or write the data set "
+                "again with its true rate."
+            )
 
+    def _from_video(
+        self, files: EpisodeFiles, key: str
+    ) -> UInt8[np.ndarray, "time height width 3"]:
+        file, start = files.videos[key]
+        wanted = start + np.arange(files.length) / self._info.fps
+        times = stored_times(file)
+        right = np.clip(np.searchsorted(times, wanted), 1, max(len(times) - 1, 1))
+        nearer = np.abs(times[right - 1] - wanted) <= np.abs(times[right % len(times)] - wanted)
+        indices = np.where(nearer, right - 1, right)
+        off = ~(np.abs(times[indices] - wanted) <= TOLERANCE)
+        if off.any():
+            step = int(off.argmax())
+            raise MismatchError(
+                f"{file} has no frame at {wanted[step]:.4f} s, where time step {step} of episode "
+                f"{files.index} is; the nearest is at {times[indices[step]]:.4f} s. Copy the file "
+                "again, or leave the episode out."
+            )
+        return self._of_one_size(read_frames(file, indices), str(file), key)
 
-def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        return json.loads(path.read_bytes())
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise DataError(f"{path} is not valid JSON ({error}); copy the data set again.") from None
+    def _from_table(
+        self, files: EpisodeFiles, table: Any, key: str
+    ) -> UInt8[np.ndarray, "time height width 3"]:
+        frames = []
+        for step, cell in enumerate(table[key].to_pylist()):
+            content = cell.get("bytes") if isinstance(cell, dict) else cell
+            name = f"{files.table}: {key} of episode {files.index}, time step {step},"
+            if not isinstance(content, bytes):
+                raise MissingDataError(f"{name} is not inside the table; {COPY_AGAIN}")
+            frames.append(self._of_one_size(read_picture(content, name)[None], name, key))
+        return np.concatenate(frames)
 
-
-def _require_names(path: Path, there: Collection[str], needed: Collection[str]) -> None:
-    if missing := [name for name in needed if name not in there]:
-        raise DataError(f"{path} lacks {', '.join(missing)}; copy the data set again.")
-
-
-def _frame_size(feature: dict[str, Any]) -> tuple[int, int]:
-    """Height and width of a video; some data sets store the channels first and name the axes."""
-    height, width = feature["shape"][:2]
-    named = dict(zip(feature.get("names") or (), feature["shape"], strict=False))
-    return named.get("height", height), named.get("width", width)
-
-
-def _splits(ranges: dict[str, str]) -> dict[str, list[int]] | None:
-    """Splits from LeRobot's `{"train": "0:10", …}`; None for a single split, its default."""
-    if len(ranges) < 2 or not ranges.keys() <= set(SPLITS):
-        return None
-    found = {split: [int(end) for end in text.split(":")] for split, text in ranges.items()}
-    return {split: list(range(*found.get(split, [0, 0]))) for split in SPLITS}
+    def _of_one_size(
+        self, frames: UInt8[np.ndarray, "time height width 3"], name: str, key: str
+    ) -> UInt8[np.ndarray, "time height width 3"]:
+        height, width = self._info.features[key].size
+        if frames.shape[1:3] != (height, width):
+            raise MismatchError(
+                f"{name} has frames of {frames.shape[2]} x {frames.shape[1]} pixels, but "
+                f"{self.root / INFO} says {width} x {height}; {COPY_AGAIN}"
+            )
+        return frames

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from math import prod
 
 import numpy as np
 
+from datasets.errors import FormatError, MismatchError
 from datasets.source import bare_episode
 from datasets.storage.episode_file import Episode
 from datasets.storage.meta import DatasetMeta
@@ -78,12 +80,25 @@ def feature_names(episode: Episode, meta: DatasetMeta) -> dict[str, list[str]]:
 
 
 def episode_from_columns(
-    images: dict[str, np.ndarray], columns: Mapping[str, np.ndarray], meta: DatasetMeta
+    images: dict[str, np.ndarray],
+    columns: Mapping[str, np.ndarray],
+    meta: DatasetMeta,
+    table: str,
 ) -> Episode:
     """The inverse of `episode_columns`, for data sets by others too.
 
     All proprioception becomes one observation, `state`. Columns that `meta` does not describe are
     ignored.
+
+    Args:
+        images: Frames of each view.
+        columns: Name of each column to its values, (T, D).
+        meta: Facts that the episodes have in common.
+        table: Name of the table for messages.
+
+    Raises:
+        MismatchError: When a column has another size than `meta` asks for.
+        FormatError: When a phase is not one of `meta`.
     """
     episode = bare_episode(images)
     steps, count = len(episode), len(meta.get_skeleton())
@@ -97,7 +112,15 @@ def episode_from_columns(
     def of_views(pattern: str, *shape: int) -> dict[str, np.ndarray]:
         names = {view: pattern.format(view) for view in images}
         found = {view: columns[name] for view, name in names.items() if name in columns}
-        return {view: value.reshape(steps, *shape) for view, value in found.items()}
+        return {view: shaped(names[view], value, *shape) for view, value in found.items()}
+
+    def shaped(name: str, value: np.ndarray, *shape: int) -> np.ndarray:
+        if value.size != steps * prod(shape):
+            raise MismatchError(
+                f"{table}: {name} has {value.shape[1]} numbers a row, not {prod(shape)}; "
+                "copy the data set again."
+            )
+        return value.reshape(steps, *shape)
 
     success, dones, phases = scalar("next.success"), scalar("next.done"), scalar("phase")
     poses = of_views("camera.{}.world_to_camera", 4, 4)
@@ -106,12 +129,12 @@ def episode_from_columns(
         episode,
         phases=episode.phases
         if phases is None or len(meta.phases) < 2
-        else phases.astype(np.uint8),
+        else _phases(phases, meta, table),
         keypoints=of_views("keypoints.{}", count, 2) if count else {},
         visible=of_views("visible.{}", count) if count else {},
         intrinsics={v: k[0] for v, k in of_views("camera.{}.intrinsics", 3, 3).items()},
         world_to_camera={v: p[0] if (p == p[0]).all() else p for v, p in poses.items()},
-        keypoints_world=None if in_space is None else in_space.reshape(steps, count, 3),
+        keypoints_world=None if in_space is None else shaped("keypoints_world", in_space, count, 3),
         actions=column("action"),
         states=column("sim_state"),
         rewards=scalar("next.reward"),
@@ -121,3 +144,12 @@ def episode_from_columns(
         else {},
         success=None if success is None else bool(success.any()),
     )
+
+
+def _phases(values: np.ndarray, meta: DatasetMeta, table: str) -> np.ndarray:
+    if not np.isin(values, np.arange(len(meta.phases))).all():
+        raise FormatError(
+            f"{table}: its phases go from {values.min()} to {values.max()}, but there are only "
+            f"{len(meta.phases)}; copy the data set again."
+        )
+    return values.astype(np.uint8)

@@ -10,20 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from datasets.errors import DataError, require
-from datasets.formats.lerobot import (
-    DATA_PATH,
-    EPISODES_FOLDER,
-    EXTRA,
-    IMAGES,
-    INFO,
-    OUR_META,
-    STATS,
-    TASKS,
-    VERSION,
-    VIDEO_PATH,
-)
+from datasets.bounds import Crf
+from datasets.errors import MismatchError, require
+from datasets.formats.lerobot import OUR_META
 from datasets.formats.lerobot_columns import episode_columns, feature_names
+from datasets.formats.lerobot_layout import EPISODES_FOLDER, EXTRA, IMAGES, INFO
 from datasets.formats.lerobot_stats import (
     Stats,
     colour_histogram,
@@ -31,11 +22,15 @@ from datasets.formats.lerobot_stats import (
     image_stats,
     vector_stats,
 )
-from datasets.storage.checks import require_one_length
 from datasets.storage.episode_file import SPLITS, Episode
 from datasets.storage.meta import DatasetMeta
 from datasets.video import pixel_format, write_video
 
+VERSION = "v3.0"
+STATS, TASKS = Path("meta/stats.json"), Path("meta/tasks.parquet")
+_FILE = "chunk-{chunk_index:03d}/file-{file_index:03d}"
+DATA_PATH = f"data/{_FILE}.parquet"
+VIDEO_PATH = f"videos/{{video_key}}/{_FILE}.mp4"
 # The most files in a folder, and the size of a table after which the next file begins.
 CHUNK = 1000
 DATA_MEGABYTES = 100
@@ -54,7 +49,7 @@ class LeRobotOptions:
     """
 
     task: str = ""
-    crf: int = 18
+    crf: Crf = 18
 
 
 class LeRobotWriter:
@@ -86,11 +81,10 @@ class LeRobotWriter:
             DataError: When its parts differ from those of the first episode, or in length.
         """
         index, steps = len(self.rows), len(episode)
-        require_one_length(index, episode)
         columns = episode_columns(episode, self.meta) | self._index_columns(index, steps)
         self.features = self.features or self._describe(episode, columns)
         if differing := columns.keys() ^ self._vectors():
-            raise DataError(
+            raise MismatchError(
                 f"episode {index} and the first one differ in their parts: {sorted(differing)}. "
                 "All episodes of LeRobot have the same parts; leave the odd ones out."
             )

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float, Int64, UInt8
 
+from datasets.bounds import Crf
 from datasets.draw import draw_skeleton
 from datasets.errors import MismatchError, MissingDataError
 from datasets.source import Source, bare_episode, bare_meta, resize_frame
@@ -32,7 +33,7 @@ class VideoOptions:
     """
 
     skeleton: bool = False
-    crf: int = 18
+    crf: Crf = 18
 
 
 class VideoSource(Source):

@@ -9,17 +9,35 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from datasets.errors import DataError
-from datasets.storage.episode_file import OVER_TIME, Episode
+from datasets.errors import (
+    DamagedDataError,
+    FormatError,
+    MismatchError,
+    MissingDataError,
+)
+from datasets.storage.arrays import own_array, read_array
+from datasets.storage.episode_file import OVER_TIME, Episode, read_episode, whole_number
 from datasets.storage.inside import require_own_content
+from datasets.storage.meaning import require_sound
 from datasets.storage.meta import DatasetMeta
+from datasets.storage.seal import is_broken
 
 GENERATE_AGAIN = (
     "Delete it and run the command in meta.json again: complete episodes are kept, "
     "the missing one is generated again."
 )
+LEAVE_OUT = "Correct it, or leave the episode out."
 MAKE_MISSING = (
     "Run the command in meta.json again: complete episodes are kept, missing ones are generated."
+)
+# A file that is as it was written, or has no seal to tell, may be all that is left of a recording.
+MAKE_ELSEWHERE = (
+    "It need not be deleted, because no seal says that it changed: use data with this content, or "
+    "make a data set in another folder."
+)
+# An index is derived from the episodes.
+WRITE_INDEX_AGAIN = (
+    "Run the command in meta.json again: complete episodes are kept, and the index is written."
 )
 
 
@@ -29,7 +47,8 @@ def require_fit(index: int, episode: Episode, meta: DatasetMeta) -> None:
     Keypoints are required where the skeleton has any. Either all views have cameras or none has.
 
     Raises:
-        ValueError: When a view is missing, or a shape is wrong.
+        MismatchError: When a view is missing, or a shape is wrong.
+        FormatError: When a value cannot be what its name says.
     """
     steps, size, count = len(episode), meta.image_size, len(meta.get_skeleton())
     per_view: dict[str, tuple[dict[str, np.ndarray], list[tuple[int, ...]]]] = {
@@ -43,36 +62,15 @@ def require_fit(index: int, episode: Episode, meta: DatasetMeta) -> None:
         per_view["world_to_camera"] = (episode.world_to_camera, [(4, 4), (steps, 4, 4)])
     for part, (values, shapes) in per_view.items():
         if missing := sorted(set(meta.views) - values.keys()):
-            raise ValueError(f"episode {index} lacks {part} of the views {missing}.")
+            raise MismatchError(f"episode {index} lacks {part} of the views {missing}. {LEAVE_OUT}")
         for view in meta.views:
             if values[view].shape not in shapes:
                 wanted = " or ".join(map(str, shapes))
-                raise ValueError(
+                raise MismatchError(
                     f"episode {index}: {part} of {view} must have shape {wanted}, "
-                    f"got {values[view].shape}."
+                    f"got {values[view].shape}. {LEAVE_OUT}"
                 )
-    require_one_length(index, episode)
-    if steps and int(episode.phases.max()) >= len(meta.phases):
-        raise ValueError(
-            f"episode {index} has phase {episode.phases.max()}; phases are {meta.phases}."
-        )
-
-
-def require_one_length(index: int, episode: Episode) -> None:
-    """Checks that every array over time is as long as the episode, before it is written.
-
-    Raises:
-        DataError: When an array is longer or shorter; names it.
-    """
-    over_time = {name: getattr(episode, name) for name in OVER_TIME} | episode.observations
-    for part in ("images", "keypoints", "visible"):
-        over_time |= {f"{part} of {view}": v for view, v in getattr(episode, part).items()}
-    for name, value in over_time.items():
-        if value is not None and len(value) != len(episode):
-            raise DataError(
-                f"episode {index}: {name} has {len(value)} time steps, the episode {len(episode)}. "
-                "Cut the longer one, or leave the episode out."
-            )
+    require_sound(episode, meta, f"episode {index}", LEAVE_OUT)
 
 
 @contextmanager
@@ -90,50 +88,66 @@ def open_episode(
             or an index.
         links_in: Group whose members may be links into other files, as in an index. The caller
             must not follow them.
-        remedy: Advice for a missing or damaged file; by default to generate it again.
+        remedy: Advice for a missing or damaged file; by default to generate it again where its
+            seal is broken.
 
     Raises:
-        DataError: When the file is missing, truncated or half-written, when it links into another
-            file, or when the block reads data that are missing or damaged.
+        MissingDataError: When the file does not exist, or the block reads data that it lacks.
+        DamagedDataError: When the file is truncated or half-written, or the block reads data that
+            cannot be decoded.
+        OutsideFolderError: When it links into another file.
     """
-    again = remedy or GENERATE_AGAIN
     try:
         # An episode is written once, renamed and never changed, so reading needs no lock.
         # Without locks, read-only and network file systems work too.
         file = h5py.File(path, "r", locking=False)
     except FileNotFoundError:
-        raise DataError(f"{path} does not exist. {remedy or MAKE_MISSING}") from None
+        raise MissingDataError(f"{path} does not exist. {remedy or MAKE_MISSING}") from None
     except PermissionError:
         raise
     except OSError as error:
-        raise DataError(
-            f"{path} cannot be read as HDF5, truncated or half-written ({error}). {again}"
+        raise DamagedDataError(
+            f"{path} cannot be read as HDF5, truncated or half-written ({error}). "
+            f"{remedy or again(path)}"
         ) from None
     with file:
         if attribute is not None and attribute not in file.attrs:
-            raise DataError(f"{path} is no whole episode: it lacks `{attribute}`. {again}")
+            raise FormatError(
+                f"{path} is no whole episode: it lacks `{attribute}`. {remedy or again(path)}"
+            )
         try:
             require_own_content(file, path, links_in)
             yield file
-        # h5py raises these for a missing name and for bytes that do not decode.
-        except (KeyError, OSError, RuntimeError) as error:
-            raise DataError(f"{path} is damaged: {error}. {again}") from error
+        except KeyError as error:  # raised by h5py for a missing name
+            if is_broken(path):
+                raise DamagedDataError(f"{path} is damaged: {error}. {GENERATE_AGAIN}") from error
+            reason = str(error.args[0]) if error.args else "a part is missing"
+            raise MissingDataError(f"{path}: {reason}. {remedy or MAKE_ELSEWHERE}") from error
+        except (OSError, RuntimeError) as error:  # raised by h5py for bytes that do not decode
+            raise DamagedDataError(
+                f"{path} is damaged: {error}. {remedy or again(path)}"
+            ) from error
+
+
+def again(path: Path) -> str:
+    """The remedy for a file that cannot be used: to delete it only where its seal is broken."""
+    return GENERATE_AGAIN if is_broken(path) else MAKE_ELSEWHERE
 
 
 def check_episode(
     path: Path,
+    meta: DatasetMeta,
     views: Sequence[str],
-    image_size: int,
-    num_keypoints: int | None,
+    need_keypoints: bool,
     window: int = 0,
 ) -> int:
-    """Checks the structure of one episode file without reading its frames.
+    """Checks the structure of one episode file and its phases, without reading other arrays.
 
     Args:
         path: The episode.
+        meta: Facts that the episodes of the data set have in common.
         views: The views that training reads.
-        image_size: Height and width in pixels.
-        num_keypoints: The skeleton's number of keypoints; None where keypoints are not needed.
+        need_keypoints: Whether the episode needs keypoints of these views.
         window: The time-contrastive window; an episode needs 2 * window + 2 time steps.
 
     Returns:
@@ -143,14 +157,16 @@ def check_episode(
         DataError: When the episode cannot be trained on; names the file and the remedy.
     """
     with open_episode(path) as file:
-        steps = int(file.attrs["num_samples"])
+        steps = whole_number(file, "num_samples")
         observations = file["obs"]
         for view in views:
-            _check_images(path, observations, view, steps, image_size)
-            if num_keypoints is not None:
-                _check_keypoints(path, observations, view, steps, num_keypoints)
+            _check_images(path, observations, view, steps, meta.image_size)
+            if need_keypoints:
+                _check_keypoints(path, observations, view, steps, len(meta.get_skeleton()))
+        _check_lengths(path, file, steps)
+        _check_phases(path, read_array(file, "phases"), meta)
     if steps < 2 * window + 2:
-        raise DataError(
+        raise MismatchError(
             f"{path} has {steps} time steps, fewer than the {2 * window + 2} that a window of "
             f"{window} needs. Use a smaller --loss.window, or delete the episode and run "
             "the command in meta.json again."
@@ -158,48 +174,94 @@ def check_episode(
     return steps
 
 
-def _shape(group: h5py.Group, name: str) -> tuple[int, ...] | None:
+def check_values(path: Path, meta: DatasetMeta) -> None:
+    """Checks all values of an episode file, except that frames are not decoded.
+
+    Raises:
+        DataError: At the first fault; names the file and the array.
+    """
+    with open_episode(path) as file:
+        episode = read_episode(file, meta.views, meta.views, frames=None)
+        for view in meta.views:
+            own_array(file[f"obs/{view}_image"])
+    require_sound(episode, meta, str(path), LEAVE_OUT)
+
+
+def _described(group: h5py.Group, name: str) -> tuple[tuple[int, ...], np.dtype] | None:
+    """Shape and type of an array; None where there is no array of that name."""
     # `file[name].shape` takes four times as long as this low-level call, and a large data set has
     # tens of thousands of shapes to check before training starts.
     try:
-        return h5py.h5d.open(group.id, name.encode()).shape
-    except KeyError:
+        array = h5py.h5d.open(group.id, name.encode())
+    except (KeyError, TypeError):  # nothing of that name, or a group
         return None
+    return array.shape or (), array.dtype
 
 
 def _check_images(
     path: Path, observations: h5py.Group, view: str, steps: int, image_size: int
 ) -> None:
-    shape = _shape(observations, f"{view}_image")
-    if shape is None:
-        raise DataError(f"{path} has no images of {view}. {GENERATE_AGAIN}")
-    if shape[0] != steps:
-        raise DataError(
-            f"{path}: {view} has {shape[0]} frames, the episode {steps} time steps; "
-            f"all views of an episode need the same length. {GENERATE_AGAIN}"
+    found = _described(observations, f"{view}_image")
+    if found is None:
+        raise MissingDataError(f"{path} has no images of {view}. {again(path)}")
+    shape, dtype = found
+    if shape[:1] != (steps,):
+        raise MismatchError(
+            f"{path}: {view} has {shape[0] if shape else 0} frames, the episode {steps} time "
+            f"steps; all views of an episode need the same length. {again(path)}"
         )
     if shape[1:] != (image_size, image_size, 3):
-        raise DataError(
+        raise MismatchError(
             f"{path}: frames of {view} have shape {shape[1:]}, the data set asks for "
-            f"{(image_size, image_size, 3)}. {GENERATE_AGAIN}"
+            f"{(image_size, image_size, 3)}. {again(path)}"
         )
+    if dtype != np.uint8:
+        raise FormatError(f"{path}: frames of {view} are {dtype}, not uint8. {again(path)}")
 
 
 def _check_keypoints(
     path: Path, observations: h5py.Group, view: str, steps: int, num_keypoints: int
 ) -> None:
-    for part, expected in (
-        ("keypoints", (steps, num_keypoints, 2)),
-        ("visible", (steps, num_keypoints)),
+    for part, kind, expected in (
+        ("keypoints", "f", (steps, num_keypoints, 2)),
+        ("visible", "b", (steps, num_keypoints)),
     ):
-        shape = _shape(observations, f"{view}_{part}")
-        if shape is None:
-            raise DataError(
+        found = _described(observations, f"{view}_{part}")
+        if found is None:
+            raise MissingDataError(
                 f"{path} has no {part} of {view}: PAAB and PAAT need them. "
                 "Use --method deit, or data with keypoints."
             )
+        shape, dtype = found
         if shape != expected:
-            raise DataError(
+            raise MismatchError(
                 f"{path}: obs/{view}_{part} has shape {shape}, the skeleton asks for {expected}. "
-                f"{GENERATE_AGAIN}"
+                f"{again(path)}"
             )
+        if dtype.kind != kind:
+            raise FormatError(
+                f"{path}: obs/{view}_{part} is {dtype}, but must be "
+                f"{'floating-point' if kind == 'f' else 'boolean'}. {again(path)}"
+            )
+
+
+def _check_lengths(path: Path, file: h5py.File, steps: int) -> None:
+    for name in OVER_TIME:
+        found = _described(file, name)
+        if found is not None and found[0][:1] != (steps,):
+            raise MismatchError(
+                f"{path}: {name} has shape {found[0]}, the episode {steps} time steps. "
+                f"{again(path)}"
+            )
+
+
+def _check_phases(path: Path, phases: np.ndarray, meta: DatasetMeta) -> None:
+    if phases.dtype != np.uint8 or phases.ndim != 1:
+        raise FormatError(
+            f"{path}: phases are {phases.dtype} of shape {phases.shape}, not uint8 of shape "
+            f"(time,). {again(path)}"
+        )
+    if phases.size and int(phases.max()) >= len(meta.phases):
+        raise FormatError(
+            f"{path} has phase {phases.max()}; phases are {meta.phases}. {again(path)}"
+        )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import h5py
@@ -10,7 +10,8 @@ import numpy as np
 from jaxtyping import Bool, Float, UInt8
 
 from datasets.cameras import Camera
-from datasets.storage.inside import own_array, read_array
+from datasets.errors import FormatError
+from datasets.storage.arrays import own_array, read_array
 
 # The first-person view; third-person views are called view_0, view_1, …
 EGO = "ego"
@@ -111,11 +112,29 @@ def write_episode(group: h5py.Group, episode: Episode, views: Sequence[str]) -> 
             camera["world_to_camera"] = episode.world_to_camera[view]
 
 
+def read_frames(
+    frames: h5py.Dataset, times: Sequence[int] | np.ndarray | None = None
+) -> UInt8[np.ndarray, "time height width 3"]:
+    """Reads frames one by one: h5py's list indexing is hundreds of times slower.
+
+    Raises:
+        DataError: When the frames are in other files, or the file does not hold all of them.
+    """
+    own_array(frames)
+    if times is None:
+        return frames[:]
+    out = np.empty((len(times), *frames.shape[1:]), frames.dtype)
+    for slot, time in enumerate(times):
+        frames.read_direct(out, np.s_[int(time)], np.s_[slot])
+    return out
+
+
 def read_episode(
     group: h5py.Group,
     views: Sequence[str],
     all_views: Sequence[str],
     phases: UInt8[np.ndarray, " time"] | None = None,
+    frames: Callable[[h5py.Dataset], np.ndarray] | None = read_frames,
 ) -> Episode:
     """Reads a whole episode into memory.
 
@@ -124,9 +143,11 @@ def read_episode(
         views: The views to read.
         all_views: The views that the group holds; their parts do not count as observations.
         phases: Phases to use instead of the group's own; a demonstration by others has none.
+        frames: Function that reads a view's frames; None leaves `images` empty.
 
     Raises:
         KeyError: When the frames of a view or the phases are missing.
+        FormatError: When an array or a number has another form.
     """
     per_view = {f"{view}_{part}" for view in all_views for part in _VIEW_PARTS}
 
@@ -136,7 +157,7 @@ def read_episode(
 
     success = group.attrs.get("success")
     return Episode(
-        images={view: read_frames(group[f"obs/{view}_image"]) for view in views},
+        images={view: frames(group[f"obs/{view}_image"]) for view in views if frames is not None},
         phases=read_array(group, "phases") if phases is None else phases,
         keypoints=of_views("obs/{}_keypoints"),
         visible=of_views("obs/{}_visible"),
@@ -150,24 +171,23 @@ def read_episode(
         observations={
             name: read_array(group["obs"], name) for name in group["obs"] if name not in per_view
         },
-        seed=int(group.attrs["seed"]) if "seed" in group.attrs else None,
-        success=None if success is None else bool(success),
+        seed=whole_number(group, "seed") if "seed" in group.attrs else None,
+        success=None if success is None else bool(np.all(success)),
         model_file=group.attrs.get("model_file"),
     )
 
 
-def read_frames(
-    frames: h5py.Dataset, times: Sequence[int] | np.ndarray | None = None
-) -> UInt8[np.ndarray, "time height width 3"]:
-    """Reads frames one by one: h5py's list indexing is hundreds of times slower.
+def whole_number(group: h5py.Group, name: str) -> int:
+    """An attribute that is one whole number.
 
     Raises:
-        DataError: When the frames are in other files.
+        FormatError: When it is something else.
+        KeyError: When it does not exist.
     """
-    own_array(frames)
-    if times is None:
-        return frames[:]
-    out = np.empty((len(times), *frames.shape[1:]), frames.dtype)
-    for slot, time in enumerate(times):
-        frames.read_direct(out, np.s_[int(time)], np.s_[slot])
-    return out
+    value = np.asarray(group.attrs[name])
+    if value.shape != () or value.dtype.kind not in "iu":
+        raise FormatError(
+            f"{group.file.filename}: `{name}` of {group.name} must be a whole number, got "
+            f"{group.attrs[name]!r}. Write it as an integer."
+        )
+    return int(value)

@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
 import h5py
 import numpy as np
 
-from datasets.errors import DataError
+from datasets.errors import FormatError, MismatchError, MissingDataError
+from datasets.storage.arrays import read_array
 from datasets.storage.atomic import atomic_path
-from datasets.storage.checks import GENERATE_AGAIN, MAKE_MISSING, open_episode
+from datasets.storage.checks import MAKE_MISSING, WRITE_INDEX_AGAIN, open_episode
+from datasets.storage.episode_file import SPLITS, whole_number
 from datasets.storage.inside import path_inside
+from datasets.storage.seal import read_seal
 
 
 def write_index(
@@ -47,7 +52,7 @@ def write_index(
         total = 0
         for index in sorted(counts):
             with open_episode(episode_path(index)) as episode:
-                total += int(episode.attrs["num_samples"])
+                total += whole_number(episode, "num_samples")
             relative = episode_path(index).relative_to(path.parent).as_posix()
             data[f"demo_{index}"] = h5py.ExternalLink(relative, "/")
         data.attrs["total"] = total
@@ -70,6 +75,10 @@ def demo_number(name: str) -> tuple[int, str]:
     return (int(digits.group()) if digits else -1, name)
 
 
+def _open_index(path: Path) -> AbstractContextManager[h5py.File]:
+    return open_episode(path, attribute=None, links_in="data", remedy=WRITE_INDEX_AGAIN)
+
+
 def read_index(path: Path, split: str | None) -> tuple[list[str], list[Path]]:
     """Reads the names and files of a split's episodes, in the order of their numbers.
 
@@ -78,42 +87,121 @@ def read_index(path: Path, split: str | None) -> tuple[list[str], list[Path]]:
         split: Name of a split, or None for all episodes.
 
     Raises:
-        DataError: When the split or an episode's file does not exist, or when an entry is not a
-            link into the index's folder.
+        DataError: When the split or an episode's file does not exist, when an entry is not a link
+            into the index's folder, or when an episode occurs twice.
     """
-    with open_episode(path, attribute=None, links_in="data") as index:
-        names = sorted(index["data"], key=demo_number)
-        if split is not None:
-            splits = list(index.get("mask", ()))
-            if split not in splits:
-                raise DataError(f"{path} has no split {split!r}; it has {splits}.")
-            members = {name.decode() for name in index[f"mask/{split}"][:]}
-            if unknown := sorted(members - set(names), key=demo_number):
-                raise DataError(
-                    f"{path}: the split {split!r} names {unknown}, which it does not hold. "
-                    f"{GENERATE_AGAIN}"
-                )
-            names = [name for name in names if name in members]
-        links = [index["data"].get(name, getlink=True) for name in names]
-    paths = [_resolve(path, link) for link in links]
+    links = _links(path)
+    _require_distinct(path, links)
+    names = list(links) if split is None else _members(path, split, list(links))
+    paths = [_resolve(path, links[name]) for name in names]
     if missing := [episode for episode in paths if not episode.is_file()]:
         others = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
-        raise DataError(f"{path} names {missing[0]}{others}, which does not exist. {MAKE_MISSING}")
+        raise MissingDataError(
+            f"{path} names {missing[0]}{others}, which does not exist. {MAKE_MISSING}"
+        )
     return names, paths
 
 
+def _links(path: Path) -> dict[str, h5py.ExternalLink | h5py.HardLink]:
+    with _open_index(path) as index:
+        names = sorted(index["data"], key=demo_number)
+        return {name: index["data"].get(name, getlink=True) for name in names}
+
+
+def _members(path: Path, split: str, names: Sequence[str]) -> list[str]:
+    splits = read_splits(path)
+    if split not in splits:
+        raise MissingDataError(f"{path} has no split {split!r}; it has {list(splits)}.")
+    require_disjoint(splits, path, WRITE_INDEX_AGAIN)
+    members = set(splits[split])
+    if unknown := sorted(members - set(names), key=demo_number):
+        raise MismatchError(
+            f"{path}: the split {split!r} names {unknown}, which it does not hold. "
+            f"{WRITE_INDEX_AGAIN}"
+        )
+    return [name for name in names if name in members]
+
+
+def _require_distinct(path: Path, links: Mapping[str, h5py.ExternalLink | h5py.HardLink]) -> None:
+    """Checks that no two entries of an index lead to the same file, by name or by link."""
+    seen: dict[tuple[int, int], str] = {}
+    for name, link in links.items():
+        if not isinstance(link, h5py.ExternalLink):
+            continue  # this and a missing file are errors when the episode is opened
+        try:
+            status = os.stat(path.parent / link.filename)
+        except (OSError, ValueError):
+            continue
+        other = seen.setdefault((status.st_dev, status.st_ino), name)
+        if other != name:
+            raise MismatchError(
+                f"{path}: {other} and {name} are the same file, {link.filename}. "
+                f"{WRITE_INDEX_AGAIN}"
+            )
+
+
 def read_splits(path: Path) -> dict[str, list[str]]:
-    """Reads the names of the episodes of each split of an index."""
-    with open_episode(path, attribute=None, links_in="data") as index:
-        masks = index.get("mask", {}).items()
-        return {split: [name.decode() for name in members[:]] for split, members in masks}
+    """Reads the names of the episodes of each split of an index.
+
+    Raises:
+        DataError: When the file cannot be read, or a mask does not hold names.
+    """
+    with _open_index(path) as index:
+        masks = {split: read_array(index, f"mask/{split}") for split in index.get("mask", ())}
+    for split, names in masks.items():
+        if names.ndim != 1 or not all(isinstance(name, bytes) for name in names.tolist()):
+            raise FormatError(f"{path}: its mask {split} is no list of names. {WRITE_INDEX_AGAIN}")
+    return {
+        split: [name.decode(errors="replace") for name in names.tolist()]
+        for split, names in masks.items()
+    }
+
+
+def require_disjoint(splits: Mapping[str, Sequence[object]], path: Path, remedy: str) -> None:
+    """Checks that no episode is in two of `train`, `valid` and `test`, or twice in one.
+
+    Raises:
+        MismatchError: At the first such episode; names it.
+    """
+    seen: dict[object, str] = {}
+    for split in SPLITS:
+        for member in splits.get(split, ()):
+            if member in seen:
+                raise MismatchError(
+                    f"{path}: the splits {seen[member]} and {split} both have {member}. {remedy}"
+                )
+            seen[member] = split
+
+
+def find_repeated(path: Path) -> dict[str, str]:
+    """Names of the episodes whose content an episode of another split has too, with the fault.
+
+    Contents are compared by their seals, so files without a seal are not compared.
+    """
+    splits = read_splits(path)
+    split_of = {name: split for split in SPLITS for name in splits.get(split, ())}
+    first: dict[str, str] = {}
+    found = {}
+    for name, link in _links(path).items():
+        if name not in split_of or not (file := _resolve(path, link)).is_file():
+            continue
+        if (digest := read_seal(file)) is None:
+            continue
+        other = first.setdefault(digest, name)
+        if split_of[other] != split_of[name]:
+            found[name] = (
+                f"{name} ({split_of[name]}) has the same content as {other} "
+                f"({split_of[other]}), so it would measure what was learned by heart. Leave one "
+                "of them out of the source, and make the data set again."
+            )
+    return found
 
 
 def _resolve(index: Path, link: h5py.ExternalLink | h5py.HardLink) -> Path:
     # An index from an untrusted source could name any file, so an entry must link into the index's
     # own folder.
     if not isinstance(link, h5py.ExternalLink):
-        raise DataError(
+        raise FormatError(
             f"{index} holds episodes inside itself, not links to episode files; "
             "generate the data set with `python -m sims.generate`."
         )

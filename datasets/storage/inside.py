@@ -13,11 +13,10 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 import h5py
-import numpy as np
 
-from datasets.errors import DataError
+from datasets.errors import OutsideFolderError
 
-_REMEDY = "Generate the data set again, or, where you trust it, copy what it names into the folder."
+REMEDY = "Generate the data set again, or, where you trust it, copy what it names into the folder."
 
 
 def path_inside(folder: Path, name: str, source: Path, may_link: bool = False) -> Path:
@@ -30,7 +29,7 @@ def path_inside(folder: Path, name: str, source: Path, may_link: bool = False) -
         may_link: Whether the file may be a symbolic link that leads outside.
 
     Raises:
-        DataError: When the path is absolute, or leads outside by `..` or a link.
+        OutsideFolderError: When the path is absolute, or leads outside by `..` or a link.
     """
     relative = PurePosixPath(name)
     path = folder / relative
@@ -38,7 +37,7 @@ def path_inside(folder: Path, name: str, source: Path, may_link: bool = False) -
     if not outside and not may_link:
         outside = not path.resolve().is_relative_to(folder.resolve())
     if outside:
-        raise DataError(f"{source} names {name}, outside its own folder. {_REMEDY}")
+        raise OutsideFolderError(f"{source} names {name}, outside its own folder. {REMEDY}")
     return path
 
 
@@ -46,12 +45,12 @@ def require_plain_name(name: object, source: Path) -> None:
     """Checks that a name which becomes part of a file's name is not a path.
 
     Raises:
-        DataError: When the name is empty, begins with a dot, or has a separator.
+        OutsideFolderError: When the name is empty, begins with a dot, or has a separator.
     """
     text = str(name)
     if not text or text.startswith(".") or any(mark in text for mark in "/\\\0"):
-        raise DataError(
-            f"{source} has the name {name!r}, which would be a path of its own. {_REMEDY}"
+        raise OutsideFolderError(
+            f"{source} has the name {name!r}, which would be a path of its own. {REMEDY}"
         )
 
 
@@ -64,14 +63,14 @@ def require_own_content(file: h5py.File, path: Path, links_in: str | None = None
         links_in: Group whose members may be links; the caller must not follow them.
 
     Raises:
-        DataError: When there is such a link; names it.
+        OutsideFolderError: When there is such a link; names it.
     """
     status = os.stat(path)
     version = (status.st_ino, status.st_mtime_ns, status.st_size)
     link = _link_elsewhere(str(path), links_in, version)
     if link is not None:
         target = file.get(link, getlink=True).filename
-        raise DataError(f"{path} names {target}, outside itself, as its {link}. {_REMEDY}")
+        raise OutsideFolderError(f"{path} names {target}, outside itself, as its {link}. {REMEDY}")
 
 
 def require_links_inside(file: h5py.File, path: Path, group: str) -> None:
@@ -80,7 +79,7 @@ def require_links_inside(file: h5py.File, path: Path, group: str) -> None:
     Linked files that are missing are ignored.
 
     Raises:
-        DataError: When a link leads outside; names it.
+        OutsideFolderError: When a link leads outside; names it.
     """
     members = file[group]
     for name in members:
@@ -109,28 +108,3 @@ def _link_elsewhere(path: str, links_in: str | None, version: tuple[int, ...]) -
 
     with h5py.File(path, "r", locking=False) as file:
         return file.id.links.visit(see, info=True)
-
-
-def own_array(array: h5py.Dataset) -> h5py.Dataset:
-    """Returns the array after checking that its values lie in its own file.
-
-    HDF5 can also read an array out of other files.
-
-    Raises:
-        DataError: When the values lie in other files.
-    """
-    if array.is_virtual or array.external:
-        raise DataError(
-            f"{array.file.filename} keeps {array.name} in other files, which is not read. {_REMEDY}"
-        )
-    return array
-
-
-def read_array(group: h5py.Group, name: str) -> np.ndarray:
-    """Reads a whole array that lies in the group's own file.
-
-    Raises:
-        DataError: When the values lie in other files.
-        KeyError: When the group has no such array.
-    """
-    return own_array(group[name])[:]

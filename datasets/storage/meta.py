@@ -9,19 +9,35 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from datasets.errors import DataError
+from datasets.errors import DamagedDataError, FormatError, MismatchError, MissingDataError
 from datasets.skeletons import BUILT_IN, SKELETONS, Skeleton, get_skeleton
 from datasets.storage.atomic import atomic_path
 from datasets.storage.inside import require_plain_name
 
 META_NAME = "meta.json"
 MAKE_ONE = "Make one with `python -m sims.generate --env lift --views 4`."
+_AGAIN = "generate the data set again."
+# An episode stores its phases as bytes.
+MOST_PHASES = 256
+# The largest height and width of frames, in pixels.
+MOST_PIXELS = 8192
+# The most time steps a second.
+MOST_HZ = 10_000
 # Fields that may differ between two runs that add episodes to one data set.
 _INFORMATIVE = {"command", "versions", "preset"}
 # Fields that were added later, so that older data sets lack them.
 _OPTIONAL = {"preset", "own_skeleton", "random_cameras"}
 # Types of the fields that reading an episode depends on.
-_KINDS = {"env": str, "views": list, "skeleton": str, "image_size": int, "phases": list}
+_KINDS: dict[str, type | tuple[type, ...]] = {
+    "env": str,
+    "views": list,
+    "skeleton": str,
+    "image_size": int,
+    "seed": int,
+    "phases": list,
+    "control_hz": (int, float),
+    "env_args": dict,
+}
 
 
 def short_name(env: str) -> str:
@@ -100,7 +116,7 @@ class DatasetMeta:
         try:
             text = path.read_bytes()
         except (FileNotFoundError, NotADirectoryError):
-            raise DataError(
+            raise MissingDataError(
                 f"{path} does not exist: {root} is no data set of episodes. {MAKE_ONE}"
             ) from None
         return cls.from_json(text, path)
@@ -119,21 +135,23 @@ class DatasetMeta:
         try:
             stored = json.loads(text)
         except (json.JSONDecodeError, UnicodeDecodeError) as error:
-            raise DataError(
+            raise DamagedDataError(
                 f"{path} is not valid JSON ({error}); delete it and generate the data set again: "
                 "complete episodes are kept."
             ) from None
         if not isinstance(stored, dict):
-            raise DataError(f"{path} holds no JSON object; generate the data set again.")
+            raise FormatError(f"{path} holds no JSON object; generate the data set again.")
         known = {f.name for f in fields(cls)}
         if missing := known - _OPTIONAL - stored.keys():
-            raise DataError(f"{path} lacks {sorted(missing)}; generate the data set again.")
+            raise FormatError(f"{path} lacks {sorted(missing)}; generate the data set again.")
         for name, kind in _KINDS.items():
-            if not isinstance(stored[name], kind):
-                raise DataError(
-                    f"{path}: `{name}` must be a {kind.__name__}, got {stored[name]!r}; "
+            if not isinstance(stored[name], kind) or isinstance(stored[name], bool):
+                wanted = kind.__name__ if isinstance(kind, type) else "number"
+                raise FormatError(
+                    f"{path}: `{name}` must be a {wanted}, got {stored[name]!r}; "
                     "generate the data set again."
                 )
+        _require_sound(stored, path)
         stored["own_skeleton"] = _own_skeleton(stored, path)
         # These become names of files, so a path would reach outside the data set's folder.
         for name in (short_name(stored["env"]), *stored["views"]):
@@ -150,10 +168,29 @@ class DatasetMeta:
             if name not in _INFORMATIVE and stored[name] != asked[name]
         ]
         if differing:
-            raise DataError(
+            raise MismatchError(
                 f"{root} holds episodes made with other options ({'; '.join(differing)}). "
                 "Use the same options to resume, or another --out."
             )
+
+
+def _require_sound(stored: dict[str, Any], path: Path) -> None:
+    """Checks the values of a `meta.json` whose fields have the right types."""
+    for name in ("views", "phases"):
+        values = stored[name]
+        if not values or not all(isinstance(value, str) for value in values):
+            raise FormatError(f"{path}: `{name}` must be a list of names, got {values}; {_AGAIN}")
+        if repeated := [value for value in values if values.count(value) > 1]:
+            raise FormatError(f"{path}: `{name}` names {repeated[0]!r} twice; {_AGAIN}")
+    size, hz, phases = stored["image_size"], stored["control_hz"], len(stored["phases"])
+    if not 1 <= size <= MOST_PIXELS:
+        raise FormatError(
+            f"{path}: `image_size` must be from 1 to {MOST_PIXELS}, got {size}; {_AGAIN}"
+        )
+    if not 0 < hz <= MOST_HZ:
+        raise FormatError(f"{path}: `control_hz` must be positive, got {hz}; {_AGAIN}")
+    if phases > MOST_PHASES:
+        raise FormatError(f"{path}: `phases` must be at most {MOST_PHASES}, got {phases}; {_AGAIN}")
 
 
 def _own_skeleton(stored: dict[str, Any], path: Path) -> Skeleton | None:
@@ -161,19 +198,19 @@ def _own_skeleton(stored: dict[str, Any], path: Path) -> Skeleton | None:
     name, parts = stored["skeleton"], stored.get("own_skeleton")
     if parts is None or name in BUILT_IN:
         if name not in SKELETONS:
-            raise DataError(
+            raise FormatError(
                 f"{path} names the skeleton {name!r}, which is not one of {list(SKELETONS)}; "
                 "generate the data set again."
             )
         return None
     if not isinstance(parts, dict):
-        raise DataError(f"{path}: `own_skeleton` is no object; generate the data set again.")
+        raise FormatError(f"{path}: `own_skeleton` is no object; generate the data set again.")
     try:
         return TypeAdapter(Skeleton).validate_python({**parts, "name": name})
     except ValidationError as error:
         wrong = error.errors()[0]
         place = "/".join(map(str, ("own_skeleton", *wrong["loc"])))
-        raise DataError(
+        raise FormatError(
             f"{path}: `{place}` cannot be used: {wrong['msg']}; generate the data set again."
         ) from None
 
@@ -190,7 +227,7 @@ def newest_data_set(root: Path | str = Path("data")) -> Path:
     root = Path(root)
     folders = [path.parent for path in root.glob(f"*/{META_NAME}")]
     if not folders:
-        raise DataError(f"there is no data set under {root.absolute()}. {MAKE_ONE}")
+        raise MissingDataError(f"there is no data set under {root.absolute()}. {MAKE_ONE}")
     return max(folders, key=_finished_and_time)
 
 

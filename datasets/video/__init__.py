@@ -1,7 +1,7 @@
 """Videos: their shape, times and integrity, their frames by number, and an H.264 writer."""
 
 from datasets.video.check import check_video
-from datasets.video.container import VideoShape, video_shape, video_times
+from datasets.video.container import VideoShape, stored_times, video_shape, video_times
 from datasets.video.reading import Window, iterate_frames, read_frames, stream_frames
 from datasets.video.writing import pixel_format, write_video
 
@@ -12,6 +12,7 @@ __all__ = [
     "iterate_frames",
     "pixel_format",
     "read_frames",
+    "stored_times",
     "stream_frames",
     "video_shape",
     "video_times",

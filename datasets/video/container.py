@@ -131,6 +131,23 @@ def require_as_declared(video: Path, held: int) -> None:
         )
 
 
+def stored_times(video: Path) -> Float[np.ndarray, " frames"]:
+    """Display time of every frame, in seconds, as the container stores it.
+
+    Raises:
+        FormatError: When the container stores no times, or those of two frames are equal.
+        DataError: When the video cannot be read.
+    """
+    with open_video(video) as (container, stream):
+        times = timetable(container, stream).times
+        if times is None or not len(times):
+            raise FormatError(
+                f"{video} does not store a time of its own for each frame. Encode it as MP4 again: "
+                "ffmpeg -i IN OUT.mp4"
+            )
+        return times * float(stream.time_base or 0)
+
+
 @contextmanager
 def open_video(video: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
     """Opens the first video stream with one decoding thread: readers already run side by side."""

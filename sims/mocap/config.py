@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 
+from datasets.bounds import NaturalInt, Pixels, PositiveInt, Processes, Seed
 from datasets.clips.base import ClipInfo
 from datasets.clips.mocap import MocapMeta
 from datasets.command import command_line, optional
@@ -59,14 +60,14 @@ class MocapConfig:
 
     env: Literal["mocap"] = "mocap"
     layout: Literal["ntu", "smarthome", "nucla"] = "ntu"
-    views: int = 3
-    subjects: Annotated[int | None, optional("INT")] = None
-    repetitions: int = 2
+    views: PositiveInt = 3
+    subjects: Annotated[NaturalInt | None, optional("INT")] = None
+    repetitions: PositiveInt = 2
     actions: tuple[str, ...] = ()
-    size: int = 224
-    seed: int = 0
+    size: Pixels = 224
+    seed: Seed = 0
     out: Annotated[Path | None, optional("FOLDER")] = None
-    workers: Annotated[int | None, optional("INT")] = None
+    workers: Annotated[Processes | None, optional("INT")] = None
 
     @property
     def root(self) -> Path:

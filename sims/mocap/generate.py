@@ -28,7 +28,7 @@ from datasets.clips.base import ClipInfo
 from datasets.clips.checks import find_problems
 from datasets.clips.mocap import MOCAP_NAME, MocapMeta
 from datasets.command import command
-from datasets.errors import DataError
+from datasets.errors import MismatchError
 from datasets.storage.atomic import remove_leftovers
 from datasets.video import write_video
 from sims.bullet.client import BulletClient
@@ -141,7 +141,7 @@ def _require_same(root: Path, meta: MocapMeta) -> None:
     there = MocapMeta.load(root)
     files = {path for path in root.rglob("[!.]*") if path.is_file()} - {root / MOCAP_NAME}
     if files and replace(there, command="") != replace(meta, command=""):
-        raise DataError(
+        raise MismatchError(
             f"{root} holds a data set made with `{there.command}`. Choose another folder with "
             "--out, or give the same options; only --subjects and --repetitions can grow."
         )

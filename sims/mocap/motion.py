@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Float
 from scipy.spatial.transform import Rotation, Slerp
 
-from datasets.errors import require_known
+from datasets.errors import FormatError, require_known
 from sims.bullet.client import import_pybullet
 
 # Names of the clips in pybullet_data.
@@ -108,7 +108,7 @@ def load_motion(action: str) -> Motion:
     content = json.loads(path.read_text())
     frames = np.array(content["Frames"])
     if frames.shape[1] != _FIELDS:
-        raise ValueError(f"{path} has frames of {frames.shape[1]} numbers, not {_FIELDS}.")
+        raise FormatError(f"{path} has frames of {frames.shape[1]} numbers, not {_FIELDS}.")
     rotations = np.empty((len(frames), len(JOINTS), 4))
     for i, (first, last) in enumerate(_COLUMNS.values()):
         values = frames[:, first:last]

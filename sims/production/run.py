@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -11,8 +11,9 @@ from pathlib import Path
 from tqdm import tqdm
 
 from datasets.episodes import EPISODE_FOLDER, EpisodeWriter
-from datasets.errors import DataError, shortened
-from datasets.storage.checks import GENERATE_AGAIN, check_episode, open_episode
+from datasets.errors import DataError, MismatchError, shortened
+from datasets.storage.checks import GENERATE_AGAIN, MAKE_ELSEWHERE, check_episode, open_episode
+from datasets.storage.index import demo_number, read_splits, require_disjoint
 from datasets.storage.meta import DatasetMeta, short_name
 from datasets.storage.seal import require_intact
 from sims.config import Cluster
@@ -43,7 +44,7 @@ def whole_episodes(writer: EpisodeWriter, indices: Iterable[int], job: EpisodeJo
             if not sealed:  # without a checksum, only its structure can be checked
                 _require_fit(writer, path)
         except DataError as error:
-            reason = str(error).removesuffix(GENERATE_AGAIN).rstrip()
+            reason = str(error).removesuffix(GENERATE_AGAIN).removesuffix(MAKE_ELSEWHERE).rstrip()
             log.warning("%s It is removed and made again.", reason)
             path.unlink()
             continue
@@ -55,17 +56,45 @@ def whole_episodes(writer: EpisodeWriter, indices: Iterable[int], job: EpisodeJo
 
 
 def _require_fit(writer: EpisodeWriter, path: Path) -> None:
-    meta = writer.meta
-    check_episode(path, meta.views, meta.image_size, len(meta.get_skeleton()))
+    check_episode(path, writer.meta, writer.meta.views, need_keypoints=True)
 
 
 def _require_member(path: Path, index: int, job: EpisodeJob) -> None:
     with open_episode(path) as file:
         reason = job.stranger(index, file)
     if reason is not None:
-        raise DataError(
+        raise MismatchError(
             f"{path} is undamaged, but is not episode {index} of this data set: {reason}. "
             "Move it elsewhere, and run the same command again."
+        )
+
+
+def require_same_split(
+    root: Path, meta: DatasetMeta, deal: Callable[[Sequence[int]], Mapping[str, Sequence[int]]]
+) -> None:
+    """Refuse to grow a data set whose episodes would have been split otherwise.
+
+    Args:
+        root: Folder of the data set, finished or not.
+        meta: Description of the data set.
+        deal: Splits episodes with these numbers as the options ask.
+
+    Raises:
+        MismatchError: When the index has other splits than the options give its episodes.
+    """
+    try:
+        stored = read_splits(root / meta.index_name)
+        require_disjoint(stored, root / meta.index_name, RESUME)
+    except DataError:
+        return  # there is no whole index yet, so nothing was trained on its splits
+    parts = {name: sorted(demo_number(each)[0] for each in part) for name, part in stored.items()}
+    asked = deal(sorted(number for part in parts.values() for number in part))
+    if parts != {name: sorted(part) for name, part in asked.items()}:
+        counts = ", ".join(f"{name} {len(part)}" for name, part in parts.items())
+        raise MismatchError(
+            f"{root} is split otherwise ({counts}) than these options ask for, and its splits are "
+            "part of it: runs would be tested on what they were trained on. Use the same --split, "
+            "or another --out."
         )
 
 

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,9 @@ import h5py
 import numpy as np
 from jaxtyping import Float
 
-from datasets.errors import DataError
+from datasets.errors import DamagedDataError, FormatError, MismatchError, MissingDataError
 from datasets.storage.episode_file import SPLITS
-from datasets.storage.index import demo_number
+from datasets.storage.index import demo_number, read_splits
 from datasets.storage.inside import require_links_inside, require_own_content
 from sims.robosuite.env import ROBOMIMIC_ROBOSUITE_TYPE
 
@@ -52,8 +53,6 @@ class DemonstrationFile:
         path: The file.
         env_args: Arguments that made the environment, in robomimic's form.
         names: Names of the demonstrations by the numbers in them, in order.
-        splits: Numbers of the demonstrations of `train`, `valid` and `test`, from the file's
-            masks; None without masks.
     """
 
     def __init__(self, path: Path) -> None:
@@ -66,7 +65,7 @@ class DemonstrationFile:
         with self._open() as file:
             data = file.get("data")
             if not isinstance(data, h5py.Group) or not len(data):
-                raise DataError(
+                raise MissingDataError(
                     f"{path} holds no demonstrations data/demo_0, data/demo_1 …: it is no file of "
                     "robomimic. --demos takes files such as robomimic's lift/ph/low_dim_v15.hdf5."
                 )
@@ -74,17 +73,16 @@ class DemonstrationFile:
             self.env_args = self._read_env_args(data)
             self.names = {demo_number(name)[0]: name for name in sorted(data, key=demo_number)}
             if len(self.names) < len(data) or -1 in self.names:
-                raise DataError(
+                raise FormatError(
                     f"{path}: demonstrations must be named demo_NUMBER, each another number; "
                     f"it has {list(data)[:3]} …"
                 )
             width = {self._require_restorable(data[name]) for name in self.names.values()}
             if len(width) > 1:
-                raise DataError(
+                raise MismatchError(
                     f"{path}: its states have {sorted(width)} numbers; demonstrations of one task "
                     "have states of one length. Split the file by task."
                 )
-            self.splits = self._read_splits(file)
 
     @property
     def env_version(self) -> str | None:
@@ -96,6 +94,25 @@ class DemonstrationFile:
         """Time steps a second; None where the file does not say."""
         hz = self.env_args.get("env_kwargs", {}).get("control_freq")
         return None if hz is None else float(hz)
+
+    @cached_property
+    def splits(self) -> dict[str, list[int]] | None:
+        """Numbers of the demonstrations of `train`, `valid` and `test`; None without masks.
+
+        Raises:
+            MismatchError: When a mask names a demonstration that the file does not hold; another
+                split can replace the masks.
+        """
+        numbers = {name: number for number, name in self.names.items()}
+        masks = read_splits(self.path)
+        for split in SPLITS:
+            if unknown := [name for name in masks.get(split, ()) if name not in numbers]:
+                raise MismatchError(
+                    f"{self.path}: its mask {split} names {unknown[:3]}, which it does not hold. "
+                    "Replace its masks: --split 4,1,1"
+                )
+        splits = {split: sorted(numbers[name] for name in masks.get(split, ())) for split in SPLITS}
+        return splits if splits["train"] else None
 
     def states(self, number: int) -> Float[np.ndarray, "time state"]:
         """The states of a demonstration."""
@@ -131,13 +148,15 @@ class DemonstrationFile:
         try:
             file = h5py.File(self.path, "r", locking=False)
         except FileNotFoundError:
-            raise DataError(f"{self.path} does not exist; --demos takes an HDF5 file.") from None
+            raise MissingDataError(
+                f"{self.path} does not exist; --demos takes an HDF5 file."
+            ) from None
         except IsADirectoryError:
-            raise DataError(f"{self.path} is a folder; --demos takes an HDF5 file.") from None
+            raise FormatError(f"{self.path} is a folder; --demos takes an HDF5 file.") from None
         except PermissionError:
             raise
         except OSError as error:
-            raise DataError(
+            raise DamagedDataError(
                 f"{self.path} cannot be read as HDF5, truncated or something else ({error}). "
                 f"{COPY_AGAIN}"
             ) from None
@@ -147,11 +166,11 @@ class DemonstrationFile:
                 yield file
             # h5py raises these for a missing name and for bytes that do not decode.
             except (KeyError, OSError, RuntimeError) as error:
-                raise DataError(f"{self.path} is damaged: {error}. {COPY_AGAIN}") from error
+                raise DamagedDataError(f"{self.path} is damaged: {error}. {COPY_AGAIN}") from error
 
     def _read_env_args(self, data: h5py.Group) -> dict[str, Any]:
         if "env_args" not in data.attrs:
-            raise DataError(
+            raise MissingDataError(
                 f"{self.path} does not say which environment it is of (data.attrs['env_args']). "
                 f"For a file that robosuite has just collected, run: {CONVERT.format(self.path)}"
             )
@@ -160,17 +179,17 @@ class DemonstrationFile:
             kind, _, kwargs = (env_args[key] for key in ("type", "env_name", "env_kwargs"))
             robots = kwargs.get("robots", ROBOT)
         except (json.JSONDecodeError, KeyError, TypeError, AttributeError) as error:
-            raise DataError(
+            raise FormatError(
                 f"{self.path}: data.attrs['env_args'] is not robomimic's JSON of env_name, type "
                 f"and env_kwargs ({type(error).__name__}: {error}). {COPY_AGAIN}"
             ) from None
         if kind != ROBOMIMIC_ROBOSUITE_TYPE:
-            raise DataError(
+            raise FormatError(
                 f"{self.path} is of {env_args['env_name']}, an environment of robomimic's type "
                 f"{kind}; only robosuite's (type {ROBOMIMIC_ROBOSUITE_TYPE}) can be replayed."
             )
         if ([robots] if isinstance(robots, str) else list(robots)) != [ROBOT]:
-            raise DataError(
+            raise FormatError(
                 f"{self.path} was recorded with {robots}; keypoints are known of one {ROBOT} only."
             )
         return env_args
@@ -180,32 +199,19 @@ class DemonstrationFile:
         where = f"{self.path}: {demo.name}"
         for name in ("states", "actions"):
             if name not in demo:
-                raise DataError(
+                raise MissingDataError(
                     f"{where} has no {name}, without which it cannot be replayed. Take the file "
                     "that it was made from: robomimic's raw and low-dimensional files have them."
                 )
         if "model_file" not in demo.attrs:
-            raise DataError(
+            raise MissingDataError(
                 f"{where} has no attribute model_file, the model that its states are of. Take a "
                 "file of robosuite's collection script, or of robomimic."
             )
         states, actions = demo["states"], demo["actions"]
         if states.ndim != 2 or not 0 < len(states) == len(actions):
-            raise DataError(
+            raise MismatchError(
                 f"{where} has states {states.shape} and actions {actions.shape}; a demonstration "
                 f"has one of each a time step. {COPY_AGAIN}"
             )
         return int(states.shape[1])
-
-    def _read_splits(self, file: h5py.File) -> dict[str, list[int]] | None:
-        numbers = {name: number for number, name in self.names.items()}
-        splits: dict[str, list[int]] = {split: [] for split in SPLITS}
-        for split in SPLITS:
-            members = [name.decode() for name in file.get(f"mask/{split}", ())]
-            if unknown := [name for name in members if name not in numbers]:
-                raise DataError(
-                    f"{self.path}: its mask {split} names {unknown[:3]}, which it does not hold. "
-                    "Split it again: --split 4,1,1"
-                )
-            splits[split] = sorted(numbers[name] for name in members)
-        return splits if splits["train"] else None

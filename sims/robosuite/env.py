@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, ClassVar
 from xml.etree import ElementTree
 
@@ -13,7 +14,7 @@ import numpy as np
 from jaxtyping import Bool, Float, UInt8
 
 from datasets.cameras import Camera
-from datasets.errors import DataError
+from datasets.errors import MismatchError
 from datasets.skeletons import PANDA
 from datasets.storage.episode_file import EGO
 from sims import rig
@@ -65,6 +66,19 @@ def _errors_only(record: logging.LogRecord) -> bool:
     return record.levelno >= logging.ERROR
 
 
+@contextmanager
+def _no_model_of_the_robot_alone() -> Iterator[None]:
+    """Keeps robosuite from compiling the robot without its task: 130 MB, for other controllers."""
+    from robosuite.models.robots import RobotModel
+
+    compile_robot = RobotModel.set_mujoco_model
+    RobotModel.set_mujoco_model = lambda *_: None
+    try:
+        yield
+    finally:
+        RobotModel.set_mujoco_model = compile_robot
+
+
 class RobosuiteEnv(MultiViewEnv):
     """A single-Panda task of robosuite, as robosuite defines it, under its default controller.
 
@@ -87,6 +101,8 @@ class RobosuiteEnv(MultiViewEnv):
     workspace: ClassVar[Float[np.ndarray, "points 3"]]
 
     _env: Any = None
+    _model: Any = None
+    _data: Any = None
 
     def __init__(self, views: int = 4, size: int = 224, light_meshes: bool = True) -> None:
         """Loads robosuite; the first episode begins at `reset`.
@@ -134,15 +150,25 @@ class RobosuiteEnv(MultiViewEnv):
 
     def begin(self, seed: int) -> None:
         """Makes a new robosuite environment whose models and placements come from the seed."""
-        if self._env is not None:
-            self._env.close()  # frees 100 MB of models, which the garbage collector would free late
-        self._env = self._robosuite.make(self.task, seed=seed, **self._kwargs())
+        self._release()
+        with _no_model_of_the_robot_alone():
+            self._env = self._robosuite.make(self.task, seed=seed, **self._kwargs())
         self._env.reset()
         self._look_again()
         self._find_parts()
 
+    def _release(self) -> None:
+        """Frees the models of the last episode, which the garbage collector would free late."""
+        env, self._env, self._model, self._data = self._env, None, None, None
+        if env is not None:
+            env.close()
+
     def _find_parts(self) -> None:
         """Finds the parts of a new model by their names."""
+        self._model_file: str = self._env.sim.model.get_xml()
+        # MuJoCo keeps the parsed file of the model that was loaded last, for `get_xml` alone: 110
+        # MB of meshes, which an empty model replaces.
+        self._mujoco.MjModel.from_xml_string("<mujoco/>")
         self._model = self._env.sim.model._model
         self._data = self._env.sim.data._data
         self._steps = 0
@@ -192,7 +218,7 @@ class RobosuiteEnv(MultiViewEnv):
     def render_views(self) -> dict[str, UInt8[np.ndarray, "height width 3"]]:
         """Renders the current state from every view, upright RGB."""
         self._load_renderer()
-        return self._renderer.render(self._data, self.cameras())
+        return self._renderer.render(self._data, self.cameras(), fixed=self._ring)
 
     def actor_masks(self) -> dict[str, Bool[np.ndarray, "height width"]]:
         """The pixels of each view that show the arm or the gripper."""
@@ -277,6 +303,8 @@ class RobosuiteEnv(MultiViewEnv):
             DataError: When the model cannot be loaded; gives the reason.
         """
         try:
+            if "<asset>" not in model_file:  # robosuite assumes that there are assets
+                raise ValueError("it has no assets, so it is no model of robosuite")
             model = self._env.edit_model_xml(with_present_names(model_file))
             if missing := missing_files(model):
                 raise ValueError(
@@ -285,7 +313,7 @@ class RobosuiteEnv(MultiViewEnv):
             self._env.reset_from_xml_string(model)
             self._find_parts()
         except (ElementTree.ParseError, ValueError, KeyError) as error:
-            raise DataError(
+            raise MismatchError(
                 f"The model does not load with robosuite {self._robosuite.__version__}: {error}. "
                 "Replay it with the robosuite and the robot's files that recorded it."
             ) from error
@@ -318,7 +346,7 @@ class RobosuiteEnv(MultiViewEnv):
 
     def model_file(self) -> str:
         """The episode's model as MJCF, which names its meshes by absolute paths."""
-        return self._env.sim.model.get_xml()
+        return self._model_file
 
     def env_args(self) -> dict[str, Any]:
         """Arguments from which robomimic makes this environment."""
@@ -330,6 +358,6 @@ class RobosuiteEnv(MultiViewEnv):
         }
 
     def close(self) -> None:
-        """Frees the graphics context."""
+        """Frees the graphics context and the models."""
         self._renderer.close()
-        self._env.close()
+        self._release()

@@ -1,4 +1,4 @@
-"""A MuJoCo renderer of many views of one state: one OpenGL context, any pinhole camera."""
+"""A MuJoCo renderer of many views of one state, which draws what stands still only once."""
 
 from __future__ import annotations
 
@@ -6,44 +6,64 @@ import atexit
 import copy
 import hashlib
 import weakref
+from collections.abc import Collection
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from jaxtyping import Bool, UInt8
+from jaxtyping import Bool, Float, UInt8
 
 from datasets.cameras import Camera
-from sims.errors import SimulatorError
-from sims.gl import INSTALL_DRIVER, import_mujoco
+from sims.robosuite.canvas import Canvas, Drawing
 from sims.robosuite.light_meshes import lighten
 
 if TYPE_CHECKING:
     import mujoco
 
-# robosuite's group of collision geometry.
-HIDDEN_GROUP = 0
-# Prefixes of fields that MuJoCo reads when a scene is updated, not when a context is made, so they
-# may differ between episodes that share a context.
-_PER_EPISODE = ("geom", "mat", "site", "light", "body", "tendon")
+
+@dataclass(frozen=True)
+class Backdrop:
+    """What stands still in the view of a camera.
+
+    Attributes:
+        camera: The camera.
+        image: RGB.
+        depth: Depth of what is opaque, as in `Drawing`.
+        nearest: Depth that counts translucent things as well.
+    """
+
+    camera: Camera
+    image: UInt8[np.ndarray, "height width 3"]
+    depth: Float[np.ndarray, "height width"]
+    nearest: Float[np.ndarray, "height width"]
+
+    def behind(self, front: Drawing) -> UInt8[np.ndarray, "height width 3"] | None:
+        """The picture with moving things before it; None where they are behind something glassy."""
+        covers = front.depth > self.depth
+        if (covers & (front.depth <= self.nearest)).any():
+            return None
+        image = self.image.copy()
+        image[covers] = front.image[covers]
+        return image
 
 
 class ViewRenderer:
     """Renders the views of an environment, fast also without a GPU.
 
-    Shadows, reflections and multisampling are off and large meshes are simplified: in software
-    rendering they take most of the time and change the picture little. Collision geometry is
-    hidden. Context and meshes are kept over the episodes of a task; fields that differ between
-    episodes (the size of an object, a colour) are copied from each new model.
+    Large meshes are simplified: in software rendering they take most of the time and change the
+    picture little. For cameras that stand still, the geoms that never move are drawn once; each
+    state's other geoms are drawn alone and merged by depth, which gives the same picture, since no
+    geom throws a shadow or a reflection on another one. The context is kept over the episodes of a
+    task.
     """
 
     def __init__(self, size: int, light_meshes: bool = True) -> None:
         """Prepares square images of `size` pixels; `load` makes the context."""
         self.size = size
         self.light_meshes = light_meshes
-        self._mujoco = import_mujoco()
-        self._option = self._mujoco.MjvOption()
-        self._option.geomgroup[HIDDEN_GROUP] = 0
         self._digest: str | None = None
-        self._renderer: mujoco.Renderer | None = None
+        self._canvas: Canvas | None = None
+        self._backdrops: dict[str, Backdrop] = {}
 
     def load(self, model: mujoco.MjModel) -> None:
         """Loads the model of a new episode, which is not changed.
@@ -51,89 +71,78 @@ class ViewRenderer:
         Raises:
             SimulatorError: When the graphics driver provides no context.
         """
+        self._still = _belongs_to_backdrop(model)
+        self._place = np.zeros(0)
+        self._backdrops.clear()
         digest = visual_digest(model)
-        if self._renderer is not None and digest == self._digest:
-            _copy_per_episode_fields(model, self._renderer.model)
+        if self._canvas is not None and digest == self._digest:
             return
         self.close()
-        drawn = lighten(model) if self.light_meshes else copy.copy(model)
-        drawn.vis.quality.offsamples = 0
-        drawn.vis.global_.offwidth = drawn.vis.global_.offheight = self.size
-        try:
-            self._renderer = self._mujoco.Renderer(drawn, self.size, self.size)
-        except (RuntimeError, ImportError, self._mujoco.FatalError) as error:
-            raise SimulatorError(f"No graphics context ({error}). Run: {INSTALL_DRIVER}") from error
+        self._canvas = Canvas(lighten(model) if self.light_meshes else copy.copy(model), self.size)
         # A context that is still open after MuJoCo's own clean-up at exit causes a traceback.
-        atexit.register(_close, weakref.ref(self._renderer))
-        flags = self._renderer.scene.flags
-        flags[self._mujoco.mjtRndFlag.mjRND_SHADOW] = False
-        flags[self._mujoco.mjtRndFlag.mjRND_REFLECTION] = False
+        atexit.register(_close, weakref.ref(self._canvas))
         self._digest = digest
 
     def render(
-        self, data: mujoco.MjData, cameras: dict[str, Camera]
+        self, data: mujoco.MjData, cameras: dict[str, Camera], fixed: Collection[str] = ()
     ) -> dict[str, UInt8[np.ndarray, "height width 3"]]:
-        """Renders one state from each camera."""
-        renderer = self._loaded()
+        """Renders one state from each camera.
+
+        Args:
+            data: The state.
+            cameras: The camera of each view.
+            fixed: Views whose camera stays where it is over many states.
+        """
+        canvas = self._loaded()
+        self._forget_what_moved(data)
+        nothing = np.zeros(len(self._still), bool)
         images = {}
-        groups = renderer.model.geom_group.copy()
         for view, camera in cameras.items():
-            # MuJoCo sends every geom to OpenGL, also those behind the camera, which for the
-            # first-person view are most of the arm. In the hidden group they cost nothing.
-            renderer.model.geom_group[_out_of_sight(renderer.model, data, camera)] = HIDDEN_GROUP
-            renderer.update_scene(data, scene_option=self._option)
-            renderer.model.geom_group[:] = groups
-            self._place(renderer, camera)
-            images[view] = renderer.render()
+            image = self._over_backdrop(data, view, camera) if view in fixed else None
+            if image is None:
+                image = canvas.draw(data, camera, hidden=nothing).image
+            images[view] = image
         return images
 
     def segment(self, data: mujoco.MjData, cameras: dict[str, Camera]) -> dict[str, np.ndarray]:
         """The geom's number at each pixel, (height, width) by camera; -1 where there is none."""
-        renderer = self._loaded()
-        renderer.enable_segmentation_rendering()
-        try:
-            labels = self.render(data, cameras)
-        finally:
-            renderer.disable_segmentation_rendering()
-        is_geom = int(self._mujoco.mjtObj.mjOBJ_GEOM)
-        return {
-            view: np.where(label[..., 1] == is_geom, label[..., 0], -1)
-            for view, label in labels.items()
-        }
+        canvas = self._loaded()
+        return {view: canvas.label(data, camera) for view, camera in cameras.items()}
 
     def close(self) -> None:
         """Frees the context; `load` makes a new one."""
-        if self._renderer is not None:
-            self._renderer.close()
-            self._renderer = None
+        if self._canvas is not None:
+            self._canvas.close()
+            self._canvas = None
 
-    def _loaded(self) -> mujoco.Renderer:
-        if self._renderer is None:
+    def _loaded(self) -> Canvas:
+        if self._canvas is None:
             raise RuntimeError("ViewRenderer.load a model before rendering.")
-        return self._renderer
+        return self._canvas
 
-    def _place(self, renderer: mujoco.Renderer, camera: Camera) -> None:
-        """Writes a camera into the scene so that pixels agree with `Camera.project`."""
-        visual, extent = renderer.model.vis, renderer.model.stat.extent
-        near = visual.map.znear * extent
-        top = near * camera.height / 2 / camera.intrinsics[1, 1]
-        rotation = camera.world_to_camera[:3, :3]
-        # The scene has a left and a right eye. MuJoCo averages them unless stereo is on, so both
-        # get the same camera. Its axes are forward and up; the camera's y axis points down.
-        for eye in renderer.scene.camera:
-            eye.pos = camera.position
-            eye.forward = rotation[2]
-            eye.up = -rotation[1]
-            eye.frustum_near = near
-            eye.frustum_far = visual.map.zfar * extent
-            eye.frustum_center = eye.frustum_width = 0
-            eye.frustum_bottom, eye.frustum_top = -top, top
-            eye.orthographic = 0
-        for i in range(renderer.scene.nlight):
-            light = renderer.scene.lights[i]
-            if light.headlight:
-                light.pos = camera.position
-                light.dir = rotation[2]
+    def _forget_what_moved(self, data: mujoco.MjData) -> None:
+        """Drops the backdrops when something in them, or a light, is no longer where it was."""
+        still = self._still
+        poses = (data.geom_xpos[still], data.geom_xmat[still], data.light_xpos, data.light_xdir)
+        place = np.concatenate([pose.ravel() for pose in poses])
+        if not np.array_equal(place, self._place):
+            self._place = place
+            self._backdrops.clear()
+
+    def _over_backdrop(
+        self, data: mujoco.MjData, view: str, camera: Camera
+    ) -> UInt8[np.ndarray, "height width 3"] | None:
+        backdrop = self._backdrops.get(view)
+        if backdrop is None or not _same(backdrop.camera, camera):
+            backdrop = self._backdrops[view] = self._make_backdrop(data, camera)
+        moving = self._loaded().draw(data, camera, hidden=self._still, sky=False)
+        return backdrop.behind(moving)
+
+    def _make_backdrop(self, data: mujoco.MjData, camera: Camera) -> Backdrop:
+        canvas, moving = self._loaded(), ~self._still
+        whole = canvas.draw(data, camera, hidden=moving)
+        labels = canvas.draw(data, camera, hidden=moving, labels=True)
+        return Backdrop(camera, whole.image, whole.depth, nearest=labels.depth)
 
 
 def visual_digest(model: mujoco.MjModel) -> str:
@@ -148,29 +157,27 @@ def visual_digest(model: mujoco.MjModel) -> str:
     return digest.hexdigest()
 
 
-def _close(reference: weakref.ref[mujoco.Renderer]) -> None:
-    renderer = reference()
-    if renderer is not None:
-        renderer.close()
+def _close(reference: weakref.ref[Canvas]) -> None:
+    canvas = reference()
+    if canvas is not None:
+        canvas.close()
 
 
-def _out_of_sight(
-    model: mujoco.MjModel, data: mujoco.MjData, camera: Camera
-) -> Bool[np.ndarray, " geoms"]:
-    """Whether each geom's bounding sphere lies entirely outside a camera's view."""
-    centers = data.geom_xpos @ camera.world_to_camera[:3, :3].T + camera.world_to_camera[:3, 3]
-    # MuJoCo gives planes, which are infinite, a radius of 0.
-    radius = np.where(model.geom_rbound > 0, model.geom_rbound, np.inf)
-    slopes = np.array([camera.width, camera.height]) / (2 * np.diag(camera.intrinsics)[:2])
-    # Distance outside the side planes, which pass through the camera's centre. The absolute value
-    # treats left and right, top and bottom alike.
-    beyond = (np.abs(centers[:, :2]) - slopes * centers[:, 2:]) / np.sqrt(1 + slopes**2)
-    return (beyond > radius[:, None]).any(axis=1) | (centers[:, 2] < -radius)
+def _same(first: Camera, second: Camera) -> bool:
+    """Whether two cameras of one size see the same."""
+    return np.array_equal(first.intrinsics, second.intrinsics) and np.array_equal(
+        first.world_to_camera, second.world_to_camera
+    )
 
 
-def _copy_per_episode_fields(source: mujoco.MjModel, target: mujoco.MjModel) -> None:
-    for name in dir(source):
-        if name.startswith(tuple(f"{kind}_" for kind in _PER_EPISODE)):
-            value = getattr(source, name)
-            if isinstance(value, np.ndarray):
-                getattr(target, name)[...] = value
+def _belongs_to_backdrop(model: mujoco.MjModel) -> Bool[np.ndarray, " geoms"]:
+    """The geoms that never move, and the translucent ones, which leave no depth to merge them by.
+
+    A body that is welded to the world never moves, unless it hangs on a mocap body.
+    """
+    root = model.body_rootid[model.geom_bodyid]
+    static = (model.body_weldid[model.geom_bodyid] == 0) & (model.body_mocapid[root] < 0)
+    alpha = model.geom_rgba[:, 3]
+    has_material = model.geom_matid >= 0
+    alpha = np.where(has_material, np.minimum(alpha, model.mat_rgba[model.geom_matid, 3]), alpha)
+    return static | (alpha < 1)

@@ -16,7 +16,7 @@ import scipy  # loads scipy.ndimage at its first use, which help texts do not ne
 from jaxtyping import UInt8
 
 from datasets.episodes import EpisodeWriter
-from datasets.errors import DataError
+from datasets.errors import DataError, MismatchError
 from datasets.storage.episode_file import Episode
 from datasets.storage.meta import DatasetMeta
 from sims.production.worker import process_env
@@ -84,9 +84,9 @@ def require_restorable(env: RobosuiteEnv, demo: Demonstration, name: str) -> Non
     try:
         env.load_episode(demo.model_file)
     except DataError as error:
-        raise DataError(f"{name}: {error}") from error
+        raise type(error)(f"{name}: {error}") from error
     if demo.states.shape[1] != env.state_size:
-        raise DataError(
+        raise MismatchError(
             f"{name}: its states have {demo.states.shape[1]} numbers, its model asks for "
             f"{env.state_size} (time, positions, velocities): they are of different models."
         )

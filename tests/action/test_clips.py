@@ -7,7 +7,7 @@ import pytest
 from action.clips import open_data
 from action.config import ActionConfig
 from action.train import main
-from datasets.errors import DataError
+from datasets.errors import OptionError
 
 
 def subjects(data):
@@ -31,7 +31,7 @@ def test_lists_say_how_clips_are_split(squares, lists, protocol):
 
 
 def test_a_protocol_beside_lists_is_refused(squares, lists):
-    with pytest.raises(DataError, match="CS: .*--protocol"):
+    with pytest.raises(OptionError, match="CS: .*--protocol"):
         open_data(ActionConfig(data="mocap", root=squares, lists=lists, protocol="CS"))
 
 
@@ -85,7 +85,7 @@ def test_nucla_s_test_subjects_are_an_option(nucla):
     assert subjects(open_data(config)) == {"train": {8, 9}, "valid": set(), "test": {10}}
     others = subjects(open_data(replace(config, test_subjects=(8, 10))))
     assert others == {"train": {9}, "valid": set(), "test": {8, 10}}
-    with pytest.raises(DataError, match="CV3"):
+    with pytest.raises(OptionError, match="CV3"):
         open_data(replace(config, protocol="CV3", test_subjects=(8,)))
 
 
@@ -99,5 +99,5 @@ def test_test_subjects_are_stored_as_they_are_given(monkeypatch, tmp_path):
 
 
 def test_a_protocol_that_is_a_mean_is_told_apart(nucla):
-    with pytest.raises(DataError, match="CV1, CV2, CV3.*--protocol CV1"):
+    with pytest.raises(OptionError, match="CV1, CV2, CV3.*--protocol CV1"):
         open_data(ActionConfig(data="nucla", root=nucla, protocol="CV"))

@@ -13,7 +13,7 @@ from action.config import ActionConfig
 from action.evaluation import ActionEvaluation, find_evaluation, load_evaluation
 from action.report import finding, retrieval_table, typical
 from action.results import ActionRun, gain, measured_runs, result_rows, table
-from datasets.errors import DataError
+from datasets.errors import MissingDataError
 
 SMALL = (
     *("--backbone.image-size", "48", "--backbone.dim", "24", "--backbone.depth", "1"),
@@ -102,7 +102,7 @@ def test_retrievals_are_averaged_over_seeds(tmp_path):
 
 
 def test_a_run_that_was_not_measured_is_named(tmp_path):
-    with pytest.raises(DataError, match="python -m action.evaluate"):
+    with pytest.raises(MissingDataError, match=r"python -m action\.evaluate"):
         load_evaluation(tmp_path, "CVS3")
 
 

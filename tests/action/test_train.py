@@ -20,7 +20,7 @@ from align.engine.checkpoint import OtherModelError, read_state
 from align.engine.config import OptimConfig
 from align.engine.optim import learning_rate_factor
 from align.engine.run_folder import RunFolder
-from datasets.errors import DataError, MismatchError, OptionError
+from datasets.errors import MismatchError, MissingDataError, OptionError
 
 TINY = TimeSformerConfig(image_size=32, patch_size=8, frames=4, stride=8, dim=32, depth=2, heads=2)
 
@@ -139,7 +139,7 @@ def test_without_validation_the_best_checkpoint_is_the_last(squares, tmp_path):
     best, last = map(load_file, files)
     assert read_state(files[1])["epoch"] == 3
     assert best and all(torch.equal(last[name], value) for name, value in best.items())
-    with pytest.raises(DataError, match="no clips"):
+    with pytest.raises(MissingDataError):
         evaluate(run, "valid", progress=False)
 
 
@@ -149,7 +149,7 @@ def test_one_subject_alone_cannot_be_split(squares):
         for c in open_data(ActionConfig(data="mocap", root=squares)).parts["train"]
         if c.subject == 1
     ]
-    with pytest.raises(DataError, match="subject 1"):
+    with pytest.raises(MismatchError, match="subject 1"):
         hold_out(clips, 0.1)
 
 

@@ -27,7 +27,8 @@ from align.results.studies import (
     with_option,
 )
 from align.results.study_tables import Measured, Point, StudyResult, as_markdown
-from align.studying import depth_of, plan_studies, results
+from align.results.tables import measured_runs
+from align.studying import depth_of, measured, plan_studies, results
 from tests.align.hand_made_runs import PICKS, make_run
 from tests.datasets.synthetic import make_meta
 
@@ -164,7 +165,8 @@ def test_a_point_has_all_seeds_of_its_variant_and_no_others(data: Path, tmp_path
             error = 0.1 * config.paab.blocks
             metrics = {"alignment_error": error, "cycle_error": error, "kendalls_tau": 0.5}
             make_run(config.out, data, config, PICKS["paab"], metrics)
-    (result,) = results(base, ["paab-blocks", "lambda"], data, "seen", tmp_path).values()
+    runs = [measured(run) for run in measured_runs(tmp_path)]
+    (result,) = results(base, ["paab-blocks", "lambda"], data, "seen", runs).values()
     seeds = [(point.label, [run.seed for run in point.runs]) for point in result.points]
     assert seeds == [("1", [0, 1]), ("2", [0, 1])]
     assert [point.errors("test") for point in result.points] == [[0.1, 0.1], [0.2, 0.2]]

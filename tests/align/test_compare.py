@@ -23,6 +23,7 @@ from align.results.evaluation import load_evaluation
 from align.results.paper import paper_error
 from align.results.runs import label_runs, variant_of, variant_options
 from align.results.tables import measured_runs, result_tables, run_row, write_runs
+from datasets.errors import OptionError
 from tests.align.conftest import tiny_config
 from tests.align.hand_made_runs import PICKS, make_run, run_with_error
 from tests.datasets.synthetic import make_data_set
@@ -50,7 +51,7 @@ def test_a_variant_stands_beside_the_plain_runs(tmp_path: Path) -> None:
     assert plain is not None and other is not None
     assert plain.parent == other.parent == tmp_path / "lift_seen"
     assert (plain.name, other.name) == ("paab_paat_seed0", "paab_paat_last-2.5_seed0")
-    with pytest.raises(ValueError, match="--variant"):
+    with pytest.raises(OptionError, match="--variant"):
         plan(TrainConfig(), *places, "a/b")
     named = [
         variant_of(plan(TrainConfig(), *places, variant)[0]) for variant in ("", "last-2.5", "a_b")

@@ -8,7 +8,7 @@ from align.evaluate import evaluate
 from align.methods import Method
 from align.train import make_trainer
 from datasets.convert import ConvertConfig, convert
-from datasets.errors import DataError
+from datasets.errors import MissingDataError
 from tests.align.conftest import tiny_config
 from tests.datasets.synthetic import make_data_set
 
@@ -36,5 +36,5 @@ def test_methods_that_need_no_poses_train(frames: Path, tmp_path: Path, method: 
 @pytest.mark.parametrize("method", ["paab", "paat"])
 def test_methods_that_need_poses_say_so(frames: Path, tmp_path: Path, method: Method) -> None:
     config = tiny_config(frames, tmp_path / "run", method)
-    with pytest.raises(DataError, match=r"000000\.hdf5 .*ego: .*--method deit"):
+    with pytest.raises(MissingDataError, match=r"000000\.hdf5 .*ego: .*--method deit"):
         make_trainer(config, progress=False)

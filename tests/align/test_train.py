@@ -27,7 +27,7 @@ from align.models.tcn import TcnConfig
 from align.plan import resolve, usual_data
 from align.results.evaluation import load_evaluation
 from align.train import main, make_trainer
-from datasets.errors import DataError, OptionError
+from datasets.errors import FormatError, MissingDataError, OptionError
 from tests.align.conftest import tiny_config
 from tests.datasets.synthetic import make_data_set
 
@@ -86,7 +86,7 @@ def test_an_evaluation_is_stored_whole(dots: Path, tmp_path: Path) -> None:
     assert {tuple(views) for views in embeddings.values()} == {("ego", "view_0", "view_1")}
     lengths = {len(z) for z in embeddings["demo_8"].values()}
     assert len(lengths) == 1
-    with pytest.raises(DataError, match="valid.json .*align.evaluate"):
+    with pytest.raises(MissingDataError, match=r"valid\.json .*align\.evaluate"):
         load_evaluation(tmp_path, "valid")
 
 
@@ -146,7 +146,7 @@ def test_an_unknown_option_in_a_stored_configuration_is_named(tmp_path: Path) ->
     TrainConfig().save(tmp_path)
     path = tmp_path / "config.json"
     path.write_text(path.read_text().replace('"epochs"', '"epoch"'))
-    with pytest.raises(DataError, match=r"config.json .*: epoch\."):
+    with pytest.raises(FormatError, match=r"config\.json .*: epoch\."):
         TrainConfig.load(tmp_path)
 
 

@@ -9,7 +9,7 @@ from datasets.cache import SETTINGS_NAME, CacheConfig, cache
 from datasets.clips.mocap import MocapMeta
 from datasets.clips.samples import SampleConfig, load_sample
 from datasets.clips.sets import FORMATS, open_clip_set, read_keypoints
-from datasets.errors import DataError
+from datasets.errors import MismatchError, OptionError
 from datasets.video import video_shape
 from tests.datasets.clip_files import (
     FPS,
@@ -75,12 +75,12 @@ def test_other_settings_need_another_folder(tmp_path):
     root, out = tmp_path / "set", tmp_path / "copy"
     make_set(root, "ntu")
     cache(config(root, out))
-    with pytest.raises(DataError, match=f"{SETTINGS_NAME} has other settings.*another folder"):
+    with pytest.raises(MismatchError, match=SETTINGS_NAME):
         cache(config(root, out, size=64))
     assert json.loads((out / SETTINGS_NAME).read_text())["size"] == 32
-    with pytest.raises(DataError, match="must be another folder"):
+    with pytest.raises(OptionError, match="--out"):
         cache(config(root, root))
-    with pytest.raises(DataError, match="--size must be even"):
+    with pytest.raises(OptionError, match="--size"):
         cache(config(root, out, size=33))
 
 

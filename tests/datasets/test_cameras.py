@@ -74,7 +74,7 @@ def test_look_at_keeps_up_up_and_right_handed(camera):
 
 
 def test_look_at_along_up_is_refused():
-    with pytest.raises(ValueError, match="not parallel to `up`"):
+    with pytest.raises(ValueError, match="`up`"):
         Camera.look_at(np.array([0, 0, 2.0]), np.zeros(3), UP, 60.0, 64, 64)
 
 
@@ -120,10 +120,10 @@ def test_any_batch_shape_projects_as_its_points_do():
 
 @pytest.mark.parametrize("fovy", [0.0, 180.0, -5.0])
 def test_an_impossible_field_of_view_is_refused(fovy):
-    with pytest.raises(ValueError, match="between 0 and 180"):
+    with pytest.raises(ValueError, match="fovy_degrees"):
         Camera.from_fovy(fovy, 64, 64, np.eye(4))
 
 
 def test_a_wrong_shape_raises_where_the_camera_is_made():
-    with pytest.raises(ValueError, match=r"world_to_camera must have shape \(4, 4\), got \(3, 4\)"):
+    with pytest.raises(ValueError, match=r"world_to_camera .*\(4, 4\).*\(3, 4\)"):
         Camera(np.eye(3), np.eye(4)[:3], 64, 64)

@@ -15,7 +15,7 @@ from datasets import convert as command
 from datasets import info
 from datasets.convert import ConvertConfig, convert
 from datasets.episodes import EpisodeDataset
-from datasets.errors import DataError, MismatchError
+from datasets.errors import FormatError, MismatchError, MissingDataError
 from datasets.formats.detect import open_source
 from datasets.formats.videos import VideoOptions
 from datasets.source import resized
@@ -122,7 +122,7 @@ def test_a_robomimic_file_by_others(tmp_path):
 
 def test_the_error_on_a_file_without_images_names_the_command_that_renders_it(tmp_path):
     path = write_demonstrations(tmp_path / "low_dim.hdf5", images=False)
-    with pytest.raises(DataError, match=r"no images in /data/demo_0/obs.*sims\.replay --demos"):
+    with pytest.raises(MissingDataError, match=r"/data/demo_0/obs.*sims\.replay --demos"):
         open_source(path)
 
 
@@ -130,7 +130,7 @@ def test_demonstrations_with_different_views_are_an_error(tmp_path):
     path = write_demonstrations(tmp_path / "can.hdf5")
     with h5py.File(path, "r+") as file:
         del file["data/demo_2/obs/agentview_image"]
-    with pytest.raises(DataError, match="demo_2 has images.*need the same views"):
+    with pytest.raises(MismatchError, match="demo_2"):
         open_source(path)
 
 
@@ -139,7 +139,7 @@ def test_views_of_different_length_in_a_file_are_an_error(tmp_path):
     with h5py.File(path, "r+") as file:
         del file["data/demo_2/obs/agentview_image"]
         file["data/demo_2/obs/agentview_image"] = np.zeros((4, 8, 8, 3), np.uint8)
-    with pytest.raises(DataError, match=r"the views of demo_2 have \[4, 5\] frames"):
+    with pytest.raises(MismatchError, match=r"demo_2 .*\[4, 5\]"):
         open_source(path)
 
 
@@ -168,7 +168,7 @@ def test_actions_and_frames_of_different_length_are_not_written(tmp_path, to):
         del file["data/demo_2/actions"]
         file["data/demo_2/actions"] = np.zeros((4, 7))
     config = ConvertConfig(path, tmp_path / "out", to, split="4,0,0")
-    with pytest.raises(DataError, match="episode 2: actions has 4 time steps, the episode 5"):
+    with pytest.raises(FormatError, match="demo_2: actions has 4 time steps, the episode 5"):
         convert(config)
     assert not (tmp_path / "out").exists()
 
@@ -201,7 +201,7 @@ def test_a_skeleton_can_be_drawn_on_videos(videos, tmp_path):
     convert(ConvertConfig(short, tmp_path / "drawn", "mp4", mp4=VideoOptions(skeleton=True)))
     # The frames are enlarged by a whole factor, so that the lines are thin compared to the robot.
     assert video_shape(tmp_path / "drawn/000000/view_0.mp4") == (3, 48 * 5, 48 * 5, 20.0)
-    with pytest.raises(DataError, match="no keypoints to draw"):
+    with pytest.raises(MissingDataError, match=r"--mp4\.skeleton"):
         convert(ConvertConfig(videos, tmp_path / "no", "mp4", mp4=VideoOptions(skeleton=True)))
     assert not (tmp_path / "no").exists()
 
@@ -263,9 +263,9 @@ def test_nothing_is_overwritten(run, dots, tmp_path):
 
 
 BAD_OPTIONS = {
-    "size": (["--to", "ftpv", "--size", "0"], "--size must be from 1 to 8192, got 0"),
-    "quality": (["--to", "ftpv", "--ftpv.quality", "101"], "--ftpv.quality must be from 1 to 100"),
-    "crf": (["--to", "mp4", "--mp4.crf", "60"], "--mp4.crf must be from 0 to 51, got 60"),
+    "size": (["--to", "ftpv", "--size", "0"], "--size 0 "),
+    "quality": (["--to", "ftpv", "--ftpv.quality", "101"], "--ftpv.quality 101"),
+    "crf": (["--to", "mp4", "--mp4.crf", "60"], "--mp4.crf 60"),
     "split of words": (["--to", "ftpv", "--split", "most"], "--split 'most' must be three numbers"),
     "unknown format": (["--to", "ftp"], "unknown --to 'ftp'; did you mean 'ftpv'?"),
     "unknown option": (["--to", "mp4", "--mp4.skeletn"], "did you mean --mp4.skeleton?"),

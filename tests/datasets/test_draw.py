@@ -75,7 +75,7 @@ def test_the_frame_itself_is_not_changed():
 
 
 def test_keypoints_of_another_skeleton_are_refused():
-    with pytest.raises(ValueError, match="'panda' has 11 keypoints, got .*2, 2"):
+    with pytest.raises(ValueError, match="'panda' .*11 .*2, 2"):
         draw_skeleton(blank(64), np.zeros((2, 2)), np.ones(2, bool), PANDA)
 
 

@@ -55,18 +55,18 @@ def test_keypoints_are_numbered_in_order_of_appearance():
 
 def test_an_unknown_name_gives_the_nearest():
     assert get_skeleton("panda") is PANDA
-    with pytest.raises(KeyError, match="'pandas'.*did you mean 'panda'"):
+    with pytest.raises(KeyError, match="'pandas'.* 'panda'"):
         get_skeleton("pandas")
 
 
 def test_a_name_that_is_taken_cannot_be_given_to_another_body():
     assert add_skeleton(PANDA) is PANDA
-    with pytest.raises(ValueError, match="another skeleton 'panda'.*another name"):
+    with pytest.raises(ValueError, match="'panda'"):
         add_skeleton(Skeleton("panda", ("tip",), ()))
 
 
 def test_a_bone_to_a_keypoint_that_is_not_there():
-    with pytest.raises(ValueError, match=r"'crane' has keypoints 0 to 1, but joins \(1, 2\)"):
+    with pytest.raises(ValueError, match=r"'crane' .*\(1, 2\)"):
         Skeleton("crane", ("base", "tip"), ((0, 1), (1, 2)))
 
 

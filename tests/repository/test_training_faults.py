@@ -23,7 +23,7 @@ from align.data import EpisodeSamples
 from align.engine.checkpoint import CheckpointError, OtherModelError
 from align.engine.run_folder import read_history
 from align.engine.trainer import NonFiniteLossError, Trainer
-from datasets.errors import DataError
+from datasets.errors import DamagedDataError, DataError
 from tests.datasets.synthetic import make_data_set
 from tests.repository.kills import results
 from tests.repository.tiny_runs import RUNS, TinyConfig, align_run, trainer_of
@@ -164,7 +164,7 @@ def test_data_that_turn_unreadable(package: str, workers: int, tmp_path: Path) -
             path.write_bytes(path.read_bytes()[:100])
 
     after_epoch(trainer, 0, truncate)
-    with pytest.raises(DataError) as raised:
+    with pytest.raises(DamagedDataError) as raised:
         trainer.fit()
     assert any(str(path) in str(raised.value) for path in files)
     assert "\n" not in str(raised.value) and "Traceback" not in str(raised.value)

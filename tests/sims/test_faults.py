@@ -18,7 +18,10 @@ import psutil
 import pytest
 
 from datasets.episodes import EpisodeDataset
-from datasets.errors import DataError
+from datasets.errors import (
+    DamagedDataError,
+    MismatchError,
+)
 from datasets.storage.seal import require_intact
 from sims.config import GenerateConfig
 from sims.generate import generate
@@ -258,7 +261,7 @@ def test_an_undamaged_episode_with_a_wrong_name_is_an_error_and_kept(undisturbed
     root = tmp_path / "toy"
     shutil.copytree(undisturbed, root)
     wrong = shutil.copy(root / "episodes" / "000001.hdf5", root / "episodes" / "000002.hdf5")
-    with pytest.raises(DataError, match="000002.hdf5 is undamaged, but is not episode 2.*Move it"):
+    with pytest.raises(MismatchError, match=r"000002\.hdf5 .*episode 2 "):
         generate(GenerateConfig(**OPTIONS, workers=1, out=root))
     assert wrong.exists()
 
@@ -269,10 +272,10 @@ def test_a_damaged_meta_is_named_and_its_remedy_works(undisturbed, tmp_path):
     shutil.copytree(undisturbed, root)
     (root / "meta.json").write_bytes(truncate((root / "meta.json").read_bytes()))
     config = GenerateConfig(**OPTIONS, workers=1, out=root)
-    with pytest.raises(DataError, match="meta.json is not valid JSON.*delete it and generate"):
+    with pytest.raises(DamagedDataError, match=r"meta\.json"):
         generate(config)
     (root / "meta.json").unlink()
-    with pytest.raises(DataError, match=r"frames of ego have shape \(32, 32, 3\).*asks for"):
+    with pytest.raises(MismatchError, match=r"ego .*\(32, 32, 3\)"):
         generate(GenerateConfig(**{**OPTIONS, "size": 48}, workers=1, out=root))
     (root / "meta.json").unlink()
     generate(config)
@@ -294,3 +297,16 @@ def test_the_unfinished_file_of_a_killed_writer_is_removed(undisturbed, tmp_path
         half[0].write_bytes(b"half an episode")  # the file was finished before the kill
     assert finish(command(root, **OPTIONS))[0] == 0
     assert contents(root) == contents(undisturbed)
+
+
+def test_a_data_set_grows_in_the_same_shares_only(tmp_path):
+    options = OPTIONS | {"episodes": 4, "workers": 1, "out": tmp_path}
+    generate(GenerateConfig(**options))
+    before = contents(tmp_path)
+    with pytest.raises(MismatchError, match="--split"):
+        generate(GenerateConfig(**options | {"split": "1,1,2"}))
+    with pytest.raises(MismatchError, match="--split"):
+        generate(GenerateConfig(**options | {"split": "1,1,2", "episodes": 6}))
+    assert contents(tmp_path) == before
+    generate(GenerateConfig(**options | {"episodes": 6}))
+    assert len(EpisodeDataset(tmp_path)) == 6

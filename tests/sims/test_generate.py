@@ -8,9 +8,10 @@ import pytest
 
 import sims
 from datasets.episodes import EpisodeDataset
-from datasets.errors import DataError
+from datasets.errors import MismatchError, OptionError, UnknownNameError
 from sims.config import GenerateConfig
 from sims.env import EXPERT_STREAM
+from sims.errors import ProductionError
 from sims.generate import generate, summarize
 from sims.production import worker
 from sims.rollout import attempt_of, episode_seed, record
@@ -52,7 +53,7 @@ def test_a_killed_run_is_resumed_to_the_same_bytes(lift_dataset, tmp_path):
 
 @pytest.mark.slow
 def test_other_options_for_the_same_folder_are_an_error(lift_dataset):
-    with pytest.raises(DataError, match="image_size: 64 on disk, 32 asked for"):
+    with pytest.raises(MismatchError, match="image_size: 64 .* 32 "):
         generate(GenerateConfig(**{**OPTIONS, "size": 32}, out=lift_dataset))
 
 
@@ -67,20 +68,20 @@ def test_more_episodes_are_added_to_those_on_disk(lift_dataset, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("option", "value", "complaint"),
+    ("option", "value", "error", "complaint"),
     [
-        ("env", "lfit", "did you mean 'lift'"),
-        ("views", 0, "--views"),
-        ("episodes", 0, "--episodes"),
-        ("size", -1, "--size"),
-        ("workers", 0, "--workers"),
-        ("seed", -1, "--seed"),
-        ("split", "1,2", "--split"),
+        ("env", "lfit", UnknownNameError, "'lift'"),
+        ("views", 0, OptionError, "--views"),
+        ("episodes", 0, OptionError, "--episodes"),
+        ("size", -1, OptionError, "--size"),
+        ("workers", 0, OptionError, "--workers"),
+        ("seed", -1, OptionError, "--seed"),
+        ("split", "1,2", OptionError, "--split"),
     ],
 )
-def test_an_invalid_value_is_named_before_any_work(tmp_path, option, value, complaint):
+def test_an_invalid_value_is_named_before_any_work(tmp_path, option, value, error, complaint):
     root = tmp_path / "lift"
-    with pytest.raises(ValueError, match=complaint):
+    with pytest.raises(error, match=complaint):
         generate(GenerateConfig(**{option: value}, out=root))
     assert not root.exists()
 
@@ -104,7 +105,7 @@ def test_failures_are_discarded_and_counted(lift_dataset, tmp_path, monkeypatch)
 def test_an_expert_that_always_fails_ends_in_an_error(tmp_path, monkeypatch):
     monkeypatch.setattr(worker, "record", lambda env, seed, random_cameras: None)
     config = GenerateConfig(views=1, episodes=1, size=32, out=tmp_path / "lift", workers=1)
-    with pytest.raises(sims.SimulatorError, match="failed 20 times on episode 0"):
+    with pytest.raises(ProductionError, match="20 .*episode 0"):
         generate(config)
     assert not list(config.root.rglob("*.hdf5"))
 

@@ -9,7 +9,7 @@ import pytest
 
 import sims
 from datasets.episodes import EpisodeDataset
-from datasets.errors import DataError
+from datasets.errors import MissingDataError, OptionError, UnknownNameError
 from datasets.presets import ALIKE, PRESETS, Preset, usual_views, usual_window
 from datasets.storage.meta import DatasetMeta
 from sims.checker import check_multi_view_env
@@ -64,22 +64,22 @@ def test_the_real_game_has_the_preset_of_its_stand_in(env, stand_in):
 
 
 @pytest.mark.parametrize(
-    ("options", "complaint"),
+    ("options", "error", "complaint"),
     [
-        ({"preset": "ftvp"}, "did you mean 'ftpv'"),
-        ({"preset": "ftpv", "env": TOY}, "no environment 'tests.sims.toy:ToyEnv', only pick"),
-        ({"preset": "ftpv", "views": 3}, "leave out --views 3"),
-        ({"preset": "ftpv", "split": "4,1,1"}, "leave out --split"),
-        ({"shard": "4/4"}, "'4/4' is not one of n shares, which are counted from 0"),
-        ({"shard": "1"}, "--shard '1'"),
-        ({"shard": "-1/4"}, "--shard '-1/4'"),
-        ({"env": "tests.sims.toy:NoEnv"}, "names no class.*NoEnv"),
-        ({"env": "no.such.module:Env"}, "names no class.*No module named 'no'"),
-        ({"env": "tests.sims.toy:BEAD"}, "not a subclass of sims.env.MultiViewEnv"),
+        ({"preset": "ftvp"}, OptionError, "'ftvp'.* 'ftpv'"),
+        ({"preset": "ftpv", "env": TOY}, OptionError, f"'{TOY}'.* pick"),
+        ({"preset": "ftpv", "views": 3}, OptionError, "--views 3"),
+        ({"preset": "ftpv", "split": "4,1,1"}, OptionError, "--split"),
+        ({"shard": "4/4"}, OptionError, "--shard '4/4'"),
+        ({"shard": "1"}, OptionError, "--shard '1'"),
+        ({"shard": "-1/4"}, OptionError, "--shard '-1/4'"),
+        ({"env": "tests.sims.toy:NoEnv"}, UnknownNameError, "NoEnv"),
+        ({"env": "no.such.module:Env"}, UnknownNameError, "'no'"),
+        ({"env": "tests.sims.toy:BEAD"}, UnknownNameError, r"sims\.env\.MultiViewEnv"),
     ],
 )
-def test_an_invalid_option_is_named_before_any_work(tmp_path, options, complaint):
-    with pytest.raises(ValueError, match=complaint):
+def test_an_invalid_option_is_named_before_any_work(tmp_path, options, error, complaint):
+    with pytest.raises(error, match=complaint):
         generate(GenerateConfig(**options, out=tmp_path / "none"))
     assert not (tmp_path / "none").exists()
 
@@ -117,7 +117,7 @@ def test_shards_make_their_episodes_and_the_last_run_joins_them(tmp_path):
         assert f"shard {i}/3 is complete, {len(expected)} episodes" in summarize(shard)
         assert f"join them: {plain.command.replace('plain', 'joined')}" in summarize(shard)
     assert "7 of 7 episodes are on disk" in summarize(shard)
-    with pytest.raises(DataError, match="generation has not finished"):
+    with pytest.raises(MissingDataError, match=r"ToyEnv\.hdf5"):
         EpisodeDataset(joined.root)
     generate(joined)
     assert contents(joined.root) == contents(plain.root)
@@ -171,5 +171,5 @@ def test_a_users_own_simulator_is_made_by_its_path(tmp_path):
 def test_a_skeleton_that_readers_do_not_know_is_an_error(tmp_path, monkeypatch):
     unknown = type(ToyEnv.skeleton)("beads", ToyEnv.skeleton.keypoints, ToyEnv.skeleton.bones)
     monkeypatch.setattr(ToyEnv, "skeleton", unknown)
-    with pytest.raises(ValueError, match="unknown skeleton 'beads'.*Valid: .*panda"):
+    with pytest.raises(UnknownNameError, match="'beads'.*panda"):
         generate(GenerateConfig(**OPTIONS, out=tmp_path / "toy"))

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from datasets.errors import OptionError
 from sims.config import parse_split, split_episodes
 
 
@@ -59,5 +60,5 @@ def test_every_episode_is_in_one_split_and_sizes_follow_the_shares(episodes, sha
     ],
 )
 def test_other_texts_are_errors_that_name_the_option(text):
-    with pytest.raises(ValueError, match="--split"):
+    with pytest.raises(OptionError, match="--split"):
         parse_split(text)

@@ -10,7 +10,7 @@ import pytest
 
 from align.config import TrainConfig
 from align.engine.stored_config import REMOVED
-from datasets.errors import DataError
+from datasets.errors import FormatError
 
 
 def store(folder: Path, name: str, value: object) -> None:
@@ -40,5 +40,5 @@ def test_a_run_that_did_what_is_done_now_opens_without_a_warning(
 @pytest.mark.parametrize("name", REMOVED)
 def test_a_run_that_did_something_else_is_refused(tmp_path: Path, name: str) -> None:
     store(tmp_path, name, "something else")
-    with pytest.raises(DataError, match=f"{name} = 'something else'"):
+    with pytest.raises(FormatError, match=f"{name} = 'something else'"):
         TrainConfig.load(tmp_path)

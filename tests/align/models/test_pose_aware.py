@@ -5,7 +5,7 @@ from torch import Tensor
 
 from align.models.pose_aware import ModelConfig, PaabConfig, PaatConfig, PoseAware, build_model
 from align.pose import pose_map_2d
-from datasets.errors import OptionError, UnknownNameError
+from datasets.errors import MissingWeightsError, OptionError, UnknownNameError
 
 SIZE = (32, 48)  # 2 rows and 3 columns of 16
 
@@ -237,5 +237,5 @@ def test_weights_that_cannot_be_had_name_the_remedy(monkeypatch):
         raise OSError("no route to host")
 
     monkeypatch.setattr("align.models.backbones.timm.create_model", offline)
-    with pytest.raises(RuntimeError, match="huggingface.co .*--pretrained"):
+    with pytest.raises(MissingWeightsError, match=r"huggingface.co .*--backbone\.pretrained"):
         build(pretrained=True)

@@ -29,7 +29,7 @@ from align.results.analysis import (
 )
 from align.results.evaluation import load_evaluation
 from datasets.episodes import EpisodeDataset
-from datasets.errors import DataError
+from datasets.errors import MismatchError, MissingDataError, OptionError
 from tests.align.hand_made_runs import (
     PICKS,
     STEPS,
@@ -238,9 +238,9 @@ def test_page_holds_the_video_its_poster_and_the_strip(page: str) -> None:
 
 
 def test_unknown_episode_or_view_names_those_there_are(runs: list[Path]) -> None:
-    with pytest.raises(DataError, match=r"demo_99.*demo_4"):
+    with pytest.raises(OptionError, match="--episode.*demo_4"):
         write_report(runs, episode="demo_99")
-    with pytest.raises(DataError, match=r"view_7.*view_0.*view_1"):
+    with pytest.raises(OptionError, match="view_7.*view_0.*view_1"):
         write_report(runs, view="view_7")
 
 
@@ -260,12 +260,12 @@ def test_runs_of_different_data_or_views_do_not_compare(
     elsewhere = make_data(tmp_path / "data")
     config = TrainConfig(method="paab", seed=9)
     other = make_run(tmp_path / "other", elsewhere, config, PICKS["deit"])
-    with pytest.raises(DataError, match="differ in the data set"):
+    with pytest.raises(MismatchError, match="the data set"):
         write_report([runs[0], other])
     valid = make_run(tmp_path / "valid", data, config, PICKS["deit"], split="valid")
-    with pytest.raises(DataError, match="--split test"):
+    with pytest.raises(MissingDataError, match="--split test"):
         write_report([runs[0], valid])
-    with pytest.raises(DataError, match=r"_0.*_0 are both deit with seed 0"):
+    with pytest.raises(MismatchError, match=r"_0.*_0 .*deit .*seed 0"):
         copy = run_with_error(tmp_path / "deit_0", data, "deit", 0, 0.1)
         write_report([runs[0], copy])
 
@@ -274,10 +274,10 @@ def test_data_set_that_moved_or_changed_is_named(data: Path, tmp_path: Path) -> 
     root = make_data(tmp_path / "data")
     run = make_run(tmp_path / "run", root, TrainConfig(), PICKS["deit"])
     os.rename(root, tmp_path / "moved")
-    with pytest.raises(DataError, match="does not exist"):
+    with pytest.raises(MissingDataError, match=str(root)):
         write_report([run])
     make_data_set(root, episodes=5, views=2, steps=STEPS + 4, size=64)
-    with pytest.raises(DataError, match="changed since"):
+    with pytest.raises(MismatchError, match=run.name):
         write_report([run])
 
 

@@ -15,7 +15,7 @@ from align.report.style import method_colours
 from align.report.tokens import analysis_figure, analysis_panels, draw_analyses
 from align.results.analysis import AttentionMaps, FeatureAnalysis, bin_names
 from datasets.episodes import EpisodeDataset
-from datasets.errors import DataError
+from datasets.errors import MismatchError
 from tests.align.report.test_report_pictures import data_of, labels_of, legend_of
 
 KEYPOINTS = ("hand", "foot")
@@ -101,7 +101,7 @@ def test_runs_are_labelled_with_methods_where_these_differ(tmp_path: Path) -> No
 def test_runs_of_different_skeletons_are_not_drawn_together() -> None:
     result = FeatureAnalysis([0.1], [[0.2]], [[1.0, 0, 0, 0, 0]], [0.1])
     results = {Path("a"): (result, ("hand",)), Path("b"): (result, ("foot",))}
-    with pytest.raises(DataError, match="different keypoints"):
+    with pytest.raises(MismatchError):
         analysis_figure(results, {Path("a"): "deit", Path("b"): "paab"})
 
 

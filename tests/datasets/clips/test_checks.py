@@ -7,7 +7,7 @@ import pytest
 from datasets.clips.checks import check_clips, find_problems
 from datasets.clips.info import describe_clips
 from datasets.clips.sets import open_clip_set
-from datasets.errors import DataError
+from datasets.errors import DamagedDataError, MissingDataError
 from tests import REPOSITORY
 from tests.datasets.clip_files import add_ntu
 
@@ -51,7 +51,7 @@ def test_a_few_bad_clips_are_left_out_by_name(root, caplog):
 def test_too_many_bad_clips_stop_before_anything_starts(root):
     damage(root)
     clips = open_clip_set(root, "ntu").clips
-    with pytest.raises(DataError, match=r"2 of 6 clips cannot be used, 33.3% where 10.0% are"):
+    with pytest.raises(DamagedDataError, match=r"2 of 6 .*33\.3% .*10\.0%"):
         check_clips(clips, max_bad_share=0.1)
 
 
@@ -68,7 +68,7 @@ def test_processes_find_the_same(root):
 
 
 def test_an_empty_split_is_reported():
-    with pytest.raises(DataError, match="there are no clips to check"):
+    with pytest.raises(MissingDataError):
         check_clips([])
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from datasets.clips import ntu, nucla, smarthome
 from datasets.clips.sets import FORMATS, read_keypoints
-from datasets.errors import DataError
+from datasets.errors import DamagedDataError, FormatError, MismatchError, MissingDataError
 from datasets.skeletons import COCO18
 from tests.datasets.clip_files import WIDTH, make_poses, ntu_text, pose_json, write_grey_video
 from tests.datasets.clip_files import write_openpose as write_openpose_folder
@@ -147,20 +147,20 @@ def test_ntu_joints_that_are_missing_are_nan_never_the_origin(tmp_path, ntu_vide
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda text: text[: len(text) // 2], r"line \d+: (a joint has 12|the file ends)"),
-        (lambda text: "x" + text, "line 1: 'x1' is no int"),
-        (lambda text: text.replace("72057594037931101", "7.2e16"), "line 3: '7.2e16' is no int"),
-        (lambda text: text.replace("\n25\n", "\n24\n"), "line 4: a body must have 25 joints"),
-        (lambda text: text + "1\n", r"line 30: lines follow the last frame"),
-        (lambda text: "-1" + text[1:], "line 1: the number of frames is -1"),
-        (lambda text: "999999999" + text[1:], "line 1: the number of frames is 999999999"),
-        (lambda text: "", "line 1: the number of frames has 1 fields|the file ends"),
+        (lambda text: text[: len(text) // 2], r"line \d+:"),
+        (lambda text: "x" + text, "line 1: 'x1'"),
+        (lambda text: text.replace("72057594037931101", "7.2e16"), r"line 3: '7\.2e16'"),
+        (lambda text: text.replace("\n25\n", "\n24\n"), "line 4: .*25"),
+        (lambda text: text + "1\n", "line 30:"),
+        (lambda text: "-1" + text[1:], "line 1: .* -1"),
+        (lambda text: "999999999" + text[1:], "line 1: .* 999999999"),
+        (lambda text: "", "line 1:"),
     ],
 )
 def test_damaged_ntu_text_names_the_line(tmp_path, ntu_video, change, message):
     path = tmp_path / "S001C001P001R001A001.skeleton"
     path.write_text(change(ntu_text([make_poses(25, 1).tolist()])))
-    with pytest.raises(DataError, match=message) as error:
+    with pytest.raises(DamagedDataError, match=message) as error:
         read(NTU, ntu_video, path)
     assert str(path) in str(error.value)
 
@@ -181,7 +181,7 @@ def test_ntu_pickles_are_loaded_on_demand_only(tmp_path, ntu_video):
         skel_body0=np.ones((3, 25, 3)),
         rgb_body0=bodies,
     )
-    with pytest.raises(DataError, match="is a pickle, which can harm.*trust_pickles"):
+    with pytest.raises(FormatError, match="trust_pickles"):
         read(NTU, ntu_video, path)
     keypoints = read(NTU, ntu_video, path, trust_pickles=True)
     np.testing.assert_allclose(keypoints[[0, 2]], bodies[[0, 2]] * WIDTH / 1920, rtol=1e-6)
@@ -194,18 +194,18 @@ class Harmful:
 
 
 @pytest.mark.parametrize(
-    ("content", "message"),
+    ("content", "error", "message"),
     [
-        ({"rgb_body0": Harmful()}, r"asks for (posix|nt)\.mkdir"),
-        ({"skel_body0": np.ones((3, 25, 3))}, "has no `rgb_body0`"),
-        ({"rgb_body0": np.ones((3, 24, 2))}, r"shape \(3, 24, 2\), not \(frames, 25, 2\)"),
-        ({"rgb_body0": "text"}, "rgb_body0 is no array of numbers"),
+        ({"rgb_body0": Harmful()}, DamagedDataError, r"(posix|nt)\.mkdir"),
+        ({"skel_body0": np.ones((3, 25, 3))}, MissingDataError, "`rgb_body0`"),
+        ({"rgb_body0": np.ones((3, 24, 2))}, FormatError, r"\(3, 24, 2\)"),
+        ({"rgb_body0": "text"}, FormatError, "rgb_body0"),
     ],
 )
-def test_ntu_pickles_with_something_else(tmp_path, ntu_video, monkeypatch, content, message):
+def test_ntu_pickles_with_something_else(tmp_path, ntu_video, monkeypatch, content, error, message):
     monkeypatch.chdir(tmp_path)
     path = save_pickled(tmp_path / "S001C001P001R001A001.skeleton.npy", **content)
-    with pytest.raises(DataError, match=message):
+    with pytest.raises(error, match=message):
         read(NTU, ntu_video, path, trust_pickles=True)
     assert not (tmp_path / "harm").exists()
 
@@ -213,7 +213,7 @@ def test_ntu_pickles_with_something_else(tmp_path, ntu_video, monkeypatch, conte
 def test_a_bare_pickle_is_refused(tmp_path, ntu_video):
     path = tmp_path / "S001C001P001R001A001.skeleton.npy"
     path.write_bytes(pickle.dumps({"rgb_body0": 1}))
-    with pytest.raises(DataError, match="cannot be read"):
+    with pytest.raises(DamagedDataError):
         read(NTU, ntu_video, path, trust_pickles=True)
 
 
@@ -244,29 +244,30 @@ def test_smarthome_json_is_coordinate_major(tmp_path, smarthome_video, extra):
 
 
 @pytest.mark.parametrize(
-    ("text", "message"),
+    ("text", "error", "message"),
     [
-        ('{"njts": 13', "is no whole JSON file"),
-        ("[]", "has no list `frames`"),
-        ('{"frames": 3}', "has no list `frames`"),
-        ('{"njts": 17, "frames": []}', "has 17 keypoints a person, but its data set has 13"),
-        ('{"frames": [3]}', "frame 0: its persons are no list"),
-        ('{"frames": [[{}]]}', "frame 0: a person has no 26 `pose2d` numbers"),
-        ('{"frames": [[], [{"pose2d": [1, 2]}]]}', "frame 1: a person has no 26"),
-        ('{"frames": [[{"pose2d": ["a"' + ', "a"' * 25 + "]}]]}", "'a' where a number should be"),
+        ('{"njts": 13', DamagedDataError, None),
+        ("[]", FormatError, "`frames`"),
+        ('{"frames": 3}', FormatError, "`frames`"),
+        ('{"njts": 17, "frames": []}', MismatchError, " 17 .* 13"),
+        ('{"frames": [3]}', FormatError, "frame 0:"),
+        ('{"frames": [[{}]]}', FormatError, "frame 0: .*26 `pose2d`"),
+        ('{"frames": [[], [{"pose2d": [1, 2]}]]}', FormatError, "frame 1: .*26 `pose2d`"),
+        ('{"frames": [[{"pose2d": ["a"' + ', "a"' * 25 + "]}]]}", FormatError, "'a'"),
         (
             '{"frames": [[{"pose2d": [1' + "0" * 400 + ", 1" * 25 + "]}]]}",
-            "number .*too large|no w",
+            FormatError,
+            None,
         ),
-        ("[" * 100_000, "is no whole JSON file"),
+        ("[" * 100_000, DamagedDataError, None),
     ],
 )
-def test_damaged_smarthome_json(tmp_path, smarthome_video, text, message):
+def test_damaged_smarthome_json(tmp_path, smarthome_video, text, error, message):
     path = tmp_path / "Walk_p03_r01_v02_c04_pose3d.json"
     path.write_text(text)
-    with pytest.raises(DataError, match=message) as error:
+    with pytest.raises(error, match=message) as raised:
         read(SMARTHOME, smarthome_video, path)
-    assert str(path) in str(error.value)
+    assert str(path) in str(raised.value)
 
 
 def test_nucla_reads_json_of_18(tmp_path, nucla_video):
@@ -302,7 +303,7 @@ def test_an_openpose_frame_far_away_is_refused(tmp_path, nucla_video):
     folder = write_openpose_folder(tmp_path / "a01" / "v01_s01_e00", [[make_poses(18, 1)[0]]])
     frame = folder / "v01_s01_e00_000000000000_keypoints.json"
     frame.rename(folder / "v01_s01_e00_999999999999_keypoints.json")
-    with pytest.raises(DataError, match="999999999999_keypoints.json is a frame beyond"):
+    with pytest.raises(FormatError, match=r"999999999999_keypoints\.json"):
         read(NUCLA, nucla_video, folder)
 
 

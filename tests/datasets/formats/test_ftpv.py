@@ -8,7 +8,12 @@ from PIL import Image
 
 from datasets.convert import ConvertConfig, convert
 from datasets.episodes import EpisodeDataset
-from datasets.errors import DataError
+from datasets.errors import (
+    DamagedDataError,
+    FormatError,
+    MismatchError,
+    MissingDataError,
+)
 from datasets.formats.ftpv import FtpvOptions, FtpvSource
 
 
@@ -104,13 +109,13 @@ def test_a_preset_gives_the_split_of_a_renamed_published_set(tmp_path):
 
 def test_a_set_without_a_split_asks_for_one(tmp_path):
     root = make_published(tmp_path / "mine", 3)
-    with pytest.raises(DataError, match="which of its 3 episodes.*--split 10,5,5"):
+    with pytest.raises(MissingDataError, match=r"\b3 .*--split"):
         convert(ConvertConfig(root, tmp_path / "out", "episodes"))
 
 
 def test_frames_that_are_not_square_are_squeezed_when_asked(tmp_path):
     root = make_published(tmp_path / "wide", 3, size=(16, 8))
-    with pytest.raises(DataError, match="frames of 16 x 8 pixels.*--size 224"):
+    with pytest.raises(MismatchError, match="16 x 8 .*--size"):
         convert(ConvertConfig(root, tmp_path / "out", "episodes", split="1,1,1"))
     convert(ConvertConfig(root, tmp_path / "out", "episodes", split="1,1,1", size=12))
     assert EpisodeDataset(tmp_path / "out").images(0, "ego").shape == (6, 12, 12, 3)
@@ -144,30 +149,40 @@ def no_views(root):
 
 
 DAMAGED_FOLDERS = {
-    "a gap": (remove_frame, r"tr_0001/tpv/view_0001 has no frame 000003 but 000004\.png"),
+    "a gap": (remove_frame, MissingDataError, r"tr_0001/tpv/view_0001 .*000003"),
     "views of different length": (
         remove_last_frame,
-        r"tr_0001/tpv/view_0001 has \d+ frames, .*tr_0001/fpv \d+",
+        MismatchError,
+        r"tr_0001/tpv/view_0001 .*tr_0001/fpv",
     ),
-    "a missing view": (remove_view, r"tr_0001 has the views \['ego', 'view_0'\], but .*tr_0000"),
-    "an empty view": (empty_view, r"tr_0001/fpv has no frames 000000\.jpg"),
-    "a frame twice": (double_frame, r"000002\.jpg and .*000002\.png are the same frame"),
-    "no views": (no_views, r"tr_0001 has no fpv/ or tpv/view_0000/"),
+    "a missing view": (remove_view, MismatchError, r"tr_0001 .*\['ego', 'view_0'\].*tr_0000"),
+    "an empty view": (empty_view, MissingDataError, r"tr_0001/fpv .*000000\.jpg"),
+    "a frame twice": (double_frame, FormatError, r"000002\.jpg .*000002\.png"),
+    "no views": (no_views, MissingDataError, r"tr_0001 .*fpv/ .*tpv/view_0000/"),
 }
 
 
 @pytest.mark.parametrize(
-    ("damage", "message"), DAMAGED_FOLDERS.values(), ids=DAMAGED_FOLDERS.keys()
+    ("damage", "error", "message"), DAMAGED_FOLDERS.values(), ids=DAMAGED_FOLDERS.keys()
 )
-def test_a_damaged_folder_is_named_when_it_is_opened(own_folders, tmp_path, damage, message):
+def test_a_damaged_folder_is_named_when_it_is_opened(own_folders, tmp_path, damage, error, message):
     damage(own_folders)
-    with pytest.raises(DataError, match=message):
+    with pytest.raises(error, match=message):
         convert(ConvertConfig(own_folders, tmp_path / "out", "episodes"))
     assert not (tmp_path / "out").exists()
 
 
-@pytest.mark.parametrize("content", ["truncated", "no picture", "another size"])
-def test_a_damaged_frame_is_named_and_leaves_nothing_half_written(own_folders, tmp_path, content):
+@pytest.mark.parametrize(
+    ("content", "error"),
+    [
+        ("truncated", DamagedDataError),
+        ("no picture", DamagedDataError),
+        ("another size", MismatchError),
+    ],
+)
+def test_a_damaged_frame_is_named_and_leaves_nothing_half_written(
+    own_folders, tmp_path, content, error
+):
     frame = own_folders / "tr_0001/tpv/view_0001/000003.png"
     if content == "truncated":
         frame.write_bytes(frame.read_bytes()[:300])
@@ -175,9 +190,94 @@ def test_a_damaged_frame_is_named_and_leaves_nothing_half_written(own_folders, t
         frame.write_text("not a picture")
     else:
         Image.new("RGB", (9, 9)).save(frame)
-    with pytest.raises(DataError, match=r"tr_0001/tpv/view_0001/000003\.png (cannot be|is 9 x 9)"):
+    with pytest.raises(error, match=r"tr_0001/tpv/view_0001/000003\.png"):
         convert(ConvertConfig(own_folders, tmp_path / "out", "episodes"))
     assert sorted(path.name for path in tmp_path.iterdir()) == ["copy"]
+
+
+def rename(folder, new_folder, pattern, first):
+    """Rename a folder and its frames; `pattern` names a frame by its number, from `first` on."""
+    parts = [(int(file.stem), file.read_bytes()) for file in sorted(folder.iterdir())]
+    shutil.rmtree(folder)
+    new_folder.mkdir()
+    for number, content in parts:
+        (new_folder / pattern.format(number + first)).write_bytes(content)
+
+
+# A view's folder and the names of all frames, as others write them.
+VARIANTS = {
+    "a number alone": ("tpv/0", "{:06d}.jpg"),
+    "one digit": ("tpv/view_0", "{:06d}.jpg"),
+    "a camera": ("tpv/cam_0", "{:06d}.jpg"),
+    "a prefix": ("tpv/0", "img_{:05d}.jpg"),
+    "another prefix": ("tpv/view_0000", "frame-{}.JPG"),
+}
+
+
+@pytest.mark.parametrize("first", [0, 1])
+@pytest.mark.parametrize(("view", "name"), VARIANTS.values(), ids=VARIANTS.keys())
+def test_variants_of_the_layout_are_read(tmp_path, view, name, first):
+    root = make_published(tmp_path / "set", 2)
+    for episode in root.iterdir():
+        rename(episode / "fpv", episode / "fpv", name, first)
+        rename(episode / "tpv/view_0000", episode / view, name, first)
+    source = FtpvSource(root)
+    assert source.views == ["ego", "view_0"] and source.lengths == [6, 6]
+    for frames in source.episode(1).images.values():
+        assert np.abs(frames[:, 4, 4, 0].astype(int) - 10 * np.arange(6)).max() < 5
+
+
+def frames_without_a_view(root):
+    for file in (root / "tr_0001/tpv/view_0000").iterdir():
+        file.rename(root / "tr_0001/tpv" / file.name)
+
+
+def view_by_name(root):
+    (root / "tr_0001/tpv/view_0000").rename(root / "tr_0001/tpv/left")
+
+
+def view_twice(root):
+    shutil.copytree(root / "tr_0001/tpv/view_0000", root / "tr_0001/tpv/0")
+
+
+def numbered_from_two(root):
+    rename(root / "tr_0001/fpv", root / "tr_0001/fpv", "{:06d}.jpg", 2)
+
+
+def one_view_from_one(root):
+    rename(root / "tr_0001/fpv", root / "tr_0001/fpv", "{:06d}.jpg", 1)
+
+
+def frame_of_another_name(root):
+    shutil.copy(root / "tr_0001/fpv/000002.jpg", root / "tr_0001/fpv/last.jpg")
+
+
+def episode_of_another_name(root):
+    (root / "tr_0001").rename(root / "val_0001")
+
+
+def episode_by_link(root):
+    (root / "te_0007").symlink_to(root / "tr_0001")
+
+
+WRONG_NAMES = {
+    "frames without a view": (frames_without_a_view, FormatError, "tr_0001/tpv/"),
+    "a view by name": (view_by_name, FormatError, "tpv/left"),
+    "a view twice": (view_twice, FormatError, "view_0: rename one"),
+    "frames from 2 on": (numbered_from_two, MissingDataError, "tr_0001/fpv has no frame 000001"),
+    "one view from 1 on": (one_view_from_one, MismatchError, "number the views .* alike"),
+    "a frame of another name": (frame_of_another_name, FormatError, "fpv/last.jpg"),
+    "an episode of another name": (episode_of_another_name, FormatError, "val_0001"),
+    "an episode by a link": (episode_by_link, MismatchError, "te_0007"),
+}
+
+
+@pytest.mark.parametrize(("change", "error", "name"), WRONG_NAMES.values(), ids=WRONG_NAMES.keys())
+def test_names_that_are_not_read_are_errors(tmp_path, change, error, name):
+    root = make_published(tmp_path / "set", 2)
+    change(root)
+    with pytest.raises(error, match=name):
+        FtpvSource(root)
 
 
 def test_a_view_that_the_format_has_no_place_for(dots, tmp_path):
@@ -185,5 +285,5 @@ def test_a_view_that_the_format_has_no_place_for(dots, tmp_path):
     (tmp_path / "dots.mp4s/000000/ego.mp4").rename(tmp_path / "dots.mp4s/000000/wrist.mp4")
     for episode in sorted((tmp_path / "dots.mp4s").iterdir())[1:]:
         shutil.rmtree(episode)
-    with pytest.raises(DataError, match="no place for the view 'wrist'"):
+    with pytest.raises(MismatchError, match="'wrist'"):
         convert(ConvertConfig(tmp_path / "dots.mp4s", tmp_path / "out", "ftpv"))

@@ -1,4 +1,4 @@
-"""LeRobot v3: the files are as LeRobot has them, and LeRobot itself reads them where it is there.
+"""LeRobot v3 as it is written: LeRobot itself reads it where it is installed.
 
 Set POSEALIGN_LEROBOT_PYTHON to the Python of an environment with `lerobot` for the latter. It needs
 one of its own: LeRobot brings another package called `datasets`.
@@ -17,7 +17,15 @@ pq = pytest.importorskip("pyarrow.parquet")
 
 from datasets.convert import ConvertConfig, convert  # noqa: E402
 from datasets.episodes import EpisodeDataset  # noqa: E402
-from datasets.errors import DataError  # noqa: E402
+from datasets.errors import (  # noqa: E402
+    # noqa: E402
+    # noqa: E402
+    DamagedDataError,
+    FormatError,
+    MismatchError,
+    MissingDataError,
+    OutsideFolderError,
+)
 from datasets.formats.detect import open_source  # noqa: E402
 from datasets.formats.lerobot_export import LeRobotOptions  # noqa: E402
 from datasets.formats.lerobot_stats import colour_histogram, image_stats, vector_stats  # noqa: E402
@@ -137,10 +145,11 @@ def test_frames_alone_can_be_exported(tmp_path):
     assert source.lengths == [6, 6, 6] and source.splits is None
 
 
-def test_another_version_of_the_format_is_named(own_info):
+@pytest.mark.parametrize("version", ["v1.6", "v4.0", None])
+def test_another_version_of_the_format_is_named(own_info, version):
     info, write = own_info
-    info["codebase_version"] = "v2.1"
-    with pytest.raises(DataError, match="LeRobot's format v2.1, only v3.*convert_dataset_v21"):
+    info["codebase_version"] = version
+    with pytest.raises(FormatError, match=str(version)):
         open_source(write())
 
 
@@ -158,7 +167,7 @@ def test_damaged_metadata_are_named(own_info):
     _, write = own_info
     root = write()
     (root / "meta/info.json").write_text('{"codebase_version": ')
-    with pytest.raises(DataError, match=r"info\.json is not valid JSON"):
+    with pytest.raises(DamagedDataError, match=r"info\.json"):
         open_source(root)
 
 
@@ -166,7 +175,7 @@ def test_damaged_metadata_are_named(own_info):
 def test_metadata_that_lack_an_entry(own_info, name):
     info, write = own_info
     del info[name]
-    with pytest.raises(DataError, match=rf"info\.json lacks {name}; copy the data set again"):
+    with pytest.raises(FormatError, match=rf"info\.json.* {name}"):
         open_source(write())
 
 
@@ -189,7 +198,7 @@ def test_a_table_that_is_cut_short(own_table, folder):
     root, table = own_table
     file = table(folder)
     file.write_bytes(file.read_bytes()[:-20])
-    with pytest.raises(DataError, match=f"{file} cannot be read as a Parquet.*copy the data set"):
+    with pytest.raises(DamagedDataError, match=str(file)):
         open_source(root).episode(0)
 
 
@@ -197,25 +206,26 @@ def test_a_table_that_is_missing(own_table):
     root, table = own_table
     file = table("data")
     file.unlink()
-    with pytest.raises(DataError, match=f"{file} does not exist; copy the data set again"):
+    with pytest.raises(MissingDataError, match=str(file)):
         open_source(root).episode(0)
 
 
 @pytest.mark.parametrize(
-    ("folder", "column", "message"),
+    ("folder", "column"),
     [
-        ("meta/episodes", "length", "lacks length"),
-        ("meta/episodes", "videos/observation.images.ego/from_timestamp", "lacks videos/.*stamp"),
-        ("data", "episode_index", "cannot be read as a Parquet table .*episode_index"),
+        ("meta/episodes", "length"),
+        ("meta/episodes", "videos/observation.images.ego/from_timestamp"),
+        ("data", "episode_index"),
+        ("data", "timestamp"),
     ],
 )
-def test_a_table_without_a_column(own_table, folder, column, message):
+def test_a_table_without_a_column(own_table, folder, column):
     root, table = own_table
     file = table(folder)
     pq.write_table(pq.read_table(file).drop_columns([column]), file)
-    with pytest.raises(DataError, match=f"{file} {message}.*copy the data set again") as error:
+    with pytest.raises(FormatError, match=f"{file}.*{column}") as raised:
         open_source(root).episode(0)
-    assert "\n" not in str(error.value)
+    assert "\n" not in str(raised.value)
 
 
 def test_an_episode_that_lacks_its_last_rows_is_not_read(dots, own_table):
@@ -224,8 +234,8 @@ def test_an_episode_that_lacks_its_last_rows_is_not_read(dots, own_table):
     pq.write_table(pq.read_table(file)[:-3], file)
     source = open_source(root)
     assert len(source.episode(0).actions) == steps[0]
-    message = f"{file} has {steps[4] - 3} rows of episode 4, which has {steps[4]} time steps"
-    with pytest.raises(DataError, match=message):
+    message = f"{file}.* {steps[4] - 3} .*episode 4\\D.* {steps[4]} "
+    with pytest.raises(MismatchError, match=message):
         source.episode(4)
 
 
@@ -251,7 +261,7 @@ def test_the_size_of_frames_follows_the_names_of_their_axes(own_info, shape, nam
 def test_metadata_that_lead_outside_the_folder(own_info, path, target):
     info, write = own_info
     info[path] = target
-    with pytest.raises(DataError, match=r"info\.json names .*outside its own folder"):
+    with pytest.raises(OutsideFolderError, match=r"info\.json"):
         open_source(write()).episode(0)
 
 

@@ -14,13 +14,13 @@ from PIL import Image
 
 from datasets.convert import ConvertConfig, convert
 from datasets.episodes import EpisodeDataset
-from datasets.errors import DataError
+from datasets.errors import MissingLibraryError
 from tests.datasets.synthetic import make_data_set
 
 
 def test_without_rerun_the_error_says_how_to_install_it(dots, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "rerun", None)
-    with pytest.raises(DataError, match=r"needs rerun .*pip install 'posealign\[rerun\]'"):
+    with pytest.raises(MissingLibraryError, match=r"posealign\[rerun\]"):
         convert(ConvertConfig(dots, tmp_path / "out", "rerun"))
     assert not list(tmp_path.iterdir())
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from datasets.episodes import EpisodeDataset
-from datasets.errors import DataError
+from datasets.errors import OutsideFolderError
 from datasets.formats.robomimic import RobomimicSource
 from datasets.storage.inside import path_inside, require_links_inside
 from datasets.storage.meta import DatasetMeta
@@ -32,7 +32,7 @@ def secret(own_dots: Path) -> Path:
 
 @pytest.mark.parametrize("name", ["/etc/passwd", "../x", "a/../../x", "a/../b", "x\0y", ".."])
 def test_a_path_that_leads_outside_is_refused(tmp_path: Path, name: str) -> None:
-    with pytest.raises(DataError, match=r"index\.json names .*outside its own folder"):
+    with pytest.raises(OutsideFolderError, match=r"index\.json"):
         path_inside(tmp_path, name, tmp_path / "index.json")
 
 
@@ -49,7 +49,7 @@ def test_an_index_that_leads_outside_by_a_symbolic_link(
     os.rename(own_dots / part, own_dots / "moved")
     target = secret / "000001.hdf5" if part.endswith("hdf5") else secret
     (own_dots / part).symlink_to(target)
-    with pytest.raises(DataError, match=r"names episodes/\d+\.hdf5, outside its own folder"):
+    with pytest.raises(OutsideFolderError, match=r"episodes/\d+\.hdf5"):
         EpisodeDataset(own_dots)
 
 
@@ -63,7 +63,7 @@ def refused(root: Path, episode: Path) -> None:
         lambda: summarize(dataset, [1], with_keypoints=True),
     ]
     for read in readers:
-        with pytest.raises(DataError) as raised:
+        with pytest.raises(OutsideFolderError) as raised:
             read()
         assert str(episode) in str(raised.value) and "\n" not in str(raised.value)
 
@@ -80,7 +80,7 @@ def test_an_episode_that_links_into_another_file(
         file[group] = h5py.ExternalLink(name, f"/{group}")
         assert group in file  # the link works, or nothing would be refused
     refused(own_dots, episode)
-    with pytest.raises(DataError, match=f"{name}, outside itself, as its {group}"):
+    with pytest.raises(OutsideFolderError, match=f"{name}.*{group}"):
         EpisodeDataset(own_dots).check()
 
 
@@ -108,7 +108,7 @@ def test_no_array_of_an_episode_is_read_out_of_another_file(
                 layout = h5py.VirtualLayout(shape, dtype)
                 layout[:] = h5py.VirtualSource(secret / "000001.hdf5", name, shape, dtype)
                 file.create_virtual_dataset(name, layout)
-        with pytest.raises(DataError, match=rf"{episode} keeps /{name} in other files"):
+        with pytest.raises(OutsideFolderError, match=f"{episode}.* /{name} "):
             EpisodeDataset(own_dots).episode(1)
         episode.write_bytes(whole)
     EpisodeDataset(own_dots).episode(1)
@@ -122,7 +122,7 @@ def test_an_index_whose_groups_are_in_another_file(own_dots: Path, place: str) -
     with h5py.File(index, "r+") as file:
         del file[place]
         file[place] = h5py.ExternalLink("other.hdf5", f"/{place}")
-    with pytest.raises(DataError, match=f"outside itself, as its {place}"):
+    with pytest.raises(OutsideFolderError, match=f" {place}"):
         EpisodeDataset(own_dots, "train")
 
 
@@ -132,7 +132,7 @@ def test_a_file_that_gains_a_link_is_checked_again(own_dots: Path, secret: Path)
     dataset.phases(1)
     with h5py.File(episode, "r+") as file:
         file["more"] = h5py.ExternalLink(str(secret / "000001.hdf5"), "/phases")
-    with pytest.raises(DataError, match="as its more"):
+    with pytest.raises(OutsideFolderError, match=" more"):
         dataset.phases(1)
 
 
@@ -140,7 +140,7 @@ def test_demonstrations_by_others_that_link_outside(own_dots: Path, secret: Path
     path = own_dots.parent / "demos.hdf5"
     with h5py.File(path, "w") as file:
         file["data/demo_0"] = h5py.ExternalLink(str(secret / "000001.hdf5"), "/")
-    with pytest.raises(DataError, match="as its data/demo_0"):
+    with pytest.raises(OutsideFolderError, match="data/demo_0"):
         RobomimicSource(path)
 
 
@@ -158,7 +158,7 @@ def test_demonstrations_by_others_that_link_outside(own_dots: Path, secret: Path
 def test_a_meta_whose_names_are_paths(own_dots: Path, field: str, value: object) -> None:
     path = own_dots / "meta.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | {field: value}))
-    with pytest.raises(DataError, match=r"meta\.json has the name .* path of its own"):
+    with pytest.raises(OutsideFolderError, match=r"meta\.json"):
         DatasetMeta.load(own_dots)
 
 
@@ -187,7 +187,7 @@ def test_links_of_a_group_may_lead_to_whole_files_of_the_folder_alone(tmp_path: 
 
     require("good.hdf5")
     require("missing.hdf5")  # whoever reads it says so
-    with pytest.raises(DataError, match=r"bad\.hdf5 names /etc/passwd"):
+    with pytest.raises(OutsideFolderError, match=r"bad\.hdf5.*/etc/passwd"):
         require("bad.hdf5")
-    with pytest.raises(DataError, match=r"names \.\./good\.hdf5, outside its own folder"):
+    with pytest.raises(OutsideFolderError, match=r"\.\./good\.hdf5"):
         require("../good.hdf5")

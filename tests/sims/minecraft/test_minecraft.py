@@ -190,7 +190,7 @@ def test_an_episode_is_written_and_read(tmp_path):
 
 
 def test_an_unknown_back_end_is_answered_with_the_nearest():
-    with pytest.raises(UnknownNameError, match="did you mean 'blocks'"):
+    with pytest.raises(UnknownNameError, match="'block'.* 'blocks'"):
         sims.make("minecraft", backend="block")
 
 

@@ -12,7 +12,7 @@ from datasets.clips.checks import find_problems
 from datasets.clips.mocap import MocapMeta
 from datasets.clips.ntu import ANGLES, missing_skeletons
 from datasets.clips.sets import open_clip_set, read_keypoints
-from datasets.errors import DataError, UnknownNameError
+from datasets.errors import MismatchError, OptionError, UnknownNameError
 from datasets.skeletons import COCO18, NTU25, SMARTHOME13
 from datasets.video import video_shape
 from sims.bullet.client import BulletClient
@@ -186,7 +186,7 @@ def test_two_workers_damage_and_growth_give_the_same_bytes(ntu_set, tmp_path):
 def test_takes_with_other_options_are_an_error(ntu_set):
     config = tiny("ntu", ntu_set, repetitions=2)
     for change in ({"seed": 1}, {"actions": ("walk", "run")}, {"size": 64}):
-        with pytest.raises(DataError, match="--out"):
+        with pytest.raises(MismatchError, match="--out"):
             generate_mocap(replace(config, **change))
 
 
@@ -201,23 +201,23 @@ def test_a_run_stopped_before_its_first_clip_does_not_claim_the_folder(tmp_path,
             generate_mocap(replace(config, seed=1))
     generate_mocap(config)
     assert MocapMeta.load(config.root).seed == 0
-    with pytest.raises(DataError, match="--out"):
+    with pytest.raises(MismatchError, match="--out"):
         generate_mocap(replace(config, seed=1))
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"views": 4}, "--views must be from 1 to 3 for ntu"),
-        ({"subjects": 41}, "--subjects must be from 1 to 40"),
-        ({"actions": ("walk", "walk")}, "twice"),
-        ({"size": 4}, "--size must be at least 16"),
+        ({"views": 4}, "--views .*1 to 3 "),
+        ({"subjects": 41}, "--subjects .*1 to 40"),
+        ({"actions": ("walk", "walk")}, "--actions .*walk walk"),
+        ({"size": 4}, "--size .*16"),
         ({"workers": 0}, "--workers"),
-        ({"layout": "nucla", "actions": ACTIONS}, "--actions must be from 1 to 10"),
+        ({"layout": "nucla", "actions": ACTIONS}, "--actions .*1 to 10"),
     ],
 )
 def test_bad_options_are_named(options, message):
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(OptionError, match=message):
         MocapConfig(**options).check()
 
 

@@ -107,7 +107,7 @@ def test_routes_keep_clear_of_obstacles(worlds):
 
 def test_a_goal_that_is_walled_in_is_said_so():
     ring = [(x, y) for x in (2, 3, 4) for y in (-1, 0, 1) if (x, y) != (3, 0)]
-    with pytest.raises(SimulatorError, match="no way leads"):
+    with pytest.raises(SimulatorError):
         find_route(plain(blocked=ring), np.array([0.5, 0.5, 0]))
 
 

@@ -1,0 +1,185 @@
+"""One OpenGL context with the meshes and textures of a MuJoCo model, for any pinhole camera."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+from jaxtyping import Bool, Float, Int, UInt8
+
+from datasets.cameras import Camera
+from sims.errors import SimulatorError
+from sims.gl import INSTALL_DRIVER, import_mujoco
+
+if TYPE_CHECKING:
+    import mujoco
+
+# robosuite's group of collision geometry.
+HIDDEN_GROUP = 0
+
+
+class Drawing(NamedTuple):
+    """A picture and its depth buffer.
+
+    Attributes:
+        image: RGB.
+        depth: 0 where nothing is; a greater value is nearer to the camera.
+    """
+
+    image: UInt8[np.ndarray, "height width 3"]
+    depth: Float[np.ndarray, "height width"]
+
+
+class Canvas:
+    """Draws any model that has the meshes and textures of the model that it was made with.
+
+    Shadows, reflections, multisampling and marks (sites) are off, and collision geometry is hidden.
+    """
+
+    def __init__(self, model: mujoco.MjModel, size: int) -> None:
+        """Uploads meshes and textures.
+
+        Args:
+            model: Its options of quality are changed. It is not needed afterwards.
+            size: Height and width of the images in pixels.
+
+        Raises:
+            SimulatorError: When the graphics driver provides no context.
+        """
+        self._mujoco = import_mujoco()
+        self.size = size
+        quality = model.vis.quality
+        # The shadow map is reserved even when no shadow is drawn: 64 MB in robosuite's models.
+        quality.offsamples = quality.shadowsize = 0
+        model.vis.global_.offwidth = model.vis.global_.offheight = size
+        try:
+            self._gl = self._mujoco.GLContext(size, size)
+            self._gl.make_current()
+            scale = self._mujoco.mjtFontScale.mjFONTSCALE_100
+            self._context = self._mujoco.MjrContext(model, scale)
+        except (RuntimeError, ImportError, self._mujoco.FatalError) as error:
+            raise SimulatorError(f"No graphics context ({error}). Run: {INSTALL_DRIVER}") from error
+        self._mujoco.mjr_setBuffer(self._mujoco.mjtFramebuffer.mjFB_OFFSCREEN, self._context)
+        # The buffer is stored in this direction, so it is read without a conversion that rounds.
+        self._context.readDepthMap = self._mujoco.mjtDepthMap.mjDEPTH_ZEROFAR
+        self._viewport = self._mujoco.MjrRect(0, 0, size, size)
+        self._option = self._mujoco.MjvOption()
+        self._option.geomgroup[HIDDEN_GROUP] = 0
+        self._option.sitegroup[:] = 0
+        self._scene = self._mujoco.MjvScene(model, model.ngeom)
+        self._set("SHADOW", False)
+        self._set("REFLECTION", False)
+
+    def draw(
+        self,
+        data: mujoco.MjData,
+        camera: Camera,
+        hidden: Bool[np.ndarray, " geoms"],
+        sky: bool = True,
+        labels: bool = False,
+    ) -> Drawing:
+        """Draws a state, upright.
+
+        Args:
+            data: The state of a model, which is not changed.
+            camera: The camera.
+            hidden: Geoms that are left out.
+            sky: Whether to draw the sky; it is black otherwise.
+            labels: Whether to draw each geom's number as its colour. Translucent geoms, which
+                otherwise leave no depth, are opaque then.
+        """
+        self._set("SKYBOX", sky)
+        self._set("SEGMENT", labels)
+        self._set("IDCOLOR", labels)
+        self._update(data, camera, hidden)
+        self._gl.make_current()
+        self._mujoco.mjr_render(self._viewport, self._scene, self._context)
+        image = np.empty((self.size, self.size, 3), np.uint8)
+        depth = np.empty((self.size, self.size), np.float32)
+        self._mujoco.mjr_readPixels(image, depth, self._viewport, self._context)
+        # OpenGL's first row is the lowest.
+        return Drawing(image[::-1], depth[::-1])
+
+    def label(self, data: mujoco.MjData, camera: Camera) -> Int[np.ndarray, "height width"]:
+        """The geom's number at each pixel, -1 where there is none."""
+        nothing = np.zeros(data.model.ngeom, bool)
+        image = self.draw(data, camera, hidden=nothing, labels=True).image.astype(np.int64)
+        geom = np.full(self._scene.ngeom + 1, -1)  # the first entry is that of no geom
+        for drawn in self._scene.geoms[: self._scene.ngeom]:
+            if drawn.objtype == self._mujoco.mjtObj.mjOBJ_GEOM:
+                geom[drawn.segid + 1] = drawn.objid
+        return geom[image @ (1, 1 << 8, 1 << 16)]
+
+    def close(self) -> None:
+        """Frees the context; a second call does nothing."""
+        if self._gl is not None:
+            self._gl.make_current()
+            self._context.free()
+            self._gl.free()
+            self._gl = None
+
+    def _set(self, flag: str, value: bool) -> None:
+        self._scene.flags[getattr(self._mujoco.mjtRndFlag, f"mjRND_{flag}")] = value
+
+    def _update(
+        self,
+        data: mujoco.MjData,
+        camera: Camera,
+        hidden: Bool[np.ndarray, " geoms"],
+    ) -> None:
+        """Fills the scene with the geoms that the camera may see."""
+        model = data.model
+        groups = model.geom_group.copy()
+        try:
+            # MuJoCo sends every geom to OpenGL, also those behind the camera, which for the
+            # first-person view are most of the arm. In the hidden group they cost nothing.
+            model.geom_group[hidden | _out_of_sight(model, data, camera)] = HIDDEN_GROUP
+            self._mujoco.mjv_updateScene(
+                model,
+                data,
+                self._option,
+                None,
+                self._mujoco.MjvCamera(),
+                self._mujoco.mjtCatBit.mjCAT_ALL,
+                self._scene,
+            )
+        finally:
+            model.geom_group[:] = groups
+        self._place(model, camera)
+
+    def _place(self, model: mujoco.MjModel, camera: Camera) -> None:
+        """Writes a camera into the scene so that pixels agree with `Camera.project`."""
+        visual, extent = model.vis, model.stat.extent
+        near = visual.map.znear * extent
+        top = near * camera.height / 2 / camera.intrinsics[1, 1]
+        rotation = camera.world_to_camera[:3, :3]
+        # The scene has a left and a right eye. MuJoCo averages them unless stereo is on, so both
+        # get the same camera. Its axes are forward and up; the camera's y axis points down.
+        for eye in self._scene.camera:
+            eye.pos = camera.position
+            eye.forward = rotation[2]
+            eye.up = -rotation[1]
+            eye.frustum_near = near
+            eye.frustum_far = visual.map.zfar * extent
+            eye.frustum_center = eye.frustum_width = 0
+            eye.frustum_bottom, eye.frustum_top = -top, top
+            eye.orthographic = 0
+        for i in range(self._scene.nlight):
+            light = self._scene.lights[i]
+            if light.headlight:
+                light.pos = camera.position
+                light.dir = rotation[2]
+
+
+def _out_of_sight(
+    model: mujoco.MjModel, data: mujoco.MjData, camera: Camera
+) -> Bool[np.ndarray, " geoms"]:
+    """Whether each geom's bounding sphere lies entirely outside a camera's view."""
+    centers = data.geom_xpos @ camera.world_to_camera[:3, :3].T + camera.world_to_camera[:3, 3]
+    # MuJoCo gives planes, which are infinite, a radius of 0.
+    radius = np.where(model.geom_rbound > 0, model.geom_rbound, np.inf)
+    slopes = np.array([camera.width, camera.height]) / (2 * np.diag(camera.intrinsics)[:2])
+    # Distance outside the side planes, which pass through the camera's centre. The absolute value
+    # treats left and right, top and bottom alike.
+    beyond = (np.abs(centers[:, :2]) - slopes * centers[:, 2:]) / np.sqrt(1 + slopes**2)
+    return (beyond > radius[:, None]).any(axis=1) | (centers[:, 2] < -radius)
