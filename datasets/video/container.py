@@ -54,6 +54,12 @@ class Timetable(NamedTuple):
     """Time stamps to seek to, one for each key frame; a seek ends there or at an earlier one."""
 
 
+class _Stamp(NamedTuple):
+    pts: int | None
+    dts: int | None
+    is_key: bool
+
+
 def video_shape(video: Path) -> VideoShape:
     """Reads the number of frames, size and frame rate, decoding one frame at most.
 
@@ -196,21 +202,23 @@ def packets(container: InputContainer, stream: VideoStream) -> Iterator[av.Packe
 
 def timetable(container: InputContainer, stream: VideoStream) -> Timetable:
     """Reads all packets for the times of all frames; without times, frames can only be counted."""
-    found = [(p.pts, p.dts, p.is_keyframe) for p in packets(container, stream)]
-    stamps = [pts for pts, _, _ in found if pts is not None]
-    times = np.unique(np.array(stamps, np.int64))
-    in_order = stamps == sorted(stamps)
+    # Packets themselves would hold the whole file in memory.
+    found = [_Stamp(p.pts, p.dts, p.is_keyframe) for p in packets(container, stream)]
+    times = np.unique([stamp.pts for stamp in found if stamp.pts is not None]).astype(np.int64)
+    times_of_decoding = stream.codec_context.has_b_frames and all(s.pts == s.dts for s in found)
     if (
         container.format.name not in _TIMED
         # Frames without a time or with equal times are ambiguous.
         or len(times) < len(found)
-        # Some writers store times in the order of storage though that of display differs.
-        or (in_order and stream.codec_context.has_b_frames)
+        # Some writers store times of decoding alone, though frames are displayed in another order.
+        or times_of_decoding
     ):
         return Timetable(len(found), None)
     # Some containers seek by decoding time, which is never later than display time.
     keys = sorted(
-        (pts, pts if dts is None else min(pts, dts)) for pts, dts, is_key in found if is_key
+        (s.pts, s.pts if s.dts is None else min(s.pts, s.dts))
+        for s in found
+        if s.is_key and s.pts is not None
     )
     shown = np.searchsorted(times, [pts for pts, _ in keys])
     return Timetable(

@@ -13,9 +13,10 @@ from av.container import InputContainer
 from av.video.frame import VideoFrame
 from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
-from jaxtyping import UInt8
+from jaxtyping import Int64, UInt8
 
 from datasets.errors import DamagedDataError, FormatError
+from datasets.frames import LazyFrames, Picture
 from datasets.video.container import (
     MISCOUNT,
     Timetable,
@@ -29,8 +30,6 @@ from datasets.video.upright import upright
 
 # A seek discards the decoder's state, which costs more than decoding this many frames.
 MIN_SKIP = 6
-
-Picture = UInt8[np.ndarray, "height width 3"]
 
 
 class Window(NamedTuple):
@@ -96,6 +95,22 @@ def stream_frames(
                 yield index, frame
     if left:
         raise _undecodable(video, left[0])
+
+
+def lazy_frames(video: Path, indices: Int64[np.ndarray, " time"]) -> LazyFrames:
+    """The frames at indices that never decrease, decoded as they are used.
+
+    Raises:
+        DataError: When the video cannot be opened.
+    """
+
+    def read(times: Sequence[int]) -> Iterator[Picture]:
+        distinct, repeats = np.unique(indices[np.asarray(times, np.int64)], return_counts=True)
+        for (_, frame), count in zip(stream_frames(video, distinct), repeats, strict=True):
+            yield from (frame for _ in range(count))
+
+    _, height, width, _ = video_shape(video)
+    return LazyFrames(str(video), (len(indices), height, width, 3), read)
 
 
 def iterate_frames(video: Path) -> Iterator[Picture]:

@@ -7,7 +7,7 @@ import struct
 from pathlib import Path
 
 import numpy as np
-from av.sidedata.sidedata import Type
+from av.sidedata.sidedata import SideData
 from av.video.frame import VideoFrame
 from jaxtyping import UInt8
 
@@ -49,6 +49,7 @@ def upright(
 
 
 def _matrix(frame: VideoFrame) -> tuple[int, int, int, int]:
-    stored = frame.side_data.get(Type.DISPLAYMATRIX)
-    a, b, _, c, d = (0,) * 5 if stored is None else struct.unpack("=9i", bytes(stored))[:5]
+    stored = frame.side_data.get("DISPLAYMATRIX")
+    content = bytes(stored) if isinstance(stored, SideData) else bytes(36)
+    a, b, _, c, d = struct.unpack("=9i", content)[:5]
     return (a, b, c, d) if any((a, b, c, d)) else (1, 0, 0, 1)
