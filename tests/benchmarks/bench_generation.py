@@ -126,8 +126,8 @@ def memory(meta: DatasetMeta, episodes: int) -> Row:
         f"{max(resident):.0f} MB at most",
         f"{before:.0f} MB before the first frame, {resident[0]:.0f} after the first episode, "
         f"{resident[half]:.0f} half-way, {resident[-1]:.0f} at the end, "
-        f"{peak_resident() / 1e6:.0f} for a moment; {1000 * slope:+.0f} kB an episode in the second "
-        "half",
+        f"{peak_resident() / 1e6:.0f} for a moment; {1000 * slope:+.0f} kB an episode in the "
+        "second half",
     )
 
 
