@@ -65,14 +65,15 @@ def frames_shape(pictures: h5py.Dataset, name: str) -> tuple[int, int, int]:
     Raises:
         DataError: When they are not pictures over time.
     """
-    if _encoded(pictures.dtype, pictures.shape):
+    shape: tuple[int, ...] = pictures.shape or ()
+    if shape and _encoded(pictures.dtype, shape):
         own_array(pictures)
         first = pictures[:1]
         if not len(first):
             raise FormatError(f"{name} holds no pictures. Leave its episode out.")
         height, width = _decode(first, name).shape[1:3]
         return len(pictures), height, width
-    shape, layout = pictures.shape, _layout(pictures.shape, name)
+    layout = _layout(shape, name)
     height, width = shape[2:4] if layout == "channels first" else shape[1:3]
     return shape[0], height, width
 
@@ -86,7 +87,7 @@ def read_frames(pictures: h5py.Dataset, name: str) -> Frames:
     Raises:
         DataError: When they have another form, or one that can be read in two ways.
     """
-    return to_frames(own_array(pictures)[()], name)
+    return to_frames(np.asarray(own_array(pictures)[()]), name)
 
 
 def to_frames(pictures: np.ndarray, name: str) -> Frames:
@@ -95,7 +96,7 @@ def to_frames(pictures: np.ndarray, name: str) -> Frames:
     Raises:
         DataError: When they have another form, or one that can be read in two ways.
     """
-    if _encoded(pictures.dtype, pictures.shape):
+    if pictures.ndim and _encoded(pictures.dtype, pictures.shape):
         return _decode(pictures, name)
     layout = _layout(pictures.shape, name)
     values = _as_bytes(pictures, name)

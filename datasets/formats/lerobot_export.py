@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from datasets.formats.lerobot_stats import (
     image_stats,
     vector_stats,
 )
+from datasets.frames import Picture
 from datasets.storage.episode_file import SPLITS, Episode
 from datasets.storage.meta import DatasetMeta
 from datasets.video import pixel_format, write_video
@@ -88,6 +89,7 @@ class LeRobotWriter:
                 f"episode {index} and the first one differ in their parts: {sorted(differing)}. "
                 "All episodes of LeRobot have the same parts; leave the odd ones out."
             )
+        self._require_alike(index, columns)
         self._write_rows(columns)
         stats = {name: vector_stats(value) for name, value in columns.items()}
         row = {
@@ -106,6 +108,16 @@ class LeRobotWriter:
             self._columns.setdefault(name, []).append(value)
         self.splits[split] += 1
         self.frames += steps
+
+    def _require_alike(self, index: int, columns: dict[str, np.ndarray]) -> None:
+        for name, values in columns.items():
+            wanted = self.features[name]["shape"][0], self.features[name]["dtype"]
+            if (values.shape[1], values.dtype.name) != wanted:
+                raise MismatchError(
+                    f"episode {index}: {name} has {values.shape[1]} numbers of "
+                    f"{values.dtype.name} a time step, the first one {wanted[0]} of {wanted[1]}. "
+                    "All episodes of LeRobot have the same parts; leave the odd ones out."
+                )
 
     def _vectors(self) -> list[str]:
         return [name for name in self.features if not name.startswith(IMAGES)]
@@ -189,8 +201,14 @@ class LeRobotWriter:
         key, frames = IMAGES + view, episode.images[view]
         path = self.out / _path(VIDEO_PATH, index, video_key=key)
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_video(path, frames, self.fps, crf=self.options.crf, key_every=KEY_FRAME_EVERY)
-        histogram = colour_histogram(frames)
+        histogram = np.zeros((3, 256), np.int64)
+
+        def counted() -> Iterator[Picture]:
+            for frame in frames:
+                np.add(histogram, colour_histogram(frame), out=histogram)
+                yield frame
+
+        write_video(path, counted(), self.fps, crf=self.options.crf, key_every=KEY_FRAME_EVERY)
         stats[key] = image_stats(histogram, len(frames))
         self._histograms[key] = self._histograms.get(key, 0) + histogram
         return {

@@ -281,7 +281,7 @@ def _readable(table: Path) -> Iterator[None]:
         yield
     except FileNotFoundError:
         raise MissingDataError(f"{table} does not exist; {COPY_AGAIN}") from None
-    except (arrow.ArrowException, OSError) as error:
+    except (arrow.ArrowException, OSError, UnicodeDecodeError) as error:
         why = str(error).splitlines()[0]
         raise DamagedDataError(
             f"{table} cannot be read as a Parquet table ({why}); {COPY_AGAIN}"

@@ -158,7 +158,9 @@ def write_robomimic(out: Path, meta: DatasetMeta, episodes: Iterable[tuple[str, 
 
 def _image_shapes(path: Path, demo: h5py.Group) -> dict[str, tuple[int, int, int]]:
     """Number, height and width of the pictures of each view."""
-    observations = demo.get("obs", {}) if isinstance(demo, h5py.Group) else {}
+    observations = demo.get("obs") if isinstance(demo, h5py.Group) else None
+    if not isinstance(observations, h5py.Group):
+        observations = {}
     images = {
         name.removesuffix(_IMAGE): value
         for name, value in observations.items()

@@ -25,7 +25,7 @@ def read_array(group: h5py.Group, name: str) -> np.ndarray:
         DamagedDataError: When the file does not hold all values that the array declares.
         KeyError: When the group has nothing of that name.
     """
-    return own_array(group[name])[()]
+    return np.asarray(own_array(group[name])[()])
 
 
 def own_array(array: Any) -> h5py.Dataset:

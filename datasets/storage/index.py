@@ -104,8 +104,11 @@ def read_index(path: Path, split: str | None) -> tuple[list[str], list[Path]]:
 
 def _links(path: Path) -> dict[str, h5py.ExternalLink | h5py.HardLink]:
     with _open_index(path) as index:
-        names = sorted(index["data"], key=demo_number)
-        return {name: index["data"].get(name, getlink=True) for name in names}
+        data = index["data"]
+        if not isinstance(data, h5py.Group):
+            raise FormatError(f"{path}: data must be a group of episodes. {WRITE_INDEX_AGAIN}")
+        names = sorted(data, key=demo_number)
+        return {name: data.get(name, getlink=True) for name in names}
 
 
 def _members(path: Path, split: str, names: Sequence[str]) -> list[str]:
@@ -147,7 +150,10 @@ def read_splits(path: Path) -> dict[str, list[str]]:
         DataError: When the file cannot be read, or a mask does not hold names.
     """
     with _open_index(path) as index:
-        masks = {split: read_array(index, f"mask/{split}") for split in index.get("mask", ())}
+        group = index.get("mask", {})
+        if isinstance(group, h5py.Dataset):
+            raise FormatError(f"{path}: mask must be a group of splits. {WRITE_INDEX_AGAIN}")
+        masks = {split: read_array(index, f"mask/{split}") for split in group}
     for split, names in masks.items():
         if names.ndim != 1 or not all(isinstance(name, bytes) for name in names.tolist()):
             raise FormatError(f"{path}: its mask {split} is no list of names. {WRITE_INDEX_AGAIN}")

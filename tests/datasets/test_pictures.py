@@ -208,6 +208,17 @@ def test_a_demonstration_that_is_another_by_a_link_is_an_error(tmp_path, link):
         open_source(path)
 
 
+@pytest.mark.parametrize("value", [b"picture", 3, np.zeros(4), h5py.Empty("f")])
+@pytest.mark.parametrize("name", ["obs/agentview_image", "obs"])
+def test_parts_of_another_kind_are_named(tmp_path, name, value):
+    path = write_file(tmp_path / "demos.hdf5", "fraction")
+    with h5py.File(path, "r+") as file:
+        del file[f"data/demo_1/{name}"]
+        file[f"data/demo_1/{name}"] = value
+    with pytest.raises(DataError, match=str(path)):
+        open_source(path).episode(1)
+
+
 @pytest.mark.parametrize(
     "env_args",
     ["[]", '{"env_kwargs": {"control_freq": "often"}}', '{"env_name": 3}', '{"env_name": "../x"}'],

@@ -1,5 +1,6 @@
 """LeRobot data sets by others: frames belong to rows by time, and contradictions are errors."""
 
+import h5py
 import numpy as np
 import pytest
 
@@ -212,3 +213,21 @@ def test_metadata_of_ours_with_other_views(tmp_path, dots):
     (root / "meta/posealign.json").write_text((dots / "meta.json").read_text())
     with pytest.raises(MismatchError, match="view_0"):
         open_source(root)
+
+
+def test_a_table_without_its_pictures(tmp_path):
+    root = write_lerobot(tmp_path / "set", kind="image")
+    file = next((root / "data").rglob("*.parquet"))
+    pq.write_table(pq.read_table(file).drop_columns([KEY]), file)
+    with pytest.raises(FormatError, match=f"{file} lacks {KEY}"):
+        open_source(root).episode(0)
+
+
+def test_episodes_with_states_of_different_sizes_are_not_exported(own_dots, tmp_path):
+    with h5py.File(own_dots / "episodes/000002.hdf5", "r+") as file:
+        values = file["states"][()]
+        del file["states"]
+        file["states"] = values[:, :-1]
+    with pytest.raises(MismatchError, match="episode 2: sim_state"):
+        convert(ConvertConfig(own_dots, tmp_path / "out", "lerobot"))
+    assert not (tmp_path / "out").exists()

@@ -89,6 +89,15 @@ def test_a_mask_that_holds_no_names(own_dots, names):
         EpisodeDataset(own_dots, "train")
 
 
+@pytest.mark.parametrize("name", ["data", "mask"])
+def test_a_part_of_the_index_that_is_no_group(own_dots, name):
+    with h5py.File(own_dots / "dots.hdf5", "r+") as file:
+        del file[name]
+        file[name] = np.arange(3)
+    with pytest.raises(FormatError, match=f"{name} must be a group"):
+        EpisodeDataset(own_dots, "train")
+
+
 def test_a_view_that_is_asked_for_twice(dots):
     with pytest.raises(OptionError, match="ego"):
         EpisodeDataset(dots, views=["ego", "view_0", "ego"])
