@@ -27,7 +27,7 @@ DEMO_SUBJECTS ?= 16
 DEMO_ACTION_EPOCHS ?= 24
 NOTEBOOK_EPISODES ?= 4
 
-.PHONY: help setup demo demo-action test test-fast coverage check docs notebook bench mutate clean
+.PHONY: help setup demo demo-action test test-fast coverage check docs notebook bench attack mutate clean
 
 help:  ## show what each target does
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -87,6 +87,9 @@ notebook: $(INSTALLED)  ## execute the notebook at a small size, as a test: runs
 
 bench: $(INSTALLED)  ## run the benchmarks: one table of ratios against stated baselines, runs/bench.md
 	$(BIN)/python tests/benchmarks/run.py
+
+attack: $(INSTALLED)  ## run every command on bad inputs and faults: each is right or ends in one clear line
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.attack.run
 
 mutate: $(INSTALLED)  ## change metrics, pose maps, PAAB and the data of figures: which changes do the tests miss?
 	$(BIN)/python -m pip install -e ".[mutation]"

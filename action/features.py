@@ -74,7 +74,7 @@ class ClipFeatures:
             "num_clips": str(self.num_clips),
         }
         arrays = {"features": self.features, "labels": self.labels}
-        with atomic_path(path) as temporary, as_system_errors():
+        with atomic_path(path) as temporary, as_system_errors(temporary):
             save_file(arrays, temporary, metadata=about)
 
     @classmethod

@@ -16,7 +16,7 @@ from action.search import Retrieval, common_labels, retrieve
 from align.engine.run_folder import Checkpoint, RunFolder
 from align.probe import evenly
 from datasets.errors import MismatchError
-from datasets.storage.atomic import atomic_path
+from datasets.storage.atomic import atomic_path, require_writable
 
 SHOWN = 5  # clips that the picture shows for each query
 
@@ -159,12 +159,13 @@ def search(
         DataError: When the run, its data or the features cannot be used.
         CheckpointError: When the run's checkpoint cannot be used.
     """
-    asked = clip_features(run, query, checkpoint, num_clips, progress)
-    searched = clip_features(run, gallery, checkpoint, num_clips, progress)
-    result, rows = retrieve_clips(asked, searched, metric)
     name = f"{_name(query)}_in_{_name(gallery)}"
     folder = RunFolder(run)
     path = out / f"{name}.json" if out else folder.retrieval(name)
+    require_writable(path)
+    asked = clip_features(run, query, checkpoint, num_clips, progress)
+    searched = clip_features(run, gallery, checkpoint, num_clips, progress)
+    result, rows = retrieve_clips(asked, searched, metric)
     trusted = trust_pickles or (folder.exists and ActionConfig.load(run).trust_pickles)
     write(result, rows, path, pictured, f"{run.name}: {name.replace('_', ' ')}", trusted)
     return result, path

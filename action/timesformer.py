@@ -136,7 +136,7 @@ class TimeSformer(nn.Module):
             )
         if embed_dim % num_heads:
             raise OptionError(
-                f"--backbone.heads {num_heads} does not divide the {embed_dim} of dim."
+                f"--backbone.heads {num_heads} does not divide the width {embed_dim}."
             )
         self.attention_type = attention_type
         self.checkpointing = checkpointing

@@ -17,6 +17,7 @@ from align.config import Split, TrainConfig
 from align.engine.run_folder import Checkpoint, require_runs
 from datasets.bounds import PositiveInt
 from datasets.command import command, command_line, parse
+from datasets.storage.atomic import require_writable
 
 
 def run(
@@ -42,6 +43,7 @@ def run(
     """
     with command(ValueError):
         require_runs(runs, TrainConfig)
+        require_writable(out)
         from align.analyzing import analyze
         from align.report.tokens import draw_analyses
 

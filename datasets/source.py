@@ -11,8 +11,8 @@ from typing import ClassVar
 
 import numpy as np
 from jaxtyping import Bool, Float, UInt8
-from PIL import Image
 
+from datasets.frames import Frames, resize_frames
 from datasets.skeletons import NO_SKELETON, Skeleton
 from datasets.storage.checks import LEAVE_OUT
 from datasets.storage.episode_file import SPLITS, Episode
@@ -68,21 +68,22 @@ class Source(ABC):
             DataError: When a file cannot be read; names the file.
         """
 
+    def lazy_episode(self, i: int) -> Episode:
+        """Reads an episode without its frames, which are read as they are used, if possible."""
+        return self.episode(i)
+
     def sound_episode(self, i: int) -> Episode:
-        """Reads a whole episode into memory and checks all its values.
+        """Reads an episode as `lazy_episode` does, and checks all its values but for the pictures.
 
         Raises:
             DataError: When a file cannot be read, or a value cannot be what its name says.
         """
-        episode = self.episode(i)
+        episode = self.lazy_episode(i)
         require_sound(episode, self.meta, f"{self.root}: {self.names[i]}", LEAVE_OUT)
         return episode
 
     def resized_episode(self, i: int, size: int) -> Episode:
-        """Reads a sound episode with square frames of `size` pixels a side; see `resized`.
-
-        Formats whose frames are much larger than that resize each frame as they decode it.
-        """
+        """Reads a sound episode with square frames of `size` pixels a side; see `resized`."""
         return resized(self.sound_episode(i), size)
 
     def __len__(self) -> int:
@@ -152,12 +153,17 @@ def bare_meta(
     )
 
 
-def bare_episode(images: dict[str, UInt8[np.ndarray, "time height width 3"]]) -> Episode:
+def bare_episode(images: Mapping[str, Frames]) -> Episode:
     """An episode that holds frames only; the task is done at its last frame."""
     steps = len(next(iter(images.values())))
     dones = np.zeros(steps, np.int64)
     dones[-1:] = 1
     return Episode(images=images, phases=np.zeros(steps, np.uint8), dones=dones)
+
+
+def in_memory(episode: Episode) -> Episode:
+    """The episode with all its frames in memory."""
+    return replace(episode, images={v: np.asarray(f) for v, f in episode.images.items()})
 
 
 def deal(counts: Sequence[int]) -> dict[str, list[int]]:
@@ -180,7 +186,7 @@ def resized(episode: Episode, size: int) -> Episode:
     }
     return replace(
         episode,
-        images={view: _resize(frames, size) for view, frames in episode.images.items()},
+        images={view: resize_frames(frames, size) for view, frames in episode.images.items()},
         keypoints={
             view: (points * scales[view]).astype(np.float32)
             for view, points in episode.keypoints.items()
@@ -190,18 +196,3 @@ def resized(episode: Episode, size: int) -> Episode:
             for view, matrix in episode.intrinsics.items()
         },
     )
-
-
-def _resize(
-    frames: UInt8[np.ndarray, "time height width 3"], size: int
-) -> UInt8[np.ndarray, "time size size 3"]:
-    if frames.shape[1:3] == (size, size):
-        return frames
-    return np.stack([resize_frame(frame, size) for frame in frames])
-
-
-def resize_frame(
-    frame: UInt8[np.ndarray, "height width 3"], size: int
-) -> UInt8[np.ndarray, "size size 3"]:
-    """The frame at `size` pixels a side, by bicubic interpolation."""
-    return np.asarray(Image.fromarray(frame).resize((size, size), Image.Resampling.BICUBIC))

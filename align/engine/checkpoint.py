@@ -93,10 +93,9 @@ def save_checkpoint(
                     tensors[f"{_OPTIMIZER}{index}.{slot}"] = torch.as_tensor(value)
     tensors = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
     with kept_when_unwritable(path), atomic_path(path) as temporary:
-        header = {_STATE: json.dumps(state)}
-        if about is not None:
-            header[_ABOUT] = json.dumps(about)
-        save_file(tensors, temporary, metadata=header)
+        # One entry, because safetensors writes several in an order that changes with the process.
+        stored = {**state, _ABOUT: about} if about else state
+        save_file(tensors, temporary, metadata={_STATE: json.dumps(stored)})
 
 
 def read_state(path: Path) -> dict[str, Any]:
@@ -106,7 +105,7 @@ def read_state(path: Path) -> dict[str, Any]:
         MissingCheckpointError: When the file does not exist.
         DamagedCheckpointError: When it is truncated.
     """
-    return _read_header(path, _STATE)
+    return {name: value for name, value in _read_header(path).items() if name != _ABOUT}
 
 
 def read_about(path: Path) -> dict[str, Any]:
@@ -116,16 +115,16 @@ def read_about(path: Path) -> dict[str, Any]:
         MissingCheckpointError: When the file does not exist.
         DamagedCheckpointError: When it is truncated.
     """
-    return _read_header(path, _ABOUT)
+    return _read_header(path).get(_ABOUT, {})
 
 
-def _read_header(path: Path, part: str) -> dict[str, Any]:
+def _read_header(path: Path) -> dict[str, Any]:
     with _open(path) as file:
         try:
-            return json.loads((file.metadata() or {}).get(part, "{}"))
+            return json.loads((file.metadata() or {}).get(_STATE, "{}"))
         except ValueError as error:
             raise DamagedCheckpointError(
-                f"{path}: `{part}` in its header is no JSON ({error}). Use another checkpoint of "
+                f"{path}: `{_STATE}` in its header is no JSON ({error}). Use another checkpoint of "
                 "the run, or train again."
             ) from None
 

@@ -19,6 +19,7 @@ from tqdm import tqdm
 from align.engine.gpus import count_gpus
 from align.engine.run_folder import RunFolder
 from datasets.command import print_error
+from datasets.storage.atomic import require_writable
 
 if TYPE_CHECKING:
     from align.engine.trainer import Trainer
@@ -112,7 +113,13 @@ def run_all(
 
     Returns:
         One outcome for each configuration, in the same order.
+
+    Raises:
+        OSError: When the folder of a run cannot be written.
     """
+    for config in configs:
+        if config.out is not None:
+            require_writable(RunFolder(config.out).config)
     threads = max(1, (os.cpu_count() or 1) // jobs)
     # Spawned, because a forked process would inherit torch's thread pools in an unknown state.
     context = multiprocessing.get_context("spawn")

@@ -25,14 +25,14 @@ def open_tensors(path: Path, framework: str = "pt") -> Any:
 
 
 @contextmanager
-def as_system_errors() -> Iterator[None]:
-    """Raises the system's own error where safetensors cannot write, such as on a full disk.
+def as_system_errors(path: Path) -> Iterator[None]:
+    """Raises the system's own error where safetensors cannot write a file, as on a full disk.
 
     Safetensors is written in Rust, and has one error for everything, with the system's number as
     text: `I/O error: No space left on device (os error 28)`.
 
     Raises:
-        OSError: When the system refuses a write inside; names no file.
+        OSError: When the system refuses a write inside; names the file.
     """
     try:
         yield
@@ -40,4 +40,4 @@ def as_system_errors() -> Iterator[None]:
         number = re.search(r"\(os error (\d+)\)", str(error))
         if number is None:
             raise
-        raise OSError(int(number[1]), os.strerror(int(number[1]))) from error
+        raise OSError(int(number[1]), os.strerror(int(number[1])), str(path)) from error

@@ -121,7 +121,7 @@ class Evaluation:
         # Both are written before either gets its name: metrics and embeddings always agree.
         with atomic_path(self.path) as metrics, atomic_path(self._embeddings_path) as temporary:
             metrics.write_text(json.dumps(stored, indent=1) + "\n")
-            with as_system_errors():
+            with as_system_errors(temporary):
                 save_file(flat, temporary)
 
 

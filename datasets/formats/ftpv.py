@@ -11,7 +11,7 @@ holds. Where folders are named `va_…` or `te_…`, they are the validation and
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -22,9 +22,10 @@ from PIL import Image
 
 from datasets.bounds import Quality
 from datasets.errors import FormatError, MismatchError, MissingDataError
+from datasets.frames import LazyFrames, Picture
 from datasets.pictures import read_picture
 from datasets.presets import PRESETS
-from datasets.source import Source, bare_episode, bare_meta, deal
+from datasets.source import Source, bare_episode, bare_meta, deal, in_memory
 from datasets.storage.episode_file import EGO, Episode
 from datasets.storage.meta import DatasetMeta
 
@@ -101,17 +102,28 @@ class FtpvSource(Source):
 
     def episode(self, i: int) -> Episode:
         """Reads the frames of an episode."""
-        images = {}
-        for view, files in self._frames[i].items():
-            frames = [_read_frame(file) for file in files]
-            for file, frame in zip(files, frames, strict=True):
-                if frame.shape != frames[0].shape:
-                    raise MismatchError(
-                        f"{file} is {_size(frame)} pixels, {files[0].name} beside it "
-                        f"{_size(frames[0])}: the frames of a view must be of one size."
-                    )
-            images[view] = np.stack(frames)
-        return bare_episode(images)
+        return in_memory(self.lazy_episode(i))
+
+    def lazy_episode(self, i: int) -> Episode:
+        """The pictures of an episode, which are read as they are used."""
+        views = self._frames[i].items()
+        return bare_episode({view: _lazy_frames(files) for view, files in views})
+
+
+def _lazy_frames(files: Sequence[Path]) -> LazyFrames:
+    height, width, _ = _read_frame(files[0]).shape
+
+    def read(times: Sequence[int]) -> Iterator[Picture]:
+        for time in times:
+            frame = _read_frame(files[time])
+            if frame.shape[:2] != (height, width):
+                raise MismatchError(
+                    f"{files[time]} is {_size(frame)} pixels, {files[0].name} beside it "
+                    f"{width} x {height}: the frames of a view must be of one size."
+                )
+            yield frame
+
+    return LazyFrames(str(files[0].parent), (len(files), height, width, 3), read)
 
 
 def write_ftpv(

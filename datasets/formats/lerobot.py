@@ -32,13 +32,14 @@ from datasets.formats.lerobot_layout import (
     read_info,
     read_table,
 )
+from datasets.frames import Frames, LazyFrames
 from datasets.pictures import read_picture
-from datasets.source import Source, bare_meta
+from datasets.source import Source, bare_meta, in_memory
 from datasets.storage.episode_file import SPLITS, Episode
 from datasets.storage.index import require_disjoint
 from datasets.storage.inside import require_plain_name
 from datasets.storage.meta import DatasetMeta
-from datasets.video import read_frames, stored_times
+from datasets.video import lazy_frames, stored_times
 
 logger = logging.getLogger(__name__)
 
@@ -148,7 +149,11 @@ class LeRobotSource(Source):
         return range(first, end)
 
     def episode(self, i: int) -> Episode:
-        """Reads the pictures and the table rows of an episode.
+        """Reads the pictures and the table rows of an episode."""
+        return in_memory(self.lazy_episode(i))
+
+    def lazy_episode(self, i: int) -> Episode:
+        """Reads the table rows of an episode, and pictures inside them; videos are read as used.
 
         Raises:
             MismatchError: When a row has no frame at its time, or rows are missing.
@@ -163,7 +168,7 @@ class LeRobotSource(Source):
             files.index,
         )
         self._require_in_time(files, table)
-        images = {
+        images: dict[str, Frames] = {
             view: self._from_video(files, key)
             if features[key].dtype == "video"
             else self._from_table(files, table, key)
@@ -217,9 +222,7 @@ class LeRobotSource(Source):
                 "again with its true rate."
             )
 
-    def _from_video(
-        self, files: EpisodeFiles, key: str
-    ) -> UInt8[np.ndarray, "time height width 3"]:
+    def _from_video(self, files: EpisodeFiles, key: str) -> LazyFrames:
         file, start = files.videos[key]
         wanted = start + np.arange(files.length) / self._info.fps
         times = stored_times(file)
@@ -234,7 +237,9 @@ class LeRobotSource(Source):
                 f"{files.index} is; the nearest is at {times[indices[step]]:.4f} s. Copy the file "
                 "again, or leave the episode out."
             )
-        return self._of_one_size(read_frames(file, indices), str(file), key)
+        frames = lazy_frames(file, indices)
+        self._require_size(frames.shape, str(file), key)
+        return frames
 
     def _from_table(
         self, files: EpisodeFiles, table: Any, key: str
@@ -245,16 +250,14 @@ class LeRobotSource(Source):
             name = f"{files.table}: {key} of episode {files.index}, time step {step},"
             if not isinstance(content, bytes):
                 raise MissingDataError(f"{name} is not inside the table; {COPY_AGAIN}")
-            frames.append(self._of_one_size(read_picture(content, name)[None], name, key))
-        return np.concatenate(frames)
+            frames.append(read_picture(content, name))
+            self._require_size((1, *frames[-1].shape), name, key)
+        return np.stack(frames)
 
-    def _of_one_size(
-        self, frames: UInt8[np.ndarray, "time height width 3"], name: str, key: str
-    ) -> UInt8[np.ndarray, "time height width 3"]:
+    def _require_size(self, shape: tuple[int, ...], name: str, key: str) -> None:
         height, width = self._info.features[key].size
-        if frames.shape[1:3] != (height, width):
+        if shape[1:3] != (height, width):
             raise MismatchError(
-                f"{name} has frames of {frames.shape[2]} x {frames.shape[1]} pixels, but "
+                f"{name} has frames of {shape[2]} x {shape[1]} pixels, but "
                 f"{self.root / INFO} says {width} x {height}; {COPY_AGAIN}"
             )
-        return frames

@@ -9,6 +9,7 @@ from math import prod
 import numpy as np
 
 from datasets.errors import FormatError, MismatchError
+from datasets.frames import Frames
 from datasets.source import bare_episode
 from datasets.storage.episode_file import Episode
 from datasets.storage.meta import DatasetMeta
@@ -80,7 +81,7 @@ def feature_names(episode: Episode, meta: DatasetMeta) -> dict[str, list[str]]:
 
 
 def episode_from_columns(
-    images: dict[str, np.ndarray],
+    images: Mapping[str, Frames],
     columns: Mapping[str, np.ndarray],
     meta: DatasetMeta,
     table: str,

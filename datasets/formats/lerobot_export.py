@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from datasets.formats.lerobot_stats import (
     image_stats,
     vector_stats,
 )
+from datasets.frames import Picture
 from datasets.storage.episode_file import SPLITS, Episode
 from datasets.storage.meta import DatasetMeta
 from datasets.video import pixel_format, write_video
@@ -200,8 +201,14 @@ class LeRobotWriter:
         key, frames = IMAGES + view, episode.images[view]
         path = self.out / _path(VIDEO_PATH, index, video_key=key)
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_video(path, frames, self.fps, crf=self.options.crf, key_every=KEY_FRAME_EVERY)
-        histogram = colour_histogram(frames)
+        histogram = np.zeros((3, 256), np.int64)
+
+        def counted() -> Iterator[Picture]:
+            for frame in frames:
+                np.add(histogram, colour_histogram(frame), out=histogram)
+                yield frame
+
+        write_video(path, counted(), self.fps, crf=self.options.crf, key_every=KEY_FRAME_EVERY)
         stats[key] = image_stats(histogram, len(frames))
         self._histograms[key] = self._histograms.get(key, 0) + histogram
         return {

@@ -29,10 +29,8 @@ def vector_stats(values: Float[np.ndarray, "time dim"]) -> Stats:
     return {name: value.tolist() for name, value in found.items()} | {"count": [len(values)]}
 
 
-def colour_histogram(
-    frames: UInt8[np.ndarray, "time height width 3"],
-) -> Int64[np.ndarray, "3 256"]:
-    """Number of pixels of all frames that have each value, channel by channel."""
+def colour_histogram(frames: UInt8[np.ndarray, "*shape 3"]) -> Int64[np.ndarray, "3 256"]:
+    """Number of pixels of one or more frames that have each value, channel by channel."""
     return np.stack([np.bincount(frames[..., c].ravel(), minlength=256) for c in range(3)])
 
 

@@ -6,7 +6,7 @@ Each episode becomes one recording; `rerun OUT/000000.rrd` shows it.
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from PIL import Image
 
 from datasets.draw import keypoint_colours
 from datasets.errors import require
+from datasets.frames import Picture
 from datasets.storage.episode_file import Episode
 from datasets.storage.meta import DatasetMeta
 
@@ -46,10 +47,12 @@ def write_rerun(out: Path, meta: DatasetMeta, episodes: Iterable[tuple[str, Epis
         recording.save(out / f"{index:06d}.rrd", default_blueprint=_blueprint(meta, episode))
         recording.send_recording_name(name)
         _log_fixed(rr, recording, meta, episode)
+        frames = {view: iter(episode.images[view]) for view in meta.views}
         for time in range(len(episode)):
             recording.set_time("step", sequence=time)
             recording.set_time("time", duration=time / meta.control_hz)
-            _log_step(rr, recording, meta, episode, time)
+            pictures = {view: next(frames[view]) for view in meta.views}
+            _log_step(rr, recording, meta, episode, time, pictures)
         recording.disconnect()
 
 
@@ -90,7 +93,14 @@ def _log_fixed(rr: Any, recording: Any, meta: DatasetMeta, episode: Episode) -> 
             recording.log(_place(episode, view), _pose(rr, episode, view, 0), static=True)
 
 
-def _log_step(rr: Any, recording: Any, meta: DatasetMeta, episode: Episode, time: int) -> None:
+def _log_step(
+    rr: Any,
+    recording: Any,
+    meta: DatasetMeta,
+    episode: Episode,
+    time: int,
+    pictures: Mapping[str, Picture],
+) -> None:
     phase = int(episode.phases[time])
     if time == 0 or phase != int(episode.phases[time - 1]):
         recording.log("phase", rr.TextLog(meta.phases[phase]))
@@ -101,7 +111,7 @@ def _log_step(rr: Any, recording: Any, meta: DatasetMeta, episode: Episode, time
             recording.log(f"world/skeleton/{part}", entity)
     for view in meta.views:
         place = _place(episode, view)
-        jpeg = rr.EncodedImage(contents=_jpeg(episode.images[view][time]), media_type="image/jpeg")
+        jpeg = rr.EncodedImage(contents=_jpeg(pictures[view]), media_type="image/jpeg")
         recording.log(f"{place}/picture", jpeg)
         if view in episode.world_to_camera and episode.world_to_camera[view].ndim == 3:
             recording.log(place, _pose(rr, episode, view, time))

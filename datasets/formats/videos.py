@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,10 +13,11 @@ from jaxtyping import Float, Int64, UInt8
 from datasets.bounds import Crf
 from datasets.draw import draw_skeleton
 from datasets.errors import MismatchError, MissingDataError
-from datasets.source import Source, bare_episode, bare_meta, resize_frame
+from datasets.frames import LazyFrames, Picture
+from datasets.source import Source, bare_episode, bare_meta, in_memory
 from datasets.storage.episode_file import EGO, Episode
 from datasets.storage.meta import DatasetMeta
-from datasets.video import read_frames, stream_frames, video_shape, video_times, write_video
+from datasets.video import lazy_frames, video_shape, video_times, write_video
 
 logger = logging.getLogger(__name__)
 
@@ -85,17 +86,17 @@ class VideoSource(Source):
 
     def episode(self, i: int) -> Episode:
         """Decodes the videos of an episode."""
-        return bare_episode({view: self.images(i, view) for view in self.views})
+        return in_memory(self.lazy_episode(i))
 
-    def resized_episode(self, i: int, size: int) -> Episode:
-        """Decodes the videos of an episode and resizes one frame at a time."""
-        return bare_episode({view: self._frames(i, view, size) for view in self.views})
+    def lazy_episode(self, i: int) -> Episode:
+        """The videos of an episode, whose frames are decoded as they are used."""
+        return bare_episode({view: self._frames(i, view) for view in self.views})
 
     def images(
-        self, i: int, view: str, times: Sequence[int] | np.ndarray | None = None
+        self, i: int, view: str, times: Sequence[int] | np.ndarray
     ) -> UInt8[np.ndarray, "time height width 3"]:
-        """Decodes the frames of a view at `times`, by default all."""
-        return self._frames(i, view, None, times)
+        """Decodes the frames of a view at `times`."""
+        return self._frames(i, view)[times]
 
     def phases(self, i: int) -> UInt8[np.ndarray, " time"]:
         """Videos have one phase."""
@@ -105,21 +106,8 @@ class VideoSource(Source):
         """Videos have no keypoints."""
         return False
 
-    def _frames(
-        self,
-        i: int,
-        view: str,
-        size: int | None,
-        times: Sequence[int] | np.ndarray | None = None,
-    ) -> UInt8[np.ndarray, "time height width 3"]:
-        picks = self._picks[i][view]
-        if times is not None:
-            picks = picks[np.asarray(times)]
-        file = self._files[self.names[i]][view]
-        if size is None:
-            return read_frames(file, picks)
-        small = {k: resize_frame(frame, size) for k, frame in stream_frames(file, np.unique(picks))}
-        return np.stack([small[int(k)] for k in picks])
+    def _frames(self, i: int, view: str) -> LazyFrames:
+        return lazy_frames(self._files[self.names[i]][view], self._picks[i][view])
 
 
 # A rate that is read from times in milliseconds is off by up to this share.
@@ -225,19 +213,17 @@ def write_videos(
         folder = out / f"{index:06d}"
         folder.mkdir()
         for view in meta.views:
-            frames = episode.images[view]
-            if options.skeleton:
-                frames = _with_skeleton(episode, view, meta)
+            frames = (
+                _with_skeleton(episode, view, meta) if options.skeleton else episode.images[view]
+            )
             write_video(folder / f"{view}.mp4", frames, meta.control_hz, crf=options.crf)
 
 
-def _with_skeleton(
-    episode: Episode, view: str, meta: DatasetMeta
-) -> UInt8[np.ndarray, "time height width 3"]:
+def _with_skeleton(episode: Episode, view: str, meta: DatasetMeta) -> Iterator[Picture]:
     if view not in episode.keypoints:
         raise MissingDataError("there are no keypoints to draw: leave out --mp4.skeleton.")
     marks = zip(episode.images[view], episode.keypoints[view], episode.visible[view], strict=True)
-    return np.stack([draw_skeleton(*mark, meta.get_skeleton()) for mark in marks])
+    return (draw_skeleton(*mark, meta.get_skeleton()) for mark in marks)
 
 
 def _episodes(path: Path) -> dict[str, dict[str, Path]]:

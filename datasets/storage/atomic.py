@@ -8,7 +8,7 @@ import platform
 import re
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psutil
@@ -42,7 +42,8 @@ def atomic_path(path: Path) -> Iterator[Path]:
                 os.close(descriptor)
             os.replace(temporary, path)
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):  # it is gone, or its disk has become read-only
+            temporary.unlink()
 
 
 @contextmanager
@@ -93,11 +94,13 @@ def require_writable(path: Path) -> None:
     """Checks that a file or folder could be made at `path`, before work that takes long.
 
     Raises:
-        OSError: When a folder above is a file, or cannot be written.
+        OSError: When a folder above is a file or cannot be written, or the name is too long.
     """
     folder = next(above for above in path.absolute().parents if above.exists())
     if not folder.is_dir():
         raise OSError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(folder))
+    if len(os.fsencode(_temporary_name(path))) > os.pathconf(folder, "PC_NAME_MAX"):
+        raise OSError(errno.ENAMETOOLONG, os.strerror(errno.ENAMETOOLONG), str(path))
     if os.access(folder, os.W_OK | os.X_OK):
         return
     read_only = os.statvfs(folder).f_flag & os.ST_RDONLY
@@ -107,7 +110,11 @@ def require_writable(path: Path) -> None:
 
 def _temporary(path: Path) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
-    return path.with_name(f".{path.name}.{os.getpid()}@{platform.node()}{SUFFIX}")
+    return path.with_name(_temporary_name(path))
+
+
+def _temporary_name(path: Path) -> str:
+    return f".{path.name}.{os.getpid()}@{platform.node()}{SUFFIX}"
 
 
 def remove_leftovers(folder: Path, of: str | None = None) -> None:

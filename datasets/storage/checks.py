@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from datasets.errors import (
     MismatchError,
     MissingDataError,
 )
+from datasets.frames import Frames
 from datasets.storage.arrays import own_array, read_array
 from datasets.storage.episode_file import OVER_TIME, Episode, read_episode, whole_number
 from datasets.storage.inside import require_own_content
@@ -53,7 +54,7 @@ def require_fit(index: int, episode: Episode, meta: DatasetMeta) -> None:
         FormatError: When a value cannot be what its name says.
     """
     steps, size, count = len(episode), meta.image_size, len(meta.get_skeleton())
-    per_view: dict[str, tuple[dict[str, np.ndarray], list[tuple[int, ...]]]] = {
+    per_view: dict[str, tuple[Mapping[str, Frames], list[tuple[int, ...]]]] = {
         "images": (episode.images, [(steps, size, size, 3)]),
     }
     if count:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import h5py
@@ -11,6 +11,7 @@ from jaxtyping import Bool, Float, UInt8
 
 from datasets.cameras import Camera
 from datasets.errors import FormatError
+from datasets.frames import Frames, LazyFrames
 from datasets.storage.arrays import own_array, read_array
 
 # The first-person view; third-person views are called view_0, view_1, …
@@ -32,7 +33,7 @@ class Episode:
     empty mapping.
 
     Attributes:
-        images: View to (T, H, W, 3) uint8 RGB.
+        images: View to (T, H, W, 3) uint8 RGB; those of videos may be read as they are used.
         phases: (T,) uint8, indices into `DatasetMeta.phases`.
         keypoints: View to (T, K, 2) float32 pixels, x right, y down; NaN behind the camera.
         visible: View to (T, K) bool: inside the image and not hidden.
@@ -49,7 +50,7 @@ class Episode:
         model_file: The simulator's model as text; None for simulators without one.
     """
 
-    images: dict[str, UInt8[np.ndarray, "time height width 3"]]
+    images: Mapping[str, Frames]
     phases: UInt8[np.ndarray, " time"]
     keypoints: dict[str, Float[np.ndarray, "time keypoints 2"]] = field(default_factory=dict)
     visible: dict[str, Bool[np.ndarray, "time keypoints"]] = field(default_factory=dict)
@@ -96,13 +97,19 @@ def write_episode(group: h5py.Group, episode: Episode, views: Sequence[str]) -> 
         images = episode.images[view]
         # One frame a chunk, so that reading one frame decodes no other. Level 1 decodes at about
         # 8,000 frames a second at 224 x 224.
-        group.create_dataset(
+        lazy = isinstance(images, LazyFrames)
+        dataset = group.create_dataset(
             f"obs/{view}_image",
-            data=images,
+            images.shape,
+            images.dtype,
+            None if lazy else images,
             chunks=(1, *images.shape[1:]),
             compression="gzip",
             compression_opts=1,
         )
+        # Frames written one by one take other places in the file, so those in memory are not.
+        for time, frame in enumerate(images if lazy else ()):
+            dataset[time] = frame
         if view in episode.keypoints:
             group[f"obs/{view}_keypoints"] = episode.keypoints[view].astype(np.float32)
             group[f"obs/{view}_visible"] = episode.visible[view].astype(bool)

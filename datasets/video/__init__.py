@@ -2,7 +2,13 @@
 
 from datasets.video.check import check_video
 from datasets.video.container import VideoShape, stored_times, video_shape, video_times
-from datasets.video.reading import Window, iterate_frames, read_frames, stream_frames
+from datasets.video.reading import (
+    Window,
+    iterate_frames,
+    lazy_frames,
+    read_frames,
+    stream_frames,
+)
 from datasets.video.writing import pixel_format, write_video
 
 __all__ = [
@@ -10,6 +16,7 @@ __all__ = [
     "Window",
     "check_video",
     "iterate_frames",
+    "lazy_frames",
     "pixel_format",
     "read_frames",
     "stored_times",

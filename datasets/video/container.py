@@ -1,7 +1,8 @@
 """Opened videos: their shape, their packets, and the times of their frames.
 
-FFmpeg is the one that comes with PyAV. torchcodec (0.17) has an exact seek mode that would replace
-the timetable here, but its wheels need FFmpeg's shared libraries on the system.
+FFmpeg is the one that comes with PyAV. torchcodec (0.17) in its exact seek mode, run on the same
+FFmpeg, reads other frames than the ones asked for, without an error: from AVI with B-frames, from
+MPEG-TS, and after seeks in H.264 with intra refresh. It also needs torch, and `datasets` has none.
 """
 
 from __future__ import annotations
@@ -9,22 +10,27 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from fractions import Fraction
+from functools import lru_cache
+from itertools import dropwhile
 from pathlib import Path
 from typing import NamedTuple
 
 import av
 import numpy as np
 from av.container import InputContainer
-from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 from jaxtyping import Float
 
 from datasets.errors import DamagedDataError, FormatError, MissingDataError
-from datasets.video.declared import is_fragmented
+from datasets.video.declared import impossible_times, is_fragmented
+from datasets.video.upright import lies_on_its_side
 
 # Containers that store the display time of every frame, by FFmpeg's names. In others, such as AVI,
 # FFmpeg guesses times from the order of storage, which B-frames change.
 _TIMED = ("mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm")
+# Headers of old files count up to this many frames more than a decoder returns; the last decoded
+# frame then replaces them.
+MISCOUNT = 2
 
 # Streams without a container, which FFmpeg also finds in a file whose header is overwritten.
 _RAW = ("h264", "hevc", "m4v", "mpegvideo", "vc1", "obu")
@@ -40,8 +46,9 @@ class VideoShape(NamedTuple):
 
 
 class Timetable(NamedTuple):
-    """Display times of all frames, and the key frames at which decoding can begin."""
+    """Number and display times of all frames, and the key frames at which decoding can begin."""
 
+    frames: int
     times: np.ndarray | None
     """Time stamp of each frame in order; None where the container stores none."""
     keys: Sequence[int] = ()
@@ -50,30 +57,50 @@ class Timetable(NamedTuple):
     """Time stamps to seek to, one for each key frame; a seek ends there or at an earlier one."""
 
 
+class _Stamp(NamedTuple):
+    pts: int | None
+    dts: int | None
+    is_key: bool
+
+
 def video_shape(video: Path) -> VideoShape:
     """Reads the number of frames, size and frame rate, decoding one frame at most.
 
     Raises:
-        DataError: When the file is missing, not a video, or declares an impossible number or rate
-            of frames.
+        DataError: When the file is missing, not a video, or declares an impossible number, rate or
+            duration of frames.
     """
+    with _readable(video):
+        facts = video.stat()
+    return _video_shape(video, facts.st_size, facts.st_mtime_ns)
+
+
+# Readers ask for the shape before each sample of a clip.
+@lru_cache(maxsize=1 << 16)
+def _video_shape(video: Path, size: int, _changed: int) -> VideoShape:
     with open_video(video) as (container, stream):
         frames = _declared_frames(video, container, stream)
-    if frames > video.stat().st_size:
-        raise DamagedDataError(
-            f"{video} declares {frames} frames in {video.stat().st_size} bytes; copy it again, or "
-            "leave its clip out."
-        )
-    with open_video(video) as (container, stream):
-        frames = frames or sum(1 for _ in packets(container, stream))
-        height, width = stream.height, stream.width
+        if frames > size:
+            raise DamagedDataError(
+                f"{video} declares {frames} frames in {size} bytes; copy it again, or leave its "
+                "clip out."
+            )
+        first = next((f for p in from_first_key(container, stream) for f in p.decode()), None)
+        if first is None:
+            raise DamagedDataError(f"{video} has no frames; copy it again, or leave its clip out.")
+        height, width = first.height, first.width
+        if lies_on_its_side(video, first):
+            height, width = width, height
         fps = float(stream.average_rate or stream.guessed_rate or Fraction(0))
-    if min(frames, height, width) < 1:
-        raise DamagedDataError(f"{video} has no frames; copy it again, or leave its clip out.")
-    if not 0 < fps < float("inf"):
-        raise FormatError(f"{video} has no frame rate. Encode it again: ffmpeg -i IN -r 30 OUT")
-    if _quarter_turns_of(video) % 2:
-        height, width = width, height
+    problem = impossible_times(video)
+    if problem is not None or not 0 < fps < float("inf"):
+        raise FormatError(
+            f"{video} declares {problem or 'no frame rate'}. Encode it again at its true rate, "
+            "such as 30: ffmpeg -r 30 -i IN OUT"
+        )
+    if not frames:
+        with open_video(video) as (container, stream):
+            frames = sum(1 for _ in packets(container, stream))
     return VideoShape(frames, height, width, fps)
 
 
@@ -84,14 +111,33 @@ def video_times(video: Path) -> Float[np.ndarray, " frames"]:
     at its constant rate.
 
     Raises:
-        DataError: When the video cannot be read.
+        DataError: When the video cannot be read, or holds fewer or more frames than its header
+            declares.
     """
-    with open_video(video) as (container, stream):
-        times = timetable(container, stream).times
-        if times is not None and len(times):
-            return (times - times[0]) * float(stream.time_base or 0)
     shape = video_shape(video)
-    return np.arange(shape.frames) / shape.fps
+    with open_video(video) as (container, stream):
+        table = timetable(container, stream)
+        unit = float(stream.time_base or 0)
+    require_as_declared(video, table.frames)
+    if table.times is None:
+        return np.arange(table.frames) / shape.fps
+    return (table.times - table.times[0]) * unit
+
+
+def require_as_declared(video: Path, held: int) -> None:
+    """Refuses a video that holds another number of frames than its header declares.
+
+    Raises:
+        DamagedDataError: When the numbers differ by more than old headers miscount.
+    """
+    declared = video_shape(video).frames
+    if held < declared - MISCOUNT:
+        raise DamagedDataError(f"{video} ends after {held} of {declared} frames; copy it again.")
+    if held > declared + MISCOUNT:
+        raise DamagedDataError(
+            f"{video} holds {held} frames, but its header declares {declared}. Write its header "
+            "again: ffmpeg -i IN -c copy OUT"
+        )
 
 
 def stored_times(video: Path) -> Float[np.ndarray, " frames"]:
@@ -114,79 +160,79 @@ def stored_times(video: Path) -> Float[np.ndarray, " frames"]:
 @contextmanager
 def open_video(video: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
     """Opens the first video stream with one decoding thread: readers already run side by side."""
+    # An absolute path: FFmpeg takes `a:b.mp4` for the protocol `a`.
+    path = str(video.absolute())
+    with _readable(video), av.open(path, metadata_errors="replace") as container:
+        if container.format.name in _RAW and video.suffix[1:] != container.format.name:
+            raise DamagedDataError(
+                f"{video} has lost its header, and with it the times of its frames; copy it "
+                "again, or leave its clip out."
+            )
+        if not container.streams.video:
+            raise FormatError(f"{video} has no video stream.")
+        stream = container.streams.video[0]
+        if stream.codec_context is None:
+            raise FormatError(f"{video} has a codec that cannot be decoded; encode it again.")
+        stream.codec_context.thread_count = 1
+        yield container, stream
+
+
+@contextmanager
+def _readable(video: Path) -> Iterator[None]:
     if not video.is_file():
         raise MissingDataError(f"{video} does not exist or is no file; copy it again.")
     try:
-        # An absolute path: FFmpeg takes `a:b.mp4` for the protocol `a`.
-        with av.open(str(video.absolute()), metadata_errors="replace") as container:
-            if container.format.name in _RAW and video.suffix[1:] != container.format.name:
-                raise DamagedDataError(
-                    f"{video} has lost its header, and with it the times of its frames; copy it "
-                    "again, or leave its clip out."
-                )
-            if not container.streams.video:
-                raise FormatError(f"{video} has no video stream.")
-            stream = container.streams.video[0]
-            if stream.codec_context is None:
-                raise FormatError(f"{video} has a codec that cannot be decoded; encode it again.")
-            stream.codec_context.thread_count = 1
-            yield container, stream
+        yield
     except (av.FFmpegError, OSError) as error:
         raise DamagedDataError(
             f"{video} cannot be decoded ({error.strerror}); copy it again, or leave its clip out."
         ) from error
 
 
+def from_first_key(container: InputContainer, stream: VideoStream) -> Iterator[av.Packet]:
+    """All packets from here on but those that no decoder can use, since no key frame is before."""
+    return dropwhile(lambda packet: not packet.is_keyframe, container.demux(stream))
+
+
 def packets(container: InputContainer, stream: VideoStream) -> Iterator[av.Packet]:
     """The packets of frames that are displayed.
 
     A video that was cut without re-encoding begins at a key frame before the cut. Frames between
-    that key frame and the cut are needed for decoding, and marked as discarded.
+    that key frame and the cut are needed for decoding, and marked as discarded. Others of VP8 are
+    references alone, which a bit of their first byte says (RFC 6386, section 9.1).
     """
-    found = container.demux(stream)
-    return (packet for packet in found if packet.size > 0 and not packet.is_discard)
+    for packet in from_first_key(container, stream):
+        hidden = packet.is_discard or packet.size == 0
+        if not hidden and stream.codec_context.name == "vp8":
+            hidden = not memoryview(packet)[0] & 0x10
+        if not hidden:
+            yield packet
 
 
 def timetable(container: InputContainer, stream: VideoStream) -> Timetable:
     """Reads all packets for the times of all frames; without times, frames can only be counted."""
-    if container.format.name not in _TIMED:
-        return Timetable(None)
-    found = list(packets(container, stream))
-    stamps = [packet.pts for packet in found if packet.pts is not None]
-    times = np.unique(np.array(stamps, np.int64))
-    if len(times) < len(found):  # frames without a time or with equal times are ambiguous
-        return Timetable(None)
+    # Packets themselves would hold the whole file in memory.
+    found = [_Stamp(p.pts, p.dts, p.is_keyframe) for p in packets(container, stream)]
+    times = np.unique([stamp.pts for stamp in found if stamp.pts is not None]).astype(np.int64)
+    times_of_decoding = stream.codec_context.has_b_frames and all(s.pts == s.dts for s in found)
+    if (
+        container.format.name not in _TIMED
+        # Frames without a time or with equal times are ambiguous.
+        or len(times) < len(found)
+        # Some writers store times of decoding alone, though frames are displayed in another order.
+        or times_of_decoding
+    ):
+        return Timetable(len(found), None)
     # Some containers seek by decoding time, which is never later than display time.
     keys = sorted(
-        (packet.pts, packet.pts if packet.dts is None else min(packet.pts, packet.dts))
-        for packet in found
-        if packet.is_keyframe and packet.pts is not None
+        (s.pts, s.pts if s.dts is None else min(s.pts, s.dts))
+        for s in found
+        if s.is_key and s.pts is not None
     )
     shown = np.searchsorted(times, [pts for pts, _ in keys])
-    return Timetable(times, [int(index) for index in shown], [place for _, place in keys])
-
-
-def quarter_turns(video: Path | str, frame: VideoFrame) -> int:
-    """Quarter turns against the clock that display a frame upright, as the video's header says.
-
-    Raises:
-        FormatError: When the header says another angle.
-    """
-    turns = round(frame.rotation / 90)
-    if abs(frame.rotation - 90 * turns) > 1:  # FFmpeg computes the angle from a matrix
-        raise FormatError(
-            f"{video} is turned by {frame.rotation} degrees by its header, which is no multiple of "
-            "90. Encode it upright: ffmpeg -i IN OUT"
-        )
-    return turns % 4
-
-
-def _quarter_turns_of(video: Path) -> int:
-    with open_video(video) as (container, stream):
-        if container.format.name not in _TIMED:  # the others store no rotation
-            return 0
-        frame = next(container.decode(stream), None)
-        return 0 if frame is None else quarter_turns(video, frame)
+    return Timetable(
+        len(found), times, [int(index) for index in shown], [place for _, place in keys]
+    )
 
 
 def _declared_frames(video: Path, container: InputContainer, stream: VideoStream) -> int:

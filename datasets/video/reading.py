@@ -13,24 +13,23 @@ from av.container import InputContainer
 from av.video.frame import VideoFrame
 from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
-from jaxtyping import UInt8
+from jaxtyping import Int64, UInt8
 
 from datasets.errors import DamagedDataError, FormatError
+from datasets.frames import LazyFrames, Picture
 from datasets.video.container import (
+    MISCOUNT,
     Timetable,
+    from_first_key,
     open_video,
-    quarter_turns,
+    require_as_declared,
     timetable,
     video_shape,
 )
+from datasets.video.upright import upright
 
 # A seek discards the decoder's state, which costs more than decoding this many frames.
 MIN_SKIP = 6
-# Headers of old files count up to this many frames more than a decoder returns; the last decoded
-# frame then replaces them.
-MISCOUNT = 2
-
-Picture = UInt8[np.ndarray, "height width 3"]
 
 
 class Window(NamedTuple):
@@ -82,7 +81,12 @@ def stream_frames(
         raise ValueError(f"frames are counted from 0, got {left[0]}")
     with open_video(video) as (container, stream):
         table = timetable(container, stream)
-    for plan in (table, Timetable(table.times)):
+    if left and left[-1] >= table.frames:
+        require_as_declared(video, table.frames)
+        if left[-1] >= video_shape(video).frames:
+            raise _undecodable(video, left[-1])
+    from_start = Timetable(table.frames, table.times)
+    for plan in (table, from_start) if table.keys else (from_start,):
         if not left:
             return
         with open_video(video) as (container, stream):
@@ -90,10 +94,23 @@ def stream_frames(
                 left.popleft()
                 yield index, frame
     if left:
-        raise DamagedDataError(
-            f"{video} has no frame {left[0]} that can be decoded; copy it again, or leave its "
-            "clip out."
-        )
+        raise _undecodable(video, left[0])
+
+
+def lazy_frames(video: Path, indices: Int64[np.ndarray, " time"]) -> LazyFrames:
+    """The frames at indices that never decrease, decoded as they are used.
+
+    Raises:
+        DataError: When the video cannot be opened.
+    """
+
+    def read(times: Sequence[int]) -> Iterator[Picture]:
+        distinct, repeats = np.unique(indices[np.asarray(times, np.int64)], return_counts=True)
+        for (_, frame), count in zip(stream_frames(video, distinct), repeats, strict=True):
+            yield from (frame for _ in range(count))
+
+    _, height, width, _ = video_shape(video)
+    return LazyFrames(str(video), (len(indices), height, width, 3), read)
 
 
 def iterate_frames(video: Path) -> Iterator[Picture]:
@@ -103,22 +120,24 @@ def iterate_frames(video: Path) -> Iterator[Picture]:
         DataError: When the video cannot be decoded, or has damaged frames.
     """
     with open_video(video) as (container, stream):
-        times = timetable(container, stream).times
-    count = -1
+        table = timetable(container, stream)
+    require_as_declared(video, table.frames)
+    count = 0
     reformatter = VideoReformatter()
     with open_video(video) as (container, stream):
-        for number, (index, frame, whole) in enumerate(_numbered(container, stream, times)):
-            if index != number or not whole:
-                raise DamagedDataError(
-                    f"{video} has no frame {number} that can be decoded; copy it again, or leave "
-                    "its clip out."
-                )
-            count = index
+        for index, frame, whole in _numbered(container, stream, table.times):
+            if index != count or not whole:
+                raise _undecodable(video, count)
+            count += 1
             yield _to_rgb(video, frame, reformatter)
-    if times is not None and count < len(times) - 1 - MISCOUNT:
-        raise DamagedDataError(
-            f"{video} ends after {count + 1} of {len(times)} frames; copy it again."
-        )
+    if count < table.frames - (0 if table.times is not None else MISCOUNT):
+        raise _undecodable(video, count)
+
+
+def _undecodable(video: Path, index: int) -> DamagedDataError:
+    return DamagedDataError(
+        f"{video} has no frame {index} that can be decoded; copy it again, or leave its clip out."
+    )
 
 
 def _decode(
@@ -136,7 +155,10 @@ def _decode(
             current, frame = -1, None
         while current < target and (following := next(frames, None)) is not None:
             current, frame, whole = following
-        if frame is None or not whole or not 0 <= target - current <= MISCOUNT:
+        # A header that miscounts declares frames that the file does not hold.
+        late = target - current
+        miscounted = table.times is None or target >= table.frames
+        if frame is None or not whole or not 0 <= late <= (MISCOUNT if miscounted else 0):
             return
         yield target, _to_rgb(container.name, frame, reformatter)
 
@@ -147,18 +169,22 @@ def _numbered(
     """Frames from here on: number, frame, and whether it is whole.
 
     Frames are numbered by their times, or counted from 0 without them. A frame that the decoder
-    marks as corrupt damages those that follow it up to the next key frame.
+    marks as corrupt damages those that follow it up to the next key frame. Where times contradict
+    the order of decoded frames, no frame from there on is whole.
     """
-    whole, index = True, -1
-    for frame in container.decode(stream):
-        index += 1
-        if times is not None and frame.pts is not None:
-            index = int(np.searchsorted(times, frame.pts))
-        whole = not frame.is_corrupt and (whole or bool(frame.key_frame))
-        yield index, frame, whole
+    whole, trusted, index = True, True, -1
+    for packet in from_first_key(container, stream):
+        for frame in packet.decode():
+            before, index = index, index + 1
+            if times is not None:
+                index = -1 if frame.pts is None else int(np.searchsorted(times, frame.pts))
+                known = 0 <= index < len(times) and times[index] == frame.pts
+                trusted = trusted and known and index > before
+            whole = not frame.is_corrupt and (whole or bool(frame.key_frame))
+            yield index, frame, whole and trusted
 
 
 def _to_rgb(video: Path | str, frame: VideoFrame, reformatter: VideoReformatter) -> Picture:
     """Converts a frame in this thread; the reformatter keeps its setup from frame to frame."""
     picture = reformatter.reformat(frame, format="rgb24", threads=1).to_ndarray()
-    return np.ascontiguousarray(np.rot90(picture, quarter_turns(video, frame)))
+    return upright(video, frame, picture)

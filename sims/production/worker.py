@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 import signal
-import sys
 import threading
 import time
 from dataclasses import dataclass
@@ -19,14 +17,10 @@ from datasets.episodes import EpisodeWriter
 from datasets.storage.meta import DatasetMeta
 from sims.env import MultiViewEnv
 from sims.errors import ProductionError
+from sims.memory import return_large_blocks
 from sims.registry import make
 from sims.rollout import attempt_of, episode_seed, record
 
-# glibc's number of the option that sets from which size, in bytes, a block is given back to the
-# system when it is freed. By itself it raises that size to the largest block freed so far, and then
-# keeps 300 MB that compiling a model, loading textures and stacking pictures left behind. With 8 kB
-# instead, a worker of Lift holds 2 % less; with 128 kB, 8 % more.
-M_MMAP_THRESHOLD, GIVEN_BACK = -3, 32 * 1024
 # The experts succeed in about nine of ten attempts, so this many failures in a row mean a fault.
 MAX_ATTEMPTS = 20
 
@@ -114,16 +108,8 @@ def process_env(env: str, third_person_views: int, size: int) -> MultiViewEnv:
     """Return the one environment of this process, with its graphics context."""
     # There is one worker per core, so threads of the software rasterizer would only compete.
     os.environ.setdefault("LP_NUM_THREADS", "0")
-    _give_back_freed_memory()
+    return_large_blocks()
     return make(env, views=third_person_views, size=size)
-
-
-def _give_back_freed_memory() -> None:
-    """Make glibc return large blocks to the system as soon as they are freed."""
-    if sys.platform == "linux":
-        mallopt = getattr(ctypes.CDLL(None), "mallopt", None)  # other C libraries have none
-        if mallopt is not None:
-            mallopt(M_MMAP_THRESHOLD, GIVEN_BACK)
 
 
 def begin_worker(parent: int) -> None:

@@ -22,6 +22,7 @@ from sims.arm import panda
 from sims.env import MultiViewEnv, view_names
 from sims.errors import SimulatorError
 from sims.gl import INSTALL_ROBOSUITE, import_mujoco
+from sims.memory import return_small_blocks
 from sims.robosuite.renderer import ViewRenderer
 from sims.robosuite.visibility import visible_keypoints
 from sims.robosuite.xml import missing_files, with_present_names
@@ -169,6 +170,7 @@ class RobosuiteEnv(MultiViewEnv):
         # MuJoCo keeps the parsed file of the model that was loaded last, for `get_xml` alone: 110
         # MB of meshes, which an empty model replaces.
         self._mujoco.MjModel.from_xml_string("<mujoco/>")
+        return_small_blocks()
         self._model = self._env.sim.model._model
         self._data = self._env.sim.data._data
         self._steps = 0

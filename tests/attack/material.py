@@ -36,7 +36,7 @@ def make(root: Path) -> Path:
     try:
         _episodes()
         _clips()
-        _demonstrations(Path("demos.hdf5"))
+        write_demonstrations(Path("demos.hdf5"))
     finally:
         os.chdir(before)
     building.rename(root)
@@ -79,7 +79,7 @@ def _quietly(main: Callable[[Sequence[str]], None], *words: str) -> None:
         main(list(words))
 
 
-def _demonstrations(path: Path) -> None:
+def write_demonstrations(path: Path) -> None:
     """A file like robomimic's, with states and a model but without pictures."""
     env = {"env_name": "Lift", "type": 1, "env_version": "1.5.1", "env_kwargs": {"robots": "Panda"}}
     with h5py.File(path, "w") as file:

@@ -1,6 +1,6 @@
 """Attacks every command with bad inputs and faults, and counts how each ends.
 
-    python -m tests.attack.run                       # all rows, then docs/attack.md
+    python -m tests.attack.run                       # all rows, then docs/results/attack.md
     python -m tests.attack.run --command align.train # some rows; writes nothing
 
 Every row is either right or ends in one line of error that names the file or option. Exits with 1
@@ -29,7 +29,7 @@ from tests.attack.rows import BAD, GOOD, Row, Verdict, judge
 from tests.attack.table import rows
 
 MOST_MEMORY = 12 << 30  # bytes of addresses, of which torch alone takes a few billion
-PAGE = REPOSITORY / "docs" / "attack.md"
+PAGE = REPOSITORY / "docs" / "results" / "attack.md"
 HEAD = """# Bad inputs and faults
 
 `make attack` runs every command on files that are cut, emptied, overwritten, swapped or locked, on

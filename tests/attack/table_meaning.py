@@ -14,7 +14,7 @@ import h5py
 import numpy as np
 import pyarrow.parquet as pq
 
-from tests.attack.faults import Fault, in_hdf5, swapped
+from tests.attack.faults import Fault, at, in_hdf5, swapped, truncated
 from tests.attack.rows import End, Row
 from tests.attack.table_files import CLIP_RUN, OF_CLIP_RUNS, OF_EPISODES, OF_RUNS, RUN
 
@@ -470,6 +470,14 @@ def _in_order() -> Iterator[Row]:
             "datasets.convert", f"{source} back", words, (source, "plain"), right=_same_frames
         )
     yield Row("align.evaluate", "a copied run", "run", RUN, right=_same_metrics)
+    yield Row(
+        "align.report",
+        "test_attention.json truncated, which is left out",
+        "run",
+        RUN,
+        at("run/analysis/test_attention.json", truncated),
+        right=lambda here, end: "" if "test_attention.json" in end.err else "it is not named",
+    )
     yield Row("align.report", "a copied run", "run", RUN, right=_page("run/report.html"))
     for part in (".thesis.tmp", ".report.tmp"):
         yield Row(

@@ -16,14 +16,15 @@ from pathlib import Path
 import numpy as np
 import psutil
 import tyro
-from measuring import Row, apart, note, times
+from measuring import Row, apart, note, peak_resident, times
 
 import sims
 from datasets.episodes import EpisodeDataset, EpisodeWriter
+from datasets.storage.meta import DatasetMeta
 from sims.config import GenerateConfig
 from sims.errors import SimulatorError
 from sims.generate import describe, generate
-from sims.production.worker import Generation
+from sims.production.worker import Generation, process_env
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,9 @@ def main() -> None:
                 )
             )
     if options.memory_episodes and envs:
-        note(apart(memory, options.memory_env or envs[0], options))
+        env = options.memory_env or envs[0]
+        meta = describe(GenerateConfig(env=env, size=options.size))
+        note(apart(memory, meta, options.memory_episodes))
 
 
 def loads(env: str) -> bool:
@@ -102,25 +105,29 @@ def rates(env: str, workers: int, options: Options) -> tuple[int, float, float]:
         return len(data.views), len(timed) / seconds, frames / seconds
 
 
-def memory(env: str, options: Options) -> Row:
+def memory(meta: DatasetMeta, episodes: int) -> Row:
     """Make episodes in this process, as a worker does, and say what it holds over time."""
     process, resident = psutil.Process(), []
     with tempfile.TemporaryDirectory() as folder:
-        config = GenerateConfig(env=env, size=options.size, out=Path(folder))
-        job = Generation(config.root, describe(config), config.seed)
+        job = Generation(Path(folder), meta, seed=0)
+        process_env(meta.env, len(meta.views) - 1, meta.image_size).reset(seed=0)
+        before = process.memory_info().rss / 1e6
         writer = EpisodeWriter(job.root, job.meta)
-        for index in range(options.memory_episodes):
+        for index in range(episodes):
             job.make(index)
             writer.path(index).unlink()
             resident.append(process.memory_info().rss / 1e6)
     half = len(resident) // 2
     slope = np.polyfit(np.arange(half, len(resident)), resident[half:], 1)[0] if half > 1 else 0.0
     return Row(
-        f"memory of a worker over {len(resident)} episodes of {env}",
+        f"memory of a worker over {len(resident)} episodes of {meta.env}, {len(meta.views)} views, "
+        f"{meta.image_size}²",
         "",
         f"{max(resident):.0f} MB at most",
-        f"{resident[0]:.0f} MB after the first, {resident[half]:.0f} half-way, {resident[-1]:.0f} "
-        f"at the end; {1000 * slope:+.0f} kB an episode in the second half",
+        f"{before:.0f} MB before the first frame, {resident[0]:.0f} after the first episode, "
+        f"{resident[half]:.0f} half-way, {resident[-1]:.0f} at the end, "
+        f"{peak_resident() / 1e6:.0f} for a moment; {1000 * slope:+.0f} kB an episode in the "
+        "second half",
     )
 
 

@@ -55,6 +55,15 @@ def test_an_episode_does_not_depend_on_the_one_before(world):
         assert np.array_equal(images[view], fresh_images[view])
 
 
+def test_the_model_file_is_that_of_its_own_environment(lift, can):
+    """MuJoCo itself writes out the model that was loaded last, whoever asks."""
+    lift.reset(seed=1)
+    model = lift.model_file()
+    can.reset(seed=1)
+    assert lift.model_file() == model
+    assert "cube_main" in model and "Can_main" in can.model_file()
+
+
 @pytest.mark.slow
 def test_cubes_differ_between_seeds_and_are_rendered_at_their_size(lift):
     """The renderer is shared by all episodes and must take the sizes of each episode's model."""
