@@ -298,7 +298,8 @@ def _of_system(error: OSError) -> str | None:
     reason = os.strerror(number)
     place = None if error.filename is None else os.fsdecode(error.filename)
     if number in FULL:
-        return f"the disk is full{f' at {place}' if place else ''} ({reason}). Free some space."
+        where = f" at {place}" if place else ""
+        return f"the disk is full{where} ({reason}). Free some space."
     remedy = _REMEDIES.get(number, "Check the disk, or choose another place.")
     return f"{place} cannot be used ({reason}). {remedy}" if place else None
 

@@ -10,6 +10,7 @@ holds. Where folders are named `va_…` or `te_…`, they are the validation and
 
 from __future__ import annotations
 
+import io
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -41,6 +42,7 @@ _EPISODE = re.compile(rf"({'|'.join(PREFIXES.values())})_(\d+)")
 # A third-person view, and a frame, with or without a word before the number.
 _VIEW = re.compile(r"(?:view|cam|camera)?_?(\d+)")
 _FRAME = re.compile(r"(?:[a-z]+[_-]?)?(\d+)\.(jpe?g|png)", re.IGNORECASE)
+_PILLOW = {"jpg": "JPEG", "png": "PNG"}
 # Pictures, for messages about those whose names are not read.
 _PICTURE_SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".gif"}
 
@@ -144,7 +146,10 @@ def write_ftpv(
             folder = out / f"{prefix}_{index:04d}" / _view_folder(view)
             folder.mkdir(parents=True)
             for time, frame in enumerate(episode.images[view]):
-                Image.fromarray(frame).save(folder / f"{time:06d}.{options.image}", **saving)
+                # Pillow's own writing into a file does not notice that only a part of it fitted.
+                content = io.BytesIO()
+                Image.fromarray(frame).save(content, _PILLOW[options.image], **saving)
+                (folder / f"{time:06d}.{options.image}").write_bytes(content.getvalue())
 
 
 def _view_folder(view: str) -> str:

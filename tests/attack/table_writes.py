@@ -93,7 +93,9 @@ def write_rows() -> Iterator[Row]:
         yield Row(write.command, "a name that is too long", long, write.needs, named=(LONG[:200],))
     for write in AGAIN:
         row = Row(write.command, "a full disk", write.words, write.needs, named=(write.target,))
-        yield replace(row, fault="a full disk with results", around=full_disk(write.target))
+        full = replace(row, fault="a full disk with results", around=full_disk(write.target))
+        # A report makes its video in the system's folder of temporary files.
+        yield replace(full, named=("disk",)) if write.command == "align.report" else full
         yield replace(row, fault="a read-only disk with results", around=read_only(write.target))
     for write in CONVERSIONS:
         taken = write.words.format("taken")

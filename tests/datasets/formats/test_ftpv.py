@@ -1,5 +1,7 @@
 """FTPV folders: what goes in comes out, published sets are understood, damage is named."""
 
+import errno
+import resource
 import shutil
 
 import numpy as np
@@ -287,3 +289,18 @@ def test_a_view_that_the_format_has_no_place_for(dots, tmp_path):
         shutil.rmtree(episode)
     with pytest.raises(MismatchError, match="'wrist'"):
         convert(ConvertConfig(tmp_path / "dots.mp4s", tmp_path / "out", "ftpv"))
+
+
+@pytest.mark.parametrize("image", ["jpg", "png"])
+def test_a_picture_that_fits_in_part_is_an_error(dots, tmp_path, image):
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    options = FtpvOptions(image=image)
+    # A full disk writes what fits of a picture, and so does this limit.
+    resource.setrlimit(resource.RLIMIT_FSIZE, (64, limits[1]))
+    try:
+        with pytest.raises(OSError) as raised:
+            convert(ConvertConfig(dots, tmp_path / "out", to="ftpv", ftpv=options))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert raised.value.errno == errno.EFBIG
+    assert not list(tmp_path.iterdir())
