@@ -19,7 +19,7 @@ from align.augment import augment_view, frames_to_tensor
 from align.engine.loading import order_of_pass
 from align.sampling import BatchConfig, sample_times, views_a_step
 from datasets.episodes import EpisodeDataset
-from datasets.errors import OptionError
+from datasets.errors import FormatError, OptionError
 from datasets.skeletons import NO_SKELETON, mirror
 
 Batch = Mapping[str, Tensor]
@@ -111,7 +111,14 @@ class EpisodeSamples(Dataset[dict[str, Any]]):
     ) -> tuple[Float[np.ndarray, "time keypoints 2"], Bool[np.ndarray, "time keypoints"]]:
         if not self.data.with_keypoints:
             return np.empty((len(times), 0, 2), np.float32), np.empty((len(times), 0), bool)
-        return self.data.keypoints(i, view)[times], self.data.visible(i, view)[times]
+        points, seen = self.data.keypoints(i, view)[times], self.data.visible(i, view)[times]
+        # Reading all values of a large data set before training would take minutes.
+        if not np.isfinite(points[seen]).all():
+            raise FormatError(
+                f"{self.data.paths[i]}: keypoints of {view} are not finite where they are visible. "
+                "Correct it, or leave the episode out."
+            )
+        return points, seen
 
     def _mirrored(
         self, images: np.ndarray, points: np.ndarray, seen: np.ndarray

@@ -79,8 +79,8 @@ def parse_config(
         DataError: When the options cannot be read, or are unknown.
     """
     adapter = TypeAdapter(kind)
+    stored = _without_removed(stored, path)
     try:
-        stored = _without_removed(stored, path)
         for name, values in (renamed or {}).items():
             stored[name] = values.get(stored.get(name), stored.get(name))
         config = adapter.validate_python(stored)

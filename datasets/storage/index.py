@@ -189,9 +189,13 @@ def find_repeated(path: Path) -> dict[str, str]:
     first: dict[str, str] = {}
     found = {}
     for name, link in _links(path).items():
-        if name not in split_of or not (file := _resolve(path, link)).is_file():
+        if name not in split_of or not isinstance(link, h5py.ExternalLink):
             continue
-        if (digest := read_seal(file)) is None:
+        try:
+            digest = read_seal(path.parent / link.filename)
+        except (OSError, ValueError):
+            continue  # an error when the split of this episode is opened
+        if digest is None:
             continue
         other = first.setdefault(digest, name)
         if split_of[other] != split_of[name]:

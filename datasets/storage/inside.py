@@ -102,7 +102,7 @@ def _link_elsewhere(path: str, links_in: str | None, version: tuple[int, ...]) -
     """
 
     def see(name: bytes, info: Any) -> str | None:
-        place = name.decode()
+        place = name.decode(errors="replace")  # an error in this callback would crash HDF5
         if info.type != h5py.h5l.TYPE_EXTERNAL or place.rpartition("/")[0] == links_in:
             return None
         return place

@@ -33,7 +33,15 @@ _TIMED = ("mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm")
 MISCOUNT = 2
 
 # Streams without a container, which FFmpeg also finds in a file whose header is overwritten.
-_RAW = ("h264", "hevc", "m4v", "mpegvideo", "vc1", "obu")
+# FFmpeg's name of the stream to the suffixes of files that are meant to be one.
+_RAW = {
+    "h264": (".h264", ".264", ".avc"),
+    "hevc": (".hevc", ".h265", ".265"),
+    "m4v": (".m4v",),
+    "mpegvideo": (".m1v", ".m2v", ".mpv", ".mpg", ".mpeg"),
+    "vc1": (".vc1",),
+    "obu": (".obu",),
+}
 
 
 class VideoShape(NamedTuple):
@@ -165,7 +173,7 @@ def open_video(video: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
     # An absolute path: FFmpeg takes `a:b.mp4` for the protocol `a`.
     path = str(video.absolute())
     with _readable(video), av.open(path, metadata_errors="replace") as container:
-        if container.format.name in _RAW and video.suffix[1:] != container.format.name:
+        if video.suffix.lower() not in _RAW.get(container.format.name, (video.suffix.lower(),)):
             raise DamagedDataError(
                 f"{video} has lost its header, and with it the times of its frames; copy it "
                 "again, or leave its clip out."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import multiprocessing
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -168,8 +169,10 @@ class RobosuiteEnv(MultiViewEnv):
         """Finds the parts of a new model by their names."""
         self._model_file: str = self._env.sim.model.get_xml()
         # MuJoCo keeps the parsed file of the model that was loaded last, for `get_xml` alone: 110
-        # MB of meshes, which an empty model replaces.
-        self._mujoco.MjModel.from_xml_string("<mujoco/>")
+        # MB of meshes, which an empty model replaces. Only in a worker: elsewhere, other
+        # environments of robosuite may ask for theirs.
+        if multiprocessing.parent_process() is not None:
+            self._mujoco.MjModel.from_xml_string("<mujoco/>")
         return_small_blocks()
         self._model = self._env.sim.model._model
         self._data = self._env.sim.data._data

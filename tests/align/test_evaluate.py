@@ -112,11 +112,11 @@ def test_the_next_command_is_one_that_works(
         run_command((run,), labelled_episodes=0, **options)
         return capsys.readouterr().out
 
-    other = make_data_set(tmp_path / "others", episodes=5, views=3, size=48, seed=7)
+    other = make_data_set(tmp_path / "elsewhere", episodes=5, views=3, size=48, seed=7)
     for name, options in {
         "test": {},
         "valid": {"split": "valid"},
-        "test_on_others": {"data": other},
+        "test_on_elsewhere": {"data": other},
         "test_last": {"checkpoint": "last"},
     }.items():
         words = printed(**options).splitlines()[-1].removeprefix("next: python -m ").split()
@@ -126,7 +126,7 @@ def test_the_next_command_is_one_that_works(
         page = write_report([run], evaluation=evaluation)
         assert page.name == ("report.html" if name == "test" else f"report_{name}.html")
         assert page.with_name(page.name.replace("report", "summary")).with_suffix(".csv").exists()
-    text = (run / "report_test_on_others.html").read_text()
+    text = (run / "report_test_on_elsewhere.html").read_text()
     assert f"<dt>Data set</dt><dd>{other}</dd>" in text and "view_2" in text
     assert f"<dt>Training data</dt><dd>{TrainConfig.load(run).data}</dd>" in text
     with pytest.raises(MissingDataError, match=r"test_seen_on_x\.json.*--protocol, --data"):

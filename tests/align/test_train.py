@@ -125,7 +125,7 @@ def test_stopped_between_epochs_it_ends_as_if_undisturbed(
 
 @pytest.mark.slow
 def test_patience_ends_a_run_that_does_not_get_better(dots: Path, tmp_path: Path) -> None:
-    optim = OptimConfig(lr=0.0, patience=2)
+    optim = OptimConfig(lr=1e-30, patience=2)
     config = tiny_config(dots, tmp_path, epochs=8, optim=optim)
     config = replace(config, head=replace(config.head, whiten=False))
     make_trainer(config, progress=False).fit()

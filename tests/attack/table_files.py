@@ -95,7 +95,7 @@ def reads() -> Iterator[Read]:
     yield Read(features, "action.retrieve", words, CLIP_RUN)
     for place in (
         "robomimic.hdf5",
-        "ftpv/tr_0000/fpv/000003.jpg",
+        "ftpv/tr_0000/fpv/000000.jpg",
         "lerobot/meta/info.json",
         "lerobot/data/chunk-000/file-000.parquet",
         "lerobot/videos/observation.images.ego/chunk-000/file-000.mp4",

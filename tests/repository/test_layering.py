@@ -56,7 +56,12 @@ PARTS = {
         "align.pose",
         "datasets",
     },
-    "datasets/storage": {"datasets.cameras", "datasets.errors", "datasets.skeletons"},
+    "datasets/storage": {
+        "datasets.cameras",
+        "datasets.errors",
+        "datasets.frames",
+        "datasets.skeletons",
+    },
     # What recognition shares with alignment; nothing that knows of episodes or of their metrics.
     "action": {
         "align.config",
