@@ -9,6 +9,7 @@ never goes back in time. The videos may differ in length, size and speed.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -35,34 +36,37 @@ def align(run: Path, first: Path, second: Path, out: Path, side: int = 224) -> n
             f"{run} ({embedder.config.method}) needs the keypoints of every frame, which videos "
             "do not hold: choose a run of deit, paat, paat-points or paab-free."
         )
-    frames, small = zip(*(read(v, embedder.image_size, side) for v in (first, second)), strict=True)
-    embeddings = [embedder.embed_frames(video) for video in frames]
+    frames = [read(video, {embedder.image_size, side}) for video in (first, second)]
+    embeddings = [embedder.embed_frames(video[embedder.image_size]) for video in frames]
     cost = distances(*embeddings).numpy()
     in_motion = distances(*map(with_motion, embeddings)).numpy()
     picks = np.stack([cost.argmin(axis=1), in_motion.argmin(axis=1), dtw_picks(cost[None])[0]])
-    panels = [small[0], *(small[1][chosen] for chosen in picks)]
-    shown = np.concatenate(list(map(label_frames, panels, LABELS)), axis=2)
-    write_video(out, shown, video_shape(first).fps)
+    write_video(out, side_by_side(frames[0][side], frames[1][side], picks), video_shape(first).fps)
     return picks
 
 
-def read(video: Path, *sizes: int) -> list[np.ndarray]:
+def read(video: Path, sizes: set[int]) -> dict[int, np.ndarray]:
     """All frames of a video at several sizes; the whole frames are held one at a time."""
-    small: list[list[np.ndarray]] = [[] for _ in sizes]
+    small: dict[int, list[np.ndarray]] = {size: [] for size in sizes}
     for frame in iterate_frames(video):
         whole = frames_to_tensor(frame[None])
-        for frames, size in zip(small, sizes, strict=True):
+        for size, frames in small.items():
             frames.append(resize_frames(whole, size).permute(0, 2, 3, 1).numpy()[0])
-    return [np.stack(frames) for frames in small]
+    return {size: np.stack(frames) for size, frames in small.items()}
 
 
-def label_frames(frames: np.ndarray, label: str, height: int = 24) -> np.ndarray:
-    """Frames below a strip of their own with the name of their panel."""
-    strip = Image.new("RGB", (frames.shape[2], height), "black")
+def side_by_side(first: np.ndarray, second: np.ndarray, picks: np.ndarray) -> Iterator[np.ndarray]:
+    """For each frame of the first video a picture: the frame, and beside it those of its picks."""
+    strip = np.concatenate([label_strip(label, first.shape[2]) for label in LABELS], axis=1)
+    for frame, chosen in zip(first, picks.T, strict=True):
+        yield np.concatenate([strip, np.concatenate([frame, *second[chosen]], axis=1)])
+
+
+def label_strip(label: str, width: int, height: int = 24) -> np.ndarray:
+    """A strip with the name of a panel, to be shown above it."""
+    strip = Image.new("RGB", (width, height), "black")
     ImageDraw.Draw(strip).text((6, height / 2), label, "white", ImageFont.load_default(14), "lm")
-    picture = np.asarray(strip)
-    strips = np.broadcast_to(picture, (len(frames), *picture.shape))
-    return np.concatenate([strips, frames], axis=1)
+    return np.asarray(strip)
 
 
 def main(run: Path, first: Path, second: Path, out: Path = Path("aligned.mp4")) -> None:

@@ -23,7 +23,7 @@ from jaxtyping import Float
 
 from datasets.errors import DamagedDataError, FormatError, MissingDataError
 from datasets.video.declared import impossible_times, is_fragmented
-from datasets.video.upright import lies_on_its_side
+from datasets.video.upright import Orientation
 
 # Containers that store the display time of every frame, by FFmpeg's names. In others, such as AVI,
 # FFmpeg guesses times from the order of storage, which B-frames change.
@@ -95,9 +95,11 @@ def _video_shape(video: Path, size: int, _changed: int) -> VideoShape:
             )
         first = next((f for p in from_first_key(container, stream) for f in p.decode()), None)
         if first is None:
-            raise DamagedDataError(f"{video} has no frames; copy it again, or leave its clip out.")
+            raise DamagedDataError(
+                f"{video} has no frame that can be decoded; copy it again, or leave its clip out."
+            )
         height, width = first.height, first.width
-        if lies_on_its_side(video, first):
+        if Orientation.of(video, first).is_sideways:
             height, width = width, height
         fps = float(stream.average_rate or stream.guessed_rate or Fraction(0))
     problem = impossible_times(video)

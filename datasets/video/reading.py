@@ -26,7 +26,7 @@ from datasets.video.container import (
     timetable,
     video_shape,
 )
-from datasets.video.upright import upright
+from datasets.video.upright import Orientation
 
 # A seek discards the decoder's state, which costs more than decoding this many frames.
 MIN_SKIP = 6
@@ -123,13 +123,13 @@ def iterate_frames(video: Path) -> Iterator[Picture]:
         table = timetable(container, stream)
     require_as_declared(video, table.frames)
     count = 0
-    reformatter = VideoReformatter()
+    to_rgb = _Converter(video)
     with open_video(video) as (container, stream):
         for index, frame, whole in _numbered(container, stream, table.times):
             if index != count or not whole:
                 raise _undecodable(video, count)
             count += 1
-            yield _to_rgb(video, frame, reformatter)
+            yield to_rgb(frame)
     if count < table.frames - (0 if table.times is not None else MISCOUNT):
         raise _undecodable(video, count)
 
@@ -144,7 +144,7 @@ def _decode(
     container: InputContainer, stream: VideoStream, targets: Sequence[int], table: Timetable
 ) -> Iterator[tuple[int, Picture]]:
     """Decodes the targets up to the first that does not exist or is damaged."""
-    reformatter = VideoReformatter()
+    to_rgb = _Converter(container.name)
     frames = _numbered(container, stream, table.times)
     current, frame, whole = -1, None, True
     for target in targets:
@@ -160,7 +160,7 @@ def _decode(
         miscounted = table.times is None or target >= table.frames
         if frame is None or not whole or not 0 <= late <= (MISCOUNT if miscounted else 0):
             return
-        yield target, _to_rgb(container.name, frame, reformatter)
+        yield target, to_rgb(frame)
 
 
 def _numbered(
@@ -184,7 +184,15 @@ def _numbered(
             yield index, frame, whole and trusted
 
 
-def _to_rgb(video: Path | str, frame: VideoFrame, reformatter: VideoReformatter) -> Picture:
-    """Converts a frame in this thread; the reformatter keeps its setup from frame to frame."""
-    picture = reformatter.reformat(frame, format="rgb24", threads=1).to_ndarray()
-    return upright(video, frame, picture)
+class _Converter:
+    """Converts decoded frames of one video to upright RGB in this thread."""
+
+    def __init__(self, video: Path | str) -> None:
+        self._video = video
+        self._reformatter = VideoReformatter()  # keeps its setup from frame to frame
+        self._orientation: Orientation | None = None
+
+    def __call__(self, frame: VideoFrame) -> Picture:
+        self._orientation = self._orientation or Orientation.of(self._video, frame)
+        picture = self._reformatter.reformat(frame, format="rgb24", threads=1).to_ndarray()
+        return self._orientation.apply(picture)

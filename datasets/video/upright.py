@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import struct
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from av.sidedata.sidedata import SideData
@@ -17,39 +18,50 @@ from datasets.errors import FormatError
 _OFF = math.radians(1)
 
 
-def lies_on_its_side(video: Path | str, frame: VideoFrame) -> bool:
-    """Whether a stored frame is as wide as the displayed one is high.
+class Orientation(NamedTuple):
+    """A multiple of 90 degrees, and mirroring, by which stored pictures are displayed.
 
-    Raises:
-        FormatError: When the header turns it by an angle that is no multiple of 90 degrees.
+    The pixel that is stored at (x, y) is displayed at (a x + c y, b x + d y), and one of the pairs
+    (a, d) and (b, c) is 0.
     """
-    a, b, c, d = _matrix(frame)
-    straight, across = math.hypot(a, d), math.hypot(b, c)
-    if min(straight, across) > math.sin(_OFF) * math.hypot(straight, across):
-        raise FormatError(
-            f"{video} is turned by {abs(frame.rotation)} degrees by its header, which is no "
-            "multiple of 90. Encode it upright: ffmpeg -i IN OUT"
-        )
-    return across > straight
 
+    a: int
+    b: int
+    c: int
+    d: int
 
-def upright(
-    video: Path | str, frame: VideoFrame, picture: UInt8[np.ndarray, "height width 3"]
-) -> UInt8[np.ndarray, "height2 width2 3"]:
-    """The stored picture of a frame as players display it.
+    @classmethod
+    def of(cls, video: Path | str, frame: VideoFrame) -> Orientation:
+        """The orientation that a video's header gives its frames.
 
-    Raises:
-        FormatError: When the header turns it by an angle that is no multiple of 90 degrees.
-    """
-    a, b, c, d = _matrix(frame)
-    # A pixel that is stored at (x, y) is displayed at (a x + c y, b x + d y).
-    if lies_on_its_side(video, frame):
-        picture, a, d = picture.transpose(1, 0, 2), c, b
-    return np.ascontiguousarray(picture[:: 1 if d > 0 else -1, :: 1 if a > 0 else -1])
+        Raises:
+            FormatError: When it is an angle that is no multiple of 90 degrees.
+        """
+        # Reading side data ties the frame into a cycle of references, which keeps its memory until
+        # the garbage collector runs. Do it once a video.
+        stored = frame.side_data.get("DISPLAYMATRIX")
+        content = bytes(stored) if isinstance(stored, SideData) else bytes(36)
+        a, b, _, c, d = struct.unpack("=9i", content)[:5]
+        straight, across = math.hypot(a, d), math.hypot(b, c)
+        if straight == across == 0:
+            return cls(1, 0, 0, 1)
+        if min(straight, across) > math.sin(_OFF) * math.hypot(straight, across):
+            raise FormatError(
+                f"{video} is turned by {abs(frame.rotation)} degrees by its header, which is no "
+                "multiple of 90. Encode it upright: ffmpeg -i IN OUT"
+            )
+        return cls(0, b, c, 0) if across > straight else cls(a, 0, 0, d)
 
+    @property
+    def is_sideways(self) -> bool:
+        """Whether displayed pictures are as high as stored ones are wide."""
+        return self.a == 0
 
-def _matrix(frame: VideoFrame) -> tuple[int, int, int, int]:
-    stored = frame.side_data.get("DISPLAYMATRIX")
-    content = bytes(stored) if isinstance(stored, SideData) else bytes(36)
-    a, b, _, c, d = struct.unpack("=9i", content)[:5]
-    return (a, b, c, d) if any((a, b, c, d)) else (1, 0, 0, 1)
+    def apply(
+        self, picture: UInt8[np.ndarray, "height width 3"]
+    ) -> UInt8[np.ndarray, "height2 width2 3"]:
+        """The stored picture as players display it."""
+        across, down = self.a, self.d
+        if self.is_sideways:
+            picture, across, down = picture.transpose(1, 0, 2), self.c, self.b
+        return np.ascontiguousarray(picture[:: 1 if down > 0 else -1, :: 1 if across > 0 else -1])
