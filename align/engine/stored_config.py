@@ -78,13 +78,14 @@ def parse_config(
     Raises:
         DataError: When the options cannot be read, or are unknown.
     """
-    adapter = TypeAdapter(kind)
+    if not isinstance(stored, dict):
+        raise DamagedDataError(f"{path} holds no options. {_TRAIN_AGAIN}")
     stored = _without_removed(stored, path)
     try:
         for name, values in (renamed or {}).items():
             stored[name] = values.get(stored.get(name), stored.get(name))
-        config = adapter.validate_python(stored)
-    except (AttributeError, TypeError, ValueError) as error:  # no object, or invalid for pydantic
+        config = TypeAdapter(kind).validate_python(stored)
+    except (TypeError, ValueError) as error:  # a list for a name, or invalid for pydantic
         raise DamagedDataError(
             f"{path} cannot be read: {first_fault(error)}. {_TRAIN_AGAIN}"
         ) from None
