@@ -22,10 +22,7 @@ from datasets.clips.identity import clips_digest
 from datasets.clips.mocap import MocapMeta
 from datasets.clips.samples import ClipSample, SampleConfig, load_sample
 from datasets.clips.sets import LISTS, ClipSet, open_clip_set, protocol_parts
-from datasets.errors import (
-    MismatchError,
-    OptionError,
-)
+from datasets.errors import MismatchError, OptionError
 
 MANY_CLIPS = 1000
 

@@ -30,11 +30,7 @@ from align.engine.checkpoint import load_trained
 from align.engine.run_folder import Checkpoint, RunFolder
 from align.engine.tensor_files import as_system_errors, open_tensors
 from datasets.clips.base import ClipInfo
-from datasets.errors import (
-    DamagedDataError,
-    DataError,
-    MissingDataError,
-)
+from datasets.errors import DamagedDataError, DataError, MissingDataError
 from datasets.storage.atomic import atomic_path
 
 logger = logging.getLogger(__name__)

@@ -26,9 +26,7 @@ from align.engine.origin import Origin
 from align.engine.run_folder import Checkpoint, RunFolder
 from align.results.text import ARROWS, with_arrow
 from datasets.clips.identity import clip_seals
-from datasets.errors import (
-    MismatchError,
-)
+from datasets.errors import MismatchError
 from datasets.storage.atomic import require_writable
 
 NOTE = f"{ARROWS} chance: guessing among the classes of the measured clips."

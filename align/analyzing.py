@@ -21,9 +21,7 @@ from align.results.analysis import AttentionMaps, FeatureAnalysis, save_analysis
 from align.results.evaluation import evaluation_name
 from align.run_data import find_test_data
 from datasets.episodes import EpisodeDataset
-from datasets.errors import (
-    MismatchError,
-)
+from datasets.errors import MismatchError
 from datasets.storage.atomic import require_writable
 
 # Moments of a view that are analysed. Neighbouring frames are nearly the same.

@@ -30,10 +30,7 @@ from align.run_data import identify
 from align.sampling import views_a_step
 from align.train import default_options, make_trainer
 from datasets.bounds import Seed
-from datasets.errors import (
-    DataError,
-    OptionError,
-)
+from datasets.errors import DataError, OptionError
 from datasets.storage.identity import short
 
 log = logging.getLogger(__name__)

@@ -25,9 +25,7 @@ from align.protocols import evaluation_views, require_known_body
 from align.results.evaluation import Evaluation, evaluation_name, load_evaluation
 from align.run_data import find_test_data, is_training_data
 from datasets.episodes import EpisodeDataset
-from datasets.errors import (
-    DataError,
-)
+from datasets.errors import DataError
 from datasets.storage.atomic import require_writable
 from datasets.storage.episode_file import EGO
 from datasets.storage.identity import DataIdentity, short

@@ -29,9 +29,10 @@ from datasets.clips.base import ClipInfo
 from datasets.clips.mocap import MOCAP_NAME, MocapMeta
 from datasets.clips.samples import cut, move_keypoints, person_crop
 from datasets.clips.sets import get_format, open_clip_set, read_keypoints
-from datasets.command import command, command_line, parse, print_error
+from datasets.command import command, command_line, parse
 from datasets.errors import DamagedDataError, DataError, MismatchError, OptionError
 from datasets.storage.atomic import atomic_path, remove_leftovers
+from datasets.streams import print_error
 from datasets.video import check_video, iterate_frames, video_shape, write_video
 
 SETTINGS_NAME = "cache.json"

@@ -45,6 +45,13 @@ from datasets.errors import (
     unknown_name,
 )
 from datasets.storage.atomic import FULL
+from datasets.streams import (
+    Printable,
+    PrintableFormatter,
+    named_stdout,
+    print_error,
+    steady_streams,
+)
 
 EXIT_FAILED = 1
 EXIT_USAGE = 2
@@ -83,7 +90,7 @@ def parse(
         also: Other forms of the command that `--help` explains below: how each is started, and its
             dataclass.
     """
-    _steady_streams()
+    steady_streams()
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     options: dict[str, Any] = {"prog": prog, "description": description}
     if default is not None:
@@ -258,11 +265,11 @@ def command(*families: type[Exception], resume: str | Callable[[], str] = "") ->
         resume: One or two sentences on how to resume, printed after Ctrl-C and the system's errors;
             a function is called then.
     """
-    _steady_streams()
+    steady_streams()
     set_up_logging()
     with (
         quiet_without_reader(),
-        redirect_stdout(_Printable(sys.stdout)),  # type: ignore[type-var]
+        redirect_stdout(Printable(sys.stdout)),  # type: ignore[type-var]
         _explained(families, resume),
         logging_redirect_tqdm(),
     ):
@@ -328,86 +335,10 @@ def _text(resume: str | Callable[[], str]) -> str:
         return ""  # it looks at the data whose error is being printed
 
 
-def print_error(error: object) -> None:
-    """Print an error in one line on stderr, with the control characters of names escaped."""
-    print(f"error: {printable(str(error), keep='')}", file=sys.stderr)
-
-
-def printable(text: str, keep: str = "\n\t\r") -> str:
-    """Escape characters of a text that could move the cursor or recolour a terminal.
-
-    Names come from files, and may hold anything.
-
-    Args:
-        text: The text.
-        keep: Control characters that are not escaped.
-    """
-    return "".join(
-        c if c.isprintable() or c in keep or c == "\N{NO-BREAK SPACE}" else _escape(c) for c in text
-    )
-
-
-def _escape(character: str) -> str:
-    return character.encode("unicode_escape").decode("ascii")
-
-
-@contextmanager
-def _named_stdout() -> Iterator[None]:
-    try:
-        yield
-    except BrokenPipeError:
-        raise
-    except OSError as error:
-        raise OSError(error.errno, os.strerror(error.errno or 0), "the standard output") from error
-
-
-class _Printable(io.TextIOBase):
-    """A stream that escapes what could move the cursor or recolour a terminal."""
-
-    def __init__(self, stream: Any) -> None:
-        self._stream = stream
-
-    def write(self, text: str) -> int:
-        with _named_stdout():
-            self._stream.write(printable(text))
-        return len(text)
-
-    def flush(self) -> None:
-        with _named_stdout():
-            self._stream.flush()
-
-    def fileno(self) -> int:
-        return self._stream.fileno()
-
-    def isatty(self) -> bool:
-        return self._stream.isatty()
-
-    @property
-    def encoding(self) -> str:  # type: ignore[override]
-        return self._stream.encoding
-
-
-class _Formatter(logging.Formatter):
-    def format(self, record: logging.LogRecord) -> str:
-        return printable(super().format(record))
-
-
-def _steady_streams() -> None:
-    """Give this process streams that take every text, whatever its console shows.
-
-    A console of ASCII characters takes no arrows, and none takes the names of files that are not in
-    UTF-8. Python sets a stream to None that was closed before the start.
-    """
-    sys.stdout = sys.stdout or open(os.devnull, "w")  # noqa: SIM115 (open as long as the process)
-    sys.stderr = sys.stderr or open(os.devnull, "w")  # noqa: SIM115
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")
-
-
 def set_up_logging() -> None:
     """Send log records of these packages to stderr, from level INFO; stdout is for results."""
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(_Formatter("%(message)s"))
+    handler.setFormatter(PrintableFormatter("%(message)s"))
     logging.basicConfig(level=logging.WARNING, handlers=[handler])
     # `python -m align.report` runs under the name __main__, and its logger has that name.
     for name in ("__main__", *PACKAGES):
@@ -450,7 +381,7 @@ def quiet_without_reader() -> Iterator[None]:
 
 def _flush() -> None:
     try:
-        with _named_stdout():
+        with named_stdout():
             sys.stdout.flush()
     except BrokenPipeError:
         raise

@@ -18,12 +18,7 @@ import h5py
 import numpy as np
 from jaxtyping import Bool, Float, UInt8
 
-from datasets.errors import (
-    MismatchError,
-    MissingDataError,
-    OptionError,
-    require_known,
-)
+from datasets.errors import MismatchError, MissingDataError, OptionError, require_known
 from datasets.storage.arrays import read_array
 from datasets.storage.atomic import atomic_path, remove_leftovers
 from datasets.storage.checks import GENERATE_AGAIN, check_episode, open_episode, require_fit

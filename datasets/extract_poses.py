@@ -29,10 +29,11 @@ from tqdm import tqdm
 
 from datasets.bounds import PositiveInt, Share
 from datasets.clips.pose_json import write_pose_json
-from datasets.command import command, optional, parse, print_error
+from datasets.command import command, optional, parse
 from datasets.errors import DataError, MissingDataError, require
 from datasets.skeletons import COCO18
 from datasets.storage.atomic import remove_leftovers
+from datasets.streams import print_error
 from datasets.video import check_video, iterate_frames
 
 VIDEO_SUFFIXES = (".avi", ".mp4", ".mkv", ".mov", ".webm")

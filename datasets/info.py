@@ -26,7 +26,7 @@ from datasets.bounds import Columns, NaturalInt, PositiveInt
 from datasets.clips.info import clip_info
 from datasets.clips.mocap import MOCAP_NAME, MocapMeta
 from datasets.clips.sheet import clip_sheet
-from datasets.command import command, optional, parse, print_error
+from datasets.command import command, optional, parse
 from datasets.draw import contact_sheet
 from datasets.episodes import EpisodeDataset
 from datasets.errors import DamagedDataError, DataError, MismatchError, OptionError
@@ -36,6 +36,7 @@ from datasets.storage.atomic import atomic_path
 from datasets.storage.checks import check_episode, check_values
 from datasets.storage.index import find_repeated
 from datasets.storage.meta import newest_data_set
+from datasets.streams import print_error
 from datasets.summary import describe, describe_source, summarize
 
 SHOWN_PROBLEMS = 10

@@ -11,6 +11,7 @@ from jaxtyping import UInt8
 from PIL import Image, ImageOps
 
 from datasets.errors import DamagedDataError, FormatError
+from datasets.frames import Picture
 from datasets.storage.arrays import own_array
 
 # Pillow's modes of 8 bits a channel. The others (16 bits, floats) have no agreed range.
@@ -19,10 +20,8 @@ _CHANNELS = (3, 4, 1)
 _STORE = "Store pictures as uint8 of shape (time, height, width, 3)."
 _SIGNATURES = (b"\xff\xd8\xff", b"\x89PNG")
 
-Frames = UInt8[np.ndarray, "time height width 3"]
 
-
-def read_picture(file: Path | bytes, name: str) -> UInt8[np.ndarray, "height width 3"]:
+def read_picture(file: Path | bytes, name: str) -> Picture:
     """Decodes a picture file, turned upright as its EXIF data say.
 
     Args:
@@ -78,7 +77,7 @@ def frames_shape(pictures: h5py.Dataset, name: str) -> tuple[int, int, int]:
     return shape[0], height, width
 
 
-def read_frames(pictures: h5py.Dataset, name: str) -> Frames:
+def read_frames(pictures: h5py.Dataset, name: str) -> UInt8[np.ndarray, "time height width 3"]:
     """Reads pictures over time as uint8 RGB.
 
     Bytes, fractions from 0 to 1 and floats from 0 to 255 are accepted, with channels last or first,
@@ -90,7 +89,7 @@ def read_frames(pictures: h5py.Dataset, name: str) -> Frames:
     return to_frames(np.asarray(own_array(pictures)[()]), name)
 
 
-def to_frames(pictures: np.ndarray, name: str) -> Frames:
+def to_frames(pictures: np.ndarray, name: str) -> UInt8[np.ndarray, "time height width 3"]:
     """Converts pictures over time to uint8 RGB, see `read_frames`.
 
     Raises:
@@ -150,7 +149,7 @@ def _encoded(dtype: np.dtype, shape: tuple[int, ...]) -> bool:
     return dtype.kind in "OSV" or (dtype == np.uint8 and len(shape) == 2)
 
 
-def _decode(encoded: np.ndarray, name: str) -> Frames:
+def _decode(encoded: np.ndarray, name: str) -> UInt8[np.ndarray, "time height width 3"]:
     frames = []
     for time, content in enumerate(encoded):
         where = f"{name}, time step {time},"

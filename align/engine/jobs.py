@@ -18,8 +18,8 @@ from tqdm import tqdm
 
 from align.engine.gpus import count_gpus
 from align.engine.run_folder import RunFolder
-from datasets.command import print_error
 from datasets.storage.atomic import require_writable
+from datasets.streams import print_error
 
 if TYPE_CHECKING:
     from align.engine.trainer import Trainer

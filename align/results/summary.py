@@ -12,10 +12,7 @@ from align.methods import METHODS
 from align.metrics.alignment import METRICS
 from align.results.evaluation import Evaluation
 from align.results.statistics import mean, std
-from datasets.errors import (
-    MismatchError,
-    MissingDataError,
-)
+from datasets.errors import MismatchError, MissingDataError
 from datasets.storage.identity import short
 
 BASELINE = "deit"

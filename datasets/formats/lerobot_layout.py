@@ -17,13 +17,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, FiniteFloat, NonNegativeInt, PositiveInt, TypeAdapter, ValidationError
 
-from datasets.errors import (
-    DamagedDataError,
-    FormatError,
-    MismatchError,
-    MissingDataError,
-    require,
-)
+from datasets.errors import DamagedDataError, FormatError, MismatchError, MissingDataError, require
 from datasets.storage.inside import path_inside
 from datasets.storage.meta import MOST_HZ
 

@@ -11,12 +11,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from datasets.errors import (
-    DamagedDataError,
-    FormatError,
-    MismatchError,
-    MissingDataError,
-)
+from datasets.errors import DamagedDataError, FormatError, MismatchError, MissingDataError
 from datasets.frames import Frames
 from datasets.storage.arrays import own_array, read_array
 from datasets.storage.episode_file import OVER_TIME, Episode, read_episode, whole_number

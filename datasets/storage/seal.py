@@ -11,9 +11,7 @@ import hashlib
 import re
 from pathlib import Path
 
-from datasets.errors import (
-    DamagedDataError,
-)
+from datasets.errors import DamagedDataError
 
 # The smallest user block that HDF5 has.
 SEAL_SIZE = 512

@@ -31,7 +31,6 @@ _TIMED = ("mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm")
 # Headers of old files count up to this many frames more than a decoder returns; the last decoded
 # frame then replaces them.
 MISCOUNT = 2
-
 # Streams without a container, which FFmpeg also finds in a file whose header is overwritten.
 # FFmpeg's name of the stream to the suffixes of files that are meant to be one.
 _RAW = {

@@ -153,7 +153,9 @@ def visual_digest(model: mujoco.MjModel) -> str:
         *("tex_data", "tex_type", "tex_width", "tex_height", "mat_texid"),
         *("geom_type", "geom_dataid", "hfield_data", "hfield_size"),
     ):
-        digest.update(np.ascontiguousarray(getattr(model, name)).tobytes())
+        digest.update(
+            np.ascontiguousarray(getattr(model, name)).data
+        )  # textures are large: no copy
     return digest.hexdigest()
 
 

@@ -18,10 +18,7 @@ import psutil
 import pytest
 
 from datasets.episodes import EpisodeDataset
-from datasets.errors import (
-    DamagedDataError,
-    MismatchError,
-)
+from datasets.errors import DamagedDataError, MismatchError
 from datasets.storage.seal import require_intact
 from sims.config import GenerateConfig
 from sims.generate import generate

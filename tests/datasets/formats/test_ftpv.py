@@ -10,12 +10,7 @@ from PIL import Image
 
 from datasets.convert import ConvertConfig, convert
 from datasets.episodes import EpisodeDataset
-from datasets.errors import (
-    DamagedDataError,
-    FormatError,
-    MismatchError,
-    MissingDataError,
-)
+from datasets.errors import DamagedDataError, FormatError, MismatchError, MissingDataError
 from datasets.formats.ftpv import FtpvOptions, FtpvSource
 
 
