@@ -31,8 +31,11 @@ def distance_matrices(example: Example, colours: Mapping[str, str]) -> Figure:
         m: wrapped_title(m, f"error {example.matches[m].error:.3f}", side - 0.5) for m in methods
     }
     title_lines = 1 + max(title.count("\n") for title in titles.values())
-    size = side * per_row, (side + 0.1 + 0.2 * title_lines) * lines + 0.45
-    figure = Figure(figsize=size, layout="constrained")
+    handles = _legend_handles(example)
+    columns = min(len(handles), max(2, int(side * per_row / 1.6)))
+    legend_lines = -(-len(handles) // columns)
+    height = (side + 0.1 + 0.2 * title_lines) * lines + 0.25 + 0.2 * legend_lines
+    figure = Figure(figsize=(side * per_row, height), layout="constrained")
     grid = figure.subplots(lines, per_row, squeeze=False)
     for axes in grid.flat[len(methods) :]:
         axes.set_axis_off()
@@ -42,20 +45,18 @@ def distance_matrices(example: Example, colours: Mapping[str, str]) -> Figure:
         if i % per_row == 0:
             axes.set_ylabel(f"time step in {example.target}")
         axes.set_xlabel(f"time step in {example.query}")
-    _add_legend(figure, example)
+    figure.legend(handles=handles, loc="outside lower center", ncols=columns)
     return figure
 
 
-def _add_legend(figure: Figure, example: Example) -> None:
+def _legend_handles(example: Example) -> list[Line2D | Patch]:
     handles: list[Line2D | Patch] = [
         Line2D([], [], color=INK, linestyle=_DASHED, linewidth=1, label="the same moment"),
         Line2D([], [], color=INK, marker="o", markersize=3.5, linewidth=0.8, label="picked frame"),
     ]
     shades = phase_colours(len(example.phase_names))
     used = [int(phase) for phase in np.unique(example.phases)]
-    handles += [Patch(color=shades[p], label=example.phase_names[p]) for p in used]
-    columns = max(2, int(figure.get_figwidth() / 1.6))
-    figure.legend(handles=handles, loc="outside lower center", ncols=min(len(handles), columns))
+    return handles + [Patch(color=shades[p], label=example.phase_names[p]) for p in used]
 
 
 def _draw_distances(axes: Axes, example: Example, label: str, colour: str) -> None:

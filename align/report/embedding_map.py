@@ -101,7 +101,9 @@ def draw_maps(maps: Mapping[str, EmbeddingMap]) -> Figure:
         Line2D([], [], color=shade, marker="o", linestyle="", markersize=5, label=view)
         for view, shade in zip(views, shades, strict=True)
     ]
-    figure.legend(handles=handles, loc="outside lower left", ncols=min(len(views), 8))
+    # An entry takes about an inch; one that does not fit into the figure would be cut off.
+    columns = min(len(views), max(2, int(figure.get_figwidth())))
+    figure.legend(handles=handles, loc="outside lower left", ncols=columns)
     return figure
 
 
