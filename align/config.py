@@ -51,6 +51,8 @@ class BackboneConfig:
     """Name of a ViT or DeiT in timm, with or without a convolutional stem."""
     depth: Depth | None = None
     """Blocks to keep; all of the named model by default."""
+    patch: Pixels | None = None
+    """Side of a patch in pixels; the named model's by default."""
     pretrained: bool = False
     """Start from pretrained weights of the Hugging Face hub."""
     drop_path: ShareBelowOne = 0.0
@@ -98,6 +100,8 @@ class TrainConfig:
     """Defaults of all options: small suits a CPU, full a GPU; paper is published; auto chooses."""
     epochs: PositiveInt = 40
     """Passes over the frames of the training episodes."""
+    epoch_steps: PositiveInt | None = None
+    """Steps of an epoch; as many as one pass takes by default."""
     image_size: Pixels | None = None
     """Side of the frames in pixels; the data set's own by default."""
     seed: Seed = 0

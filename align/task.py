@@ -54,7 +54,7 @@ class AlignmentTask:
         samples = self._samples(0)
         frames_a_step = config.batch.episodes * samples.num_views * samples.num_times
         frames = sum(samples.lengths) * len(self.train.views)
-        self.steps_per_epoch = max(1, round(frames / frames_a_step))
+        self.steps_per_epoch = config.epoch_steps or max(1, round(frames / frames_a_step))
 
     @property
     def model(self) -> nn.Module:

@@ -155,6 +155,7 @@ def create_timm_backbone(
     depth: int | None = None,
     pretrained: bool = False,
     drop_path: float = 0.0,
+    patch: int | None = None,
 ) -> TimmBackbone:
     """Any timm vision transformer by name, at any multiple of its patch size.
 
@@ -164,6 +165,8 @@ def create_timm_backbone(
         depth: Number of blocks to keep; None keeps all.
         pretrained: Load weights from the hub or its local cache.
         drop_path: Stochastic depth at the last block, growing linearly from zero.
+        patch: Side of a patch in pixels; None keeps the named model's. Pretrained weights of the
+            projection are resampled to it.
 
     Raises:
         UnknownNameError: A name that timm does not have.
@@ -181,8 +184,15 @@ def create_timm_backbone(
     arguments = {"img_size": size, "num_classes": 0, "drop_path_rate": drop_path}
     if not pretrained and depth is not None:
         arguments["depth"] = depth
+    if patch is not None:
+        arguments["patch_size"] = patch
     try:
         vit = timm.create_model(name, pretrained=pretrained, **arguments)
+    except AssertionError as error:  # a hybrid whose feature map is no multiple of the patch
+        raise OptionError(
+            f"{name} cannot cut {size[0]} x {size[1]} pixels into its patches: choose another "
+            "--image-size or --backbone.patch"
+        ) from error
     except (OSError, RuntimeError, ValueError) as error:
         if not pretrained:
             if isinstance(error, ValueError):

@@ -104,6 +104,8 @@ class ModelConfig:
     """Side, or height and width, in pixels; a multiple of the patch size."""
     depth: Depth | None = None
     """Blocks to keep; None keeps all of the named model."""
+    patch: Pixels | None = None
+    """Side of a patch in pixels; None: the named model's."""
     pretrained: bool = False
     """Start from the hub's weights."""
     drop_path: ShareBelowOne = 0.0

@@ -231,7 +231,12 @@ def build_model(config: ModelConfig) -> PoseAware:
         MissingWeightsError: Pretrained weights that cannot be loaded.
     """
     backbone = create_timm_backbone(
-        config.backbone, config.image_size, config.depth, config.pretrained, config.drop_path
+        config.backbone,
+        config.image_size,
+        config.depth,
+        config.pretrained,
+        config.drop_path,
+        config.patch,
     )
     if config.freeze_patches and not config.pretrained:
         backbone.vit.patch_embed.proj.requires_grad_(False)

@@ -123,6 +123,12 @@ def test_stopped_between_epochs_it_ends_as_if_undisturbed(
     ]
 
 
+def test_an_epoch_can_have_any_number_of_steps(dots: Path, tmp_path: Path) -> None:
+    config = tiny_config(dots, tmp_path, epochs=2, epoch_steps=3)
+    make_trainer(config, progress=False).fit()
+    assert [row["step"] for row in read_history(tmp_path / "metrics.csv")] == [3, 6]
+
+
 @pytest.mark.slow
 def test_patience_ends_a_run_that_does_not_get_better(dots: Path, tmp_path: Path) -> None:
     optim = OptimConfig(lr=1e-30, patience=2)

@@ -232,6 +232,18 @@ def test_pretrained_patches_are_trained_also_where_random_ones_are_frozen(monkey
     assert all(parameter.requires_grad for parameter in model.parameters())
 
 
+def test_the_side_of_a_patch_can_be_chosen():
+    model = build(patch=8)
+    assert model.patch_size == (8, 8) and model.layout.patches == 4 * 6
+    stem = build_model(ModelConfig("vit_tiny_r_s16_p8_224", image_size=48, depth=1, patch=4))
+    assert stem.patch_size == (16, 16) and stem.layout.patches == 9
+
+
+def test_a_hybrid_whose_features_do_not_divide_into_patches_names_the_remedy():
+    with pytest.raises(OptionError, match=r"48 x 48 .*--backbone\.patch"):
+        build_model(ModelConfig("vit_tiny_r_s16_p8_224", image_size=48, depth=1))
+
+
 def test_weights_that_cannot_be_had_name_the_remedy(monkeypatch):
     def offline(*_, **__):
         raise OSError("no route to host")
