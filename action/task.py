@@ -164,6 +164,10 @@ class ActionTask:
             pin_memory=torch.cuda.is_available(),
         )
 
+    def learners(self) -> list[list[nn.Parameter]]:
+        """The parameters, all of which learn from one loss."""
+        return [list(self.model.parameters())]
+
     def seen(self, step: int) -> str:
         """The videos of a step's batch."""
         count = self.config.batch.clips

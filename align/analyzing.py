@@ -95,6 +95,5 @@ def _see(
         torch.from_numpy(data.keypoints(i, view)[times]) * scale,
         torch.from_numpy(data.visible(i, view)[times]),
     )
-    given = embedder.view_pose_maps(data, i, view, times)
-    embedder.model(images.to(device), None if given is None else given.to(device))
+    embedder.model(images.to(device), embedder.view_poses(data, i, view, times).to(device))
     return embedder.pose_map(*poses, torch.Generator().manual_seed(embedder.config.seed)).to(device)

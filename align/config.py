@@ -16,6 +16,7 @@ from align.methods import METHODS, SHOWN_METHODS, Method, Parts, Pose, network_n
 from align.models.config import (
     DisentangleConfig,
     HeadConfig,
+    LateConfig,
     PaabConfig,
     PaatConfig,
     PoseFreeConfig,
@@ -135,6 +136,7 @@ class TrainConfig:
     pose_free: PoseFreeConfig = field(default_factory=PoseFreeConfig)
     trl3d: Trl3dConfig = field(default_factory=Trl3dConfig)
     tcn: TcnConfig = field(default_factory=TcnConfig)
+    late: LateConfig = field(default_factory=LateConfig)
     disentangle: DisentangleConfig = field(default_factory=DisentangleConfig)
     pose_map: PoseMapConfig = field(default_factory=PoseMapConfig)
     loss: LossConfig = field(default_factory=LossConfig)

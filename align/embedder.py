@@ -19,7 +19,16 @@ from align.engine.device import attend_plainly, uses_bf16
 from align.engine.run_folder import Checkpoint, RunFolder
 from align.models.backbones import pretrained_statistics
 from align.models.disentangle import Disentangler
-from align.models.encoder import IMAGENET_MEAN, IMAGENET_STD, FrameEncoder, Network
+from align.models.encoder import (
+    IMAGENET_MEAN,
+    IMAGENET_STD,
+    NO_POSES,
+    FrameEncoder,
+    LateEncoder,
+    Network,
+    PoseInputs,
+)
+from align.models.late_pose import describe_keypoints
 from align.models.pose_aware import PoseAware, build_model
 from align.models.tcn import TcnNetwork
 from align.plan import RunPlan
@@ -51,6 +60,14 @@ def build_network(plan: RunPlan) -> Network:
             return _channels_last(Disentangler(config.disentangle, pretrained))
         case "vit":
             return build_model(plan.model)
+
+
+def build_encoder(plan: RunPlan, network: Network) -> FrameEncoder:
+    """The encoder of a run around its network."""
+    config, late = plan.config, plan.parts.late
+    if late is None:
+        return FrameEncoder(network, config.head)
+    return LateEncoder(network, config.head, plan.num_keypoints, config.late, late)
 
 
 def stored_plan(run: Path, checkpoint: Checkpoint = "best") -> tuple[RunPlan, Normalisation]:
@@ -149,7 +166,7 @@ class FrameEmbedder:
         network = build_network(plan)
         if uses_bf16(config.precision) and not torch.cuda.is_available():
             attend_plainly(network)
-        self.model = FrameEncoder(network, config.head)
+        self.model = build_encoder(plan, network)
         if config.backbone.pretrained:
             self.normalise(_expected_statistics(plan))
 
@@ -222,83 +239,84 @@ class FrameEmbedder:
         size = (self.image_size, self.image_size)
         return soft_pose_map(keypoints, size, patch_size(self.model.backbone), visible)
 
-    def given_map(
+    def pose_inputs(
         self,
         keypoints: Float[Tensor, "batch keypoints 2"],
         visible: Bool[Tensor, "batch keypoints"],
         generator: torch.Generator | None = None,
-    ) -> Tensor | None:
-        """The maps that PAAB receives: P2D, or soft maps for points; None without PAAB."""
-        paab = self.plan.paab
-        if paab is None:
-            return None
-        if paab.points:
-            return self.soft_map(keypoints, visible)
-        return self._pose_map(pose_map_2d, keypoints, visible, generator)
+    ) -> PoseInputs:
+        """What the encoder receives of keypoints given in pixels of the frames that it sees."""
+        pose_map = described = None
+        if self.plan.paab is not None:
+            pose_map = self._pose_map(pose_map_2d, keypoints, visible, generator)
+        if self.plan.parts.late is not None:
+            described = describe_keypoints(keypoints, visible, self.image_size)
+        return PoseInputs(pose_map, described)
 
     @torch.no_grad()
-    def embed_episode(self, data: EpisodeDataset, i: int) -> dict[str, Float[Tensor, "time dim"]]:
-        """Embeddings of every frame of every view of an episode, each frame encoded once.
+    def encode_episode(self, data: EpisodeDataset, i: int) -> dict[str, Float[Tensor, "time dim"]]:
+        """Embeddings of every frame of every view of an episode, before `FrameEncoder.compare`.
 
         The caller puts the model in evaluation mode.
         """
         return {
-            view: self._embed(
+            view: self._encode(
                 (data.images(i, view, chunk) for chunk in _chunks(data.lengths[i])),
-                self.view_pose_maps(data, i, view),
+                self.view_poses(data, i, view),
             )
             for view in data.views
         }
+
+    def embed_episode(self, data: EpisodeDataset, i: int) -> dict[str, Float[Tensor, "time dim"]]:
+        """Embeddings of every frame of every view of an episode, as distances are measured."""
+        raw = self.encode_episode(data, i)
+        return {view: self.model.compare(embedding) for view, embedding in raw.items()}
 
     @torch.no_grad()
     def embed_frames(
         self,
         images: UInt8[np.ndarray, "time height width 3"],
-        pose_maps: Tensor | None = None,
+        poses: PoseInputs = NO_POSES,
     ) -> Float[Tensor, "time dim"]:
         """Embeddings of all frames of one video, as distances are measured between them.
 
         Args:
             images: RGB, of any size.
-            pose_maps: Maps of the frames at the model's size, which methods with PAAB need; see
-                `given_map`.
+            poses: What methods that need poses receive of all frames; see `pose_inputs`.
 
         Raises:
-            ValueError: When the method needs pose maps and there are none.
+            ValueError: When the method needs poses and there are none.
         """
-        return self._embed((images[chunk] for chunk in _chunks(len(images))), pose_maps)
+        chunks = (images[chunk] for chunk in _chunks(len(images)))
+        return self.model.compare(self._encode(chunks, poses))
 
-    def _embed(
-        self,
-        chunks: Iterable[UInt8[np.ndarray, "time height width 3"]],
-        pose_maps: Tensor | None,
+    def _encode(
+        self, chunks: Iterable[UInt8[np.ndarray, "time height width 3"]], poses: PoseInputs
     ) -> Float[Tensor, "time dim"]:
-        """`embed_frames` of a video whose frames come in chunks, so that one is held at a time."""
+        """Embeddings of a video whose frames come in chunks, so that one is held at a time."""
         device = self.model.mean.device
         bf16 = uses_bf16(self.config.precision)
         embeddings: list[Tensor] = []
         done = 0
         for images in chunks:
             frames = resize_frames(frames_to_tensor(images), self.image_size).to(device)
-            pose_map = None
-            if pose_maps is not None:
-                pose_map = pose_maps[done : done + len(images)].to(device)
+            given = poses.at(slice(done, done + len(images))).to(device)
             with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
-                embedding, _ = self.model(frames, pose_map)
-            embeddings.append(embedding.float().cpu())
+                encoded = self.model(frames, given)
+            embeddings.append(encoded.embedding.float().cpu())
             done += len(images)
-        return self.model.compare(torch.cat(embeddings))
+        return torch.cat(embeddings)
 
-    def view_pose_maps(
+    def view_poses(
         self, data: EpisodeDataset, i: int, view: str, times: np.ndarray | slice = slice(None)
-    ) -> Tensor | None:
-        """The maps that PAAB receives for a view at `times`; None for a method without.
+    ) -> PoseInputs:
+        """What the encoder receives of the poses of a view at `times`.
 
-        Converted data may have no keypoints, and most methods need none after training; PAAB with a
-        predicted pose needs none either.
+        Converted data may have no keypoints, and most methods need none after training; those with
+        a predicted pose need none either.
         """
         if not self.plan.parts.needs_poses:
-            return None
+            return NO_POSES
         scale = self.image_size / data.meta.image_size
         points = torch.from_numpy(data.keypoints(i, view)) * scale
         visible = torch.from_numpy(data.visible(i, view))
@@ -306,5 +324,4 @@ class FrameEmbedder:
         # could recognise the time step by them.
         drawn = np.random.default_rng([self.config.seed, i, data.meta.views.index(view)])
         generator = torch.Generator().manual_seed(int(drawn.integers(2**63)))
-        given = self.given_map(points, visible, generator)
-        return None if given is None else given[times]
+        return self.pose_inputs(points, visible, generator).at(times)

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from datasets.errors import OptionError, require_known
+from align.models.config import Late
+from datasets.errors import require_known
 
 Method = Literal[
     "deit",
@@ -14,22 +15,31 @@ Method = Literal[
     "paat",
     "paab+paat",
     "paab-free",
-    "paab-points",
-    "paat-points",
     "tcn",
     "tcn-single",
     "tcn+paat",
-    "tcn+paat-points",
     "disentangle",
     "3dtrl",
     "3dtrl+paab",
     "3dtrl+paat",
+    "late",
+    "late-predicted",
+    "late-distilled",
+    "paab+late",
+    "paat+late",
+    "paat+late-predicted",
+    "tcn+late",
+    "tcn+late-predicted",
+    "tcn+paat+late",
+    "tcn+paat+late-predicted",
+    "3dtrl+late",
+    "3dtrl+late-predicted",
 ]
 # The rows of the paper's Table 5.
 PAPER_METHODS: tuple[Method, ...] = ("deit", "paab", "paat", "tcn", "disentangle", "3dtrl")
 # Names that help texts list: the paper's rows, and the one with the lowest errors here.
 SHOWN_METHODS: tuple[Method, ...] = (*PAPER_METHODS, "tcn+paat")
-Pose = Literal["paab", "paat", "paab+paat", "paab-free", "paab-points", "paat-points"]
+Pose = Literal["paab", "paat", "paab+paat", "paab-free", "late", "late-predicted", "late-distilled"]
 Encoder = Literal["vit", "tcn", "disentangle"]
 Objective = Literal["chosen", "tcn", "tcn-single"]
 
@@ -46,8 +56,9 @@ class Parts:
         paab: Pose-aware attention blocks.
         paat: The pose-aware auxiliary task.
         pose_free: PAAB uses the pose map that PAAT predicts.
-        points: The keypoints' coordinates become part of the embedding.
         trl3d: 3DTRL's recovered geometry.
+        late: An encoder of keypoints beside the trunk; its keypoints are given or predicted at
+            inference, or it teaches the trunk and is then left out (distilled).
     """
 
     encoder: Encoder = "vit"
@@ -55,18 +66,18 @@ class Parts:
     paab: bool = False
     paat: bool = False
     pose_free: bool = False
-    points: bool = False
     trl3d: bool = False
+    late: Late | None = None
 
     @property
     def trains_on_poses(self) -> bool:
         """Whether training needs keypoints."""
-        return self.paab or self.paat
+        return self.paab or self.paat or self.late is not None
 
     @property
     def needs_poses(self) -> bool:
         """Whether inference needs keypoints too."""
-        return self.paab and not self.pose_free
+        return (self.paab and not self.pose_free) or self.late == "given"
 
 
 METHODS: Mapping[Method, Parts] = {
@@ -75,16 +86,25 @@ METHODS: Mapping[Method, Parts] = {
     "paat": Parts(paat=True),
     "paab+paat": Parts(paab=True, paat=True),
     "paab-free": Parts(paab=True, paat=True, pose_free=True),
-    "paab-points": Parts(paab=True, points=True),
-    "paat-points": Parts(paat=True, points=True),
     "tcn": Parts(encoder="tcn", objective="tcn"),
     "tcn-single": Parts(encoder="tcn", objective="tcn-single"),
     "tcn+paat": Parts(encoder="tcn", paat=True),
-    "tcn+paat-points": Parts(encoder="tcn", paat=True, points=True),
     "disentangle": Parts(encoder="disentangle"),
     "3dtrl": Parts(trl3d=True),
     "3dtrl+paab": Parts(trl3d=True, paab=True),
     "3dtrl+paat": Parts(trl3d=True, paat=True),
+    "late": Parts(late="given"),
+    "late-predicted": Parts(late="predicted"),
+    "late-distilled": Parts(late="distilled"),
+    "paab+late": Parts(paab=True, late="given"),
+    "paat+late": Parts(paat=True, late="given"),
+    "paat+late-predicted": Parts(paat=True, late="predicted"),
+    "tcn+late": Parts(encoder="tcn", objective="tcn", late="given"),
+    "tcn+late-predicted": Parts(encoder="tcn", objective="tcn", late="predicted"),
+    "tcn+paat+late": Parts(encoder="tcn", paat=True, late="given"),
+    "tcn+paat+late-predicted": Parts(encoder="tcn", paat=True, late="predicted"),
+    "3dtrl+late": Parts(trl3d=True, late="given"),
+    "3dtrl+late-predicted": Parts(trl3d=True, late="predicted"),
 }
 assert METHODS.keys() == set(get_args(Method))
 
@@ -93,13 +113,10 @@ def compose(method: Method, pose: Pose | None) -> Method:
     """The method that adds pose modules to another: 3dtrl and paab make 3dtrl+paab.
 
     Raises:
-        OptionError: When the method has pose modules already.
         UnknownNameError: When the two cannot be combined.
     """
     if pose is None:
         return method
-    if METHODS[method].trains_on_poses:
-        raise OptionError(f"--method {method} has pose modules already: leave out --pose {pose}")
     name = pose if method == "deit" else f"{method}+{pose}"
     require_known("combination of --method and --pose", name, METHODS)
     return name  # type: ignore[return-value]

@@ -59,11 +59,7 @@ class RunPlan:
         Raises:
             MismatchError: When the data set has too few views.
         """
-        parts, paab, paat = config.parts, config.paab, config.paat
-        if parts.points:
-            # Coordinates need a place finer than a patch, which the last block's tokens tell best.
-            paab = replace(paab, points=True)
-            paat = replace(paat, positions=(-1,), target="soft", points=True)
+        parts = config.parts
         return cls(
             config=config,
             meta=meta,
@@ -72,8 +68,8 @@ class RunPlan:
             image_size=config.image_size or meta.image_size,
             num_keypoints=len(meta.get_skeleton()),
             loss=_loss(config, meta),
-            paab=paab if parts.paab else None,
-            paat=paat if parts.paat else None,
+            paab=config.paab if parts.paab else None,
+            paat=config.paat if parts.paat else None,
         )
 
     @classmethod
@@ -140,8 +136,7 @@ class RunPlan:
     @property
     def uses_soft_maps(self) -> bool:
         """Whether pose maps locate keypoints to less than a patch."""
-        soft_target = self.paat is not None and self.paat.target == "soft"
-        return (self.paab is not None and self.paab.points) or soft_target
+        return self.paat is not None and self.paat.target == "soft"
 
     @property
     def model(self) -> ModelConfig:

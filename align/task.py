@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,20 +13,37 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Subset
 
+from align.config import TrainConfig
 from align.data import Batch, EpisodeSamples
 from align.embedder import FrameEmbedder, describe_network, stored_normalisation
 from align.engine.loading import reading_processes
 from align.engine.origin import DataRecord, Origin
 from align.engine.run_folder import RunFolder
+from align.late import choose_weight
 from align.losses import build_loss
+from align.losses.distillation import distillation
 from align.metrics.alignment import episode_metrics, mean_metrics
 from align.metrics.collapse import CollapseWatch, diagnose
 from align.models.disentangle import Codes, Disentangler, permutation_losses
-from align.models.encoder import Output
+from align.models.encoder import (
+    KEYPOINT_LOSS,
+    PIXEL_LOSS,
+    Encoded,
+    LateEncoder,
+    Output,
+    PoseInputs,
+)
+from align.models.late_pose import detection_loss
+from align.models.pose_aware import PoseAwareOutput
+from align.models.tcn import TcnOutput
 from align.paat import mean_pose_loss
 from align.plan import RunPlan
 from datasets.episodes import EpisodeDataset
+from datasets.errors import OptionError
 from datasets.storage.identity import DataIdentity
+
+# Names of losses to their weights and values.
+Losses = dict[str, tuple[float, Float[Tensor, ""]]]
 
 
 class AlignmentTask:
@@ -41,6 +59,8 @@ class AlignmentTask:
             OptionError: When options of the model do not fit each other.
         """
         config, root = plan.config, plan.config.training_data
+        if plan.parts.late is not None and config.late.freeze_trunk:
+            _require_trained_trunk(config)
         self.config, self.plan = config, plan
         self.train = EpisodeDataset(root, "train", plan.views, config.train_episodes)
         self.valid = EpisodeDataset(root, "valid", plan.views)
@@ -50,7 +70,10 @@ class AlignmentTask:
         if config.out is not None and RunFolder(config.out).checkpoint("last").exists():
             self.embedder.normalise(stored_normalisation(config.out))  # the run is resumed
         self.collapse_watch = CollapseWatch()
-        self.time_contrastive = build_loss(plan.loss)
+        self.losses = {
+            PIXEL_LOSS: build_loss(plan.loss),
+            KEYPOINT_LOSS: build_loss(replace(plan.loss, name="contrastive")),
+        }
         samples = self._samples(0)
         frames_a_step = config.batch.episodes * samples.num_views * samples.num_times
         frames = sum(samples.lengths) * len(self.train.views)
@@ -60,6 +83,10 @@ class AlignmentTask:
     def model(self) -> nn.Module:
         """The frame encoder."""
         return self.embedder.model
+
+    def learners(self) -> list[list[nn.Parameter]]:
+        """The parameters, in groups that learn apart."""
+        return self.embedder.model.learners()
 
     def _samples(self, length: int) -> EpisodeSamples:
         return EpisodeSamples(
@@ -94,29 +121,40 @@ class AlignmentTask:
         """Time-contrastive loss plus, with its weight, what the method learns besides."""
         episodes, views, times = batch["frames"].shape[:3]
         frames = rearrange(batch["frames"], "e v t c h w -> (e v t) c h w")
-        given = self.embedder.given_map(*_poses(batch), self._pose_generator(batch, step))
-        embedding, output = model(frames, given)
-        z = rearrange(embedding, "(e v t) d -> e v t d", e=episodes, v=views, t=times)
-        z = self.embedder.model.compare(z.float())
-        logs = {"time_contrastive": self.time_contrastive(z, batch["times"])}
-        total = logs["time_contrastive"]
-        for name, (weight, value) in self._auxiliary(output, batch, step).items():
+        poses = self.embedder.pose_inputs(*_poses(batch), self._pose_generator(batch, step))
+        encoded = model(frames, poses)
+        encoder = self.embedder.model
+        z = {}
+        for name, part in encoded.parts.items():
+            part = rearrange(part, "(e v t) d -> e v t d", e=episodes, v=views, t=times)
+            z[name] = encoder.compare_part(part.float())
+        losses = {name: (1.0, self.losses[name](part, batch["times"])) for name, part in z.items()}
+        losses |= self._auxiliary(encoded.network, batch, step) | self._late(encoded, z, poses)
+        total = torch.zeros((), device=frames.device)
+        for weight, value in losses.values():
             total = total + weight * value
-            logs[name] = value
-        return total, logs
+        return total, {name: value for name, (_, value) in losses.items()}
+
+    def _late(self, encoded: Encoded, z: Mapping[str, Tensor], poses: PoseInputs) -> Losses:
+        """Losses of late pose besides the time-contrastive ones."""
+        losses: Losses = {}
+        if encoded.found is not None and poses.keypoints is not None:
+            losses["detection"] = (1.0, detection_loss(encoded.found, poses.keypoints))
+        if self.plan.parts.late == "distilled":
+            loss = distillation(z[PIXEL_LOSS], z[KEYPOINT_LOSS], self.plan.loss.temperature)
+            losses["distillation"] = (self.config.late.distill, loss)
+        return losses
 
     def _pose_generator(self, batch: Batch, step: int) -> torch.Generator:
         """Of a step's pose maps alone: they must not change what dropout draws."""
         generator = torch.Generator(batch["frames"].device)
         return generator.manual_seed(self.config.seed + step)
 
-    def _auxiliary(
-        self, output: Output, batch: Batch, step: int
-    ) -> dict[str, tuple[float, Float[Tensor, ""]]]:
-        """Weights and values of losses besides the time-contrastive one (PAAT's: paper Eq. 8)."""
+    def _auxiliary(self, output: Output | None, batch: Batch, step: int) -> Losses:
+        """The network's losses besides the time-contrastive one (PAAT's: paper Eq. 8)."""
         config, network = self.config, self.embedder.model.backbone
         paat = self.plan.paat
-        if paat is not None and not isinstance(output, Codes):
+        if paat is not None and isinstance(output, PoseAwareOutput | TcnOutput):
             poses = _poses(batch)
             target = (
                 self.embedder.soft_map(*poses)
@@ -166,9 +204,16 @@ class AlignmentTask:
 
     def validate(self) -> Mapping[str, float]:
         """Metrics over all pairs of views of the validation episodes, and signs of collapse."""
-        embeddings = {
-            name: self.embedder.embed_episode(self.valid, i)
+        encoder = self.embedder.model
+        raw = {
+            name: self.embedder.encode_episode(self.valid, i)
             for i, name in enumerate(self.valid.names)
+        }
+        if isinstance(encoder, LateEncoder) and self.config.late.weight is None:
+            choose_weight(encoder, raw.values())
+        embeddings = {
+            name: {view: encoder.compare(embedding) for view, embedding in views.items()}
+            for name, views in raw.items()
         }
         metrics = mean_metrics(
             [pair for name, views in embeddings.items() for pair in episode_metrics(name, views)]
@@ -179,6 +224,13 @@ class AlignmentTask:
             "effective_rank": collapse.effective_rank,
             "spread": collapse.spread,
         }
+
+
+def _require_trained_trunk(config: TrainConfig) -> None:
+    if config.init is None:
+        raise OptionError("--late.freeze-trunk needs a trained trunk: name its run with --init")
+    if config.parts.late == "distilled":
+        raise OptionError("late-distilled trains the trunk: leave out --late.freeze-trunk")
 
 
 def _poses(

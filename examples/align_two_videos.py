@@ -34,7 +34,7 @@ def align(run: Path, first: Path, second: Path, out: Path, side: int = 224) -> n
     if embedder.plan.parts.needs_poses:
         raise DataError(
             f"{run} ({embedder.config.method}) needs the keypoints of every frame, which videos "
-            "do not hold: choose a run of deit, paat, paat-points or paab-free."
+            "do not hold: choose a run of deit, paat, paab-free or late-predicted."
         )
     frames = [read(video, {embedder.image_size, side}) for video in (first, second)]
     embeddings = [embedder.embed_frames(video[embedder.image_size]) for video in frames]

@@ -21,6 +21,8 @@ from align.engine.config import OptimConfig
 from align.engine.optim import build_optimizer, learning_rate_factor
 from align.losses import contrastive
 from align.metrics.alignment import PairResult, episode_metrics, mean_metrics, view_errors
+from align.models.config import LateConfig
+from align.models.late_pose import KeypointEncoder, describe_keypoints
 from datasets.episodes import EpisodeDataset
 from datasets.presets import usual_window
 
@@ -28,18 +30,22 @@ MOMENTS = 12
 
 
 def described(data: EpisodeDataset, i: int) -> Tensor:
-    """Keypoints of every frame (views, time, 3 K): x and y from -1 to 1, and 1 where visible."""
-    views = []
-    for view in data.views:
-        seen = data.visible(i, view)[..., None]
-        place = np.where(seen, 2 * data.keypoints(i, view) / data.meta.image_size - 1, 0)
-        views.append(np.concatenate([place, seen], axis=-1).reshape(len(seen), -1))
-    return torch.from_numpy(np.stack(views)).float()
+    """Keypoints of every frame (views, time, K, 3): x and y from -1 to 1, and 1 where visible."""
+    return torch.stack(
+        [
+            describe_keypoints(
+                torch.from_numpy(data.keypoints(i, view)),
+                torch.from_numpy(data.visible(i, view)),
+                data.meta.image_size,
+            )
+            for view in data.views
+        ]
+    )
 
 
 def embed(network: nn.Module, frames: Tensor) -> Tensor:
     """Embeddings (…, time, dim) as `align.models.encoder` makes them: centred over time, unit."""
-    z = network(frames.flatten(0, -2)).reshape(*frames.shape[:-1], -1)
+    z = network(frames.flatten(0, -3)).reshape(*frames.shape[:-2], -1)
     return F.normalize(z - z.mean(dim=-2, keepdim=True), dim=-1)
 
 
@@ -60,14 +66,7 @@ def main(
     moments = min(MOMENTS, *train.lengths)
     torch.manual_seed(seed)
     rng = np.random.default_rng(seed)
-    network = nn.Sequential(
-        nn.Linear(episodes[0].shape[-1], 512),
-        nn.ReLU(),
-        nn.Linear(512, 512),
-        nn.ReLU(),
-        nn.Linear(512, 192),
-        nn.BatchNorm1d(192, affine=False),
-    )
+    network = KeypointEncoder(episodes[0].shape[-2], LateConfig(noise=noise))
     config = OptimConfig(lr=lr)
     optimizer = build_optimizer(network, config)
     for step in range(steps):
@@ -76,7 +75,7 @@ def main(
         chosen = [episodes[i] for i in rng.integers(0, len(episodes), 2)]
         times = [np.sort(rng.choice(one.shape[1], moments, replace=False)) for one in chosen]
         frames = torch.stack([one[:, t] for one, t in zip(chosen, times, strict=True)])
-        z = embed(network, frames + noise * torch.randn_like(frames))
+        z = embed(network, frames)
         when = torch.from_numpy(np.stack(times))
         loss = contrastive(z, when, usual_window(train.meta.env), temperature=0.1, sigma=1.0)
         optimizer.zero_grad()

@@ -23,7 +23,11 @@ Config = TypeVar("Config")
 
 # Removed options, each with the value that means what is done today. Old runs store them; a run
 # with another value cannot be repeated.
-REMOVED: Mapping[str, Any] = {"paat.gradients": "sum"}
+REMOVED: Mapping[str, Any] = {
+    "paat.gradients": "sum",
+    "paab.points": False,
+    "paat.points": False,
+}
 
 _SHOWN = 5  # a warning names this many options
 _TRAIN_AGAIN = "Train again, or fix the file."

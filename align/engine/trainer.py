@@ -68,6 +68,10 @@ class Task(Protocol):
         """The loss of a batch, and other values to log."""
         ...
 
+    def learners(self) -> Sequence[Sequence[nn.Parameter]]:
+        """The parameters, in groups whose gradients are clipped apart."""
+        ...
+
     def seen(self, step: int) -> str:
         """The data that the batch of a step is drawn from, for messages."""
         ...
@@ -273,10 +277,13 @@ class Trainer:
             for name, value in {"loss": loss, **logs}.items():
                 sums[name] = sums.get(name, 0) + value.detach() / len(parts)
         limit = optim.clip_norm or math.inf
-        norm = self.accelerator.clip_grad_norm_(self.model.parameters(), limit)
+        norms = [
+            self.accelerator.clip_grad_norm_(parameters, limit)
+            for parameters in self.task.learners()
+        ]
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
-        return sums, norm.to(sums["loss"].dtype)
+        return sums, torch.stack(norms).max().to(sums["loss"].dtype)
 
     def _parts(self, batch: Any) -> list[Any]:
         """A step's batch in `accumulate` parts of one size."""

@@ -23,6 +23,7 @@ from datasets.errors import OptionError
 Readout = Literal["class", "mean", "class+mean"]
 PaabVariant = Literal["spatial", "spatiotemporal", "joint"]
 PoseTarget = Literal["p3d", "p2d", "soft"]
+Late = Literal["given", "predicted", "distilled"]
 
 # torchvision's name of the network whose first layers are the trunk of `TcnNetwork`.
 TRUNK = "inception_v3"
@@ -40,8 +41,6 @@ class PaabConfig:
     """PAABs at each position, one on top of the other."""
     capacity: PositiveInt | None = None
     """Upper bound of pose tokens in a frame; None reads it off each pose map."""
-    points: bool = False
-    """The given keypoints become part of the embedding; the pose map needs a channel for each."""
 
 
 @dataclass(frozen=True)
@@ -55,15 +54,6 @@ class PaatConfig:
     # soft locates a keypoint to less than a patch.
     target: PoseTarget = "p3d"
     """p3d: which keypoint a patch holds; p2d: whether it holds any; soft: how near each is."""
-    points: bool = False
-    """The last PAAT's predicted keypoints become part of the embedding, at inference too."""
-
-    def __post_init__(self) -> None:
-        """Refuse points of a target without a channel per keypoint."""
-        if self.points and self.target == "p2d":
-            raise OptionError(
-                "--paat.points needs a channel per keypoint: --paat.target soft or p3d"
-            )
 
 
 @dataclass(frozen=True)
@@ -161,6 +151,27 @@ class DisentangleConfig:
     # Errors of pixels in [0, 1] are small where most of an image is background.
     weight: NonNegativeFloat = 100.0
     """Weight of both mean squared errors of pixels."""
+
+
+@dataclass(frozen=True)
+class LateConfig:
+    """Late pose: an encoder of keypoints beside the trunk, with a loss of its own."""
+
+    weight: NonNegativeFloat | None = None
+    """Weight of the keypoints' embedding; the best on validation episodes by default."""
+    freeze_trunk: bool = False
+    """Keep the trunk as --init gives it, and train the rest alone."""
+    hidden: Width = 512
+    """Width of the keypoint encoder's layers."""
+    dim: Width = 192
+    """Width of the keypoints' embedding."""
+    # About the error of the keypoint detector, a pixel at 112.
+    noise: NonNegativeFloat = 0.01
+    """Standard deviation of the noise on training coordinates, in half images."""
+    channels: Width = 48
+    """late-predicted: channels of the keypoint detector."""
+    distill: NonNegativeFloat = 1.0
+    """late-distilled: weight of the loss that draws the trunk to the joint embedding."""
 
 
 @dataclass(frozen=True)

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import numpy as np
 import torch
 import torch.nn.functional as F
-from jaxtyping import Bool, Float, UInt8
+from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
-from align.models.config import HeadConfig
+from align.models.config import HeadConfig, Late, LateConfig
 from align.models.disentangle import Codes, Disentangler
+from align.models.late_pose import DetectedKeypoints, KeypointDetector, KeypointEncoder
 from align.models.pose_aware import PoseAware, PoseAwareOutput
 from align.models.shared_norm import SharedBatchNorm
 from align.models.tcn import TcnNetwork, TcnOutput
@@ -18,6 +24,51 @@ Output = PoseAwareOutput | TcnOutput | Codes
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
+# Names of the losses of an embedding's parts, in the log of a training.
+PIXEL_LOSS, KEYPOINT_LOSS = "time_contrastive", "keypoint_contrastive"
+
+
+class PoseInputs(NamedTuple):
+    """The poses that an encoder receives beside the frames, each None where it needs none.
+
+    Attributes:
+        pose_map: P2D maps for PAAB, (batch, patches).
+        keypoints: Described keypoints for late pose, see `describe_keypoints`.
+    """
+
+    pose_map: Tensor | None = None
+    keypoints: Float[Tensor, "batch keypoints 3"] | None = None
+
+    def at(self, times: np.ndarray | slice) -> PoseInputs:
+        """Those of some frames."""
+        return PoseInputs(*(None if value is None else value[times] for value in self))
+
+    def to(self, device: torch.device) -> PoseInputs:
+        """The same on a device."""
+        return PoseInputs(*(None if value is None else value.to(device) for value in self))
+
+
+NO_POSES = PoseInputs()
+
+
+class Encoded(NamedTuple):
+    """The output of an encoder.
+
+    Attributes:
+        parts: The parts of the embeddings, before `compare`, by the names of their losses. They
+            learn apart. In training, a frozen trunk has none.
+        network: The complete output of the network; None where a frozen one had no turn.
+        found: The keypoints that late pose has detected, or None.
+    """
+
+    parts: Mapping[str, Float[Tensor, "batch dim"]]
+    network: Output | None
+    found: DetectedKeypoints | None = None
+
+    @property
+    def embedding(self) -> Float[Tensor, "batch dim"]:
+        """Embeddings of the frames, before `compare`."""
+        return torch.cat(list(self.parts.values()), dim=-1)
 
 
 class FrameEncoder(nn.Module):
@@ -38,24 +89,35 @@ class FrameEncoder(nn.Module):
         self.register_buffer("std", torch.tensor(IMAGENET_STD).view(3, 1, 1), persistent=False)
 
     def forward(
-        self,
-        frames: UInt8[Tensor, "batch 3 height width"],
-        pose_map: Bool[Tensor, "batch patches"] | None = None,
-    ) -> tuple[Float[Tensor, "batch dim"], Output]:
+        self, frames: UInt8[Tensor, "batch 3 height width"], poses: PoseInputs = NO_POSES
+    ) -> Encoded:
         """Embeds frames one by one; `compare` then makes those of one video comparable.
 
         Args:
             frames: RGB.
-            pose_map: P2D, where the network has PAAB and needs one.
-
-        Returns:
-            The embeddings, and the complete output of the network.
+            poses: What the method needs of the poses.
         """
-        images = (frames / 255 - self.mean) / self.std
+        return self.encode(self.normalised(frames), poses.pose_map)
+
+    def normalised(
+        self, frames: UInt8[Tensor, "batch 3 height width"]
+    ) -> Float[Tensor, "batch 3 height width"]:
+        """Pixels as the network receives them."""
+        return (frames / 255 - self.mean) / self.std
+
+    def encode(
+        self, images: Float[Tensor, "batch 3 height width"], pose_map: Tensor | None
+    ) -> Encoded:
+        """Embeds normalised images by the network alone."""
         output = self.backbone(images) if pose_map is None else self.backbone(images, pose_map)
         # Distances between neighbouring frames are too small for half precision.
-        with torch.autocast(frames.device.type, enabled=False):
-            return self.project(self.whiten(output.embedding.float())), output
+        with torch.autocast(images.device.type, enabled=False):
+            embedding = self.project(self.whiten(output.embedding.float()))
+        return Encoded({PIXEL_LOSS: embedding}, output)
+
+    def learners(self) -> list[list[nn.Parameter]]:
+        """The parameters, in groups that learn apart."""
+        return [list(self.parameters())]
 
     def compare(
         self, embedding: Float[Tensor, "*batch time dim"]
@@ -65,6 +127,98 @@ class FrameEncoder(nn.Module):
         Args:
             embedding: All frames of a video, or in training the moments drawn from it.
         """
+        return self.compare_part(embedding)
+
+    def compare_part(
+        self, embedding: Float[Tensor, "*batch time dim"]
+    ) -> Float[Tensor, "*batch time dim"]:
+        """`compare` of one part of the embedding."""
         if self.center:
             embedding = embedding - embedding.mean(dim=-2, keepdim=True)
         return F.normalize(embedding, dim=-1) if self.unit else embedding
+
+
+class LateEncoder(FrameEncoder):
+    """A trunk on pixels and an encoder of keypoints, whose embeddings are concatenated.
+
+    The trunk has the names and the initial weights of the same `FrameEncoder`.
+
+    Args:
+        backbone: The trunk's network.
+        head: The trunk's head.
+        num_keypoints: Keypoints of the skeleton.
+        config: Options of late pose.
+        late: given: keypoints are given at inference; predicted: a detector finds them;
+            distilled: the trunk, which learns from the joint embedding, is used alone.
+    """
+
+    weight: Tensor
+
+    def __init__(
+        self,
+        backbone: Network,
+        head: HeadConfig,
+        num_keypoints: int,
+        config: LateConfig,
+        late: Late,
+    ) -> None:
+        """Make the trunk first, so that a seed gives it the weights that it has alone."""
+        super().__init__(backbone, head)
+        self.late, self.frozen = late, config.freeze_trunk
+        self.trunk_dim = head.dim or backbone.embed_dim
+        if self.frozen:
+            self.requires_grad_(False)
+        self.keypoints = KeypointEncoder(num_keypoints, config)
+        self.detector: KeypointDetector | None = None
+        if late == "predicted":
+            self.detector = KeypointDetector(num_keypoints, config.channels)
+        weight = 1.0 if config.weight is None else config.weight
+        self.register_buffer("weight", torch.tensor(weight))
+
+    def train(self, mode: bool = True) -> LateEncoder:
+        """Training mode, except for a frozen trunk."""
+        super().train(mode)
+        if self.frozen:
+            for module in (self.backbone, self.whiten, self.project):
+                module.eval()
+        return self
+
+    def forward(
+        self, frames: UInt8[Tensor, "batch 3 height width"], poses: PoseInputs = NO_POSES
+    ) -> Encoded:
+        """Embeds frames; `poses.keypoints` are needed in training, and by the given form."""
+        images = self.normalised(frames)
+        if self.frozen and self.training:
+            trunk = Encoded({}, None)  # nothing would learn from its pass
+        else:
+            trunk = self.encode(images, poses.pose_map)
+        if self.late == "distilled" and not self.training:
+            return trunk
+        found = None if self.detector is None else self.detector(images)
+        described = poses.keypoints
+        if found is not None and not self.training:
+            described = found.described()
+        if described is None:
+            raise ValueError("late pose needs the keypoints of every frame: pass poses.keypoints")
+        with torch.autocast(frames.device.type, enabled=False):
+            late = self.keypoints(described.float())
+        return Encoded({**trunk.parts, KEYPOINT_LOSS: late}, trunk.network, found)
+
+    def learners(self) -> list[list[nn.Parameter]]:
+        """Trunk, keypoint encoder and detector, which have no loss in common."""
+        late = (self.keypoints, self.detector)
+        apart = [list(module.parameters()) for module in late if module is not None]
+        known = {id(parameter) for parameters in apart for parameter in parameters}
+        return [[p for p in self.parameters() if id(p) not in known], *apart]
+
+    def compare(
+        self, embedding: Float[Tensor, "*batch time dim"]
+    ) -> Float[Tensor, "*batch time dim"]:
+        """Both parts centred and scaled apart, then side by side at the chosen weight."""
+        trunk, late = embedding.tensor_split([self.trunk_dim], dim=-1)
+        trunk = self.compare_part(trunk)
+        if not late.shape[-1]:
+            return trunk
+        weight = self.weight.item()
+        joint = torch.cat([trunk, weight * self.compare_part(late)], dim=-1)
+        return joint / math.hypot(1, weight) if self.unit else joint

@@ -10,7 +10,6 @@ from torch import nn
 from align.models.backbones import Backbone, TimmBackbone
 from align.models.config import PaabConfig, PaatConfig, PoseFreeConfig, Trl3dConfig
 from align.models.plugins import Plugin, PoseAttention, PosePrediction, Recovery3d
-from align.models.pose_points import PosePoints
 from align.models.trl3d import TokenRepresentation3d
 from align.paab import PoseAwareAttentionBlock
 from align.paat import PoseAwareAuxiliaryTask
@@ -52,20 +51,6 @@ def paat_tasks(
     }
 
 
-def make_pose_points(
-    paab: PaabConfig | None,
-    paat: PaatConfig | None,
-    backbone: Backbone,
-    num_keypoints: int | None,
-) -> PosePoints | None:
-    """The embedding of the keypoints' places, if PAAB or PAAT has `points`."""
-    if not any(config is not None and config.points for config in (paab, paat)):
-        return None
-    if num_keypoints is None or backbone.default_layout.frames > 1:
-        raise OptionError("points in the embedding need images, and a skeleton's keypoints")
-    return PosePoints(num_keypoints, backbone.embed_dim)
-
-
 def trl3d_layers(
     config: Trl3dConfig | None, backbone: Backbone
 ) -> dict[str, TokenRepresentation3d]:
@@ -85,7 +70,6 @@ def plugins_by_position(
     stacks: Mapping[str, nn.ModuleList],
     tasks: Mapping[str, PoseAwareAuxiliaryTask],
     layers: Mapping[str, TokenRepresentation3d],
-    predicts_pose: bool,
     pose_free: PoseFreeConfig | None,
 ) -> list[list[Plugin]]:
     """The plug-ins that follow 0, 1, … blocks of a backbone, in the order in which they run.
@@ -95,13 +79,13 @@ def plugins_by_position(
         stacks: PAABs, see `paab_stacks`.
         tasks: PAATs, see `paat_tasks`.
         layers: 3DTRL, see `trl3d_layers`.
-        predicts_pose: Whether PAAT is also asked at inference.
-        pose_free: How PAAT's prediction becomes PAAB's pose map; None takes the given map.
+        pose_free: How PAAT's prediction becomes PAAB's pose map, at inference too; None takes the
+            given map.
     """
     plugins: list[list[Plugin]] = [[] for _ in range(len(backbone.blocks) + 1)]
     # PAAT comes first: after PAAB, the tokens would give away the pose map that it predicts.
     for name, task in tasks.items():
-        plugins[int(name)].append(PosePrediction(task, int(name), predicts_pose))
+        plugins[int(name)].append(PosePrediction(task, int(name), pose_free is not None))
     for name, blocks in stacks.items():
         plugins[int(name)].append(PoseAttention(blocks, pose_free))
     for name, layer in layers.items():

@@ -24,7 +24,6 @@ from align.models.config import (
     Trl3dConfig,
 )
 from align.models.insertion import (
-    make_pose_points,
     paab_stacks,
     paat_tasks,
     plugins_by_position,
@@ -90,21 +89,17 @@ class PoseAware(nn.Module):
         self.backbone = backbone
         self.readout = readout
         self.pose_free = pose_free
-        self.given_points = paab is not None and paab.points
         # The order in which modules are made is the order in which they draw their weights, and
         # the order of registration is that of the optimizer's state: a seed and a checkpoint give
         # the same run only if both stay.
         stacks = paab_stacks(paab, backbone)
         tasks = paat_tasks(paat, backbone, num_keypoints)
-        points = make_pose_points(paab, paat, backbone, num_keypoints)
         layers = trl3d_layers(trl3d, backbone)
         if pose_free is not None:
             require_a_prediction_for_every_paab(stacks, tasks)
         self.paab, self.paat = nn.ModuleDict(stacks), nn.ModuleDict(tasks)
-        self.trl3d, self.points = nn.ModuleDict(layers), points
-        self.plugins = plugins_by_position(
-            backbone, stacks, tasks, layers, self.predicts_pose, pose_free
-        )
+        self.trl3d = nn.ModuleDict(layers)
+        self.plugins = plugins_by_position(backbone, stacks, tasks, layers, pose_free)
 
     @property
     def layout(self) -> TokenLayout:
@@ -119,13 +114,7 @@ class PoseAware(nn.Module):
     @property
     def embed_dim(self) -> int:
         """Width of the embedding."""
-        parts = len(self.readout.split("+")) + (self.points is not None)
-        return self.backbone.embed_dim * parts
-
-    @property
-    def predicts_pose(self) -> bool:
-        """Whether the embedding depends on PAAT's prediction, at inference too."""
-        return self.pose_free is not None or (self.points is not None and not self.given_points)
+        return self.backbone.embed_dim * len(self.readout.split("+"))
 
     @property
     def needs_pose(self) -> bool:
@@ -142,8 +131,8 @@ class PoseAware(nn.Module):
         Args:
             images: Normalised pixels.
             pose_map: The P2D map, (B, N) for images or (B, T, N); or one map per keypoint, P3D or
-                its soft form, (B, N, K) or (B, T, N, K), as PAAB with points needs it. Only PAAB
-                reads it, and with `pose_free` only in training.
+                its soft form, (B, N, K) or (B, T, N, K). Only PAAB reads it, and with `pose_free`
+                only in training.
 
         Raises:
             ValueError: Images or a pose map that do not fit the model, or a missing pose map.
@@ -155,7 +144,7 @@ class PoseAware(nn.Module):
             tokens = self.backbone.run_block(index, tokens, state.layout)
             tokens = self._run_plugins(index + 1, tokens, state)
         tokens = self.backbone.finish(tokens, layout)
-        embedding = self._read_out(tokens, layout, self._held(pose_map, state))
+        embedding = self._read_out(tokens, layout)
         pose_logits = {
             position: logits.reshape(-1, layout.frames, *logits.shape[2:])
             for position, logits in state.pose_logits.items()
@@ -188,27 +177,12 @@ class PoseAware(nn.Module):
                 "pose_map=pose_map_2d(keypoints, image_size, patch_size)"
             )
         per_keypoint = pose_map.ndim > 2 and pose_map.shape[1:] != (layout.frames, layout.patches)
-        if self.given_points and not per_keypoint:
-            raise ValueError("PAAB with points needs a pose map with a channel per keypoint")
         pose_map = pose_map if pose_map.dtype == torch.bool else pose_map > 0
         pose_map = pose_map.any(-1) if per_keypoint else pose_map
         return pose_map.unsqueeze(1) if pose_map.ndim == 2 and layout.frames == 1 else pose_map
 
-    def _held(
-        self, pose_map: Tensor | None, state: ForwardState
-    ) -> Float[Tensor, "batch patches keypoints"] | None:
-        """How likely each patch holds each keypoint, as given or predicted; None without points."""
-        if self.given_points:
-            return None if pose_map is None else pose_map.flatten(0, -3)
-        if self.points is None or state.latest_logits is None:
-            return None
-        return state.latest_logits.squeeze(1).sigmoid()
-
     def _read_out(
-        self,
-        tokens: Float[Tensor, "batch tokens dim"],
-        layout: TokenLayout,
-        held: Float[Tensor, "batch patches keypoints"] | None,
+        self, tokens: Float[Tensor, "batch tokens dim"], layout: TokenLayout
     ) -> Float[Tensor, "batch embed_dim"]:
         prefix, patches = layout.split(tokens)
         pooled = []
@@ -216,8 +190,6 @@ class PoseAware(nn.Module):
             pooled.append(self.backbone.pool_norm(prefix[:, 0]))
         if self.readout != "class":
             pooled.append(self.backbone.pool_norm(patches.mean(dim=1)))
-        if self.points is not None and held is not None:
-            pooled.append(self.points(held, layout.rows, layout.cols))
         return torch.cat(pooled, dim=-1) if len(pooled) > 1 else pooled[0]
 
 

@@ -16,7 +16,6 @@ from torch import Tensor, nn
 from torchvision.models import Inception_V3_Weights, inception_v3
 
 from align.models.config import PaatConfig, TcnConfig
-from align.models.pose_points import COORDINATES, pose_points, positions_along
 from align.paat import PoseAwareAuxiliaryTask
 from datasets.errors import MissingWeightsError
 
@@ -47,7 +46,7 @@ class TcnOutput(NamedTuple):
     """The output of `TcnNetwork`; `points` are the soft-argmax (x, y) in [-1, 1] of each channel.
 
     ``pose_logits`` has PAAT's logits under the key 1. It is empty without PAAT, and in evaluation
-    mode unless the embedding depends on them.
+    mode.
     """
 
     embedding: Float[Tensor, "batch dim"]
@@ -88,10 +87,8 @@ class TcnNetwork(nn.Module):
             *_convolution(_TRUNK_CHANNELS, config.channels),
             *_convolution(config.channels, config.channels),
         )
-        self.points = paat is not None and paat.points
-        described = COORDINATES * (num_keypoints or 0) if self.points else 0
         self.head = nn.Sequential(
-            nn.Linear(2 * config.channels + described, config.hidden),
+            nn.Linear(2 * config.channels, config.hidden),
             nn.ReLU(),
             nn.Linear(config.hidden, config.dim),
         )
@@ -109,15 +106,10 @@ class TcnNetwork(nn.Module):
         features = self.trunk(images * self.scale + self.shift)
         height, width = images.shape[-2:]
         pose_logits = {}
-        if self.paat is not None and (self.training or self.points):
+        if self.paat is not None and self.training:
             pose_logits[1] = self.paat(at_patches(features, (height, width)))
         points = spatial_soft_argmax(self.convolutions(features))
-        places = points.flatten(1)
-        if self.points:
-            held = pose_logits[1].squeeze(1).sigmoid()
-            keypoints = pose_points(held, height // _STRIDE, width // _STRIDE)
-            places = torch.cat([places, keypoints.flatten(1)], dim=1)
-        return TcnOutput(self.head(places), points, pose_logits)
+        return TcnOutput(self.head(points.flatten(1)), points, pose_logits)
 
 
 def at_patches(
@@ -154,6 +146,13 @@ def spatial_soft_argmax(
     x = weights.sum(dim=-2) @ positions_along(cols, weights)
     y = weights.sum(dim=-1) @ positions_along(rows, weights)
     return torch.stack([x, y], dim=-1)
+
+
+def positions_along(count: int, like: Tensor) -> Float[Tensor, " count"]:
+    """Positions of columns or rows from -1, the first, to 1, the last; a single one is at 0."""
+    if count == 1:
+        return like.new_zeros(1)
+    return torch.linspace(-1, 1, count, device=like.device, dtype=like.dtype)
 
 
 def _grid_positions(side: int, count: int, like: Tensor) -> Float[Tensor, " patches"]:

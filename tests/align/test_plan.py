@@ -12,7 +12,7 @@ import align.config
 from align.config import Recipe, TrainConfig, recipe
 from align.methods import METHODS, Method, Pose, compose
 from align.plan import RunPlan, resolve
-from datasets.errors import OptionError, UnknownNameError
+from datasets.errors import UnknownNameError
 from tests.datasets.synthetic import make_data_set, make_meta
 
 
@@ -23,7 +23,9 @@ from tests.datasets.synthetic import make_data_set, make_meta
         ("deit", "paab", "paab"),
         ("deit", "paab+paat", "paab+paat"),
         ("3dtrl", "paat", "3dtrl+paat"),
-        ("tcn", "paat-points", "tcn+paat-points"),
+        ("paab", "paat", "paab+paat"),
+        ("deit", "late-predicted", "late-predicted"),
+        ("tcn+paat", "late", "tcn+paat+late"),
     ],
 )
 def test_pose_modules_are_added_to_a_method(method: Method, pose: Pose, composed: Method) -> None:
@@ -44,8 +46,8 @@ def test_every_method_with_pose_modules_can_be_composed() -> None:
 def test_what_cannot_be_composed_is_refused() -> None:
     with pytest.raises(UnknownNameError, match=r"tcn\+paab"):
         compose("tcn", "paab")
-    with pytest.raises(OptionError, match="--pose paat"):
-        compose("paab", "paat")
+    with pytest.raises(UnknownNameError, match=r"paat\+paab"):
+        compose("paat", "paab")
 
 
 @pytest.mark.parametrize(("gpus", "chosen"), [(0, "small"), (2, "full")])
@@ -88,15 +90,6 @@ def test_resolving_fills_in_method_and_folder(tmp_path: Path) -> None:
     assert config.out is not None
     assert config.out.parent == Path("runs") and config.out.name.startswith("3dtrl_paab_dots_")
     assert resolve(config) == config
-
-
-def test_points_bring_soft_maps_after_the_last_block() -> None:
-    plan = RunPlan.of(TrainConfig(method="paat-points"), make_meta(1))
-    assert plan.paab is None and plan.paat is not None
-    assert (plan.paat.positions, plan.paat.target, plan.paat.points) == ((-1,), "soft", True)
-    assert plan.uses_soft_maps
-    plain = RunPlan.of(TrainConfig(method="paat"), make_meta(1))
-    assert plain.paat == TrainConfig().paat and not plain.uses_soft_maps
 
 
 def test_a_plan_has_the_modules_of_its_method_alone() -> None:

@@ -142,10 +142,8 @@ def test_measurements_of_other_data_are_not_compared(place: Path) -> None:
 def test_a_checkpoint_stands_by_itself(place: Path, tmp_path: Path) -> None:
     other = make_data_set(tmp_path / "other", episodes=3, seed=9, **SHAPE)
     frames = EpisodeDataset(place / "dots").images(0, "view_0")
-    maps = FrameEmbedder.load(place / "run").view_pose_maps(
-        EpisodeDataset(place / "dots"), 0, "ego"
-    )
-    expected = FrameEmbedder.load(place / "run").embed_frames(frames, maps)
+    poses = FrameEmbedder.load(place / "run").view_poses(EpisodeDataset(place / "dots"), 0, "ego")
+    expected = FrameEmbedder.load(place / "run").embed_frames(frames, poses)
     shutil.rmtree(place / "dots")
     about = read_about(place / "run/checkpoints/best.safetensors")
     assert about["data"]["views"] == ["ego", "view_0"] and about["data"]["env"] == "dots"
@@ -156,7 +154,7 @@ def test_a_checkpoint_stands_by_itself(place: Path, tmp_path: Path) -> None:
     assert measured(place / "run", data=other)[0] == "test_on_other"
     alone = shutil.copy(place / "run/checkpoints/best.safetensors", tmp_path / "alone.safetensors")
     for source in (alone, str(alone), str(place / "run")):
-        assert torch.equal(FrameEmbedder.load(source).embed_frames(frames, maps), expected)
+        assert torch.equal(FrameEmbedder.load(source).embed_frames(frames, poses), expected)
 
 
 def test_a_damaged_record_of_the_data_is_named(place: Path) -> None:

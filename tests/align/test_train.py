@@ -101,7 +101,7 @@ def other_precision() -> Iterator[None]:
 @pytest.mark.slow
 @pytest.mark.usefixtures("other_precision")
 @pytest.mark.parametrize(
-    ("method", "precision"), [("paat", "auto"), ("paat-points", "bf16"), ("disentangle", "auto")]
+    ("method", "precision"), [("paat", "auto"), ("late-predicted", "bf16"), ("disentangle", "auto")]
 )
 def test_stopped_between_epochs_it_ends_as_if_undisturbed(
     dots: Path, tmp_path: Path, method: Method, precision: Precision

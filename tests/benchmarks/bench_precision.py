@@ -70,7 +70,7 @@ def step(method: Method, bf16: bool, written_out: bool = True) -> Callable[[], N
 
     def run() -> None:
         with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
-            embedding, _ = model(frames)
+            embedding = model(frames).embedding
         embedding.square().mean().backward()
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)

@@ -29,7 +29,7 @@ def build(**options: object) -> PoseAware:
 def everything() -> PoseAware:
     return build(
         paab=PaabConfig(positions=(1, -1), blocks=2),
-        paat=PaatConfig(positions=(1,), target="soft", points=True),
+        paat=PaatConfig(positions=(1,), target="soft"),
         pose_free=PoseFreeConfig(top_k=2),
         trl3d=Trl3dConfig(position=1),
     )
@@ -66,10 +66,10 @@ def test_parameters_have_the_names_and_the_order_of_earlier_checkpoints() -> Non
     inserted = [name.split(".") for name in names if not name.startswith("backbone.")]
     assert names[0].startswith("backbone.vit.")
     places = [place for place, _ in groupby(parts[0] for parts in inserted)]
-    assert places == ["paab", "paat", "trl3d", "points"]
+    assert places == ["paab", "paat", "trl3d"]
     modules = {".".join(parts[:3]) for parts in inserted if parts[0] == "paab"}
     assert modules == {"paab.1.0", "paab.1.1", "paab.3.0", "paab.3.1"}
-    assert {"paat.1.reduce.weight", "trl3d.1.class_embedding", "points.layers.0.weight"} <= {*names}
+    assert {"paat.1.reduce.weight", "trl3d.1.class_embedding"} <= {*names}
 
 
 def test_a_copy_of_a_model_runs_its_own_modules() -> None:

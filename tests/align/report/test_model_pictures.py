@@ -65,7 +65,7 @@ def check_swaps(run: Path, data: EpisodeDataset, picture: Picture) -> None:
     assert isinstance(network, Disentangler)
     with torch.no_grad():
         codes = {
-            view: embedder.model(frames_to_tensor(data.images(0, view, [0])))[1]
+            view: embedder.model(frames_to_tensor(data.images(0, view, [0]))).network
             for view in ("view_0", "ego")
         }
         swapped = {
