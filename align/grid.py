@@ -4,6 +4,9 @@
 
 Finished runs are kept and stopped ones resumed. A run that fails is named and left out, and the
 others continue.
+
+A run of late pose with `--late.freeze-trunk` takes the trunk of its seed from the run beside it:
+late_seed0 that of deit_seed0.
 """
 
 from __future__ import annotations
@@ -24,13 +27,13 @@ from align.engine.jobs import Measurement, train_and_measure
 from align.engine.origin import is_own
 from align.engine.run_folder import RunFolder, run_name
 from align.evaluate import evaluate
-from align.methods import Method
+from align.methods import Method, trunk_of
 from align.plan import RunPlan, for_data, usual_data
 from align.run_data import identify
 from align.sampling import views_a_step
 from align.train import default_options, make_trainer
 from datasets.bounds import Seed
-from datasets.errors import DataError, OptionError
+from datasets.errors import DataError, MismatchError, OptionError
 from datasets.storage.identity import short
 
 log = logging.getLogger(__name__)
@@ -99,13 +102,23 @@ def plan(
     if variant and not re.fullmatch(r"[\w.-]+", variant):
         raise OptionError(f"--variant becomes part of a folder's name, so it cannot be {variant!r}")
     named = f"_{variant}" if variant else ""
-    return [
+    configs = [
         placed(replace(config, method=method), out, data, protocol, method + named, seed, data_sets)
         for protocol in protocols
         for seed in seeds
         for data in data_sets
         for method in methods
     ]
+    return [_with_trunk(config, named) for config in configs]
+
+
+def _with_trunk(config: TrainConfig, named: str) -> TrainConfig:
+    """A run of late pose that starts from the trunk beside it; other runs as they are."""
+    frozen = config.parts.late is not None and config.late.freeze_trunk
+    if not frozen or config.init is not None:
+        return config
+    trunk = run_name(trunk_of(config.method) + named, config.seed)
+    return replace(config, init=_require_out(config).parent / trunk)
 
 
 def placed(
@@ -182,6 +195,8 @@ def check_views(configs: Iterable[TrainConfig]) -> None:
 def run_one(config: TrainConfig, place: int) -> None:
     """Trains a run to its end and measures it on the test episodes, unless that has been done."""
     folder = RunFolder(_require_out(config))
+    if config.parts.late is not None and config.late.freeze_trunk and config.init is not None:
+        _require_finished(config.init)
     measured = Measurement(
         folder.evaluation("test"),
         lambda: _is_usable(folder, config.test_data),
@@ -189,6 +204,16 @@ def run_one(config: TrainConfig, place: int) -> None:
     )
     open_trainer = partial(make_trainer, config, False)
     train_and_measure(open_trainer, [measured], place)
+
+
+def _require_finished(trunk: Path) -> None:
+    from align.engine.command import resume_command
+
+    if trunk.is_dir() and not RunFolder(trunk).finished:
+        raise MismatchError(
+            f"{trunk} is to be the trunk of a run with --late.freeze-trunk, but its training has "
+            f"not ended. Train it first: {resume_command('align', trunk)}"
+        )
 
 
 def _require_out(config: TrainConfig) -> Path:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
 from align.models.config import Late
@@ -120,6 +120,14 @@ def compose(method: Method, pose: Pose | None) -> Method:
     name = pose if method == "deit" else f"{method}+{pose}"
     require_known("combination of --method and --pose", name, METHODS)
     return name  # type: ignore[return-value]
+
+
+def trunk_of(method: Method) -> Method:
+    """The method whose network is the trunk of a method with late pose; else the method itself."""
+    parts = METHODS[method]
+    if parts.late is None:
+        return method
+    return next(name for name, trunk in METHODS.items() if trunk == replace(parts, late=None))
 
 
 def network_name(method: Method, backbone: str, disentangle_encoder: str) -> str:

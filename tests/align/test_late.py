@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,15 +14,17 @@ from torch import Tensor
 
 from align.config import TrainConfig
 from align.embedder import FrameEmbedder
+from align.engine.checkpoint import MissingCheckpointError
 from align.engine.run_folder import RunFolder
 from align.evaluate import evaluate
+from align.grid import plan, run_one
 from align.late import WEIGHTS, choose_weight
 from align.losses.distillation import distillation
 from align.models.config import LateConfig
 from align.models.encoder import LateEncoder
 from align.train import make_trainer
 from datasets.episodes import EpisodeDataset
-from datasets.errors import OptionError
+from datasets.errors import MismatchError, OptionError
 from tests.align.conftest import tiny_config
 from tests.align.models.test_late_pose import late
 
@@ -57,7 +61,7 @@ def test_the_trunk_learns_to_the_bit_as_it_does_alone(
 
 
 def test_a_trained_trunk_serves_late_pose_unchanged(dots: Path, deit: Path, tmp_path: Path) -> None:
-    frozen = LateConfig(hidden=32, dim=16, channels=8, freeze_trunk=True)
+    frozen = replace(SMALL, freeze_trunk=True)
     config = tiny_config(dots, tmp_path / "l", "late-predicted", epochs=1, late=frozen, init=deit)
     weights = train(config)
     # The best checkpoint of the run that it starts from.
@@ -68,6 +72,25 @@ def test_a_trained_trunk_serves_late_pose_unchanged(dots: Path, deit: Path, tmp_
     with pytest.raises(OptionError, match="late-distilled"):
         options = {"late": frozen, "init": deit}
         make_trainer(tiny_config(dots, tmp_path / "y", "late-distilled", **options), progress=False)
+
+
+def test_a_grid_takes_the_trunk_of_each_seed_from_the_run_beside_it(
+    dots: Path, deit: Path, tmp_path: Path
+) -> None:
+    frozen = replace(SMALL, freeze_trunk=True)
+    common = tiny_config(dots, tmp_path, epochs=1, late=frozen)
+    planned = plan(common, [dots], ["seen"], ["deit", "tcn+late"], [0, 1], tmp_path, "b")
+    names = [(c.out.name, c.init and c.init.name) for c in planned if c.out]
+    assert names[1::2] == [("tcn_late_b_seed0", "tcn_b_seed0"), ("tcn_late_b_seed1", "tcn_b_seed1")]
+    assert names[::2] == [("deit_b_seed0", None), ("deit_b_seed1", None)]
+    (late,) = plan(common, [dots], ["seen"], ["late"], [0], tmp_path)
+    assert late.init is not None and late.out is not None
+    with pytest.raises(MissingCheckpointError, match="deit_seed0"):
+        run_one(late, 0)
+    stopped = shutil.copytree(deit, late.init)
+    RunFolder(stopped).checkpoint("last").unlink()
+    with pytest.raises(MismatchError, match=r"--resume .*deit_seed0"):
+        run_one(late, 0)
 
 
 def test_a_predicted_pose_needs_no_keypoints_after_training(dots: Path, tmp_path: Path) -> None:
