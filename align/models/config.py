@@ -24,6 +24,7 @@ Readout = Literal["class", "mean", "class+mean"]
 PaabVariant = Literal["spatial", "spatiotemporal", "joint"]
 PoseTarget = Literal["p3d", "p2d", "soft"]
 Late = Literal["given", "predicted", "distilled"]
+LateKind = Literal["coordinates", "tokens"]
 
 # torchvision's name of the network whose first layers are the trunk of `TcnNetwork`.
 TRUNK = "inception_v3"
@@ -161,8 +162,12 @@ class LateConfig:
     """Weight of the keypoints' embedding; the best on validation episodes by default."""
     freeze_trunk: bool = False
     """Keep the trunk as --init gives it, and train the rest alone."""
+    encoder: LateKind = "coordinates"
+    """coordinates: layers on the keypoints alone; tokens: PAABs on tokens of the keypoints."""
     hidden: Width = 512
-    """Width of the keypoint encoder's layers."""
+    """coordinates: width of the layers."""
+    blocks: Depth = 2
+    """tokens: number of PAABs."""
     dim: Width = 192
     """Width of the keypoints' embedding."""
     # About the error of the keypoint detector, a pixel at 112.

@@ -9,15 +9,18 @@ from typing import NamedTuple
 import numpy as np
 import torch
 import torch.nn.functional as F
+from einops import rearrange
 from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
 from align.models.config import HeadConfig, Late, LateConfig
 from align.models.disentangle import Codes, Disentangler
+from align.models.keypoint_tokens import KeypointTokens
 from align.models.late_pose import DetectedKeypoints, KeypointDetector, KeypointEncoder
 from align.models.pose_aware import PoseAware, PoseAwareOutput
 from align.models.shared_norm import SharedBatchNorm
 from align.models.tcn import TcnNetwork, TcnOutput
+from datasets.errors import OptionError
 
 Network = PoseAware | TcnNetwork | Disentangler
 Output = PoseAwareOutput | TcnOutput | Codes
@@ -138,6 +141,10 @@ class FrameEncoder(nn.Module):
         return F.normalize(embedding, dim=-1) if self.unit else embedding
 
 
+# The output of a trunk that had no turn.
+NOT_ENCODED = Encoded({}, None)
+
+
 class LateEncoder(FrameEncoder):
     """A trunk on pixels and an encoder of keypoints, whose embeddings are concatenated.
 
@@ -168,7 +175,7 @@ class LateEncoder(FrameEncoder):
         self.trunk_dim = head.dim or backbone.embed_dim
         if self.frozen:
             self.requires_grad_(False)
-        self.keypoints = KeypointEncoder(num_keypoints, config)
+        self.keypoints = _keypoint_encoder(backbone, num_keypoints, config)
         self.detector: KeypointDetector | None = None
         if late == "predicted":
             self.detector = KeypointDetector(num_keypoints, config.channels)
@@ -188,10 +195,7 @@ class LateEncoder(FrameEncoder):
     ) -> Encoded:
         """Embeds frames; `poses.keypoints` are needed in training, and by the given form."""
         images = self.normalised(frames)
-        if self.frozen and self.training:
-            trunk = Encoded({}, None)  # nothing would learn from its pass
-        else:
-            trunk = self.encode(images, poses.pose_map)
+        trunk = self._encode_trunk(images, poses.pose_map)
         if self.late == "distilled" and not self.training:
             return trunk
         found = None if self.detector is None else self.detector(images)
@@ -201,8 +205,31 @@ class LateEncoder(FrameEncoder):
         if described is None:
             raise ValueError("late pose needs the keypoints of every frame: pass poses.keypoints")
         with torch.autocast(frames.device.type, enabled=False):
-            late = self.keypoints(described.float())
+            if isinstance(self.keypoints, KeypointTokens):
+                late = self.keypoints(described.float(), self._patches(trunk.network))
+            else:
+                late = self.keypoints(described.float())
+        if self.frozen and self.training:
+            trunk = NOT_ENCODED
         return Encoded({**trunk.parts, KEYPOINT_LOSS: late}, trunk.network, found)
+
+    def _encode_trunk(
+        self, images: Float[Tensor, "batch 3 height width"], pose_map: Tensor | None
+    ) -> Encoded:
+        if not (self.frozen and self.training):
+            return self.encode(images, pose_map)
+        if not isinstance(self.keypoints, KeypointTokens):
+            return NOT_ENCODED  # nothing would learn from its pass
+        with torch.no_grad():
+            return self.encode(images, pose_map)
+
+    def _patches(self, output: Output | None) -> Float[Tensor, "batch dim rows cols"]:
+        """The trunk's patch tokens in their places."""
+        network = self.backbone
+        if not (isinstance(network, PoseAware) and isinstance(output, PoseAwareOutput)):
+            raise TypeError("keypoint tokens need the tokens of a transformer")
+        _, patches = network.layout.split(output.tokens)
+        return rearrange(patches, "b (r c) d -> b d r c", r=network.layout.rows)
 
     def learners(self) -> list[list[nn.Parameter]]:
         """Trunk, keypoint encoder and detector, which have no loss in common."""
@@ -222,3 +249,19 @@ class LateEncoder(FrameEncoder):
         weight = self.weight.item()
         joint = torch.cat([trunk, weight * self.compare_part(late)], dim=-1)
         return joint / math.hypot(1, weight) if self.unit else joint
+
+
+def _keypoint_encoder(
+    network: Network, num_keypoints: int, config: LateConfig
+) -> KeypointEncoder | KeypointTokens:
+    """The encoder of keypoints that the options name.
+
+    Raises:
+        OptionError: When it needs the tokens of a transformer, and the trunk is none.
+    """
+    if config.encoder == "coordinates":
+        return KeypointEncoder(num_keypoints, config)
+    if not isinstance(network, PoseAware):
+        raise OptionError("--late.encoder tokens needs a transformer: choose a pose of deit")
+    host = network.backbone
+    return KeypointTokens(num_keypoints, config, host.embed_dim, host.num_heads)

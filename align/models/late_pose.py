@@ -49,6 +49,23 @@ def describe_keypoints(
     return torch.cat([place, seen[..., None].float()], dim=-1)
 
 
+def jittered(
+    described: Float[Tensor, "batch keypoints 3"], noise: float
+) -> Float[Tensor, "batch keypoints 3"]:
+    """Described keypoints with noise on the places of the visible ones.
+
+    The noise comes from the global generator, which the training loop seeds at every step.
+
+    Args:
+        described: The result of `describe_keypoints`.
+        noise: Standard deviation in half images; 0 changes nothing.
+    """
+    if not noise:
+        return described
+    place, seen = described[..., :2], described[..., 2:]
+    return torch.cat([place + noise * torch.randn_like(place) * seen, seen], dim=-1)
+
+
 class KeypointEncoder(nn.Module):
     """An embedding of described keypoints: three linear layers and a norm.
 
@@ -73,14 +90,8 @@ class KeypointEncoder(nn.Module):
     def forward(
         self, described: Float[Tensor, "batch keypoints 3"]
     ) -> Float[Tensor, "batch late_dim"]:
-        """Embed the result of `describe_keypoints`; training adds noise to the visible ones.
-
-        The noise comes from the global generator, which the training loop seeds at every step.
-        """
-        if self.training and self.noise:
-            place, seen = described[..., :2], described[..., 2:]
-            moved = place + self.noise * torch.randn_like(place) * seen
-            described = torch.cat([moved, seen], dim=-1)
+        """Embed the result of `describe_keypoints`; training moves the keypoints by noise."""
+        described = jittered(described, self.noise if self.training else 0)
         return self.whiten(self.layers(described.flatten(1)))
 
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from align.models.config import HeadConfig, LateConfig, ModelConfig
+from align.models.config import HeadConfig, LateConfig, ModelConfig, TcnConfig
 from align.models.encoder import (
     KEYPOINT_LOSS,
     PIXEL_LOSS,
@@ -14,6 +14,7 @@ from align.models.encoder import (
     LateEncoder,
     PoseInputs,
 )
+from align.models.keypoint_tokens import KeypointTokens
 from align.models.late_pose import (
     DetectedKeypoints,
     KeypointDetector,
@@ -21,7 +22,9 @@ from align.models.late_pose import (
     describe_keypoints,
     detection_loss,
 )
-from align.models.pose_aware import build_model
+from align.models.pose_aware import PoseAware, build_model
+from align.models.tcn import TcnNetwork
+from datasets.errors import OptionError
 
 K = 3
 
@@ -150,6 +153,51 @@ def test_each_form_needs_its_own_at_inference() -> None:
     embedding = distilled(frames).embedding
     assert embedding.shape == (6, distilled.trunk_dim)
     assert torch.equal(distilled.compare(embedding), distilled.compare_part(embedding))
+
+
+def test_a_keypoint_token_reads_the_patch_where_its_keypoint_lies() -> None:
+    encoder = late("given", encoder="tokens", noise=0).eval()
+    network = encoder.backbone
+    assert isinstance(encoder.keypoints, KeypointTokens) and isinstance(network, PoseAware)
+    patches = torch.zeros(1, network.backbone.embed_dim, 2, 2)
+    patches[0, :, 1, 0] = 5  # lower left of 2 x 2 patches
+    marked: list[bool] = []
+    for place in ([-0.5, 0.5], [0.5, 0.5], [-0.5, -0.5]):
+        described = torch.zeros(1, K, 3)
+        described[0, 1] = torch.tensor([*place, 1])
+        with_patch = encoder.keypoints(described, patches)
+        marked.append(not torch.equal(with_patch, encoder.keypoints(described, 0 * patches)))
+    assert marked == [True, False, False]
+
+
+def test_hidden_keypoints_have_no_say_among_the_tokens() -> None:
+    encoder = late("given", encoder="tokens", noise=0).eval()
+    assert isinstance(encoder.keypoints, KeypointTokens)
+    patches = torch.randn(1, encoder.keypoints.features.in_features, 2, 2)
+    described = torch.zeros(1, K, 3)
+    described[0, 0] = torch.tensor([0.1, 0.2, 1])
+    hidden = described.clone()
+    hidden[0, 1, :2] = 0.7
+    assert torch.equal(encoder.keypoints(described, patches), encoder.keypoints(hidden, patches))
+
+
+def test_keypoint_tokens_leave_the_trunk_alone() -> None:
+    for frozen in (False, True):
+        encoder = late("given", encoder="tokens", freeze_trunk=frozen).train()
+        encoded = encoder(make_frames(), make_poses())
+        encoded.parts[KEYPOINT_LOSS].square().mean().backward()
+        trunk, keypoints = encoder.learners()
+        assert all(p.grad is None for p in trunk)
+        assert all(p.grad is not None for p in keypoints)
+        assert (encoded.network is None) == frozen
+    with pytest.raises(OptionError, match="transformer"):
+        LateEncoder(
+            TcnNetwork(TcnConfig(channels=8, hidden=8)),
+            HeadConfig(),
+            K,
+            LateConfig(encoder="tokens"),
+            "given",
+        )
 
 
 def test_a_frozen_trunk_has_no_turn_in_training() -> None:
