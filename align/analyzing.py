@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from jaxtyping import Bool
+from jaxtyping import Bool, Int
 from torch import Tensor
 from tqdm import tqdm
 
@@ -15,6 +15,7 @@ from align.augment import frames_to_tensor, resize_frames
 from align.config import Split, TrainConfig
 from align.embedder import FrameEmbedder
 from align.engine.run_folder import Checkpoint, RunFolder
+from align.models.kept_patches import keep_in_map
 from align.models.pose_aware import PoseAware
 from align.probe import FeatureProbe, evenly, received_attention
 from align.results.analysis import AttentionMaps, FeatureAnalysis, save_analysis, save_maps
@@ -76,7 +77,11 @@ def analyze(
             probe.take(_see(embedder, shown, i, view, times).unsqueeze(1))
     result, times = probe.result(), evenly(shown.lengths[0], _DRAWN_MOMENTS)
     maps = {
-        view: received_attention(network, partial(_see, embedder, shown, 0, view, times)).tolist()
+        view: received_attention(
+            network,
+            partial(_see, embedder, shown, 0, view, times),
+            _kept(embedder, shown, 0, view, len(times)),
+        ).tolist()
         for view in shown.views[:2]
     }
     name = evaluation_name(config, split, None if own else root)
@@ -88,7 +93,7 @@ def analyze(
 def _see(
     embedder: FrameEmbedder, data: EpisodeDataset, i: int, view: str, times: np.ndarray
 ) -> Bool[Tensor, "time patches keypoints"]:
-    """Runs a model on frames of a view, and returns their P3D maps."""
+    """Runs a model on frames of a view, and returns P3D maps of the patches that it sees."""
     device, scale = embedder.model.mean.device, embedder.image_size / data.meta.image_size
     images = resize_frames(frames_to_tensor(data.images(i, view, times)), embedder.image_size)
     poses = (
@@ -96,5 +101,18 @@ def _see(
         torch.from_numpy(data.visible(i, view)[times]),
     )
     given = embedder.view_pose_maps(data, i, view, times)
-    embedder.model(images.to(device), None if given is None else given.to(device))
-    return embedder.pose_map(*poses, torch.Generator().manual_seed(embedder.config.seed)).to(device)
+    kept = _kept(embedder, data, i, view, len(times))
+    embedder.model(images.to(device), None if given is None else given.to(device), kept)
+    generator = torch.Generator().manual_seed(embedder.config.seed)
+    pose_map = embedder.pose_map(*poses, generator).to(device)
+    return pose_map if kept is None else keep_in_map(pose_map, kept)
+
+
+def _kept(
+    embedder: FrameEmbedder, data: EpisodeDataset, i: int, view: str, count: int
+) -> Int[Tensor, "time kept"] | None:
+    """The patches that a model sees of `count` frames of a view; None for all."""
+    if (motion := embedder.motion_of(data)) is None:
+        return None
+    activity = motion.of(i, view).activity.expand(count, -1, -1)
+    return embedder.kept(activity.to(embedder.model.mean.device))

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, UInt8
+from jaxtyping import Bool, Float, Int, UInt8
 from torch import Tensor
 
 from align.augment import frames_to_tensor, resize_frames
@@ -22,6 +22,7 @@ from align.models.disentangle import Disentangler
 from align.models.encoder import IMAGENET_MEAN, IMAGENET_STD, FrameEncoder, Network
 from align.models.pose_aware import PoseAware, build_model
 from align.models.tcn import TcnNetwork
+from align.motion import EpisodeMotion, VideoMotion, keep_share, most_active, motion_times
 from align.plan import RunPlan
 from align.pose import pose_map_2d, pose_map_3d, soft_pose_map
 from align.run_data import find_own_data
@@ -150,6 +151,7 @@ class FrameEmbedder:
         if uses_bf16(config.precision) and not torch.cuda.is_available():
             attend_plainly(network)
         self.model = FrameEncoder(network, config.head)
+        self.keep_share = keep_share(network, config)
         if config.backbone.pretrained:
             self.normalise(_expected_statistics(plan))
 
@@ -236,16 +238,30 @@ class FrameEmbedder:
             return self.soft_map(keypoints, visible)
         return self._pose_map(pose_map_2d, keypoints, visible, generator)
 
+    def motion_of(self, data: EpisodeDataset) -> EpisodeMotion | None:
+        """Where the views of a data set change; None for a model that sees whole frames."""
+        return None if self.keep_share is None else EpisodeMotion(data, *self._grid())
+
+    def kept(self, activity: Float[Tensor, "batch rows cols"]) -> Int[Tensor, "batch kept"] | None:
+        """The patches that the model sees of frames of such videos; None for all."""
+        return None if self.keep_share is None else most_active(activity, self.keep_share)
+
+    def _grid(self) -> tuple[int, int]:
+        side = self.image_size // patch_size(self.model.backbone)
+        return side, side
+
     @torch.no_grad()
     def embed_episode(self, data: EpisodeDataset, i: int) -> dict[str, Float[Tensor, "time dim"]]:
         """Embeddings of every frame of every view of an episode, each frame encoded once.
 
         The caller puts the model in evaluation mode.
         """
+        motion = self.motion_of(data)
         return {
             view: self._embed(
                 (data.images(i, view, chunk) for chunk in _chunks(data.lengths[i])),
                 self.view_pose_maps(data, i, view),
+                None if motion is None else motion.of(i, view),
             )
             for view in data.views
         }
@@ -266,12 +282,17 @@ class FrameEmbedder:
         Raises:
             ValueError: When the method needs pose maps and there are none.
         """
-        return self._embed((images[chunk] for chunk in _chunks(len(images))), pose_maps)
+        motion = None
+        if self.keep_share is not None:
+            sample = frames_to_tensor(images[motion_times(len(images))])
+            motion = VideoMotion.of(sample, *self._grid())
+        return self._embed((images[chunk] for chunk in _chunks(len(images))), pose_maps, motion)
 
     def _embed(
         self,
         chunks: Iterable[UInt8[np.ndarray, "time height width 3"]],
         pose_maps: Tensor | None,
+        motion: VideoMotion | None,
     ) -> Float[Tensor, "time dim"]:
         """`embed_frames` of a video whose frames come in chunks, so that one is held at a time."""
         device = self.model.mean.device
@@ -283,8 +304,11 @@ class FrameEmbedder:
             pose_map = None
             if pose_maps is not None:
                 pose_map = pose_maps[done : done + len(images)].to(device)
+            kept = None
+            if motion is not None:
+                kept = self.kept(motion.activity.expand(len(frames), -1, -1).to(device))
             with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
-                embedding, _ = self.model(frames, pose_map)
+                embedding, _ = self.model(frames, pose_map, kept)
             embeddings.append(embedding.float().cpu())
             done += len(images)
         return self.model.compare(torch.cat(embeddings))

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from einops import rearrange
-from jaxtyping import Bool, Float
+from einops import rearrange, repeat
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Subset
 
@@ -22,6 +22,7 @@ from align.metrics.alignment import episode_metrics, mean_metrics
 from align.metrics.collapse import CollapseWatch, diagnose
 from align.models.disentangle import Codes, Disentangler, permutation_losses
 from align.models.encoder import Output
+from align.models.kept_patches import keep_in_map
 from align.paat import mean_pose_loss
 from align.plan import RunPlan
 from datasets.episodes import EpisodeDataset
@@ -51,6 +52,7 @@ class AlignmentTask:
             self.embedder.normalise(stored_normalisation(config.out))  # the run is resumed
         self.collapse_watch = CollapseWatch()
         self.time_contrastive = build_loss(plan.loss)
+        self.motion = self.embedder.motion_of(self.train)
         samples = self._samples(0)
         frames_a_step = config.batch.episodes * samples.num_views * samples.num_times
         frames = sum(samples.lengths) * len(self.train.views)
@@ -69,6 +71,7 @@ class AlignmentTask:
             self.plan.loss.window,
             length,
             self.config.seed,
+            self.motion,
         )
 
     def loader(self, start_step: int, stop_step: int) -> DataLoader:
@@ -95,7 +98,7 @@ class AlignmentTask:
         episodes, views, times = batch["frames"].shape[:3]
         frames = rearrange(batch["frames"], "e v t c h w -> (e v t) c h w")
         given = self.embedder.given_map(*_poses(batch), self._pose_generator(batch, step))
-        embedding, output = model(frames, given)
+        embedding, output = model(frames, given, self._kept(batch))
         z = rearrange(embedding, "(e v t) d -> e v t d", e=episodes, v=views, t=times)
         z = self.embedder.model.compare(z.float())
         logs = {"time_contrastive": self.time_contrastive(z, batch["times"])}
@@ -104,6 +107,13 @@ class AlignmentTask:
             total = total + weight * value
             logs[name] = value
         return total, logs
+
+    def _kept(self, batch: Batch) -> Int[Tensor, "batch kept"] | None:
+        """The patches that the model sees of every frame of a batch; None for all."""
+        if "activity" not in batch:
+            return None
+        times = batch["frames"].shape[2]
+        return self.embedder.kept(repeat(batch["activity"], "e v r c -> (e v t) r c", t=times))
 
     def _pose_generator(self, batch: Batch, step: int) -> torch.Generator:
         """Of a step's pose maps alone: they must not change what dropout draws."""
@@ -123,6 +133,8 @@ class AlignmentTask:
                 if paat.target == "soft"
                 else self.embedder.pose_map(*poses, self._pose_generator(batch, step))
             )
+            if (kept := self._kept(batch)) is not None:
+                target = keep_in_map(target, kept)
             reduction = config.paat_loss.reduction
             loss = mean_pose_loss(output.pose_logits, target.unsqueeze(1), reduction)
             return {"paat": (config.paat_loss.weight, loss)}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Bool, Float, UInt8
+from jaxtyping import Bool, Float, Int, UInt8
 from torch import Tensor, nn
 
 from align.models.config import HeadConfig
@@ -41,21 +41,34 @@ class FrameEncoder(nn.Module):
         self,
         frames: UInt8[Tensor, "batch 3 height width"],
         pose_map: Bool[Tensor, "batch patches"] | None = None,
+        kept: Int[Tensor, "batch kept"] | None = None,
     ) -> tuple[Float[Tensor, "batch dim"], Output]:
         """Embeds frames one by one; `compare` then makes those of one video comparable.
 
         Args:
             frames: RGB.
             pose_map: P2D, where the network has PAAB and needs one.
+            kept: Patches that a transformer sees, by row-major index; all by default.
 
         Returns:
             The embeddings, and the complete output of the network.
         """
-        images = (frames / 255 - self.mean) / self.std
-        output = self.backbone(images) if pose_map is None else self.backbone(images, pose_map)
+        # Convolutional networks take images alone.
+        given = {}
+        if pose_map is not None:
+            given["pose_map"] = pose_map
+        if kept is not None:
+            # Cut first: the pixels of patches that are left out need not be normalised.
+            frames, given["kept"] = self._cut(frames, kept), kept
+        output = self.backbone((frames / 255 - self.mean) / self.std, **given)
         # Distances between neighbouring frames are too small for half precision.
         with torch.autocast(frames.device.type, enabled=False):
             return self.project(self.whiten(output.embedding.float())), output
+
+    def _cut(self, frames: Tensor, kept: Int[Tensor, "batch kept"]) -> Tensor:
+        if not isinstance(self.backbone, PoseAware):
+            raise ValueError("a convolutional network needs whole frames: pass no `kept`")
+        return self.backbone.cut(frames, kept)
 
     def compare(
         self, embedding: Float[Tensor, "*batch time dim"]
