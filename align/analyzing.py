@@ -15,6 +15,7 @@ from align.augment import frames_to_tensor, resize_frames
 from align.config import Split, TrainConfig
 from align.embedder import FrameEmbedder
 from align.engine.run_folder import Checkpoint, RunFolder
+from align.models.kept_patches import keep_in_map
 from align.models.pose_aware import PoseAware
 from align.probe import FeatureProbe, evenly, received_attention
 from align.results.analysis import AttentionMaps, FeatureAnalysis, save_analysis, save_maps
@@ -76,7 +77,11 @@ def analyze(
             probe.take(_see(embedder, shown, i, view, times).unsqueeze(1))
     result, times = probe.result(), evenly(shown.lengths[0], _DRAWN_MOMENTS)
     maps = {
-        view: received_attention(network, partial(_see, embedder, shown, 0, view, times)).tolist()
+        view: received_attention(
+            network,
+            partial(_see, embedder, shown, 0, view, times),
+            embedder.view_inputs(shown, 0, view, times).to(embedder.model.mean.device).kept,
+        ).tolist()
         for view in shown.views[:2]
     }
     name = evaluation_name(config, split, None if own else root)
@@ -88,12 +93,15 @@ def analyze(
 def _see(
     embedder: FrameEmbedder, data: EpisodeDataset, i: int, view: str, times: np.ndarray
 ) -> Bool[Tensor, "time patches keypoints"]:
-    """Runs a model on frames of a view, and returns their P3D maps."""
+    """Runs a model on frames of a view, and returns P3D maps of the patches that it sees."""
     device, scale = embedder.model.mean.device, embedder.image_size / data.meta.image_size
     images = resize_frames(frames_to_tensor(data.images(i, view, times)), embedder.image_size)
     poses = (
         torch.from_numpy(data.keypoints(i, view)[times]) * scale,
         torch.from_numpy(data.visible(i, view)[times]),
     )
-    embedder.model(images.to(device), embedder.view_poses(data, i, view, times).to(device))
-    return embedder.pose_map(*poses, torch.Generator().manual_seed(embedder.config.seed)).to(device)
+    side = embedder.view_inputs(data, i, view, times).to(device)
+    embedder.model(images.to(device), side)
+    generator = torch.Generator().manual_seed(embedder.config.seed)
+    pose_map = embedder.pose_map(*poses, generator).to(device)
+    return pose_map if side.kept is None else keep_in_map(pose_map, side.kept)

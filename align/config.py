@@ -31,6 +31,7 @@ from datasets.bounds import (
     NonNegativeFloat,
     Pixels,
     PositiveInt,
+    PositiveShare,
     Processes,
     Seed,
     ShareBelowOne,
@@ -62,6 +63,8 @@ class BackboneConfig:
     """Embedding: the class token, the mean of the patch tokens, or both."""
     freeze_patches: bool = False
     """Keep the projection of patches at its random start; pretrained ones are trained."""
+    keep_patches: PositiveShare = 1.0
+    """Share of a frame's patches that the blocks see: those that change most in its video."""
 
 
 @dataclass(frozen=True)

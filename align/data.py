@@ -17,6 +17,7 @@ from torch.utils.data import Dataset
 
 from align.augment import augment_view, frames_to_tensor
 from align.engine.loading import order_of_pass
+from align.motion import EpisodeMotion
 from align.sampling import BatchConfig, sample_times, views_a_step
 from datasets.episodes import EpisodeDataset
 from datasets.errors import FormatError, OptionError
@@ -39,6 +40,7 @@ class EpisodeSamples(Dataset[dict[str, Any]]):
         window: int,
         length: int,
         seed: int,
+        motion: EpisodeMotion | None = None,
     ) -> None:
         """Prepares the samples.
 
@@ -49,18 +51,24 @@ class EpisodeSamples(Dataset[dict[str, Any]]):
             window: Time-contrastive window.
             length: Number of items.
             seed: Seed of all draws.
+            motion: Where the views change, for a model that leaves out what stands still.
 
         Raises:
             OptionError: When more views are asked for than the data set has, or options of the
                 draws do not fit each other.
         """
         self.data, self.config, self.image_size, self.window = data, config, image_size, window
-        self.length, self.seed = length, seed
+        self.length, self.seed, self.motion = length, seed, motion
         self.lengths = data.lengths
         self.num_views = views_a_step(config, data.views, data.root)
         self.num_times = min(config.times, *self.lengths)
         if config.triplets and config.spread:
             raise OptionError("--batch.triplets and --batch.spread: moments are drawn in one way")
+        if motion is not None and config.augment.crop:
+            raise OptionError(
+                "--batch.augment.crop moves the picture, so that nothing in it stands still: leave "
+                "it out with --backbone.keep-patches"
+            )
         if config.triplets and self.num_times % 3:
             raise OptionError(f"--batch.times must be a multiple of 3, got {self.num_times}.")
 
@@ -79,32 +87,41 @@ class EpisodeSamples(Dataset[dict[str, Any]]):
         Returns:
             `frames` (views, times, 3, size, size) uint8, `keypoints` (views, times, K, 2) float32
             pixels, `visible` (views, times, K) bool, `times` (times,) int64, `episode` int.
-            Data made elsewhere may have no keypoints; K is then 0.
+            Data made elsewhere may have no keypoints; K is then 0. With `motion` also
+            `activity` (views, rows, cols) float32, see `align.motion.VideoMotion`.
         """
         i = self.episode_of(item)
         rng = np.random.default_rng([1, self.seed, item])
         times = sample_times(self.lengths[i], self.num_times, self.window, self.config, rng)
         drawn = rng.permutation(len(self.data.views))[: self.num_views]
-        frames, keypoints, visible = [], [], []
+        frames, keypoints, visible, activities = [], [], [], []
         for view in (self.data.views[v] for v in drawn):
             images = self.data.images(i, view, times)
             points, seen = self._keypoints(i, view, times)
+            activity = self._activity(i, view)
             # Drawn only with mirroring, so that other runs keep the draws of their seed.
             if self.config.flip and rng.random() < self.config.flip:
                 images, points, seen = self._mirrored(images, points, seen)
+                activity = activity.flip(-1)
             moved_images, moved = augment_view(
                 frames_to_tensor(images), points, self.image_size, self.config.augment, rng
             )
             frames.append(moved_images)
             keypoints.append(moved)
             visible.append(seen)
+            activities.append(activity)
         return {
             "frames": torch.stack(frames),
             "keypoints": torch.from_numpy(np.stack(keypoints)),
             "visible": torch.from_numpy(np.stack(visible)),
             "times": torch.from_numpy(times),
             "episode": i,
+            **({"activity": torch.stack(activities)} if self.motion is not None else {}),
         }
+
+    def _activity(self, i: int, view: str) -> Float[Tensor, "rows cols"]:
+        """Where a view changes; empty for a model that sees whole frames."""
+        return torch.empty(0, 0) if self.motion is None else self.motion.of(i, view).activity
 
     def _keypoints(
         self, i: int, view: str, times: np.ndarray

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, UInt8
+from jaxtyping import Bool, Float, Int, UInt8
 from torch import Tensor
 
 from align.augment import frames_to_tensor, resize_frames
@@ -20,17 +20,18 @@ from align.engine.run_folder import Checkpoint, RunFolder
 from align.models.backbones import pretrained_statistics
 from align.models.disentangle import Disentangler
 from align.models.encoder import (
+    FRAMES_ALONE,
     IMAGENET_MEAN,
     IMAGENET_STD,
-    NO_POSES,
     FrameEncoder,
     LateEncoder,
     Network,
-    PoseInputs,
+    SideInputs,
 )
 from align.models.late_pose import describe_keypoints
 from align.models.pose_aware import PoseAware, build_model
 from align.models.tcn import TcnNetwork
+from align.motion import EpisodeMotion, VideoMotion, keep_share, most_active, motion_times
 from align.plan import RunPlan
 from align.pose import pose_map_2d, pose_map_3d, soft_pose_map
 from align.run_data import find_own_data
@@ -167,6 +168,7 @@ class FrameEmbedder:
         if uses_bf16(config.precision) and not torch.cuda.is_available():
             attend_plainly(network)
         self.model = build_encoder(plan, network)
+        self.keep_share = keep_share(network, config)
         if config.backbone.pretrained:
             self.normalise(_expected_statistics(plan))
 
@@ -244,14 +246,34 @@ class FrameEmbedder:
         keypoints: Float[Tensor, "batch keypoints 2"],
         visible: Bool[Tensor, "batch keypoints"],
         generator: torch.Generator | None = None,
-    ) -> PoseInputs:
+    ) -> SideInputs:
         """What the encoder receives of keypoints given in pixels of the frames that it sees."""
         pose_map = described = None
         if self.plan.paab is not None:
             pose_map = self._pose_map(pose_map_2d, keypoints, visible, generator)
         if self.plan.parts.late is not None:
             described = describe_keypoints(keypoints, visible, self.image_size)
-        return PoseInputs(pose_map, described)
+        return SideInputs(pose_map, described)
+
+    def motion_of(self, data: EpisodeDataset) -> EpisodeMotion | None:
+        """Where the views of a data set change; None for a model that sees whole frames."""
+        return None if self.keep_share is None else EpisodeMotion(data, *self._grid())
+
+    def kept(self, activity: Float[Tensor, "batch rows cols"]) -> Int[Tensor, "batch kept"] | None:
+        """The patches that the model sees of frames of such videos; None for all."""
+        return None if self.keep_share is None else most_active(activity, self.keep_share)
+
+    def _kept_of_view(
+        self, data: EpisodeDataset, i: int, view: str, times: np.ndarray | slice
+    ) -> Int[Tensor, "time kept"] | None:
+        if (motion := self.motion_of(data)) is None:
+            return None
+        count = len(np.arange(data.lengths[i])[times])
+        return self.kept(motion.of(i, view).activity.expand(count, -1, -1))
+
+    def _grid(self) -> tuple[int, int]:
+        side = self.image_size // patch_size(self.model.backbone)
+        return side, side
 
     @torch.no_grad()
     def encode_episode(self, data: EpisodeDataset, i: int) -> dict[str, Float[Tensor, "time dim"]]:
@@ -262,7 +284,7 @@ class FrameEmbedder:
         return {
             view: self._encode(
                 (data.images(i, view, chunk) for chunk in _chunks(data.lengths[i])),
-                self.view_poses(data, i, view),
+                self.view_inputs(data, i, view),
             )
             for view in data.views
         }
@@ -276,7 +298,7 @@ class FrameEmbedder:
     def embed_frames(
         self,
         images: UInt8[np.ndarray, "time height width 3"],
-        poses: PoseInputs = NO_POSES,
+        poses: SideInputs = FRAMES_ALONE,
     ) -> Float[Tensor, "time dim"]:
         """Embeddings of all frames of one video, as distances are measured between them.
 
@@ -287,11 +309,16 @@ class FrameEmbedder:
         Raises:
             ValueError: When the method needs poses and there are none.
         """
+        side = poses
+        if self.keep_share is not None:
+            sample = frames_to_tensor(images[motion_times(len(images))])
+            activity = VideoMotion.of(sample, *self._grid()).activity
+            side = side._replace(kept=self.kept(activity.expand(len(images), -1, -1)))
         chunks = (images[chunk] for chunk in _chunks(len(images)))
-        return self.model.compare(self._encode(chunks, poses))
+        return self.model.compare(self._encode(chunks, side))
 
     def _encode(
-        self, chunks: Iterable[UInt8[np.ndarray, "time height width 3"]], poses: PoseInputs
+        self, chunks: Iterable[UInt8[np.ndarray, "time height width 3"]], side: SideInputs
     ) -> Float[Tensor, "time dim"]:
         """Embeddings of a video whose frames come in chunks, so that one is held at a time."""
         device = self.model.mean.device
@@ -300,23 +327,24 @@ class FrameEmbedder:
         done = 0
         for images in chunks:
             frames = resize_frames(frames_to_tensor(images), self.image_size).to(device)
-            given = poses.at(slice(done, done + len(images))).to(device)
+            given = side.at(slice(done, done + len(images))).to(device)
             with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
                 encoded = self.model(frames, given)
             embeddings.append(encoded.embedding.float().cpu())
             done += len(images)
         return torch.cat(embeddings)
 
-    def view_poses(
+    def view_inputs(
         self, data: EpisodeDataset, i: int, view: str, times: np.ndarray | slice = slice(None)
-    ) -> PoseInputs:
-        """What the encoder receives of the poses of a view at `times`.
+    ) -> SideInputs:
+        """What the encoder receives beside the frames of a view at `times`.
 
         Converted data may have no keypoints, and most methods need none after training; those with
         a predicted pose need none either.
         """
+        kept = self._kept_of_view(data, i, view, times)
         if not self.plan.parts.needs_poses:
-            return NO_POSES
+            return SideInputs(kept=kept)
         scale = self.image_size / data.meta.image_size
         points = torch.from_numpy(data.keypoints(i, view)) * scale
         visible = torch.from_numpy(data.visible(i, view))
@@ -324,4 +352,4 @@ class FrameEmbedder:
         # could recognise the time step by them.
         drawn = np.random.default_rng([self.config.seed, i, data.meta.views.index(view)])
         generator = torch.Generator().manual_seed(int(drawn.integers(2**63)))
-        return self.pose_inputs(points, visible, generator).at(times)
+        return self.pose_inputs(points, visible, generator).at(times)._replace(kept=kept)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+import torch
 from einops import rearrange
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
@@ -100,6 +101,28 @@ class TokenLayout:
     ) -> Float[Tensor, "batch patches dim"]:
         """Undo ``to_positions``."""
         return rearrange(sequences, "(b n) t d -> b (t n) d", n=self.patches)
+
+    def keep(
+        self, tokens: Float[Tensor, "batch tokens dim"], patches: Int[Tensor, "batch kept"]
+    ) -> Float[Tensor, "batch kept_tokens dim"]:
+        """The prefix and some of the patch tokens of images, in the order of ``patches``.
+
+        Args:
+            tokens: Tokens of images, in this layout.
+            patches: Row-major indices of the patches to keep, the same number in each image.
+
+        Raises:
+            ValueError: Tokens that do not fit, more than one frame, or indices for other images.
+        """
+        self.check(tokens)
+        if self.frames > 1 or len(patches) != len(tokens):
+            raise ValueError(
+                f"patches are kept image by image, but {len(tokens)} sequences of {self.frames} "
+                f"frames have indices for {len(patches)} images"
+            )
+        prefix = torch.arange(self.prefix, device=patches.device).expand(len(patches), -1)
+        index = torch.cat([prefix, self.token_index(0, patches)], dim=1)
+        return tokens.gather(1, index.unsqueeze(-1).expand(-1, -1, tokens.shape[-1]))
 
     def token_index(
         self, frame: Int[Tensor, ...] | int, patch: Int[Tensor, ...]

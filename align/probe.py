@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable
-from dataclasses import replace
 from types import TracebackType
 from typing import Any
 
@@ -20,6 +19,7 @@ from einops import rearrange
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
+from align.layout import TokenLayout
 from align.models.pose_aware import PoseAware
 from align.results.analysis import ATTENTION_BINS, FeatureAnalysis
 
@@ -90,7 +90,9 @@ class FeatureProbe:
         """
         if not self._tokens:
             raise ValueError("run the model inside `with` before `take`")
-        layout = replace(self.model.layout, frames=pose_map.shape[1])
+        # Of kept patches, the order alone is known; distances do not depend on rows and columns.
+        frames, patches = pose_map.shape[1:3]
+        layout = TokenLayout(frames, 1, patches, self.model.layout.prefix)
         inside = layout.one_frame() if self.model.backbone.frames_apart else layout
         for index, tokens in self._tokens.items():
             grid = inside.to_grid(inside.split(tokens)[1]).reshape(*pose_map.shape[:3], -1)
@@ -198,7 +200,9 @@ def evenly(count: int, most: int) -> Int[np.ndarray, " chosen"]:
 
 @torch.no_grad()
 def received_attention(
-    model: PoseAware, forward: Callable[[], object]
+    model: PoseAware,
+    forward: Callable[[], object],
+    kept: Int[Tensor, "batch kept"] | None = None,
 ) -> Float[Tensor, "batch rows cols"]:
     """Attention that each patch receives in the backbone's last block, mean over heads.
 
@@ -208,6 +212,7 @@ def received_attention(
     Args:
         model: A model of images.
         forward: Runs the model once.
+        kept: The patches that the model sees, by row-major index; the others receive nothing.
     """
     seen: list[Tensor] = []
 
@@ -223,4 +228,6 @@ def received_attention(
     asking = seen[0][:, :1] if model.readout == "class" else seen[0][:, prefix:]
     received = asking.mean(dim=1)[:, prefix:]
     shares = received / received.mean(dim=1, keepdim=True)
+    if kept is not None:
+        shares = shares.new_zeros(len(shares), model.layout.patches).scatter(1, kept, shares)
     return rearrange(shares.float().cpu(), "b (row col) -> b row col", row=model.layout.rows)

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from einops import rearrange
-from jaxtyping import Bool, Float
+from einops import rearrange, repeat
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Subset
 
@@ -31,8 +31,9 @@ from align.models.encoder import (
     Encoded,
     LateEncoder,
     Output,
-    PoseInputs,
+    SideInputs,
 )
+from align.models.kept_patches import keep_in_map
 from align.models.late_pose import detection_loss
 from align.models.pose_aware import PoseAwareOutput
 from align.models.tcn import TcnOutput
@@ -74,6 +75,7 @@ class AlignmentTask:
             PIXEL_LOSS: build_loss(plan.loss),
             KEYPOINT_LOSS: build_loss(replace(plan.loss, name="contrastive")),
         }
+        self.motion = self.embedder.motion_of(self.train)
         samples = self._samples(0)
         frames_a_step = config.batch.episodes * samples.num_views * samples.num_times
         frames = sum(samples.lengths) * len(self.train.views)
@@ -96,6 +98,7 @@ class AlignmentTask:
             self.plan.loss.window,
             length,
             self.config.seed,
+            self.motion,
         )
 
     def loader(self, start_step: int, stop_step: int) -> DataLoader:
@@ -121,21 +124,22 @@ class AlignmentTask:
         """Time-contrastive loss plus, with its weight, what the method learns besides."""
         episodes, views, times = batch["frames"].shape[:3]
         frames = rearrange(batch["frames"], "e v t c h w -> (e v t) c h w")
-        poses = self.embedder.pose_inputs(*_poses(batch), self._pose_generator(batch, step))
-        encoded = model(frames, poses)
+        side = self.embedder.pose_inputs(*_poses(batch), self._pose_generator(batch, step))
+        side = side._replace(kept=self._kept(batch))
+        encoded = model(frames, side)
         encoder = self.embedder.model
         z = {}
         for name, part in encoded.parts.items():
             part = rearrange(part, "(e v t) d -> e v t d", e=episodes, v=views, t=times)
             z[name] = encoder.compare_part(part.float())
         losses = {name: (1.0, self.losses[name](part, batch["times"])) for name, part in z.items()}
-        losses |= self._auxiliary(encoded.network, batch, step) | self._late(encoded, z, poses)
+        losses |= self._auxiliary(encoded.network, batch, step) | self._late(encoded, z, side)
         total = torch.zeros((), device=frames.device)
         for weight, value in losses.values():
             total = total + weight * value
         return total, {name: value for name, (_, value) in losses.items()}
 
-    def _late(self, encoded: Encoded, z: Mapping[str, Tensor], poses: PoseInputs) -> Losses:
+    def _late(self, encoded: Encoded, z: Mapping[str, Tensor], poses: SideInputs) -> Losses:
         """Losses of late pose besides the time-contrastive ones."""
         losses: Losses = {}
         if encoded.found is not None and poses.keypoints is not None:
@@ -144,6 +148,13 @@ class AlignmentTask:
             loss = distillation(z[PIXEL_LOSS], z[KEYPOINT_LOSS], self.plan.loss.temperature)
             losses["distillation"] = (self.config.late.distill, loss)
         return losses
+
+    def _kept(self, batch: Batch) -> Int[Tensor, "batch kept"] | None:
+        """The patches that the model sees of every frame of a batch; None for all."""
+        if "activity" not in batch:
+            return None
+        times = batch["frames"].shape[2]
+        return self.embedder.kept(repeat(batch["activity"], "e v r c -> (e v t) r c", t=times))
 
     def _pose_generator(self, batch: Batch, step: int) -> torch.Generator:
         """Of a step's pose maps alone: they must not change what dropout draws."""
@@ -161,6 +172,8 @@ class AlignmentTask:
                 if paat.target == "soft"
                 else self.embedder.pose_map(*poses, self._pose_generator(batch, step))
             )
+            if (kept := self._kept(batch)) is not None:
+                target = keep_in_map(target, kept)
             reduction = config.paat_loss.reduction
             loss = mean_pose_loss(output.pose_logits, target.unsqueeze(1), reduction)
             return {"paat": (config.paat_loss.weight, loss)}

@@ -58,6 +58,7 @@ Columns = Annotated[int, Interval(ge=1, le=100), _shown(int, "1..100")]
 PositiveFloat = Annotated[float, Interval(gt=0, le=_MANY), _shown(float, "FLOAT>0")]
 NonNegativeFloat = Annotated[float, Interval(ge=0, le=_MANY), _shown(float, "FLOAT>=0")]
 Share = Annotated[float, Interval(ge=0, le=1), _shown(float, "0..1")]
+PositiveShare = Annotated[float, Interval(gt=0, le=1), _shown(float, "0..1")]
 # A share that leaves something over.
 ShareBelowOne = Annotated[float, Interval(ge=0, lt=1), _shown(float, "0..1")]
 Hertz = Annotated[float, Interval(ge=0.001, le=10_000), _shown(float, "0.001..10000")]

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from einops import rearrange
-from jaxtyping import Float, UInt8
+from jaxtyping import Float, Int, UInt8
 from torch import Tensor, nn
 
 from align.models.config import HeadConfig, Late, LateConfig
@@ -31,27 +31,29 @@ IMAGENET_STD = (0.229, 0.224, 0.225)
 PIXEL_LOSS, KEYPOINT_LOSS = "time_contrastive", "keypoint_contrastive"
 
 
-class PoseInputs(NamedTuple):
-    """The poses that an encoder receives beside the frames, each None where it needs none.
+class SideInputs(NamedTuple):
+    """The inputs of an encoder beside the frames, each None where it needs none.
 
     Attributes:
         pose_map: P2D maps for PAAB, (batch, patches).
         keypoints: Described keypoints for late pose, see `describe_keypoints`.
+        kept: Row-major indices of the patches that a transformer sees; all by default.
     """
 
     pose_map: Tensor | None = None
     keypoints: Float[Tensor, "batch keypoints 3"] | None = None
+    kept: Int[Tensor, "batch kept"] | None = None
 
-    def at(self, times: np.ndarray | slice) -> PoseInputs:
+    def at(self, times: np.ndarray | slice) -> SideInputs:
         """Those of some frames."""
-        return PoseInputs(*(None if value is None else value[times] for value in self))
+        return SideInputs(*(None if value is None else value[times] for value in self))
 
-    def to(self, device: torch.device) -> PoseInputs:
+    def to(self, device: torch.device) -> SideInputs:
         """The same on a device."""
-        return PoseInputs(*(None if value is None else value.to(device) for value in self))
+        return SideInputs(*(None if value is None else value.to(device) for value in self))
 
 
-NO_POSES = PoseInputs()
+FRAMES_ALONE = SideInputs()
 
 
 class Encoded(NamedTuple):
@@ -92,35 +94,43 @@ class FrameEncoder(nn.Module):
         self.register_buffer("std", torch.tensor(IMAGENET_STD).view(3, 1, 1), persistent=False)
 
     def forward(
-        self, frames: UInt8[Tensor, "batch 3 height width"], poses: PoseInputs = NO_POSES
+        self, frames: UInt8[Tensor, "batch 3 height width"], side: SideInputs = FRAMES_ALONE
     ) -> Encoded:
         """Embeds frames one by one; `compare` then makes those of one video comparable.
 
         Args:
             frames: RGB.
-            poses: What the method needs of the poses.
+            side: What the method needs beside the frames.
         """
-        return self.encode(self.normalised(frames), poses.pose_map)
+        return self.encode(frames, side)
 
-    def normalised(
-        self, frames: UInt8[Tensor, "batch 3 height width"]
-    ) -> Float[Tensor, "batch 3 height width"]:
+    def normalised(self, frames: UInt8[Tensor, "batch 3 height width"]) -> Tensor:
         """Pixels as the network receives them."""
         return (frames / 255 - self.mean) / self.std
 
-    def encode(
-        self, images: Float[Tensor, "batch 3 height width"], pose_map: Tensor | None
-    ) -> Encoded:
-        """Embeds normalised images by the network alone."""
-        output = self.backbone(images) if pose_map is None else self.backbone(images, pose_map)
+    def encode(self, frames: UInt8[Tensor, "batch 3 height width"], side: SideInputs) -> Encoded:
+        """Embeds frames by the network and its head alone."""
+        # Convolutional networks take images alone.
+        given = {}
+        if side.pose_map is not None:
+            given["pose_map"] = side.pose_map
+        if side.kept is not None:
+            # Cut first: the pixels of patches that are left out need not be normalised.
+            frames, given["kept"] = self._cut(frames, side.kept), side.kept
+        output = self.backbone(self.normalised(frames), **given)
         # Distances between neighbouring frames are too small for half precision.
-        with torch.autocast(images.device.type, enabled=False):
+        with torch.autocast(frames.device.type, enabled=False):
             embedding = self.project(self.whiten(output.embedding.float()))
         return Encoded({PIXEL_LOSS: embedding}, output)
 
     def learners(self) -> list[list[nn.Parameter]]:
         """The parameters, in groups that learn apart."""
         return [list(self.parameters())]
+
+    def _cut(self, frames: Tensor, kept: Int[Tensor, "batch kept"]) -> Tensor:
+        if not isinstance(self.backbone, PoseAware):
+            raise ValueError("a convolutional network needs whole frames: pass no `kept`")
+        return self.backbone.cut(frames, kept)
 
     def compare(
         self, embedding: Float[Tensor, "*batch time dim"]
@@ -191,19 +201,18 @@ class LateEncoder(FrameEncoder):
         return self
 
     def forward(
-        self, frames: UInt8[Tensor, "batch 3 height width"], poses: PoseInputs = NO_POSES
+        self, frames: UInt8[Tensor, "batch 3 height width"], side: SideInputs = FRAMES_ALONE
     ) -> Encoded:
-        """Embeds frames; `poses.keypoints` are needed in training, and by the given form."""
-        images = self.normalised(frames)
-        trunk = self._encode_trunk(images, poses.pose_map)
+        """Embeds frames; `side.keypoints` are needed in training, and by the given form."""
+        trunk = self._encode_trunk(frames, side)
         if self.late == "distilled" and not self.training:
             return trunk
-        found = None if self.detector is None else self.detector(images)
-        described = poses.keypoints
+        found = None if self.detector is None else self.detector(self.normalised(frames))
+        described = side.keypoints
         if found is not None and not self.training:
             described = found.described()
         if described is None:
-            raise ValueError("late pose needs the keypoints of every frame: pass poses.keypoints")
+            raise ValueError("late pose needs the keypoints of every frame: pass side.keypoints")
         with torch.autocast(frames.device.type, enabled=False):
             if isinstance(self.keypoints, KeypointTokens):
                 late = self.keypoints(described.float(), self._patches(trunk.network))
@@ -214,14 +223,14 @@ class LateEncoder(FrameEncoder):
         return Encoded({**trunk.parts, KEYPOINT_LOSS: late}, trunk.network, found)
 
     def _encode_trunk(
-        self, images: Float[Tensor, "batch 3 height width"], pose_map: Tensor | None
+        self, frames: UInt8[Tensor, "batch 3 height width"], side: SideInputs
     ) -> Encoded:
         if not (self.frozen and self.training):
-            return self.encode(images, pose_map)
+            return self.encode(frames, side)
         if not isinstance(self.keypoints, KeypointTokens):
             return NOT_ENCODED  # nothing would learn from its pass
         with torch.no_grad():
-            return self.encode(images, pose_map)
+            return self.encode(frames, side)
 
     def _patches(self, output: Output | None) -> Float[Tensor, "batch dim rows cols"]:
         """The trunk's patch tokens in their places."""

@@ -13,12 +13,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from align.layout import TokenLayout
 from align.models.backbones import TimmBackbone
 from align.models.config import PoseFreeConfig
+from align.models.kept_patches import keep_in_map, kept_layout
 from align.models.predicted_pose import mixed_map, predicted_map
 from align.models.trl3d import Geometry, TokenRepresentation3d
 from align.paat import PoseAwareAuxiliaryTask
@@ -42,6 +43,13 @@ class ForwardState:
         default_factory=dict
     )
     geometry: Geometry | None = None
+
+    def keep(self, kept: Int[Tensor, "batch kept"]) -> ForwardState:
+        """The state before the first block where only these patches of each image are kept."""
+        pose_map = self.pose_map
+        if pose_map is not None:
+            pose_map = keep_in_map(pose_map.squeeze(1), kept).unsqueeze(1)
+        return ForwardState(kept_layout(self.layout, kept), pose_map)
 
     @property
     def latest_logits(self) -> Float[Tensor, "sequences frames patches keypoints"] | None:

@@ -10,11 +10,11 @@ from typing import NamedTuple, get_args
 
 import torch
 from einops import rearrange
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from align.layout import TokenLayout
-from align.models.backbones import Backbone, create_timm_backbone
+from align.models.backbones import Backbone, TimmBackbone, create_timm_backbone
 from align.models.config import (
     ModelConfig,
     PaabConfig,
@@ -30,6 +30,7 @@ from align.models.insertion import (
     require_a_prediction_for_every_paab,
     trl3d_layers,
 )
+from align.models.kept_patches import cut_patches, embed_kept
 from align.models.plugins import ForwardState
 from align.models.trl3d import Geometry
 from datasets.errors import OptionError
@@ -117,6 +118,11 @@ class PoseAware(nn.Module):
         return self.backbone.embed_dim * len(self.readout.split("+"))
 
     @property
+    def places_matter(self) -> bool:
+        """Whether the network reads patches by row and column, so that none can be left out."""
+        return len(self.trl3d) > 0
+
+    @property
     def needs_pose(self) -> bool:
         """Whether the forward pass needs a pose map, at inference too."""
         return len(self.paab) > 0 and self.pose_free is None
@@ -125,6 +131,7 @@ class PoseAware(nn.Module):
         self,
         images: Float[Tensor, "batch 3 *frames height width"],
         pose_map: Tensor | None = None,
+        kept: Int[Tensor, "batch kept"] | None = None,
     ) -> PoseAwareOutput:
         """Embed images (B, 3, H, W) or clips (B, 3, T, H, W).
 
@@ -133,13 +140,22 @@ class PoseAware(nn.Module):
             pose_map: The P2D map, (B, N) for images or (B, T, N); or one map per keypoint, P3D or
                 its soft form, (B, N, K) or (B, T, N, K). Only PAAB reads it, and with `pose_free`
                 only in training.
+            kept: Row-major indices of the patches of each image that the blocks see; all by
+                default. `images` are then what `cut` gave, and tokens, logits and the mean readout
+                are those of these patches, in this order.
 
         Raises:
             ValueError: Images or a pose map that do not fit the model, or a missing pose map.
         """
-        layout = self.backbone.layout(images)
+        layout = self.backbone.layout(images) if kept is None else self.layout
         state = self._state(pose_map, layout)
-        tokens = self._run_plugins(0, self.backbone.embed(images), state)
+        if kept is None:
+            tokens = self.backbone.embed(images)
+        else:
+            tokens = self._embed_kept(images, kept)
+            state = state.keep(kept)
+            layout = state.layout
+        tokens = self._run_plugins(0, tokens, state)
         for index in range(len(self.backbone.blocks)):
             tokens = self.backbone.run_block(index, tokens, state.layout)
             tokens = self._run_plugins(index + 1, tokens, state)
@@ -150,6 +166,22 @@ class PoseAware(nn.Module):
             for position, logits in state.pose_logits.items()
         }
         return PoseAwareOutput(embedding, tokens, pose_logits, state.geometry)
+
+    def cut(self, images: Tensor, kept: Int[Tensor, "batch kept"]) -> Tensor:
+        """The part of images (B, 3, H, W) that `forward` takes with these `kept` patches."""
+        return cut_patches(self._images_alone(), images, kept)
+
+    def _embed_kept(
+        self, images: Float[Tensor, "batch 3 height width"], kept: Int[Tensor, "batch kept"]
+    ) -> Float[Tensor, "batch kept_tokens dim"]:
+        if self.places_matter:
+            raise ValueError("3DTRL reads patches by row and column: pass no `kept`")
+        return embed_kept(self._images_alone(), images, kept)
+
+    def _images_alone(self) -> TimmBackbone:
+        if not isinstance(self.backbone, TimmBackbone):
+            raise ValueError("patches are left out of single images only: pass no `kept`")
+        return self.backbone
 
     def _run_plugins(self, position: int, tokens: Tensor, state: ForwardState) -> Tensor:
         for plugin in self.plugins[position]:

@@ -22,7 +22,7 @@ from align.augment import frames_to_tensor, resize_frames
 from align.config import TrainConfig
 from align.embedder import FrameEmbedder
 from align.models.disentangle import Codes, Disentangler
-from align.models.encoder import Output, PoseInputs
+from align.models.encoder import Output, SideInputs
 from align.models.pose_aware import PoseAwareOutput
 from align.models.trl3d import Geometry
 from align.report.episode import Example
@@ -68,7 +68,7 @@ def method_pictures(
         for view in views
     }
     outputs = {
-        view: _outputs(embedder, frames[view], embedder.view_poses(data, i, view, times))
+        view: _outputs(embedder, frames[view], embedder.view_inputs(data, i, view, times))
         for view in views
     }
     network = embedder.model.backbone
@@ -84,7 +84,7 @@ def method_pictures(
 
 
 @torch.no_grad()
-def _outputs(embedder: FrameEmbedder, frames: Frames, poses: PoseInputs) -> Output | None:
+def _outputs(embedder: FrameEmbedder, frames: Frames, poses: SideInputs) -> Output | None:
     return embedder.model(frames, poses).network
 
 

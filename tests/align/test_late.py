@@ -112,7 +112,7 @@ def test_given_keypoints_change_the_embedding(dots: Path, tmp_path: Path) -> Non
     train(config)
     embedder = FrameEmbedder.load(tmp_path)
     data = EpisodeDataset(dots, "test")
-    frames, poses = data.images(0, "ego"), embedder.view_poses(data, 0, "ego")
+    frames, poses = data.images(0, "ego"), embedder.view_inputs(data, 0, "ego")
     assert poses.keypoints is not None
     hidden = poses._replace(keypoints=torch.zeros_like(poses.keypoints))
     assert not torch.equal(

@@ -44,6 +44,12 @@ def test_a_flattened_map_is_in_the_order_of_the_patches(layout: TokenLayout):
     assert torch.equal(grid.squeeze(-1), pose_map)
 
 
+def test_kept_tokens_are_the_prefix_and_the_named_patches():
+    tokens = numbered(TokenLayout(1, 2, 3, prefix=2))
+    kept = TokenLayout(1, 2, 3, prefix=2).keep(tokens, torch.tensor([[0, 5], [4, 3]]))
+    assert kept.squeeze(-1).tolist() == [[0, 1, 2, 7], [8, 9, 14, 13]]
+
+
 def test_order_is_class_then_frame_row_column():
     layout = TokenLayout(frames=2, rows=3, cols=4)
     assert (layout.patches, layout.tokens) == (12, 25)
@@ -58,3 +64,7 @@ def test_mistakes_are_named():
         TokenLayout(1, 1, 3, prefix=-1)
     with pytest.raises(ValueError, match="7 tokens .* 5 in all"):
         TokenLayout(1, 2, 2).split(torch.zeros(1, 7, 3))
+    with pytest.raises(ValueError, match="image by image"):
+        TokenLayout(2, 2, 2).keep(torch.zeros(1, 9, 3), torch.zeros(1, 2, dtype=torch.long))
+    with pytest.raises(ValueError, match="for 2 images"):
+        TokenLayout(1, 2, 2).keep(torch.zeros(1, 5, 3), torch.zeros(2, 2, dtype=torch.long))

@@ -24,11 +24,11 @@ def maps(data: EpisodeDataset, seed: int = 0, **options: object) -> dict[tuple[i
     found = {}
     for i in range(2):
         for view in data.views:
-            given = embedder.view_poses(data, i, view).pose_map
+            given = embedder.view_inputs(data, i, view).pose_map
             assert given is not None
             found[i, view] = given
             times = np.array([3, 1])
-            some = embedder.view_poses(data, i, view, times).pose_map
+            some = embedder.view_inputs(data, i, view, times).pose_map
             assert some is not None and torch.equal(some, given[times])
     return found
 

@@ -142,7 +142,7 @@ def test_measurements_of_other_data_are_not_compared(place: Path) -> None:
 def test_a_checkpoint_stands_by_itself(place: Path, tmp_path: Path) -> None:
     other = make_data_set(tmp_path / "other", episodes=3, seed=9, **SHAPE)
     frames = EpisodeDataset(place / "dots").images(0, "view_0")
-    poses = FrameEmbedder.load(place / "run").view_poses(EpisodeDataset(place / "dots"), 0, "ego")
+    poses = FrameEmbedder.load(place / "run").view_inputs(EpisodeDataset(place / "dots"), 0, "ego")
     expected = FrameEmbedder.load(place / "run").embed_frames(frames, poses)
     shutil.rmtree(place / "dots")
     about = read_about(place / "run/checkpoints/best.safetensors")

@@ -12,7 +12,7 @@ from align.models.encoder import (
     PIXEL_LOSS,
     FrameEncoder,
     LateEncoder,
-    PoseInputs,
+    SideInputs,
 )
 from align.models.keypoint_tokens import KeypointTokens
 from align.models.late_pose import (
@@ -46,9 +46,9 @@ def make_frames(count: int = 6) -> Tensor:
     return torch.randint(0, 256, (count, 3, 32, 32), generator=generator, dtype=torch.uint8)
 
 
-def make_poses(count: int = 6) -> PoseInputs:
+def make_poses(count: int = 6) -> SideInputs:
     described = torch.rand(count, K, 3, generator=torch.Generator().manual_seed(2))
-    return PoseInputs(keypoints=described.index_fill(2, torch.tensor(2), 1))
+    return SideInputs(keypoints=described.index_fill(2, torch.tensor(2), 1))
 
 
 def test_keypoints_are_described_from_border_to_border_and_hidden_ones_by_zeros() -> None:
@@ -144,7 +144,7 @@ def test_squared_distances_are_weighted_means_of_the_parts() -> None:
 def test_each_form_needs_its_own_at_inference() -> None:
     frames, poses = make_frames(), make_poses()
     given = late("given").eval()
-    with pytest.raises(ValueError, match=r"poses\.keypoints"):
+    with pytest.raises(ValueError, match=r"side\.keypoints"):
         given(frames)
     assert given(frames, poses).embedding.shape == (6, given.trunk_dim + 8)
     predicted = late("predicted").eval()

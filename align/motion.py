@@ -1,0 +1,134 @@
+"""Which patches of a video change, from its pixels alone.
+
+A video's still picture is the median of some of its frames: with a camera that stands still, the
+background without what moves before it. A patch changes where a frame differs from it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from einops import reduce
+from jaxtyping import Float, Int, UInt8
+from torch import Tensor
+
+from align.augment import frames_to_tensor
+from align.config import TrainConfig
+from align.models.encoder import Network
+from align.models.pose_aware import PoseAware
+from align.probe import evenly
+from datasets.episodes import EpisodeDataset
+from datasets.errors import OptionError
+
+# Frames that tell a video's motion, spread over it. Reading them once costs a fifth of a pass over
+# videos of 80 frames.
+MOTION_FRAMES = 16
+# Pictures are compared by the means of this many cells along a side of a patch: single pixels hold
+# the noise of a camera or a codec, and 16 times the memory.
+_CELLS = 4
+
+
+@dataclass(frozen=True, eq=False)
+class VideoMotion:
+    """Where the frames of a video change, as some frames of it tell.
+
+    Attributes:
+        still: The still picture: the median of each cell, 0 to 255.
+        activity: Mean `change` of the patches over these frames.
+    """
+
+    still: UInt8[Tensor, "3 cell_rows cell_cols"]
+    activity: Float[Tensor, "rows cols"]
+
+    @classmethod
+    def of(cls, frames: UInt8[Tensor, "time 3 height width"], rows: int, cols: int) -> VideoMotion:
+        """The motion of a video.
+
+        Args:
+            frames: RGB, of any size; those at `motion_times`.
+            rows: Rows of patches in a frame.
+            cols: Columns of patches in a frame.
+        """
+        cells = _cells(frames, rows * _CELLS, cols * _CELLS)
+        still = cells.median(dim=0).values.round().to(torch.uint8)
+        return cls(still, _difference(cells, still).mean(dim=0))
+
+    def change(
+        self, frames: UInt8[Tensor, "time 3 height width"]
+    ) -> Float[Tensor, "time rows cols"]:
+        """Mean absolute difference of frames' patches from the still picture, 0 to 255."""
+        return _difference(_cells(frames, *self.still.shape[1:]), self.still)
+
+
+class EpisodeMotion:
+    """The motion of each view of each episode, read once and kept in memory."""
+
+    def __init__(self, data: EpisodeDataset, rows: int, cols: int) -> None:
+        """Remembers where to read, and nothing more."""
+        self.data, self.rows, self.cols = data, rows, cols
+        self._read: dict[tuple[int, str], VideoMotion] = {}
+
+    def of(self, i: int, view: str) -> VideoMotion:
+        """The motion of a view of episode `i`.
+
+        Raises:
+            DataError: When the file cannot be read.
+        """
+        if (i, view) not in self._read:
+            images = self.data.images(i, view, motion_times(self.data.lengths[i]))
+            self._read[i, view] = VideoMotion.of(frames_to_tensor(images), self.rows, self.cols)
+        return self._read[i, view]
+
+
+def motion_times(length: int) -> Int[np.ndarray, " time"]:
+    """Time steps of the frames that tell a video's motion."""
+    return evenly(length, MOTION_FRAMES)
+
+
+def most_active(
+    activity: Float[Tensor, "batch rows cols"], share: float
+) -> Int[Tensor, "batch kept"]:
+    """Row-major indices of the patches with the most activity, in ascending order.
+
+    Args:
+        activity: Of the video of each image.
+        share: Of all patches, above 0 and at most 1; at least one patch is kept.
+    """
+    flat = activity.flatten(1)
+    count = max(1, round(share * flat.shape[1]))
+    return flat.topk(count, dim=1).indices.sort(dim=1).values
+
+
+def keep_share(network: Network, config: TrainConfig) -> float | None:
+    """The share of patches that the network sees; None where it sees whole frames.
+
+    Raises:
+        OptionError: When patches are to be left out of a network that needs all of them.
+    """
+    share = config.backbone.keep_patches
+    if share == 1 or not isinstance(network, PoseAware):
+        return None
+    tokens = config.parts.late is not None and config.late.encoder == "tokens"
+    if network.places_matter or tokens:
+        raise OptionError(
+            f"--backbone.keep-patches {share:g} leaves patches out, but {config.method} reads them "
+            "by their places: leave the option out, or use --method deit, paab or paat"
+        )
+    return share
+
+
+def _cells(
+    frames: UInt8[Tensor, "time 3 height width"], rows: int, cols: int
+) -> Float[Tensor, "time 3 rows cols"]:
+    return F.adaptive_avg_pool2d(frames.float(), (rows, cols))
+
+
+def _difference(
+    cells: Float[Tensor, "time 3 cell_rows cell_cols"],
+    still: UInt8[Tensor, "3 cell_rows cell_cols"],
+) -> Float[Tensor, "time rows cols"]:
+    difference = (cells - still).abs()
+    return reduce(difference, "t c (r h) (k w) -> t r k", "mean", h=_CELLS, w=_CELLS)

@@ -1,0 +1,191 @@
+"""Where videos change, and models that see only these patches."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from align.analyzing import analyze
+from align.config import BackboneConfig, TrainConfig
+from align.data import EpisodeSamples
+from align.embedder import FrameEmbedder
+from align.engine.run_folder import RunFolder
+from align.evaluate import evaluate
+from align.methods import Method
+from align.models.config import LateConfig
+from align.motion import MOTION_FRAMES, EpisodeMotion, VideoMotion, most_active, motion_times
+from align.plan import RunPlan
+from align.sampling import AugmentConfig, BatchConfig
+from align.train import make_trainer
+from datasets.episodes import EpisodeDataset
+from datasets.errors import OptionError
+from tests.align.conftest import tiny_config
+
+KEEP = BackboneConfig(depth=2, keep_patches=0.5)
+
+
+def moving_square(size: int = 32, side: int = 8) -> Tensor:
+    """Frames of a grey picture over which a white square moves along the diagonal."""
+    frames = torch.full((4, 3, size, size), 100, dtype=torch.uint8)
+    for time, frame in enumerate(frames):
+        start = time * side
+        frame[:, start : start + side, start : start + side] = 255
+    return frames
+
+
+def test_the_still_picture_is_without_what_moves() -> None:
+    motion = VideoMotion.of(moving_square(), 4, 4)
+    assert torch.equal(motion.still, torch.full((3, 16, 16), 100, dtype=torch.uint8))
+
+
+def test_patches_change_where_the_square_is() -> None:
+    frames = moving_square()
+    change = VideoMotion.of(frames, 4, 4).change(frames)
+    assert torch.equal(change, 155 * torch.eye(4).view(4, 4, 1) * torch.eye(4).view(4, 1, 4))
+
+
+def test_a_quarter_of_a_patch_changes_it_by_a_quarter() -> None:
+    frames = moving_square()
+    change = VideoMotion.of(frames, 2, 2).change(frames)
+    expected = torch.zeros(4, 2, 2)
+    expected[:2, 0, 0] = expected[2:, 1, 1] = 155 / 4
+    torch.testing.assert_close(change, expected)
+
+
+def test_activity_is_the_mean_change() -> None:
+    motion = VideoMotion.of(moving_square(), 4, 4)
+    assert torch.equal(motion.activity, 155 / 4 * torch.eye(4))
+
+
+def test_the_size_of_the_frames_does_not_matter() -> None:
+    frames = moving_square()
+    large = frames.repeat_interleave(3, dim=2).repeat_interleave(3, dim=3)
+    change = VideoMotion.of(frames, 4, 4).change(frames)
+    torch.testing.assert_close(VideoMotion.of(large, 4, 4).change(large), change)
+
+
+def test_most_active_patches_are_in_order_and_at_least_one() -> None:
+    change = torch.tensor([[[1.0, 5.0, 0.0], [4.0, 3.0, 2.0]]])
+    assert most_active(change, 0.5).tolist() == [[1, 3, 4]]
+    assert most_active(change, 0.01).tolist() == [[1]]
+    assert most_active(change, 1.0).tolist() == [[0, 1, 2, 3, 4, 5]]
+
+
+def test_motion_is_read_off_few_frames_of_a_long_video() -> None:
+    assert len(motion_times(1000)) == MOTION_FRAMES
+    assert motion_times(1000)[[0, -1]].tolist() == [0, 999]
+    assert motion_times(3).tolist() == [0, 1, 2]
+
+
+def samples(root: Path, **changes: object) -> EpisodeSamples:
+    data = EpisodeDataset(root, "train")
+    config = replace(BatchConfig(times=8), **changes)  # type: ignore[arg-type]
+    motion = EpisodeMotion(data, 3, 3)
+    return EpisodeSamples(data, config, image_size=48, window=2, length=6, seed=3, motion=motion)
+
+
+def test_samples_say_where_their_views_change(dots: Path) -> None:
+    data, item = samples(dots).data, samples(dots)[0]
+    views = [EpisodeMotion(data, 3, 3).of(item["episode"], view).activity for view in data.views]
+    # Views come in any order.
+    assert all(any(torch.equal(found, view) for view in views) for found in item["activity"])
+    assert not torch.equal(*item["activity"][:2])
+
+
+def test_activity_is_mirrored_with_its_frames(dots: Path) -> None:
+    plain, mirrored = samples(dots)[0], samples(dots, flip=1.0)[0]
+    assert torch.equal(mirrored["activity"], plain["activity"].flip(-1))
+    assert not torch.equal(mirrored["activity"], plain["activity"])
+
+
+def test_colours_do_not_count_as_activity(dots: Path) -> None:
+    coloured = samples(dots, augment=AugmentConfig(brightness=0.5))[0]
+    assert torch.equal(coloured["activity"], samples(dots)[0]["activity"])
+
+
+def test_a_crop_is_refused(dots: Path) -> None:
+    with pytest.raises(OptionError, match=r"--batch\.augment\.crop .*--backbone\.keep-patches"):
+        samples(dots, augment=AugmentConfig(crop=0.2))
+
+
+def test_motion_is_read_once(dots: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = EpisodeDataset(dots, "train")
+    motion = EpisodeMotion(data, 3, 3)
+    first = motion.of(0, "ego")
+    monkeypatch.delattr(EpisodeDataset, "images")
+    assert motion.of(0, "ego") is first
+
+
+@pytest.mark.parametrize("method", ["deit", "paab", "paat", "paab-free"])
+def test_methods_train_and_are_measured_on_kept_patches(
+    dots: Path, tmp_path: Path, method: Method
+) -> None:
+    config = tiny_config(dots, tmp_path / "run", method, epochs=1, backbone=KEEP)
+    make_trainer(config, progress=False).fit()
+    evaluation = evaluate(tmp_path / "run", "test", progress=False)
+    assert 0 <= evaluation.metrics["alignment_error"] < 1
+    analysis, _ = analyze(tmp_path / "run", progress=False)
+    assert len(analysis.pose_distance) == 2
+    maps = json.loads(RunFolder(tmp_path / "run").attention("test").read_text())["views"]
+    received = torch.tensor([frame for view in maps.values() for frame in view])
+    assert ((received > 0).flatten(1).sum(1) == 4).all()  # of the 9 patches of a frame
+
+
+def embedder(
+    data: Path, backbone: BackboneConfig, method: Method = "deit", **options: LateConfig
+) -> FrameEmbedder:
+    config = TrainConfig(method=method, data=data, backbone=backbone, **options)  # type: ignore[arg-type]
+    made = FrameEmbedder(RunPlan.load(config))
+    made.model.eval()
+    return made
+
+
+def test_an_episode_and_its_video_alone_have_the_same_embeddings(dots: Path) -> None:
+    data, made = EpisodeDataset(dots, "valid"), embedder(dots, KEEP)
+    of_episode = made.embed_episode(data, 0)["view_0"]
+    alone = made.embed_frames(data.images(0, "view_0"))
+    assert torch.equal(of_episode, alone)
+    whole = embedder(dots, BackboneConfig(depth=2)).embed_frames(data.images(0, "view_0"))
+    assert not torch.allclose(alone, whole, atol=1e-3)
+
+
+def test_the_chunks_of_a_video_keep_the_same_patches(
+    dots: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    images, made = EpisodeDataset(dots, "valid").images(0, "view_0"), embedder(dots, KEEP)
+    whole = made.embed_frames(images)
+    monkeypatch.setattr("align.embedder.EVALUATION_BATCH", 5)
+    torch.testing.assert_close(made.embed_frames(images), whole)
+
+
+def test_patches_that_never_change_do_not_matter(dots: Path) -> None:
+    made = embedder(dots, BackboneConfig(depth=2, keep_patches=1 / 9))
+    images = np.full((6, 48, 48, 3), 90, np.uint8)
+    images[:, 20:28, 20:28] = np.arange(0, 240, 40, dtype=np.uint8).reshape(6, 1, 1, 1)
+    other = images.copy()
+    other[:, :16] = 200
+    assert torch.equal(made.embed_frames(images), made.embed_frames(other))
+
+
+def test_whole_frames_need_no_motion(dots: Path) -> None:
+    made = embedder(dots, BackboneConfig(depth=2, keep_patches=1.0))
+    assert made.motion_of(EpisodeDataset(dots, "valid")) is None
+    assert made.kept(torch.rand(2, 3, 3)) is None
+
+
+@pytest.mark.parametrize(
+    ("method", "late"), [("3dtrl", LateConfig()), ("late", LateConfig(encoder="tokens"))]
+)
+def test_methods_that_need_the_grid_refuse(dots: Path, method: Method, late: LateConfig) -> None:
+    with pytest.raises(OptionError, match=rf"--backbone\.keep-patches 0\.5 .*{method}"):
+        embedder(dots, KEEP, method, late=late)
+
+
+def test_convolutional_methods_see_whole_frames(dots: Path) -> None:
+    assert embedder(dots, KEEP, "tcn").keep_share is None
