@@ -11,7 +11,6 @@ from jaxtyping import Bool
 from torch import Tensor
 from tqdm import tqdm
 
-from align.augment import frames_to_tensor, resize_frames
 from align.config import Split, TrainConfig
 from align.embedder import FrameEmbedder
 from align.engine.run_folder import Checkpoint, RunFolder
@@ -95,7 +94,7 @@ def _see(
 ) -> Bool[Tensor, "time patches keypoints"]:
     """Runs a model on frames of a view, and returns P3D maps of the patches that it sees."""
     device, scale = embedder.model.mean.device, embedder.image_size / data.meta.image_size
-    images = resize_frames(frames_to_tensor(data.images(i, view, times)), embedder.image_size)
+    images = embedder.frames(partial(data.images, i, view), times, data.lengths[i])
     poses = (
         torch.from_numpy(data.keypoints(i, view)[times]) * scale,
         torch.from_numpy(data.visible(i, view)[times]),

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 import torch
+from einops import rearrange
 from jaxtyping import Float, UInt8
 from torch import Tensor
 from torchvision.transforms import InterpolationMode
@@ -59,6 +60,13 @@ def resize_frames(
     if tuple(frames.shape[-2:]) == (size, size):
         return frames
     return TF.resize(frames, [size, size], InterpolationMode.BICUBIC, antialias=True)
+
+
+def stack_channels(
+    frames: UInt8[Tensor, "frames_of_all 3 height width"], count: int
+) -> UInt8[Tensor, "time channels height width"]:
+    """The channels of each moment's `count` frames one after the other, as one image."""
+    return rearrange(frames, "(t f) c h w -> t (f c) h w", f=count)
 
 
 def frames_to_tensor(

@@ -24,7 +24,7 @@ from align.models.config import (
     TcnConfig,
     Trl3dConfig,
 )
-from align.sampling import BatchConfig
+from align.sampling import BatchConfig, TimeConfig
 from datasets.bounds import (
     Depth,
     NaturalInt,
@@ -139,6 +139,7 @@ class TrainConfig:
     pose_free: PoseFreeConfig = field(default_factory=PoseFreeConfig)
     trl3d: Trl3dConfig = field(default_factory=Trl3dConfig)
     tcn: TcnConfig = field(default_factory=TcnConfig)
+    time: TimeConfig = field(default_factory=TimeConfig)
     late: LateConfig = field(default_factory=LateConfig)
     disentangle: DisentangleConfig = field(default_factory=DisentangleConfig)
     pose_map: PoseMapConfig = field(default_factory=PoseMapConfig)

@@ -15,15 +15,16 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from align.augment import augment_view, frames_to_tensor
+from align.augment import augment_view, frames_to_tensor, stack_channels
 from align.engine.loading import order_of_pass
 from align.motion import EpisodeMotion
-from align.sampling import BatchConfig, sample_times, views_a_step
+from align.sampling import BatchConfig, TimeConfig, sample_times, views_a_step
 from datasets.episodes import EpisodeDataset
 from datasets.errors import FormatError, OptionError
 from datasets.skeletons import NO_SKELETON, mirror
 
 Batch = Mapping[str, Tensor]
+ONE_FRAME = TimeConfig()
 
 
 class EpisodeSamples(Dataset[dict[str, Any]]):
@@ -40,6 +41,7 @@ class EpisodeSamples(Dataset[dict[str, Any]]):
         window: int,
         length: int,
         seed: int,
+        time: TimeConfig = ONE_FRAME,
         motion: EpisodeMotion | None = None,
     ) -> None:
         """Prepares the samples.
@@ -51,6 +53,7 @@ class EpisodeSamples(Dataset[dict[str, Any]]):
             window: Time-contrastive window.
             length: Number of items.
             seed: Seed of all draws.
+            time: The frames that are seen for each moment.
             motion: Where the views change, for a model that leaves out what stands still.
 
         Raises:
@@ -58,7 +61,8 @@ class EpisodeSamples(Dataset[dict[str, Any]]):
                 draws do not fit each other.
         """
         self.data, self.config, self.image_size, self.window = data, config, image_size, window
-        self.length, self.seed, self.motion = length, seed, motion
+        self.length, self.seed = length, seed
+        self.time, self.motion = time, motion
         self.lengths = data.lengths
         self.num_views = views_a_step(config, data.views, data.root)
         self.num_times = min(config.times, *self.lengths)
@@ -85,18 +89,20 @@ class EpisodeSamples(Dataset[dict[str, Any]]):
         """Draws one episode's moments.
 
         Returns:
-            `frames` (views, times, 3, size, size) uint8, `keypoints` (views, times, K, 2) float32
-            pixels, `visible` (views, times, K) bool, `times` (times,) int64, `episode` int.
-            Data made elsewhere may have no keypoints; K is then 0. With `motion` also
-            `activity` (views, rows, cols) float32, see `align.motion.VideoMotion`.
+            `frames` (views, times, channels, size, size) uint8, where the channels of several
+            frames come one after the other, `keypoints` (views, times, K, 2) float32 pixels,
+            `visible` (views, times, K) bool, `times` (times,) int64, `episode` int. Data made
+            elsewhere may have no keypoints; K is then 0. With `motion` also `activity` (views,
+            rows, cols) float32, see `align.motion.VideoMotion`.
         """
         i = self.episode_of(item)
         rng = np.random.default_rng([1, self.seed, item])
         times = sample_times(self.lengths[i], self.num_times, self.window, self.config, rng)
         drawn = rng.permutation(len(self.data.views))[: self.num_views]
+        around = self.time.around(times, self.lengths[i]).flatten()
         frames, keypoints, visible, activities = [], [], [], []
         for view in (self.data.views[v] for v in drawn):
-            images = self.data.images(i, view, times)
+            images = self.data.images(i, view, around)
             points, seen = self._keypoints(i, view, times)
             activity = self._activity(i, view)
             # Drawn only with mirroring, so that other runs keep the draws of their seed.
@@ -106,7 +112,7 @@ class EpisodeSamples(Dataset[dict[str, Any]]):
             moved_images, moved = augment_view(
                 frames_to_tensor(images), points, self.image_size, self.config.augment, rng
             )
-            frames.append(moved_images)
+            frames.append(stack_channels(moved_images, self.time.frames))
             keypoints.append(moved)
             visible.append(seen)
             activities.append(activity)

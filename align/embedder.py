@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -12,7 +13,7 @@ import torch
 from jaxtyping import Bool, Float, Int, UInt8
 from torch import Tensor
 
-from align.augment import frames_to_tensor, resize_frames
+from align.augment import frames_to_tensor, resize_frames, stack_channels
 from align.config import PoseMapConfig, TrainConfig
 from align.engine.checkpoint import load_trained, read_about
 from align.engine.device import attend_plainly, uses_bf16
@@ -55,9 +56,13 @@ def build_network(plan: RunPlan) -> Network:
     config, pretrained = plan.config, plan.config.backbone.pretrained
     match plan.parts.encoder:
         case "tcn":
-            network = TcnNetwork(config.tcn, pretrained, plan.paat, plan.num_keypoints)
+            network = TcnNetwork(
+                config.tcn, pretrained, plan.paat, plan.num_keypoints, config.time.frames
+            )
             return _channels_last(network)
         case "disentangle":
+            if config.time.frames > 1:
+                raise OptionError("disentangle decodes single frames: leave out --time.frames")
             return _channels_last(Disentangler(config.disentangle, pretrained))
         case "vit":
             return build_model(plan.model)
@@ -68,7 +73,8 @@ def build_encoder(plan: RunPlan, network: Network) -> FrameEncoder:
     config, late = plan.config, plan.parts.late
     if late is None:
         return FrameEncoder(network, config.head)
-    return LateEncoder(network, config.head, plan.num_keypoints, config.late, late)
+    frames = config.time.frames
+    return LateEncoder(network, config.head, plan.num_keypoints, config.late, late, frames)
 
 
 def stored_plan(run: Path, checkpoint: Checkpoint = "best") -> tuple[RunPlan, Normalisation]:
@@ -139,6 +145,10 @@ def patch_size(network: Network) -> int:
 def _channels_last(network: ConvolutionalNetwork) -> ConvolutionalNetwork:
     """The network with its weights in the memory order in which convolutions are fastest."""
     return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+
+# Reads the frames of a video at some time steps.
+Reader = Callable[[np.ndarray], UInt8[np.ndarray, "time height width 3"]]
 
 
 def _chunks(length: int) -> Iterator[np.ndarray]:
@@ -283,8 +293,7 @@ class FrameEmbedder:
         """
         return {
             view: self._encode(
-                (data.images(i, view, chunk) for chunk in _chunks(data.lengths[i])),
-                self.view_inputs(data, i, view),
+                partial(data.images, i, view), data.lengths[i], self.view_inputs(data, i, view)
             )
             for view in data.views
         }
@@ -314,25 +323,37 @@ class FrameEmbedder:
             sample = frames_to_tensor(images[motion_times(len(images))])
             activity = VideoMotion.of(sample, *self._grid()).activity
             side = side._replace(kept=self.kept(activity.expand(len(images), -1, -1)))
-        chunks = (images[chunk] for chunk in _chunks(len(images)))
-        return self.model.compare(self._encode(chunks, side))
+        return self.model.compare(self._encode(images.__getitem__, len(images), side))
 
-    def _encode(
-        self, chunks: Iterable[UInt8[np.ndarray, "time height width 3"]], side: SideInputs
-    ) -> Float[Tensor, "time dim"]:
-        """Embeddings of a video whose frames come in chunks, so that one is held at a time."""
+    def _encode(self, read: Reader, length: int, side: SideInputs) -> Float[Tensor, "time dim"]:
+        """Embeddings of a video, read in chunks, so that one is held at a time."""
         device = self.model.mean.device
         bf16 = uses_bf16(self.config.precision)
         embeddings: list[Tensor] = []
-        done = 0
-        for images in chunks:
-            frames = resize_frames(frames_to_tensor(images), self.image_size).to(device)
-            given = side.at(slice(done, done + len(images))).to(device)
+        for times in _chunks(length):
+            frames = self.frames(read, times, length).to(device)
+            given = side.at(times).to(device)
             with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
                 encoded = self.model(frames, given)
             embeddings.append(encoded.embedding.float().cpu())
-            done += len(images)
         return torch.cat(embeddings)
+
+    def frames(
+        self, read: Reader, times: Int[np.ndarray, " time"], length: int
+    ) -> UInt8[Tensor, "time channels size size"]:
+        """What the encoder sees of a video at some moments, at its size.
+
+        Args:
+            read: Reads frames at increasing time steps.
+            times: The moments.
+            length: Time steps of the video.
+        """
+        if self.config.time.frames == 1:
+            return resize_frames(frames_to_tensor(read(times)), self.image_size)
+        around = self.config.time.around(times, length)
+        needed, place = np.unique(around, return_inverse=True)
+        frames = resize_frames(frames_to_tensor(read(needed)), self.image_size)
+        return stack_channels(frames[torch.from_numpy(place.ravel())], around.shape[1])
 
     def view_inputs(
         self, data: EpisodeDataset, i: int, view: str, times: np.ndarray | slice = slice(None)

@@ -156,6 +156,7 @@ class RunPlan:
             num_keypoints=self.num_keypoints,
             pose_free=config.pose_free if self.parts.pose_free else None,
             trl3d=config.trl3d if self.parts.trl3d else None,
+            frames=config.time.frames,
         )
 
 

@@ -48,6 +48,41 @@ class BatchConfig:
     augment: AugmentConfig = field(default_factory=AugmentConfig)
 
 
+@dataclass(frozen=True)
+class TimeConfig:
+    """The frames of a video that are encoded together for each moment."""
+
+    frames: PositiveInt = 1
+    """Frames for each moment; 1 sees the moment's own alone."""
+    step: PositiveInt = 4
+    """Time steps between them."""
+    causal: bool = False
+    """Take frames up to the moment alone, as a reward must; else as many before as after it."""
+
+    def __post_init__(self) -> None:
+        """Refuse an even number of frames around a moment."""
+        if not self.causal and self.frames % 2 == 0:
+            raise OptionError(
+                f"--time.frames {self.frames} has no frame in the middle: take an odd number, or "
+                "--time.causal"
+            )
+
+    def around(self, times: np.ndarray, length: int) -> np.ndarray:
+        """Time steps that are seen for each moment; the first or last frame where none is left.
+
+        Args:
+            times: (time,) moments.
+            length: Time steps of the video.
+
+        Returns:
+            (time, frames) time steps.
+        """
+        offsets = self.step * (np.arange(self.frames) - self.frames + 1)
+        if not self.causal:
+            offsets -= offsets[0] // 2
+        return np.clip(times[:, None] + offsets, 0, length - 1)
+
+
 def sample_times(
     length: int, count: int, window: int, config: BatchConfig, rng: np.random.Generator
 ) -> np.ndarray:

@@ -22,6 +22,7 @@ from align.engine.run_folder import RunFolder
 from align.late import choose_weight
 from align.losses import build_loss
 from align.losses.distillation import distillation
+from align.losses.pairs import Embeddings, Times
 from align.metrics.alignment import episode_metrics, mean_metrics
 from align.metrics.collapse import CollapseWatch, diagnose
 from align.models.disentangle import Codes, Disentangler, permutation_losses
@@ -98,6 +99,7 @@ class AlignmentTask:
             self.plan.loss.window,
             length,
             self.config.seed,
+            self.config.time,
             self.motion,
         )
 
@@ -127,27 +129,33 @@ class AlignmentTask:
         side = self.embedder.pose_inputs(*_poses(batch), self._pose_generator(batch, step))
         side = side._replace(kept=self._kept(batch))
         encoded = model(frames, side)
-        encoder = self.embedder.model
-        z = {}
-        for name, part in encoded.parts.items():
-            part = rearrange(part, "(e v t) d -> e v t d", e=episodes, v=views, t=times)
-            z[name] = encoder.compare_part(part.float())
-        losses = {name: (1.0, self.losses[name](part, batch["times"])) for name, part in z.items()}
-        losses |= self._auxiliary(encoded.network, batch, step) | self._late(encoded, z, side)
+        losses = self._auxiliary(encoded.network, batch, step)
+        # Similarities of neighbouring moments differ by less than half precision can tell.
+        with torch.autocast(frames.device.type, enabled=False):
+            z = {
+                name: rearrange(part.float(), "(e v t) d -> e v t d", e=episodes, v=views, t=times)
+                for name, part in encoded.parts.items()
+            }
+            losses = self._contrastive(z, batch["times"]) | losses | self._detection(encoded, side)
         total = torch.zeros((), device=frames.device)
         for weight, value in losses.values():
             total = total + weight * value
         return total, {name: value for name, (_, value) in losses.items()}
 
-    def _late(self, encoded: Encoded, z: Mapping[str, Tensor], poses: SideInputs) -> Losses:
-        """Losses of late pose besides the time-contrastive ones."""
-        losses: Losses = {}
-        if encoded.found is not None and poses.keypoints is not None:
-            losses["detection"] = (1.0, detection_loss(encoded.found, poses.keypoints))
+    def _contrastive(self, parts: Mapping[str, Embeddings], times: Times) -> Losses:
+        """The time-contrastive loss of each part, and late pose's distillation."""
+        z = {name: self.embedder.model.compare_part(part) for name, part in parts.items()}
+        losses = {name: (1.0, self.losses[name](part, times)) for name, part in z.items()}
         if self.plan.parts.late == "distilled":
             loss = distillation(z[PIXEL_LOSS], z[KEYPOINT_LOSS], self.plan.loss.temperature)
             losses["distillation"] = (self.config.late.distill, loss)
         return losses
+
+    def _detection(self, encoded: Encoded, side: SideInputs) -> Losses:
+        """The loss of late pose's keypoint detector, where there is one."""
+        if encoded.found is None or side.keypoints is None:
+            return {}
+        return {"detection": (1.0, detection_loss(encoded.found, side.keypoints))}
 
     def _kept(self, batch: Batch) -> Int[Tensor, "batch kept"] | None:
         """The patches that the model sees of every frame of a batch; None for all."""

@@ -275,7 +275,7 @@ class Trainer:
                 loss, logs = self.task.loss(self.model, part, step)
             self.accelerator.backward(loss / len(parts))
             for name, value in {"loss": loss, **logs}.items():
-                sums[name] = sums.get(name, 0) + value.detach() / len(parts)
+                sums[name] = sums.get(name, 0) + value.detach().float() / len(parts)
         limit = optim.clip_norm or math.inf
         norms = [
             self.accelerator.clip_grad_norm_(parameters, limit)

@@ -156,6 +156,7 @@ def create_timm_backbone(
     pretrained: bool = False,
     drop_path: float = 0.0,
     patch: int | None = None,
+    frames: int = 1,
 ) -> TimmBackbone:
     """Any timm vision transformer by name, at any multiple of its patch size.
 
@@ -167,6 +168,7 @@ def create_timm_backbone(
         drop_path: Stochastic depth at the last block, growing linearly from zero.
         patch: Side of a patch in pixels; None keeps the named model's. Pretrained weights of the
             projection are resampled to it.
+        frames: Frames whose channels an image stacks. Pretrained weights are repeated for each.
 
     Raises:
         UnknownNameError: A name that timm does not have.
@@ -186,6 +188,8 @@ def create_timm_backbone(
         arguments["depth"] = depth
     if patch is not None:
         arguments["patch_size"] = patch
+    if frames > 1:
+        arguments["in_chans"] = 3 * frames
     try:
         vit = timm.create_model(name, pretrained=pretrained, **arguments)
     except AssertionError as error:  # a hybrid whose feature map is no multiple of the patch

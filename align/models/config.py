@@ -115,6 +115,8 @@ class ModelConfig:
     """PAAB takes PAAT's predicted pose map at inference."""
     trl3d: Trl3dConfig | None = None
     """3DTRL."""
+    frames: PositiveInt = 1
+    """Frames whose channels an image stacks."""
 
 
 @dataclass(frozen=True)

@@ -94,19 +94,21 @@ class FrameEncoder(nn.Module):
         self.register_buffer("std", torch.tensor(IMAGENET_STD).view(3, 1, 1), persistent=False)
 
     def forward(
-        self, frames: UInt8[Tensor, "batch 3 height width"], side: SideInputs = FRAMES_ALONE
+        self, frames: UInt8[Tensor, "batch channels height width"], side: SideInputs = FRAMES_ALONE
     ) -> Encoded:
         """Embeds frames one by one; `compare` then makes those of one video comparable.
 
         Args:
-            frames: RGB.
+            frames: RGB; channels of several frames one after the other, see `TimeConfig`.
             side: What the method needs beside the frames.
         """
         return self.encode(frames, side)
 
-    def normalised(self, frames: UInt8[Tensor, "batch 3 height width"]) -> Tensor:
+    def normalised(self, frames: UInt8[Tensor, "batch channels height width"]) -> Tensor:
         """Pixels as the network receives them."""
-        return (frames / 255 - self.mean) / self.std
+        stacked = frames.shape[1] // 3
+        mean, std = (values.repeat(stacked, 1, 1) for values in (self.mean, self.std))
+        return (frames / 255 - mean) / std
 
     def encode(self, frames: UInt8[Tensor, "batch 3 height width"], side: SideInputs) -> Encoded:
         """Embeds frames by the network and its head alone."""
@@ -167,6 +169,7 @@ class LateEncoder(FrameEncoder):
         config: Options of late pose.
         late: given: keypoints are given at inference; predicted: a detector finds them;
             distilled: the trunk, which learns from the joint embedding, is used alone.
+        stacked: Frames whose channels an image stacks.
     """
 
     weight: Tensor
@@ -178,6 +181,7 @@ class LateEncoder(FrameEncoder):
         num_keypoints: int,
         config: LateConfig,
         late: Late,
+        stacked: int = 1,
     ) -> None:
         """Make the trunk first, so that a seed gives it the weights that it has alone."""
         super().__init__(backbone, head)
@@ -188,7 +192,7 @@ class LateEncoder(FrameEncoder):
         self.keypoints = _keypoint_encoder(backbone, num_keypoints, config)
         self.detector: KeypointDetector | None = None
         if late == "predicted":
-            self.detector = KeypointDetector(num_keypoints, config.channels)
+            self.detector = KeypointDetector(num_keypoints, config.channels, stacked)
         weight = 1.0 if config.weight is None else config.weight
         self.register_buffer("weight", torch.tensor(weight))
 
@@ -201,7 +205,7 @@ class LateEncoder(FrameEncoder):
         return self
 
     def forward(
-        self, frames: UInt8[Tensor, "batch 3 height width"], side: SideInputs = FRAMES_ALONE
+        self, frames: UInt8[Tensor, "batch channels height width"], side: SideInputs = FRAMES_ALONE
     ) -> Encoded:
         """Embeds frames; `side.keypoints` are needed in training, and by the given form."""
         trunk = self._encode_trunk(frames, side)
@@ -223,7 +227,7 @@ class LateEncoder(FrameEncoder):
         return Encoded({**trunk.parts, KEYPOINT_LOSS: late}, trunk.network, found)
 
     def _encode_trunk(
-        self, frames: UInt8[Tensor, "batch 3 height width"], side: SideInputs
+        self, frames: UInt8[Tensor, "batch channels height width"], side: SideInputs
     ) -> Encoded:
         if not (self.frozen and self.training):
             return self.encode(frames, side)

@@ -113,14 +113,16 @@ class KeypointDetector(nn.Module):
     Args:
         num_keypoints: Keypoints of the skeleton.
         channels: Channels of the convolutions.
+        frames: Frames whose channels an image stacks.
     """
 
-    def __init__(self, num_keypoints: int, channels: int) -> None:
+    def __init__(self, num_keypoints: int, channels: int, frames: int = 1) -> None:
         """Make the layers."""
         super().__init__()
         # Two of the channels that come in are coordinates: links of one colour differ by place.
         self.stem = nn.Sequential(
-            *_convolution(3 + 2, channels // 2, stride=2), *_convolution(channels // 2, channels, 2)
+            *_convolution(3 * frames + 2, channels // 2, stride=2),
+            *_convolution(channels // 2, channels, stride=2),
         )
         self.context = nn.ModuleList(
             nn.Sequential(*_convolution(channels, channels, dilation=step)) for step in _DILATIONS

@@ -241,6 +241,7 @@ def build_model(config: ModelConfig) -> PoseAware:
         config.pretrained,
         config.drop_path,
         config.patch,
+        config.frames,
     )
     if config.freeze_patches and not config.pretrained:
         backbone.vit.patch_embed.proj.requires_grad_(False)

@@ -6,7 +6,7 @@ which patch.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import torch
 import torch.nn.functional as F
@@ -14,6 +14,7 @@ from einops import rearrange
 from jaxtyping import Float
 from torch import Tensor, nn
 from torchvision.models import Inception_V3_Weights, inception_v3
+from torchvision.models.inception import BasicConv2d
 
 from align.models.config import PaatConfig, TcnConfig
 from align.paat import PoseAwareAuxiliaryTask
@@ -62,6 +63,7 @@ class TcnNetwork(nn.Module):
         pretrained: Start the trunk from torchvision's ImageNet weights.
         paat: The pose-aware auxiliary task after the trunk, or None; its positions are ignored.
         num_keypoints: Keypoints of the skeleton, which PAAT needs unless its target is p2d.
+        frames: Frames whose channels an image stacks.
 
     Raises:
         OptionError: PAAT without a number of keypoints.
@@ -78,10 +80,13 @@ class TcnNetwork(nn.Module):
         pretrained: bool = False,
         paat: PaatConfig | None = None,
         num_keypoints: int | None = None,
+        frames: int = 1,
     ) -> None:
         """Make the layers, with torchvision's initialisation in the trunk."""
         super().__init__()
         inception = _inception(pretrained)
+        if frames > 1:
+            _widen(cast(BasicConv2d, inception.Conv2d_1a_3x3), frames, pretrained)
         self.trunk = nn.Sequential(*(getattr(inception, name) for name in _TRUNK_LAYERS))
         self.convolutions = nn.Sequential(
             *_convolution(_TRUNK_CHANNELS, config.channels),
@@ -101,9 +106,12 @@ class TcnNetwork(nn.Module):
         self.register_buffer("scale", torch.tensor(_SCALE).view(3, 1, 1), persistent=False)
         self.register_buffer("shift", torch.tensor(_SHIFT).view(3, 1, 1), persistent=False)
 
-    def forward(self, images: Float[Tensor, "batch 3 height width"]) -> TcnOutput:
+    def forward(self, images: Float[Tensor, "batch channels height width"]) -> TcnOutput:
         """Embed images, normalised with ImageNet's mean and deviation, of 35 pixels or more."""
-        features = self.trunk(images * self.scale + self.shift)
+        frames = images.shape[1] // 3
+        features = self.trunk(
+            images * self.scale.repeat(frames, 1, 1) + self.shift.repeat(frames, 1, 1)
+        )
         height, width = images.shape[-2:]
         pose_logits = {}
         if self.paat is not None and self.training:
@@ -168,6 +176,17 @@ def _convolution(channels_in: int, channels_out: int) -> tuple[nn.Module, ...]:
         nn.BatchNorm2d(channels_out),
         nn.ReLU(),
     )
+
+
+def _widen(first: BasicConv2d, frames: int, pretrained: bool) -> None:
+    """Lets the first convolution take stacked frames, each with its share of pretrained weights."""
+    weight = first.conv.weight.detach()
+    first.conv = nn.Conv2d(3 * frames, len(weight), 3, stride=2, bias=False)
+    if pretrained:
+        first.conv.weight.data = weight.repeat(1, frames, 1, 1) / frames
+    else:
+        # torchvision's initialisation of this layer.
+        nn.init.trunc_normal_(first.conv.weight, std=0.1, a=-2, b=2)
 
 
 def _inception(pretrained: bool) -> nn.Module:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import matplotlib
@@ -22,7 +23,7 @@ from align.augment import frames_to_tensor, resize_frames
 from align.config import TrainConfig
 from align.embedder import FrameEmbedder
 from align.models.disentangle import Codes, Disentangler
-from align.models.encoder import Output, SideInputs
+from align.models.encoder import Output
 from align.models.pose_aware import PoseAwareOutput
 from align.models.trl3d import Geometry
 from align.report.episode import Example
@@ -67,10 +68,7 @@ def method_pictures(
         view: resize_frames(frames_to_tensor(data.images(i, view, times)), embedder.image_size)
         for view in views
     }
-    outputs = {
-        view: _outputs(embedder, frames[view], embedder.view_inputs(data, i, view, times))
-        for view in views
-    }
+    outputs = {view: _outputs(embedder, data, i, view, times) for view in views}
     network = embedder.model.backbone
     if isinstance(network, Disentangler):
         codes = {view: output for view, output in outputs.items() if isinstance(output, Codes)}
@@ -84,8 +82,11 @@ def method_pictures(
 
 
 @torch.no_grad()
-def _outputs(embedder: FrameEmbedder, frames: Frames, poses: SideInputs) -> Output | None:
-    return embedder.model(frames, poses).network
+def _outputs(
+    embedder: FrameEmbedder, data: EpisodeDataset, i: int, view: str, times: np.ndarray
+) -> Output | None:
+    frames = embedder.frames(partial(data.images, i, view), times, data.lengths[i])
+    return embedder.model(frames, embedder.view_inputs(data, i, view, times)).network
 
 
 @torch.no_grad()

@@ -22,10 +22,11 @@ from align.evaluate import evaluate
 from align.grid import GridConfig
 from align.losses.config import LossConfig
 from align.methods import METHODS, Method
-from align.models.encoder import HeadConfig
+from align.models.encoder import PIXEL_LOSS, Encoded, HeadConfig
 from align.models.tcn import TcnConfig
-from align.plan import resolve, usual_data
+from align.plan import RunPlan, resolve, usual_data
 from align.results.evaluation import load_evaluation
+from align.task import AlignmentTask
 from align.train import main, make_trainer
 from datasets.errors import FormatError, MissingDataError, OptionError
 from tests.align.conftest import tiny_config
@@ -121,6 +122,21 @@ def test_stopped_between_epochs_it_ends_as_if_undisturbed(
     assert [{k: v for k, v in row.items() if k not in timings} for row in first] == [
         {k: v for k, v in row.items() if k not in timings} for row in second
     ]
+
+
+def test_the_contrastive_loss_is_in_full_precision_under_bf16(dots: Path, tmp_path: Path) -> None:
+    task = AlignmentTask(RunPlan.load(tiny_config(dots, tmp_path, precision="bf16")))
+    batch = next(iter(task.loader(0, 1)))
+    z = torch.randn(
+        batch["frames"].shape[:3].numel(), 16, generator=torch.Generator().manual_seed(0)
+    )
+
+    def loss(bf16: bool) -> Tensor:
+        with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
+            return task.loss(lambda *_: Encoded({PIXEL_LOSS: z}, None), batch, 0)[0]  # type: ignore[arg-type]
+
+    assert loss(True).dtype == torch.float32
+    assert torch.equal(loss(True), loss(False))
 
 
 def test_an_epoch_can_have_any_number_of_steps(dots: Path, tmp_path: Path) -> None:
