@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -16,7 +17,7 @@ from action.evaluation import ActionEvaluation, Ensemble, find_evaluation
 from align.engine.csv_files import write_csv
 from align.engine.run_folder import RunFolder
 from align.results.chance import RANDOM_LABEL
-from align.results.statistics import bootstrap_interval, mean, std
+from align.results.statistics import mean, mean_difference, std
 from align.results.text import (
     ARROWS,
     NO_VALUE,
@@ -41,7 +42,7 @@ TITLES = {
 NOTE = (
     "Accuracy in percent, mean ± sample standard deviation over seeds; with one seed the mean "
     f"alone. {ARROWS} Against the baseline: difference of top-1 in points over the seeds that both "
-    "have, with its 95 % interval by a paired bootstrap over seeds and test clips. The row "
+    "have, with its 95 % t-interval over seeds and test clips, which one seed cannot give. The row "
     f"“{RANDOM_LABEL}” is chance: guessing among the classes of the test clips. A dash "
     f"({NO_VALUE}): the baseline itself, or no seed in common with it."
 )
@@ -78,7 +79,7 @@ class ActionRun:
 
 @dataclass(frozen=True)
 class Gain:
-    """Difference of top-1 to the baseline's, in points, with its 95 % interval."""
+    """Difference of top-1 to the baseline's, in points, with its 95 % interval (NaN: one seed)."""
 
     points: float
     low: float
@@ -86,7 +87,8 @@ class Gain:
 
     def __str__(self) -> str:
         """`+3.1 [1.0, 5.2]`."""
-        return f"{self.points:+.1f} [{self.low:.1f}, {self.high:.1f}]".replace("-", "−")
+        ends = NO_VALUE if math.isnan(self.low) else f"{self.low:.1f}, {self.high:.1f}"
+        return f"{self.points:+.1f} [{ends}]".replace("-", "−")
 
 
 @dataclass(frozen=True)
@@ -190,7 +192,7 @@ def _row(runs: Sequence[ActionRun], method: str, protocol: str) -> ActionRow:
         tuple(e.seed for e in own),
         {name: mean(of_runs) for name, of_runs in values.items()},
         {name: std(of_runs) for name, of_runs in values.items()},
-        None if method == BASELINE else gain(baseline, own, np.random.default_rng(0)),
+        None if method == BASELINE else gain(baseline, own),
         len(own[0].recall),
     )
 
@@ -198,14 +200,12 @@ def _row(runs: Sequence[ActionRun], method: str, protocol: str) -> ActionRow:
 def gain(
     baseline: Sequence[ActionEvaluation],
     method: Sequence[ActionEvaluation],
-    rng: np.random.Generator,
 ) -> Gain | None:
     """Difference of a method's top-1 to the baseline's, over the seeds that both have.
 
     Args:
         baseline: Evaluations of the baseline, one for each seed.
         method: Evaluations of the method, on the same clips.
-        rng: Source of the bootstrap's resampling.
 
     Returns:
         The difference; None without a common seed.
@@ -214,9 +214,10 @@ def gain(
     seeds = sorted(set(theirs) & set(ours))
     if not seeds:
         return None
-    differences = np.stack([_correct(ours[seed]) - _correct(theirs[seed]) for seed in seeds])
-    low, high = bootstrap_interval(lambda means: 100 * means, differences, rng=rng)
-    return Gain(100 * float(differences.mean()), low, high)
+    own, others = (np.stack([_correct(group[seed]) for seed in seeds]) for group in (ours, theirs))
+    found = mean_difference(100 * own, 100 * others)
+    low, high = found.interval()
+    return Gain(float(found.value), float(low), float(high))
 
 
 def _correct(evaluation: ActionEvaluation) -> Float[np.ndarray, " clips"]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ctypes
 import platform
+from functools import lru_cache
+from pathlib import Path
 
 import torch
 from timm.layers import Attention
@@ -37,9 +39,18 @@ def uses_bf16(precision: Precision) -> bool:
 
 
 def processor_of(device: torch.device, precision: Precision) -> str:
-    """Processor and number format, which decide the digits of a measurement: `cpu, fp32`."""
-    name = torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
+    """Processor and number format, which decide the digits of a measurement: `Xeon, fp32`."""
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else cpu_name()
     return f"{name}, {'bf16' if uses_bf16(precision) else 'fp32'}"
+
+
+@lru_cache
+def cpu_name() -> str:
+    """The name of this machine's processor, as far as the system knows it."""
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text().splitlines() if info.exists() else []
+    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(names, platform.processor() or platform.machine() or "cpu")
 
 
 def attend_plainly(model: nn.Module) -> None:

@@ -140,6 +140,7 @@ class Trainer:
             task.model, build_optimizer(task.model, config.optim)
         )
         self.history: list[dict[str, float]] = []
+        self.processors = [processor_of(self.accelerator.device, config.precision)]
         self.best = math.inf
         self.bad_validations = 0
 
@@ -191,11 +192,13 @@ class Trainer:
                 if self._out_of_patience():
                     log.info("stopped early after epoch %d", epoch)
                     break
-                started = time.perf_counter()
+                started, worked = time.perf_counter(), time.process_time()
                 row = self._train_epoch(epoch, batches, bar, pace)
                 if (epoch + 1) % self.config.validate_every == 0 or epoch + 1 == self.config.epochs:
                     row |= self._validate()
                 row["seconds"] = time.perf_counter() - started
+                # Other work on the machine lengthens the seconds, not these.
+                row["core_seconds"] = time.process_time() - worked
                 self._record(epoch, row, writer)
         if writer is not None:
             writer.close()
@@ -204,8 +207,7 @@ class Trainer:
 
     def describe(self) -> dict[str, str]:
         """Data, model, device and steps of the run, a line each."""
-        processor = processor_of(self.accelerator.device, self.config.precision)
-        parts = [processor, counted(torch.get_num_threads(), "thread")]
+        parts = [self.processors[-1], counted(torch.get_num_threads(), "thread")]
         if self.accelerator.num_processes > 1:
             parts.append(f"{self.accelerator.num_processes} processes")
         epochs = counted(self.config.epochs, "epoch")
@@ -345,6 +347,7 @@ class Trainer:
             "bad_validations": self.bad_validations,
             "finished": epoch + 1 == self.config.epochs or self._out_of_patience(),
             "threads": torch.get_num_threads(),
+            "processors": self.processors,
         }
         model = self.accelerator.unwrap_model(self.model)
         # Last of all: what the checkpoint says is done is on disk already.
@@ -354,6 +357,7 @@ class Trainer:
         model = self.accelerator.unwrap_model(self.model)
         state = load_checkpoint(self.last, model, self.optimizer)
         self.best, self.bad_validations = state["best"], state["bad_validations"]
+        self.processors = list(dict.fromkeys(state.get("processors", []) + self.processors))
         threads = state.get("threads", torch.get_num_threads())
         if threads != torch.get_num_threads():
             # Sums over another number of threads round in another order.

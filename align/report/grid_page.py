@@ -26,9 +26,8 @@ NOTES = (
     SPREAD_NOTE,
     f"{CHANCE_NOTE} {NO_VALUE_NOTE}",
     f"Against {BASELINE}: change of the alignment error over the seeds that both have, with its "
-    "95 % interval by a paired bootstrap over seeds and test episodes. p: two-sided Wilcoxon "
-    "signed-rank test over all (seed, test episode) pairs, not corrected for the number of "
-    "methods. The test treats pairs of the same episode as independent, so p is a lower bound.",
+    "95 % t-interval over seeds and test episodes, which one seed or one episode cannot give. "
+    "p is two-sided, over the same, and corrected for the number of methods in the table (Holm).",
 )
 PAPER_NOTE = (
     f"Paper: {SOURCE}. Its episodes differ from those measured here, and its images have "

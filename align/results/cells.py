@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
-from align.metrics.alignment import METRICS
+from align.metrics.alignment import EGO_ERROR, METRICS, THIRD_ERROR
 from align.metrics.names import GROUPS, METRIC_TITLES, MetricGroup
 from align.results.chance import RANDOM, RANDOM_LABEL, alignment_chance, reference_rows
 from align.results.significance import PairedTest
@@ -31,6 +31,14 @@ SPREAD_NOTE = (
     f"episodes; with one seed the mean alone. {ARROWS}"
 )
 CHANCE_NOTE = f"The row “{RANDOM_LABEL}” is chance: what random embeddings reach."
+APART = MetricGroup(
+    f"Against {BASELINE} by kinds of views",
+    {
+        EGO_ERROR: "with the first-person view",
+        THIRD_ERROR: "among third-person views",
+    },
+    "Change of the alignment error with its 95 % interval over seeds and test episodes.",
+)
 NO_VALUE_NOTE = (
     f"A dash ({NO_VALUE}): no value. The metric was not measured or is not defined (Kendall's τ-b "
     f"where all frames tie), the row is the baseline ({BASELINE}) itself or there is none, or "
@@ -77,7 +85,21 @@ def group_tables(table: ResultTable) -> list[tuple[MetricGroup, list[list[str]]]
     """Each group of metrics that is known, with the cells of its table."""
     chance = alignment_chance(_episode_lengths(table))
     tables = [(group, group_table(group, summaries(table), chance)) for group in GROUPS]
-    return [(group, lines) for group, lines in tables if lines]
+    found = [(group, lines) for group, lines in tables if lines]
+    return [*found, *([(APART, apart)] if (apart := _apart(table)) else [])]
+
+
+def _apart(table: ResultTable) -> list[list[str]]:
+    """The header and one line for each method; nothing without a test of one kind of views."""
+    kinds = [kind for kind in APART.metrics if any(row.tests_apart[kind] for row in table.rows)]
+    if not kinds:
+        return []
+    lines = [
+        [row.summary.label, *(format_test(row.tests_apart[kind]) for kind in kinds)]
+        for row in table.rows
+        if row.summary.label != BASELINE
+    ]
+    return [["method", *(APART.metrics[kind] for kind in kinds)], *lines]
 
 
 def group_table(
@@ -140,12 +162,14 @@ def format_test(test: PairedTest | None) -> str:
     """`−21.1 % (−30.2 to −9.8)`, or a dash."""
     if test is None or math.isnan(test.change):
         return NO_VALUE
+    if math.isnan(test.low):
+        return f"{format_change(test.change)} ({NO_VALUE})"
     ends = f"{test.low:+.1f} to {test.high:+.1f}".replace("-", "−")
     return f"{format_change(test.change)} ({ends})"
 
 
 def format_p(test: PairedTest | None) -> str:
     """`0.012`, `< 0.001`, or a dash."""
-    if test is None:
+    if test is None or math.isnan(test.p):
         return NO_VALUE
     return "< 0.001" if test.p < 0.001 else f"{test.p:.3f}"

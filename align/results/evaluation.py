@@ -51,8 +51,11 @@ class Evaluation:
         parameters: Number of the model's parameters.
         identity: Digest of the data set that it was measured on, see `datasets.storage.identity`;
             None for data without one, and in evaluations by earlier versions.
-        processor: The processor and number format that embedded the frames, such as `cpu, fp32`;
-            empty in evaluations by earlier versions.
+        processor: The processor and number format that embedded the frames; empty in evaluations
+            by earlier versions.
+        trained_on: Those that trained the run, several where it was resumed on another; empty in
+            evaluations by earlier versions.
+        core_seconds: Seconds of the training times its threads, or its GPUs; 0 where not known.
     """
 
     run: Path
@@ -71,6 +74,8 @@ class Evaluation:
     parameters: int = 0
     identity: str | None = None
     processor: str = ""
+    trained_on: tuple[str, ...] = ()
+    core_seconds: float = 0.0
 
     @property
     def path(self) -> Path:

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from align.engine.csv_files import write_csv
 from align.engine.run_folder import RunFolder
 from align.metrics.names import GROUPS
 from align.results.paper import paper_error
 from align.results.runs import Run, load_runs, variant_options
-from align.results.significance import PairedTest, paired_test
+from align.results.significance import KINDS, METRIC, PairedTest, corrected, paired_test
 from align.results.summary import BASELINE, SummaryRow, difference, summary_table
 from align.results.text import between, count, span
 from datasets.errors import DataError
@@ -33,6 +31,8 @@ class ResultRow:
     Attributes:
         summary: Mean and spread over seeds.
         test: Test against the baseline; None for the baseline itself, and without a common seed.
+        tests_apart: The same for the pairs with and without the first-person view, by the names of
+            their errors.
         paper: The paper's alignment error on its own episodes; None where it reports none.
         collapsed: Seeds whose embeddings have collapsed.
         at_chance: Seeds whose embeddings differ, but match no better than random ones.
@@ -40,6 +40,7 @@ class ResultRow:
 
     summary: SummaryRow
     test: PairedTest | None
+    tests_apart: dict[str, PairedTest | None]
     paper: float | None
     collapsed: tuple[int, ...]
     at_chance: tuple[int, ...]
@@ -136,12 +137,14 @@ def run_row(run: Run) -> dict[str, Any]:
         "epochs": int(run.history[-1]["epoch"]),
         "steps": int(run.history[-1].get("step", 0)),
         "seconds": round(3600 * run.hours, 1),
+        "core_seconds": round(evaluation.core_seconds, 1) or "",
         "image_size": config.image_size or "",
         "backbone": config.network,
         "depth": config.depth or "",
         "parameters": evaluation.parameters,
         "precision": config.precision,
         "processor": evaluation.processor,
+        "trained_on_processor": "; ".join(evaluation.trained_on),
         "data_identity": evaluation.identity or "",
         "train_episodes": config.train_episodes or "",
         "folder": str(run.folder),
@@ -167,17 +170,20 @@ def _result_table(folder: Path, runs: Sequence[Run]) -> ResultTable:
     for summary in summary_table([run.evaluation for run in runs], [run.label for run in runs]):
         group = by_label[summary.label]
         evaluations = [run.evaluation for run in group]
-        # The same seed for every row, so that a table that is written again is the same.
-        test = None
-        if summary.label != BASELINE:
-            test = paired_test(baseline, evaluations, np.random.default_rng(0))
+        tests = {
+            kind: None if summary.label == BASELINE else paired_test(baseline, evaluations, kind)
+            for kind in KINDS
+        }
+        test = tests.pop(METRIC)
         # The paper has no runs that were trained on another data set than they were tested on.
         own = all(run.config.train_on is None for run in group)
         paper = paper_error(first.world, first.protocol, summary.label) if own else None
         kinds = {e.seed: e.collapse.kind for e in evaluations if e.collapse}
         collapsed = tuple(seed for seed, kind in kinds.items() if kind in ("point", "line"))
         at_chance = tuple(seed for seed, kind in kinds.items() if kind == "chance")
-        rows.append(ResultRow(summary, test, paper, collapsed, at_chance))
+        rows.append(ResultRow(summary, test, tests, paper, collapsed, at_chance))
+    whole = corrected([row.test for row in rows])
+    rows = [replace(row, test=test) for row, test in zip(rows, whole, strict=True)]
     return ResultTable(folder, first.world, first.protocol, setting(runs), rows, list(runs))
 
 

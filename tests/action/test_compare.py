@@ -65,15 +65,20 @@ def test_rows_are_means_over_seeds_and_gains_over_common_seeds():
 
 
 def test_a_gain_of_every_clip_is_certain_and_none_is_nothing():
-    rng = np.random.default_rng(0)
-    worse, better = evaluation("baseline", 0, [False] * 5), evaluation("paab", 0, [True] * 5)
-    certain = gain([worse], [better], rng)
+    worse = [evaluation("baseline", seed, [False] * 5) for seed in (0, 1)]
+    better = [evaluation("paab", seed, [True] * 5) for seed in (0, 1)]
+    certain = gain(worse, better)
     assert certain is not None
     assert (certain.points, certain.low, certain.high) == (100, 100, 100)
-    same = gain([worse], [evaluation("paab", 0, [False] * 5)], rng)
+    same = gain(worse, [evaluation("paab", seed, [False] * 5) for seed in (0, 1)])
     assert same is not None
     assert (same.points, same.low, same.high) == (0, 0, 0)
-    assert gain([worse], [evaluation("paab", 1, [True] * 5)], rng) is None
+    assert gain(worse[:1], better[1:]) is None
+
+
+def test_one_seed_gives_a_gain_without_an_interval():
+    one = gain([evaluation("baseline", 0, [False] * 5)], [evaluation("paab", 0, [True] * 5)])
+    assert str(one) == "+100.0 [–]"
 
 
 def test_the_typical_run_is_the_one_in_the_middle():

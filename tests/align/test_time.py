@@ -49,7 +49,8 @@ def test_a_sample_stacks_the_frames_of_each_moment(dots: Path) -> None:
     assert sample["frames"].shape == (3, 4, 9, 48, 48)
     assert sample["keypoints"].shape[:2] == (3, 4)
     seen = sample["frames"].unflatten(2, (3, 3)).permute(0, 1, 2, 4, 5, 3).numpy()
-    i, around = sample["episode"], THREE.around(sample["times"].numpy(), samples.lengths[0])
+    i = sample["episode"]
+    around = THREE.around(sample["times"].numpy(), samples.lengths[i])
     of_views = [data.images(i, view)[around] for view in data.views]
     # The order of the views is drawn.
     assert {view.tobytes() for view in seen} == {view.tobytes() for view in of_views}

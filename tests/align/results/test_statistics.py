@@ -1,4 +1,4 @@
-"""Means, spreads, the median run and the bootstrap; and how tables write them."""
+"""Means, spreads, the median run, and how tables write them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 
 from align.engine.csv_files import write_csv
 from align.results.chance import alignment_chance, phase_chance, reference_rows
-from align.results.statistics import bootstrap_interval, lower_median, mean, std
+from align.results.statistics import lower_median, mean, std
 from align.results.text import (
     between,
     count,
@@ -33,30 +33,6 @@ def test_means_and_deviations_skip_missing_values() -> None:
 def test_the_lower_of_two_medians_is_taken() -> None:
     assert lower_median(["ccc", "a", "bb"], key=len) == "bb"
     assert lower_median(["dddd", "ccc", "a", "bb"], key=len) == "bb"
-
-
-def test_the_bootstrap_resamples_runs_and_items_as_a_whole() -> None:
-    rng = np.random.default_rng(0)
-    # One run of two is 1 everywhere: the mean over runs is 0, 0.5 or 1.
-    values = np.array([[0.0] * 50, [1.0] * 50])
-    assert bootstrap_interval(lambda means: means, values, rng=rng) == (0, 1)
-    # A single item decides alone: 50 equal runs leave the spread of items.
-    low, high = bootstrap_interval(lambda means: means, np.tile([0.0, 1.0], (50, 1)), rng=rng)
-    assert (low, high) == (0, 1)
-
-
-def test_the_bootstrap_has_the_width_of_the_normal_interval() -> None:
-    values = np.random.default_rng(1).normal(3, 2, (1, 400))
-    low, high = bootstrap_interval(lambda m: m, values, rng=np.random.default_rng(0))
-    half = 1.96 * values.std() / math.sqrt(400)
-    assert low == pytest.approx(values.mean() - half, abs=0.03)
-    assert high == pytest.approx(values.mean() + half, abs=0.03)
-
-
-def test_the_bootstrap_pairs_its_samples() -> None:
-    a = np.random.default_rng(2).normal(0, 5, (3, 20))
-    ends = bootstrap_interval(lambda x, y: y - x, a, a + 2, rng=np.random.default_rng(0))
-    assert ends == pytest.approx((2, 2))
 
 
 def test_random_embeddings_are_known_by_formula() -> None:
