@@ -109,8 +109,17 @@ def clip_features(
     checkpoint: Checkpoint = "best",
     num_clips: int = 1,
     progress: bool = True,
+    root: Path | None = None,
 ) -> ClipFeatures:
     """Features of clips by a run's model; stored ones are used where the weights are the same.
+
+    Args:
+        run: The run's folder.
+        source: The clips.
+        checkpoint: best: lowest validation error; last: the end of training.
+        num_clips: Samples of each clip.
+        progress: Whether to show a progress bar.
+        root: Where the run's own data set lies now; by default where the run finds it.
 
     Raises:
         DataError: When the run, the data or the file of features cannot be read.
@@ -119,7 +128,7 @@ def clip_features(
     if source.features is not None:
         return ClipFeatures.load(source.features)
     config = ActionConfig.load(run)
-    data = _opened(run, config, source)
+    data = _opened(run, config, source, root)
     clips = usable(data.parts[source.split], config)
     if not clips:
         raise MissingDataError(
@@ -130,7 +139,7 @@ def clip_features(
     if (stored := _stored(path, clips, model, num_clips)) is not None:
         logger.info("features of %d clips are in %s", len(clips), path)
         return stored
-    recognizer = ClipRecognizer.load(run, checkpoint)
+    recognizer = ClipRecognizer.load(run, checkpoint, root=root)
     recognizer.sample_as(data.clip_set.format)
     title = f"{run.name} {source.split}" if progress else None
     features = recognizer.recognize(clips, num_clips, title)[1]
@@ -139,10 +148,10 @@ def clip_features(
     return found
 
 
-def _opened(run: Path, config: ActionConfig, source: ClipSource) -> ActionData:
+def _opened(run: Path, config: ActionConfig, source: ClipSource, root: Path | None) -> ActionData:
     if not source.is_own:
         return open_other_data(config, source.data, source.root, source.protocol)
-    own = open_own_data(run, config)
+    own = open_own_data(run, config, root)
     if source.protocol is None:
         return own
     return open_data(replace(config, root=own.clip_set.root, protocol=source.protocol))

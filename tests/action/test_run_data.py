@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import action.retrieve
 from action.clips import open_own_data
 from action.config import ActionConfig, ClipSource
 from action.evaluate import evaluate
@@ -67,6 +68,30 @@ def test_clips_that_moved_are_found_or_named(trained: Path, place: Path) -> None
         evaluate(run, progress=False)
     evaluate(run, progress=False, root=place / "moved", relocate=True)
     assert ActionConfig.load(run).root == place / "moved"
+
+
+def test_clips_that_moved_are_searched(
+    trained: Path, place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run, root = place / "run", str(place / "moved")
+    shutil.rmtree(run / "evaluation", ignore_errors=True)
+    words = [str(run), "--pictured", "0"]
+    with without_clips(trained, place):
+        with pytest.raises(SystemExit):
+            action.retrieve.main(words)
+        assert "--root FOLDER" in capsys.readouterr().err
+        action.retrieve.main([*words, "--root", root])
+        assert ActionConfig.load(run).root == Path("nowhere")
+        action.retrieve.main([*words, "--root", root, "--relocate"])
+        assert ActionConfig.load(run).root == place / "moved"
+        action.retrieve.main(words)
+        with pytest.raises(SystemExit):
+            action.retrieve.main([*words, "--relocate"])
+        assert "--relocate stores the path of --root" in capsys.readouterr().err
+        write_clip(place / "moved", 1, 1, 2)
+        with pytest.raises(SystemExit):
+            action.retrieve.main([*words, "--root", root])
+        assert "is not the data that" in capsys.readouterr().err
 
 
 def test_other_clips_in_the_same_place_are_noticed(place: Path) -> None:
