@@ -11,7 +11,7 @@ from tqdm import tqdm
 from action.clips import TestingClips, open_own_data, usable
 from action.config import ActionConfig
 from action.evaluation import evaluation_name
-from action.features import load_recognizer
+from action.recognizer import ClipRecognizer
 from align.engine.loading import reading_processes
 from align.engine.run_folder import Checkpoint, RunFolder
 from align.probe import FeatureProbe, evenly
@@ -54,7 +54,7 @@ def analyze(
     require_writable(RunFolder(run).analysis(split))
     data = open_own_data(run, config, root, relocate)
     chosen = [data.parts[split][i] for i in evenly(len(data.parts[split]), clips)]
-    recognizer = load_recognizer(run, checkpoint, data)
+    recognizer = ClipRecognizer.load(run, checkpoint, root=data.clip_set.root)
     device = next(recognizer.model.parameters()).device
     loader = DataLoader(
         TestingClips(usable(chosen, config), recognizer.sample),

@@ -13,10 +13,10 @@ import numpy as np
 import torch
 from torch.utils.data import Dataset
 
-from action.config import ActionConfig
+from action.config import ActionConfig, DataName
 from align.engine.loading import order_of_pass
 from align.engine.origin import DataRecord, Origin, find_data, relocate
-from datasets.clips.base import ClipInfo
+from datasets.clips.base import ClipFormat, ClipInfo
 from datasets.clips.checks import check_clips
 from datasets.clips.identity import clips_digest
 from datasets.clips.mocap import MocapMeta
@@ -131,6 +131,33 @@ def open_all_data(config: ActionConfig) -> ActionData:
     return replace(data, parts=relabelled, classes=motions)
 
 
+def open_other_data(
+    config: ActionConfig, data: DataName | None, root: Path | None, protocol: str | None
+) -> ActionData:
+    """The clips of a data set that a run was not made of; none are held out to validate on.
+
+    Args:
+        config: The run's options, whose lists and test subjects do not apply to other data.
+        data: Name of the data set; by default that of the run's.
+        root: Its folder; data/<name> by default.
+        protocol: How its clips are split; its first protocol by default.
+
+    Raises:
+        DataError: See `open_data`.
+        UnknownNameError: An unknown protocol.
+    """
+    return open_all_data(
+        replace(
+            config,
+            data=data or config.data,
+            root=root,
+            protocol=protocol,
+            lists=None,
+            test_subjects=None,
+        )
+    )
+
+
 def _require_one_split(config: ActionConfig) -> None:
     """Refuses a protocol beside lists: it would train on clips that the lists keep for the test."""
     if config.lists is not None and config.protocol not in (None, LISTS):
@@ -179,12 +206,12 @@ def usable(clips: Sequence[ClipInfo], config: ActionConfig) -> tuple[ClipInfo, .
     return check_clips(clips, config.max_bad_share, workers, config.trust_pickles)
 
 
-def sample_config(config: ActionConfig, clip_set: ClipSet) -> SampleConfig:
-    """How the run's clips are sampled."""
+def sample_config(config: ActionConfig, fmt: ClipFormat) -> SampleConfig:
+    """How clips of a format are sampled."""
     backbone = config.backbone
     return SampleConfig(
-        frames=backbone.frames or clip_set.format.frames,
-        stride=backbone.stride or clip_set.format.stride,
+        frames=backbone.frames or fmt.frames,
+        stride=backbone.stride or fmt.stride,
         size=backbone.image_size,
         flip=config.batch.flip,
         person=config.batch.person,

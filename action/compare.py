@@ -25,6 +25,7 @@ import tyro
 from action.config import ActionConfig, ActionMethod, ClipSource, Ensemble
 from action.evaluate import evaluate
 from action.train import default_options, make_trainer
+from align.engine.claim import Claim
 from align.engine.jobs import (
     Measurement,
     default_jobs,
@@ -166,13 +167,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 ensemble=ensemble,
             )
             measured = partial(measured_runs, config.out, protocols, num_clips, ensemble)
-            outcomes = run_all(
-                config.plan(methods, seeds),
-                jobs,
-                lambda: _tabulate(config.out, measured()),
-                work,
-            )
-            _finish(config.out, measured())
+            with Claim(config.out):
+                outcomes = run_all(
+                    config.plan(methods, seeds),
+                    jobs,
+                    lambda: _tabulate(config.out, measured()),
+                    work,
+                )
+                _finish(config.out, measured())
             require_success(outcomes)
 
     parse(run, "python -m action.compare", arguments)

@@ -30,6 +30,8 @@ DataName = Literal["mocap", "smarthome", "ntu", "nucla"]
 ActionRecipe = Literal["small", "paper"]
 Ensemble = Literal["mean", "max"]
 Metric = Literal["cosine", "euclidean"]
+# Options at the top level to their values in earlier versions and the names of these today.
+RENAMED = {"recipe": {"default": "small"}}
 AttentionType = Literal["divided_space_time", "joint_space_time", "space_only"]
 
 
@@ -150,8 +152,7 @@ class ActionConfig:
         Raises:
             DataError: When the folder is no run, or has options that are not known.
         """
-        renamed = {"recipe": {"default": "small"}}
-        return RunFolder(folder).load_config(cls, "action.train", renamed)
+        return RunFolder(folder).load_config(cls, "action.train", RENAMED)
 
 
 # Paper section 4.2 and appendix B.
@@ -209,3 +210,8 @@ class ClipSource:
     """Protocol, which splits the clips."""
     features: Path | None = None
     """A file of features, which replaces all other options."""
+
+    @property
+    def is_own(self) -> bool:
+        """Whether the clips are of the run's own data set, because no other is named."""
+        return self.data is None and self.root is None

@@ -73,6 +73,7 @@ class ActionEvaluation:
         identity: Digest of the clips and their splits, see `datasets.clips.identity`; None in
             evaluations by earlier versions.
         processor: The processor and number format that measured, such as `cpu, fp32`.
+        other: Name of the folder of the clips, where they are not of the run's own data set.
     """
 
     run: Path
@@ -90,10 +91,16 @@ class ActionEvaluation:
     clips: dict[str, tuple[str, str]]
     identity: str | None = None
     processor: str = ""
+    other: str = ""
+
+    @property
+    def name(self) -> str:
+        """The name under which it is stored."""
+        return evaluation_name(self.protocol, self.split, self.other)
 
     def save(self) -> Path:
         """Writes it into the run's folder and returns the file."""
-        path = RunFolder(self.run).evaluation(evaluation_name(self.protocol, self.split))
+        path = RunFolder(self.run).evaluation(self.name)
         with atomic_path(path) as temporary:
             temporary.write_text(json.dumps(asdict(self) | {"run": str(self.run)}, indent=1) + "\n")
         return path
@@ -143,6 +150,12 @@ def find_evaluation(
     return found if measured == ("best", num_clips, ensemble) else None
 
 
-def evaluation_name(protocol: str, split: str) -> str:
-    """The name under which the results of a run on a split are stored."""
-    return f"{protocol}_{split}"
+def evaluation_name(protocol: str, split: str, other: str = "") -> str:
+    """The name under which the results of a run on a split are stored.
+
+    Args:
+        protocol: How the clips are split.
+        split: train, valid or test.
+        other: Name of the folder of the clips, where they are not of the run's own data set.
+    """
+    return f"{protocol}_{split}" + (f"_on_{other}" if other else "")

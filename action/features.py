@@ -17,16 +17,15 @@ from safetensors.numpy import save_file
 
 from action.clips import (
     ActionData,
-    open_all_data,
+    data_root,
     open_data,
+    open_other_data,
     open_own_data,
-    sample_config,
     usable,
 )
 from action.config import ActionConfig, ClipSource
 from action.evaluation import evaluation_name
-from action.task import ClipRecognizer
-from align.engine.checkpoint import load_trained
+from action.recognizer import ClipRecognizer
 from align.engine.run_folder import Checkpoint, RunFolder
 from align.engine.tensor_files import as_system_errors, open_tensors
 from datasets.clips.base import ClipInfo
@@ -104,25 +103,23 @@ def fingerprint(checkpoint: Path) -> str:
     return hashlib.sha256(checkpoint.read_bytes()).hexdigest()[:16]
 
 
-def load_recognizer(run: Path, checkpoint: Checkpoint, data: ActionData) -> ClipRecognizer:
-    """The trained model of a run in evaluation mode, on the GPU where there is one.
-
-    Raises:
-        CheckpointError: When the checkpoint is missing or of another model.
-    """
-    recognizer = ClipRecognizer(ActionConfig.load(run), data)
-    load_trained(recognizer.model, run, checkpoint)
-    return recognizer
-
-
 def clip_features(
     run: Path,
     source: ClipSource,
     checkpoint: Checkpoint = "best",
     num_clips: int = 1,
     progress: bool = True,
+    root: Path | None = None,
 ) -> ClipFeatures:
     """Features of clips by a run's model; stored ones are used where the weights are the same.
+
+    Args:
+        run: The run's folder.
+        source: The clips.
+        checkpoint: best: lowest validation error; last: the end of training.
+        num_clips: Samples of each clip.
+        progress: Whether to show a progress bar.
+        root: Where the run's own data set lies now; by default where the run finds it.
 
     Raises:
         DataError: When the run, the data or the file of features cannot be read.
@@ -131,23 +128,19 @@ def clip_features(
     if source.features is not None:
         return ClipFeatures.load(source.features)
     config = ActionConfig.load(run)
-    own = open_own_data(run, config)
-    config = replace(config, root=own.clip_set.root)
-    data = _opened(config, own, source)
+    data = _opened(run, config, source, root)
     clips = usable(data.parts[source.split], config)
     if not clips:
         raise MissingDataError(
             f"{data.clip_set.root} has no {source.split} clips under {data.protocol}."
         )
-    recognizer = load_recognizer(run, checkpoint, own)
     model = fingerprint(RunFolder(run).checkpoint(checkpoint))
-    path = _stored_at(run, own, data, source.split)
+    path = _stored_at(run, config, data, source)
     if (stored := _stored(path, clips, model, num_clips)) is not None:
         logger.info("features of %d clips are in %s", len(clips), path)
         return stored
-    # The stride is the other data set's own; the number of frames is fixed by the model.
-    sample = sample_config(config, data.clip_set)
-    recognizer.sample = replace(sample, frames=recognizer.sample.frames)
+    recognizer = ClipRecognizer.load(run, checkpoint, root=root)
+    recognizer.sample_as(data.clip_set.format)
     title = f"{run.name} {source.split}" if progress else None
     features = recognizer.recognize(clips, num_clips, title)[1]
     found = ClipFeatures(features, clips, data.classes, model, num_clips)
@@ -155,28 +148,19 @@ def clip_features(
     return found
 
 
-def _opened(config: ActionConfig, own: ActionData, source: ClipSource) -> ActionData:
-    if source.data is None and source.root is None and source.protocol is None:
+def _opened(run: Path, config: ActionConfig, source: ClipSource, root: Path | None) -> ActionData:
+    if not source.is_own:
+        return open_other_data(config, source.data, source.root, source.protocol)
+    own = open_own_data(run, config, root)
+    if source.protocol is None:
         return own
-    if source.data is None and source.root is None:
-        return open_data(replace(config, protocol=source.protocol))
-    # No clips are held out for validation, because nothing is trained on this data.
-    return open_all_data(
-        replace(
-            config,
-            data=source.data or config.data,
-            root=source.root,
-            protocol=source.protocol,
-            lists=None,
-            test_subjects=None,
-        )
-    )
+    return open_data(replace(config, root=own.clip_set.root, protocol=source.protocol))
 
 
-def _stored_at(run: Path, own: ActionData, data: ActionData, split: str) -> Path:
-    path = RunFolder(run).features(evaluation_name(data.protocol, split))
+def _stored_at(run: Path, config: ActionConfig, data: ActionData, source: ClipSource) -> Path:
+    path = RunFolder(run).features(evaluation_name(data.protocol, source.split))
     root = data.clip_set.root.resolve()
-    if root == own.clip_set.root.resolve():
+    if source.is_own or root == data_root(config).resolve():
         return path
     # The hash tells apart two data sets whose folders have the same name.
     digest = hashlib.sha256(str(root).encode()).hexdigest()[:6]

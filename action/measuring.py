@@ -9,24 +9,24 @@ import numpy as np
 import torch
 from jaxtyping import Float
 
-from action.clips import open_data, open_own_data, usable
-from action.config import ActionConfig, Ensemble
+from action.clips import ActionData, open_data, open_other_data, open_own_data, usable
+from action.config import ActionConfig, DataName, Ensemble
 from action.evaluation import (
     ActionEvaluation,
     class_recall,
     confusion,
-    evaluation_name,
     recognition_metrics,
 )
-from action.features import ClipFeatures, fingerprint, load_recognizer
+from action.features import ClipFeatures, fingerprint
 from action.pictures import draw_confusion
+from action.recognizer import ClipRecognizer
 from action.results import TITLES, chance
 from align.engine.device import processor_of
 from align.engine.origin import Origin
 from align.engine.run_folder import Checkpoint, RunFolder
 from align.results.text import ARROWS, with_arrow
 from datasets.clips.identity import clip_seals
-from datasets.errors import MismatchError
+from datasets.errors import OptionError
 from datasets.storage.atomic import require_writable
 
 NOTE = f"{ARROWS} chance: guessing among the classes of the measured clips."
@@ -51,22 +51,18 @@ def measure(
     progress: bool,
     root: Path | None = None,
     move: bool = False,
+    other: DataName | None = None,
 ) -> ActionEvaluation:
     """Measures a run and stores the result; see `action.evaluate.evaluate`."""
     config = ActionConfig.load(run)
     require_writable(RunFolder(run).evaluation(split))
-    trained_on = open_own_data(run, config, root, move)
-    config = replace(config, root=trained_on.clip_set.root)
-    data = trained_on if protocol is None else open_data(replace(config, protocol=protocol))
-    if data.classes != trained_on.classes:
-        raise MismatchError(
-            f"{run} was trained on the {len(trained_on.classes)} classes of {trained_on.protocol}, "
-            f"but {data.protocol} has {len(data.classes)} other classes."
-        )
+    data = _measured_data(run, config, protocol, root, move, other)
+    recognizer = ClipRecognizer.load(run, checkpoint, root=None if other else data.clip_set.root)
+    recognizer.require_classes(data, run)
     clips = usable(data.parts[split], config)
     if split != "train" and (origin := Origin.load(run)) is not None:
         origin.require_unseen(clip_seals(clips), run, data.clip_set.root)
-    recognizer = load_recognizer(run, checkpoint, data)
+    recognizer.sample_as(data.clip_set.format)
     logits, features = recognizer.recognize(clips, num_clips, run.name if progress else None)
     scores, labels = ensembled(logits, ensemble), np.array([clip.label for clip in clips])
     matrix = confusion(scores, labels)
@@ -77,7 +73,7 @@ def measure(
         method=config.method,
         seed=config.seed,
         data=config.data,
-        trained_on=trained_on.protocol,
+        trained_on=recognizer.plan.learned.protocol,
         protocol=data.protocol,
         split=split,
         checkpoint=checkpoint,
@@ -91,8 +87,9 @@ def measure(
         },
         identity=data.digest,
         processor=processor_of(next(recognizer.model.parameters()).device, config.precision),
+        other=data.clip_set.root.resolve().name if other else "",
     )
-    folder, name = RunFolder(run), evaluation_name(data.protocol, split)
+    folder, name = RunFolder(run), result.name
     model = fingerprint(folder.checkpoint(checkpoint))
     stored = ClipFeatures(features, clips, data.classes, model, num_clips)
     stored.save(folder.features(name))
@@ -102,12 +99,34 @@ def measure(
     return result
 
 
+def _measured_data(
+    run: Path,
+    config: ActionConfig,
+    protocol: str | None,
+    root: Path | None,
+    move: bool,
+    other: DataName | None,
+) -> ActionData:
+    if other is not None:
+        if move:
+            raise OptionError(
+                "--relocate stores where the run's own data set lies now: leave out --data, which "
+                "names another."
+            )
+        return open_other_data(config, other, root, protocol)
+    own = open_own_data(run, config, root, move)
+    if protocol is None:
+        return own
+    return open_data(replace(config, root=own.clip_set.root, protocol=protocol))
+
+
 def describe(result: ActionEvaluation) -> str:
     """The metrics with their chance levels, and the recall of each class, as text."""
     width = max(map(len, [*result.recall, *map(_title, result.metrics)]))
+    place = f" of {result.other}" if result.other else ""
     lines = [
         f"{result.run} ({result.method}, trained on {result.trained_on}), "
-        f"{result.protocol} {result.split}: {len(result.clips)} clips",
+        f"{result.protocol} {result.split}{place}: {len(result.clips)} clips",
         f"  {'':<{width}}  value  chance",
     ]
     for name, value in result.metrics.items():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import torch
 from jaxtyping import Bool, Float, UInt8
 from torch import Tensor, nn
@@ -11,23 +13,39 @@ from action.timesformer import TimeSformer
 from align.models.pose_aware import PoseAware, PoseAwareOutput
 from align.models.shared_norm import SharedBatchNorm
 
-# Mean and deviation of TimeSformer's training, for all three channels (paper appendix B).
-MEAN, STD = 0.45, 0.225
+
+class Normalisation(NamedTuple):
+    """Mean and standard deviation of pixels from 0 to 1, for all three channels."""
+
+    mean: float
+    std: float
+
+
+# Those of TimeSformer's training (paper appendix B).
+TIMESFORMER = Normalisation(0.45, 0.225)
 
 
 class ClipClassifier(nn.Module):
     """Class logits of clips, from the feature of a pose-aware TimeSformer."""
 
-    def __init__(self, backbone: PoseAware, num_classes: int, whiten: bool) -> None:
+    def __init__(
+        self,
+        backbone: PoseAware,
+        num_classes: int,
+        whiten: bool,
+        normalisation: Normalisation = TIMESFORMER,
+    ) -> None:
         """Puts a linear head on `backbone`, after a batch norm if features are whitened.
 
         Args:
             backbone: Network whose embedding is the feature of a clip.
             num_classes: Number of classes.
             whiten: Whether features are normalised over the clips of a batch, without affine.
+            normalisation: How pixels are normalised.
         """
         super().__init__()
         self.backbone = backbone
+        self.normalisation = normalisation
         width = backbone.embed_dim
         self.whiten = SharedBatchNorm(width, affine=False) if whiten else nn.Identity()
         self.head = nn.Linear(backbone.embed_dim, num_classes)
@@ -48,14 +66,19 @@ class ClipClassifier(nn.Module):
         Returns:
             Logits, and the output of the backbone, whose `embedding` is the clip's feature.
         """
-        output = self.backbone((frames / 255 - MEAN) / STD, pose_map)
+        mean, std = self.normalisation
+        output = self.backbone((frames / 255 - mean) / std, pose_map)
         # At first, features of different clips differ too little for half precision.
         with torch.autocast(frames.device.type, enabled=False):
             return self.head(self.whiten(output.embedding.float())), output
 
 
 def build_classifier(
-    config: ActionConfig, frames: int, num_keypoints: int, num_classes: int
+    config: ActionConfig,
+    frames: int,
+    num_keypoints: int,
+    num_classes: int,
+    normalisation: Normalisation = TIMESFORMER,
 ) -> ClipClassifier:
     """The model of a run; a seed gives the same backbone weights to all methods.
 
@@ -64,6 +87,7 @@ def build_classifier(
         frames: Frames of a clip.
         num_keypoints: Keypoints of the data set's skeleton.
         num_classes: Number of classes.
+        normalisation: How pixels are normalised.
 
     Raises:
         OptionError: Options of the model that do not fit each other.
@@ -88,4 +112,4 @@ def build_classifier(
         num_keypoints,
         options.readout,
     )
-    return ClipClassifier(model, num_classes, config.whiten)
+    return ClipClassifier(model, num_classes, config.whiten, normalisation)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from action.clips import open_own_data
 from action.config import ActionConfig, ClipSource, Metric
 from action.features import ClipFeatures, clip_features
 from action.pictures import ASKED, RIGHT, WRONG, Found, draw_retrieval
@@ -147,6 +148,8 @@ def search(
     out: Path | None = None,
     trust_pickles: bool = False,
     progress: bool = True,
+    root: Path | None = None,
+    relocate: bool = False,
 ) -> tuple[ClipRetrieval, Path]:
     """Searches by a run's features, and writes the result and its picture.
 
@@ -163,8 +166,10 @@ def search(
     folder = RunFolder(run)
     path = out / f"{name}.json" if out else folder.retrieval(name)
     require_writable(path)
-    asked = clip_features(run, query, checkpoint, num_clips, progress)
-    searched = clip_features(run, gallery, checkpoint, num_clips, progress)
+    if relocate:
+        open_own_data(run, ActionConfig.load(run), root, move=True)
+    asked = clip_features(run, query, checkpoint, num_clips, progress, root)
+    searched = clip_features(run, gallery, checkpoint, num_clips, progress, root)
     result, rows = retrieve_clips(asked, searched, metric)
     trusted = trust_pickles or (folder.exists and ActionConfig.load(run).trust_pickles)
     write(result, rows, path, pictured, f"{run.name}: {name.replace('_', ' ')}", trusted)

@@ -32,6 +32,8 @@ def run(
     pictured: NaturalInt = 6,
     out: Path | None = None,
     trust_pickles: bool = False,
+    root: Path | None = None,
+    relocate: bool = False,
 ) -> None:
     """Finds clips of the same action among others, by the features of trained runs.
 
@@ -47,6 +49,8 @@ def run(
             features.
         trust_pickles: For the picture of features without a run, load NTU's .skeleton.npy files,
             which are pickles and can run any code. A run stores this option itself.
+        root: Where the runs' own data set lies now; by default where the runs find it.
+        relocate: Store --root in the runs.
     """
     with command():
         folders = runs or _folder_of_features(query, gallery)
@@ -64,6 +68,8 @@ def run(
                 pictured,
                 out,
                 trust_pickles,
+                root=root,
+                relocate=relocate,
             )
             print(f"{run}, {path.stem.replace('_', ' ')}:\n{describe(result)}")
             print(f"results: {path}")

@@ -2,112 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Subset
-from tqdm import tqdm
 
-from action.clips import (
-    ActionData,
-    TestingClips,
-    TrainingClips,
-    open_data,
-    sample_config,
-    usable,
-)
+from action.clips import TrainingClips, open_data, usable
 from action.config import ActionConfig
 from action.evaluation import recognition_metrics
-from action.model import ClipClassifier, build_classifier
+from action.model import ClipClassifier
+from action.plan import LearnedClips, RecognizerPlan
+from action.recognizer import ClipRecognizer
 from action.timesformer import TimeSformer
 from action.weights import load_pretrained
-from align.engine.loading import reading_batches, reading_processes
+from align.engine.loading import reading_processes
 from align.engine.origin import DataRecord, Origin
 from align.paat import mean_pose_loss
-from align.pose import pose_map_2d, pose_map_3d
-from datasets.clips.base import ClipInfo
 from datasets.clips.identity import clip_seals
 from datasets.errors import OptionError
-
-
-class ClipRecognizer:
-    """A run's model, and how clips and pose maps get into it."""
-
-    def __init__(self, config: ActionConfig, data: ActionData) -> None:
-        """Builds the model.
-
-        Raises:
-            OptionError: When options of the model do not fit each other.
-        """
-        self.config, self.data = config, data
-        self.sample = sample_config(config, data.clip_set)
-        self.model = build_classifier(
-            config, self.sample.frames, len(data.clip_set.skeleton), len(data.classes)
-        )
-
-    def pose_map(
-        self, batch: Mapping[str, Tensor], seed: int
-    ) -> Bool[Tensor, "batch frames patches keypoints"]:
-        """P3D maps of a batch's keypoints; a frame without a pose has an empty map."""
-        return self._pose_map(pose_map_3d, batch, seed)
-
-    def given_map(
-        self, batch: Mapping[str, Tensor], seed: int
-    ) -> Bool[Tensor, "batch frames patches"] | None:
-        """P2D maps, which PAAB is given; None without PAAB."""
-        return self._pose_map(pose_map_2d, batch, seed) if self.config.uses_paab else None
-
-    def _pose_map(
-        self, make: Callable[..., Bool[Tensor, "batch ..."]], batch: Mapping[str, Tensor], seed: int
-    ) -> Bool[Tensor, "batch ..."]:
-        size = (self.sample.size, self.sample.size)
-        generator = torch.Generator(batch["frames"].device).manual_seed(seed)
-        patch, options = self.config.backbone.patch_size, asdict(self.config.pose_map)
-        keypoints, visible = batch["keypoints"], batch["visible"]
-        return make(keypoints, size, patch, visible, generator=generator, **options)
-
-    @torch.no_grad()
-    def recognize(
-        self, clips: Sequence[ClipInfo], num_clips: int = 1, progress: str | None = None
-    ) -> tuple[Float[np.ndarray, "clips samples classes"], Float[np.ndarray, "clips dim"]]:
-        """Logits of every sample of every clip, and each clip's feature, the mean of its samples'.
-
-        The model is used in the mode it is in; evaluation mode is the caller's to set.
-
-        Args:
-            clips: The clips.
-            num_clips: Samples of each, spread over its time.
-            progress: What to write before a progress bar; None draws none.
-        """
-        device = next(self.model.parameters()).device
-        loader = DataLoader(
-            TestingClips(clips, self.sample, num_clips),
-            batch_size=self.config.batch.clips,
-            num_workers=reading_processes(self.config.workers),
-        )
-        logits, features = [], []
-        hidden = progress is None
-        bar = tqdm(loader, progress, unit="batch", disable=hidden, leave=False)
-        with reading_batches():
-            for number, batch in enumerate(bar):
-                batch = {name: value.to(device) for name, value in batch.items()}
-                given = self.given_map(batch, self.config.seed + number)
-                scores, output = self.model(batch["frames"], given)
-                logits.append(scores.float().cpu().numpy())
-                features.append(output.embedding.float().cpu().numpy())
-        scores = np.concatenate(logits)
-        features = np.concatenate(features)
-        return (
-            scores.reshape(len(clips), num_clips, -1),
-            features.reshape(len(clips), num_clips, -1).mean(axis=1),
-        )
 
 
 class ActionTask:
@@ -135,11 +53,11 @@ class ActionTask:
                 "two or more: raise --batch.clips, lower --optim.accumulate, or use --no-whiten."
             )
         self.config = config
-        data = open_data(config)
+        self.data = data = open_data(config)
         self.train = usable(data.parts["train"], config)
         self.valid = usable(data.parts["valid"], config) if data.parts["valid"] else ()
         self.metric = "class_error" if self.valid else "steps_to_go"
-        self.recognizer = ClipRecognizer(config, data)
+        self.recognizer = ClipRecognizer(RecognizerPlan(config, LearnedClips.of(data)))
         if pretrained and config.backbone.weights is not None:
             backbone = cast(TimeSformer, self.model.backbone.backbone)
             load_pretrained(backbone, config.backbone.weights)
@@ -193,17 +111,17 @@ class ActionTask:
 
     def origin(self, run: Path) -> Origin:
         """The data set of a run in this folder, and the clips that it learns from."""
-        data = self.recognizer.data
+        data = self.data
         record = DataRecord.of(data.clip_set.root, data.digest, run)
         return Origin({"root": record}, clip_seals(self.train))
 
     def about(self) -> dict[str, Any]:
-        """Facts about the model; to build it takes the data set, whose classes it tells apart."""
-        return {"classes": list(self.recognizer.data.classes)}
+        """Facts that a checkpoint holds, from which the model is built without the data set."""
+        return self.recognizer.plan.about()
 
     def describe(self) -> dict[str, str]:
         """Data set, protocol, method and model, a line each."""
-        data, config = self.recognizer.data, self.config
+        data, config = self.data, self.config
         clips = f"{len(self.train)} clips to train on, {len(self.valid)} to validate on"
         millions = sum(parameter.numel() for parameter in self.model.parameters()) / 1e6
         sample, backbone = self.recognizer.sample, config.backbone

@@ -21,6 +21,7 @@ from typing import Annotated, get_args
 import tyro
 
 from align.config import Protocol
+from align.engine.claim import Claim
 from align.engine.jobs import default_jobs, require_success, run_all
 from align.grid import GridConfig, check_views, run_one
 from align.results.studies import StudyName
@@ -66,11 +67,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
             configs = plan_studies(common, studies, data_sets, protocol, seeds, config.out)
             check_views(configs)
             tabulate = partial(write_tables, common, studies, data_sets, protocol, config.out)
-            outcomes = run_all(configs, jobs, tabulate, run_one)
-            for table, result in tabulate().items():
-                draw_study(result, table.with_suffix(".png"))
-                print(as_markdown(result))
-                print(f"\nfigure: {table.with_suffix('.png')}; table: {table}\n")
+            with Claim(config.out):
+                outcomes = run_all(configs, jobs, tabulate, run_one)
+                for table, result in tabulate().items():
+                    draw_study(result, table.with_suffix(".png"))
+                    print(as_markdown(result))
+                    print(f"\nfigure: {table.with_suffix('.png')}; table: {table}\n")
             require_success(outcomes)
 
     parse(run, "python -m align.ablate", arguments)

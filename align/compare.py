@@ -23,6 +23,7 @@ from typing import Annotated
 import tyro
 
 from align.config import Protocol
+from align.engine.claim import Claim
 from align.engine.jobs import Outcome, default_jobs, require_success, run_all
 from align.engine.run_folder import REPORT_NAME
 from align.grid import GridConfig, check_views, plan, run_one
@@ -64,7 +65,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
             common = config.of_one_run()
             configs = plan(common, data, protocols, methods, seeds, config.out, variant)
             check_views(configs)
-            _finish(config.out, run_all(configs, jobs, partial(_tabulate, config.out), run_one))
+            with Claim(config.out):
+                _finish(config.out, run_all(configs, jobs, partial(_tabulate, config.out), run_one))
 
     parse(run, "python -m align.compare", arguments)
 

@@ -21,7 +21,12 @@ from jaxtyping import Bool, Float, UInt8
 from datasets.errors import MismatchError, MissingDataError, OptionError, require_known
 from datasets.storage.arrays import read_array
 from datasets.storage.atomic import atomic_path, remove_leftovers
-from datasets.storage.checks import GENERATE_AGAIN, check_episode, open_episode, require_fit
+from datasets.storage.checks import (
+    WRITE_INDEX_AGAIN,
+    check_episode,
+    open_episode,
+    require_fit,
+)
 from datasets.storage.episode_file import (
     SPLITS,
     Episode,
@@ -163,8 +168,8 @@ class EpisodeDataset:
         self.index_path = self.root / self.meta.index_name
         if not self.index_path.exists():
             raise MissingDataError(
-                f"{self.index_path} does not exist: generation has not finished. Run the command "
-                f"in {self.root / META_NAME} again; it resumes where it stopped."
+                f"{self.index_path} does not exist: generation has not finished. "
+                f"{WRITE_INDEX_AGAIN}"
             )
         names, paths = read_index(self.index_path, split)
         if episodes is not None and not 0 < episodes <= len(names):
@@ -198,7 +203,7 @@ class EpisodeDataset:
             MismatchError: When an episode is in two splits.
         """
         members = read_splits(self.index_path)
-        require_disjoint(members, self.index_path, GENERATE_AGAIN)
+        require_disjoint(members, self.index_path, WRITE_INDEX_AGAIN)
         return {split: len(members[split]) for split in SPLITS if split in members}
 
     def check(self, window: int = 0, need_keypoints: bool = True) -> None:

@@ -1,4 +1,4 @@
-"""The claim of a process on a run's folder, so that two trainings never write into one.
+"""The claim of a process on a folder, so that two never write into one: a run's, or a table's.
 
 The claim is a lock that the kernel holds for the process on a file in the folder. It ends with the
 process, however that ends, so no claim of a dead process has to be found and removed. The file
@@ -41,9 +41,25 @@ class Claim:
         folder.mkdir(parents=True, exist_ok=True)
         self._path = folder / CLAIM_NAME
         self._file = _locked(self._path)
-        self._file.truncate(0)
-        self._file.write(f"process {os.getpid()} on {platform.node()}")
-        self._file.flush()
+        self._sign(self._file, self._path)
+
+    @staticmethod
+    def _sign(file: IO[str], path: Path) -> None:
+        file.truncate(0)
+        try:
+            # Unbuffered, because text that a full disk refuses would be written again at the end.
+            os.write(file.fileno(), f"process {os.getpid()} on {platform.node()}".encode())
+        except OSError as error:
+            file.close()
+            raise OSError(error.errno, os.strerror(error.errno or 0), str(path)) from None
+
+    def __enter__(self) -> Claim:
+        """The claim, for a command that holds it to its end."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Ends the claim, and removes the folder where nothing was written."""
+        self.abandon()
 
     def release(self) -> None:
         """Ends the claim."""
@@ -60,7 +76,7 @@ class Claim:
 
 
 def is_claimed(folder: Path) -> bool:
-    """Whether another process trains in a folder, as far as its file system tells."""
+    """Whether another process writes into a folder, as far as its file system tells."""
     if not (folder / CLAIM_NAME).exists():
         return False
     try:
@@ -79,13 +95,13 @@ def _locked(path: Path) -> IO[str]:
             fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             if error.errno in _NO_LOCKS:
-                log.warning("%s: no locks here, so let no other process train there", path.parent)
+                log.warning("%s: no locks here, so let no other process write there", path.parent)
                 return file
             with file:
                 file.seek(0)
                 holder = file.read() or "another process"
             raise MismatchError(
-                f"{path.parent} is in use: {holder} trains there. Wait for its end, or choose "
+                f"{path.parent} is in use: {holder} writes there. Wait for its end, or choose "
                 "another --out."
             ) from None
         if os.fstat(file.fileno()).st_nlink:

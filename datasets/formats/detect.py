@@ -12,7 +12,7 @@ from datasets.formats.lerobot import LeRobotSource
 from datasets.formats.robomimic import RobomimicSource
 from datasets.formats.videos import VideoSource
 from datasets.source import Source
-from datasets.storage.checks import GENERATE_AGAIN, check_episode
+from datasets.storage.checks import WRITE_INDEX_AGAIN, check_episode
 from datasets.storage.episode_file import SPLITS, Episode
 from datasets.storage.index import read_splits, require_disjoint
 from datasets.storage.meta import META_NAME, DatasetMeta
@@ -45,7 +45,7 @@ class EpisodesSource(Source):
             MismatchError: When an episode is in two splits.
         """
         splits = read_splits(self._data.index_path)
-        require_disjoint(splits, self._data.index_path, GENERATE_AGAIN)
+        require_disjoint(splits, self._data.index_path, WRITE_INDEX_AGAIN)
         members = {split: set(splits.get(split, ())) for split in SPLITS}
         return {
             split: [i for i, name in enumerate(self.names) if name in members[split]]

@@ -12,7 +12,7 @@ from jaxtyping import Float, Int64, UInt8
 
 from datasets.bounds import Crf
 from datasets.draw import draw_skeleton
-from datasets.errors import MismatchError, MissingDataError
+from datasets.errors import FormatError, MismatchError, MissingDataError
 from datasets.frames import LazyFrames, Picture
 from datasets.source import Source, bare_episode, bare_meta, in_memory
 from datasets.storage.episode_file import EGO, Episode
@@ -56,10 +56,11 @@ class VideoSource(Source):
         the rate and the number of frames of the slowest view, and the nearest frames of the others.
 
         Raises:
+            FormatError: When two videos of an episode have the name of one view.
             DataError: When a video cannot be read, or views differ in duration or number.
         """
         self.root = path
-        self._files = _episodes(path)
+        self._files = {name: _views(files) for name, files in _episodes(path).items()}
         self.names, self.lengths, self.splits = list(self._files), [], None
         views = list(next(iter(self._files.values())))
         self._picks: list[dict[str, Int64[np.ndarray, " time"]]] = []
@@ -226,17 +227,29 @@ def _with_skeleton(episode: Episode, view: str, meta: DatasetMeta) -> Iterator[P
     return (draw_skeleton(*mark, meta.get_skeleton()) for mark in marks)
 
 
-def _episodes(path: Path) -> dict[str, dict[str, Path]]:
+def _episodes(path: Path) -> dict[str, list[Path]]:
+    """Name of each episode to its videos."""
     if not path.is_dir():
         return {}
-    if views := _views(path):
-        return {path.resolve().name: views}
-    found = {folder.name: _views(folder) for folder in sorted(path.iterdir()) if folder.is_dir()}
-    return {name: views for name, views in found.items() if views}
+    if files := _videos(path):
+        return {path.resolve().name: files}
+    found = {folder.name: _videos(folder) for folder in sorted(path.iterdir()) if folder.is_dir()}
+    return {name: files for name, files in found.items() if files}
 
 
-def _views(folder: Path) -> dict[str, Path]:
+def _videos(folder: Path) -> list[Path]:
     files = [file for file in folder.iterdir() if file.suffix.lower() in SUFFIXES]
     # The first-person view comes first, as in every data set; by length, view_10 follows view_9.
-    files.sort(key=lambda file: (file.stem != EGO, len(file.stem), file.stem))
-    return {file.stem: file for file in files}
+    return sorted(files, key=lambda file: (file.stem != EGO, len(file.stem), file.stem, file.name))
+
+
+def _views(files: Iterable[Path]) -> dict[str, Path]:
+    views: dict[str, Path] = {}
+    for file in files:
+        other = views.setdefault(file.stem, file)
+        if other != file:
+            raise FormatError(
+                f"{other} and {file} are both the view {file.stem}. Remove one of them, or give it "
+                "the name of another view."
+            )
+    return views

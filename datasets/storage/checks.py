@@ -20,13 +20,19 @@ from datasets.storage.meaning import require_sound
 from datasets.storage.meta import DatasetMeta
 from datasets.storage.seal import is_broken
 
+# Only generation completes the folder that it wrote: `datasets.convert` overwrites nothing, and
+# data that were written from Python hold no command.
+_MAKE_WHOLE = (
+    "If that is datasets.convert, or there is none, make all data again in another folder."
+)
 GENERATE_AGAIN = (
     "Delete it and run the command in meta.json again: complete episodes are kept, "
-    "the missing one is generated again."
+    f"the missing one is generated again. {_MAKE_WHOLE}"
 )
 LEAVE_OUT = "Correct it, or leave the episode out."
 MAKE_MISSING = (
-    "Run the command in meta.json again: complete episodes are kept, missing ones are generated."
+    "Run the command in meta.json again: complete episodes are kept, missing ones are generated. "
+    f"{_MAKE_WHOLE}"
 )
 # A file that is as it was written, or has no seal to tell, may be all that is left of a recording.
 MAKE_ELSEWHERE = (
@@ -35,7 +41,8 @@ MAKE_ELSEWHERE = (
 )
 # An index is derived from the episodes.
 WRITE_INDEX_AGAIN = (
-    "Run the command in meta.json again: complete episodes are kept, and the index is written."
+    "Run the command in meta.json again: complete episodes are kept, and the index is written. "
+    f"{_MAKE_WHOLE}"
 )
 
 
@@ -166,8 +173,7 @@ def check_episode(
     if steps < 2 * window + 2:
         raise MismatchError(
             f"{path} has {steps} time steps, fewer than the {2 * window + 2} that a window of "
-            f"{window} needs. Use a smaller --loss.window, or delete the episode and run "
-            "the command in meta.json again."
+            f"{window} needs. Use a smaller --loss.window, or data with longer episodes."
         )
     return steps
 

@@ -16,7 +16,7 @@ import h5py
 
 from datasets.errors import OutsideFolderError
 
-REMEDY = "Generate the data set again, or, where you trust it, copy what it names into the folder."
+REMEDY = "Make the data set again, or, where you trust it, copy what it names into the folder."
 
 
 def path_inside(folder: Path, name: str, source: Path, may_link: bool = False) -> Path:

@@ -16,7 +16,7 @@ from datasets.storage.inside import require_plain_name
 
 META_NAME = "meta.json"
 MAKE_ONE = "Make one with `python -m sims.generate --env lift --views 4`."
-_AGAIN = "generate the data set again."
+_AGAIN = "make the data set again."
 # An episode stores its phases as bytes.
 MOST_PHASES = 256
 # The largest height and width of frames, in pixels.
@@ -136,20 +136,19 @@ class DatasetMeta:
             stored = json.loads(text)
         except (json.JSONDecodeError, UnicodeDecodeError) as error:
             raise DamagedDataError(
-                f"{path} is not valid JSON ({error}); delete it and generate the data set again: "
-                "complete episodes are kept."
+                f"{path} is not valid JSON ({error}); delete it and make the data set again: "
+                "generation keeps complete episodes, a conversion needs another folder."
             ) from None
         if not isinstance(stored, dict):
-            raise FormatError(f"{path} holds no JSON object; generate the data set again.")
+            raise FormatError(f"{path} holds no JSON object; {_AGAIN}")
         known = {f.name for f in fields(cls)}
         if missing := known - _OPTIONAL - stored.keys():
-            raise FormatError(f"{path} lacks {sorted(missing)}; generate the data set again.")
+            raise FormatError(f"{path} lacks {sorted(missing)}; {_AGAIN}")
         for name, kind in _KINDS.items():
             if not isinstance(stored[name], kind) or isinstance(stored[name], bool):
                 wanted = kind.__name__ if isinstance(kind, type) else "number"
                 raise FormatError(
-                    f"{path}: `{name}` must be a {wanted}, got {stored[name]!r}; "
-                    "generate the data set again."
+                    f"{path}: `{name}` must be a {wanted}, got {stored[name]!r}; {_AGAIN}"
                 )
         _require_sound(stored, path)
         stored["own_skeleton"] = _own_skeleton(stored, path)
@@ -200,19 +199,17 @@ def _own_skeleton(stored: dict[str, Any], path: Path) -> Skeleton | None:
         if name not in SKELETONS:
             raise FormatError(
                 f"{path} names the skeleton {name!r}, which is not one of {list(SKELETONS)}; "
-                "generate the data set again."
+                f"{_AGAIN}"
             )
         return None
     if not isinstance(parts, dict):
-        raise FormatError(f"{path}: `own_skeleton` is no object; generate the data set again.")
+        raise FormatError(f"{path}: `own_skeleton` is no object; {_AGAIN}")
     try:
         return TypeAdapter(Skeleton).validate_python({**parts, "name": name})
     except ValidationError as error:
         wrong = error.errors()[0]
         place = "/".join(map(str, ("own_skeleton", *wrong["loc"])))
-        raise FormatError(
-            f"{path}: `{place}` cannot be used: {wrong['msg']}; generate the data set again."
-        ) from None
+        raise FormatError(f"{path}: `{place}` cannot be used: {wrong['msg']}; {_AGAIN}") from None
 
 
 def newest_data_set(root: Path | str = Path("data")) -> Path:

@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from action.clips import open_data
-from action.features import load_recognizer
 from action.model import build_classifier
+from action.recognizer import ClipRecognizer
 from action.train import make_trainer
 from datasets.clips.samples import load_sample
 from tests.action.test_train import config_for
@@ -22,7 +22,7 @@ def trained(squares, tmp_path_factory):
     make_trainer(config, progress=False).fit()
     data = open_data(config)
     moving = [clip for clip in data.parts["test"] if data.classes[clip.label] != "still"]
-    return load_recognizer(run, "best", data), moving[:5]
+    return ClipRecognizer.load(run), moving[:5]
 
 
 def logits_alone(recognizer, clip, index):

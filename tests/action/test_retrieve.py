@@ -159,7 +159,8 @@ def test_features_are_made_once_until_the_weights_change(run, squares, other, mo
     sources = [ClipSource("test"), ClipSource("test", root=other)]
     made = [clip_features(run, source, progress=False) for source in sources]
     monkeypatch.setattr(
-        "action.task.ClipRecognizer.recognize", lambda *_: pytest.fail("features are made again")
+        "action.recognizer.ClipRecognizer.recognize",
+        lambda *_: pytest.fail("features are made again"),
     )
     for source, first in zip(sources, made, strict=True):
         again = clip_features(run, source, progress=False)

@@ -2,21 +2,32 @@
 
 from __future__ import annotations
 
+import json
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+import action.retrieve
 from action.clips import open_own_data
-from action.config import ActionConfig
+from action.config import ActionConfig, ClipSource
 from action.evaluate import evaluate
 from action.evaluation import find_evaluation
+from action.features import clip_features
+from action.plan import RecognizerPlan
+from action.recognizer import ClipRecognizer
 from action.train import make_trainer
+from align.engine.checkpoint import read_about
 from align.engine.origin import Origin
 from datasets.clips.identity import clip_seals
-from datasets.errors import MismatchError, MissingDataError
-from tests.action.conftest import write_clip
+from datasets.clips.mocap import MocapMeta
+from datasets.clips.sets import get_format
+from datasets.errors import DataError, MismatchError, MissingDataError, OptionError
+from tests.action.conftest import write_clip, write_squares
 from tests.repository.tiny_runs import action_run
 
 
@@ -35,19 +46,52 @@ def place(trained: Path, tmp_path: Path) -> Path:
     return tmp_path / "place"
 
 
+@contextmanager
+def without_clips(trained: Path, place: Path) -> Iterator[None]:
+    """Moves the clips of a run away from where it finds them, to `place/moved`."""
+    shutil.move(place / "squares", place / "moved")
+    shutil.move(trained / "squares", trained / "away")
+    try:
+        yield
+    finally:
+        shutil.move(trained / "away", trained / "squares")
+
+
 def test_clips_that_moved_are_found_or_named(trained: Path, place: Path) -> None:
     run = place / "run"
     found = evaluate(run, progress=False)
     assert found.identity and found.processor.startswith(("cpu", "NVIDIA"))
-    shutil.move(place / "squares", place / "moved")
-    shutil.move(trained / "squares", trained / "away")
-    try:
-        with pytest.raises(MissingDataError, match="--root FOLDER"):
-            evaluate(run, progress=False)
-    finally:
-        shutil.move(trained / "away", trained / "squares")
+    with (
+        without_clips(trained, place),
+        pytest.raises(MissingDataError, match="--root FOLDER"),
+    ):
+        evaluate(run, progress=False)
     evaluate(run, progress=False, root=place / "moved", relocate=True)
     assert ActionConfig.load(run).root == place / "moved"
+
+
+def test_clips_that_moved_are_searched(
+    trained: Path, place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run, root = place / "run", str(place / "moved")
+    shutil.rmtree(run / "evaluation", ignore_errors=True)
+    words = [str(run), "--pictured", "0"]
+    with without_clips(trained, place):
+        with pytest.raises(SystemExit):
+            action.retrieve.main(words)
+        assert "--root FOLDER" in capsys.readouterr().err
+        action.retrieve.main([*words, "--root", root])
+        assert ActionConfig.load(run).root == Path("nowhere")
+        action.retrieve.main([*words, "--root", root, "--relocate"])
+        assert ActionConfig.load(run).root == place / "moved"
+        action.retrieve.main(words)
+        with pytest.raises(SystemExit):
+            action.retrieve.main([*words, "--relocate"])
+        assert "--relocate stores the path of --root" in capsys.readouterr().err
+        write_clip(place / "moved", 1, 1, 2)
+        with pytest.raises(SystemExit):
+            action.retrieve.main([*words, "--root", root])
+        assert "is not the data that" in capsys.readouterr().err
 
 
 def test_other_clips_in_the_same_place_are_noticed(place: Path) -> None:
@@ -72,6 +116,79 @@ def test_clips_that_were_learned_from_are_no_test(place: Path) -> None:
     replace(origin, learned={**origin.learned, "other": next(iter(seals.values()))}).save(run)
     with pytest.raises(MismatchError, match=next(iter(seals))):
         evaluate(run, progress=False)
+
+
+def test_a_checkpoint_stands_by_itself(trained: Path, place: Path, tmp_path: Path) -> None:
+    clips = open_own_data(trained / "run", ActionConfig.load(trained / "run")).parts["test"][:2]
+    expected, _ = ClipRecognizer.load(trained / "run").recognize(clips)
+    alone = shutil.copy(place / "run/checkpoints/best.safetensors", tmp_path / "alone.safetensors")
+    recognizer = ClipRecognizer.load(alone)
+    assert np.array_equal(recognizer.recognize(clips)[0], expected)
+    learned = recognizer.plan.learned
+    assert learned.classes == ("right", "still", "down") and learned.protocol == "CS"
+    assert learned.skeleton == get_format("ntu").skeleton
+    sample = ClipRecognizer.load(trained / "run").sample
+    assert recognizer.sample == sample and (sample.frames, sample.stride) == (4, 8)
+    about = read_about(alone)
+    assert about["normalisation"] == {"mean": 0.45, "std": 0.225}
+    assert str(trained) not in json.dumps(about)
+
+
+def test_a_stored_normalisation_is_used(trained: Path) -> None:
+    weights = trained / "run/checkpoints/best.safetensors"
+    about = {**read_about(weights), "normalisation": {"mean": 0.5, "std": 0.5}}
+    assert RecognizerPlan.stored(about, weights).normalisation == (0.5, 0.5)
+    recognizer = ClipRecognizer(RecognizerPlan.stored(about, weights))
+    assert recognizer.model.normalisation == (0.5, 0.5)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"config": None}, "holds no options"),
+        ({"data": {"format": "ntu"}}, "protocol"),
+        ({"normalisation": {"mean": 0.5}}, "std"),
+        (None, "name the folder of its run"),
+    ],
+)
+def test_a_description_that_is_not_whole_is_an_error(
+    trained: Path, change: dict | None, message: str
+) -> None:
+    weights = trained / "run/checkpoints/best.safetensors"
+    about = {} if change is None else {**read_about(weights), **change}
+    with pytest.raises(DataError, match=rf"best\.safetensors.*{message}"):
+        RecognizerPlan.stored(about, weights)
+
+
+def test_other_clips_are_measured_and_searched_without_the_run_s_own(
+    trained: Path, place: Path
+) -> None:
+    run, other = place / "run", write_squares(place / "other", replications=2)
+    write_clip(other, 3, 1, 3)
+    with without_clips(trained, place):
+        found = evaluate(run, progress=False, data="mocap", root=other)
+        for split in ("test", "train"):
+            clip_features(run, ClipSource(split, root=other), progress=False)  # type: ignore[arg-type]
+    assert found.other == "other" and len(found.clips) == 13
+    assert (run / "evaluation/CS_test_on_other.json").exists()
+    assert (run / "evaluation/CS_test_on_other.png").exists()
+    assert find_evaluation(run, "CS") is None, "it is no measurement of the run's own clips"
+    # As if a subject that was trained on were among those to test on.
+    learned, tested = (next(other.rglob(f"*P00{subject}*_rgb.avi")) for subject in (1, 3))
+    shutil.copy(learned, tested)
+    with pytest.raises(MismatchError, match=f"was trained on 1 .*{tested.stem[:20]}"):
+        evaluate(run, progress=False, data="mocap", root=other)
+    with pytest.raises(OptionError, match="--relocate"):
+        evaluate(run, progress=False, data="mocap", root=other, relocate=True)
+
+
+def test_clips_of_other_classes_are_refused(place: Path) -> None:
+    other = write_squares(place / "other", replications=1)
+    meta = MocapMeta.load(other)
+    motions = {name: f"{motion}wards" for name, motion in meta.motions.items()}
+    replace(meta, motions=motions).save(other)
+    with pytest.raises(MismatchError, match="3 other classes"):
+        evaluate(place / "run", progress=False, data="mocap", root=other)
 
 
 def test_a_measurement_of_other_clips_is_measured_again(place: Path) -> None:

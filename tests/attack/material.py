@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import shlex
 import shutil
 from collections.abc import Callable, Sequence
 from contextlib import redirect_stdout
@@ -17,10 +18,15 @@ import action.analyze
 import action.evaluate
 import align.analyze
 import align.evaluate
+import sims
+import sims.replay
 from datasets.convert import ConvertConfig, convert
 from tests.datasets.clip_files import add_nucla, add_smarthome
 from tests.datasets.synthetic import make_data_set
 from tests.repository.tiny_runs import action_run, align_run, trainer_of
+
+# Replays `recorded.hdf5` into the folder that `--out` names.
+REPLAY = "--demos recorded.hdf5 --views 1 --size 32 --split 1,1,1 --workers 1"
 
 
 def make(root: Path) -> Path:
@@ -37,6 +43,7 @@ def make(root: Path) -> Path:
         _episodes()
         _clips()
         write_demonstrations(Path("demos.hdf5"))
+        _replay(Path("recorded.hdf5"))
     finally:
         os.chdir(before)
     building.rename(root)
@@ -74,9 +81,36 @@ def _clips() -> None:
         add_nucla(Path("nucla"), action=1, view=camera, subject=10)
 
 
+def _replay(demos: Path) -> None:
+    """A recording that can be replayed, and a replay of it that lacks its last episode."""
+    write_recording(demos)
+    _quietly(sims.replay.main, *shlex.split(REPLAY), "--out", "replayed")
+    Path("replayed/episodes/000002.hdf5").unlink()
+
+
 def _quietly(main: Callable[[Sequence[str]], None], *words: str) -> None:
     with redirect_stdout(io.StringIO()):
         main(list(words))
+
+
+def write_recording(path: Path) -> None:
+    """A file like robomimic's of Lift at rest, which can be replayed."""
+    env = sims.make("lift", views=1, size=32)
+    with h5py.File(path, "w") as file:
+        data = file.create_group("data")
+        data.attrs["env_args"] = json.dumps(env.env_args())
+        for number in range(3):
+            env.reset(seed=number)
+            states = [env.state().copy()]
+            for _ in range(2):
+                env.step(np.zeros(env.action_space.shape))
+                states.append(env.state().copy())
+            demo = data.create_group(f"demo_{number}")
+            demo.attrs["model_file"] = env.model_file()
+            demo.attrs["num_samples"] = len(states)
+            demo["states"] = np.stack(states)
+            demo["actions"] = np.zeros((len(states), *env.action_space.shape))
+    env.close()
 
 
 def write_demonstrations(path: Path) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tests.attack.faults import full_disk, read_only
+from tests.attack.material import REPLAY
 from tests.attack.rows import Row
 from tests.attack.table_files import CLIP_RUN, RUN, SMALL, SMALL_CLIPS
 
@@ -60,11 +61,11 @@ NEW = (
     ),
     Write("sims.generate", "--env tests.sims.toy:ToyEnv --episodes 3 --size 32 --out {0}", ()),
     Write("sims.generate", "--env mocap --subjects 1 --size 32 --actions walk --out {0}", ()),
-    Write("sims.replay", "--demos demos.hdf5 --out {0}", ("demos.hdf5",)),
+    Write("sims.replay", f"{REPLAY} --out {{0}}", ("recorded.hdf5",)),
 )
-# Replay looks at the recorded models first. A finished analysis is kept without its figure. The
-# grids start processes that import torch, and end as their runs do.
-FULL_LATE = ("sims.replay", "align.analyze", "align.ablate", "action.compare")
+# A finished analysis is kept without its figure. The grids start processes that import torch, and
+# end as their runs do.
+FULL_LATE = ("align.analyze", "align.ablate", "action.compare")
 # What is there must stay.
 AGAIN = (
     Write("align.evaluate", "run", RUN, "run", "evaluation"),
@@ -75,6 +76,7 @@ AGAIN = (
     Write("action.analyze", "clip_run", CLIP_RUN, "clip_run", "analysis"),
     Write("action.retrieve", "clip_run", CLIP_RUN, "clip_run", "retrieval"),
     Write("action.train", "--resume clip_run --epochs 2", CLIP_RUN, "clip_run", ""),
+    Write("sims.replay", f"{REPLAY} --out replayed", ("recorded.hdf5", "replayed"), "replayed", ""),
 )
 
 
@@ -85,8 +87,7 @@ def write_rows() -> Iterator[Row]:
         full = Row(write.command, "a full disk", words, write.needs, named=("disk",))
         if write.command not in FULL_LATE:
             yield replace(full, around=full_disk("disk"))
-        if write.command != "sims.replay":
-            yield replace(full, fault="a read-only disk", around=read_only("disk"))
+        yield replace(full, fault="a read-only disk", around=read_only("disk"))
         below = write.words.format("file/new")
         yield Row(write.command, "a target below a file", below, write.needs, _a_file, ("file",))
         long = write.words.format(LONG)

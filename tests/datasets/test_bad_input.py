@@ -23,7 +23,7 @@ from datasets.storage.checks import open_episode
 from datasets.storage.meta import DatasetMeta
 from tests.datasets.synthetic import make_data_set, make_episode, make_meta
 
-REMEDY = r"run the command in meta\.json again|generate the data set again|Use "
+REMEDY = r"run the command in meta\.json again|make the data set again|Use "
 
 
 @contextmanager
@@ -138,7 +138,7 @@ def test_a_split_that_names_an_episode_that_is_not_in_the_index(own_dots):
 
 def test_an_index_that_is_missing(own_dots):
     (own_dots / "dots.hdf5").unlink()
-    with data_error(MissingDataError, own_dots / "dots.hdf5", remedy="resumes where it"):
+    with data_error(MissingDataError, own_dots / "dots.hdf5", remedy="the index is written"):
         EpisodeDataset(own_dots)
 
 
@@ -312,7 +312,7 @@ def test_a_bad_meta(own_dots, content, error, message):
         stored = json.loads(path.read_text()) | content
         content = json.dumps({name: value for name, value in stored.items() if value is not None})
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
-    with data_error(error, path, message, "generate the data set again"):
+    with data_error(error, path, message, "make the data set again"):
         EpisodeDataset(own_dots)
 
 

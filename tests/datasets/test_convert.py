@@ -1,6 +1,7 @@
 """The command, and conversions between formats that need no optional library."""
 
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -20,6 +21,7 @@ from datasets.formats.detect import open_source
 from datasets.formats.videos import VideoOptions
 from datasets.source import resized
 from datasets.storage.episode_file import Episode
+from datasets.storage.meta import DatasetMeta
 from datasets.video import video_shape, write_video
 from tests import REPOSITORY
 from tests.datasets.synthetic import make_data_set, make_episode, make_meta
@@ -50,6 +52,19 @@ def run(monkeypatch, capsys):
         return status, "".join(capsys.readouterr())
 
     return run_main
+
+
+@pytest.mark.parametrize("gone", ["episodes/000001.hdf5", "dots.hdf5"])
+def test_converted_data_that_lack_a_file_are_made_again_elsewhere(dots, tmp_path, run, gone):
+    out, other = tmp_path / "out", tmp_path / "other"
+    assert run(command, dots, out, "--to", "episodes", "--split", "3,1,1")[0] == 0
+    (out / gone).unlink()
+    with pytest.raises(MissingDataError, match=r"datasets\.convert, .* in another folder\."):
+        EpisodeDataset(out)
+    words = shlex.split(DatasetMeta.load(out).command)[3:]
+    assert run(command, *words)[0] == 2
+    assert run(command, *(other if word == str(out) else word for word in words))[0] == 0
+    assert len(EpisodeDataset(other)) == 5
 
 
 # robomimic files

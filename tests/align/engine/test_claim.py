@@ -1,4 +1,4 @@
-"""One process at a time trains in a folder."""
+"""One process at a time trains in a folder, or compares runs in it."""
 
 from __future__ import annotations
 
@@ -6,13 +6,18 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+import action.compare
+import align.ablate
+import align.compare
 from align.engine.claim import CLAIM_NAME, Claim, is_claimed
 from datasets.errors import MismatchError
+from tests.action.conftest import write_squares
+from tests.datasets.synthetic import make_data_set
 
 HOLD = (
     "import sys; from pathlib import Path; from align.engine.claim import Claim;"
@@ -53,6 +58,43 @@ def test_an_abandoned_claim_leaves_no_empty_folder(tmp_path: Path) -> None:
     (tmp_path / "run" / "config.json").write_text("{}")
     claim.abandon()
     assert (tmp_path / "run" / "config.json").exists()
+
+
+def test_a_claim_ends_with_the_command_that_holds_it(tmp_path: Path) -> None:
+    with pytest.raises(KeyError), Claim(tmp_path / "empty"):
+        raise KeyError
+    assert not (tmp_path / "empty").exists()
+    with Claim(tmp_path / "runs"):
+        (tmp_path / "runs" / "runs.csv").write_text("")
+        assert is_claimed_elsewhere(tmp_path / "runs")
+    assert not is_claimed_elsewhere(tmp_path / "runs")
+
+
+def is_claimed_elsewhere(folder: Path) -> bool:
+    """Whether a folder is claimed, as another process sees it."""
+    code = "import sys; from pathlib import Path; from align.engine.claim import is_claimed;"
+    code += "print(is_claimed(Path(sys.argv[1])))"
+    command = [sys.executable, "-c", code, str(folder)]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout == "True\n"
+
+
+@pytest.mark.parametrize("command", [align.compare.main, align.ablate.main, action.compare.main])
+def test_a_second_comparison_is_refused_before_it_writes(
+    command: Callable[[list[str]], None],
+    holder: subprocess.Popen[bytes],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    if command is action.compare.main:
+        root = write_squares(tmp_path / "squares", replications=1)
+        words = ["--data", "mocap", "--root", str(root)]
+    else:
+        words = ["--data", str(make_data_set(tmp_path / "dots", 3, size=32, steps=12))]
+    with pytest.raises(SystemExit) as end:
+        command([*words, "--out", str(tmp_path / "run"), "--jobs", "2", "--seeds", "0"])
+    assert end.value.code == 2
+    assert f"is in use: process {holder.pid} on " in capsys.readouterr().err
+    assert [path.name for path in (tmp_path / "run").iterdir()] == [CLAIM_NAME]
 
 
 def test_the_other_processes_of_one_training_claim_nothing(

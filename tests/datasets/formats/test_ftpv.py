@@ -12,6 +12,7 @@ from datasets.convert import ConvertConfig, convert
 from datasets.episodes import EpisodeDataset
 from datasets.errors import DamagedDataError, FormatError, MismatchError, MissingDataError
 from datasets.formats.ftpv import FtpvOptions, FtpvSource
+from datasets.info import InfoConfig, info
 
 
 @pytest.fixture(scope="module")
@@ -190,6 +191,18 @@ def test_a_damaged_frame_is_named_and_leaves_nothing_half_written(
     with pytest.raises(error, match=r"tr_0001/tpv/view_0001/000003\.png"):
         convert(ConvertConfig(own_folders, tmp_path / "out", "episodes"))
     assert sorted(path.name for path in tmp_path.iterdir()) == ["copy"]
+
+
+def test_info_reads_the_frames_that_it_draws(own_folders, tmp_path, capsys):
+    sheet = tmp_path / "sheet.png"
+    frames = own_folders / "tr_0000/tpv/view_0001"
+    (frames / "000001.png").write_text("not a picture")
+    info(InfoConfig(own_folders, contact_sheet=sheet, columns=2))  # its first and last frames
+    assert f"{sheet} shows tr_0000" in capsys.readouterr().out
+    last = max(frames.glob("*.png"))
+    last.write_text("not a picture")
+    with pytest.raises(DamagedDataError, match=last.name):
+        info(InfoConfig(own_folders, contact_sheet=sheet, columns=2))
 
 
 def rename(folder, new_folder, pattern, first):

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from datasets.errors import MismatchError
+from datasets.errors import FormatError, MismatchError
 from datasets.formats.videos import VideoSource, pair_by_time
 from tests.datasets.video.numbered import number, write
 
@@ -26,6 +26,18 @@ def test_equal_views_keep_all_frames_in_silence(
     assert (source.lengths, source.meta.control_hz, source.views) == ([30], 20.0, ["ego", "view_0"])
     assert numbers(source, "ego") == numbers(source, "view_0") == list(range(30))
     assert not caplog.records
+
+
+@pytest.mark.parametrize("second", ["ego.avi", "ego.MP4"])
+def test_two_videos_of_one_view_are_refused(tmp_path: Path, second: str) -> None:
+    for name in ("ego.mp4", second, "view_0.mp4"):
+        write(tmp_path / "000000" / name)
+    assert VideoSource.recognizes(tmp_path)
+    with pytest.raises(FormatError, match=r"Remove one") as refused:
+        VideoSource(tmp_path)
+    assert all(
+        str(tmp_path / "000000" / name) in str(refused.value) for name in ("ego.mp4", second)
+    )
 
 
 def test_a_faster_view_gives_the_frames_nearest_in_time(

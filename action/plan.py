@@ -1,0 +1,129 @@
+"""The plan of a recogniser: its options, and the facts about the clips that it learns from.
+
+A checkpoint holds both, so that it can be used without the data set that trained it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from action.clips import ActionData, sample_config
+from action.config import RENAMED, ActionConfig
+from action.model import TIMESFORMER, Normalisation
+from align.engine.stored_config import parse_config
+from datasets.clips.base import ClipFormat
+from datasets.clips.samples import SampleConfig
+from datasets.clips.sets import FORMATS, get_format
+from datasets.errors import FormatError, first_fault, require_known
+from datasets.skeletons import Skeleton
+
+
+@dataclass(frozen=True)
+class LearnedClips:
+    """Facts about the clips that a run learns from, which its model depends on.
+
+    Attributes:
+        format: Their format: `ntu`, `smarthome` or `nucla`.
+        protocol: The protocol that splits them.
+        classes: Name of each class that the model tells apart.
+        skeleton: The keypoints of their poses.
+    """
+
+    format: str
+    protocol: str
+    classes: tuple[str, ...]
+    skeleton: Skeleton
+
+    @classmethod
+    def of(cls, data: ActionData) -> LearnedClips:
+        """The facts about a data set under one protocol."""
+        return cls(data.clip_set.name, data.protocol, data.classes, data.clip_set.skeleton)
+
+
+@dataclass(frozen=True)
+class RecognizerPlan:
+    """A recogniser as it is built.
+
+    Attributes:
+        config: Options of the run.
+        learned: The clips that it learns from.
+        normalisation: How pixels are normalised.
+    """
+
+    config: ActionConfig
+    learned: LearnedClips
+    normalisation: Normalisation = TIMESFORMER
+
+    @property
+    def sample(self) -> SampleConfig:
+        """How the run's own clips are sampled."""
+        return sample_config(self.config, get_format(self.learned.format))
+
+    def sample_as(self, fmt: ClipFormat) -> SampleConfig:
+        """How clips of a format are sampled: the stride is theirs, the model fixes the frames."""
+        return replace(sample_config(self.config, fmt), frames=self.sample.frames)
+
+    @classmethod
+    def stored(cls, about: Mapping[str, Any], path: Path) -> RecognizerPlan:
+        """The plan that `about` describes, read from a checkpoint.
+
+        Args:
+            about: What `about` returned.
+            path: The checkpoint, for messages.
+
+        Raises:
+            FormatError: When the description is not whole.
+            DataError: When it has unknown options.
+        """
+        if not is_described(about):
+            raise FormatError(
+                f"{path} does not say how its model was built, as checkpoints of earlier versions: "
+                "name the folder of its run instead of the file."
+            )
+        config = parse_config(ActionConfig, about["config"], path, RENAMED)
+        try:
+            learned = TypeAdapter(LearnedClips).validate_python(about["data"])
+            normalisation = Normalisation(**about["normalisation"])
+        except (KeyError, TypeError, ValidationError) as error:
+            raise FormatError(
+                f"{path}: its description of the model cannot be read ({first_fault(error)}). Use "
+                "another checkpoint of the run, or train again."
+            ) from None
+        require_known(f"format of clips in {path}", learned.format, FORMATS)
+        return cls(config, learned, normalisation)
+
+    def about(self) -> dict[str, Any]:
+        """Facts that JSON can hold, from which the plan can be made again without the data set.
+
+        Paths, and what does not change the model, are left out: a checkpoint is the same wherever
+        it was trained. It does not ask for pickles to be trusted either.
+        """
+        sample, usual = self.sample, ActionConfig()
+        config = replace(
+            self.config,
+            root=None,
+            lists=None,
+            out=None,
+            init=None,
+            epochs=usual.epochs,
+            workers=None,
+            trust_pickles=False,
+            backbone=replace(
+                self.config.backbone, frames=sample.frames, stride=sample.stride, weights=None
+            ),
+        )
+        return {
+            "config": TypeAdapter(ActionConfig).dump_python(config, mode="json"),
+            "data": asdict(self.learned),
+            "normalisation": self.normalisation._asdict(),
+        }
+
+
+def is_described(about: Mapping[str, Any]) -> bool:
+    """Whether the facts of a checkpoint describe its model; those of earlier versions do not."""
+    return {"config", "data"} <= about.keys()

@@ -1,0 +1,152 @@
+"""A trained run as a function from clips to classes and features."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+from torch.utils.data import DataLoader
+from tqdm import tqdm
+
+from action.clips import ActionData, TestingClips, open_own_data
+from action.config import ActionConfig
+from action.model import build_classifier
+from action.plan import LearnedClips, RecognizerPlan, is_described
+from align.engine.checkpoint import load_trained, read_about, weights_of
+from align.engine.loading import reading_batches, reading_processes
+from align.engine.run_folder import Checkpoint
+from align.pose import pose_map_2d, pose_map_3d
+from datasets.clips.base import ClipFormat, ClipInfo
+from datasets.errors import MismatchError
+
+
+class ClipRecognizer:
+    """A run's model, and how clips and pose maps get into it."""
+
+    def __init__(self, plan: RecognizerPlan) -> None:
+        """Builds the model.
+
+        Raises:
+            OptionError: When options of the model do not fit each other.
+        """
+        self.plan, self.config, self.sample = plan, plan.config, plan.sample
+        keypoints, classes = len(plan.learned.skeleton), len(plan.learned.classes)
+        self.model = build_classifier(
+            plan.config, self.sample.frames, keypoints, classes, plan.normalisation
+        )
+
+    @classmethod
+    def load(
+        cls,
+        run: Path | str,
+        checkpoint: Checkpoint = "best",
+        device: torch.device | str | None = None,
+        root: Path | None = None,
+    ) -> ClipRecognizer:
+        """The recogniser of a trained run, in evaluation mode; no data set is needed.
+
+        Args:
+            run: A folder made by `action.train`, or one of its checkpoints.
+            checkpoint: Of a folder; best: lowest validation error; last: the end of training.
+            device: Device to move the model to; by default the GPU where there is one.
+            root: Where the run's data set lies now. Only checkpoints of earlier versions, which do
+                not describe their data, need it.
+
+        Raises:
+            DataError: When the folder is no run. For a checkpoint of an earlier version, also when
+                its data set cannot be read.
+            CheckpointError: When the checkpoint is missing, truncated or of another model.
+        """
+        run = Path(run)
+        recognizer = cls(_stored_plan(run, checkpoint, root))
+        load_trained(recognizer.model, run, checkpoint, device)
+        return recognizer
+
+    def sample_as(self, fmt: ClipFormat) -> None:
+        """Samples clips of another format from here on: at its stride, in the model's frames."""
+        self.sample = self.plan.sample_as(fmt)
+
+    def require_classes(self, data: ActionData, run: Path) -> None:
+        """Raises a MismatchError when clips to measure on are of other classes than the model's."""
+        known = self.plan.learned
+        if data.classes != known.classes:
+            raise MismatchError(
+                f"{run} was trained on the {len(known.classes)} classes of {known.protocol}, "
+                f"but {data.protocol} of {data.clip_set.root} has {len(data.classes)} other "
+                "classes."
+            )
+
+    def pose_map(
+        self, batch: Mapping[str, Tensor], seed: int
+    ) -> Bool[Tensor, "batch frames patches keypoints"]:
+        """P3D maps of a batch's keypoints; a frame without a pose has an empty map."""
+        return self._pose_map(pose_map_3d, batch, seed)
+
+    def given_map(
+        self, batch: Mapping[str, Tensor], seed: int
+    ) -> Bool[Tensor, "batch frames patches"] | None:
+        """P2D maps, which PAAB is given; None without PAAB."""
+        return self._pose_map(pose_map_2d, batch, seed) if self.config.uses_paab else None
+
+    def _pose_map(
+        self, make: Callable[..., Bool[Tensor, "batch ..."]], batch: Mapping[str, Tensor], seed: int
+    ) -> Bool[Tensor, "batch ..."]:
+        size = (self.sample.size, self.sample.size)
+        generator = torch.Generator(batch["frames"].device).manual_seed(seed)
+        patch, options = self.config.backbone.patch_size, asdict(self.config.pose_map)
+        keypoints, visible = batch["keypoints"], batch["visible"]
+        return make(keypoints, size, patch, visible, generator=generator, **options)
+
+    @torch.no_grad()
+    def recognize(
+        self, clips: Sequence[ClipInfo], num_clips: int = 1, progress: str | None = None
+    ) -> tuple[Float[np.ndarray, "clips samples classes"], Float[np.ndarray, "clips dim"]]:
+        """Logits of every sample of every clip, and each clip's feature, the mean of its samples'.
+
+        The model is used in the mode it is in; evaluation mode is the caller's to set.
+
+        Args:
+            clips: The clips.
+            num_clips: Samples of each, spread over its time.
+            progress: What to write before a progress bar; None draws none.
+        """
+        device = next(self.model.parameters()).device
+        loader = DataLoader(
+            TestingClips(clips, self.sample, num_clips),
+            batch_size=self.config.batch.clips,
+            num_workers=reading_processes(self.config.workers),
+        )
+        logits, features = [], []
+        hidden = progress is None
+        bar = tqdm(loader, progress, unit="batch", disable=hidden, leave=False)
+        with reading_batches():
+            for number, batch in enumerate(bar):
+                batch = {name: value.to(device) for name, value in batch.items()}
+                given = self.given_map(batch, self.config.seed + number)
+                scores, output = self.model(batch["frames"], given)
+                logits.append(scores.float().cpu().numpy())
+                features.append(output.embedding.float().cpu().numpy())
+        scores = np.concatenate(logits)
+        features = np.concatenate(features)
+        return (
+            scores.reshape(len(clips), num_clips, -1),
+            features.reshape(len(clips), num_clips, -1).mean(axis=1),
+        )
+
+
+def _stored_plan(run: Path, checkpoint: Checkpoint, root: Path | None) -> RecognizerPlan:
+    """The plan of a trained run, from its checkpoint or, in earlier versions, its data set."""
+    weights = weights_of(run, checkpoint)
+    about = read_about(weights)
+    if run.is_file():
+        return RecognizerPlan.stored(about, weights)
+    config = ActionConfig.load(run)
+    if not is_described(about):
+        return RecognizerPlan(config, LearnedClips.of(open_own_data(run, config, root)))
+    stored = RecognizerPlan.stored(about, weights)
+    return RecognizerPlan(config, stored.learned, stored.normalisation)
