@@ -112,7 +112,7 @@ def _kept(
     embedder: FrameEmbedder, data: EpisodeDataset, i: int, view: str, count: int
 ) -> Int[Tensor, "time kept"] | None:
     """The patches that a model sees of `count` frames of a view; None for all."""
-    if (motion := embedder.motion_of(data)) is None:
+    if (motion := embedder.motion.of_episodes(data)) is None:
         return None
     activity = motion.of(i, view).activity.expand(count, -1, -1)
-    return embedder.kept(activity.to(embedder.model.mean.device))
+    return embedder.motion.kept(activity.to(embedder.model.mean.device))

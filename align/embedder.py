@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Int, UInt8
+from jaxtyping import Bool, Float, UInt8
 from torch import Tensor
 
 from align.augment import frames_to_tensor, resize_frames
@@ -22,7 +22,8 @@ from align.models.disentangle import Disentangler
 from align.models.encoder import IMAGENET_MEAN, IMAGENET_STD, FrameEncoder, Network
 from align.models.pose_aware import PoseAware, build_model
 from align.models.tcn import TcnNetwork
-from align.motion import EpisodeMotion, VideoMotion, keep_share, most_active, motion_times
+from align.motion import VideoMotion
+from align.motion_options import motion_use
 from align.plan import RunPlan
 from align.pose import pose_map_2d, pose_map_3d, soft_pose_map
 from align.run_data import find_own_data
@@ -151,7 +152,7 @@ class FrameEmbedder:
         if uses_bf16(config.precision) and not torch.cuda.is_available():
             attend_plainly(network)
         self.model = FrameEncoder(network, config.head)
-        self.keep_share = keep_share(network, config)
+        self.motion = motion_use(network, config, plan.image_size)
         if config.backbone.pretrained:
             self.normalise(_expected_statistics(plan))
 
@@ -238,29 +239,17 @@ class FrameEmbedder:
             return self.soft_map(keypoints, visible)
         return self._pose_map(pose_map_2d, keypoints, visible, generator)
 
-    def motion_of(self, data: EpisodeDataset) -> EpisodeMotion | None:
-        """Where the views of a data set change; None for a model that sees whole frames."""
-        return None if self.keep_share is None else EpisodeMotion(data, *self._grid())
-
-    def kept(self, activity: Float[Tensor, "batch rows cols"]) -> Int[Tensor, "batch kept"] | None:
-        """The patches that the model sees of frames of such videos; None for all."""
-        return None if self.keep_share is None else most_active(activity, self.keep_share)
-
-    def _grid(self) -> tuple[int, int]:
-        side = self.image_size // patch_size(self.model.backbone)
-        return side, side
-
     @torch.no_grad()
     def embed_episode(self, data: EpisodeDataset, i: int) -> dict[str, Float[Tensor, "time dim"]]:
         """Embeddings of every frame of every view of an episode, each frame encoded once.
 
         The caller puts the model in evaluation mode.
         """
-        motion = self.motion_of(data)
+        motion = self.motion.of_episodes(data)
         return {
             view: self._embed(
                 (data.images(i, view, chunk) for chunk in _chunks(data.lengths[i])),
-                self.view_pose_maps(data, i, view),
+                self._keypoint_maps(data, i, view),
                 None if motion is None else motion.of(i, view),
             )
             for view in data.views
@@ -282,11 +271,8 @@ class FrameEmbedder:
         Raises:
             ValueError: When the method needs pose maps and there are none.
         """
-        motion = None
-        if self.keep_share is not None:
-            sample = frames_to_tensor(images[motion_times(len(images))])
-            motion = VideoMotion.of(sample, *self._grid())
-        return self._embed((images[chunk] for chunk in _chunks(len(images))), pose_maps, motion)
+        chunks = (images[chunk] for chunk in _chunks(len(images)))
+        return self._embed(chunks, pose_maps, self.motion.of_video(images))
 
     def _embed(
         self,
@@ -301,27 +287,43 @@ class FrameEmbedder:
         done = 0
         for images in chunks:
             frames = resize_frames(frames_to_tensor(images), self.image_size).to(device)
-            pose_map = None
-            if pose_maps is not None:
-                pose_map = pose_maps[done : done + len(images)].to(device)
-            kept = None
+            pose_map = kept = None
             if motion is not None:
-                kept = self.kept(motion.activity.expand(len(frames), -1, -1).to(device))
+                kept = self.motion.kept(motion.activity.expand(len(frames), -1, -1).to(device))
+                pose_map = self._moving(motion, images)
+            if pose_maps is not None:
+                pose_map = pose_maps[done : done + len(images)]
+            pose_map = None if pose_map is None else pose_map.to(device)
             with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
                 embedding, _ = self.model(frames, pose_map, kept)
             embeddings.append(embedding.float().cpu())
             done += len(images)
         return self.model.compare(torch.cat(embeddings))
 
+    def _moving(
+        self, motion: VideoMotion, images: UInt8[np.ndarray, "time height width 3"]
+    ) -> Bool[Tensor, "time patches"] | None:
+        """The map that PAAB receives where motion tells it; None otherwise."""
+        if self.motion.threshold is None or not self.plan.parts.needs_poses:
+            return None
+        return self.motion.pose_map(motion.change(frames_to_tensor(images)))
+
     def view_pose_maps(
-        self, data: EpisodeDataset, i: int, view: str, times: np.ndarray | slice = slice(None)
+        self, data: EpisodeDataset, i: int, view: str, times: np.ndarray | None = None
     ) -> Tensor | None:
-        """The maps that PAAB receives for a view at `times`; None for a method without.
+        """The maps that PAAB receives for a view, at `times` or all; None for a method without.
 
         Converted data may have no keypoints, and most methods need none after training; PAAB with a
-        predicted pose needs none either.
+        predicted pose or with motion in its place needs none either.
         """
-        if not self.plan.parts.needs_poses:
+        if (motion := self.motion.of_episodes(data)) is not None and motion.by_frame:
+            return self._moving(motion.of(i, view), data.images(i, view, times))
+        given = self._keypoint_maps(data, i, view)
+        return given if given is None or times is None else given[times]
+
+    def _keypoint_maps(self, data: EpisodeDataset, i: int, view: str) -> Tensor | None:
+        """The maps that PAAB receives for all frames of a view, where keypoints tell them."""
+        if not self.config.needs_keypoints:
             return None
         scale = self.image_size / data.meta.image_size
         points = torch.from_numpy(data.keypoints(i, view)) * scale
@@ -330,5 +332,4 @@ class FrameEmbedder:
         # could recognise the time step by them.
         drawn = np.random.default_rng([self.config.seed, i, data.meta.views.index(view)])
         generator = torch.Generator().manual_seed(int(drawn.integers(2**63)))
-        given = self.given_map(points, visible, generator)
-        return None if given is None else given[times]
+        return self.given_map(points, visible, generator)

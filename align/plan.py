@@ -64,6 +64,8 @@ class RunPlan:
             # Coordinates need a place finer than a patch, which the last block's tokens tell best.
             paab = replace(paab, points=True)
             paat = replace(paat, positions=(-1,), target="soft", points=True)
+        if config.pose_source == "motion" and paat.target == "p3d":
+            paat = replace(paat, target="p2d")
         return cls(
             config=config,
             meta=meta,

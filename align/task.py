@@ -20,6 +20,7 @@ from align.engine.run_folder import RunFolder
 from align.losses import build_loss
 from align.metrics.alignment import episode_metrics, mean_metrics
 from align.metrics.collapse import CollapseWatch, diagnose
+from align.models.config import PoseTarget
 from align.models.disentangle import Codes, Disentangler, permutation_losses
 from align.models.encoder import Output
 from align.models.kept_patches import keep_in_map
@@ -46,13 +47,13 @@ class AlignmentTask:
         self.train = EpisodeDataset(root, "train", plan.views, config.train_episodes)
         self.valid = EpisodeDataset(root, "valid", plan.views)
         for data in (self.train, self.valid):
-            data.check(plan.loss.negatives_from, need_keypoints=plan.parts.trains_on_poses)
+            data.check(plan.loss.negatives_from, need_keypoints=config.trains_on_keypoints)
         self.embedder = FrameEmbedder(plan)
         if config.out is not None and RunFolder(config.out).checkpoint("last").exists():
             self.embedder.normalise(stored_normalisation(config.out))  # the run is resumed
         self.collapse_watch = CollapseWatch()
         self.time_contrastive = build_loss(plan.loss)
-        self.motion = self.embedder.motion_of(self.train)
+        self.motion = self.embedder.motion.of_episodes(self.train)
         samples = self._samples(0)
         frames_a_step = config.batch.episodes * samples.num_views * samples.num_times
         frames = sum(samples.lengths) * len(self.train.views)
@@ -97,7 +98,7 @@ class AlignmentTask:
         """Time-contrastive loss plus, with its weight, what the method learns besides."""
         episodes, views, times = batch["frames"].shape[:3]
         frames = rearrange(batch["frames"], "e v t c h w -> (e v t) c h w")
-        given = self.embedder.given_map(*_poses(batch), self._pose_generator(batch, step))
+        given = self._given_map(batch, step)
         embedding, output = model(frames, given, self._kept(batch))
         z = rearrange(embedding, "(e v t) d -> e v t d", e=episodes, v=views, t=times)
         z = self.embedder.model.compare(z.float())
@@ -108,12 +109,36 @@ class AlignmentTask:
             logs[name] = value
         return total, logs
 
+    def _given_map(self, batch: Batch, step: int) -> Tensor | None:
+        """The maps that PAAB receives; None for a method without."""
+        if "change" in batch:
+            return self._moving(batch) if self.plan.parts.paab else None
+        return self.embedder.given_map(*_poses(batch), self._pose_generator(batch, step))
+
+    def _moving(self, batch: Batch) -> Bool[Tensor, "batch patches"]:
+        """The patches that move in every frame of a batch."""
+        return self.embedder.motion.pose_map(rearrange(batch["change"], "e v t r c -> (e v t) r c"))
+
+    def _target(self, batch: Batch, step: int, target: PoseTarget) -> Tensor:
+        """The maps that PAAT predicts, of the patches that the model sees."""
+        poses = _poses(batch)
+        if "change" in batch:
+            pose_map = self._moving(batch)
+        elif target == "soft":
+            pose_map = self.embedder.soft_map(*poses)
+        else:
+            pose_map = self.embedder.pose_map(*poses, self._pose_generator(batch, step))
+        kept = self._kept(batch)
+        return pose_map if kept is None else keep_in_map(pose_map, kept)
+
     def _kept(self, batch: Batch) -> Int[Tensor, "batch kept"] | None:
         """The patches that the model sees of every frame of a batch; None for all."""
         if "activity" not in batch:
             return None
         times = batch["frames"].shape[2]
-        return self.embedder.kept(repeat(batch["activity"], "e v r c -> (e v t) r c", t=times))
+        return self.embedder.motion.kept(
+            repeat(batch["activity"], "e v r c -> (e v t) r c", t=times)
+        )
 
     def _pose_generator(self, batch: Batch, step: int) -> torch.Generator:
         """Of a step's pose maps alone: they must not change what dropout draws."""
@@ -127,14 +152,7 @@ class AlignmentTask:
         config, network = self.config, self.embedder.model.backbone
         paat = self.plan.paat
         if paat is not None and not isinstance(output, Codes):
-            poses = _poses(batch)
-            target = (
-                self.embedder.soft_map(*poses)
-                if paat.target == "soft"
-                else self.embedder.pose_map(*poses, self._pose_generator(batch, step))
-            )
-            if (kept := self._kept(batch)) is not None:
-                target = keep_in_map(target, kept)
+            target = self._target(batch, step, paat.target)
             reduction = config.paat_loss.reduction
             loss = mean_pose_loss(output.pose_logits, target.unsqueeze(1), reduction)
             return {"paat": (config.paat_loss.weight, loss)}
