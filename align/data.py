@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, UInt8
 from torch import Tensor
-from torch.utils.data import Dataset
+from torch.utils.data import Dataset, default_collate
 
 from align.augment import augment_view, frames_to_tensor, stack_channels
 from align.engine.loading import order_of_pass
@@ -54,7 +54,7 @@ class EpisodeSamples(Dataset[dict[str, Any]]):
             length: Number of items.
             seed: Seed of all draws.
             time: The frames that are seen for each moment.
-            motion: Where the views change, for a model that leaves out what stands still.
+            motion: Where the views change, for a model that reads it.
 
         Raises:
             OptionError: When more views are asked for than the data set has, or options of the
@@ -71,7 +71,7 @@ class EpisodeSamples(Dataset[dict[str, Any]]):
         if motion is not None and config.augment.crop:
             raise OptionError(
                 "--batch.augment.crop moves the picture, so that nothing in it stands still: leave "
-                "it out with --backbone.keep-patches"
+                "it out with --backbone.keep-patches and --pose-source motion"
             )
         if config.triplets and self.num_times % 3:
             raise OptionError(f"--batch.times must be a multiple of 3, got {self.num_times}.")
@@ -93,41 +93,49 @@ class EpisodeSamples(Dataset[dict[str, Any]]):
             frames come one after the other, `keypoints` (views, times, K, 2) float32 pixels,
             `visible` (views, times, K) bool, `times` (times,) int64, `episode` int. Data made
             elsewhere may have no keypoints; K is then 0. With `motion` also `activity` (views,
-            rows, cols) float32, see `align.motion.VideoMotion`.
+            rows, cols) float32, see `align.motion.VideoMotion`, and where that of frames is asked
+            for, the `change` of each moment's own frame (views, times, rows, cols) float32.
         """
         i = self.episode_of(item)
         rng = np.random.default_rng([1, self.seed, item])
         times = sample_times(self.lengths[i], self.num_times, self.window, self.config, rng)
         drawn = rng.permutation(len(self.data.views))[: self.num_views]
         around = self.time.around(times, self.lengths[i]).flatten()
-        frames, keypoints, visible, activities = [], [], [], []
+        frames, keypoints, visible, motions = [], [], [], []
         for view in (self.data.views[v] for v in drawn):
             images = self.data.images(i, view, around)
             points, seen = self._keypoints(i, view, times)
-            activity = self._activity(i, view)
+            motion = self._motion(i, view, images[self.time.own :: self.time.frames])
             # Drawn only with mirroring, so that other runs keep the draws of their seed.
             if self.config.flip and rng.random() < self.config.flip:
                 images, points, seen = self._mirrored(images, points, seen)
-                activity = activity.flip(-1)
+                motion = {name: values.flip(-1) for name, values in motion.items()}
             moved_images, moved = augment_view(
                 frames_to_tensor(images), points, self.image_size, self.config.augment, rng
             )
             frames.append(stack_channels(moved_images, self.time.frames))
             keypoints.append(moved)
             visible.append(seen)
-            activities.append(activity)
+            motions.append(motion)
         return {
             "frames": torch.stack(frames),
             "keypoints": torch.from_numpy(np.stack(keypoints)),
             "visible": torch.from_numpy(np.stack(visible)),
             "times": torch.from_numpy(times),
             "episode": i,
-            **({"activity": torch.stack(activities)} if self.motion is not None else {}),
+            **default_collate(motions),
         }
 
-    def _activity(self, i: int, view: str) -> Float[Tensor, "rows cols"]:
-        """Where a view changes; empty for a model that sees whole frames."""
-        return torch.empty(0, 0) if self.motion is None else self.motion.of(i, view).activity
+    def _motion(
+        self, i: int, view: str, images: UInt8[np.ndarray, "time height width 3"]
+    ) -> dict[str, Float[Tensor, ...]]:
+        """Where a view and its frames change, in rows and columns; what nothing reads is absent."""
+        if self.motion is None:
+            return {}
+        motion = self.motion.of(i, view)
+        if not self.motion.by_frame:
+            return {"activity": motion.activity}
+        return {"activity": motion.activity, "change": motion.change(frames_to_tensor(images))}
 
     def _keypoints(
         self, i: int, view: str, times: np.ndarray

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import torch
@@ -18,21 +18,22 @@ from align.config import PoseMapConfig, TrainConfig
 from align.engine.checkpoint import load_trained, read_about
 from align.engine.device import attend_plainly, uses_bf16
 from align.engine.run_folder import Checkpoint, RunFolder
-from align.models.backbones import pretrained_statistics
-from align.models.disentangle import Disentangler
 from align.models.encoder import (
     FRAMES_ALONE,
     IMAGENET_MEAN,
     IMAGENET_STD,
-    FrameEncoder,
-    LateEncoder,
-    Network,
     SideInputs,
 )
 from align.models.late_pose import describe_keypoints
-from align.models.pose_aware import PoseAware, build_model
-from align.models.tcn import TcnNetwork
-from align.motion import EpisodeMotion, VideoMotion, keep_share, most_active, motion_times
+from align.motion import VideoMotion
+from align.motion_options import motion_use
+from align.networks import (
+    Normalisation,
+    build_encoder,
+    build_network,
+    expected_statistics,
+    patch_size,
+)
 from align.plan import RunPlan
 from align.pose import pose_map_2d, pose_map_3d, soft_pose_map
 from align.run_data import find_own_data
@@ -40,41 +41,8 @@ from datasets.episodes import EpisodeDataset
 from datasets.errors import OptionError
 from datasets.storage.meta import DatasetMeta
 
-Normalisation = Mapping[str, list[float]]
-ConvolutionalNetwork = TypeVar("ConvolutionalNetwork", TcnNetwork, Disentangler)
 # Frames encoded at once in evaluation, where no activations are kept.
 EVALUATION_BATCH = 256
-
-
-def build_network(plan: RunPlan) -> Network:
-    """The network of a run.
-
-    Raises:
-        ValueError: Options of the model that do not fit each other.
-        MissingWeightsError: Pretrained weights that cannot be loaded.
-    """
-    config, pretrained = plan.config, plan.config.backbone.pretrained
-    match plan.parts.encoder:
-        case "tcn":
-            network = TcnNetwork(
-                config.tcn, pretrained, plan.paat, plan.num_keypoints, config.time.frames
-            )
-            return _channels_last(network)
-        case "disentangle":
-            if config.time.frames > 1:
-                raise OptionError("disentangle decodes single frames: leave out --time.frames")
-            return _channels_last(Disentangler(config.disentangle, pretrained))
-        case "vit":
-            return build_model(plan.model)
-
-
-def build_encoder(plan: RunPlan, network: Network) -> FrameEncoder:
-    """The encoder of a run around its network."""
-    config, late = plan.config, plan.parts.late
-    if late is None:
-        return FrameEncoder(network, config.head)
-    frames = config.time.frames
-    return LateEncoder(network, config.head, plan.num_keypoints, config.late, late, frames)
 
 
 def stored_plan(run: Path, checkpoint: Checkpoint = "best") -> tuple[RunPlan, Normalisation]:
@@ -110,43 +78,6 @@ def stored_normalisation(run: Path) -> Normalisation:
     return about.get("normalisation", {"mean": list(IMAGENET_MEAN), "std": list(IMAGENET_STD)})
 
 
-def _expected_statistics(plan: RunPlan) -> Normalisation:
-    """The statistics that the pretrained weights of a run expect."""
-    match plan.parts.encoder:
-        case "vit":
-            return pretrained_statistics(plan.config.backbone.name)
-        case "disentangle":
-            return pretrained_statistics(plan.config.disentangle.encoder)
-        case "tcn":
-            return {}  # torchvision's Inception expects ImageNet's, the default
-
-
-def describe_network(embedder: FrameEmbedder) -> str:
-    """Network, size of its frames and number of its parameters, as text."""
-    plan, model = embedder.plan, embedder.model
-    millions = sum(parameter.numel() for parameter in model.parameters()) / 1e6
-    name = plan.config.network
-    if isinstance(model.backbone, PoseAware) and plan.config.backbone.depth is not None:
-        name += f", {len(model.backbone.backbone.blocks)} blocks"
-    return f"{name}, {plan.image_size} x {plan.image_size} pixels, {millions:.1f} M parameters"
-
-
-def patch_size(network: Network) -> int:
-    """Side in pixels of the square patches that pose maps mark for a network.
-
-    Raises:
-        ValueError: A network without patches, which has no pose map.
-    """
-    if isinstance(network, Disentangler):
-        raise ValueError(f"{type(network).__name__} has no patches that a pose map could mark.")
-    return network.patch_size[0]
-
-
-def _channels_last(network: ConvolutionalNetwork) -> ConvolutionalNetwork:
-    """The network with its weights in the memory order in which convolutions are fastest."""
-    return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-
-
 # Reads the frames of a video at some time steps.
 Reader = Callable[[np.ndarray], UInt8[np.ndarray, "time height width 3"]]
 
@@ -178,9 +109,9 @@ class FrameEmbedder:
         if uses_bf16(config.precision) and not torch.cuda.is_available():
             attend_plainly(network)
         self.model = build_encoder(plan, network)
-        self.keep_share = keep_share(network, config)
+        self.motion = motion_use(network, config, plan.image_size)
         if config.backbone.pretrained:
-            self.normalise(_expected_statistics(plan))
+            self.normalise(expected_statistics(plan))
 
     @classmethod
     def load(
@@ -265,26 +196,6 @@ class FrameEmbedder:
             described = describe_keypoints(keypoints, visible, self.image_size)
         return SideInputs(pose_map, described)
 
-    def motion_of(self, data: EpisodeDataset) -> EpisodeMotion | None:
-        """Where the views of a data set change; None for a model that sees whole frames."""
-        return None if self.keep_share is None else EpisodeMotion(data, *self._grid())
-
-    def kept(self, activity: Float[Tensor, "batch rows cols"]) -> Int[Tensor, "batch kept"] | None:
-        """The patches that the model sees of frames of such videos; None for all."""
-        return None if self.keep_share is None else most_active(activity, self.keep_share)
-
-    def _kept_of_view(
-        self, data: EpisodeDataset, i: int, view: str, times: np.ndarray | slice
-    ) -> Int[Tensor, "time kept"] | None:
-        if (motion := self.motion_of(data)) is None:
-            return None
-        count = len(np.arange(data.lengths[i])[times])
-        return self.kept(motion.of(i, view).activity.expand(count, -1, -1))
-
-    def _grid(self) -> tuple[int, int]:
-        side = self.image_size // patch_size(self.model.backbone)
-        return side, side
-
     @torch.no_grad()
     def encode_episode(self, data: EpisodeDataset, i: int) -> dict[str, Float[Tensor, "time dim"]]:
         """Embeddings of every frame of every view of an episode, before `FrameEncoder.compare`.
@@ -319,10 +230,10 @@ class FrameEmbedder:
             ValueError: When the method needs poses and there are none.
         """
         side = poses
-        if self.keep_share is not None:
-            sample = frames_to_tensor(images[motion_times(len(images))])
-            activity = VideoMotion.of(sample, *self._grid()).activity
-            side = side._replace(kept=self.kept(activity.expand(len(images), -1, -1)))
+        if (motion := self.motion.of_video(images)) is not None:
+            told = self._of_motion(motion, images.__getitem__, np.arange(len(images)))
+            pose_map = told.pose_map if poses.pose_map is None else poses.pose_map
+            side = poses._replace(pose_map=pose_map, kept=told.kept)
         return self.model.compare(self._encode(images.__getitem__, len(images), side))
 
     def _encode(self, read: Reader, length: int, side: SideInputs) -> Float[Tensor, "time dim"]:
@@ -356,16 +267,36 @@ class FrameEmbedder:
         return stack_channels(frames[torch.from_numpy(place.ravel())], around.shape[1])
 
     def view_inputs(
-        self, data: EpisodeDataset, i: int, view: str, times: np.ndarray | slice = slice(None)
+        self, data: EpisodeDataset, i: int, view: str, times: np.ndarray | None = None
     ) -> SideInputs:
-        """What the encoder receives beside the frames of a view at `times`.
+        """What the encoder receives beside the frames of a view, at `times` or all.
 
         Converted data may have no keypoints, and most methods need none after training; those with
-        a predicted pose need none either.
+        a predicted pose, or with motion in its place, need none either.
         """
-        kept = self._kept_of_view(data, i, view, times)
-        if not self.plan.parts.needs_poses:
+        times = np.arange(data.lengths[i]) if times is None else times
+        side = FRAMES_ALONE
+        if (motion := self.motion.of_episodes(data)) is not None:
+            side = self._of_motion(motion.of(i, view), partial(data.images, i, view), times)
+        if not self.config.needs_keypoints:
+            return side
+        return self._of_keypoints(data, i, view).at(times)._replace(kept=side.kept)
+
+    def _of_motion(
+        self, motion: VideoMotion, read: Reader, times: Int[np.ndarray, " time"]
+    ) -> SideInputs:
+        """What a video's motion tells the encoder: the kept patches, and PAAB's map."""
+        kept = self.motion.kept(motion.activity.expand(len(times), -1, -1))
+        if self.motion.threshold is None or not self.plan.parts.needs_poses:
             return SideInputs(kept=kept)
+        moving = [
+            self.motion.pose_map(motion.change(frames_to_tensor(read(times[chunk]))))
+            for chunk in _chunks(len(times))
+        ]
+        return SideInputs(pose_map=torch.cat(moving), kept=kept)
+
+    def _of_keypoints(self, data: EpisodeDataset, i: int, view: str) -> SideInputs:
+        """What the keypoints of all frames of a view tell the encoder."""
         scale = self.image_size / data.meta.image_size
         points = torch.from_numpy(data.keypoints(i, view)) * scale
         visible = torch.from_numpy(data.visible(i, view))
@@ -373,4 +304,4 @@ class FrameEmbedder:
         # could recognise the time step by them.
         drawn = np.random.default_rng([self.config.seed, i, data.meta.views.index(view)])
         generator = torch.Generator().manual_seed(int(drawn.integers(2**63)))
-        return self.pose_inputs(points, visible, generator).at(times)._replace(kept=kept)
+        return self.pose_inputs(points, visible, generator)

@@ -120,7 +120,7 @@ def _open_episodes(
     """The episodes to measure a run on, which must fit the data set that it was trained on."""
     config, learned_from = plan.config, plan.meta
     data = EpisodeDataset(root, split, evaluation_views(config, DatasetMeta.load(root), protocol))
-    data.check(need_keypoints=config.parts.needs_poses)
+    data.check(need_keypoints=config.needs_keypoints)
     known = set(data.views) & set(plan.views) - {EGO}
     if protocol == "unseen" and known and is_training_data(run, config, root):
         log.warning(

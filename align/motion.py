@@ -1,4 +1,4 @@
-"""Which patches of a video change, from its pixels alone.
+"""Which patches of a video change, from its pixels alone, and what networks read off this.
 
 A video's still picture is the median of some of its frames: with a camera that stands still, the
 background without what moves before it. A patch changes where a frame differs from it.
@@ -12,16 +12,12 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from einops import reduce
-from jaxtyping import Float, Int, UInt8
+from jaxtyping import Bool, Float, Int, UInt8
 from torch import Tensor
 
 from align.augment import frames_to_tensor
-from align.config import TrainConfig
-from align.models.encoder import Network
-from align.models.pose_aware import PoseAware
 from align.probe import evenly
 from datasets.episodes import EpisodeDataset
-from datasets.errors import OptionError
 
 # Frames that tell a video's motion, spread over it. Reading them once costs a fifth of a pass over
 # videos of 80 frames.
@@ -66,9 +62,16 @@ class VideoMotion:
 class EpisodeMotion:
     """The motion of each view of each episode, read once and kept in memory."""
 
-    def __init__(self, data: EpisodeDataset, rows: int, cols: int) -> None:
-        """Remembers where to read, and nothing more."""
-        self.data, self.rows, self.cols = data, rows, cols
+    def __init__(self, data: EpisodeDataset, rows: int, cols: int, by_frame: bool = False) -> None:
+        """Remembers what to read, and reads nothing.
+
+        Args:
+            data: The episodes.
+            rows: Rows of patches in a frame.
+            cols: Columns of patches in a frame.
+            by_frame: Whether the change of single frames is asked for, beside that of videos.
+        """
+        self.data, self.rows, self.cols, self.by_frame = data, rows, cols, by_frame
         self._read: dict[tuple[int, str], VideoMotion] = {}
 
     def of(self, i: int, view: str) -> VideoMotion:
@@ -102,22 +105,55 @@ def most_active(
     return flat.topk(count, dim=1).indices.sort(dim=1).values
 
 
-def keep_share(network: Network, config: TrainConfig) -> float | None:
-    """The share of patches that the network sees; None where it sees whole frames.
+@dataclass(frozen=True)
+class MotionUse:
+    """What a network reads off the motion of videos.
 
-    Raises:
-        OptionError: When patches are to be left out of a network that needs all of them.
+    Attributes:
+        rows: Rows of patches in a frame.
+        cols: Columns of patches in a frame.
+        share: Share of the patches that the network sees; None where it sees whole frames.
+        threshold: Change above which a patch counts as a pose patch; None where keypoints tell.
     """
-    share = config.backbone.keep_patches
-    if share == 1 or not isinstance(network, PoseAware):
-        return None
-    tokens = config.parts.late is not None and config.late.encoder == "tokens"
-    if network.places_matter or tokens:
-        raise OptionError(
-            f"--backbone.keep-patches {share:g} leaves patches out, but {config.method} reads them "
-            "by their places: leave the option out, or use --method deit, paab or paat"
+
+    rows: int
+    cols: int
+    share: float | None = None
+    threshold: float | None = None
+
+    @property
+    def any(self) -> bool:
+        """Whether the network reads motion at all."""
+        return self.share is not None or self.threshold is not None
+
+    def of_episodes(self, data: EpisodeDataset) -> EpisodeMotion | None:
+        """The motion of a data set; None where it is not read."""
+        return (
+            EpisodeMotion(data, self.rows, self.cols, self.threshold is not None)
+            if self.any
+            else None
         )
-    return share
+
+    def of_video(self, images: UInt8[np.ndarray, "time height width 3"]) -> VideoMotion | None:
+        """The motion of a video; None where it is not read."""
+        if not self.any:
+            return None
+        sample = frames_to_tensor(images[motion_times(len(images))])
+        return VideoMotion.of(sample, self.rows, self.cols)
+
+    def kept(self, activity: Float[Tensor, "batch rows cols"]) -> Int[Tensor, "batch kept"] | None:
+        """The patches that the network sees of frames of such videos; None for all."""
+        return None if self.share is None else most_active(activity, self.share)
+
+    def pose_map(self, change: Float[Tensor, "batch rows cols"]) -> Bool[Tensor, "batch patches"]:
+        """The patches that move in frames that change like this.
+
+        Raises:
+            ValueError: Where keypoints tell the pose map.
+        """
+        if self.threshold is None:
+            raise ValueError("without a threshold, keypoints tell the pose map")
+        return change.flatten(1) > self.threshold
 
 
 def _cells(

@@ -59,7 +59,9 @@ class RunPlan:
         Raises:
             MismatchError: When the data set has too few views.
         """
-        parts = config.parts
+        parts, paat = config.parts, config.paat
+        if config.pose_source == "motion" and paat.target == "p3d":
+            paat = replace(paat, target="p2d")
         return cls(
             config=config,
             meta=meta,
@@ -69,7 +71,7 @@ class RunPlan:
             num_keypoints=len(meta.get_skeleton()),
             loss=_loss(config, meta),
             paab=config.paab if parts.paab else None,
-            paat=config.paat if parts.paat else None,
+            paat=paat if parts.paat else None,
         )
 
     @classmethod

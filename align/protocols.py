@@ -73,7 +73,7 @@ def require_known_body(
         shown: Skeleton of the test data.
         root: Folder of the test data.
     """
-    if config.parts.needs_poses and shown != learned:
+    if config.needs_keypoints and shown != learned:
         raise MismatchError(
             f"{who} needs poses at test time and learns those of {learned.name!r}, but "
             f"{root} shows {shown.name!r}. Take a data set of the same body, or a method that "

@@ -67,6 +67,11 @@ class TimeConfig:
                 "--time.causal"
             )
 
+    @property
+    def own(self) -> int:
+        """Place of the moment's own frame among its frames."""
+        return self.frames - 1 if self.causal else self.frames // 2
+
     def around(self, times: np.ndarray, length: int) -> np.ndarray:
         """Time steps that are seen for each moment; the first or last frame where none is left.
 
@@ -77,9 +82,7 @@ class TimeConfig:
         Returns:
             (time, frames) time steps.
         """
-        offsets = self.step * (np.arange(self.frames) - self.frames + 1)
-        if not self.causal:
-            offsets -= offsets[0] // 2
+        offsets = self.step * (np.arange(self.frames) - self.own)
         return np.clip(times[:, None] + offsets, 0, length - 1)
 
 

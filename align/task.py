@@ -15,7 +15,7 @@ from torch.utils.data import DataLoader, Subset
 
 from align.config import TrainConfig
 from align.data import Batch, EpisodeSamples
-from align.embedder import FrameEmbedder, describe_network, stored_normalisation
+from align.embedder import FrameEmbedder, stored_normalisation
 from align.engine.loading import reading_processes
 from align.engine.origin import DataRecord, Origin
 from align.engine.run_folder import RunFolder
@@ -25,6 +25,7 @@ from align.losses.distillation import distillation
 from align.losses.pairs import Embeddings, Times
 from align.metrics.alignment import episode_metrics, mean_metrics
 from align.metrics.collapse import CollapseWatch, diagnose
+from align.models.config import PoseTarget
 from align.models.disentangle import Codes, Disentangler, permutation_losses
 from align.models.encoder import (
     KEYPOINT_LOSS,
@@ -38,6 +39,7 @@ from align.models.kept_patches import keep_in_map
 from align.models.late_pose import detection_loss
 from align.models.pose_aware import PoseAwareOutput
 from align.models.tcn import TcnOutput
+from align.networks import describe_network
 from align.paat import mean_pose_loss
 from align.plan import RunPlan
 from datasets.episodes import EpisodeDataset
@@ -67,7 +69,7 @@ class AlignmentTask:
         self.train = EpisodeDataset(root, "train", plan.views, config.train_episodes)
         self.valid = EpisodeDataset(root, "valid", plan.views)
         for data in (self.train, self.valid):
-            data.check(plan.loss.negatives_from, need_keypoints=plan.parts.trains_on_poses)
+            data.check(plan.loss.negatives_from, need_keypoints=config.trains_on_keypoints)
         self.embedder = FrameEmbedder(plan)
         if config.out is not None and RunFolder(config.out).checkpoint("last").exists():
             self.embedder.normalise(stored_normalisation(config.out))  # the run is resumed
@@ -76,7 +78,7 @@ class AlignmentTask:
             PIXEL_LOSS: build_loss(plan.loss),
             KEYPOINT_LOSS: build_loss(replace(plan.loss, name="contrastive")),
         }
-        self.motion = self.embedder.motion_of(self.train)
+        self.motion = self.embedder.motion.of_episodes(self.train)
         samples = self._samples(0)
         frames_a_step = config.batch.episodes * samples.num_views * samples.num_times
         frames = sum(samples.lengths) * len(self.train.views)
@@ -126,8 +128,7 @@ class AlignmentTask:
         """Time-contrastive loss plus, with its weight, what the method learns besides."""
         episodes, views, times = batch["frames"].shape[:3]
         frames = rearrange(batch["frames"], "e v t c h w -> (e v t) c h w")
-        side = self.embedder.pose_inputs(*_poses(batch), self._pose_generator(batch, step))
-        side = side._replace(kept=self._kept(batch))
+        side = self._side_inputs(batch, step)
         encoded = model(frames, side)
         losses = self._auxiliary(encoded.network, batch, step)
         # Similarities of neighbouring moments differ by less than half precision can tell.
@@ -157,12 +158,38 @@ class AlignmentTask:
             return {}
         return {"detection": (1.0, detection_loss(encoded.found, side.keypoints))}
 
+    def _side_inputs(self, batch: Batch, step: int) -> SideInputs:
+        """What the encoder receives beside the frames."""
+        kept = self._kept(batch)
+        if "change" in batch:
+            return SideInputs(self._moving(batch) if self.plan.parts.paab else None, kept=kept)
+        side = self.embedder.pose_inputs(*_poses(batch), self._pose_generator(batch, step))
+        return side._replace(kept=kept)
+
+    def _moving(self, batch: Batch) -> Bool[Tensor, "batch patches"]:
+        """The patches that move in every frame of a batch."""
+        return self.embedder.motion.pose_map(rearrange(batch["change"], "e v t r c -> (e v t) r c"))
+
+    def _target(self, batch: Batch, step: int, target: PoseTarget) -> Tensor:
+        """The maps that PAAT predicts, of the patches that the model sees."""
+        poses = _poses(batch)
+        if "change" in batch:
+            pose_map = self._moving(batch)
+        elif target == "soft":
+            pose_map = self.embedder.soft_map(*poses)
+        else:
+            pose_map = self.embedder.pose_map(*poses, self._pose_generator(batch, step))
+        kept = self._kept(batch)
+        return pose_map if kept is None else keep_in_map(pose_map, kept)
+
     def _kept(self, batch: Batch) -> Int[Tensor, "batch kept"] | None:
         """The patches that the model sees of every frame of a batch; None for all."""
         if "activity" not in batch:
             return None
         times = batch["frames"].shape[2]
-        return self.embedder.kept(repeat(batch["activity"], "e v r c -> (e v t) r c", t=times))
+        return self.embedder.motion.kept(
+            repeat(batch["activity"], "e v r c -> (e v t) r c", t=times)
+        )
 
     def _pose_generator(self, batch: Batch, step: int) -> torch.Generator:
         """Of a step's pose maps alone: they must not change what dropout draws."""
@@ -174,14 +201,7 @@ class AlignmentTask:
         config, network = self.config, self.embedder.model.backbone
         paat = self.plan.paat
         if paat is not None and isinstance(output, PoseAwareOutput | TcnOutput):
-            poses = _poses(batch)
-            target = (
-                self.embedder.soft_map(*poses)
-                if paat.target == "soft"
-                else self.embedder.pose_map(*poses, self._pose_generator(batch, step))
-            )
-            if (kept := self._kept(batch)) is not None:
-                target = keep_in_map(target, kept)
+            target = self._target(batch, step, paat.target)
             reduction = config.paat_loss.reduction
             loss = mean_pose_loss(output.pose_logits, target.unsqueeze(1), reduction)
             return {"paat": (config.paat_loss.weight, loss)}
@@ -220,7 +240,7 @@ class AlignmentTask:
         return {
             "data": f"{self.train.root} ({self.train.meta.env}): {episodes}",
             "views": f"{', '.join(self.plan.views)} ({self.config.protocol})",
-            "model": f"{self.config.method}: {describe_network(self.embedder)}",
+            "model": f"{self.config.method}: {describe_network(self.plan, self.embedder.model)}",
         }
 
     def validate(self) -> Mapping[str, float]:

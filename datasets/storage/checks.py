@@ -234,7 +234,7 @@ def _check_keypoints(
         if found is None:
             raise MissingDataError(
                 f"{path} has no {part} of {view}: PAAB and PAAT need them. "
-                "Use --method deit, or data with keypoints."
+                "Use --method deit, --pose-source motion, or data with keypoints."
             )
         shape, dtype = found
         if shape != expected:

@@ -226,7 +226,7 @@ def test_random_embeddings_stand_beside_the_decodings(grid: Path) -> None:
     ]
     (table,) = result_tables(runs)
     titles = [group.title for group, _ in group_tables(table)]
-    assert titles == ["Alignment", "Alignment error by decoding"]
+    assert titles == ["Alignment", "Alignment error by decoding", "Against deit by kinds of views"]
     lines = group_tables(table)[1][1]
     assert lines[1] == ["deit", "0.250 ± 0.071", "0.100 ± 0.000", "0.050 ± 0.000"]
     assert lines[-1][:2] == ["random, about", "0.333"]

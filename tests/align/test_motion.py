@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,20 +13,31 @@ import torch
 from torch import Tensor
 
 from align.analyzing import analyze
-from align.config import BackboneConfig, TrainConfig
+from align.config import BackboneConfig, PoseMapConfig, TrainConfig
 from align.data import EpisodeSamples
 from align.embedder import FrameEmbedder
 from align.engine.run_folder import RunFolder
 from align.evaluate import evaluate
 from align.methods import Method
-from align.models.config import LateConfig
-from align.motion import MOTION_FRAMES, EpisodeMotion, VideoMotion, most_active, motion_times
+from align.models.config import LateConfig, PaatConfig
+from align.models.encoder import SideInputs
+from align.motion import (
+    MOTION_FRAMES,
+    EpisodeMotion,
+    MotionUse,
+    VideoMotion,
+    most_active,
+    motion_times,
+)
 from align.plan import RunPlan
 from align.sampling import AugmentConfig, BatchConfig
+from align.task import AlignmentTask
 from align.train import make_trainer
+from datasets.convert import ConvertConfig, convert
 from datasets.episodes import EpisodeDataset
 from datasets.errors import OptionError
 from tests.align.conftest import tiny_config
+from tests.datasets.synthetic import make_data_set
 
 KEEP = BackboneConfig(depth=2, keep_patches=0.5)
 
@@ -83,10 +95,10 @@ def test_motion_is_read_off_few_frames_of_a_long_video() -> None:
     assert motion_times(3).tolist() == [0, 1, 2]
 
 
-def samples(root: Path, **changes: object) -> EpisodeSamples:
+def samples(root: Path, by_frame: bool = False, **changes: object) -> EpisodeSamples:
     data = EpisodeDataset(root, "train")
     config = replace(BatchConfig(times=8), **changes)  # type: ignore[arg-type]
-    motion = EpisodeMotion(data, 3, 3)
+    motion = EpisodeMotion(data, 3, 3, by_frame)
     return EpisodeSamples(data, config, image_size=48, window=2, length=6, seed=3, motion=motion)
 
 
@@ -138,9 +150,9 @@ def test_methods_train_and_are_measured_on_kept_patches(
 
 
 def embedder(
-    data: Path, backbone: BackboneConfig, method: Method = "deit", **options: LateConfig
+    data: Path, backbone: BackboneConfig, method: Method = "deit", **changes: Any
 ) -> FrameEmbedder:
-    config = TrainConfig(method=method, data=data, backbone=backbone, **options)  # type: ignore[arg-type]
+    config = TrainConfig(method=method, data=data, backbone=backbone, **changes)
     made = FrameEmbedder(RunPlan.load(config))
     made.model.eval()
     return made
@@ -175,8 +187,10 @@ def test_patches_that_never_change_do_not_matter(dots: Path) -> None:
 
 def test_whole_frames_need_no_motion(dots: Path) -> None:
     made = embedder(dots, BackboneConfig(depth=2, keep_patches=1.0))
-    assert made.motion_of(EpisodeDataset(dots, "valid")) is None
-    assert made.kept(torch.rand(2, 3, 3)) is None
+    data = EpisodeDataset(dots, "valid")
+    assert made.motion.of_episodes(data) is None
+    assert made.motion.of_video(data.images(0, "ego")) is None
+    assert made.motion.kept(torch.rand(2, 3, 3)) is None
 
 
 @pytest.mark.parametrize(
@@ -188,4 +202,97 @@ def test_methods_that_need_the_grid_refuse(dots: Path, method: Method, late: Lat
 
 
 def test_convolutional_methods_see_whole_frames(dots: Path) -> None:
-    assert embedder(dots, KEEP, "tcn").keep_share is None
+    assert not embedder(dots, KEEP, "tcn").motion.any
+
+
+def test_a_motion_map_marks_what_moves() -> None:
+    frames = moving_square()
+    use = MotionUse(4, 4, threshold=6.0)
+    change = VideoMotion.of(frames, 4, 4).change(frames)
+    assert torch.equal(use.pose_map(change), torch.eye(16, dtype=torch.bool)[[0, 5, 10, 15]])
+
+
+@pytest.fixture(scope="module")
+def bare(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Episodes without keypoints."""
+    root = tmp_path_factory.mktemp("bare")
+    splits = {"train": [0, 1], "valid": [2], "test": [3]}
+    make_data_set(root / "dots", episodes=4, views=1, steps=12, size=32, splits=splits)
+    convert(ConvertConfig(root / "dots", root / "ftpv", "ftpv"))
+    convert(ConvertConfig(root / "ftpv", root / "episodes", "episodes"))
+    return root / "episodes"
+
+
+@pytest.mark.parametrize("method", ["paab", "paat", "paab+paat", "paab-free", "tcn+paat"])
+@pytest.mark.parametrize("share", [1.0, 0.5])
+def test_pose_methods_train_without_keypoints_where_motion_tells(
+    bare: Path, tmp_path: Path, method: Method, share: float
+) -> None:
+    backbone = BackboneConfig(depth=2, keep_patches=share)
+    config = tiny_config(
+        bare, tmp_path / "run", method, epochs=1, pose_source="motion", backbone=backbone
+    )
+    make_trainer(config, progress=False).fit()
+    evaluation = evaluate(tmp_path / "run", "test", progress=False)
+    assert 0 <= evaluation.metrics["alignment_error"] < 1
+
+
+def moved(data: Path, method: Method = "paab", **changes: Any) -> FrameEmbedder:
+    """An embedder whose pose map is motion's."""
+    return embedder(data, BackboneConfig(depth=2), method, pose_source="motion", **changes)
+
+
+def test_paab_attends_to_moving_patches_of_a_plain_video(dots: Path) -> None:
+    made, images = moved(dots), EpisodeDataset(dots, "valid").images(0, "view_0")
+    alone = made.embed_frames(images)
+    motion = made.motion.of_video(images)
+    assert motion is not None
+    given = made.motion.pose_map(motion.change(torch.from_numpy(images).permute(0, 3, 1, 2)))
+    assert torch.equal(made.embed_frames(images, SideInputs(given)), alone)
+    assert not torch.equal(made.embed_frames(images, SideInputs(~given)), alone)
+    assert torch.equal(made.embed_episode(EpisodeDataset(dots, "valid"), 0)["view_0"], alone)
+
+
+def test_maps_of_a_view_are_those_of_its_moments(dots: Path) -> None:
+    made, data = moved(dots), EpisodeDataset(dots, "valid")
+    every = made.view_inputs(data, 0, "view_0").pose_map
+    some = made.view_inputs(data, 0, "view_0", np.array([4, 1])).pose_map
+    assert every is not None and some is not None and every.any()
+    assert torch.equal(some, every[[4, 1]])
+
+
+def test_paat_learns_where_frames_move(dots: Path, tmp_path: Path) -> None:
+    config = tiny_config(dots, tmp_path / "run", "paat", pose_source="motion")
+    task = AlignmentTask(RunPlan.load(config))
+    batch = next(iter(task.loader(0, 1)))
+    target = task._target(batch, 0, "p2d")
+    assert target.dtype == torch.bool and target.shape == (2 * 3 * 8, 9)
+    assert torch.equal(target.view(2, 3, 8, 3, 3), batch["change"] > config.motion_threshold)
+    assert task.plan.paat is not None and task.plan.paat.target == "p2d"
+
+
+def test_the_change_is_mirrored_with_its_frames(dots: Path) -> None:
+    plain, mirrored = (samples(dots, by_frame=True, flip=flip)[0] for flip in (0.0, 1.0))
+    assert plain["change"].shape == (3, 8, 3, 3)
+    assert torch.equal(mirrored["change"], plain["change"].flip(-1))
+
+
+def test_without_motion_as_source_the_change_is_not_computed(dots: Path) -> None:
+    assert "change" not in samples(dots)[0]
+    with pytest.raises(ValueError, match="keypoints tell"):
+        MotionUse(3, 3, share=0.5).pose_map(torch.zeros(1, 3, 3))
+
+
+@pytest.mark.parametrize(
+    ("method", "changes", "named"),
+    [
+        ("late", {}, "where keypoints are"),
+        ("paat", {"paat": PaatConfig(target="soft")}, "where keypoints are"),
+        ("paab", {"pose_map": PoseMapConfig(dilation=1)}, "--pose-map changes maps of keypoints"),
+    ],
+)
+def test_options_of_keypoints_are_refused_with_motion(
+    dots: Path, method: Method, changes: dict[str, Any], named: str
+) -> None:
+    with pytest.raises(OptionError, match=named):
+        moved(dots, method, **changes)

@@ -19,44 +19,30 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import torch
 import tyro
 from measuring import Row, note, one_thread, times
+from short_training import Short, make, validation_error
 
 from align.config import recipe
-from align.engine.config import Precision
 from align.engine.device import keep_freed_memory
 from align.engine.trainer import Trainer
 from align.methods import Method
-from align.train import make_trainer
 
 # Steps that are not counted: the first ones allocate memory.
 WARM_UP = 3
 
 
 @dataclass(frozen=True)
-class Options:
+class Options(Short):
     """Time training on kept patches.
 
     Attributes:
-        data: Folder of episodes.
         share: Patches that are kept, `--backbone.keep-patches`.
         method: What to train.
-        seeds: Each trains both networks once.
-        steps: Of each training; the learning rate falls over them.
-        views: Views a step, of two episodes.
-        moments: Moments of each view.
-        precision: bf16 pays on a CPU only where `lscpu` lists amx_bf16.
     """
 
-    data: Path = Path("data/lift")
     share: float = 0.35
     method: Method = "deit"
-    seeds: tuple[int, ...] = (0, 1)
-    steps: int = 240
-    views: int = 5
-    moments: int = 8
-    precision: Precision = "auto"
 
 
 @dataclass
@@ -77,14 +63,13 @@ def main() -> None:
     whole, kept = Measured(), Measured()
     for seed in options.seeds:
         train_both(options, seed, whole, kept)
-    images = 2 * options.views * options.moments
     note(
         Row(
             f"training images a second, {options.method} on {options.share:g} of the patches, "
             f"{options.data.name}",
             "whole frames",
             times(statistics.median(whole.stepping) / statistics.median(kept.stepping)),
-            f"{rate(kept, images)}; against {rate(whole, images)}",
+            f"{rate(kept, options.images)}; against {rate(whole, options.images)}",
         )
     )
 
@@ -100,19 +85,19 @@ def rate(measured: Measured, images: int) -> str:
 
 def train_both(options: Options, seed: int, whole: Measured, kept: Measured) -> None:
     """Trains the two networks of a seed in turns."""
+    usual = recipe("small").backbone
     with tempfile.TemporaryDirectory() as folder:
-        runs = [
-            (make(options, seed, share, Path(folder) / str(share)), measured)
-            for share, measured in ((1.0, whole), (options.share, kept))
-        ]
+        runs = []
+        for share, measured in ((1.0, whole), (options.share, kept)):
+            backbone = replace(usual, keep_patches=share)
+            changes = {"method": options.method, "backbone": backbone}
+            runs.append((make(options, seed, Path(folder) / f"{share}", changes), measured))
         batches = [iter(trainer.task.loader(0, options.steps)) for trainer, _ in runs]
         for step in range(options.steps):
             for (trainer, measured), reader in zip(runs, batches, strict=True):
                 learn(trainer, step, lambda reader=reader: next(reader), measured)
         for trainer, measured in runs:
-            trainer.model.eval()
-            with torch.no_grad():
-                measured.errors.append(trainer.task.validate()["alignment_error"])
+            measured.errors.append(validation_error(trainer))
 
 
 def learn(trainer: Trainer, step: int, read: Callable[[], Any], measured: Measured) -> None:
@@ -124,25 +109,6 @@ def learn(trainer: Trainer, step: int, read: Callable[[], Any], measured: Measur
     if step >= WARM_UP:
         measured.reading.append(middle - start)
         measured.stepping.append(time.process_time() - middle)
-
-
-def make(options: Options, seed: int, share: float, out: Path) -> Trainer:
-    """A training by the small recipe that ends after the steps of the options."""
-    config = recipe("small")
-    config = replace(
-        config,
-        method=options.method,
-        data=options.data,
-        out=out,
-        seed=seed,
-        precision=options.precision,
-        backbone=replace(config.backbone, keep_patches=share),
-        batch=replace(config.batch, views=options.views, times=options.moments),
-    )
-    trainer = make_trainer(config, progress=False)
-    trainer.total_steps = options.steps
-    trainer.model.train()
-    return trainer
 
 
 if __name__ == "__main__":

@@ -14,11 +14,11 @@ import torch
 from measuring import Row, in_turns, note, one_thread, times
 
 from align.config import recipe
-from align.embedder import build_network
 from align.engine.device import attend_plainly, keep_freed_memory
 from align.engine.optim import build_optimizer
 from align.methods import Method
 from align.models.encoder import FrameEncoder
+from align.networks import build_network
 from align.plan import RunPlan
 from datasets.storage.meta import DatasetMeta
 

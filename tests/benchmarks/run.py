@@ -27,7 +27,13 @@ from datasets.storage.atomic import atomic_path
 
 HERE = Path(__file__).resolve().parent
 # Without a data set of their own, these have nothing to measure.
-ON_REQUEST = ("bench_time_to_error", "bench_kept_patches", "bench_scale", "bench_long")
+ON_REQUEST = (
+    "bench_time_to_error",
+    "bench_kept_patches",
+    "bench_pose_source",
+    "bench_scale",
+    "bench_long",
+)
 NAMES = tuple(path.stem for path in sorted(HERE.glob("bench_*.py")))
 
 
@@ -37,7 +43,7 @@ class Options:
 
     Attributes:
         only: Which; by default all but those that need data or take long (bench_time_to_error,
-            bench_kept_patches, bench_scale, bench_long).
+            bench_kept_patches, bench_pose_source, bench_scale, bench_long).
         out: The table; its rows are kept beside it, as JSON.
     """
 

@@ -1,0 +1,51 @@
+"""The options of a run about motion, checked against its network and its method."""
+
+from __future__ import annotations
+
+from align.config import PoseMapConfig, TrainConfig
+from align.models.disentangle import Disentangler
+from align.models.encoder import Network
+from align.models.pose_aware import PoseAware
+from align.motion import MotionUse
+from datasets.errors import OptionError
+
+
+def motion_use(network: Network, config: TrainConfig, image_size: int) -> MotionUse:
+    """What a run's network reads off the motion of videos.
+
+    Raises:
+        OptionError: When patches are to be left out of a network that needs all of them, or the
+            options of pose maps do not fit a map from motion.
+    """
+    if isinstance(network, Disentangler):
+        return MotionUse(1, 1)
+    side = image_size // network.patch_size[0]
+    return MotionUse(side, side, _share(network, config), _threshold(config))
+
+
+def _share(network: Network, config: TrainConfig) -> float | None:
+    share = config.backbone.keep_patches
+    if share == 1 or not isinstance(network, PoseAware):
+        return None
+    tokens = config.parts.late is not None and config.late.encoder == "tokens"
+    if network.places_matter or tokens:
+        raise OptionError(
+            f"--backbone.keep-patches {share:g} leaves patches out, but {config.method} reads them "
+            "by their places: leave the option out, or use --method deit, paab or paat"
+        )
+    return share
+
+
+def _threshold(config: TrainConfig) -> float | None:
+    if config.pose_source == "keypoints" or not config.parts.trains_on_poses:
+        return None
+    if config.parts.late is not None or config.paat.target == "soft":
+        raise OptionError(
+            "--pose-source motion does not tell where keypoints are: use --method paab or paat "
+            "without soft targets, or --pose-source keypoints"
+        )
+    if config.pose_map != PoseMapConfig():
+        raise OptionError(
+            "--pose-map changes maps of keypoints: leave its options out with --pose-source motion"
+        )
+    return config.motion_threshold
