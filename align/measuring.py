@@ -85,7 +85,7 @@ def measure(
         identity=digest,
         processor=processor_of(embedder.model.mean.device, config.precision),
         trained_on=_trained_on(run),
-        core_seconds=sum(row.get("core_seconds", 0.0) for row in RunFolder(run).load_history()),
+        core_seconds=_core_seconds(RunFolder(run)),
     )
     evaluation.save(embeddings)
     return evaluation
@@ -95,6 +95,12 @@ def _trained_on(run: Path) -> tuple[str, ...]:
     """The processors that a run was trained on; none where it does not say."""
     last = RunFolder(run).checkpoint("last")
     return tuple(read_state(last).get("processors", ())) if last.exists() else ()
+
+
+def _core_seconds(run: RunFolder) -> float:
+    """Seconds of processors that a training took; 0 where it does not say."""
+    rows = run.load_history() if run.history.exists() else []
+    return sum(row.get("core_seconds", 0.0) for row in rows)
 
 
 def _require_unseen(run: Path, measured: EpisodeDataset, identity: DataIdentity) -> None:

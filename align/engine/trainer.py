@@ -194,11 +194,11 @@ class Trainer:
                     break
                 started, worked = time.perf_counter(), time.process_time()
                 row = self._train_epoch(epoch, batches, bar, pace)
+                # Other work on the machine lengthens seconds, not these.
+                row["core_seconds"] = time.process_time() - worked
                 if (epoch + 1) % self.config.validate_every == 0 or epoch + 1 == self.config.epochs:
                     row |= self._validate()
                 row["seconds"] = time.perf_counter() - started
-                # Other work on the machine lengthens the seconds, not these.
-                row["core_seconds"] = time.process_time() - worked
                 self._record(epoch, row, writer)
         if writer is not None:
             writer.close()

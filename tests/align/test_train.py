@@ -118,7 +118,7 @@ def test_stopped_between_epochs_it_ends_as_if_undisturbed(
     for name, value in weights(tmp_path / "whole").items():
         assert torch.equal(value, weights(tmp_path / "parts")[name]), name
     first, second = (read_history(tmp_path / p / "metrics.csv") for p in ("whole", "parts"))
-    timings = {"seconds", "seconds_waiting_for_data"}
+    timings = {"seconds", "core_seconds", "seconds_waiting_for_data"}
     assert [{k: v for k, v in row.items() if k not in timings} for row in first] == [
         {k: v for k, v in row.items() if k not in timings} for row in second
     ]
