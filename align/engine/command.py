@@ -21,7 +21,8 @@ from align.engine.device import keep_freed_memory
 from align.engine.origin import Origin
 from align.engine.run_folder import RunFolder
 from align.engine.stored_config import options_of
-from align.engine.trainer import Task, Trainer
+from align.engine.task import Task
+from align.engine.trainer import Trainer
 from datasets.command import command, command_line, user_errors
 from datasets.errors import DataError, MismatchError, UserError
 

@@ -11,16 +11,15 @@ import logging
 import math
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from itertools import islice
 from pathlib import Path
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar
 
 import torch
 from accelerate import Accelerator, DataLoaderConfiguration
-from torch import Tensor, nn
-from torch.utils.data import DataLoader
+from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
@@ -34,63 +33,12 @@ from align.engine.config import RunConfig
 from align.engine.device import processor_of, uses_bf16
 from align.engine.loading import reading_batches
 from align.engine.optim import build_optimizer, learning_rate_factor
-from align.engine.origin import Origin
 from align.engine.pace import Pace
 from align.engine.run_folder import RunFolder
+from align.engine.task import Task
 from datasets.errors import OptionError, UserError, counted
 
 log = logging.getLogger(__name__)
-
-
-class Task(Protocol):
-    """The interface of a task."""
-
-    @property
-    def model(self) -> nn.Module:
-        """The model to train."""
-        ...
-
-    @property
-    def steps_per_epoch(self) -> int:
-        """Steps of one pass over the training data."""
-        ...
-
-    @property
-    def metric(self) -> str:
-        """Name of the validation metric that chooses the best checkpoint; lower is better."""
-        ...
-
-    def loader(self, start_step: int, stop_step: int) -> DataLoader:
-        """The batches of the steps start_step … stop_step - 1, one each."""
-        ...
-
-    def loss(self, model: nn.Module, batch: Any, step: int) -> tuple[Tensor, Mapping[str, Tensor]]:
-        """The loss of a batch, and other values to log."""
-        ...
-
-    def learners(self) -> Sequence[Sequence[nn.Parameter]]:
-        """The parameters, in groups whose gradients are clipped apart."""
-        ...
-
-    def seen(self, step: int) -> str:
-        """The data that the batch of a step is drawn from, for messages."""
-        ...
-
-    def validate(self) -> Mapping[str, float]:
-        """Metrics of the model, which is in evaluation mode, on the validation split."""
-        ...
-
-    def describe(self) -> Mapping[str, str]:
-        """Data and model, a line each, which are shown before the first step."""
-        ...
-
-    def origin(self, run: Path) -> Origin:
-        """The data of a run in this folder, which are stored beside its options."""
-        ...
-
-    def about(self) -> Mapping[str, Any]:
-        """Facts that every checkpoint holds, from which the model can be built without the data."""
-        ...
 
 
 class NonFiniteLossError(UserError, FloatingPointError):

@@ -18,7 +18,7 @@ import torch
 from datasets.storage import atomic
 from tests.repository.tiny_runs import TinyConfig, trainer_of
 
-TIMINGS = ("seconds", "seconds_waiting_for_data")
+TIMINGS = ("seconds", "core_seconds", "seconds_waiting_for_data")
 
 
 class Moments:
