@@ -55,7 +55,8 @@ class Evaluation:
             by earlier versions.
         trained_on: Those that trained the run, several where it was resumed on another; empty in
             evaluations by earlier versions.
-        core_seconds: Seconds of the training times its threads, or its GPUs; 0 where not known.
+        core_seconds: Processor time of the training's steps in its main process, without processes
+            that read data and without GPUs; 0 where not known.
     """
 
     run: Path

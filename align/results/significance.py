@@ -3,7 +3,7 @@
 Both methods are measured on the same test episodes. Their alignment errors, each the mean over
 pairs of views, give the relative change with its 95 % interval and a p (`log_ratio`). Both are over
 the seeds and the test episodes at once: they say what other seeds and other episodes of the same
-kind would give. The interval covers the true change in 95 to 96 % of simulated comparisons of 3 to
+kind would give. The interval covers the true change in 94 to 97 % of simulated comparisons of 3 to
 10 seeds on 5 to 50 episodes (tests/align/results/coverage.py).
 """
 

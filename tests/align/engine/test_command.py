@@ -14,6 +14,7 @@ from safetensors.torch import load_file
 from align.config import BackboneConfig, TrainConfig
 from align.engine.checkpoint import OtherModelError
 from align.engine.command import offer_unfinished
+from align.engine.device import processor_of
 from align.engine.pace import TIMED_STEPS, WARM_UP_STEPS, Pace, duration
 from align.engine.run_folder import read_history
 from align.train import main, make_trainer
@@ -37,7 +38,8 @@ def test_before_the_first_step_a_run_says_what_it_does(
     assert shown["data"].startswith(str(small.data)) and "6 episodes to train on" in shown["data"]
     assert shown["views"] == "ego, view_0, view_1 (seen)"
     assert shown["model"].startswith("paat: test_vit, 2 blocks, 48 x 48 pixels")
-    assert shown["device"].split(",")[0] == trainer.accelerator.device.type
+    processor = processor_of(trainer.accelerator.device, small.precision)
+    assert shown["device"].startswith(f"{processor}, ")
     assert shown["steps"].startswith(f"{trainer.total_steps} (2 epochs of")
 
 
