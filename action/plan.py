@@ -15,6 +15,7 @@ from pydantic import TypeAdapter, ValidationError
 from action.clips import ActionData, sample_config
 from action.config import RENAMED, ActionConfig
 from action.model import TIMESFORMER, Normalisation
+from align.engine.checkpoint import require_described
 from align.engine.stored_config import parse_config
 from datasets.clips.base import ClipFormat
 from datasets.clips.samples import SampleConfig
@@ -80,11 +81,7 @@ class RecognizerPlan:
             FormatError: When the description is not whole.
             DataError: When it has unknown options.
         """
-        if not is_described(about):
-            raise FormatError(
-                f"{path} does not say how its model was built, as checkpoints of earlier versions: "
-                "name the folder of its run instead of the file."
-            )
+        require_described(about, path)
         config = parse_config(ActionConfig, about["config"], path, RENAMED)
         try:
             learned = TypeAdapter(LearnedClips).validate_python(about["data"])
@@ -122,8 +119,3 @@ class RecognizerPlan:
             "data": asdict(self.learned),
             "normalisation": self.normalisation._asdict(),
         }
-
-
-def is_described(about: Mapping[str, Any]) -> bool:
-    """Whether the facts of a checkpoint describe its model; those of earlier versions do not."""
-    return {"config", "data"} <= about.keys()

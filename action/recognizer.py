@@ -16,8 +16,8 @@ from tqdm import tqdm
 from action.clips import ActionData, TestingClips, open_own_data
 from action.config import ActionConfig
 from action.model import build_classifier
-from action.plan import LearnedClips, RecognizerPlan, is_described
-from align.engine.checkpoint import load_trained, read_about, weights_of
+from action.plan import LearnedClips, RecognizerPlan
+from align.engine.checkpoint import is_described, load_trained, read_about, weights_of
 from align.engine.loading import reading_batches, reading_processes
 from align.engine.run_folder import Checkpoint
 from align.pose import pose_map_2d, pose_map_3d

@@ -98,7 +98,7 @@ class TrainConfig:
     method: Annotated[Method, tyro.conf.arg(metavar=_METHODS_SHOWN)] = "deit"
     """System to train: the paper's, and the most accurate here, tcn+paat; see also --pose."""
     pose: Pose | None = None
-    """Pose modules that are added to --method deit, tcn or 3dtrl."""
+    """Pose modules that are added to --method, where the combination exists."""
     pose_source: PoseSource = "keypoints"
     """What marks pose patches: keypoints, or motion: the patches that move, by pixels alone."""
     # The mean difference from the still picture on a scale of 255. On validation episodes of Lift

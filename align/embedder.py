@@ -7,6 +7,7 @@ from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
@@ -25,7 +26,7 @@ from align.models.encoder import (
     SideInputs,
 )
 from align.models.late_pose import describe_keypoints
-from align.motion import VideoMotion
+from align.motion import EpisodeMotion, VideoMotion
 from align.motion_options import motion_use
 from align.networks import (
     Normalisation,
@@ -110,6 +111,7 @@ class FrameEmbedder:
             attend_plainly(network)
         self.model = build_encoder(plan, network)
         self.motion = motion_use(network, config, plan.image_size)
+        self._motions: WeakKeyDictionary[EpisodeDataset, EpisodeMotion] = WeakKeyDictionary()
         if config.backbone.pretrained:
             self.normalise(expected_statistics(plan))
 
@@ -276,11 +278,17 @@ class FrameEmbedder:
         """
         times = np.arange(data.lengths[i]) if times is None else times
         side = FRAMES_ALONE
-        if (motion := self.motion.of_episodes(data)) is not None:
+        if (motion := self.motion_of(data)) is not None:
             side = self._of_motion(motion.of(i, view), partial(data.images, i, view), times)
         if not self.config.needs_keypoints:
             return side
         return self._of_keypoints(data, i, view).at(times)._replace(kept=side.kept)
+
+    def motion_of(self, data: EpisodeDataset) -> EpisodeMotion | None:
+        """The motion of a data set, read once for all of its uses; None where it is not read."""
+        if data not in self._motions and (motion := self.motion.of_episodes(data)) is not None:
+            self._motions[data] = motion
+        return self._motions.get(data)
 
     def _of_motion(
         self, motion: VideoMotion, read: Reader, times: Int[np.ndarray, " time"]

@@ -21,7 +21,7 @@ from align.losses.config import LossConfig
 from align.methods import Parts, compose
 from align.models.config import ModelConfig, PaabConfig, PaatConfig
 from align.protocols import require_testable, training_views
-from datasets.errors import FormatError, OptionError, require_known
+from datasets.errors import OptionError, require_known
 from datasets.presets import usual_window
 from datasets.storage.meta import DatasetMeta, newest_data_set
 
@@ -101,11 +101,9 @@ class RunPlan:
             FormatError: When the description is not whole.
             DataError: When it has unknown options.
         """
-        if not {"config", "data"} <= about.keys():
-            raise FormatError(
-                f"{path} does not say how its model was built, as checkpoints of earlier versions: "
-                "name the folder of its run instead of the file."
-            )
+        from align.engine.checkpoint import require_described  # it needs torch, help texts do not
+
+        require_described(about, path)
         config = parse_config(TrainConfig, about["config"], path, RENAMED)
         return cls.of(config, DatasetMeta.from_json(json.dumps(about["data"]), path))
 

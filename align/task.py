@@ -78,7 +78,7 @@ class AlignmentTask:
             PIXEL_LOSS: build_loss(plan.loss),
             KEYPOINT_LOSS: build_loss(replace(plan.loss, name="contrastive")),
         }
-        self.motion = self.embedder.motion.of_episodes(self.train)
+        self.motion = self.embedder.motion_of(self.train)
         samples = self._samples(0)
         frames_a_step = config.batch.episodes * samples.num_views * samples.num_times
         frames = sum(samples.lengths) * len(self.train.views)

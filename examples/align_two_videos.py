@@ -31,7 +31,7 @@ LABELS = ("first video", "nearest frame", "nearest in motion", "time warping (DT
 def align(run: Path, first: Path, second: Path, out: Path, side: int = 224) -> np.ndarray:
     """Write the first video beside its picks; return those by frame, motion and DTW: (3, time)."""
     embedder = FrameEmbedder.load(run)
-    if embedder.plan.parts.needs_poses:
+    if embedder.config.needs_keypoints:
         raise DataError(
             f"{run} ({embedder.config.method}) needs the keypoints of every frame, which videos "
             "do not hold: choose a run of deit, paat, paab-free or late-predicted."

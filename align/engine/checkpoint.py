@@ -24,7 +24,7 @@ from torch.optim import Optimizer
 
 from align.engine.run_folder import CONFIG_NAME, Checkpoint, RunFolder
 from align.engine.tensor_files import open_tensors
-from datasets.errors import UserError, shortened
+from datasets.errors import FormatError, UserError, shortened
 from datasets.storage.atomic import atomic_path
 
 log = logging.getLogger(__name__)
@@ -116,6 +116,20 @@ def read_about(path: Path) -> dict[str, Any]:
         DamagedCheckpointError: When it is truncated.
     """
     return _read_header(path).get(_ABOUT, {})
+
+
+def is_described(about: Mapping[str, Any]) -> bool:
+    """Whether the facts of a checkpoint describe its model; those of earlier versions do not."""
+    return {"config", "data"} <= about.keys()
+
+
+def require_described(about: Mapping[str, Any], path: Path) -> None:
+    """Raises a FormatError unless the facts of a checkpoint, which `path` holds, describe it."""
+    if not is_described(about):
+        raise FormatError(
+            f"{path} does not say how its model was built, as checkpoints of earlier versions: "
+            "name the folder of its run instead of the file."
+        )
 
 
 def _read_header(path: Path) -> dict[str, Any]:

@@ -227,8 +227,9 @@ class Trainer:
             for name, value in {"loss": loss, **logs}.items():
                 sums[name] = sums.get(name, 0) + value.detach().float() / len(parts)
         limit = optim.clip_norm or math.inf
+        # The norm of a group without gradients, such as a frozen trunk's, lies on the CPU.
         norms = [
-            self.accelerator.clip_grad_norm_(parameters, limit)
+            self.accelerator.clip_grad_norm_(parameters, limit).to(self.accelerator.device)
             for parameters in self.task.learners()
         ]
         self.optimizer.step()

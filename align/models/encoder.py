@@ -44,7 +44,7 @@ class SideInputs(NamedTuple):
     keypoints: Float[Tensor, "batch keypoints 3"] | None = None
     kept: Int[Tensor, "batch kept"] | None = None
 
-    def at(self, times: np.ndarray | slice) -> SideInputs:
+    def at(self, times: np.ndarray) -> SideInputs:
         """Those of some frames."""
         return SideInputs(*(None if value is None else value[times] for value in self))
 

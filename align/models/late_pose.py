@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from align.models.config import LateConfig
 from align.models.shared_norm import SharedBatchNorm
-from align.models.tcn import spatial_soft_argmax
+from align.models.tcn import convolution, positions_along, spatial_soft_argmax
 
 # Numbers that describe a keypoint: x, y, and whether it is visible.
 DESCRIBED = 3
@@ -121,11 +121,11 @@ class KeypointDetector(nn.Module):
         super().__init__()
         # Two of the channels that come in are coordinates: links of one colour differ by place.
         self.stem = nn.Sequential(
-            *_convolution(3 * frames + 2, channels // 2, stride=2),
-            *_convolution(channels // 2, channels, stride=2),
+            *convolution(3 * frames + 2, channels // 2, stride=2),
+            *convolution(channels // 2, channels, stride=2),
         )
         self.context = nn.ModuleList(
-            nn.Sequential(*_convolution(channels, channels, dilation=step)) for step in _DILATIONS
+            nn.Sequential(*convolution(channels, channels, dilation=step)) for step in _DILATIONS
         )
         self.heat = nn.Conv2d(channels, num_keypoints, 1)
         self.visibility = nn.Linear(channels + num_keypoints, num_keypoints)
@@ -169,19 +169,6 @@ def _from_centres(
 def _coordinates(images: Float[Tensor, "batch 3 height width"]) -> Tensor:
     """X and y of every pixel from -1 to 1, as two channels."""
     height, width = images.shape[-2:]
-    y = torch.linspace(-1, 1, height, device=images.device, dtype=images.dtype)
-    x = torch.linspace(-1, 1, width, device=images.device, dtype=images.dtype)
+    x, y = positions_along(width, images), positions_along(height, images)
     grid = torch.stack(torch.meshgrid(x, y, indexing="xy"))
     return grid.expand(len(images), -1, -1, -1)
-
-
-def _convolution(
-    channels_in: int, channels_out: int, stride: int = 1, dilation: int = 1
-) -> tuple[nn.Module, ...]:
-    return (
-        nn.Conv2d(
-            channels_in, channels_out, 3, stride, padding=dilation, dilation=dilation, bias=False
-        ),
-        nn.BatchNorm2d(channels_out),
-        nn.ReLU(),
-    )

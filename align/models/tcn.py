@@ -89,8 +89,8 @@ class TcnNetwork(nn.Module):
             _widen(cast(BasicConv2d, inception.Conv2d_1a_3x3), frames, pretrained)
         self.trunk = nn.Sequential(*(getattr(inception, name) for name in _TRUNK_LAYERS))
         self.convolutions = nn.Sequential(
-            *_convolution(_TRUNK_CHANNELS, config.channels),
-            *_convolution(config.channels, config.channels),
+            *convolution(_TRUNK_CHANNELS, config.channels),
+            *convolution(config.channels, config.channels),
         )
         self.head = nn.Sequential(
             nn.Linear(2 * config.channels, config.hidden),
@@ -170,9 +170,14 @@ def _grid_positions(side: int, count: int, like: Tensor) -> Float[Tensor, " patc
     return 2 * feature / max(count - 1, 1) - 1
 
 
-def _convolution(channels_in: int, channels_out: int) -> tuple[nn.Module, ...]:
+def convolution(
+    channels_in: int, channels_out: int, stride: int = 1, dilation: int = 1
+) -> tuple[nn.Module, ...]:
+    """A 3x3 convolution that keeps the size but for its stride, a batch norm and a ReLU."""
     return (
-        nn.Conv2d(channels_in, channels_out, 3, padding=1, bias=False),
+        nn.Conv2d(
+            channels_in, channels_out, 3, stride, padding=dilation, dilation=dilation, bias=False
+        ),
         nn.BatchNorm2d(channels_out),
         nn.ReLU(),
     )

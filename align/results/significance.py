@@ -48,32 +48,36 @@ class PairedTest:
     p: float
 
 
-def paired_test(
-    baseline: Sequence[Evaluation], method: Sequence[Evaluation], kind: str = METRIC
-) -> PairedTest | None:
+def paired_tests(
+    baseline: Sequence[Evaluation], method: Sequence[Evaluation]
+) -> dict[str, PairedTest | None]:
     """Compares a method with the baseline over the seeds that both have.
 
     Args:
         baseline: One evaluation for each seed.
         method: One evaluation for each seed, on the same episodes and pairs of views.
-        kind: The pairs of views that count, one of KINDS.
 
     Returns:
-        The test; None without a common seed that ran on one processor, or without such pairs.
+        The test of each of KINDS; None without a common seed that ran on one processor, or without
+        such pairs of views.
     """
     ours, theirs = ({e.seed: e for e in evaluations} for evaluations in (method, baseline))
     common = [s for s in sorted(ours.keys() & theirs.keys()) if _alike(ours[s], theirs[s])]
-    a = np.array([_episode_errors(ours[seed], kind) for seed in common])
-    b = np.array([_episode_errors(theirs[seed], kind) for seed in common])
+    runs = [(ours[seed], theirs[seed]) for seed in common]
+    return {kind: _paired_test(runs, kind) for kind in KINDS}
+
+
+def _paired_test(runs: Sequence[tuple[Evaluation, Evaluation]], kind: str) -> PairedTest | None:
+    a, b = (np.array([_episode_errors(run[i], kind) for run in runs]) for i in (0, 1))
     if not a.size:
         return None
     if not a.mean() or not b.mean():
         # A ratio with an error of 0 has no logarithm, so no interval.
         change = -100.0 if b.mean() else float("nan")
-        return PairedTest(len(common), a.shape[1], change, *3 * (float("nan"),))
+        return PairedTest(len(runs), a.shape[1], change, *3 * (float("nan"),))
     found = log_ratio(a, b)
     change, low, high = (float(100 * np.expm1(end)) for end in (found.value, *found.interval()))
-    return PairedTest(len(common), a.shape[1], change, low, high, float(found.p()))
+    return PairedTest(len(runs), a.shape[1], change, low, high, float(found.p()))
 
 
 def corrected(tests: Sequence[PairedTest | None]) -> list[PairedTest | None]:

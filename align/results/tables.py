@@ -13,7 +13,7 @@ from align.engine.run_folder import RunFolder
 from align.metrics.names import GROUPS
 from align.results.paper import paper_error
 from align.results.runs import Run, load_runs, variant_options
-from align.results.significance import KINDS, METRIC, PairedTest, corrected, paired_test
+from align.results.significance import METRIC, PairedTest, corrected, paired_tests
 from align.results.summary import BASELINE, SummaryRow, difference, summary_table
 from align.results.text import between, count, span
 from datasets.errors import DataError
@@ -170,10 +170,7 @@ def _result_table(folder: Path, runs: Sequence[Run]) -> ResultTable:
     for summary in summary_table([run.evaluation for run in runs], [run.label for run in runs]):
         group = by_label[summary.label]
         evaluations = [run.evaluation for run in group]
-        tests = {
-            kind: None if summary.label == BASELINE else paired_test(baseline, evaluations, kind)
-            for kind in KINDS
-        }
+        tests = paired_tests([] if summary.label == BASELINE else baseline, evaluations)
         test = tests.pop(METRIC)
         # The paper has no runs that were trained on another data set than they were tested on.
         own = all(run.config.train_on is None for run in group)

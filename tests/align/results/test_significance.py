@@ -11,7 +11,7 @@ from scipy.stats import t as student
 
 from align.metrics.alignment import EGO_ERROR, THIRD_ERROR, PairResult
 from align.results.evaluation import Evaluation
-from align.results.significance import KINDS, METRIC, PairedTest, corrected, paired_test
+from align.results.significance import METRIC, PairedTest, corrected, paired_tests
 from align.results.statistics import holm
 from tests.align.results.coverage import SPREADS, by_bootstrap, by_t, coverage
 
@@ -33,7 +33,7 @@ def evaluations(method: str, errors: dict[int, list[float]]) -> list[Evaluation]
 
 
 def compare(ours: dict[int, list[float]], theirs: dict[int, list[float]]) -> PairedTest | None:
-    return paired_test(evaluations("deit", theirs), evaluations("paab", ours))
+    return paired_tests(evaluations("deit", theirs), evaluations("paab", ours))[METRIC]
 
 
 def test_change_and_interval_are_over_seeds_and_episodes() -> None:
@@ -121,7 +121,7 @@ def test_kinds_of_views_are_compared_apart() -> None:
             for i, one in enumerate(list(evaluation.pairs)):
                 if one.view2 == "view_1":
                     evaluation.pairs[i] = replace(one, view1="view_0", metrics={METRIC: 0.5})
-    tests = {kind: paired_test(*pair.values(), kind) for kind in KINDS}
+    tests = paired_tests(*pair.values())
     assert all(tests.values())
     assert tests[THIRD_ERROR].change == 0 and tests[EGO_ERROR].change < tests[METRIC].change < 0
 
@@ -135,7 +135,7 @@ def test_runs_of_other_processors_are_no_pair(field: str, caplog: pytest.LogCapt
         for i, evaluation in enumerate(group):
             group[i] = replace(evaluation, **{field: values[field][value]})
     method[2] = replace(method[2], **{field: values[field][1]})
-    found = paired_test(baseline, method)
+    found = paired_tests(baseline, method)[METRIC]
     assert found is not None and found.seeds == 2
     assert "paab_2" in caplog.text and "EPYC" in caplog.text
     assert "paab_1" not in caplog.text
