@@ -21,7 +21,7 @@ from action.features import ClipFeatures, fingerprint
 from action.pictures import draw_confusion
 from action.recognizer import ClipRecognizer
 from action.results import TITLES, chance
-from align.engine.device import processor_of
+from align.engine.device import keep_freed_memory, processor_of
 from align.engine.origin import Origin
 from align.engine.run_folder import Checkpoint, RunFolder
 from align.results.text import ARROWS, with_arrow
@@ -54,6 +54,7 @@ def measure(
     other: DataName | None = None,
 ) -> ActionEvaluation:
     """Measures a run and stores the result; see `action.evaluate.evaluate`."""
+    keep_freed_memory()
     config = ActionConfig.load(run)
     require_writable(RunFolder(run).evaluation(split))
     data = _measured_data(run, config, protocol, root, move, other)

@@ -14,7 +14,7 @@ from tqdm import tqdm
 from align.config import Protocol, Split, TrainConfig
 from align.embedder import FrameEmbedder
 from align.engine.checkpoint import read_state
-from align.engine.device import processor_of
+from align.engine.device import keep_freed_memory, processor_of
 from align.engine.origin import Origin
 from align.engine.run_folder import Checkpoint, RunFolder
 from align.metrics.alignment import PairResult, episode_metrics, mean_metrics, view_errors
@@ -46,6 +46,7 @@ def measure(
     move: bool = False,
 ) -> Evaluation:
     """Measures a run and stores the result; see `align.evaluate.evaluate`."""
+    keep_freed_memory()  # a quarter more frames a second on a CPU
     config = TrainConfig.load(run)
     require_writable(RunFolder(run).evaluation(split))
     root, own = find_test_data(run, config, data, move)
