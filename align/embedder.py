@@ -38,6 +38,7 @@ from align.networks import (
 from align.plan import RunPlan
 from align.pose import pose_map_2d, pose_map_3d, soft_pose_map
 from align.run_data import find_own_data
+from align.zoo.store import resolve
 from datasets.episodes import EpisodeDataset
 from datasets.errors import OptionError
 from datasets.storage.meta import DatasetMeta
@@ -125,7 +126,7 @@ class FrameEmbedder:
         """The encoder of a trained run, in evaluation mode; no data set is needed.
 
         Args:
-            run: A folder made by `align.train`, or one of its checkpoints.
+            run: A folder made by `align.train`, one of its checkpoints, or `zoo:NAME`.
             checkpoint: Of a folder; best: lowest validation alignment error; last: the end of
                 training.
             device: Device to move the model to; by default the GPU where there is one.
@@ -135,7 +136,7 @@ class FrameEmbedder:
                 does not describe its data, also when its data set cannot be read.
             CheckpointError: When the checkpoint is missing, truncated or of another model.
         """
-        run = Path(run)
+        run = resolve(run)
         plan, normalisation = stored_plan(run, checkpoint)
         # The checkpoint has all weights, so none are fetched to start from.
         backbone = replace(plan.config.backbone, pretrained=False)

@@ -72,6 +72,13 @@ def default_options(arguments: Sequence[str]) -> TrainConfig:
     return recipe(cast(Recipe, preset_of(arguments, "--recipe", "auto", get_args(Recipe))))
 
 
+def _located(config: TrainConfig) -> TrainConfig:
+    """The options with the file of `--init zoo:NAME` in its place."""
+    from align.zoo.store import resolve as locate
+
+    return config if config.init is None else replace(config, init=locate(config.init))
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """The command line."""
     arguments = sys.argv[1:] if arguments is None else arguments
@@ -95,7 +102,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             if resume is not None:
                 found = find_own_data(resume, config) if config.data == default.data else config
                 return make_trainer(replace(resolve(found), out=resume), resumed=True)
-            resolved = resolve(config)
+            resolved = resolve(_located(config))
             if config.out is None:
                 resolved = offer_unfinished(resolved, "align")
             return make_trainer(resolved)

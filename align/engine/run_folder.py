@@ -112,6 +112,10 @@ class RunFolder:
         """The metrics of an evaluation."""
         return self.path / _EVALUATION / f"{name}.json"
 
+    def evaluations(self) -> list[str]:
+        """Names of all evaluations, in alphabetical order."""
+        return sorted(path.stem for path in (self.path / _EVALUATION).glob("*.json"))
+
     def embeddings(self, name: str) -> Path:
         """The embeddings of all frames that an evaluation measured."""
         return self.path / _EVALUATION / f"{name}_embeddings{_TENSORS}"

@@ -1,0 +1,59 @@
+"""Where the zoo's models lie: those of the package, and those that were fetched."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from datasets.errors import require_known
+
+PREFIX = "zoo:"
+SUFFIX = ".safetensors"
+BUNDLED = Path(__file__).parent / "models"
+# Another folder for fetched models, as a cluster's home directories are small.
+_VARIABLE = "POSEALIGN_ZOO"
+
+
+def fetched_folder() -> Path:
+    """The folder of fetched models: $POSEALIGN_ZOO, or one in the user's cache."""
+    if named := os.environ.get(_VARIABLE):
+        return Path(named)
+    cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(cache) / "posealign" / "zoo"
+
+
+def stored() -> dict[str, Path]:
+    """All models by name, with their files. A fetched model replaces a bundled one of its name."""
+    files = [*_files(BUNDLED), *_files(fetched_folder())]
+    return {path.name.removesuffix(SUFFIX): path for path in files}
+
+
+def names() -> list[str]:
+    """Names of all models that are on this machine."""
+    return sorted(stored())
+
+
+def find(name: str) -> Path:
+    """The file of a model.
+
+    Raises:
+        UnknownNameError: When no model has this name.
+    """
+    models = stored()
+    require_known("model of the zoo", name, models)
+    return models[name]
+
+
+def resolve(run: Path | str) -> Path:
+    """The path of a run, a checkpoint, or a model of the zoo given as `zoo:NAME`.
+
+    Raises:
+        UnknownNameError: When the zoo has no such model.
+    """
+    text = str(run)
+    return find(text.removeprefix(PREFIX)) if text.startswith(PREFIX) else Path(run)
+
+
+def _files(folder: Path) -> list[Path]:
+    # A leading dot marks a file that is being written.
+    return sorted(path for path in folder.glob(f"*{SUFFIX}") if not path.name.startswith("."))
