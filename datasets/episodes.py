@@ -292,6 +292,30 @@ class EpisodeDataset:
         """Phase of each time step, an index into `meta.phases`."""
         return self._read(i, "phases")
 
+    def actions(self, i: int) -> Float[np.ndarray, "time action"]:
+        """Action of each time step.
+
+        Raises:
+            MissingDataError: When the episode has none, as recordings of people.
+        """
+        return self._read_recorded(i, "actions")
+
+    def observation(self, i: int, name: str) -> Float[np.ndarray, "time ..."]:
+        """A low-dimensional observation of each time step, such as `robot0_eef_pos`.
+
+        Raises:
+            MissingDataError: When the episode has none of that name.
+        """
+        return self._read_recorded(i, f"obs/{name}")
+
+    def _read_recorded(self, i: int, name: str) -> np.ndarray:
+        with open_episode(self.paths[i]) as file:
+            if name not in file:
+                raise MissingDataError(
+                    f"{self.paths[i]} has no {name}. Use episodes that `sims.generate` made."
+                )
+            return read_array(file, name)
+
     def _read(self, i: int, name: str) -> np.ndarray:
         with open_episode(self.paths[i]) as file:
             return read_array(file, name)

@@ -1,0 +1,1 @@
+"""Behaviour cloning with robomimic on frozen embeddings, images or states."""
