@@ -14,6 +14,7 @@ from tqdm import tqdm
 from align.config import Split, TrainConfig
 from align.embedder import FrameEmbedder
 from align.engine.run_folder import Checkpoint, RunFolder
+from align.models.feature_maps import FeatureMapBackbone
 from align.models.kept_patches import keep_in_map
 from align.models.pose_aware import PoseAware
 from align.probe import FeatureProbe, evenly, received_attention
@@ -65,7 +66,7 @@ def analyze(
     shown.check(need_keypoints=True)
     embedder = FrameEmbedder.load(run, checkpoint)
     network = embedder.model.backbone
-    if not isinstance(network, PoseAware):
+    if not isinstance(network, PoseAware) or isinstance(network.backbone, FeatureMapBackbone):
         raise MismatchError(
             f"{run} ({config.method}) is no transformer, and only these have tokens."
         )

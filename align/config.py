@@ -48,14 +48,15 @@ _METHODS_SHOWN = "{" + ",".join(SHOWN_METHODS) + "}"
 
 @dataclass(frozen=True)
 class BackboneConfig:
-    """The vision transformer. Convolutional methods use `pretrained` only."""
+    """The network. The methods tcn, tcn-single and disentangle use `pretrained` only."""
 
     name: str = "deit_tiny_patch16_224"
-    """Name of a ViT or DeiT in timm, with or without a convolutional stem."""
+    """Name in timm of a ViT or DeiT, or of a convolutional network such as convnext_atto."""
     depth: Depth | None = None
-    """Blocks to keep; all of the named model by default."""
+    """Blocks to keep of a transformer; all of the named model by default."""
     patch: Pixels | None = None
-    """Side of a patch in pixels; the named model's by default."""
+    """Side of a patch in pixels, the named model's by default; of a convolutional network the
+    stride of the map whose cells are the tokens, 16 by default."""
     pretrained: bool = False
     """Start from pretrained weights of the Hugging Face hub."""
     drop_path: ShareBelowOne = 0.0

@@ -7,7 +7,7 @@ from typing import TypeVar
 
 import torch
 
-from align.models.backbones import pretrained_statistics
+from align.models.backbones import TimmBackbone, pretrained_statistics
 from align.models.disentangle import Disentangler
 from align.models.encoder import FrameEncoder, LateEncoder, Network
 from align.models.pose_aware import PoseAware, build_model
@@ -65,8 +65,9 @@ def describe_network(plan: RunPlan, model: FrameEncoder) -> str:
     """Network, size of its frames and number of its parameters, as text."""
     millions = sum(parameter.numel() for parameter in model.parameters()) / 1e6
     name = plan.config.network
-    if isinstance(model.backbone, PoseAware) and plan.config.backbone.depth is not None:
-        name += f", {len(model.backbone.backbone.blocks)} blocks"
+    inner = model.backbone.backbone if isinstance(model.backbone, PoseAware) else None
+    if isinstance(inner, TimmBackbone) and plan.config.backbone.depth is not None:
+        name += f", {len(inner.blocks)} blocks"
     return f"{name}, {plan.image_size} x {plan.image_size} pixels, {millions:.1f} M parameters"
 
 

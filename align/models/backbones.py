@@ -16,7 +16,7 @@ from align.layout import TokenLayout
 from datasets.errors import MissingWeightsError, OptionError, UnknownNameError, nearest
 
 # timm's modules whose models are plain sequences of blocks, which can be taken apart.
-_PLAIN = ("vision_transformer", "vision_transformer_hybrid", "deit")
+PLAIN = ("vision_transformer", "vision_transformer_hybrid", "deit")
 
 
 class Backbone(Protocol):
@@ -178,7 +178,7 @@ def create_timm_backbone(
     """
     if not timm.is_model(name):
         raise UnknownNameError(_unknown_name(name))
-    if not is_model_in_modules(name, _PLAIN):
+    if not is_model_in_modules(name, PLAIN):
         raise OptionError(_not_plain(name))
     if depth is not None and depth < 1:
         raise OptionError(f"depth must be at least 1, not {depth}")
@@ -240,7 +240,7 @@ def pretrained_statistics(name: str) -> dict[str, list[float]]:
 
 
 def _unknown_name(name: str) -> str:
-    known = [model for module in _PLAIN for model in timm.list_models(module=module)]
+    known = [model for module in PLAIN for model in timm.list_models(module=module)]
     return (
         f"timm has no model {name!r}; did you mean {nearest(name, known)!r}? "
         "timm.list_models('*vit*') lists them."
@@ -249,6 +249,6 @@ def _unknown_name(name: str) -> str:
 
 def _not_plain(name: str) -> str:
     return (
-        f"{name!r} is not a plain vision transformer; choose a name that "
-        "timm.list_models(module='vision_transformer') gives"
+        f"{name!r} is neither a plain vision transformer nor convolutional; choose a name that "
+        "timm.list_models(module='vision_transformer') gives, or one such as 'convnext_atto'"
     )

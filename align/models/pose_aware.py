@@ -23,6 +23,7 @@ from align.models.config import (
     Readout,
     Trl3dConfig,
 )
+from align.models.feature_maps import USUAL_STRIDE, FeatureMapBackbone, is_convolutional
 from align.models.insertion import (
     paab_stacks,
     paat_tasks,
@@ -180,7 +181,9 @@ class PoseAware(nn.Module):
 
     def _images_alone(self) -> TimmBackbone:
         if not isinstance(self.backbone, TimmBackbone):
-            raise ValueError("patches are left out of single images only: pass no `kept`")
+            raise ValueError(
+                "patches can be left out of images, of vision transformers alone: pass no `kept`"
+            )
         return self.backbone
 
     def _run_plugins(self, position: int, tokens: Tensor, state: ForwardState) -> Tensor:
@@ -234,6 +237,27 @@ def build_model(config: ModelConfig) -> PoseAware:
             fit each other.
         MissingWeightsError: Pretrained weights that cannot be loaded.
     """
+    backbone = _build_backbone(config)
+    return PoseAware(
+        backbone,
+        config.paab,
+        config.paat,
+        config.num_keypoints,
+        config.readout,
+        config.pose_free,
+        config.trl3d,
+    )
+
+
+def _build_backbone(config: ModelConfig) -> TimmBackbone | FeatureMapBackbone:
+    if is_convolutional(config.backbone):
+        return FeatureMapBackbone(
+            config.backbone,
+            config.image_size,
+            config.patch or USUAL_STRIDE,
+            config.pretrained,
+            config.frames,
+        )
     backbone = create_timm_backbone(
         config.backbone,
         config.image_size,
@@ -245,12 +269,4 @@ def build_model(config: ModelConfig) -> PoseAware:
     )
     if config.freeze_patches and not config.pretrained:
         backbone.vit.patch_embed.proj.requires_grad_(False)
-    return PoseAware(
-        backbone,
-        config.paab,
-        config.paat,
-        config.num_keypoints,
-        config.readout,
-        config.pose_free,
-        config.trl3d,
-    )
+    return backbone

@@ -176,12 +176,8 @@ def test_maps_with_and_without_a_frame_axis_and_of_numbers_are_the_same():
     ("options", "error", "named"),
     [
         ({"backbone": "deit_tinny_patch16_224"}, UnknownNameError, "'deit_tiny_patch16_224'"),
-        ({"backbone": "resnet18", "depth": None}, OptionError, "'resnet18'"),
-        (
-            {"backbone": "swin_tiny_patch4_window7_224", "depth": None},
-            OptionError,
-            "'swin_tiny_patch4_window7_224'",
-        ),
+        ({"backbone": "resnet18", "depth": None}, OptionError, "class token"),
+        ({"backbone": "pit_ti_224", "depth": None}, OptionError, "'pit_ti_224'"),
         ({"image_size": (40, 48)}, OptionError, "40 x 48 .* 16 x 16"),
         ({"depth": 0}, OptionError, "depth .* 0"),
         ({"paab": PaabConfig(positions=(4,))}, OptionError, "PAAB .*block 4 .* 1 to 3"),
