@@ -72,7 +72,7 @@ def retrieve(
     places = np.full(len(queries), -1) if own is None else own
     labels, wanted = torch.from_numpy(gallery_labels), torch.from_numpy(query_labels)
     shown = min(RECALLS[-1], len(gallery) - int((places >= 0).any()))
-    counted, nearest, hits, precision = [], [], [], []
+    counted, nearest, ranks, precision = [], [], [], []
     for part, order in rankings(queries, gallery, metric):
         keep = order != torch.from_numpy(places)[part, None]
         same = (labels[order] == wanted[part, None]) & keep
@@ -80,12 +80,12 @@ def retrieve(
         counted.append(torch.arange(part.start, part.stop)[counts])
         order, same, keep = order[counts], same[counts], keep[counts]
         nearest.append(_first(order, keep, shown))
-        hits.append(_first(same, keep, shown))
+        ranks.append(_rank_of_first(same, keep))
         precision.append(average_precision(same, keep))
     if not sum(map(len, counted)):
         raise MismatchError("no query has a clip of its class in the gallery.")
-    found = torch.cat(hits)
-    metrics = {f"recall@{k}": found[:, :k].any(dim=1).double().mean().item() for k in RECALLS}
+    rank = torch.cat(ranks)
+    metrics = {f"recall@{k}": (rank <= k).double().mean().item() for k in RECALLS}
     metrics["map"] = torch.cat(precision).mean().item()
     return Retrieval(metrics, torch.cat(counted).numpy(), torch.cat(nearest).numpy())
 
@@ -107,6 +107,14 @@ def rankings(
         else:
             distance = torch.cdist(asked[part], searched)
         yield part, distance.argsort(dim=1, stable=True)
+
+
+def _rank_of_first(
+    same: Bool[Tensor, "queries clips"], keep: Bool[Tensor, "queries clips"]
+) -> Int[Tensor, " queries"]:
+    """The rank, from 1, of the first clip of the query's class among those that count."""
+    first = same.int().argmax(dim=1, keepdim=True)
+    return keep.cumsum(dim=1).gather(1, first).squeeze(1)
 
 
 def average_precision(

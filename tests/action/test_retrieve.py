@@ -47,6 +47,15 @@ def test_a_clip_does_not_find_itself():
     assert found.metrics["map"] == 0.5
 
 
+def test_a_small_gallery_is_ranked_whole_also_when_some_queries_are_in_it():
+    gallery, labels = on_a_line([0, 1, 3]), np.array([0, 1, 2])
+    # The first query is the first clip; the second one's only match is the farthest clip.
+    queries, own = on_a_line([0, 0]), np.array([0, -1])
+    found = retrieve(queries, gallery, np.array([1, 2]), labels, "euclidean", own)
+    assert found.metrics["recall@1"] == 0.5
+    assert found.metrics["recall@5"] == found.metrics["recall@10"] == 1
+
+
 def test_cosine_sees_angles_alone():
     gallery = np.array([[10.0, 0.0], [0.1, 0.1]], np.float32)
     query = np.array([[0.5, 0.4]], np.float32)
