@@ -34,9 +34,8 @@ from datasets.errors import DataError, MissingDataError, require
 from datasets.skeletons import COCO18
 from datasets.storage.atomic import remove_leftovers
 from datasets.streams import print_error
-from datasets.video import check_video, iterate_frames
+from datasets.video import VIDEO_SUFFIXES, check_video, iterate_frames
 
-VIDEO_SUFFIXES = (".avi", ".mp4", ".mkv", ".mov", ".webm")
 POSE_SUFFIX = "_skeleton2d.json"
 SHOWN_PROBLEMS = 10
 # Index of each keypoint among the 33 landmarks of mediapipe's Pose, which has no neck: it is the

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, cast
 
 import tyro
 from PIL.Image import Image
@@ -25,6 +25,7 @@ from PIL.Image import Image
 from datasets.bounds import Columns, NaturalInt, PositiveInt
 from datasets.clips.info import clip_info
 from datasets.clips.mocap import MOCAP_NAME, MocapMeta
+from datasets.clips.sets import recognize_format
 from datasets.clips.sheet import clip_sheet
 from datasets.command import command, optional, parse
 from datasets.draw import contact_sheet
@@ -40,6 +41,7 @@ from datasets.streams import print_error
 from datasets.summary import describe, describe_source, summarize
 
 SHOWN_PROBLEMS = 10
+ClipSetName = Literal["ntu", "smarthome", "nucla"]
 
 
 @dataclass(frozen=True)
@@ -53,8 +55,8 @@ class InfoConfig:
         contact_sheet: File of the contact sheet, a PNG; by default contact_sheet.png in the folder
             of the data set, or beside that folder for other formats.
         columns: Number of moments of the episode on the contact sheet.
-        format: File format of an action data set, for folders that hold one. Its contact sheet
-            has one row per clip and is drawn only when --contact-sheet names a file.
+        format: File format of an action data set; by default told by the names of its videos. Its
+            contact sheet has one row per clip and is drawn only when --contact-sheet names a file.
         lists: Folder of train.csv, val.csv and test.csv that list the clips of an action data set.
         workers: Number of processes that check the clips of an action data set.
         trust_pickles: Load NTU's .skeleton.npy files, which are pickles and can run any code.
@@ -64,9 +66,7 @@ class InfoConfig:
     episode: Annotated[NaturalInt | None, optional("NUMBER")] = None
     contact_sheet: Annotated[Path | None, optional("FILE")] = None
     columns: Columns = 6
-    format: Annotated[
-        Literal["ntu", "smarthome", "nucla"] | None, optional("{ntu,smarthome,nucla}")
-    ] = None
+    format: Annotated[ClipSetName | None, optional("{ntu,smarthome,nucla}")] = None
     lists: Annotated[Path | None, optional("FOLDER")] = None
     workers: PositiveInt = 1
     trust_pickles: bool = False
@@ -215,6 +215,16 @@ def _print_problems(problems: Iterable[DataError]) -> None:
         print_error(problem)
 
 
+def _recognized(data: Path | None) -> ClipSetName | None:
+    """Return the action data set in a folder, which would else be taken for views of episodes."""
+    if data is None or not data.is_dir() or EpisodesSource.recognizes(data):
+        return None
+    found = recognize_format(data)
+    if found is not None:
+        print(f"the names of the videos are those of --format {found}\n")
+    return cast("ClipSetName | None", found)
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line."""
     config = parse(
@@ -223,9 +233,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     with command():
         if config.columns < 1:
             raise OptionError(f"--columns must be at least 1, got {config.columns}.")
-        problems = info(config) if config.format is None else _clip_info(config, config.format)
+        fmt = config.format or _recognized(config.data)
+        problems = info(config) if fmt is None else _clip_info(config, fmt)
         if problems:
-            what = "episodes" if config.format is None else "clips"
+            what = "episodes" if fmt is None else "clips"
             sys.exit(f"{len(problems)} of the {what} cannot be trained on.")
 
 

@@ -13,6 +13,7 @@ import logging
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from pathlib import Path
 from shlex import quote
 
@@ -29,11 +30,13 @@ from datasets.clips.smarthome import Smarthome
 from datasets.errors import FormatError, MissingDataError, OptionError, require_known
 from datasets.skeletons import Skeleton
 from datasets.storage.episode_file import SPLITS
-from datasets.video import video_shape
+from datasets.video import VIDEO_SUFFIXES, video_shape
 
 logger = logging.getLogger(__name__)
 
 FORMATS: dict[str, ClipFormat] = {fmt.name: fmt for fmt in (Ntu(), Smarthome(), Nucla())}
+# Names that tell which data set a folder holds; reading all 114,480 of NTU takes a while.
+_NAMES_READ = 200
 # Name of the protocol that uses the lists' splits, for a set opened with lists.
 LISTS = "lists"
 # Protocols whose published number is the mean over several, each trained and evaluated separately.
@@ -178,6 +181,25 @@ def open_clip_set(
         )
     _warn_left_out([path for path, why in dropped.items() if "classes" in why])
     return ClipSet(fmt.name, root, clips, dropped)
+
+
+def recognize_format(folder: Path) -> str | None:
+    """The action data set whose videos a folder holds, judged by the names of its first files.
+
+    Returns:
+        `ntu`, `smarthome` or `nucla`; None where fewer than half of these files are its clips, as
+        in a folder of videos of one's own.
+    """
+    first = list(islice((path for path in _files(folder) if _is_video(path)), _NAMES_READ))
+    for fmt in FORMATS.values():
+        known = sum(fmt.identify(path) is not None for path in first)
+        if known and 2 * known >= len(first):
+            return fmt.name
+    return None
+
+
+def _is_video(path: Path) -> bool:
+    return path.suffix.lower() in VIDEO_SUFFIXES
 
 
 def get_format(name: str) -> ClipFormat:

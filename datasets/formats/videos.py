@@ -17,11 +17,9 @@ from datasets.frames import LazyFrames, Picture
 from datasets.source import Source, bare_episode, bare_meta, in_memory
 from datasets.storage.episode_file import EGO, Episode
 from datasets.storage.meta import DatasetMeta
-from datasets.video import lazy_frames, video_shape, video_times, write_video
+from datasets.video import VIDEO_SUFFIXES, lazy_frames, video_shape, video_times, write_video
 
 logger = logging.getLogger(__name__)
-
-SUFFIXES = {".mp4", ".mov", ".mkv", ".avi", ".webm"}
 
 
 @dataclass(frozen=True)
@@ -238,7 +236,7 @@ def _episodes(path: Path) -> dict[str, list[Path]]:
 
 
 def _videos(folder: Path) -> list[Path]:
-    files = [file for file in folder.iterdir() if file.suffix.lower() in SUFFIXES]
+    files = [file for file in folder.iterdir() if file.suffix.lower() in VIDEO_SUFFIXES]
     # The first-person view comes first, as in every data set; by length, view_10 follows view_9.
     return sorted(files, key=lambda file: (file.stem != EGO, len(file.stem), file.stem, file.name))
 

@@ -1,7 +1,13 @@
 """Videos: their shape, times and integrity, their frames by number, and an H.264 writer."""
 
 from datasets.video.check import check_video
-from datasets.video.container import VideoShape, stored_times, video_shape, video_times
+from datasets.video.container import (
+    VIDEO_SUFFIXES,
+    VideoShape,
+    stored_times,
+    video_shape,
+    video_times,
+)
 from datasets.video.reading import (
     Window,
     iterate_frames,
@@ -12,6 +18,7 @@ from datasets.video.reading import (
 from datasets.video.writing import pixel_format, write_video
 
 __all__ = [
+    "VIDEO_SUFFIXES",
     "VideoShape",
     "Window",
     "check_video",

@@ -25,6 +25,9 @@ from datasets.errors import DamagedDataError, FormatError, MissingDataError
 from datasets.video.declared import impossible_times, is_fragmented
 from datasets.video.upright import Orientation
 
+# Endings of files that are taken for videos.
+VIDEO_SUFFIXES = (".avi", ".mp4", ".mkv", ".mov", ".webm")
+
 # Containers that store the display time of every frame, by FFmpeg's names. In others, such as AVI,
 # FFmpeg guesses times from the order of storage, which B-frames change.
 _TIMED = ("mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm")

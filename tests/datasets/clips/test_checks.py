@@ -6,7 +6,7 @@ import pytest
 
 from datasets.clips.checks import check_clips, find_problems
 from datasets.clips.info import describe_clips
-from datasets.clips.sets import open_clip_set
+from datasets.clips.sets import open_clip_set, recognize_format
 from datasets.errors import DamagedDataError, MissingDataError
 from tests import REPOSITORY
 from tests.datasets.clip_files import add_ntu
@@ -97,6 +97,31 @@ def test_the_command_lists_what_is_bad_and_fails(root):
     assert "6 clips" in result.stdout and "every clip is whole" not in result.stdout
     assert all(name in result.stderr for name in bad)
     assert "2 of the clips cannot be trained on" in result.stderr
+
+
+def test_an_action_data_set_is_known_by_its_names(root):
+    result = run_info(root)
+    assert "--format ntu" in result.stdout
+    assert "6 clips" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [
+        (["nturgb+d_rgb/S001C002P003R002A013_rgb.avi"], "ntu"),
+        (["mp4/Cook.Cleandishes_p02_r00_v02_c03.mp4"], "smarthome"),
+        (["multiview/a01/v01_s01_e00.avi"], "nucla"),
+        (["000000/ego.mp4", "000000/view_0.mp4"], None),
+        (["a01/v01_s01_e00.avi", "one.mp4", "two.mp4"], None),
+        (["notes.txt"], None),
+    ],
+)
+def test_names_tell_the_data_set(tmp_path, names, expected):
+    for name in names:
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    assert recognize_format(tmp_path) == expected
 
 
 def test_the_command_on_a_folder_of_something_else(tmp_path):
