@@ -8,8 +8,8 @@
 All options of `align.train` apply to every run. Finished runs are kept and stopped ones resumed, so
 the command can be interrupted and repeated, also with more methods, worlds or seeds: the table has
 all runs under `--out`. The results go into that folder: `runs.csv` (one row for each run, updated
-whenever one ends), `table.md`, `table.html`, `overview.png`, and a report for each data set and
-protocol.
+whenever one ends), `table.md`, `table.html`, `overview.png`, `cost.png` (where trainings counted
+their processor time), and a report for each data set and protocol.
 """
 
 from __future__ import annotations
@@ -82,6 +82,7 @@ def _tabulate(out: Path) -> None:
 
 def _finish(out: Path, outcomes: Sequence[Outcome]) -> None:
     """Writes the reports, prints the tables, and exits with 1 when a run failed."""
+    from align.report.cost import write_cost
     from align.report.grid_page import as_markdown, write_tables
     from align.report.overview import write_overview
     from align.report.page import write_report
@@ -95,6 +96,8 @@ def _finish(out: Path, outcomes: Sequence[Outcome]) -> None:
     print(f"tables: {write_tables(out, tables)[1]}, {out / RUNS_NAME}")
     if tables:
         print(f"all in one picture: {write_overview(out, tables)}")
+        if (cost := write_cost(out, tables)) is not None:
+            print(f"errors by processor time: {cost}")
     require_success(outcomes)
 
 
