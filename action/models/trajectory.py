@@ -51,8 +51,8 @@ class TrajectoryAttention(nn.Module):
         layout.check(tokens)
         q, k, v = rearrange(self.qkv(tokens), "b n (p h d) -> p b h n d", p=3, h=self.num_heads)
         prefix = F.scaled_dot_product_attention(q[:, :, : layout.prefix], k, v)
-        points = self.points(*(x[:, :, layout.prefix :] for x in (q, k, v)), layout)
-        patches = self._along(points, layout)
+        q, k, v = (x[:, :, layout.prefix :] for x in (q, k, v))
+        patches = self._along(self.points(q, k, v, layout), layout)
         return self.proj(cat([rearrange(prefix, "b h n d -> b n (h d)"), patches], dim=1))
 
     def points(
@@ -63,9 +63,9 @@ class TrajectoryAttention(nn.Module):
         layout: TokenLayout,
     ) -> Float[Tensor, "batch patches frames dim"]:
         """The points of each patch's trajectory: what it attends to in every frame apart."""
-        in_frames = [rearrange(x, "b h (t n) d -> b (h t) n d", t=layout.frames) for x in (k, v)]
+        k, v = (rearrange(x, "b h (t n) d -> b (h t) n d", t=layout.frames) for x in (k, v))
         queries = q.repeat_interleave(layout.frames, dim=1)
-        points = F.scaled_dot_product_attention(queries, *in_frames)
+        points = F.scaled_dot_product_attention(queries, k, v)
         return rearrange(points, "b (h t) s d -> b s t (h d)", t=layout.frames)
 
     def frame_weights(

@@ -96,13 +96,13 @@ def digest(values: Tensor) -> Tensor:
 def difference(ours: Tensor, theirs: Tensor) -> float:
     """The greatest difference of two tensors of one shape."""
     assert ours.shape == theirs.shape, (tuple(ours.shape), tuple(theirs.shape))
-    return float((ours.detach().float() - theirs.float()).abs().max())
+    return float((ours.detach().float() - theirs.detach().float()).abs().max())
 
 
 def assert_agrees(ours: Tensor, theirs: Tensor, reached: float = 0.0) -> None:
     """Allows 1e-5 of the largest value, or ten times what an independent code reached."""
-    allowed = max(1e-5 * float(theirs.abs().max()), 10 * reached)
-    assert difference(ours, theirs) <= allowed
+    allowed = max(1e-5 * float(theirs.detach().abs().max()), 10 * reached)
+    assert difference(ours, theirs) <= allowed, f"{difference(ours, theirs)} > {allowed}"
 
 
 def parameters(module: nn.Module) -> int:
