@@ -32,7 +32,8 @@ Ensemble = Literal["mean", "max"]
 Metric = Literal["cosine", "euclidean"]
 # Options at the top level to their values in earlier versions and the names of these today.
 RENAMED = {"recipe": {"default": "small"}}
-AttentionType = Literal["divided_space_time", "joint_space_time", "space_only"]
+AttentionType = Literal["divided_space_time", "joint_space_time", "space_only", "trajectory"]
+TrajectoryValues = Literal["projected", "points"]
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,11 @@ class TimeSformerConfig:
     drop_path: ShareBelowOne = 0.0
     """Stochastic depth at the last block."""
     attention: AttentionType = "divided_space_time"
-    """How attention goes over space and time."""
+    """How attention goes over space and time; trajectory: MotionFormer's."""
+    trajectory_values: TrajectoryValues = "projected"
+    """What trajectory attention sums up: projected values, or the points, as published."""
+    tubelet: PositiveInt = 1
+    """Frames that a token holds; MotionFormer has 2."""
     # The paper's class token learns next to nothing from scratch on few clips.
     readout: Readout = "mean"
     """Feature of a clip: the class token (the paper's), the mean of the patch tokens, or both."""

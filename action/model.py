@@ -104,6 +104,8 @@ def build_classifier(
         drop_path=options.drop_path,
         attention_type=options.attention,
         checkpointing=options.checkpointing,
+        tubelet=options.tubelet,
+        trajectory_values=options.trajectory_values,
     )
     model = PoseAware(
         backbone,

@@ -16,6 +16,7 @@ from tqdm import tqdm
 from action.clips import ActionData, TestingClips, open_own_data
 from action.config import ActionConfig
 from action.model import build_classifier
+from action.models.trajectory import tubelet_map
 from action.plan import LearnedClips, RecognizerPlan
 from align.engine.checkpoint import is_described, load_trained, read_about, weights_of
 from align.engine.loading import reading_batches, reading_processes
@@ -84,7 +85,10 @@ class ClipRecognizer:
     def pose_map(
         self, batch: Mapping[str, Tensor], seed: int
     ) -> Bool[Tensor, "batch frames patches keypoints"]:
-        """P3D maps of a batch's keypoints; a frame without a pose has an empty map."""
+        """P3D maps of a batch's keypoints; a frame without a pose has an empty map.
+
+        The frames of the map are the model's: a tubelet is one.
+        """
         return self._pose_map(pose_map_3d, batch, seed)
 
     def given_map(
@@ -100,7 +104,8 @@ class ClipRecognizer:
         generator = torch.Generator(batch["frames"].device).manual_seed(seed)
         patch, options = self.config.backbone.patch_size, asdict(self.config.pose_map)
         keypoints, visible = batch["keypoints"], batch["visible"]
-        return make(keypoints, size, patch, visible, generator=generator, **options)
+        pose_map = make(keypoints, size, patch, visible, generator=generator, **options)
+        return tubelet_map(pose_map, self.config.backbone.tubelet)
 
     @torch.no_grad()
     def recognize(

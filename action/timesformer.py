@@ -1,6 +1,7 @@
 """TimeSformer: attention over space and time, divided, joint, or over space alone.
 
 Bertasius et al., "Is Space-Time Attention All You Need for Video Understanding?", ICML 2021.
+With attention along trajectories and tubelets it is Motionformer, see `action.models.trajectory`.
 Parameters have the names of the published checkpoints. Tokens are in the order of
 `align.layout.TokenLayout`, which differs from the published order without changing results.
 """
@@ -18,7 +19,8 @@ from timm.layers import Attention, DropPath, Mlp, PatchEmbed, to_2tuple, trunc_n
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from action.config import AttentionType
+from action.config import AttentionType, TrajectoryValues
+from action.models.trajectory import TrajectoryAttention, TubeletEmbed
 from align.layout import TokenLayout
 from datasets.errors import OptionError
 
@@ -34,7 +36,8 @@ class Block(nn.Module):
         mlp_ratio: Width of the MLP's hidden layer over ``dim``.
         qkv_bias: Whether queries, keys and values have a bias.
         drop_path: Probability of dropping a residual path.
-        divided: Whether time and space are attended to one after the other.
+        attention_type: See `TimeSformer`.
+        values: Of trajectory attention, see `action.models.trajectory`.
     """
 
     def __init__(
@@ -44,15 +47,21 @@ class Block(nn.Module):
         mlp_ratio: float,
         qkv_bias: bool,
         drop_path: float,
-        divided: bool,
+        attention_type: AttentionType,
+        values: TrajectoryValues,
     ) -> None:
         """Make the layers."""
         super().__init__()
         norm = partial(nn.LayerNorm, eps=1e-6)
-        self.divided = divided
+        self.divided = attention_type == "divided_space_time"
+        self.along_trajectories = attention_type == "trajectory"
         self.norm1 = norm(dim)
-        self.attn = Attention(dim, num_heads, qkv_bias=qkv_bias)
-        if divided:
+        self.attn: nn.Module = (
+            TrajectoryAttention(dim, num_heads, qkv_bias, values)
+            if self.along_trajectories
+            else Attention(dim, num_heads, qkv_bias=qkv_bias)
+        )
+        if self.divided:
             self.temporal_norm1 = norm(dim)
             self.temporal_attn = Attention(dim, num_heads, qkv_bias=qkv_bias)
             self.temporal_fc = nn.Linear(dim, dim)
@@ -66,6 +75,8 @@ class Block(nn.Module):
         """Tokens after attention and MLP."""
         if self.divided:
             tokens = self._attend_divided(tokens, layout)
+        elif self.along_trajectories:
+            tokens = tokens + self.drop_path(self.attn(self.norm1(tokens), layout))
         else:
             tokens = tokens + self.drop_path(self.attn(self.norm1(tokens)))
         return tokens + self.drop_path(self.mlp(self.norm2(tokens)))
@@ -91,7 +102,7 @@ class TimeSformer(nn.Module):
     """A vision transformer for clips, which `align.models.pose_aware.PoseAware` wraps.
 
     Clips may have another number of frames or another size than the model was built for: position
-    and time embeddings are then interpolated (nearest).
+    and time embeddings are then interpolated (nearest; bicubic in space with "trajectory").
 
     Args:
         image_size: Side, or height and width, in pixels.
@@ -105,11 +116,15 @@ class TimeSformer(nn.Module):
         qkv_bias: Whether queries, keys and values have a bias.
         drop_path: Stochastic depth at the last block, growing linearly from zero.
         attention_type: "divided_space_time" (over time, then over space), "joint_space_time"
-            (over all tokens at once), or "space_only" (each frame alone, averaged at the end).
+            (over all tokens at once), "space_only" (each frame alone, averaged at the end), or
+            "trajectory" (Motionformer's, whose feature also passes a linear map and tanh).
         checkpointing: Recompute the blocks' activations in the backward pass, to save memory.
+        tubelet: Frames that a token holds.
+        trajectory_values: Of trajectory attention: "projected", or "points" as published.
 
     Raises:
-        OptionError: An unknown attention type, or a size that is no multiple of the patch.
+        OptionError: An unknown attention type, or a size that is no multiple of the patch, or
+            frames that are no multiple of the tubelet.
     """
 
     def __init__(
@@ -126,6 +141,8 @@ class TimeSformer(nn.Module):
         drop_path: float = 0.1,
         attention_type: AttentionType = "divided_space_time",
         checkpointing: bool = False,
+        tubelet: int = 1,
+        trajectory_values: TrajectoryValues = "projected",
     ) -> None:
         """Make the layers: truncated normal weights of 0.02, zero biases."""
         super().__init__()
@@ -139,20 +156,27 @@ class TimeSformer(nn.Module):
                 f"--backbone.heads {num_heads} does not divide the width {embed_dim}."
             )
         self.attention_type = attention_type
+        self.resize_mode = "bicubic" if attention_type == "trajectory" else "nearest"
         self.checkpointing = checkpointing
         self.embed_dim = embed_dim
         self.num_heads = num_heads
         self.patch_size = (patch_size, patch_size)
+        self.tubelet = tubelet
         self.frames_apart = attention_type == "space_only"
         self.default_layout = self._layout(frames, *to_2tuple(image_size))
-        self.patch_embed = PatchEmbed(None, patch_size, embed_dim=embed_dim, strict_img_size=False)
+        self.patch_embed = (
+            PatchEmbed(None, patch_size, embed_dim=embed_dim, strict_img_size=False)
+            if tubelet == 1
+            else TubeletEmbed(tubelet, patch_size, embed_dim)
+        )
         self.cls_token = nn.Parameter(torch.zeros(1, 1, embed_dim))
         self.pos_embed = nn.Parameter(torch.zeros(1, 1 + self.default_layout.patches, embed_dim))
         # With attention over space alone, frames do not interact, and their times do not matter.
         self.time_embed = (
-            None if self.frames_apart else nn.Parameter(torch.zeros(1, frames, embed_dim))
+            None
+            if self.frames_apart
+            else nn.Parameter(torch.zeros(1, self.default_layout.frames, embed_dim))
         )
-        divided = attention_type == "divided_space_time"
         self.blocks = nn.ModuleList(
             Block(
                 embed_dim,
@@ -160,11 +184,17 @@ class TimeSformer(nn.Module):
                 mlp_ratio,
                 qkv_bias,
                 drop_path * i / max(depth - 1, 1),
-                divided,
+                attention_type,
+                trajectory_values,
             )
             for i in range(depth)
         )
         self.norm = nn.LayerNorm(embed_dim, eps=1e-6)
+        self.pre_logits = (
+            nn.Sequential(nn.Linear(embed_dim, embed_dim), nn.Tanh())
+            if attention_type == "trajectory"
+            else nn.Identity()
+        )
         self.head = nn.Linear(embed_dim, num_classes) if num_classes else nn.Identity()
         self._init_weights()
 
@@ -177,13 +207,13 @@ class TimeSformer(nn.Module):
         inside = layout.one_frame() if self.frames_apart else layout
         for index in range(len(self.blocks)):
             tokens = self.run_block(index, tokens, inside)
-        return self.head(self.finish(tokens, layout)[:, 0])
+        return self.head(self.pool_norm(self.finish(tokens, layout)[:, 0]))
 
     def layout(self, images: Tensor) -> TokenLayout:
         """Token order for clips (B, 3, T, H, W) or images (B, 3, H, W) of this size."""
         if images.ndim not in (4, 5):
             raise ValueError(f"clips are (batch, 3, frames, height, width), not {images.ndim}-D")
-        frames = images.shape[2] if images.ndim == 5 else 1
+        frames = images.shape[2] if images.ndim == 5 else self.tubelet
         return self._layout(frames, images.shape[-2], images.shape[-1])
 
     def embed(
@@ -191,9 +221,12 @@ class TimeSformer(nn.Module):
     ) -> Float[Tensor, "sequences tokens dim"]:
         """Tokens before the first block: one sequence a clip, or a frame with "space_only"."""
         layout = self.layout(images)
-        clips = images.unsqueeze(2) if images.ndim == 4 else images
+        clips = (
+            images.unsqueeze(2).expand(-1, -1, self.tubelet, -1, -1) if images.ndim == 4 else images
+        )
         position = self._position_embedding(layout)
-        patches = self.patch_embed(rearrange(clips, "b c t h w -> (b t) c h w"))
+        tubelets = rearrange(clips, "b c (t f) h w -> (b t) c f h w", f=self.tubelet)
+        patches = self.patch_embed(tubelets.squeeze(2) if self.tubelet == 1 else tubelets)
         patches = patches + position[:, 1:]
         class_token = self.cls_token + position[:, :1]
         if self.time_embed is None:
@@ -219,8 +252,8 @@ class TimeSformer(nn.Module):
         return self.norm(tokens)
 
     def pool_norm(self, embedding: Tensor) -> Tensor:
-        """The embedding unchanged: the final norm has been applied before pooling."""
-        return embedding
+        """The embedding, whose final norm came before pooling, after Motionformer's last map."""
+        return self.pre_logits(embedding)
 
     def drop_path(self, index: int) -> float:
         """Stochastic depth of block ``index`` (from 0)."""
@@ -229,15 +262,21 @@ class TimeSformer(nn.Module):
     def _layout(self, frames: int, height: int, width: int) -> TokenLayout:
         rows, row_rest = divmod(height, self.patch_size[0])
         cols, col_rest = divmod(width, self.patch_size[1])
+        if frames % self.tubelet:
+            raise OptionError(
+                f"{frames} frames cannot be cut into tubelets of {self.tubelet}: choose a multiple "
+                "for --backbone.frames"
+            )
         if row_rest or col_rest:
             raise OptionError(
                 f"an image of {height} x {width} pixels cannot be cut into patches of "
                 f"{self.patch_size[0]}: resize it to a multiple of the patch size"
             )
-        return TokenLayout(frames, rows, cols)
+        return TokenLayout(frames // self.tubelet, rows, cols)
 
     def _position_embedding(self, layout: TokenLayout) -> Float[Tensor, "1 tokens dim"]:
-        return resized_in_space(self.pos_embed, self.default_layout.rows, layout)
+        rows = self.default_layout.rows
+        return resized_in_space(self.pos_embed, rows, layout, self.resize_mode)
 
     def _time_embedding(self, frames: int) -> Float[Tensor, "1 frames dim"]:
         assert self.time_embed is not None
@@ -260,14 +299,17 @@ class TimeSformer(nn.Module):
 
 
 def resized_in_space(
-    position: Float[Tensor, "1 tokens dim"], rows: int, layout: TokenLayout
+    position: Float[Tensor, "1 tokens dim"],
+    rows: int,
+    layout: TokenLayout,
+    mode: str = "nearest",
 ) -> Float[Tensor, "1 new_tokens dim"]:
-    """A position embedding of ``rows`` rows of patches for the patches of ``layout`` (nearest)."""
+    """A position embedding of ``rows`` rows of patches for the patches of ``layout``."""
     cols = (position.shape[1] - 1) // rows
     if (layout.rows, layout.cols) == (rows, cols):
         return position
     grid = rearrange(position[:, 1:], "1 (r c) d -> 1 d r c", r=rows)
-    grid = F.interpolate(grid, size=(layout.rows, layout.cols), mode="nearest")
+    grid = F.interpolate(grid, size=(layout.rows, layout.cols), mode=mode)
     return torch.cat([position[:, :1], rearrange(grid, "1 d r c -> 1 (r c) d")], dim=1)
 
 

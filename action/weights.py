@@ -2,7 +2,7 @@
 
 Facebook publishes `.pyth` files; Hugging Face publishes folders with `model.safetensors` or
 `pytorch_model.bin`; MMAction2 publishes `.pth` files. All hold the same network, with different
-parameter names.
+parameter names. Facebook publishes Motionformer's weights in `.pyth` files, too.
 """
 
 from __future__ import annotations
@@ -39,6 +39,7 @@ _CONTAINERS = ("model_state", "model_state_dict", "state_dict", "model", "module
 # Prefixes that wrappers of the model put before every name.
 _WRAPPERS = re.compile(r"^(?:(?:module|model|timesformer|backbone)\.)*")
 _HUGGING_FACE, _MMACTION = "encoder.layer.", "transformer_layers.layers."
+_MOTIONFORMER = "patch_embed_3d."
 _IN_BLOCK = re.compile(r"blocks\.\d+\.attn\.qkv\.weight")
 # Parts of other names and of the published ones, by the part that tells whose they are. The order
 # matters, since some parts contain others: "attention.output.dense." contains "output.dense.".
@@ -74,6 +75,11 @@ _RENAMED = {
         ("ffns.0.layers.0.0.", "mlp.fc1."),
         ("ffns.0.layers.1.", "mlp.fc2."),
         ("cls_head.fc_cls.", "head."),
+    ),
+    _MOTIONFORMER: (
+        (_MOTIONFORMER, "patch_embed."),
+        ("temp_embed", "time_embed"),
+        ("pre_logits.fc.", "pre_logits.0."),
     ),
 }
 
@@ -178,6 +184,7 @@ def _require_same_options(file: Path, weights: Mapping[str, Tensor], backbone: T
         "heads": backbone.num_heads,
         "patch_size": backbone.patch_size[0],
         "attention": backbone.attention_type,
+        "tubelet": backbone.tubelet,
     }
     stored = _options_in(weights) | _heads_beside(file)
     if all(model[name] == value for name, value in stored.items()):
@@ -201,12 +208,16 @@ def _options_in(weights: Mapping[str, Tensor]) -> dict[str, Any]:
     """Options of a model that follow from the names and shapes of its weights."""
     options: dict[str, Any] = {}
     projection = weights.get("patch_embed.proj.weight")
-    if projection is not None and projection.ndim == 4:
+    if projection is not None and projection.ndim in (4, 5):
+        tubelet = projection.shape[2] if projection.ndim == 5 else 1
         options |= {"dim": projection.shape[0], "patch_size": projection.shape[-1]}
+        options["tubelet"] = tubelet
     blocks = {name.split(".")[1] for name in weights if _IN_BLOCK.fullmatch(name)}
     if blocks:
         options["depth"] = len(blocks)
-        if "time_embed" not in weights:
+        if any(".attn.proj_kv." in name for name in weights):
+            options["attention"] = "trajectory"
+        elif "time_embed" not in weights:
             options["attention"] = "space_only"
         else:
             divided = any(".temporal_attn." in name for name in weights)
@@ -246,7 +257,7 @@ def _resize(file: Path, weights: dict[str, Tensor], backbone: TimeSformer) -> No
                 f"{file} has {position.shape[1] - 1} patches, which are no square: build the "
                 "model for frames of the same size to take its position embedding as it is."
             )
-        weights["pos_embed"] = resized_in_space(position, rows, layout)
+        weights["pos_embed"] = resized_in_space(position, rows, layout, backbone.resize_mode)
     if time is not None and time.ndim == 3 and backbone.time_embed is not None:
         weights["time_embed"] = resized_in_time(time, backbone.time_embed.shape[1])
 
