@@ -87,6 +87,7 @@ def measure(
         },
         identity=data.digest,
         processor=processor_of(next(recognizer.model.parameters()).device, config.precision),
+        processors=RunFolder(run).processors,
         other=data.clip_set.root.resolve().name if other else "",
     )
     folder, name = RunFolder(run), result.name

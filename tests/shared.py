@@ -1,13 +1,17 @@
-"""Material that takes long to make: the workers of pytest-xdist make it once and share it."""
+"""What tests of several packages share: material that takes long to make, and runs made here."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
+from unittest import mock
 
 import pytest
 from filelock import FileLock
+
+from align.engine.jobs import Outcome
 
 
 def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], object]) -> Path:
@@ -30,3 +34,22 @@ def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path],
             make(root)
             whole.touch()
     return root
+
+
+def all_here(
+    configs: Sequence[Any],
+    jobs: int,
+    after_each: Callable[[], object],
+    work: Callable[[Any, int], None],
+) -> list[Outcome]:
+    """As `align.engine.jobs.run_all`, in this process: importing torch in another takes seconds."""
+    outcomes = []
+    for place, config in enumerate(configs):
+        try:
+            with mock.patch("align.engine.jobs._shares", None):  # no bar follows these runs
+                work(config, place)
+            outcomes.append(Outcome(config))
+        except Exception as error:
+            outcomes.append(Outcome(config, error))
+        after_each()
+    return outcomes
