@@ -18,7 +18,7 @@ from align.data import EpisodeSamples
 from align.embedder import FrameEmbedder
 from align.engine.run_folder import RunFolder
 from align.evaluate import evaluate
-from align.methods import Method
+from align.methods import METHODS, Method
 from align.models.config import LateConfig, PaatConfig
 from align.models.encoder import SideInputs
 from align.motion import (
@@ -141,7 +141,7 @@ def test_methods_train_and_are_measured_on_kept_patches(
     config = tiny_config(dots, tmp_path / "run", method, epochs=1, backbone=KEEP)
     make_trainer(config, progress=False).fit()
     evaluation = evaluate(tmp_path / "run", "test", progress=False)
-    assert 0 <= evaluation.metrics["alignment_error"] < 1
+    assert evaluation.metrics["alignment_error"] < 0.1
     analysis, _ = analyze(tmp_path / "run", progress=False)
     assert len(analysis.pose_distance) == 2
     maps = json.loads(RunFolder(tmp_path / "run").attention("test").read_text())["views"]
@@ -234,7 +234,9 @@ def test_pose_methods_train_without_keypoints_where_motion_tells(
     )
     make_trainer(config, progress=False).fit()
     evaluation = evaluate(tmp_path / "run", "test", progress=False)
-    assert 0 <= evaluation.metrics["alignment_error"] < 1
+    # Before training it is about 0.2. Nothing in single-view TCN's loss ties one view to another.
+    if METHODS[method].objective != "tcn-single":
+        assert evaluation.metrics["alignment_error"] < 0.12
 
 
 def moved(data: Path, method: Method = "paab", **changes: Any) -> FrameEmbedder:
