@@ -48,6 +48,15 @@ class ActionData:
         """The identity of the clips and of how they are split."""
         return clips_digest(self.parts, self.classes)
 
+    def labelled_by(self, classes: tuple[str, ...]) -> ActionData:
+        """The same clips, with labels that index these classes, which are the same by name."""
+        labels = [classes.index(name) for name in self.classes]
+        parts = {
+            split: tuple(replace(clip, label=labels[clip.label]) for clip in clips)
+            for split, clips in self.parts.items()
+        }
+        return replace(self, parts=parts, classes=classes)
+
 
 def data_root(config: ActionConfig) -> Path:
     """Folder of the run's data set."""

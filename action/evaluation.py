@@ -72,7 +72,9 @@ class ActionEvaluation:
         clips: Clip to its class and the recognised one.
         identity: Digest of the clips and their splits, see `datasets.clips.identity`; None in
             evaluations by earlier versions.
-        processor: The processor and number format that measured, such as `cpu, fp32`.
+        processor: The processor and number format that measured, such as `AMD EPYC 9B14, fp32`.
+        processors: Those that trained the run, several where it was resumed on another; empty in
+            evaluations by earlier versions.
         other: Name of the folder of the clips, where they are not of the run's own data set.
     """
 
@@ -91,6 +93,7 @@ class ActionEvaluation:
     clips: dict[str, tuple[str, str]]
     identity: str | None = None
     processor: str = ""
+    processors: tuple[str, ...] = ()
     other: str = ""
 
     @property

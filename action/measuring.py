@@ -59,7 +59,7 @@ def measure(
     require_writable(RunFolder(run).evaluation(split))
     data = _measured_data(run, config, protocol, root, move, other)
     recognizer = ClipRecognizer.load(run, checkpoint, root=None if other else data.clip_set.root)
-    recognizer.require_classes(data, run)
+    data = recognizer.with_own_labels(data, run)
     clips = usable(data.parts[split], config)
     if split != "train" and (origin := Origin.load(run)) is not None:
         origin.require_unseen(clip_seals(clips), run, data.clip_set.root)
@@ -88,6 +88,7 @@ def measure(
         },
         identity=data.digest,
         processor=processor_of(next(recognizer.model.parameters()).device, config.precision),
+        processors=RunFolder(run).processors,
         other=data.clip_set.root.resolve().name if other else "",
     )
     folder, name = RunFolder(run), result.name

@@ -72,15 +72,20 @@ class ClipRecognizer:
         """Samples clips of another format from here on: at its stride, in the model's frames."""
         self.sample = self.plan.sample_as(fmt)
 
-    def require_classes(self, data: ActionData, run: Path) -> None:
-        """Raises a MismatchError when clips to measure on are of other classes than the model's."""
+    def with_own_labels(self, data: ActionData, run: Path) -> ActionData:
+        """Clips to measure on, labelled by the model's classes, whose names decide.
+
+        Raises:
+            MismatchError: When the clips are of other classes.
+        """
         known = self.plan.learned
-        if data.classes != known.classes:
+        if sorted(data.classes) != sorted(known.classes):
             raise MismatchError(
                 f"{run} was trained on the {len(known.classes)} classes of {known.protocol}, "
                 f"but {data.protocol} of {data.clip_set.root} has {len(data.classes)} other "
                 "classes."
             )
+        return data.labelled_by(known.classes)
 
     def pose_map(
         self, batch: Mapping[str, Tensor], seed: int

@@ -11,7 +11,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from action.evaluation import ActionEvaluation, evaluation_name
-from action.results import BASELINE, NOTE, ActionRun, result_rows, setting, table
+from action.results import BASELINE, ActionRun, notes, result_rows, setting, table
 from align.engine.run_folder import RunFolder
 from align.report.curves import draw_curves
 from align.report.html import data_uri, inline_svg, render_template, write_page
@@ -41,7 +41,7 @@ def write_report(runs: Sequence[ActionRun], out: Path) -> Path:
         "table": table(result_rows(runs)),
         "colours": colours,
         "setting": setting(runs),
-        "note": NOTE,
+        "note": " ".join(notes(runs)),
         "finding": finding(runs),
         "curves": inline_svg(learning_curves(runs, colours)),
         "classes": [

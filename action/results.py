@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from action.evaluation import ActionEvaluation, Ensemble, find_evaluation
 from align.engine.csv_files import write_csv
 from align.engine.run_folder import RunFolder
 from align.results.chance import RANDOM_LABEL
+from align.results.processors import UNKNOWN, Ran, baseline_of, common_seeds, not_compared, on
 from align.results.statistics import mean, mean_difference, std
 from align.results.text import (
     ARROWS,
@@ -69,7 +70,7 @@ class ActionRun:
     @property
     def label(self) -> str:
         """The method, and the processor where the runs of a table have several."""
-        return ", on ".join(filter(None, [self.config.method, self.processor]))
+        return on(self.config.method, self.processor) if self.processor else self.config.method
 
     @property
     def minutes(self) -> float:
@@ -167,7 +168,7 @@ def _on_the_same_clips(runs: Sequence[ActionRun], protocol: str) -> list[ActionR
 
 
 def _processor(run: ActionRun) -> str:
-    used = dict.fromkeys(e.processor or "an unknown processor" for e in run.evaluations.values())
+    used = dict.fromkeys(e.processor or UNKNOWN for e in run.evaluations.values())
     return " and ".join(used)
 
 
@@ -179,20 +180,23 @@ def result_rows(runs: Sequence[ActionRun]) -> list[ActionRow]:
     """One row for each protocol and method."""
     protocols = list(dict.fromkeys(name for run in runs for name in run.evaluations))
     methods = list(dict.fromkeys(run.label for run in runs))
-    return [_row(runs, method, protocol) for protocol in protocols for method in methods]
+    return [_row(runs, method, methods, protocol) for protocol in protocols for method in methods]
 
 
-def _row(runs: Sequence[ActionRun], method: str, protocol: str) -> ActionRow:
+def _row(
+    runs: Sequence[ActionRun], method: str, methods: Sequence[str], protocol: str
+) -> ActionRow:
     own = [run.evaluations[protocol] for run in runs if run.label == method]
     values = {name: [100 * e.metrics[name] for e in own] for name in own[0].metrics}
-    baseline = [run.evaluations[protocol] for run in runs if run.label == BASELINE]
+    against = baseline_of(method, methods, BASELINE)
+    baseline = [run.evaluations[protocol] for run in runs if run.label == against]
     return ActionRow(
         method,
         protocol,
         tuple(e.seed for e in own),
         {name: mean(of_runs) for name, of_runs in values.items()},
         {name: std(of_runs) for name, of_runs in values.items()},
-        None if method == BASELINE else gain(baseline, own),
+        gain(baseline, own),
         len(own[0].recall),
     )
 
@@ -203,21 +207,27 @@ def gain(
 ) -> Gain | None:
     """Difference of a method's top-1 to the baseline's, over the seeds that both have.
 
+    Seeds whose two runs were trained or measured on other processors are named and left out.
+
     Args:
         baseline: Evaluations of the baseline, one for each seed.
         method: Evaluations of the method, on the same clips.
 
     Returns:
-        The difference; None without a common seed.
+        The difference; None without a common seed that ran on one processor.
     """
     theirs, ours = ({e.seed: e for e in group} for group in (baseline, method))
-    seeds = sorted(set(theirs) & set(ours))
+    seeds = common_seeds(_ran(ours), _ran(theirs))
     if not seeds:
         return None
     own, others = (np.stack([_correct(group[seed]) for seed in seeds]) for group in (ours, theirs))
     found = mean_difference(100 * own, 100 * others)
     low, high = found.interval()
     return Gain(float(found.value), float(low), float(high))
+
+
+def _ran(evaluations: Mapping[int, ActionEvaluation]) -> dict[int, Ran]:
+    return {s: Ran(e.run, e.processors, e.processor) for s, e in evaluations.items()}
 
 
 def _correct(evaluation: ActionEvaluation) -> Float[np.ndarray, " clips"]:
@@ -262,15 +272,20 @@ def setting(runs: Sequence[ActionRun]) -> str:
     )
 
 
+def notes(runs: Sequence[ActionRun]) -> list[str]:
+    """How to read the table, after the rows that have no baseline on their processor."""
+    return [*not_compared([run.label for run in runs], BASELINE, "action.evaluate"), NOTE]
+
+
 def write_results(out: Path, runs: Sequence[ActionRun]) -> None:
     """Writes `table.md`, and `runs.csv` with a row for each run and protocol in full precision."""
     header, *lines = table(result_rows(runs))
     with atomic_path(out / TABLE_NAME) as temporary:
-        parts = (f"{setting(runs)}.", markdown(header, lines), NOTE)
+        parts = (f"{setting(runs)}.", markdown(header, lines), *notes(runs))
         temporary.write_text("\n\n".join(parts) + "\n", encoding="utf-8")
     names = list(next(iter(runs[0].evaluations.values())).metrics)
     columns = ["method", "seed", "protocol", *names, "clips", "epochs", "minutes"]
-    columns += ["processor", "data_identity"]
+    columns += ["processor", "trained_on_processor", "data_identity"]
     write_csv(out / RUNS_NAME, columns, [row for run in runs for row in _csv_rows(run, names)])
 
 
@@ -281,7 +296,7 @@ def _csv_rows(run: ActionRun, metrics: Sequence[str]) -> list[list[str | float]]
             *(run.label, run.config.seed, protocol),
             *(evaluation.metrics[name] for name in metrics),
             *(len(evaluation.clips), epochs, run.minutes),
-            *(evaluation.processor, evaluation.identity or ""),
+            *(evaluation.processor, "; ".join(evaluation.processors), evaluation.identity or ""),
         ]
         for protocol, evaluation in run.evaluations.items()
     ]

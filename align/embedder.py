@@ -19,12 +19,7 @@ from align.config import PoseMapConfig, TrainConfig
 from align.engine.checkpoint import load_trained, read_about
 from align.engine.device import attend_plainly, uses_bf16
 from align.engine.run_folder import Checkpoint, RunFolder
-from align.models.encoder import (
-    FRAMES_ALONE,
-    IMAGENET_MEAN,
-    IMAGENET_STD,
-    SideInputs,
-)
+from align.models.encoder import FRAMES_ALONE, IMAGENET_MEAN, IMAGENET_STD, SideInputs
 from align.models.late_pose import describe_keypoints
 from align.motion import EpisodeMotion, VideoMotion
 from align.motion_options import motion_use
@@ -37,6 +32,7 @@ from align.networks import (
 )
 from align.plan import RunPlan
 from align.pose import pose_map_2d, pose_map_3d, soft_pose_map
+from align.reading import Reader, ReadOnce
 from align.run_data import find_own_data
 from align.zoo.store import resolve
 from datasets.episodes import EpisodeDataset
@@ -78,10 +74,6 @@ def stored_normalisation(run: Path) -> Normalisation:
     """
     about = read_about(RunFolder(run).checkpoint("last"))
     return about.get("normalisation", {"mean": list(IMAGENET_MEAN), "std": list(IMAGENET_STD)})
-
-
-# Reads the frames of a video at some time steps.
-Reader = Callable[[np.ndarray], UInt8[np.ndarray, "time height width 3"]]
 
 
 def _chunks(length: int) -> Iterator[np.ndarray]:
@@ -209,8 +201,8 @@ class FrameEmbedder:
     @torch.no_grad()
     def encode_view(self, data: EpisodeDataset, i: int, view: str) -> Float[Tensor, "time dim"]:
         """Embeddings of every frame of a view of an episode, before `FrameEncoder.compare`."""
-        side = self.view_inputs(data, i, view)
-        return self._encode(partial(data.images, i, view), data.lengths[i], side)
+        side, moving = self._view_inputs(data, i, view)
+        return self._encode(partial(data.images, i, view), data.lengths[i], side, moving)
 
     def embed_episode(self, data: EpisodeDataset, i: int) -> dict[str, Float[Tensor, "time dim"]]:
         """Embeddings of every frame of every view of an episode, as distances are measured."""
@@ -243,17 +235,23 @@ class FrameEmbedder:
         Raises:
             ValueError: When the method needs poses and there are none.
         """
-        side = poses
-        if (motion := self.motion.of_video(images)) is not None:
-            told = self._of_motion(motion, images.__getitem__, np.arange(len(images)))
-            pose_map = told.pose_map if poses.pose_map is None else poses.pose_map
-            side = poses._replace(pose_map=pose_map, kept=told.kept)
-        return self._encode(images.__getitem__, len(images), side)
+        motion = self.motion.of_video(images)
+        side = poses._replace(kept=self._kept(motion, len(images)))
+        moving = motion if self._maps_motion and poses.pose_map is None else None
+        return self._encode(images.__getitem__, len(images), side, moving)
 
-    def _encode(self, read: Reader, length: int, side: SideInputs) -> Float[Tensor, "time dim"]:
-        """Embeddings of a video, read in chunks, so that one is held at a time."""
-        chunks = _chunks(length)
-        return torch.cat([self.encode_at(read, t, length, side.at(t)) for t in chunks])
+    def _encode(
+        self, read: Reader, length: int, side: SideInputs, moving: VideoMotion | None
+    ) -> Float[Tensor, "time dim"]:
+        """Embeddings of a video, read in chunks, so that one is held at a time.
+
+        `moving` is the motion that gives PAAB's map of each frame; None where `side` has the maps.
+        """
+        once, found = ReadOnce(read), []
+        for t in _chunks(length):
+            given = self._with_map(side.at(t), moving, once, t)
+            found.append(self.encode_at(once, t, length, given))
+        return torch.cat(found)
 
     @torch.no_grad()
     def encode_at(
@@ -300,12 +298,19 @@ class FrameEmbedder:
         a predicted pose, or with motion in its place, need none either.
         """
         times = np.arange(data.lengths[i]) if times is None else times
-        side = FRAMES_ALONE
-        if (motion := self.motion_of(data)) is not None:
-            side = self._of_motion(motion.of(i, view), partial(data.images, i, view), times)
-        if not self.config.needs_keypoints:
-            return side
-        return self._of_keypoints(data, i, view).at(times)._replace(kept=side.kept)
+        side, moving = self._view_inputs(data, i, view)
+        return self._with_map(side.at(times), moving, partial(data.images, i, view), times)
+
+    def _view_inputs(
+        self, data: EpisodeDataset, i: int, view: str
+    ) -> tuple[SideInputs, VideoMotion | None]:
+        """What the encoder receives beside all frames, and the motion that gives PAAB's maps."""
+        found = self.motion_of(data)
+        motion = None if found is None else found.of(i, view)
+        kept = self._kept(motion, data.lengths[i])
+        if self.config.needs_keypoints:
+            return self._of_keypoints(data, i, view)._replace(kept=kept), None
+        return SideInputs(kept=kept), motion if self._maps_motion else None
 
     def motion_of(self, data: EpisodeDataset) -> EpisodeMotion | None:
         """The motion of a data set, read once for all of its uses; None where it is not read."""
@@ -313,18 +318,24 @@ class FrameEmbedder:
             self._motions[data] = motion
         return self._motions.get(data)
 
-    def _of_motion(
-        self, motion: VideoMotion, read: Reader, times: Int[np.ndarray, " time"]
+    @property
+    def _maps_motion(self) -> bool:
+        return self.motion.threshold is not None and self.plan.parts.needs_poses
+
+    def _kept(self, motion: VideoMotion | None, length: int) -> Int[Tensor, "time kept"] | None:
+        """The patches that the network sees of each frame of a video; None for all."""
+        if motion is None:
+            return None
+        return self.motion.kept(motion.activity.expand(length, -1, -1))
+
+    def _with_map(
+        self, side: SideInputs, moving: VideoMotion | None, read: Reader, times: np.ndarray
     ) -> SideInputs:
-        """What a video's motion tells the encoder: the kept patches, and PAAB's map."""
-        kept = self.motion.kept(motion.activity.expand(len(times), -1, -1))
-        if self.motion.threshold is None or not self.plan.parts.needs_poses:
-            return SideInputs(kept=kept)
-        moving = [
-            self.motion.pose_map(motion.change(frames_to_tensor(read(times[chunk]))))
-            for chunk in _chunks(len(times))
-        ]
-        return SideInputs(pose_map=torch.cat(moving), kept=kept)
+        """The inputs at some moments with PAAB's map of them, where motion gives it."""
+        if moving is None:
+            return side
+        change = moving.change(frames_to_tensor(read(times)))
+        return side._replace(pose_map=self.motion.pose_map(change))
 
     def _of_keypoints(self, data: EpisodeDataset, i: int, view: str) -> SideInputs:
         """What the keypoints of all frames of a view tell the encoder."""

@@ -12,6 +12,14 @@ from torch import Tensor
 from datasets.errors import OptionError
 
 
+class ClassTokenError(OptionError):
+    """Raised when a model without a class token gets a part that needs one."""
+
+
+class KeptPatchesError(ValueError):
+    """Raised when some patches alone are given where all are needed, or for other images."""
+
+
 @dataclass(frozen=True)
 class TokenLayout:
     """Token order of a clip: ``[class; other prefix tokens; (frame, row, col)]``, col fastest.
@@ -112,11 +120,12 @@ class TokenLayout:
             patches: Row-major indices of the patches to keep, the same number in each image.
 
         Raises:
-            ValueError: Tokens that do not fit, more than one frame, or indices for other images.
+            ValueError: Tokens that do not fit.
+            KeptPatchesError: More than one frame, or indices for other images.
         """
         self.check(tokens)
         if self.frames > 1 or len(patches) != len(tokens):
-            raise ValueError(
+            raise KeptPatchesError(
                 f"patches are kept image by image, but {len(tokens)} sequences of {self.frames} "
                 f"frames have indices for {len(patches)} images"
             )

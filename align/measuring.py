@@ -13,7 +13,6 @@ from tqdm import tqdm
 
 from align.config import Protocol, Split, TrainConfig
 from align.embedder import FrameEmbedder
-from align.engine.checkpoint import read_state
 from align.engine.device import keep_freed_memory, processor_of
 from align.engine.origin import Origin
 from align.engine.run_folder import Checkpoint, RunFolder
@@ -85,17 +84,11 @@ def measure(
         parameters=sum(parameter.numel() for parameter in embedder.model.parameters()),
         identity=digest,
         processor=processor_of(embedder.model.mean.device, config.precision),
-        trained_on=_trained_on(run),
+        trained_on=RunFolder(run).processors,
         core_seconds=_core_seconds(RunFolder(run)),
     )
     evaluation.save(embeddings)
     return evaluation
-
-
-def _trained_on(run: Path) -> tuple[str, ...]:
-    """The processors that a run was trained on; none where it does not say."""
-    last = RunFolder(run).checkpoint("last")
-    return tuple(read_state(last).get("processors", ())) if last.exists() else ()
 
 
 def _core_seconds(run: RunFolder) -> float:

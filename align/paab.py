@@ -15,7 +15,7 @@ from jaxtyping import Bool, Float, Int
 from timm.layers import Attention, DropPath, Mlp, trunc_normal_
 from torch import Tensor, nn
 
-from align.layout import TokenLayout
+from align.layout import ClassTokenError, TokenLayout
 from align.models.config import PaabVariant
 from datasets.errors import OptionError
 
@@ -117,7 +117,7 @@ class PoseAwareAttentionBlock(nn.Module):
     def _check(self, tokens: Tensor, pose_map: Tensor, layout: TokenLayout) -> None:
         layout.check(tokens)
         if layout.prefix < 1:
-            raise ValueError("PAAB needs a class token, and this model has none")
+            raise ClassTokenError("PAAB needs a class token, and this model has none")
         expected = (tokens.shape[0], layout.frames, layout.patches)
         if tuple(pose_map.shape) != expected or pose_map.dtype != torch.bool:
             raise ValueError(

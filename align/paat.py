@@ -17,6 +17,10 @@ from datasets.errors import OptionError
 _TARGETS: tuple[PoseTarget, ...] = get_args(PoseTarget)
 
 
+class NoPoseLogitsError(ValueError):
+    """Raised when PAAT's loss is asked for and the model gave no pose logits."""
+
+
 class PoseAwareAuxiliaryTask(nn.Module):
     """Patch-keypoint classifier of two linear layers without activation (paper Eq. 7).
 
@@ -109,10 +113,10 @@ def mean_pose_loss(
     """``pose_loss`` averaged over the places where PAAT is inserted.
 
     Raises:
-        ValueError: No logits at all: the model has no PAAT, or is in evaluation mode.
+        NoPoseLogitsError: The model has no PAAT, or is in evaluation mode.
     """
     if not pose_logits:
-        raise ValueError(
+        raise NoPoseLogitsError(
             "there are no pose logits: build the model with PAAT and put it in training mode"
         )
     losses = [pose_loss(logits, target, reduction) for logits in pose_logits.values()]

@@ -24,6 +24,10 @@ from align.models.pose_aware import PoseAware
 from align.results.analysis import ATTENTION_BINS, FeatureAnalysis
 
 
+class NothingProbedError(ValueError):
+    """Raised when results are asked for before the model has run, or a batch was measured."""
+
+
 class FeatureProbe:
     """Collects a `FeatureAnalysis` while a model runs.
 
@@ -86,10 +90,10 @@ class FeatureProbe:
             pose_map: P3D maps of the batch.
 
         Raises:
-            ValueError: When the model has not run.
+            NothingProbedError: When the model has not run.
         """
         if not self._tokens:
-            raise ValueError("run the model inside `with` before `take`")
+            raise NothingProbedError("run the model inside `with` before `take`")
         # Of kept patches, the order alone is known; distances do not depend on rows and columns.
         frames, patches = pose_map.shape[1:3]
         layout = TokenLayout(frames, 1, patches, self.model.layout.prefix)
@@ -105,10 +109,10 @@ class FeatureProbe:
         """The means over all batches.
 
         Raises:
-            ValueError: When no batch has been measured.
+            NothingProbedError: When no batch has been measured.
         """
         if not self._pose:
-            raise ValueError("no batch has been analysed")
+            raise NothingProbedError("no batch has been analysed")
         layers = sorted(self._pose)
         return FeatureAnalysis(
             [torch.cat(self._pose[i]).nanmean().item() for i in layers],

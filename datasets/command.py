@@ -22,14 +22,11 @@ import inspect
 import io
 import logging
 import os
-import re
 import shlex
 import sys
-import warnings
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import is_dataclass
-from itertools import takewhile
 from typing import Any, TypeVar, get_type_hints
 
 import tyro
@@ -40,10 +37,9 @@ from datasets.errors import (
     OptionError,
     UnknownNameError,
     UserError,
-    nearest,
     require_known,
-    unknown_name,
 )
+from datasets.mistyped import explained, without_frame
 from datasets.storage.atomic import FULL
 from datasets.streams import (
     Printable,
@@ -104,8 +100,8 @@ def parse(
                 result: Any = tyro.cli(parsed, args=arguments, **options)
         except SystemExit as end:
             if end.code:
-                mistake = _mistake(parsed, arguments, options)
-                print(mistake or _without_frame(explanation.getvalue()), file=sys.stderr)
+                mistake = explained(parsed, arguments, options)
+                print(mistake or without_frame(explanation.getvalue()), file=sys.stderr)
             elif {"-h", "--help"} & set(arguments):
                 _print_help(also or {})
             raise
@@ -157,67 +153,6 @@ def _print_help(forms: Mapping[str, Callable[..., Any]]) -> None:
             tyro.cli(kind, prog=prog, args=["--help"])
         except SystemExit:
             continue  # tyro exits after each help text
-
-
-def _mistake(
-    kind: Callable[..., Any], arguments: Sequence[str], options: Mapping[str, Any]
-) -> str | None:
-    """Return one line on the first misspelt option or value; None when the mistake is another."""
-    known = _options(kind, options)
-    see = f"See {options['prog']} --help"
-    for place, word in enumerate(arguments):
-        if word == "--":
-            return None
-        name, equals, value = word.partition("=")
-        if not name.startswith("--") or name == "--help":
-            continue
-        name = name.replace("_", "-")  # tyro takes both
-        if name not in known:
-            return f"error: unknown option {name}; did you mean {nearest(name, known)}? {see}"
-        option = known[name]
-        given = [value] if equals else _values(option, arguments[place + 1 :])
-        choices = option.choices or given
-        if wrong := [each for each in given if each not in choices]:
-            return f"error: {unknown_name(name, wrong[0], _choices(option))}"
-    return None
-
-
-# Box-drawing characters, and what an ASCII console shows instead of them.
-_FRAME = re.compile(r"[\u2500-\u257f]|-{3,}")
-# The option's help text, which can be several lines long, and which --help shows.
-_HELP_TEXT = re.compile(r" Argument helptext:.*(?= For full helptext)")
-
-
-def _without_frame(explanation: str) -> str:
-    """What tyro says of a mistake, without the frame that it draws around its lines."""
-    text = " ".join(_FRAME.sub(" ", explanation).split())
-    return "error: " + _HELP_TEXT.sub("", text)
-
-
-def _options(kind: Callable[..., Any], options: Mapping[str, Any]) -> dict[str, argparse.Action]:
-    """Return the options of a command by name; none where tyro does not list them."""
-    if not hasattr(tyro.extras, "get_parser"):
-        return {}
-    with warnings.catch_warnings():
-        # It is the only public way to the list of options, and tyro announces its end.
-        warnings.simplefilter("ignore", DeprecationWarning)
-        parser = tyro.extras.get_parser(kind, **options)
-    return {name: action for action in parser._actions for name in action.option_strings}
-
-
-def _values(option: argparse.Action, words: Sequence[str]) -> list[str]:
-    """Return the words after an option that are its values."""
-    given = list(takewhile(lambda word: not word.startswith("-"), words))
-    if isinstance(option.nargs, int):
-        return given[: option.nargs]
-    return given if option.nargs in ("*", "+") else given[:1]
-
-
-def _choices(option: argparse.Action) -> list[str]:
-    # tyro lists them in no fixed order; the metavar, such as {ftpv,mp4}, has the order of the type.
-    # None stands for leaving the option out, which nobody types.
-    choices = {str(choice) for choice in option.choices or ()} - {"None"}
-    return sorted(choices, key=lambda choice: (str(option.metavar).find(choice), choice))
 
 
 def preset_of(

@@ -56,6 +56,10 @@ class UnknownNameError(UserError, ValueError):
     """Raised for an unknown name; the message names the nearest valid name and the others."""
 
 
+class TooFewViewsError(ValueError):
+    """Raised when a loss or metric that compares views gets fewer than two."""
+
+
 def first_fault(error: Exception) -> str:
     """The first fault that pydantic found, in one line, or the text of another error."""
     faults = getattr(error, "errors", None)

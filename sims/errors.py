@@ -6,11 +6,15 @@ from typing import ClassVar
 
 from datasets.errors import OptionError, UserError
 
-__all__ = ["OptionError", "ProductionError", "SimulatorError"]
+__all__ = ["OneAtATimeError", "OptionError", "ProductionError", "SimulatorError"]
 
 
 class SimulatorError(UserError, RuntimeError):
     """Raised when a simulator or graphics driver cannot be used; the message names the remedy."""
+
+
+class OneAtATimeError(SimulatorError):
+    """Raised when a renderer that serves one environment a process is asked to serve two."""
 
 
 class ProductionError(SimulatorError):

@@ -14,8 +14,9 @@ import pytest
 # torch comes before any simulator: loaded after their libraries, it has crashed the process. Which
 # test is the first of a process is open, because a worker of pytest-xdist may start with any.
 import torch
-from filelock import FileLock
 from hypothesis import settings
+
+from tests.shared import made_once
 
 torch.set_num_threads(1)  # also where the environment asks for more: one thread gives the same sums
 
@@ -28,18 +29,12 @@ settings.load_profile("untimed")
 def lift_dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Four rendered Lift episodes of `ego` and two third-person views, 64x64, split 2/1/1.
 
-    Tests only read them: one worker of pytest-xdist makes them for all.
+    Tests only read them.
     """
     from sims.generate import GenerateConfig, generate
 
-    shared = tmp_path_factory.getbasetemp()
-    if "PYTEST_XDIST_WORKER" in os.environ:
-        shared = shared.parent  # the session's folder; each worker has one of its own in it
-    root = shared / "lift_dataset" / "lift"
-    with FileLock(shared / "lift_dataset.lock"):
-        if not (root / "lift.hdf5").exists():  # no other worker has made them
-            config = GenerateConfig(
-                views=2, episodes=4, size=64, out=root, workers=2, split="2,1,1"
-            )
-            generate(config)
-    return root
+    def make(folder: Path) -> None:
+        options = {"views": 2, "episodes": 4, "size": 64, "workers": 2, "split": "2,1,1"}
+        generate(GenerateConfig(out=folder / "lift", **options))
+
+    return made_once(tmp_path_factory, "lift_dataset", make) / "lift"

@@ -22,30 +22,24 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from align.engine.checkpoint_header import ABOUT as ABOUT
+from align.engine.checkpoint_header import STATE as STATE
+from align.engine.checkpoint_header import CheckpointError as CheckpointError
+from align.engine.checkpoint_header import DamagedCheckpointError as DamagedCheckpointError
+from align.engine.checkpoint_header import MissingCheckpointError as MissingCheckpointError
+from align.engine.checkpoint_header import OtherModelError as OtherModelError
+from align.engine.checkpoint_header import is_described as is_described
+from align.engine.checkpoint_header import open_checkpoint
+from align.engine.checkpoint_header import read_about as read_about
+from align.engine.checkpoint_header import read_state as read_state
+from align.engine.checkpoint_header import require_described as require_described
 from align.engine.run_folder import CONFIG_NAME, Checkpoint, RunFolder
-from align.engine.tensor_files import open_tensors
-from datasets.errors import FormatError, UserError, shortened
+from datasets.errors import shortened
 from datasets.storage.atomic import atomic_path
 
 log = logging.getLogger(__name__)
 
-_MODEL, _OPTIMIZER, _STATE, _ABOUT = "model.", "optimizer.", "state", "about"
-
-
-class CheckpointError(UserError, ValueError):
-    """Raised when a checkpoint cannot be read or written; names the file and the remedy."""
-
-
-class MissingCheckpointError(CheckpointError):
-    """Raised when a file of weights does not exist."""
-
-
-class DamagedCheckpointError(CheckpointError):
-    """Raised when a file of weights is truncated, or cannot be read as weights."""
-
-
-class OtherModelError(CheckpointError):
-    """Raised when weights do not fit the model; the message names what does not fit."""
+_MODEL, _OPTIMIZER = "model.", "optimizer."
 
 
 @contextmanager
@@ -94,53 +88,8 @@ def save_checkpoint(
     tensors = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
     with kept_when_unwritable(path), atomic_path(path) as temporary:
         # One entry, because safetensors writes several in an order that changes with the process.
-        stored = {**state, _ABOUT: about} if about else state
-        save_file(tensors, temporary, metadata={_STATE: json.dumps(stored)})
-
-
-def read_state(path: Path) -> dict[str, Any]:
-    """The scalars of a checkpoint, without reading its tensors.
-
-    Raises:
-        MissingCheckpointError: When the file does not exist.
-        DamagedCheckpointError: When it is truncated.
-    """
-    return {name: value for name, value in _read_header(path).items() if name != _ABOUT}
-
-
-def read_about(path: Path) -> dict[str, Any]:
-    """The facts about the model of a checkpoint; empty for those of earlier versions.
-
-    Raises:
-        MissingCheckpointError: When the file does not exist.
-        DamagedCheckpointError: When it is truncated.
-    """
-    return _read_header(path).get(_ABOUT, {})
-
-
-def is_described(about: Mapping[str, Any]) -> bool:
-    """Whether the facts of a checkpoint describe its model; those of earlier versions do not."""
-    return {"config", "data"} <= about.keys()
-
-
-def require_described(about: Mapping[str, Any], path: Path) -> None:
-    """Raises a FormatError unless the facts of a checkpoint, which `path` holds, describe it."""
-    if not is_described(about):
-        raise FormatError(
-            f"{path} does not say how its model was built, as checkpoints of earlier versions: "
-            "name the folder of its run instead of the file."
-        )
-
-
-def _read_header(path: Path) -> dict[str, Any]:
-    with _open(path) as file:
-        try:
-            return json.loads((file.metadata() or {}).get(_STATE, "{}"))
-        except ValueError as error:
-            raise DamagedCheckpointError(
-                f"{path}: `{_STATE}` in its header is no JSON ({error}). Use another checkpoint of "
-                "the run, or train again."
-            ) from None
+        stored = {**state, ABOUT: about} if about else state
+        save_file(tensors, temporary, metadata={STATE: json.dumps(stored)})
 
 
 def require_resumable(path: Path) -> None:
@@ -151,7 +100,7 @@ def require_resumable(path: Path) -> None:
         DamagedCheckpointError: When it is truncated.
         CheckpointError: When it holds no optimizer.
     """
-    with _open(path) as file:
+    with open_checkpoint(path) as file:
         if not any(name.startswith(_OPTIMIZER) for name in file.keys()):  # noqa: SIM118
             raise CheckpointError(f"{path} holds no optimizer: resume from `last`, not `best`.")
 
@@ -167,7 +116,7 @@ def load_checkpoint(
         OtherModelError: When it is of another architecture; nothing has been changed then.
         CheckpointError: When it holds no optimizer and one is to be restored.
     """
-    with _open(path) as file:
+    with open_checkpoint(path) as file:
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     weights = _with_prefix(tensors, _MODEL)
     _require_same_architecture(path, weights, model.state_dict())
@@ -220,7 +169,7 @@ def start_from(source: Path, model: nn.Module) -> None:
         OtherModelError: When it fits less than half of the model's weights.
     """
     path = RunFolder(source).checkpoint() if source.is_dir() else source
-    with _open(path) as file:
+    with open_checkpoint(path) as file:
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     saved, wanted = _with_prefix(tensors, _MODEL), model.state_dict()
     fitting = {n: t for n, t in saved.items() if n in wanted and t.shape == wanted[n].shape}
@@ -234,20 +183,6 @@ def start_from(source: Path, model: nn.Module) -> None:
     log.info("started from %s: %d of %d tensors", path, len(fitting), len(wanted))
     if fresh := [name for name in wanted if name not in fitting]:
         log.info("not in it, so at their random start: %s", shortened(fresh, 5))
-
-
-def _open(path: Path) -> Any:
-    try:
-        return open_tensors(path)
-    except FileNotFoundError:
-        raise MissingCheckpointError(
-            f"{path} does not exist: the run has saved no checkpoint yet. Train it first."
-        ) from None
-    except SafetensorError as error:
-        raise DamagedCheckpointError(
-            f"{path} is no whole safetensors file ({error}). Delete it and use another "
-            "checkpoint of the run, or train again."
-        ) from None
 
 
 def _elements(tensors: Mapping[str, Tensor]) -> int:

@@ -25,6 +25,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
+from align.engine.checkpoint_header import read_state
 from align.engine.csv_files import read_csv, write_csv
 from align.engine.stored_config import read_config, write_config
 from datasets.errors import FormatError, UserError
@@ -99,10 +100,13 @@ class RunFolder:
         Raises:
             CheckpointError: When the last checkpoint is truncated.
         """
-        # Checkpoints need torch, which takes seconds to import; help texts only need paths.
-        from align.engine.checkpoint import read_state
-
         return self.started and read_state(self.checkpoint("last")).get("finished", False)
+
+    @property
+    def processors(self) -> tuple[str, ...]:
+        """The processors that trained the run; none where it does not say."""
+        last = self.checkpoint("last")
+        return tuple(read_state(last).get("processors", ())) if last.exists() else ()
 
     def checkpoint(self, which: Checkpoint = "best") -> Path:
         """The weights with the lowest validation error, or those of the last epoch."""

@@ -94,7 +94,8 @@ def parse_config(
             f"{path} cannot be read: {first_fault(error)}. {_TRAIN_AGAIN}"
         ) from None
     options, given = options_of(config), _flat(stored).keys()
-    # pydantic ignores unknown names in a dataclass that does not forbid them.
+    # pydantic's `extra="forbid"` has to be set on each dataclass, and sections that lack it would
+    # ignore unknown names. The names are compared here instead, which holds for every section.
     if unknown := sorted(given - options.keys()):
         raise FormatError(
             f"{path} has options that this version does not know: {', '.join(unknown)}. "

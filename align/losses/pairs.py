@@ -6,6 +6,8 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
+from datasets.errors import TooFewViewsError
+
 Embeddings = Float[Tensor, "episodes views times dim"]
 Times = Int64[Tensor, "episodes times"]
 
@@ -22,7 +24,7 @@ def ordered_view_pairs(views: int, device: torch.device) -> tuple[Tensor, Tensor
         ValueError: Fewer than two views.
     """
     if views < 2:
-        raise ValueError("a multi-view loss needs two views or more in a step.")
+        raise TooFewViewsError("a multi-view loss needs two views or more in a step.")
     i, j = torch.nonzero(~torch.eye(views, dtype=torch.bool, device=device), as_tuple=True)
     return i, j
 

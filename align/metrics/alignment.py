@@ -17,6 +17,7 @@ from jaxtyping import Float, Int64
 from scipy.stats import kendalltau
 from torch import Tensor
 
+from datasets.errors import TooFewViewsError
 from datasets.storage.episode_file import EGO
 
 EGO_ERROR, THIRD_ERROR = "alignment_error_ego", "alignment_error_third"
@@ -95,7 +96,9 @@ def episode_metrics(
 def mean_metrics(results: Sequence[PairResult]) -> dict[str, float]:
     """Each metric's mean over pairs of views and episodes; a NaN (all ties) does not count."""
     if not results:
-        raise ValueError("no pair of views to average over: evaluation needs two views or more.")
+        raise TooFewViewsError(
+            "no pair of views to average over: evaluation needs two views or more."
+        )
     names = results[0].metrics
     return {name: _mean(result.metrics[name] for result in results) for name in names}
 

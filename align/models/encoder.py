@@ -13,6 +13,7 @@ from einops import rearrange
 from jaxtyping import Float, Int, UInt8
 from torch import Tensor, nn
 
+from align.layout import KeptPatchesError
 from align.models.config import HeadConfig, Late, LateConfig
 from align.models.disentangle import Codes, Disentangler
 from align.models.keypoint_tokens import KeypointTokens
@@ -131,7 +132,7 @@ class FrameEncoder(nn.Module):
 
     def _cut(self, frames: Tensor, kept: Int[Tensor, "batch kept"]) -> Tensor:
         if not isinstance(self.backbone, PoseAware):
-            raise ValueError("a convolutional network needs whole frames: pass no `kept`")
+            raise KeptPatchesError("a convolutional network needs whole frames: pass no `kept`")
         return self.backbone.cut(frames, kept)
 
     def compare(

@@ -7,6 +7,7 @@ from typing import cast
 
 from torch import nn
 
+from align.layout import ClassTokenError
 from align.models.backbones import Backbone, TimmBackbone
 from align.models.config import PaabConfig, PaatConfig, PoseFreeConfig, Trl3dConfig
 from align.models.plugins import Plugin, PoseAttention, PosePrediction, Recovery3d
@@ -58,7 +59,7 @@ def trl3d_layers(
     if config is None:
         return {}
     if not isinstance(backbone, TimmBackbone) or not backbone.default_layout.prefix:
-        raise OptionError("3DTRL needs a timm vision transformer with a class token")
+        raise ClassTokenError("3DTRL needs a timm vision transformer with a class token")
     if config.position < 0:
         raise OptionError(f"3DTRL comes before a block counted from 0, not {config.position}")
     position = min(config.position, len(backbone.blocks) - 1)

@@ -13,7 +13,7 @@ from einops import rearrange
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
-from align.layout import TokenLayout
+from align.layout import ClassTokenError, KeptPatchesError, TokenLayout
 from align.models.backbones import Backbone, TimmBackbone, create_timm_backbone
 from align.models.config import (
     ModelConfig,
@@ -87,7 +87,9 @@ class PoseAware(nn.Module):
         if readout not in _READOUTS:
             raise OptionError(f"readout must be one of {', '.join(_READOUTS)}, not {readout!r}")
         if not backbone.default_layout.prefix and (paab is not None or readout != "mean"):
-            raise OptionError("the backbone has no class token: use readout='mean', and no PAAB")
+            raise ClassTokenError(
+                "the backbone has no class token: use readout='mean', and no PAAB"
+            )
         self.backbone = backbone
         self.readout = readout
         self.pose_free = pose_free
@@ -176,7 +178,7 @@ class PoseAware(nn.Module):
         self, images: Float[Tensor, "batch 3 height width"], kept: Int[Tensor, "batch kept"]
     ) -> Float[Tensor, "batch kept_tokens dim"]:
         if self.places_matter:
-            raise ValueError("3DTRL reads patches by row and column: pass no `kept`")
+            raise KeptPatchesError("3DTRL reads patches by row and column: pass no `kept`")
         return embed_kept(self._images_alone(), images, kept)
 
     def _images_alone(self) -> TimmBackbone:

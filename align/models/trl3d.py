@@ -14,7 +14,7 @@ from jaxtyping import Float
 from timm.layers import Mlp
 from torch import Tensor, nn
 
-from align.layout import TokenLayout
+from align.layout import ClassTokenError, TokenLayout
 
 # Width of the camera's hidden layer, as published.
 CAMERA_WIDTH = 32
@@ -68,10 +68,13 @@ class TokenRepresentation3d(nn.Module):
         token get no embedding of a point.
 
         Raises:
-            ValueError: Tokens that do not fit the layout, or a layout without a class token.
+            ValueError: Tokens that do not fit the layout.
+            ClassTokenError: A layout without a class token.
         """
         if not layout.prefix:
-            raise ValueError("3DTRL reads the camera off a class token, and this model has none")
+            raise ClassTokenError(
+                "3DTRL reads the camera off a class token, and this model has none"
+            )
         prefix, patches = layout.split(tokens)
         grid = layout.to_grid(patches)
         depth = self.depth(grid).squeeze(-1)

@@ -12,6 +12,7 @@ import torch
 from align.config import TrainConfig
 from align.report.camera_gap import camera_gaps
 from align.results.chance import RANDOM_ERROR
+from align.results.processors import baseline_of
 from align.results.runs import Run
 from align.results.summary import BASELINE, SummaryRow
 from align.results.text import count, format_spread, span
@@ -27,7 +28,8 @@ def finding(rows: Sequence[SummaryRow]) -> str:
             f"Alignment error {error}; 0 is perfect, random matching is about {RANDOM_ERROR:.3f}."
         )
     text = f"{best.label} has the lowest alignment error, {error}"
-    baseline = next((row for row in rows if row.label == BASELINE), best)
+    name = baseline_of(best.label, [row.label for row in rows], BASELINE)
+    baseline = next((row for row in rows if row.label == name), best)
     if baseline is not best and best.change is not None:
         text += f", {abs(best.change):.1f} % below {BASELINE}"
         gap = baseline.mean["alignment_error"] - best.mean["alignment_error"]

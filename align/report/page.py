@@ -29,6 +29,7 @@ from align.report.video import (
 from align.report.view_pairs import pair_errors, phase_heat_map, view_pair_heat_map
 from align.results.cells import CHANCE_NOTE, NO_VALUE_NOTE, SPREAD_NOTE, group_table
 from align.results.chance import chance_of, reference_rows
+from align.results.processors import not_compared
 from align.results.runs import Run, load_runs, options_that_differ, train_command
 from align.results.summary import BASELINE, SummaryRow, summary_table, write_summary
 from align.results.text import format_change, format_spread, with_arrow
@@ -115,6 +116,7 @@ def render(
     colours = method_colours([row.label for row in rows])
     phase_map = phase_heat_map(runs)
     layout = video_layout(example)
+    alone = not_compared([row.label for row in rows], BASELINE, "align.evaluate")
     values = {
         "runs": runs,
         "rows": rows,
@@ -126,7 +128,7 @@ def render(
         "commands": {run.folder: train_command(run.config) for run in runs},
         "titles": {name: with_arrow(name, title) for name, title in METRIC_TITLES.items()},
         "anchors": reference_rows(data.lengths),
-        "notes": (SPREAD_NOTE, CHANCE_NOTE, NO_VALUE_NOTE),
+        "notes": (SPREAD_NOTE, CHANCE_NOTE, NO_VALUE_NOTE, *alone),
         "baseline": BASELINE if any(row.change is not None for row in rows) else None,
         "split": data.split,
         "groups": _other_groups(rows, data),

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from align.metrics.alignment import EGO_ERROR, METRICS, THIRD_ERROR
 from align.metrics.names import GROUPS, METRIC_TITLES, MetricGroup
 from align.results.chance import RANDOM, RANDOM_LABEL, alignment_chance, reference_rows
+from align.results.processors import not_compared, without_processor
 from align.results.significance import PairedTest
 from align.results.summary import BASELINE, SummaryRow
 from align.results.tables import ResultTable
@@ -97,7 +98,7 @@ def _apart(table: ResultTable) -> list[list[str]]:
     lines = [
         [row.summary.label, *(format_test(row.tests_apart[kind]) for kind in kinds)]
         for row in table.rows
-        if row.summary.label != BASELINE
+        if without_processor(row.summary.label) != BASELINE
     ]
     return [["method", *(APART.metrics[kind] for kind in kinds)], *lines]
 
@@ -155,7 +156,9 @@ def warnings(table: ResultTable) -> list[str]:
         ]
         for verdict, found in verdicts.items()
     }
-    return [f"{verdict}: {', '.join(runs)}." for verdict, runs in named.items() if runs]
+    found = [f"{verdict}: {', '.join(runs)}." for verdict, runs in named.items() if runs]
+    labels = [row.summary.label for row in table.rows]
+    return [*found, *not_compared(labels, BASELINE, "align.evaluate")]
 
 
 def format_test(test: PairedTest | None) -> str:

@@ -14,6 +14,7 @@ from typing import Any
 from align.config import TrainConfig, recipe
 from align.engine.run_folder import RunFolder, run_name
 from align.results.evaluation import Evaluation, load_evaluation
+from align.results.processors import on
 from align.results.summary import require_comparable, run_order
 from datasets.errors import DataError, FormatError, MissingDataError
 
@@ -104,10 +105,7 @@ def _labels(runs: Sequence[Run]) -> list[str]:
     processors = [run.evaluation.processor for run in runs]
     if len(set(processors)) < 2:
         return labels
-    return [
-        f"{label}, on {processor or 'an unknown processor'}"
-        for label, processor in zip(labels, processors, strict=True)
-    ]
+    return [on(label, processor) for label, processor in zip(labels, processors, strict=True)]
 
 
 def _load_run(folder: Path, split: str) -> Run:

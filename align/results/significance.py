@@ -9,18 +9,16 @@ kind would give. The interval covers the true change in 94 to 97 % of simulated 
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from align.metrics.alignment import EGO_ERROR, THIRD_ERROR, PairResult
 from align.results.evaluation import Evaluation
+from align.results.processors import Ran, common_seeds
 from align.results.statistics import holm, log_ratio
 from datasets.storage.episode_file import EGO
-
-log = logging.getLogger(__name__)
 
 METRIC = "alignment_error"
 # Kinds of pairs of views by the names of their errors.
@@ -62,8 +60,8 @@ def paired_tests(
         such pairs of views.
     """
     ours, theirs = ({e.seed: e for e in evaluations} for evaluations in (method, baseline))
-    common = [s for s in sorted(ours.keys() & theirs.keys()) if _alike(ours[s], theirs[s])]
-    runs = [(ours[seed], theirs[seed]) for seed in common]
+    seeds = common_seeds(_ran(ours), _ran(theirs))
+    runs = [(ours[seed], theirs[seed]) for seed in seeds]
     return {kind: _paired_test(runs, kind) for kind in KINDS}
 
 
@@ -86,26 +84,8 @@ def corrected(tests: Sequence[PairedTest | None]) -> list[PairedTest | None]:
     return [None if test is None else replace(test, p=next(values)) for test in tests]
 
 
-def _alike(ours: Evaluation, theirs: Evaluation) -> bool:
-    """Whether two runs were trained and measured on the same processors."""
-    # Earlier versions stored no processors of a training.
-    known = (ours.trained_on, theirs.trained_on) if ours.trained_on and theirs.trained_on else ()
-    alike = len({ours.processor, theirs.processor}) == 1 and len({*known}) < 2
-    if not alike:
-        log.warning(
-            "not compared: %s (%s) and %s (%s) ran on other processors or in other precisions, "
-            "which changes an error by as much as a method does.",
-            ours.run,
-            _processors(ours),
-            theirs.run,
-            _processors(theirs),
-        )
-    return alike
-
-
-def _processors(evaluation: Evaluation) -> str:
-    used = dict.fromkeys((*evaluation.trained_on, evaluation.processor or "unknown"))
-    return ", ".join(used)
+def _ran(evaluations: Mapping[int, Evaluation]) -> dict[int, Ran]:
+    return {s: Ran(e.run, e.trained_on, e.processor) for s, e in evaluations.items()}
 
 
 def _episode_errors(evaluation: Evaluation, kind: str) -> list[float]:

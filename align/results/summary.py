@@ -11,6 +11,7 @@ from align.engine.csv_files import write_csv
 from align.methods import METHODS
 from align.metrics.alignment import METRICS
 from align.results.evaluation import Evaluation
+from align.results.processors import baseline_of
 from align.results.statistics import mean, std
 from datasets.errors import MismatchError, MissingDataError
 from datasets.storage.identity import short
@@ -27,8 +28,8 @@ class SummaryRow:
         seeds: Seed of each run, ascending.
         mean: Mean of every metric that all runs of the table have; NaN where no run has a value.
         std: Sample standard deviation of the same metrics; NaN with fewer than two values.
-        change: Change of the mean alignment error against the baseline's, in percent, negative is
-            better; None for the baseline itself and without one.
+        change: Change of the mean alignment error against the baseline's on the same processor, in
+            percent, negative is better; None for the baseline itself and without one.
     """
 
     label: str
@@ -134,10 +135,10 @@ def write_summary(path: Path, rows: Sequence[SummaryRow]) -> None:
 
 
 def _change(label: str, errors: Mapping[str, float]) -> float | None:
-    baseline = errors.get(BASELINE)
-    if label == BASELINE or not baseline:
+    name = baseline_of(label, errors, BASELINE)
+    if name is None or not errors[name]:
         return None
-    return 100 * (errors[label] / baseline - 1)
+    return 100 * (errors[label] / errors[name] - 1)
 
 
 def _data(first: Evaluation, second: Evaluation) -> tuple[object, object]:

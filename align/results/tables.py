@@ -12,6 +12,7 @@ from align.engine.csv_files import write_csv
 from align.engine.run_folder import RunFolder
 from align.metrics.names import GROUPS
 from align.results.paper import paper_error
+from align.results.processors import baseline_of, without_processor
 from align.results.runs import Run, load_runs, variant_options
 from align.results.significance import METRIC, PairedTest, corrected, paired_tests
 from align.results.summary import BASELINE, SummaryRow, difference, summary_table
@@ -165,16 +166,17 @@ def _result_table(folder: Path, runs: Sequence[Run]) -> ResultTable:
     by_label: dict[str, list[Run]] = {}
     for run in runs:
         by_label.setdefault(run.label, []).append(run)
-    baseline = [run.evaluation for run in by_label.get(BASELINE, ())]
     rows = []
     for summary in summary_table([run.evaluation for run in runs], [run.label for run in runs]):
         group = by_label[summary.label]
         evaluations = [run.evaluation for run in group]
-        tests = paired_tests([] if summary.label == BASELINE else baseline, evaluations)
+        baseline = by_label.get(baseline_of(summary.label, by_label, BASELINE) or "", ())
+        tests = paired_tests([run.evaluation for run in baseline], evaluations)
         test = tests.pop(METRIC)
         # The paper has no runs that were trained on another data set than they were tested on.
         own = all(run.config.train_on is None for run in group)
-        paper = paper_error(first.world, first.protocol, summary.label) if own else None
+        method = without_processor(summary.label)
+        paper = paper_error(first.world, first.protocol, method) if own else None
         kinds = {e.seed: e.collapse.kind for e in evaluations if e.collapse}
         collapsed = tuple(seed for seed, kind in kinds.items() if kind in ("point", "line"))
         at_chance = tuple(seed for seed, kind in kinds.items() if kind == "chance")

@@ -17,7 +17,7 @@ from typing import IO, Any
 from weakref import WeakSet
 
 from datasets.errors import require_known
-from sims.errors import SimulatorError
+from sims.errors import OneAtATimeError, SimulatorError
 
 INSTALL_PYBULLET = "pip install 'posealign[pybullet]'"
 RENDERERS = ("tiny", "egl", "auto")
@@ -135,7 +135,7 @@ class BulletClient:
     def _load_egl(self) -> None:
         if any(client.id >= 0 for client in _egl_clients):
             self.close()
-            raise SimulatorError(
+            raise OneAtATimeError(
                 "PyBullet's EGL renderer serves one environment at a time in a process: close the "
                 "other one first, or take renderer='tiny'."
             )

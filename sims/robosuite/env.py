@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import logging
 import multiprocessing
 from abc import abstractmethod
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from typing import Any, ClassVar
 from xml.etree import ElementTree
 
@@ -21,9 +19,9 @@ from datasets.storage.episode_file import EGO
 from sims import rig
 from sims.arm import panda
 from sims.env import MultiViewEnv, view_names
-from sims.errors import SimulatorError
-from sims.gl import INSTALL_ROBOSUITE, import_mujoco
+from sims.gl import import_mujoco
 from sims.memory import return_small_blocks
+from sims.robosuite.package import import_robosuite, no_model_of_the_robot_alone
 from sims.robosuite.renderer import ViewRenderer
 from sims.robosuite.visibility import visible_keypoints
 from sims.robosuite.xml import missing_files, with_present_names
@@ -32,53 +30,10 @@ ROBOMIMIC_ROBOSUITE_TYPE = 1  # robomimic.envs.env_base.EnvType.ROBOSUITE_TYPE
 # robosuite adds concatenations of its observations. robomimic uses this one, and drops the suffix.
 OBJECT_STATE = "object-state"
 ARM_PREFIXES = ("robot0_", "gripper0_")
-# robosuite 1.5.2 cannot make its tasks with this MuJoCo or newer ones.
-FIRST_BROKEN_MUJOCO = (3, 10)
 # Fingers that close faster than CLOSING, in metres a second, within AROUND metres of an object's
 # middle are about to grasp it.
 CLOSING = 0.02
 AROUND = 0.035
-
-
-def import_robosuite() -> Any:
-    """Imports robosuite quietly.
-
-    Raises:
-        SimulatorError: When it or the graphics driver is not installed.
-    """
-    mujoco = import_mujoco()
-    if tuple(int(part) for part in mujoco.__version__.split(".")[:2]) >= FIRST_BROKEN_MUJOCO:
-        raise SimulatorError(
-            f"robosuite's tasks cannot be made with MuJoCo {mujoco.__version__}. "
-            "Run: pip install 'mujoco>=3.3,<3.10'"
-        )
-    # At import it warns about parts that are not used here (private macros, further robots, IK),
-    # and later about each controller file that it loads.
-    logging.getLogger("robosuite_logs").addFilter(_errors_only)
-    try:
-        import robosuite
-    except ImportError as error:
-        raise SimulatorError(
-            f"robosuite does not import ({error}). Run: {INSTALL_ROBOSUITE}"
-        ) from error
-    return robosuite
-
-
-def _errors_only(record: logging.LogRecord) -> bool:
-    return record.levelno >= logging.ERROR
-
-
-@contextmanager
-def _no_model_of_the_robot_alone() -> Iterator[None]:
-    """Keeps robosuite from compiling the robot without its task: 130 MB, for other controllers."""
-    from robosuite.models.robots import RobotModel
-
-    compile_robot = RobotModel.set_mujoco_model
-    RobotModel.set_mujoco_model = lambda *_: None
-    try:
-        yield
-    finally:
-        RobotModel.set_mujoco_model = compile_robot
 
 
 class RobosuiteEnv(MultiViewEnv):
@@ -153,7 +108,7 @@ class RobosuiteEnv(MultiViewEnv):
     def begin(self, seed: int) -> None:
         """Makes a new robosuite environment whose models and placements come from the seed."""
         self._release()
-        with _no_model_of_the_robot_alone():
+        with no_model_of_the_robot_alone():
             self._env = self._robosuite.make(self.task, seed=seed, **self._kwargs())
         self._env.reset()
         self._look_again()

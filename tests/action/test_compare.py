@@ -8,12 +8,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from action import compare
 from action.compare import main
 from action.config import ActionConfig
 from action.evaluation import ActionEvaluation, find_evaluation, load_evaluation
 from action.report import finding, retrieval_table, typical
-from action.results import ActionRun, gain, measured_runs, result_rows, table
+from action.results import ActionRun, gain, measured_runs, notes, result_rows, table
 from datasets.errors import MissingDataError
+from tests.shared import all_here
 
 SMALL = (
     *("--backbone.image-size", "48", "--backbone.dim", "24", "--backbone.depth", "1"),
@@ -82,6 +84,45 @@ def test_one_seed_gives_a_gain_without_an_interval():
     assert str(one) == "+100.0 [–]"
 
 
+@pytest.mark.parametrize(
+    "elsewhere", [{"processor": "EPYC, fp32"}, {"processors": ("EPYC, fp32",)}], ids=str
+)
+def test_runs_of_other_processors_are_no_pair(elsewhere, caplog):
+    here = {"processor": "Xeon, fp32", "processors": ("Xeon, fp32",)}
+    worse = [replace(evaluation("baseline", s, [False] * 5), **here) for s in (0, 1)]
+    better = [replace(evaluation("paab", s, [True] * 5), **here) for s in (0, 1)]
+    better[1] = replace(better[1], run=Path("paab_1"), **elsewhere)
+    found = gain(worse, better)
+    assert found is not None and np.isnan(found.low), "one seed is left"
+    assert "paab_1" in caplog.text and "EPYC" in caplog.text
+    assert gain(worse[1:], better[1:]) is None
+
+
+def test_methods_are_compared_with_the_baseline_of_their_own_processor(tmp_path):
+    runs = []
+    for method, processor, right in (
+        ("baseline", "Xeon, fp32", 1),
+        ("paab", "Xeon, fp32", 2),
+        ("baseline", "EPYC, fp32", 3),
+        ("paab", "EPYC, fp32", 4),
+        ("paat", "H200, bf16", 4),
+    ):
+        run = run_of(method, 0, [i < right for i in range(4)])
+        run.evaluations["CVS3"] = replace(run.evaluations["CVS3"], processor=processor)
+        runs.append(replace(run, processor=processor))
+    gains = {row.method: row.gain and row.gain.points for row in result_rows(runs)}
+    assert gains == {
+        "baseline, on Xeon, fp32": None,
+        "paab, on Xeon, fp32": 25,
+        "baseline, on EPYC, fp32": None,
+        "paab, on EPYC, fp32": 25,
+        "paat, on H200, bf16": None,
+    }
+    assert notes(runs)[0].startswith(
+        "Not compared with baseline: paat, on H200, bf16, since no run"
+    )
+
+
 def test_the_typical_run_is_the_one_in_the_middle():
     runs = [
         run_of("paab", seed, [i < right for i in range(4)]) for seed, right in enumerate((4, 1, 2))
@@ -134,12 +175,13 @@ def test_an_evaluation_that_does_not_say_its_checkpoint_is_measured_again(tmp_pa
 
 
 @pytest.mark.slow
-def test_methods_are_compared_once_and_more_are_added(squares, tmp_path, capsys):
+def test_methods_are_compared_once_and_more_are_added(squares, tmp_path, capsys, monkeypatch):
     out = tmp_path / "compared"
     command = ["--data", "mocap", "--root", str(squares), "--out", str(out), "--jobs", "1"]
     command += ["--retrieve", str(squares), "--seeds", "0", *SMALL, "--methods"]
     main([*command, "baseline"])
     first = (out / "baseline_seed0" / "checkpoints" / "last.safetensors").stat().st_mtime_ns
+    monkeypatch.setattr(compare, "run_all", all_here)
     main([*command, "baseline", "paat"])
     assert (out / "baseline_seed0" / "checkpoints" / "last.safetensors").stat().st_mtime_ns == first
     printed = capsys.readouterr().out

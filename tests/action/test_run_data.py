@@ -191,6 +191,21 @@ def test_clips_of_other_classes_are_refused(place: Path) -> None:
         evaluate(place / "run", progress=False, data="mocap", root=other)
 
 
+def test_classes_in_another_order_are_told_by_their_names(place: Path) -> None:
+    other = write_squares(place / "other", replications=1)
+    as_learned = evaluate(place / "run", progress=False, data="mocap", root=other)
+    meta = MocapMeta.load(other)
+    names = dict(zip(meta.motions, reversed(meta.motions.values()), strict=True))
+    replace(meta, motions=names).save(other)
+    swapped = {"right": "down", "still": "still", "down": "right"}
+    found = evaluate(place / "run", progress=False, data="mocap", root=other)
+    assert found.clips == {
+        clip: (swapped[true], guess) for clip, (true, guess) in as_learned.clips.items()
+    }
+    right = np.mean([true == guess for true, guess in found.clips.values()])
+    assert found.metrics["top1"] == pytest.approx(right)
+
+
 def test_a_measurement_of_other_clips_is_measured_again(place: Path) -> None:
     found = evaluate(place / "run", progress=False)
     assert find_evaluation(place / "run", "CS", identity=found.identity) is not None

@@ -31,6 +31,7 @@ from align.results.tables import measured_runs
 from align.studying import depth_of, measured, plan_studies, results
 from tests.align.hand_made_runs import PICKS, make_run
 from tests.datasets.synthetic import make_meta
+from tests.shared import all_here
 
 # The smallest data set that a plan can be made for.
 DOTS = make_meta(1, 32)
@@ -116,14 +117,11 @@ def test_a_study_is_trained_measured_tabulated_and_taken_up(
         after_each: Callable[[], object],
         work: Callable[[TrainConfig, int], None],
     ) -> list[Outcome]:
-        """As `run_all` in this process, since importing torch in another takes seconds."""
         for config in configs:
             assert config.out is not None
             if not RunFolder(config.out).evaluation("test").exists():
                 trained.append(config.out.name)
-            work(config, 0)
-            after_each()
-        return [Outcome(config) for config in configs]
+        return all_here(configs, jobs, after_each, work)
 
     monkeypatch.setattr(ablate, "run_all", here)
     out = tmp_path / "runs"

@@ -10,6 +10,7 @@ from pathlib import Path
 import h5py
 import pytest
 
+from align import compare
 from align.compare import main
 from align.config import BackboneConfig, TrainConfig
 from align.engine.jobs import start_worker
@@ -27,6 +28,7 @@ from datasets.errors import OptionError
 from tests.align.conftest import tiny_config
 from tests.align.hand_made_runs import PICKS, make_run, run_with_error
 from tests.datasets.synthetic import make_data_set
+from tests.shared import all_here
 
 
 def test_an_unfinished_grid_has_all_methods_on_seen_views_first(tmp_path: Path) -> None:
@@ -268,8 +270,9 @@ def test_bad_input_is_refused_before_anything_is_trained(
 
 @pytest.mark.slow
 def test_a_grid_without_a_measured_run_says_why(
-    dots: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    dots: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(compare, "run_all", all_here)
     arguments = ["--data", str(dots), "--out", str(tmp_path), "--methods", "paab", "--seeds", "0"]
     with pytest.raises(SystemExit) as stopped:
         main([*arguments, "--paab.positions", "9", "--backbone.depth", "1", "--jobs", "1"])
@@ -290,7 +293,8 @@ def test_grid_outlives_a_run_that_fails_and_grows(
     seen = out / f"{dots.name}_seen"
     run_one(tiny_config(dots, seen / "deit_seed0", epochs=1), 0)
     arguments = ["--out", str(out), "--epochs", "1", "--backbone.depth", "1", "--jobs", "2"]
-    arguments += ["--batch.times", "8", "--seeds", "0", "--methods", "paab"]
+    arguments += ["--backbone.name", "test_vit", "--batch.times", "8"]
+    arguments += ["--seeds", "0", "--methods", "paab"]
     with pytest.raises(SystemExit) as stopped:
         main([*arguments, "--data", str(dots), str(blind)])
     printed = capsys.readouterr()

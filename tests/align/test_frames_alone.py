@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from align.evaluate import evaluate
-from align.methods import Method
+from align.methods import METHODS, Method
 from align.train import make_trainer
 from datasets.convert import ConvertConfig, convert
 from datasets.errors import MissingDataError
@@ -29,7 +29,9 @@ def test_methods_that_need_no_poses_train(frames: Path, tmp_path: Path, method: 
     config = tiny_config(frames, tmp_path / "run", method, epochs=1)
     make_trainer(config, progress=False).fit()
     evaluation = evaluate(tmp_path / "run", "test", progress=False)
-    assert 0 <= evaluation.metrics["alignment_error"] < 1
+    # Before training it is about 0.2. Nothing in single-view TCN's loss ties one view to another.
+    if METHODS[method].objective != "tcn-single":
+        assert evaluation.metrics["alignment_error"] < 0.12
     assert not evaluation.phases
 
 

@@ -18,7 +18,7 @@ from align.data import EpisodeSamples
 from align.embedder import FrameEmbedder
 from align.engine.run_folder import RunFolder
 from align.evaluate import evaluate
-from align.methods import Method
+from align.methods import METHODS, Method
 from align.models.config import LateConfig, PaatConfig
 from align.models.encoder import SideInputs
 from align.motion import (
@@ -30,7 +30,7 @@ from align.motion import (
     motion_times,
 )
 from align.plan import RunPlan
-from align.sampling import AugmentConfig, BatchConfig
+from align.sampling import AugmentConfig, BatchConfig, TimeConfig
 from align.task import AlignmentTask
 from align.train import make_trainer
 from datasets.convert import ConvertConfig, convert
@@ -141,7 +141,7 @@ def test_methods_train_and_are_measured_on_kept_patches(
     config = tiny_config(dots, tmp_path / "run", method, epochs=1, backbone=KEEP)
     make_trainer(config, progress=False).fit()
     evaluation = evaluate(tmp_path / "run", "test", progress=False)
-    assert 0 <= evaluation.metrics["alignment_error"] < 1
+    assert evaluation.metrics["alignment_error"] < 0.1
     analysis, _ = analyze(tmp_path / "run", progress=False)
     assert len(analysis.pose_distance) == 2
     maps = json.loads(RunFolder(tmp_path / "run").attention("test").read_text())["views"]
@@ -234,7 +234,9 @@ def test_pose_methods_train_without_keypoints_where_motion_tells(
     )
     make_trainer(config, progress=False).fit()
     evaluation = evaluate(tmp_path / "run", "test", progress=False)
-    assert 0 <= evaluation.metrics["alignment_error"] < 1
+    # Before training it is about 0.2. Nothing in single-view TCN's loss ties one view to another.
+    if METHODS[method].objective != "tcn-single":
+        assert evaluation.metrics["alignment_error"] < 0.12
 
 
 def moved(data: Path, method: Method = "paab", **changes: Any) -> FrameEmbedder:
@@ -251,6 +253,28 @@ def test_paab_attends_to_moving_patches_of_a_plain_video(dots: Path) -> None:
     assert torch.equal(made.embed_frames(images, SideInputs(given)), alone)
     assert not torch.equal(made.embed_frames(images, SideInputs(~given)), alone)
     assert torch.equal(made.embed_episode(EpisodeDataset(dots, "valid"), 0)["view_0"], alone)
+
+
+@pytest.mark.parametrize("frames", [1, 3])
+def test_a_motion_map_takes_the_frames_that_were_read(
+    dots: Path, frames: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made, data = moved(dots, time=TimeConfig(frames=frames)), EpisodeDataset(dots, "valid")
+    whole = made.encode_view(data, 0, "view_0")
+    monkeypatch.setattr("align.embedder.EVALUATION_BATCH", 8)
+    read: list[int] = []
+    images = EpisodeDataset.images
+
+    def counted(self: EpisodeDataset, i: int, view: str, times: np.ndarray) -> np.ndarray:
+        read.extend(times.tolist())
+        return images(self, i, view, times)
+
+    monkeypatch.setattr(EpisodeDataset, "images", counted)
+    torch.testing.assert_close(made.encode_view(data, 0, "view_0"), whole)
+    length, chunks = data.lengths[0], range(0, data.lengths[0], 8)
+    needed = [made.config.time.around(np.arange(t, min(t + 8, length)), length) for t in chunks]
+    # The motion was known before. Neighbours beyond a chunk's ends are read for it as well.
+    assert length <= len(read) <= sum(np.unique(moments).size for moments in needed)
 
 
 def test_maps_of_a_view_are_those_of_its_moments(dots: Path) -> None:

@@ -3,7 +3,7 @@ import torch
 from timm.models.vision_transformer import Block
 from torch import Tensor
 
-from align.layout import TokenLayout
+from align.layout import ClassTokenError, TokenLayout
 from align.paab import PaabVariant, PoseAwareAttentionBlock
 from datasets.errors import OptionError
 from tests.align.masked_paab import masked_paab
@@ -261,5 +261,5 @@ def test_mistakes_are_named():
         block(tokens, pose_map[:, :2], LAYOUT)
     with pytest.raises(ValueError, match="torch.float32"):
         block(tokens, pose_map.float(), LAYOUT)
-    with pytest.raises(ValueError, match="class token"):
+    with pytest.raises(ClassTokenError):
         block(tokens[:, 1:], pose_map, TokenLayout(3, 2, 4, prefix=0))

@@ -2,7 +2,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from align.paat import PoseAwareAuxiliaryTask, mean_pose_loss, pose_loss
+from align.paat import NoPoseLogitsError, PoseAwareAuxiliaryTask, mean_pose_loss, pose_loss
 from datasets.errors import OptionError
 
 
@@ -82,5 +82,5 @@ def test_mistakes_are_named():
         pose_loss(logits, target[..., :5])
     with pytest.raises(OptionError, match="'sum'"):
         pose_loss(logits, target, "sum")  # type: ignore[arg-type]
-    with pytest.raises(ValueError, match="training mode"):
+    with pytest.raises(NoPoseLogitsError):
         mean_pose_loss({}, target)

@@ -19,6 +19,7 @@ from align.models.pose_aware import PoseAware
 from align.plan import RunPlan
 from align.probe import (
     FeatureProbe,
+    NothingProbedError,
     attention_counts,
     attention_weights,
     evenly,
@@ -158,9 +159,9 @@ def test_attention_is_received_from_what_becomes_the_embedding(readout):
 
 def test_mistakes_are_named():
     model, *_ = next(models())
-    with FeatureProbe(model) as probe, pytest.raises(ValueError, match="run the model"):
+    with FeatureProbe(model) as probe, pytest.raises(NothingProbedError):
         probe.take(pose_maps(1))
-    with pytest.raises(ValueError, match="no batch"):
+    with pytest.raises(NothingProbedError):
         probe.result()
 
 

@@ -6,8 +6,11 @@ from collections.abc import Iterator
 
 from tests.attack.rows import Row
 from tests.attack.table_files import file_rows
+from tests.attack.table_formats import format_rows
 from tests.attack.table_meaning import meaning_rows
 from tests.attack.table_options import option_rows
+from tests.attack.table_order import order_rows
+from tests.attack.table_runs import run_rows
 from tests.attack.table_writes import write_rows
 
 
@@ -15,5 +18,8 @@ def rows() -> Iterator[Row]:
     """Every row, in the order in which they run."""
     yield from file_rows()
     yield from meaning_rows()
+    yield from run_rows()
+    yield from format_rows()
+    yield from order_rows()
     yield from option_rows()
     yield from write_rows()

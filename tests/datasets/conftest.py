@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 
+from datasets.convert import ConvertConfig, convert
 from tests.datasets.synthetic import make_data_set
 
 
@@ -16,3 +17,11 @@ def dots(tmp_path_factory) -> Path:
 def own_dots(dots, tmp_path) -> Path:
     """A copy of the data set for tests that damage it."""
     return Path(shutil.copytree(dots, tmp_path / "dots"))
+
+
+@pytest.fixture(scope="session")
+def one_file(dots, tmp_path_factory) -> Path:
+    """The same data set as a robomimic file."""
+    out = tmp_path_factory.mktemp("robomimic") / "dots.hdf5"
+    convert(ConvertConfig(dots, out, "robomimic"))
+    return out

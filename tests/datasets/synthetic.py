@@ -9,6 +9,7 @@ be read off a clock.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
@@ -134,6 +135,18 @@ def make_episode(meta: DatasetMeta, index: int, steps: int | tuple[int, int] = (
         seed=int(rng.integers(2**31)),
         success=True,
     )
+
+
+def assert_same_episode(one: Episode, other: Episode) -> None:
+    """Fails with the name of the first field that differs."""
+    for field in fields(Episode):
+        a, b = getattr(one, field.name), getattr(other, field.name)
+        if isinstance(a, dict):
+            assert a.keys() == b.keys(), field.name
+            for key in a:
+                np.testing.assert_array_equal(a[key], b[key], err_msg=f"{field.name} {key}")
+        else:
+            np.testing.assert_array_equal(a, b, err_msg=field.name)
 
 
 def _progress(count: int, rng: np.random.Generator) -> Float[np.ndarray, " time"]:

@@ -1,8 +1,13 @@
-"""One environment of each world for all tests that only look."""
+"""One environment of each world, and recorded demonstrations, for all tests that only look."""
+
+import shutil
+from pathlib import Path
 
 import pytest
 
 import sims
+from tests.shared import made_once
+from tests.sims.recorded import collect, convert
 
 
 @pytest.fixture(scope="session")
@@ -47,3 +52,26 @@ def robosuite_world(request):
 def world(request):
     """Each world in turn, for promises that all of them keep."""
     return request.getfixturevalue(request.param)
+
+
+@pytest.fixture(scope="session")
+def collected(tmp_path_factory):
+    """Three episodes as robosuite's own collection script writes them."""
+    return made_once(tmp_path_factory, "collected", _record) / "demo.hdf5"
+
+
+@pytest.fixture(scope="session")
+def demos(collected):
+    """The same episodes after robomimic's own conversion, with one episode for validation."""
+    return collected.with_name("lift_real.hdf5")
+
+
+def _record(folder: Path) -> None:
+    path = collect(folder, episodes=3)
+    convert(Path(shutil.copy(path, folder / "lift_real.hdf5")), valid=0.34)
+
+
+@pytest.fixture
+def copy(demos, tmp_path):
+    """A copy of the file, for tests that damage it."""
+    return Path(shutil.copy(demos, tmp_path))

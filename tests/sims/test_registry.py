@@ -13,8 +13,7 @@ from sims import gl
 from sims.arm import meshes
 from sims.errors import SimulatorError
 from sims.registry import gymnasium_id
-from sims.robosuite import env as robosuite_env
-from sims.robosuite import renderer
+from sims.robosuite import package, renderer
 
 
 def test_the_error_on_an_unknown_name_has_the_nearest_and_all_names():
@@ -94,7 +93,7 @@ def test_a_mujoco_that_robosuite_cannot_use_is_an_error(monkeypatch):
     mujoco = gl.import_mujoco()
     monkeypatch.setattr(mujoco, "__version__", "3.10.1")
     with pytest.raises(SimulatorError, match=r"mujoco>=3.3,<3.10"):
-        robosuite_env.import_robosuite()
+        package.import_robosuite()
 
 
 def test_a_missing_mesh_library_is_named_with_its_command(monkeypatch, lift):

@@ -1,10 +1,9 @@
-"""Replay of files that robosuite and robomimic wrote, to the byte, and errors on bad files."""
+"""Replay of files that robosuite and robomimic wrote, to the byte."""
 
 import json
 import shutil
 import sys
 from itertools import pairwise
-from pathlib import Path
 
 import h5py
 import numpy as np
@@ -12,11 +11,7 @@ import pytest
 
 from datasets.episodes import EpisodeDataset
 from datasets.errors import (
-    DamagedDataError,
-    FormatError,
     MismatchError,
-    MissingDataError,
-    OptionError,
 )
 from sims.gl import import_mujoco
 from sims.replay import ReplayConfig, replay, summarize
@@ -24,7 +19,7 @@ from sims.robosuite.demos import DemonstrationFile
 from sims.robosuite.renderer import ViewRenderer
 from sims.robosuite.restore import steady
 from sims.robosuite.xml import with_present_names
-from tests.sims.recorded import collect, convert, make_old
+from tests.sims.recorded import make_old
 from tests.sims.runs import contents, finish
 
 pytest.importorskip("robomimic")
@@ -33,32 +28,11 @@ OPTIONS = {"views": 2, "size": 64, "workers": 1}
 
 
 @pytest.fixture(scope="module")
-def collected(tmp_path_factory):
-    """Three episodes as robosuite's own collection script writes them."""
-    return collect(tmp_path_factory.mktemp("collected"), episodes=3)
-
-
-@pytest.fixture(scope="module")
-def demos(collected):
-    """The same episodes after robomimic's own conversion, with one episode for validation."""
-    path = collected.with_name("lift_real.hdf5")
-    shutil.copy(collected, path)
-    convert(path, valid=0.34)
-    return path
-
-
-@pytest.fixture(scope="module")
 def replayed(demos, tmp_path_factory):
     """The options of the data set of their replay."""
     config = ReplayConfig(demos, **OPTIONS, out=tmp_path_factory.mktemp("replayed") / "lift")
     replay(config)
     return config
-
-
-@pytest.fixture
-def copy(demos, tmp_path):
-    """A copy of the file, for tests that damage it."""
-    return Path(shutil.copy(demos, tmp_path))
 
 
 @pytest.mark.slow
@@ -236,139 +210,3 @@ def test_generated_episodes_can_be_replayed_too(lift_dataset, tmp_path):
     assert np.array_equal(ours.states, theirs.states)
     # The text of an MJCF model has rounded lengths.
     assert np.allclose(ours.keypoints_world, theirs.keypoints_world, atol=1e-6)
-
-
-def edit_env_args(file, **changes):
-    env_args = {**json.loads(file["data"].attrs["env_args"]), **changes}
-    file["data"].attrs["env_args"] = json.dumps(env_args)
-
-
-def put(group, name, value):
-    del group[name]
-    group[name] = value
-
-
-def rename_demo(file):
-    file["data"].move("demo_2", "second")
-
-
-BROKEN = {
-    "no data": (lambda f: f.move("data", "other"), MissingDataError, "data/demo_0"),
-    "no env_args": (
-        lambda f: f["data"].attrs.pop("env_args"),
-        MissingDataError,
-        "convert_robosuite --dataset",
-    ),
-    "no JSON": (lambda f: f["data"].attrs.create("env_args", "{"), FormatError, "env_args"),
-    "no kwargs": (
-        lambda f: f["data"].attrs.create("env_args", '{"type": 1}'),
-        FormatError,
-        "env_name",
-    ),
-    "gym": (lambda f: edit_env_args(f, type=2, env_name="Hopper"), FormatError, "Hopper"),
-    "task": (
-        lambda f: edit_env_args(f, env_name="ToolHang"),
-        FormatError,
-        "ToolHang.*Lift, PickPlaceCan",
-    ),
-    "robot": (lambda f: edit_env_args(f, env_kwargs={"robots": ["Sawyer"]}), FormatError, "Sawyer"),
-    "no states": (lambda f: f["data/demo_2"].pop("states"), MissingDataError, "demo_2 .*states"),
-    "no model": (
-        lambda f: f["data/demo_3"].attrs.pop("model_file"),
-        MissingDataError,
-        "demo_3 .*model_file",
-    ),
-    "lengths": (
-        lambda f: put(f["data/demo_1"], "actions", np.zeros((3, 7))),
-        MismatchError,
-        r"demo_1 .*\(3, 7\)",
-    ),
-    "names": (rename_demo, FormatError, "demo_NUMBER"),
-    "width": (
-        lambda f: put(f["data/demo_2"], "states", np.zeros((len(f["data/demo_2/actions"]), 9))),
-        MismatchError,
-        r"\[9, 32\]",
-    ),
-    "other model": (
-        lambda f: [
-            put(demo, "states", np.zeros((len(demo["actions"]), 30))) for demo in f["data"].values()
-        ],
-        MismatchError,
-        " 30 .* 32 ",
-    ),
-    "not a number": (
-        lambda f: f["data/demo_2/states"].write_direct(np.full((1, 32), np.nan), None, np.s_[:1]),
-        FormatError,
-        "demo_2 ",
-    ),
-    "stranger in a mask": (
-        lambda f: put(f["mask"], "valid", np.array([b"demo_9"])),
-        MismatchError,
-        "valid.*demo_9",
-    ),
-    "shared masks": (
-        lambda f: put(f["mask"], "valid", f["mask/train"][:]),
-        MismatchError,
-        "--split",
-    ),
-    "mesh": (
-        lambda f: f["data/demo_1"].attrs.modify(
-            "model_file", f["data/demo_1"].attrs["model_file"].replace("link0.stl", "none.stl")
-        ),
-        MismatchError,
-        r"demo_1: .*none\.stl",
-    ),
-    "no XML": (
-        lambda f: f["data/demo_1"].attrs.modify("model_file", "<mujoco>"),
-        MismatchError,
-        "demo_1: ",
-    ),
-}
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("damage", BROKEN)
-def test_the_error_on_a_bad_file_names_it_before_any_work(copy, tmp_path, damage):
-    breaks, error, complaint = BROKEN[damage]
-    with h5py.File(copy, "a") as file:
-        breaks(file)
-    config = ReplayConfig(copy, **OPTIONS, out=tmp_path / "none")
-    with pytest.raises(error, match=complaint) as raised:
-        replay(config)
-    assert str(copy) in str(raised.value)
-    assert not config.root.exists()
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    ("content", "error"),
-    [(None, MissingDataError), (b"no HDF5", DamagedDataError), (0.5, DamagedDataError)],
-)
-def test_a_missing_or_damaged_file_is_an_error(copy, tmp_path, content, error):
-    if content is None:
-        copy.unlink()
-    elif isinstance(content, bytes):
-        copy.write_bytes(content)
-    else:
-        copy.write_bytes(copy.read_bytes()[: int(copy.stat().st_size * content)])
-    with pytest.raises(error, match=str(copy)):
-        replay(ReplayConfig(copy, out=tmp_path / "none"))
-
-
-@pytest.mark.slow
-def test_the_error_on_a_collected_file_names_its_conversion(collected, tmp_path):
-    with pytest.raises(MissingDataError, match=f"convert_robosuite --dataset {collected}"):
-        replay(ReplayConfig(collected, out=tmp_path / "none"))
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("option", ["views", "episodes", "size", "workers"])
-def test_an_option_below_one_is_named(demos, option):
-    with pytest.raises(OptionError, match=f"--{option}"):
-        replay(ReplayConfig(demos, **{option: 0}))
-
-
-def test_the_command_ends_in_one_line_on_a_bad_file(tmp_path):
-    code, output = finish([sys.executable, "-m", "sims.replay", "--demos", str(tmp_path)])
-    assert code == 2
-    assert output.strip() == f"error: {tmp_path} is a folder; --demos takes an HDF5 file."

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from align.layout import TokenLayout
+from align.layout import ClassTokenError, TokenLayout
 from align.models import ModelConfig, PaabConfig, PaatConfig, Trl3dConfig, build_model
 from align.models.trl3d import (
     TokenRepresentation3d,
@@ -157,6 +157,6 @@ def test_a_position_embedding_of_patches_alone_is_not_added_to_the_class_token()
 def test_mistakes_are_named() -> None:
     with pytest.raises(OptionError, match="-1"):
         build(position=-1)
-    with pytest.raises(OptionError, match="class token"):
+    with pytest.raises(ClassTokenError):
         config = ModelConfig("vit_medium_patch16_gap_240", image_size=32, depth=1, readout="mean")
         build_model(ModelConfig(**{**vars(config), "trl3d": Trl3dConfig()}))

@@ -14,6 +14,8 @@ from align.config import TrainConfig
 from align.engine.command import for_each
 from align.engine.run_folder import RunFolder
 from align.report.attention import _analysed
+from align.report.grid_page import as_markdown
+from align.results.cells import warnings
 from align.results.evaluation import load_evaluation
 from align.results.runs import load_runs
 from align.results.tables import measured_runs, result_tables, run_row
@@ -67,6 +69,45 @@ def test_rows_of_other_processors_are_named_apart(grid: Path) -> None:
     found = load_runs(runs)
     assert [run.label for run in found] == ["deit, on cpu, fp32", "paab, on NVIDIA H200, bf16"]
     assert run_row(found[0])["data_identity"] == "a" * 64
+
+
+def test_rows_are_compared_with_the_baseline_of_their_own_processor(
+    data: Path, tmp_path: Path
+) -> None:
+    errors = {
+        ("deit", "Xeon, fp32"): 0.2,
+        ("paab", "Xeon, fp32"): 0.1,
+        ("deit", "EPYC, fp32"): 0.4,
+        ("paab", "EPYC, fp32"): 0.3,
+        ("paat", "H200, bf16"): 0.1,
+        ("paat", "cpu, fp32"): 0.1,
+    }
+    for i, ((method, processor), error) in enumerate(errors.items()):
+        run = tmp_path / "dots_seen" / f"{method}_{i}"
+        run_with_error(run, data, method, 0, error)
+        path = RunFolder(run).evaluation("test")
+        path.write_text(json.dumps(json.loads(path.read_text()) | {"processor": processor}))
+    (table,) = result_tables(measured_runs(tmp_path))
+    change = {row.summary.label: row.summary.change for row in table.rows}
+    assert change == {
+        "deit, on Xeon, fp32": None,
+        "deit, on EPYC, fp32": None,
+        "paab, on Xeon, fp32": pytest.approx(-50),
+        "paab, on EPYC, fp32": pytest.approx(-25),
+        "paat, on H200, bf16": None,
+        "paat, on cpu, fp32": None,
+    }
+    assert {row.summary.label for row in table.rows if row.test} == {
+        *("paab, on Xeon, fp32", "paab, on EPYC, fp32")
+    }
+    alone = [text for text in warnings(table) if text.startswith("Not compared")]
+    assert alone == [
+        "Not compared with deit: paat, on H200, bf16, since no run of deit was measured on H200, "
+        "bf16.",
+        "Not compared with deit: paat, on cpu, fp32, since an earlier version measured it, which "
+        "stored no name of the processor. Measure it again with `python -m align.evaluate`.",
+    ]
+    assert all(text in as_markdown([table]) for text in alone)
 
 
 def test_a_damaged_analysis_is_left_out(grid: Path, caplog: pytest.LogCaptureFixture) -> None:

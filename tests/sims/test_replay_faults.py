@@ -1,0 +1,158 @@
+"""Errors of replay on bad files: each is found before any work and names the file."""
+
+import json
+import sys
+
+import h5py
+import numpy as np
+import pytest
+
+from datasets.errors import (
+    DamagedDataError,
+    FormatError,
+    MismatchError,
+    MissingDataError,
+    OptionError,
+)
+from sims.replay import ReplayConfig, replay
+from tests.sims.runs import finish
+
+pytest.importorskip("robomimic")
+
+OPTIONS = {"views": 2, "size": 64, "workers": 1}
+
+
+def edit_env_args(file, **changes):
+    env_args = {**json.loads(file["data"].attrs["env_args"]), **changes}
+    file["data"].attrs["env_args"] = json.dumps(env_args)
+
+
+def put(group, name, value):
+    del group[name]
+    group[name] = value
+
+
+def rename_demo(file):
+    file["data"].move("demo_2", "second")
+
+
+BROKEN = {
+    "no data": (lambda f: f.move("data", "other"), MissingDataError, "data/demo_0"),
+    "no env_args": (
+        lambda f: f["data"].attrs.pop("env_args"),
+        MissingDataError,
+        "convert_robosuite --dataset",
+    ),
+    "no JSON": (lambda f: f["data"].attrs.create("env_args", "{"), FormatError, "env_args"),
+    "no kwargs": (
+        lambda f: f["data"].attrs.create("env_args", '{"type": 1}'),
+        FormatError,
+        "env_name",
+    ),
+    "gym": (lambda f: edit_env_args(f, type=2, env_name="Hopper"), FormatError, "Hopper"),
+    "task": (
+        lambda f: edit_env_args(f, env_name="ToolHang"),
+        FormatError,
+        "ToolHang.*Lift, PickPlaceCan",
+    ),
+    "robot": (lambda f: edit_env_args(f, env_kwargs={"robots": ["Sawyer"]}), FormatError, "Sawyer"),
+    "no states": (lambda f: f["data/demo_2"].pop("states"), MissingDataError, "demo_2 .*states"),
+    "no model": (
+        lambda f: f["data/demo_3"].attrs.pop("model_file"),
+        MissingDataError,
+        "demo_3 .*model_file",
+    ),
+    "lengths": (
+        lambda f: put(f["data/demo_1"], "actions", np.zeros((3, 7))),
+        MismatchError,
+        r"demo_1 .*\(3, 7\)",
+    ),
+    "names": (rename_demo, FormatError, "demo_NUMBER"),
+    "width": (
+        lambda f: put(f["data/demo_2"], "states", np.zeros((len(f["data/demo_2/actions"]), 9))),
+        MismatchError,
+        r"\[9, 32\]",
+    ),
+    "other model": (
+        lambda f: [
+            put(demo, "states", np.zeros((len(demo["actions"]), 30))) for demo in f["data"].values()
+        ],
+        MismatchError,
+        " 30 .* 32 ",
+    ),
+    "not a number": (
+        lambda f: f["data/demo_2/states"].write_direct(np.full((1, 32), np.nan), None, np.s_[:1]),
+        FormatError,
+        "demo_2 ",
+    ),
+    "stranger in a mask": (
+        lambda f: put(f["mask"], "valid", np.array([b"demo_9"])),
+        MismatchError,
+        "valid.*demo_9",
+    ),
+    "shared masks": (
+        lambda f: put(f["mask"], "valid", f["mask/train"][:]),
+        MismatchError,
+        "--split",
+    ),
+    "mesh": (
+        lambda f: f["data/demo_1"].attrs.modify(
+            "model_file", f["data/demo_1"].attrs["model_file"].replace("link0.stl", "none.stl")
+        ),
+        MismatchError,
+        r"demo_1: .*none\.stl",
+    ),
+    "no XML": (
+        lambda f: f["data/demo_1"].attrs.modify("model_file", "<mujoco>"),
+        MismatchError,
+        "demo_1: ",
+    ),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("damage", BROKEN)
+def test_the_error_on_a_bad_file_names_it_before_any_work(copy, tmp_path, damage):
+    breaks, error, complaint = BROKEN[damage]
+    with h5py.File(copy, "a") as file:
+        breaks(file)
+    config = ReplayConfig(copy, **OPTIONS, out=tmp_path / "none")
+    with pytest.raises(error, match=complaint) as raised:
+        replay(config)
+    assert str(copy) in str(raised.value)
+    assert not config.root.exists()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("content", "error"),
+    [(None, MissingDataError), (b"no HDF5", DamagedDataError), (0.5, DamagedDataError)],
+)
+def test_a_missing_or_damaged_file_is_an_error(copy, tmp_path, content, error):
+    if content is None:
+        copy.unlink()
+    elif isinstance(content, bytes):
+        copy.write_bytes(content)
+    else:
+        copy.write_bytes(copy.read_bytes()[: int(copy.stat().st_size * content)])
+    with pytest.raises(error, match=str(copy)):
+        replay(ReplayConfig(copy, out=tmp_path / "none"))
+
+
+@pytest.mark.slow
+def test_the_error_on_a_collected_file_names_its_conversion(collected, tmp_path):
+    with pytest.raises(MissingDataError, match=f"convert_robosuite --dataset {collected}"):
+        replay(ReplayConfig(collected, out=tmp_path / "none"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("option", ["views", "episodes", "size", "workers"])
+def test_an_option_below_one_is_named(demos, option):
+    with pytest.raises(OptionError, match=f"--{option}"):
+        replay(ReplayConfig(demos, **{option: 0}))
+
+
+def test_the_command_ends_in_one_line_on_a_bad_file(tmp_path):
+    code, output = finish([sys.executable, "-m", "sims.replay", "--demos", str(tmp_path)])
+    assert code == 2
+    assert output.strip() == f"error: {tmp_path} is a folder; --demos takes an HDF5 file."
