@@ -7,12 +7,12 @@ searches for the libraries first.
 
 from __future__ import annotations
 
-import ctypes.util
 import os
 import sys
 from functools import lru_cache
 from types import ModuleType
 
+from datasets.kinematics.engine import HEADLESS, headless_backend
 from sims.errors import SimulatorError
 
 INSTALL_DRIVER = (
@@ -20,7 +20,6 @@ INSTALL_DRIVER = (
     "(or libosmesa6, then set MUJOCO_GL=osmesa)"
 )
 INSTALL_ROBOSUITE = "pip install 'posealign[robosuite]'"
-HEADLESS = {"egl": "EGL", "osmesa": "OSMesa"}
 
 
 @lru_cache(maxsize=1)  # remembers the first choice, as importing robosuite overwrites MUJOCO_GL
@@ -37,9 +36,8 @@ def choose_backend() -> str | None:
         return chosen
     if not sys.platform.startswith("linux"):
         return None
-    for backend, library in HEADLESS.items():
-        if ctypes.util.find_library(library):
-            return backend
+    if (backend := headless_backend()) is not None:
+        return backend
     raise SimulatorError(f"No library for off-screen rendering found. Run: {INSTALL_DRIVER}")
 
 

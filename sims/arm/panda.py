@@ -2,32 +2,11 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 from jaxtyping import Float
 
 from datasets.cameras import Camera
-from datasets.skeletons import PANDA
-
-# A keypoint lies inside its link, at most this far behind the link's surface, in metres. The
-# longest distance through one of the Panda's links to its own joint is 0.14 m.
-MAX_DEPTH_IN_LINK = 0.16
-
-
-class Attachment(NamedTuple):
-    """A point fixed to a body.
-
-    Attributes:
-        body: robosuite's name of the body.
-        offset: Position in the body's own frame, in metres.
-        own_bodies: Bodies whose surface shows the point.
-    """
-
-    body: str
-    offset: tuple[float, float, float]
-    own_bodies: tuple[str, ...]
-
+from datasets.kinematics.points import PANDA_POINTS
 
 HAND = "gripper0_right_right_gripper"
 LEFT_FINGER = "gripper0_right_leftfinger"
@@ -38,28 +17,14 @@ FINGER_JOINTS = ("gripper0_right_finger_joint1", "gripper0_right_finger_joint2")
 FINGERS_OPEN = np.array([1.0, -1.0])
 
 
-def _joint(number: int, along_axis: float = 0.0) -> Attachment:
-    parent, child = f"robot0_link{number - 1}", f"robot0_link{number}"
-    return Attachment(child, (0.0, 0.0, along_axis), (parent, child))
-
-
-# Links 1 and 2 have the same origin, and so have links 5 and 6. So that all keypoints differ,
-# joints 1, 5 and 7 lie where their axis leaves the link before, at the seam between the two links.
-# Finger tips lie in the middle of the lower end of each finger's visual mesh.
-KEYPOINTS = {
-    "base": Attachment("robot0_link0", (0.0, 0.0, 0.06), ("robot0_link0",)),
-    "joint1": _joint(1, -0.192),
-    "joint2": _joint(2),
-    "joint3": _joint(3),
-    "joint4": _joint(4),
-    "joint5": _joint(5, -0.259),
-    "joint6": _joint(6),
-    "joint7": _joint(7, 0.052),
-    "hand": Attachment(HAND, (0.0, 0.0, 0.03), (HAND, "robot0_link7")),
-    "left_finger": Attachment(LEFT_FINGER, (0.0, 0.0072, 0.0535), (LEFT_FINGER,)),
-    "right_finger": Attachment(RIGHT_FINGER, (0.0, -0.0072, 0.0535), (RIGHT_FINGER,)),
+# robosuite's names of the bodies of `PANDA_POINTS`.
+BODIES = {
+    **{f"link{i}": f"robot0_link{i}" for i in range(8)},
+    "hand": HAND,
+    "leftfinger": LEFT_FINGER,
+    "rightfinger": RIGHT_FINGER,
 }
-assert tuple(KEYPOINTS) == PANDA.keypoints
+KEYPOINTS = {name: point.renamed(BODIES) for name, point in PANDA_POINTS.items()}
 
 # The hand-eye camera in the frame of the gripper's body, whose z runs along the fingers and whose x
 # is their opening direction. From beside the hand it shows both fingers at the lower edge of its

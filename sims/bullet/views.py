@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int, UInt8
 
 from datasets.cameras import Camera
-from sims.arm.panda import MAX_DEPTH_IN_LINK
+from datasets.kinematics.points import MAX_DEPTH_IN_LINK
 from sims.bullet.client import BulletClient
 
 # Distances from the camera between which bodies are drawn, in metres.

@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from datasets.cameras import Camera
-from sims.arm.panda import MAX_DEPTH_IN_LINK
+from datasets.kinematics.points import MAX_DEPTH_IN_LINK
 from sims.robosuite.light_meshes import VISUAL_GROUP
 
 if TYPE_CHECKING:

@@ -1,0 +1,1 @@
+"""Keypoints of a robot from its joints: forward kinematics, cameras, what hides what, checks."""

@@ -1,0 +1,145 @@
+"""A robot's file, URDF or MJCF, as a compiled model of MuJoCo."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import numpy as np
+
+from datasets.errors import FormatError
+from datasets.kinematics.catalogue import GRIPPER, Found
+from datasets.kinematics.engine import import_mujoco
+
+logger = logging.getLogger(__name__)
+
+# Formats of meshes that MuJoCo reads.
+_MESHES = {".stl", ".obj", ".msh"}
+# Masses only matter to dynamics, and MuJoCo refuses links without any: a gram, and its inertia.
+_LEAST = {"boundmass": "0.001", "boundinertia": "0.000001"}
+_KEEP_ALL = {"strippath": "false", "fusestatic": "false", "discardvisual": "false"}
+
+
+def load_model(found: Found) -> Any:
+    """Compiles a robot with its gripper.
+
+    Shapes that a camera sees get the group 0 and all others the group 5, so that a ray meets the
+    first alone. Seen are the shapes of the robot's visual group; where it names none, those that
+    collide with nothing, as URDF's visual ones; where there are none, all.
+
+    Raises:
+        FormatError: When MuJoCo cannot read the file; names it.
+        MissingLibraryError: When MuJoCo is not installed.
+    """
+    mujoco = import_mujoco()
+    try:
+        spec = _read(found.file)
+        if found.gripper is not None:
+            frame = spec.body(found.mount).add_frame()
+            spec.attach(_read(found.gripper), prefix=GRIPPER, frame=frame)
+        model = spec.compile()
+    except ValueError as error:  # MuJoCo's own class of errors is one
+        if isinstance(error, FormatError):
+            raise
+        reason = " ".join(str(error).split())
+        raise FormatError(
+            f"{found.file} cannot be read as a robot ({reason}). Correct the file, or give another "
+            "--robot."
+        ) from None
+    seen = (model.geom_contype == 0) & (model.geom_conaffinity == 0)
+    if found.visual_group is not None:
+        seen = model.geom_group == found.visual_group
+    elif not seen.any():
+        seen[:] = True
+    model.geom_group[:] = np.where(seen, 0, mujoco.mjNGROUP - 1)
+    return model
+
+
+def _read(file: Path) -> Any:
+    mujoco = import_mujoco()
+    try:
+        tree = ElementTree.parse(file)
+    except ElementTree.ParseError as error:
+        raise FormatError(f"{file} is not valid XML ({error}). Restore it.") from None
+    if tree.getroot().tag != "robot":
+        return _read_mjcf(tree.getroot(), file)
+    _find_meshes(tree.getroot(), file)
+    extension = tree.getroot().find("mujoco")
+    if extension is None:
+        extension = ElementTree.SubElement(tree.getroot(), "mujoco")
+    compiler = extension.find("compiler")
+    if compiler is None:
+        compiler = ElementTree.SubElement(extension, "compiler")
+    compiler.attrib.pop("meshdir", None)  # the paths are whole
+    compiler.attrib.update(_KEEP_ALL | _LEAST | {"balanceinertia": "true"})
+    return mujoco.MjSpec.from_string(ElementTree.tostring(tree.getroot(), encoding="unicode"))
+
+
+def _read_mjcf(root: ElementTree.Element, file: Path) -> Any:
+    """Reads MJCF, without two faults of robosuite's grippers, which robosuite removes as well."""
+    mujoco = import_mujoco()
+    faults = [default.attrib for default in root.iter("default") if "group" in default.attrib]
+    meshes = [mesh for assets in root.iter("asset") for mesh in assets.findall("mesh")]
+    first = {mesh.get("name"): mesh for mesh in reversed(meshes) if mesh.get("name")}
+    repeated = [mesh for mesh in meshes if first.get(mesh.get("name"), mesh) is not mesh]
+    if not faults and not repeated:
+        return mujoco.MjSpec.from_file(str(file))  # which knows the place of included files
+    for attributes in faults:
+        attributes.pop("group")
+    for assets in root.iter("asset"):
+        for part in list(assets):
+            if part in repeated:
+                assets.remove(part)
+            elif "file" in part.attrib:
+                part.set("file", str(file.resolve().parent / part.attrib["file"]))
+    return mujoco.MjSpec.from_string(ElementTree.tostring(root, encoding="unicode"))
+
+
+def _find_meshes(robot: ElementTree.Element, file: Path) -> None:
+    """Gives each mesh its whole path, and removes those that MuJoCo cannot read."""
+    left_out = set()
+    for link in robot.iter("link"):
+        for kind in ("visual", "collision"):
+            for part in link.findall(kind):
+                mesh = part.find("geometry/mesh")
+                if mesh is None:
+                    continue
+                path = _mesh_path(mesh.get("filename", ""), file)
+                if path is None or path.suffix.lower() not in _MESHES:
+                    left_out.add(mesh.get("filename", ""))
+                    link.remove(part)
+                else:
+                    mesh.set("filename", str(path))
+    if left_out:
+        logger.warning(
+            "%s: %d meshes are left out, such as %s, which is missing or of a format that MuJoCo "
+            "does not read (it reads STL and OBJ): they hide nothing",
+            file,
+            len(left_out),
+            min(left_out),
+        )
+
+
+def _mesh_path(name: str, file: Path) -> Path | None:
+    """The file of a mesh; a package of ROS is looked for in all folders above the robot's file."""
+    _, _, relative = name.rpartition("://")
+    folders = file.resolve().parents
+    # `package://arm/meshes/a.stl` may lie in a folder called arm or in any other.
+    for tail in (relative, relative.partition("/")[2]) if "://" in name else (relative,):
+        for folder in folders if "://" in name else folders[:1]:
+            if tail and (folder / tail).is_file():
+                return folder / tail
+    return None
+
+
+def read_mimics(file: Path) -> dict[str, tuple[str, float, float]]:
+    """Joints of a URDF that follow another one: that joint, the factor and the offset."""
+    mimics = {}
+    for joint in ElementTree.parse(file).getroot().findall("joint"):
+        mimic = joint.find("mimic")
+        if mimic is not None:
+            factor, offset = (float(mimic.get(k, d)) for k, d in (("multiplier", 1), ("offset", 0)))
+            mimics[joint.get("name", "")] = (mimic.get("joint", ""), factor, offset)
+    return mimics
