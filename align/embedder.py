@@ -198,31 +198,42 @@ class FrameEmbedder:
             described = describe_keypoints(keypoints, visible, self.image_size)
         return SideInputs(pose_map, described)
 
-    @torch.no_grad()
     def encode_episode(self, data: EpisodeDataset, i: int) -> dict[str, Float[Tensor, "time dim"]]:
         """Embeddings of every frame of every view of an episode, before `FrameEncoder.compare`.
 
         The caller puts the model in evaluation mode.
         """
-        return {
-            view: self._encode(
-                partial(data.images, i, view), data.lengths[i], self.view_inputs(data, i, view)
-            )
-            for view in data.views
-        }
+        return {view: self.encode_view(data, i, view) for view in data.views}
+
+    @torch.no_grad()
+    def encode_view(self, data: EpisodeDataset, i: int, view: str) -> Float[Tensor, "time dim"]:
+        """Embeddings of every frame of a view of an episode, before `FrameEncoder.compare`."""
+        side = self.view_inputs(data, i, view)
+        return self._encode(partial(data.images, i, view), data.lengths[i], side)
 
     def embed_episode(self, data: EpisodeDataset, i: int) -> dict[str, Float[Tensor, "time dim"]]:
         """Embeddings of every frame of every view of an episode, as distances are measured."""
         raw = self.encode_episode(data, i)
         return {view: self.model.compare(embedding) for view, embedding in raw.items()}
 
-    @torch.no_grad()
     def embed_frames(
         self,
         images: UInt8[np.ndarray, "time height width 3"],
         poses: SideInputs = FRAMES_ALONE,
     ) -> Float[Tensor, "time dim"]:
         """Embeddings of all frames of one video, as distances are measured between them.
+
+        The arguments and errors are those of `encode_frames`.
+        """
+        return self.model.compare(self.encode_frames(images, poses))
+
+    @torch.no_grad()
+    def encode_frames(
+        self,
+        images: UInt8[np.ndarray, "time height width 3"],
+        poses: SideInputs = FRAMES_ALONE,
+    ) -> Float[Tensor, "time dim"]:
+        """Embeddings of all frames of one video, before `FrameEncoder.compare`.
 
         Args:
             images: RGB, of any size.
@@ -236,20 +247,31 @@ class FrameEmbedder:
             told = self._of_motion(motion, images.__getitem__, np.arange(len(images)))
             pose_map = told.pose_map if poses.pose_map is None else poses.pose_map
             side = poses._replace(pose_map=pose_map, kept=told.kept)
-        return self.model.compare(self._encode(images.__getitem__, len(images), side))
+        return self._encode(images.__getitem__, len(images), side)
 
     def _encode(self, read: Reader, length: int, side: SideInputs) -> Float[Tensor, "time dim"]:
         """Embeddings of a video, read in chunks, so that one is held at a time."""
+        chunks = _chunks(length)
+        return torch.cat([self.encode_at(read, t, length, side.at(t)) for t in chunks])
+
+    @torch.no_grad()
+    def encode_at(
+        self, read: Reader, times: Int[np.ndarray, " time"], length: int, side: SideInputs
+    ) -> Float[Tensor, "time dim"]:
+        """Embeddings of some moments of a video, before `FrameEncoder.compare`.
+
+        Args:
+            read: Reads frames at increasing time steps.
+            times: The moments.
+            length: Time steps of the video.
+            side: What the method needs beside the frames, of these moments.
+        """
         device = self.model.mean.device
+        frames = self.frames(read, times, length).to(device)
         bf16 = uses_bf16(self.config.precision)
-        embeddings: list[Tensor] = []
-        for times in _chunks(length):
-            frames = self.frames(read, times, length).to(device)
-            given = side.at(times).to(device)
-            with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
-                encoded = self.model(frames, given)
-            embeddings.append(encoded.embedding.float().cpu())
-        return torch.cat(embeddings)
+        with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
+            encoded = self.model(frames, side.to(device))
+        return encoded.embedding.float().cpu()
 
     def frames(
         self, read: Reader, times: Int[np.ndarray, " time"], length: int

@@ -10,6 +10,7 @@
     analysis/<name>.json                       distances and attention of tokens
     analysis/<name>_attention.json             attention maps (alignment)
     retrieval/<name>.json, .png                found clips (action)
+    embeddings/<name>.npz                      embeddings of any videos (alignment)
     report.html                                the page about the run
 
 TensorBoard's files lie in the folder as well. No other module spells these names.
@@ -36,11 +37,12 @@ CONFIG_NAME = "config.json"
 REPORT_NAME = "report.html"
 _ORIGIN_NAME = "data.json"
 _HISTORY_NAME = "metrics.csv"
-_CHECKPOINTS, _EVALUATION, _ANALYSIS, _RETRIEVAL = (
+_CHECKPOINTS, _EVALUATION, _ANALYSIS, _RETRIEVAL, _EMBEDDINGS = (
     "checkpoints",
     "evaluation",
     "analysis",
     "retrieval",
+    "embeddings",
 )
 _TENSORS = ".safetensors"
 # A message lists this many runs; more would hide what it says.
@@ -139,6 +141,10 @@ class RunFolder:
     def retrievals(self) -> list[Path]:
         """The results of all searches, by name."""
         return sorted((self.path / _RETRIEVAL).glob("*.json"))
+
+    def embedded(self, name: str) -> Path:
+        """A table of the embeddings of videos or of a data set."""
+        return self.path / _EMBEDDINGS / f"{name}.npz"
 
     def is_newer_than_checkpoint(self, result: Path, which: Checkpoint = "best") -> bool:
         """Whether a result exists that was written after the checkpoint it comes from.

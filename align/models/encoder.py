@@ -135,21 +135,28 @@ class FrameEncoder(nn.Module):
         return self.backbone.cut(frames, kept)
 
     def compare(
-        self, embedding: Float[Tensor, "*batch time dim"]
+        self,
+        embedding: Float[Tensor, "*batch time dim"],
+        centre: Float[Tensor, " dim"] | None = None,
     ) -> Float[Tensor, "*batch time dim"]:
         """Centred and scaled embeddings, between which distances are measured.
 
         Args:
             embedding: All frames of a video, or in training the moments drawn from it.
+            centre: What is subtracted where the head centres; the mean of `embedding` by default.
+                With a centre that is known before, a frame's result depends on it alone.
         """
-        return self.compare_part(embedding)
+        return self.compare_part(embedding, centre)
 
     def compare_part(
-        self, embedding: Float[Tensor, "*batch time dim"]
+        self,
+        embedding: Float[Tensor, "*batch time dim"],
+        centre: Float[Tensor, " dim"] | None = None,
     ) -> Float[Tensor, "*batch time dim"]:
         """`compare` of one part of the embedding."""
         if self.center:
-            embedding = embedding - embedding.mean(dim=-2, keepdim=True)
+            mean = embedding.mean(dim=-2, keepdim=True) if centre is None else centre
+            embedding = embedding - mean
         return F.normalize(embedding, dim=-1) if self.unit else embedding
 
 
@@ -252,15 +259,20 @@ class LateEncoder(FrameEncoder):
         return [[p for p in self.parameters() if id(p) not in known], *apart]
 
     def compare(
-        self, embedding: Float[Tensor, "*batch time dim"]
+        self,
+        embedding: Float[Tensor, "*batch time dim"],
+        centre: Float[Tensor, " dim"] | None = None,
     ) -> Float[Tensor, "*batch time dim"]:
         """Both parts centred and scaled apart, then side by side at the chosen weight."""
         trunk, late = embedding.tensor_split([self.trunk_dim], dim=-1)
-        trunk = self.compare_part(trunk)
+        of_trunk = of_late = None
+        if centre is not None:
+            of_trunk, of_late = centre.tensor_split([self.trunk_dim], dim=-1)
+        trunk = self.compare_part(trunk, of_trunk)
         if not late.shape[-1]:
             return trunk
         weight = self.weight.item()
-        joint = torch.cat([trunk, weight * self.compare_part(late)], dim=-1)
+        joint = torch.cat([trunk, weight * self.compare_part(late, of_late)], dim=-1)
         return joint / math.hypot(1, weight) if self.unit else joint
 
 
