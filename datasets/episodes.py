@@ -292,6 +292,12 @@ class EpisodeDataset:
         """Phase of each time step, an index into `meta.phases`."""
         return self._read(i, "phases")
 
+    def success(self, i: int) -> bool | None:
+        """Whether the task was solved; None where the episode does not say."""
+        with open_episode(self.paths[i]) as file:
+            stored = file.attrs.get("success")
+        return None if stored is None else bool(np.all(stored))
+
     def _read(self, i: int, name: str) -> np.ndarray:
         with open_episode(self.paths[i]) as file:
             return read_array(file, name)
