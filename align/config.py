@@ -40,6 +40,8 @@ from datasets.bounds import (
 Recipe = Literal["auto", "small", "full", "paper"]
 Protocol = Literal["seen", "unseen"]
 Split = Literal["test", "valid", "train"]
+# Also the episodes in which the expert was made to fail, and all episodes.
+AnySplit = Literal["all", "train", "valid", "test", "failure"]
 PoseSource = Literal["keypoints", "motion"]
 # Before recipes suited the machine, the whole model was the default one.
 RENAMED = {"recipe": {"default": "full"}}

@@ -316,6 +316,12 @@ class EpisodeDataset:
                 )
             return read_array(file, name)
 
+    def success(self, i: int) -> bool | None:
+        """Whether the task was solved; None where the episode does not say."""
+        with open_episode(self.paths[i]) as file:
+            stored = file.attrs.get("success")
+        return None if stored is None else bool(np.all(stored))
+
     def _read(self, i: int, name: str) -> np.ndarray:
         with open_episode(self.paths[i]) as file:
             return read_array(file, name)

@@ -10,6 +10,8 @@
     analysis/<name>.json                       distances and attention of tokens
     analysis/<name>_attention.json             attention maps (alignment)
     retrieval/<name>.json, .png                found clips (action)
+    embeddings/<name>.npz                      embeddings of any videos (alignment)
+    progress/<name>.npz, .json                 progress of any videos (alignment)
     report.html                                the page about the run
 
 TensorBoard's files lie in the folder as well. No other module spells these names.
@@ -37,11 +39,13 @@ CONFIG_NAME = "config.json"
 REPORT_NAME = "report.html"
 _ORIGIN_NAME = "data.json"
 _HISTORY_NAME = "metrics.csv"
-_CHECKPOINTS, _EVALUATION, _ANALYSIS, _RETRIEVAL = (
+_CHECKPOINTS, _EVALUATION, _ANALYSIS, _RETRIEVAL, _EMBEDDINGS, _PROGRESS = (
     "checkpoints",
     "evaluation",
     "analysis",
     "retrieval",
+    "embeddings",
+    "progress",
 )
 _TENSORS = ".safetensors"
 # A message lists this many runs; more would hide what it says.
@@ -147,6 +151,14 @@ class RunFolder:
     def retrievals(self) -> list[Path]:
         """The results of all searches, by name."""
         return sorted((self.path / _RETRIEVAL).glob("*.json"))
+
+    def embedded(self, name: str) -> Path:
+        """A table of the embeddings of videos or of a data set."""
+        return self.path / _EMBEDDINGS / f"{name}.npz"
+
+    def progress(self, name: str) -> Path:
+        """A table of the progress of videos; its measures have the same name with .json."""
+        return self.path / _PROGRESS / f"{name}.npz"
 
     def is_newer_than_checkpoint(self, result: Path, which: Checkpoint = "best") -> bool:
         """Whether a result exists that was written after the checkpoint it comes from.

@@ -71,14 +71,27 @@ def dtw_picks(cost: Costs) -> Int64[np.ndarray, "pairs rows"]:
     the path prefers both, then the row. Where it pairs a row with several columns, the one of least
     cost counts, the first of equal ones.
     """
+    return dtw_picks_and_costs(cost)[0]
+
+
+def dtw_picks_and_costs(
+    cost: Costs, open_end: bool = False
+) -> tuple[Int64[np.ndarray, "pairs rows"], Float[np.ndarray, " pairs"]]:
+    """`dtw_picks`, and the mean cost of each pair's path, weighted as its moves are.
+
+    Args:
+        cost: Distances between the frames of two views.
+        open_end: Whether the path may end at any column, that of the least mean cost; the last
+            rows of a video that stops half-way are then not paired with the other video's end.
+    """
     pairs, rows, columns = cost.shape
-    return _dtw_picks(lambda block: cost[:, block], pairs, rows, columns)
+    return _dtw_picks(lambda block: cost[:, block], pairs, rows, columns, open_end)
 
 
 def _dtw_picks(
-    cost_of: Callable[[slice], Costs], pairs: int, rows: int, columns: int
-) -> Int64[np.ndarray, "pairs rows"]:
-    """`dtw_picks` from a function that returns the costs of some rows.
+    cost_of: Callable[[slice], Costs], pairs: int, rows: int, columns: int, open_end: bool = False
+) -> tuple[Int64[np.ndarray, "pairs rows"], Float[np.ndarray, " pairs"]]:
+    """`dtw_picks_and_costs` from a function that returns the costs of some rows.
 
     The totals of a long episode do not fit in memory. The way forth keeps those of each block's
     last row alone; the way back computes each block again from there.
@@ -93,10 +106,17 @@ def _dtw_picks(
         borders.append(total[:, last : last + columns + 1, last].copy())
     picks = np.zeros((pairs, rows), np.int64)
     place = np.full(pairs, rows - 1), np.full(pairs, columns - 1)
+    mean = np.full(pairs, np.inf)
     for block, border in zip(reversed(blocks), reversed(borders), strict=True):
         cost = cost_of(block)
-        place = _walk_back(cost, _accumulated(cost, border), block.start, place, picks)
-    return picks
+        total = _accumulated(cost, border)
+        if block.stop == rows:
+            height, ends = rows - block.start, np.arange(0 if open_end else columns - 1, columns)
+            # A path to row i and column j has moves of the weight i + j + 2, both counted from 0.
+            means = total[:, height + 1 + ends, height] / (rows + 1 + ends)
+            place, mean = (place[0], ends[means.argmin(axis=1)]), means.min(axis=1)
+        place = _walk_back(cost, total, block.start, place, picks)
+    return picks, mean
 
 
 def _walk_back(
@@ -240,7 +260,7 @@ def _errors(still: Pairs, in_motion: Pairs) -> list[list[float]]:
     # Where all rows are one block, the window and dynamic time warping share its distances.
     cost_of = lru_cache(maxsize=1)(partial(_costs, still))
     in_window = [window_picks(cost_of(b.start, b.stop), b.start, length) for b in blocks]
-    warped = _dtw_picks(lambda b: cost_of(b.start, b.stop), pairs, length, length)
+    warped, _ = _dtw_picks(lambda b: cost_of(b.start, b.stop), pairs, length, length)
     nearest = [_costs(in_motion, b.start, b.stop).argmin(axis=2) for b in blocks]
     return [
         (np.abs(picks - np.arange(length)).mean(axis=1) / length).tolist()

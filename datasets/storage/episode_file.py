@@ -18,6 +18,9 @@ from datasets.storage.arrays import own_array, read_array
 EGO = "ego"
 # The splits of a data set, as robomimic's masks name them.
 SPLITS = ("train", "valid", "test")
+# The split of the episodes in which the expert was made to fail. It is none of SPLITS, so that
+# nothing trains on it unless it is named.
+FAILURE = "failure"
 # Arrays with one entry a time step that do not belong to a view.
 OVER_TIME = ("actions", "states", "rewards", "dones", "phases", "keypoints_world")
 # Attributes of an episode as a whole.

@@ -1,0 +1,155 @@
+"""Videos to embed, one by one: views of the episodes of a data set, and video files."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float, UInt8
+from torch import Tensor
+
+from align.augment import frames_to_tensor, resize_frames
+from align.embedder import FrameEmbedder
+from align.protocols import require_known_body
+from datasets.episodes import EpisodeDataset
+from datasets.errors import MismatchError, MissingDataError
+from datasets.video import iterate_frames, video_times
+
+# The view of a video file, which does not say from where it was filmed.
+FILE_VIEW = "video"
+
+
+@dataclass(frozen=True, eq=False)
+class EpisodeView:
+    """A view of an episode of a data set.
+
+    Attributes:
+        data: The data set.
+        i: Place of the episode in it.
+        view: Name of the view.
+        folder: Name of the data set, where episodes of several are told apart; else empty.
+    """
+
+    data: EpisodeDataset
+    i: int
+    view: str
+    folder: str = ""
+
+    @property
+    def episode(self) -> str:
+        """Name of the episode."""
+        name = self.data.names[self.i]
+        return f"{self.folder}/{name}" if self.folder else name
+
+    def times(self) -> Float[np.ndarray, " time"]:
+        """Time of each frame in seconds from the first one."""
+        return np.arange(self.data.lengths[self.i]) / self.data.meta.control_hz
+
+    def encode(self, embedder: FrameEmbedder) -> Float[Tensor, "time dim"]:
+        """Embeddings of all frames, before `FrameEncoder.compare`.
+
+        Raises:
+            DataError: When the file cannot be read.
+        """
+        return embedder.encode_view(self.data, self.i, self.view)
+
+
+@dataclass(frozen=True)
+class VideoFile:
+    """A video file.
+
+    Attributes:
+        path: The file.
+    """
+
+    path: Path
+
+    view = FILE_VIEW
+
+    @property
+    def episode(self) -> str:
+        """The file's path."""
+        return str(self.path)
+
+    def times(self) -> Float[np.ndarray, " time"]:
+        """Time of each frame in seconds from the first one."""
+        return video_times(self.path)
+
+    def encode(self, embedder: FrameEmbedder) -> Float[Tensor, "time dim"]:
+        """Embeddings of all frames, before `FrameEncoder.compare`.
+
+        Raises:
+            DataError: When the video cannot be decoded.
+        """
+        return embedder.encode_frames(small_frames(self.path, embedder.image_size))
+
+
+Footage = EpisodeView | VideoFile
+
+
+def small_frames(video: Path, size: int) -> UInt8[np.ndarray, "time size size 3"]:
+    """All frames of a video at a model's size; whole frames are held one at a time.
+
+    Raises:
+        DataError: When the video cannot be decoded, or has no frames.
+    """
+    frames = [
+        resize_frames(frames_to_tensor(frame[None]), size).permute(0, 2, 3, 1).numpy()[0]
+        for frame in iterate_frames(video)
+    ]
+    if not frames:
+        raise MissingDataError(f"{video} has no frames; copy it again.")
+    return np.stack(frames)
+
+
+def video_files(who: str, embedder: FrameEmbedder, paths: Sequence[Path]) -> list[Footage]:
+    """Video files, for a run that can embed them.
+
+    Args:
+        who: The run, for messages.
+        embedder: Its encoder.
+        paths: The files.
+
+    Raises:
+        MismatchError: When the run's method needs keypoints.
+    """
+    if paths and embedder.config.needs_keypoints:
+        raise MismatchError(
+            f"{who} ({embedder.config.method}) needs the keypoints of every frame, which videos "
+            "do not hold: choose a run of deit, paat, paab-free or late-predicted."
+        )
+    return [VideoFile(path) for path in paths]
+
+
+def open_episodes(
+    who: str,
+    embedder: FrameEmbedder,
+    root: Path,
+    split: str | None,
+    views: Sequence[str] | None = None,
+) -> EpisodeDataset:
+    """Episodes that a run can embed.
+
+    Args:
+        who: The run, for messages.
+        embedder: Its encoder.
+        root: Folder of the data set.
+        split: Name of a split; None for all episodes.
+        views: Names of views; None for all.
+
+    Raises:
+        DataError: When the data set, the split or a view does not exist, or a file is damaged.
+        MismatchError: When the run needs poses and the data show another body.
+    """
+    data = EpisodeDataset(root, split, views)
+    data.check(need_keypoints=embedder.config.needs_keypoints)
+    learned = embedder.plan.meta.get_skeleton()
+    require_known_body(who, embedder.config, learned, data.skeleton, root)
+    return data
+
+
+def episode_views(data: EpisodeDataset, folder: str = "") -> list[Footage]:
+    """All views of all episodes of a data set, episode by episode."""
+    return [EpisodeView(data, i, view, folder) for i in range(len(data)) for view in data.views]

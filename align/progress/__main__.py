@@ -1,0 +1,103 @@
+"""Estimates how far a task has come in each frame of videos, from 0 to 1.
+
+    python -m align.progress runs/paat                                 # test episodes of its data
+    python -m align.progress runs/paat --form both --data data/lift_random
+    python -m align.progress runs/paat mine.mp4 --reference demo_0 demo_1
+    python -m align.progress runs/paat mine.mp4 --reference first.mp4 second.mp4
+
+References are demonstrations in which the task is done: the first training episodes of the run, or
+those that are named. Three methods read progress off them: nearest, dtw and goal. The offline form
+knows the whole video; the causal form judges a frame by those up to it, as a reward must.
+
+Writes a table with one row a frame (view, episode, frame, time, and a column for each form and
+method, such as `offline_nearest`) and, for a data set, a JSON file with how well progress follows
+time and phases and tells successes from the failures that the data set has.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Literal
+
+import tyro
+
+from align.config import Split
+from align.engine.run_folder import Checkpoint, RunFolder
+from align.progress.options import Form, ReadingConfig
+from datasets.bounds import PositiveInt
+from datasets.command import command, optional, parse
+
+_FORMS: dict[str, tuple[Form, ...]] = {
+    "offline": ("offline",),
+    "causal": ("causal",),
+    "both": ("offline", "causal"),
+}
+_OWN = ReadingConfig()
+
+
+def run(
+    run: tyro.conf.Positional[Path],
+    videos: tyro.conf.Positional[tuple[Path, ...]] = (),
+    /,
+    data: Annotated[Path | None, optional("FOLDER")] = None,
+    split: Split = "test",
+    episodes: Annotated[PositiveInt | None, optional("INT")] = None,
+    views: tuple[str, ...] = (),
+    reference: tuple[str, ...] = (),
+    reference_data: Annotated[Path | None, optional("FOLDER")] = None,
+    reference_views: tuple[str, ...] = (),
+    form: Literal["offline", "causal", "both"] = "offline",
+    shuffled: bool = False,
+    checkpoint: Checkpoint = "best",
+    out: Annotated[Path | None, optional("FILE")] = None,
+    how: Annotated[ReadingConfig, tyro.conf.arg(name="")] = _OWN,
+) -> None:
+    """Estimates how far a task has come in each frame of videos, from 0 to 1.
+
+    Args:
+        run: A folder made by `python -m align.train`.
+        videos: Video files; without them, the episodes of a data set are measured.
+        data: The data set to measure; the run's own by default.
+        split: Split whose episodes are measured, beside the failures that the data set has.
+        episodes: Measure the first of them alone, and as many failures; all by default.
+        views: Views to measure; all by default.
+        reference: Demonstrations: names of episodes, and video files. By default the first ten
+            training episodes of the run.
+        reference_data: Data set of the named episodes, or whose first training episodes are taken;
+            the run's training data by default.
+        reference_views: Views of the demonstrations; those that the run was trained on by default.
+        form: offline: each frame is judged by the whole video; causal: by the frames up to it.
+        shuffled: Put the references' frames at random times, as a control.
+        checkpoint: best: lowest validation alignment error; last: the end of training.
+        out: The table; .npz or .parquet says the format. By default a file in the run's folder.
+        how: How progress is read off the references.
+    """
+    with command():
+        from align.progress.demonstrations import Demonstrations
+        from align.progress.measuring import Measurement, summary
+
+        chosen = Demonstrations(reference, reference_data, reference_views, shuffled)
+        measurement = Measurement(run, chosen, _FORMS[form], how, checkpoint)
+        path = out or RunFolder(run).progress(_name(videos, split, data))
+        if videos:
+            found = measurement.of_videos(videos, path)
+        else:
+            found = measurement.of_data(path, data, split, episodes, views)
+        print(summary(found))
+        print(f"\n{path}: {sum(len(video.time) for video in found)} frames")
+
+
+def _name(videos: Sequence[Path], split: Split, data: Path | None) -> str:
+    if videos:
+        return videos[0].stem
+    return split if data is None else f"{split}_on_{data.resolve().name}"
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """The command line."""
+    parse(run, "python -m align.progress", arguments)
+
+
+if __name__ == "__main__":
+    main()

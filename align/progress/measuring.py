@@ -1,0 +1,148 @@
+"""The work of `align.progress`: videos are embedded, their progress estimated, measured, stored."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from tqdm import tqdm
+
+from align.config import Split, TrainConfig
+from align.embedder import FrameEmbedder
+from align.engine.run_folder import Checkpoint
+from align.footage import Footage, episode_views, open_episodes, video_files
+from align.frame_table import require_table_path, write_table
+from align.progress.causality import require_causal
+from align.progress.demonstrations import Demonstrations
+from align.progress.estimate import ALL, VideoProgress, estimate, measure, table
+from align.progress.measures import MEASURES
+from align.progress.options import Form, ReadingConfig
+from align.results.text import format_spread, markdown
+from align.run_data import find_test_data
+from datasets.errors import MissingDataError
+from datasets.storage.atomic import atomic_path
+from datasets.storage.episode_file import FAILURE
+from datasets.storage.index import read_splits
+
+_TITLES = ("Spearman, time", "Kendall, time", "Spearman, phases", "Kendall, phases")
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """How a run's progress is measured.
+
+    Attributes:
+        run: The run's folder.
+        demonstrations: The references.
+        forms: Whether frames are judged by the whole video or by those so far.
+        how: Options of the methods.
+        checkpoint: best: lowest validation alignment error; last: the end of training.
+    """
+
+    run: Path
+    demonstrations: Demonstrations
+    forms: Sequence[Form] = ("offline",)
+    how: ReadingConfig = ReadingConfig()
+    checkpoint: Checkpoint = "best"
+
+    def of_videos(self, videos: Sequence[Path], out: Path) -> list[VideoProgress]:
+        """Writes the progress of video files as a table.
+
+        Args:
+            videos: The files.
+            out: The table, which ends with .npz or .parquet.
+
+        Raises:
+            DataError: When the run, a reference or a video cannot be used.
+            OptionError: When the run cannot be causal and is to be.
+        """
+        embedder = self._ready(out)
+        return self._written(embedder, video_files(str(self.run), embedder, videos), out)
+
+    def of_data(
+        self,
+        out: Path,
+        data: Path | None = None,
+        split: Split = "test",
+        episodes: int | None = None,
+        views: Sequence[str] = (),
+    ) -> list[VideoProgress]:
+        """Writes the progress of a data set's episodes as a table, and its measures beside it.
+
+        Args:
+            out: The table, which ends with .npz or .parquet; the measures get the ending .json.
+            data: The data set; the run's own by default.
+            split: Split whose episodes are measured, beside the failures that the data set has.
+            episodes: Measure the first of them alone, and as many failures.
+            views: Views to measure; all by default.
+
+        Raises:
+            DataError: When the run, a reference or the data set cannot be used.
+            OptionError: When the run cannot be causal and is to be.
+        """
+        embedder = self._ready(out)
+        root, _ = find_test_data(self.run, TrainConfig.load(self.run), data)
+        footage = self._episodes(embedder, root, split, episodes, views)
+        found = self._written(embedder, footage, out)
+        groups = {name: asdict(measures) for name, measures in measure(found).items()}
+        stored = {"run": str(self.run), "data": str(root), "split": split, "views": groups}
+        with atomic_path(out.with_suffix(".json")) as temporary:
+            temporary.write_text(json.dumps(stored, indent=1) + "\n")
+        return found
+
+    def _ready(self, out: Path) -> FrameEmbedder:
+        require_table_path(out)
+        embedder = FrameEmbedder.load(self.run, self.checkpoint)
+        if "causal" in self.forms:
+            require_causal(str(self.run), embedder)
+        return embedder
+
+    def _episodes(
+        self,
+        embedder: FrameEmbedder,
+        root: Path,
+        split: Split,
+        episodes: int | None,
+        views: Sequence[str],
+    ) -> list[Footage]:
+        who = str(self.run)
+        solved = open_episodes(who, embedder, root, split, views or None)
+        sets = [solved]
+        if FAILURE in read_splits(solved.index_path):
+            sets.append(open_episodes(who, embedder, root, FAILURE, views or None))
+        footage = []
+        for data in sets:
+            footage += episode_views(data)[
+                : None if episodes is None else episodes * len(data.views)
+            ]
+        if not footage:
+            raise MissingDataError(f"{root} has no episodes in the split {split}.")
+        return footage
+
+    def _written(
+        self, embedder: FrameEmbedder, footage: Sequence[Footage], out: Path
+    ) -> list[VideoProgress]:
+        references = self.demonstrations.embed(self.run, embedder, self.how.centre)
+        found = []
+        for video in tqdm(footage, desc=self.run.name, unit="video"):
+            raw = video.encode(embedder)
+            found.append(estimate(video, raw, references, self.forms, self.how))
+        write_table(out, table(found))
+        return found
+
+
+def summary(videos: Sequence[VideoProgress]) -> str:
+    """Measures of all videos as Markdown, the first-person view and the others apart."""
+    lines = []
+    for group, measures in measure(videos).items():
+        count = f"{measures.videos} videos, {measures.failures} of failures"
+        header = [f"{group} views ({count})" if group != ALL else count, *_TITLES, "AUC of success"]
+        rows = [
+            [name, *(format_spread(measures.order[name][m]) for m in MEASURES), format_spread(auc)]
+            for name, auc in measures.auc.items()
+            if name in measures.order
+        ]
+        lines.append(markdown(header, rows))
+    return "\n\n".join(lines)

@@ -1,0 +1,139 @@
+"""The command on moving dots: tables, measures, references, and runs that cannot be causal."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from align.config import BackboneConfig
+from align.progress.__main__ import main
+from align.sampling import TimeConfig
+from align.train import make_trainer
+from datasets.episodes import EpisodeDataset, EpisodeWriter
+from datasets.storage.episode_file import FAILURE
+from datasets.video import write_video
+from tests.align.conftest import tiny_config
+from tests.datasets.synthetic import make_data_set, make_episode, make_meta
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Moving dots, with two episodes that stop half-way and count as failures."""
+    splits = {"train": range(4), "valid": [4], "test": [5, 6]}
+    root = make_data_set(tmp_path_factory.mktemp("world"), 7, 1, (20, 28), 32, splits=splits)
+    writer = EpisodeWriter(root, make_meta(1, 32))
+    for index in (7, 8):
+        episode = make_episode(writer.meta, index, (20, 28))
+        for view, images in episode.images.items():
+            images[len(images) // 2 :] = images[len(images) // 2]  # type: ignore[index]
+            episode.images[view] = images  # type: ignore[index]
+        episode.success = False
+        writer.write(index, episode)
+    writer.write_index({**splits, FAILURE: [7, 8]})
+    return root
+
+
+@pytest.fixture(scope="module")
+def run(world: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("runs") / "deit"
+    make_trainer(tiny_config(world, folder, epochs=4), progress=False).fit()
+    return folder
+
+
+def test_every_frame_gets_a_progress_and_every_method_its_measures(
+    run: Path, world: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    main([str(run), "--form", "both"])
+    table = np.load(run / "progress" / "test.npz")
+    data, failures = EpisodeDataset(world, "test"), EpisodeDataset(world, FAILURE)
+    assert len(table["frame"]) == 2 * (sum(data.lengths) + sum(failures.lengths))
+    names = [f"{form}_{m}" for form in ("offline", "causal") for m in ("nearest", "dtw", "goal")]
+    assert list(table) == ["view", "episode", "frame", "time", *names]
+    for name in names:
+        assert table[name].min() >= 0 and table[name].max() <= 1
+    of_all = json.loads((run / "progress" / "test.json").read_text())["views"]["all"]
+    assert (of_all["videos"], of_all["failures"]) == (4, 4)
+    # Dots are easy: their colour tells the time.
+    assert of_all["order"]["offline_nearest"]["spearman_time"] > 0.9
+    assert of_all["auc"]["causal_nearest"] > 0.9
+    shown = capsys.readouterr().out
+    assert "| causal_dtw |" in shown and f"{run / 'progress' / 'test.npz'}: " in shown
+
+
+def test_videos_have_progress_by_videos(run: Path, world: Path, tmp_path: Path) -> None:
+    data = EpisodeDataset(world, "train", ["view_0"])
+    videos = [tmp_path / f"{i}.mp4" for i in range(3)]
+    for i, video in enumerate(videos):
+        write_video(video, data.images(i, "view_0"), 10.0, crf=0)
+    out = tmp_path / "out.npz"
+    named = [str(video) for video in videos[1:]]
+    main([str(run), str(videos[0]), "--reference", *named, "--out", str(out), "--nearest", "1"])
+    table = np.load(out)
+    assert set(table["episode"]) == {str(videos[0])}
+    assert np.corrcoef(table["offline_nearest"], table["frame"])[0, 1] > 0.8
+    assert (np.diff(table["offline_dtw"]) >= 0).all()
+    assert not out.with_suffix(".json").exists()
+
+
+def test_named_references_and_views(run: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out.npz"
+    words = ["--reference", "demo_1", "--reference-views", "view_0", "--views", "ego"]
+    main([str(run), *words, "--episodes", "1", "--out", str(out)])
+    table = np.load(out)
+    assert set(table["view"]) == {"ego"} and set(table["episode"]) == {"demo_5", "demo_7"}
+    main([str(run), *words, "--episodes", "1", "--out", str(out), "--shuffled"])
+    assert not np.allclose(np.load(out)["offline_nearest"], table["offline_nearest"])
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--reference", "demo_99"], "unknown episode of .*, nor a video 'demo_99'"),
+        (["--reference-views", "view_7"], "unknown view"),
+        (["--nearest", "0"], "out of range"),
+        (["--out", "table.txt"], "must end with .npz or .parquet"),
+    ],
+)
+def test_what_cannot_be_used_is_named(
+    run: Path, words: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as end:
+        main([str(run), *words])
+    assert end.value.code == 2
+    assert re.search(message, capsys.readouterr().err)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"time": TimeConfig(3, 2)}, "sees 3 frames around each moment"),
+        ({"backbone": BackboneConfig(depth=2, keep_patches=0.5)}, "reads the motion of the whole"),
+    ],
+)
+def test_a_run_that_sees_the_future_has_no_causal_progress(
+    world: Path,
+    tmp_path: Path,
+    changes: dict[str, object],
+    message: str,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    run = tmp_path / "run"
+    make_trainer(tiny_config(world, run, epochs=1, **changes), progress=False).fit()
+    with pytest.raises(SystemExit) as end:
+        main([str(run), "--form", "causal"])
+    assert end.value.code == 2
+    error = capsys.readouterr().err
+    assert message in error and "take --form offline" in error
+    main([str(run), "--episodes", "1", "--views", "ego"])
+    assert "offline_goal" in np.load(run / "progress" / "test.npz")
+
+
+def test_frames_before_a_moment_are_causal(world: Path, tmp_path: Path) -> None:
+    run, time = tmp_path / "run", TimeConfig(2, 2, causal=True)
+    make_trainer(tiny_config(world, run, epochs=1, time=time), progress=False).fit()
+    main([str(run), "--form", "causal", "--episodes", "1", "--views", "ego"])
+    assert "causal_dtw" in np.load(run / "progress" / "test.npz")
