@@ -231,12 +231,18 @@ class FrameEmbedder:
         Raises:
             ValueError: When the method needs poses and there are none.
         """
-        side = poses
-        if (motion := self.motion.of_video(images)) is not None:
-            told = self._of_motion(motion, images.__getitem__, np.arange(len(images)))
-            pose_map = told.pose_map if poses.pose_map is None else poses.pose_map
-            side = poses._replace(pose_map=pose_map, kept=told.kept)
+        side = self.video_inputs(images, poses)
         return self.model.compare(self._encode(images.__getitem__, len(images), side))
+
+    def video_inputs(
+        self, images: UInt8[np.ndarray, "time height width 3"], poses: SideInputs = FRAMES_ALONE
+    ) -> SideInputs:
+        """What the encoder receives beside the frames of a video: given poses, and its motion."""
+        if (motion := self.motion.of_video(images)) is None:
+            return poses
+        told = self._of_motion(motion, images.__getitem__, np.arange(len(images)))
+        pose_map = told.pose_map if poses.pose_map is None else poses.pose_map
+        return poses._replace(pose_map=pose_map, kept=told.kept)
 
     def _encode(self, read: Reader, length: int, side: SideInputs) -> Float[Tensor, "time dim"]:
         """Embeddings of a video, read in chunks, so that one is held at a time."""

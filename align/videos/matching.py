@@ -12,12 +12,12 @@ from jaxtyping import Float, Int64, UInt8
 from torch import Tensor
 
 from align.augment import frames_to_tensor, resize_frames
-from align.config import TrainConfig
 from align.embedder import FrameEmbedder
 from align.metrics.alignment import distances
 from align.metrics.decoding import dtw_picks, with_motion
 from align.videos.offset import Offset, estimate_offset, mutual_pairs
-from datasets.errors import DataError, MismatchError
+from align.videos.suitable import require_frames_alone
+from datasets.errors import DataError
 from datasets.video import iterate_frames, video_times
 
 
@@ -74,19 +74,6 @@ class VideoMatch:
         middles = (own[1:] + own[:-1]) / 2
         frames = np.searchsorted(middles, wanted)
         return frames, own[frames] - wanted
-
-
-def require_frames_alone(run: Path, config: TrainConfig) -> None:
-    """Refuses a run that cannot embed plain videos.
-
-    Raises:
-        MismatchError: When it needs keypoints.
-    """
-    if config.needs_keypoints:
-        raise MismatchError(
-            f"{run} ({config.method}) needs the keypoints of every frame, which videos do not "
-            "hold: choose a run of deit, paat, paab-free or late-predicted."
-        )
 
 
 def embed_videos(run: Path, paths: Sequence[Path]) -> list[EmbeddedVideo]:
