@@ -28,6 +28,7 @@ import numpy as np
 from align.view.packing import CHUNK, jpeg, pack_array, pack_parts, rounded
 from align.view.runs import RunAbout
 from align.view.shown import Shown
+from datasets.storage.episode_file import EGO
 
 if TYPE_CHECKING:
     from align.view.method import Method
@@ -114,6 +115,7 @@ class Routes:
                 ],
                 "episodes": list(self.shown.names),
                 "start": self.start,
+                "lead": self._lead(),
                 "synchronised": self.shown.synchronised,
                 "keypoints": list(skeleton.keypoints),
                 "bones": [list(bone) for bone in skeleton.bones],
@@ -123,6 +125,11 @@ class Routes:
                 "chunk": CHUNK,
             }
         )
+
+    def _lead(self) -> int:
+        """The view whose frames are matched first: a third-person one, as in reports."""
+        names = [view.name for view in self.shown.views(self.start)]
+        return next((k for k, name in enumerate(names) if name != EGO), 0)
 
     def episode(self, i: int) -> Content:
         """The views of an episode."""

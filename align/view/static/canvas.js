@@ -8,6 +8,7 @@ export function clear(canvas) {
   if (canvas.width !== w || canvas.height !== h) [canvas.width, canvas.height] = [w, h];
   const context = canvas.getContext("2d");
   context.setTransform(scale, 0, 0, scale, 0, 0);
+  context.imageSmoothingQuality = "high";
   context.clearRect(0, 0, width, height);
   return { context, width, height };
 }

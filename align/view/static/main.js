@@ -15,13 +15,13 @@ for (const build of [buildPlayers, buildPicks, buildTimeline, buildMatrix, build
 
 try {
   state.about = await fetchPath("about.json");
-  const { title, exported, episodes, start } = state.about;
+  const { title, exported, episodes, start, lead } = state.about;
   const shown = exported ? `${title}, ${episodes[start]}` : title;
   document.title = shown;
   say(document.getElementById("title"), shown);
   fillList();
   listen();
-  await openEpisode(start);
+  await openEpisode(start, lead);
 } catch (error) {
   document.body.dataset.problem = error.message;
 }

@@ -2,7 +2,8 @@
 
 import { asArray, ask } from "view/api.js";
 import { clear, line, make, onDrag, say } from "view/canvas.js";
-import { picked } from "view/picks.js";
+import { frame } from "view/frames.js";
+import { matched, picked } from "view/picks.js";
 import { change, lengthOf, onChange, state } from "view/store.js";
 
 // Stops of viridis, near to far, between which colours are mixed.
@@ -14,6 +15,14 @@ const canvas = document.getElementById("distances");
 const runs = document.getElementById("run");
 const others = document.getElementById("other");
 const painted = new WeakMap();
+const pair = ["↓", "→"].map((arrow) => {
+  const small = make("canvas");
+  const name = make("span");
+  const place = make("span");
+  const caption = make("figcaption", {}, make("span", {}, `${arrow} `, name), place);
+  document.getElementById("pair").append(make("figure", {}, small, caption));
+  return { canvas: small, name, place };
+});
 
 onDrag(canvas, (x, y) => {
   const cell = (share, length) => Math.min(length - 1, Math.floor(share * length));
@@ -79,14 +88,29 @@ function drawCursor(context, width, height, rows, cols, column) {
   context.stroke();
 }
 
+// The two frames under the cursor.
+function drawPair(column) {
+  const places = [[state.lead, state.time], [state.other, column]];
+  places.forEach(([view, time], k) => {
+    const { canvas: small, name, place } = pair[k];
+    const { width, height, name: title } = state.info.views[view];
+    small.style.aspectRatio = `${width} / ${height}`;
+    say(name, title);
+    say(place, `${time}`);
+    const picture = frame(view, time);
+    if (!picture) return;
+    const box = clear(small);
+    box.context.drawImage(picture, 0, 0, box.width, box.height);
+  });
+}
+
 function wordsOf(matrix, column) {
-  const [lead, other] = [state.lead, state.other].map((view) => state.info.views[view].name);
   const distance = (frame) =>
     (matrix.bytes[state.time * matrix.shape[1] + frame] * matrix.unit).toFixed(2);
   const nearest = picked(state.run, state.other);
-  const shown = `${lead} ${state.time} ↓, ${other} ${column} →: distance ${distance(column)}`;
-  if (nearest === undefined || nearest === column) return shown;
-  return `${shown}; picked: ${nearest}, ${distance(nearest)}`;
+  const shown = `distance ${distance(column)}`;
+  if (nearest === undefined || nearest === column) return `${shown}, as picked`;
+  return `${shown}; picked: ${nearest} at ${distance(nearest)}`;
 }
 
 onChange(() => {
@@ -97,10 +121,10 @@ onChange(() => {
   others.value = state.other;
   [...others.options].forEach((option, k) => (option.hidden = option.disabled = k === state.lead));
   const { context, width, height } = clear(canvas);
-  if (!state.pictured || state.info.views.length < 2) return;
+  if (!matched() || state.info.views.length < 2) return;
   const base = `runs/${state.run}/episodes/${state.episode}/distances`;
   const { value, problem } = ask(`${base}/${state.lead}/${state.other}.bin`, asArray);
-  const words = document.getElementById("pair");
+  const words = document.getElementById("pair-words");
   if (!value) return say(words, problem ?? "embedding …");
   const [rows, cols] = value.shape;
   context.imageSmoothingEnabled = false;
@@ -111,5 +135,6 @@ onChange(() => {
   canvas.dataset.row = state.time;
   canvas.dataset.column = column;
   drawCursor(context, width, height, rows, cols, column);
+  drawPair(column);
   say(words, wordsOf(value, column));
 });

@@ -4,6 +4,7 @@ import { ask } from "view/api.js";
 import { clear, make, say } from "view/canvas.js";
 import { openEpisode } from "view/episodes.js";
 import { still } from "view/frames.js";
+import { matched } from "view/picks.js";
 import { onChange, state } from "view/store.js";
 
 const root = document.getElementById("near");
@@ -30,7 +31,7 @@ export function build() {
 }
 
 onChange(() => {
-  if (!state.pictured) return;
+  if (!matched()) return;
   for (const { cell, canvas, place, episode } of cells) {
     const view = state.info.views[state.lead];
     canvas.style.aspectRatio = `${view.width} / ${view.height}`;

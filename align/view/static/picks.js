@@ -19,6 +19,14 @@ export function picked(run, view, time = state.time) {
   return answer(run).value?.[state.decoding][state.lead][view][time];
 }
 
+// Whether every run has said what it picks; what takes longer is asked for then.
+export function matched() {
+  return state.about.runs.every((_, run) => {
+    const { value, problem } = answer(run);
+    return value || problem;
+  });
+}
+
 useOffsets((view) => answer(state.run).value?.offsets[state.lead][view]?.[0]);
 
 function errorOf(run, view) {

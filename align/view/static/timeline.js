@@ -2,6 +2,7 @@
 
 import { ask } from "view/api.js";
 import { clear, colour, line, make, onDrag, say } from "view/canvas.js";
+import { matched } from "view/picks.js";
 import { goTo, lengthOf, onChange, state } from "view/store.js";
 
 const band = document.getElementById("timeline");
@@ -79,12 +80,12 @@ function drawCurves() {
   const said = [];
   let problem = "";
   state.about.runs.forEach((run, r) => {
-    if (!state.pictured) return;
+    if (!matched()) return;
     const answer = ask(`runs/${r}/episodes/${state.episode}/progress.json`);
     problem ||= answer.problem ?? "";
     if (!answer.value) return;
     const point = (curve) => (value, k) => [((k + 0.5) / curve.length) * width, y(value)];
-    context.globalAlpha = 0.25;
+    context.globalAlpha = 0.4;
     answer.value.forEach((curve) => line(context, curve.map(point(curve)), run.colour));
     context.globalAlpha = 1;
     const lead = answer.value[state.lead];
