@@ -95,7 +95,7 @@ def open_routes(
     from align.view.routes import Routes
     from align.view.runs import about_runs
 
-    runs = [path for path in paths if path.is_dir()]
+    runs = list(dict.fromkeys(path for path in paths if path.is_dir()))
     videos = [path for path in paths if not path.is_dir()]
     require_runs(runs, TrainConfig)
     if videos and (data is not None or episode is not None):
