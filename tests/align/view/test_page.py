@@ -205,9 +205,9 @@ def test_overlays_are_drawn_and_taken_away(page):
     plain = pixels(page, canvas)
     for key, name in (("k", "keypoints"), ("p", "patches"), ("a", "attention")):
         page.keyboard.press(key)
-        assert (
-            page.locator(f"[data-toggle={name}]").get_attribute("aria-pressed") == "false" or True
-        )
+        told(page)
+        pressed = page.locator(f"[data-toggle={name}]").get_attribute("aria-pressed")
+        assert pressed == "true"
         page.wait_for_function(
             """([selector, before]) => {
                 const c = document.querySelector(selector);
