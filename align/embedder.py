@@ -240,6 +240,13 @@ class FrameEmbedder:
         moving = motion if self._maps_motion and poses.pose_map is None else None
         return self._encode(images.__getitem__, len(images), side, moving)
 
+    def video_inputs(self, images: UInt8[np.ndarray, "time height width 3"]) -> SideInputs:
+        """What the encoder receives beside the frames of a video without poses: its motion."""
+        motion = self.motion.of_video(images)
+        side = SideInputs(kept=self._kept(motion, len(images)))
+        moving = motion if self._maps_motion else None
+        return self._with_map(side, moving, images.__getitem__, np.arange(len(images)))
+
     def _encode(
         self, read: Reader, length: int, side: SideInputs, moving: VideoMotion | None
     ) -> Float[Tensor, "time dim"]:

@@ -34,6 +34,7 @@ from align.results.runs import Run, load_runs, options_that_differ, train_comman
 from align.results.summary import BASELINE, SummaryRow, summary_table, write_summary
 from align.results.text import format_change, format_spread, with_arrow
 from align.run_data import find_measured_data
+from datasets.command import command_line
 from datasets.episodes import EpisodeDataset
 from datasets.storage.atomic import require_writable
 
@@ -145,10 +146,18 @@ def render(
         "video": data_uri("video/mp4", encode_video(example, colours)),
         "poster": data_uri("image/jpeg", poster(example, colours)),
         "strip": data_uri("image/png", contact_strip(example, colours)),
+        "view_command": _view_command(example, data),
         "video_size": (layout.width, layout.height),
         "now": datetime.now(),
     }
     return render_template("report.html.j2", values, spread=format_spread, change=format_change)
+
+
+def _view_command(example: Example, data: EpisodeDataset) -> str:
+    """The command that shows the example's episode frame by frame, with the same runs."""
+    runs = [str(run.folder) for run in example.runs.values()]
+    where = ["--data", str(data.root), "--split", data.split or "test"]
+    return command_line("align.view", [*runs, *where, "--episode", example.episode])
 
 
 def _other_groups(rows: Sequence[SummaryRow], data: EpisodeDataset) -> list:

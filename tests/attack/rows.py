@@ -92,9 +92,9 @@ class Row:
 
 def run(row: Row, here: Path) -> End:
     """Runs a row's command in this process, with `here` as the current folder."""
-    module = importlib.import_module(
-        "align.report.__main__" if row.command == "align.report" else row.command
-    )
+    module = importlib.import_module(row.command)
+    if not hasattr(module, "main"):  # a package, which is started by its own module
+        module = importlib.import_module(f"{row.command}.__main__")
     out, err, code, fault = row.stdout(), io.StringIO(), 0, ""
     before = Path.cwd()
     with ExitStack() as stack:

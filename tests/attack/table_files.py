@@ -25,6 +25,7 @@ OF_RUNS = {
     "align.evaluate": "run",
     "align.analyze": "run",
     "align.report": "run",
+    "align.view": "run --export page.html",
 }
 OF_CLIPS = {
     "datasets.info": "squares --format ntu",

@@ -271,6 +271,25 @@ OPTIONS: tuple[tuple[str, str, tuple[str, ...], tuple[str, ...]], ...] = (
         ("--views 0", "--episodes 0", "--size 0", "--workers 0", "--split 1,2", "--demos nowhere"),
     ),
     ("sims.doctor", "", (), ("--fast",)),
+    (
+        "align.videos",
+        "run first.mp4 second.mp4",
+        ("run", "dots"),
+        ("--height 4", "--height 97", "--clock offsets", "--out nowhere/aligned.txt"),
+    ),
+    (
+        "align.view",
+        "run --export page.html",
+        ("run", "dots"),
+        (
+            "--references -1",
+            "--port 99999",
+            "--host example.com",
+            "--split tset",
+            "--episode demo_99",
+            "--data nowhere",
+        ),
+    ),
 )
 
 

@@ -38,9 +38,16 @@ def run_rows() -> Iterator[Row]:
         )
         needs = RUN if package == "run" else CLIP_RUN
         yield Row(command, "resumed from `best`", words, needs, spoil, ("last.safetensors",))
-    for command in ("align.evaluate", "align.analyze", "align.report"):
+    for command in ("align.evaluate", "align.analyze", "align.report", "align.view"):
         yield Row(command, "no run is named", "", (), named=("name one or more folders",))
         yield Row(command, "a data set instead of a run", "dots", RUN, named=("dots",))
+    yield Row(
+        "align.videos",
+        "a run that needs keypoints",
+        "run videos/000001/ego.mp4 videos/000001/view_0.mp4",
+        (*RUN, "videos"),
+        named=("run", "deit"),
+    )
     for command in ("action.evaluate", "action.analyze", "action.retrieve"):
         yield Row(command, "no run is named", "", (), named=("name one or more folders",))
         yield Row(command, "a data set instead of a run", "squares", CLIP_RUN, named=("squares",))

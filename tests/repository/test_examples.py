@@ -10,11 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from align.config import BackboneConfig, TrainConfig
-from align.data import BatchConfig
-from align.train import make_trainer
 from datasets.episodes import EpisodeDataset
-from datasets.video import read_frames, video_shape, write_video
 from tests import REPOSITORY
 from tests.datasets.synthetic import make_data_set
 
@@ -78,59 +74,6 @@ def test_keypoints_alone(run_example, dots):
 
     # The points follow time exactly, so a trained network aligns them well.
     assert error(300) < 0.6 * error(1)
-
-
-def trained(dots, out, method):
-    config = TrainConfig(
-        method=method,
-        data=dots,
-        out=out,
-        epochs=1,
-        backbone=BackboneConfig("test_vit", depth=2),
-        batch=BatchConfig(episodes=1, times=8),
-    )
-    make_trainer(config, progress=False).fit()
-    return out
-
-
-def test_align_two_videos(run_example, dots, tmp_path):
-    run, data = trained(dots, tmp_path / "run", "paat"), EpisodeDataset(dots)
-    videos = [tmp_path / "first.mp4", tmp_path / "second.mp4"]
-    for i, video in enumerate(videos):
-        write_video(video, data.images(i, "view_0"), 10.0, crf=0)
-    lengths = data.lengths[:2]
-    assert lengths[0] != lengths[1]
-    out = tmp_path / "aligned.mp4"
-
-    rows = picks(run_example("align_two_videos", run, *videos, "--out", out))
-    assert rows[:, 0].tolist() == list(range(lengths[0]))
-    assert rows[:, 1:].min() >= 0 and rows[:, 1:].max() < lengths[1]
-    assert (np.diff(rows[:, 3]) >= 0).all(), "dynamic time warping goes back in time"
-    # A strip with the panel's name, 24 pixels high, is above each panel.
-    assert video_shape(out) == (lengths[0], 24 + 224, 4 * 224, 10.0)
-    frame = read_frames(out, [4])[0].astype(int)
-    assert all(panel.max() > 150 for panel in np.split(frame[:24], 4, axis=1)), "a name is missing"
-    shown = np.split(frame[24:], 4, axis=1)
-    for picture, video, time in zip(shown, [videos[0], *[videos[1]] * 3], rows[4], strict=True):
-        wanted = Image.fromarray(read_frames(video, [time])[0]).resize((224, 224))
-        assert np.abs(picture - np.asarray(wanted)).mean() < 4
-
-    itself = picks(run_example("align_two_videos", run, videos[0], videos[0], "--out", out))
-    assert (itself == np.arange(lengths[0])[:, None]).all(), "a video differs from itself"
-
-
-def picks(shown):
-    rows = re.findall(r"^ *(\d+): +(\d+) +(\d+) +(\d+)$", shown, re.MULTILINE)
-    return np.array(rows, dtype=int)
-
-
-def test_a_run_that_needs_keypoints_cannot_align_videos(run_example, dots, tmp_path, capsys):
-    run = trained(dots, tmp_path / "run", "paab")
-    with pytest.raises(SystemExit) as end:
-        run_example("align_two_videos", run, "first.mp4", "second.mp4")
-    assert end.value.code == 2
-    message = capsys.readouterr().err
-    assert "(paab) needs the keypoints of every frame" in message and "deit" in message
 
 
 def robomimic_file(path, pictures):

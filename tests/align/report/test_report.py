@@ -222,6 +222,12 @@ def test_default_place_is_the_run_or_what_runs_share(
     assert default_path([Path("runs/x/a"), Path("runs/y/b")]) == Path("runs/report.html")
 
 
+def test_page_names_the_command_that_shows_its_episode(page: str, data: Path) -> None:
+    (command,) = re.findall(r"<code>(python -m align\.view [^<]*)</code>", page)
+    episode = EpisodeDataset(data, "test").names[0]
+    assert command.endswith(f"--data {data} --split test --episode {episode}")
+
+
 def test_page_holds_the_video_its_poster_and_the_strip(page: str) -> None:
     tags = Elements(page).tags
     (video,) = [values for tag, values in tags if tag == "video"]

@@ -1,0 +1,1 @@
+"""Videos of one task, seen by cameras that were not started together, aligned by a trained run."""

@@ -1,0 +1,123 @@
+"""Videos as a trained run sees them, and the frames of one that match those of another."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int64, UInt8
+from torch import Tensor
+
+from align.augment import frames_to_tensor, resize_frames
+from align.embedder import FrameEmbedder
+from align.metrics.alignment import distances
+from align.metrics.decoding import dtw_picks, with_motion
+from align.videos.offset import Offset, estimate_offset, mutual_pairs
+from align.videos.suitable import require_frames_alone
+from datasets.errors import DataError
+from datasets.video import iterate_frames, video_times
+
+
+@dataclass(frozen=True)
+class EmbeddedVideo:
+    """A video and its embeddings.
+
+    Attributes:
+        path: The file.
+        times: Seconds of its frames from the first one.
+        embeddings: Of its frames, as distances are measured between them.
+    """
+
+    path: Path
+    times: Float[np.ndarray, " time"]
+    embeddings: Float[Tensor, "time dim"]
+
+
+@dataclass(frozen=True)
+class VideoMatch:
+    """The frames of another video that match those of the first.
+
+    Attributes:
+        other: The other video.
+        nearest: For each frame of the first video, the nearest frame.
+        motion: The frame that is nearest in motion, see `with_motion`.
+        dtw: The frame that dynamic time warping pairs it with, which never goes back in time.
+        offset: The constant offset between the clocks.
+    """
+
+    other: EmbeddedVideo
+    nearest: Int64[np.ndarray, " time"]
+    motion: Int64[np.ndarray, " time"]
+    dtw: Int64[np.ndarray, " time"]
+    offset: Offset
+
+    @classmethod
+    def between(cls, first: EmbeddedVideo, other: EmbeddedVideo) -> VideoMatch:
+        """Matches every frame of the first video."""
+        cost = distances(first.embeddings, other.embeddings).numpy()
+        moving = distances(*(with_motion(video.embeddings) for video in (first, other))).numpy()
+        offset = estimate_offset(first.times, other.times, mutual_pairs(moving))
+        warped = dtw_picks(cost[None])[0]
+        return cls(other, cost.argmin(axis=1), moving.argmin(axis=1), warped, offset)
+
+    def by_offset(
+        self, times: Float[np.ndarray, " time"]
+    ) -> tuple[Int64[np.ndarray, " time"], Float[np.ndarray, " time"]]:
+        """The frame shown at each time of the first video's clock, and how far it is, in seconds.
+
+        Where the other video does not run, that is its first or its last frame.
+        """
+        wanted, own = times + self.offset.seconds, self.other.times
+        middles = (own[1:] + own[:-1]) / 2
+        frames = np.searchsorted(middles, wanted)
+        return frames, own[frames] - wanted
+
+
+def embed_videos(run: Path, paths: Sequence[Path]) -> list[EmbeddedVideo]:
+    """Embeds every frame of some videos.
+
+    Args:
+        run: A folder made by `align.train`, or a checkpoint.
+        paths: The videos.
+
+    Raises:
+        DataError: When a video or the run cannot be used, or the run needs keypoints.
+        CheckpointError: When the checkpoint is missing, truncated or of another model.
+    """
+    embedder = FrameEmbedder.load(run)
+    require_frames_alone(run, embedder.config)
+    return [embed_video(embedder, path) for path in paths]
+
+
+def embed_video(embedder: FrameEmbedder, path: Path, every: int = 1) -> EmbeddedVideo:
+    """Embeds a video, which is decoded once.
+
+    Args:
+        embedder: Of a run that needs no keypoints.
+        path: The video.
+        every: Every how many frames one is read.
+
+    Raises:
+        DataError: When the video cannot be read, or has a single frame.
+    """
+    frames = network_frames(path, embedder.image_size, every)
+    if len(frames) < 2:
+        raise DataError(f"{path} has one frame to align: name a video of two or more.")
+    return EmbeddedVideo(path, video_times(path)[::every], embedder.embed_frames(frames))
+
+
+def network_frames(path: Path, size: int, every: int = 1) -> UInt8[np.ndarray, "time size size 3"]:
+    """Frames of a video squeezed to squares, as runs see them; whole ones are held one at a time.
+
+    Raises:
+        DataError: When the video cannot be read.
+    """
+    frames = [
+        resize_frames(frames_to_tensor(frame[None]), size)[0]
+        for index, frame in enumerate(iterate_frames(path))
+        if index % every == 0
+    ]
+    return torch.stack(frames).permute(0, 2, 3, 1).numpy()

@@ -1,0 +1,62 @@
+"""Episodes and videos as the page shows them."""
+
+import numpy as np
+import pytest
+
+from align.view import shown
+from align.view.shown import ShownEpisodes, ShownVideos
+from datasets.episodes import EpisodeDataset
+from datasets.errors import MissingDataError
+from datasets.video import write_video
+
+
+@pytest.fixture
+def episodes(dots):
+    return ShownEpisodes(EpisodeDataset(dots, "test"))
+
+
+def test_views_of_an_episode_share_their_times(episodes):
+    views = episodes.views(1)
+    assert [view.name for view in views] == ["ego", "view_0", "view_1"]
+    for view in views:
+        assert (view.width, view.height) == (48, 48)
+        assert view.times == pytest.approx(np.arange(episodes.data.lengths[1]) / 20)
+
+
+def test_frames_and_phases_are_the_data_sets(episodes):
+    wanted = episodes.data.images(1, "view_0", [2, 5])
+    assert (episodes.frames(1, 1, np.array([2, 5])) == wanted).all()
+    assert (episodes.phases(1) == episodes.data.phases(1)).all()
+
+
+def test_keypoints_are_shares_of_the_picture(episodes):
+    pose = episodes.pose(0, 2)
+    assert pose.points * 48 == pytest.approx(episodes.data.keypoints(0, "view_1"), nan_ok=True)
+    assert (pose.visible == episodes.data.visible(0, "view_1")).all()
+
+
+def test_videos_keep_their_sizes_and_times(two_videos):
+    videos = ShownVideos(two_videos)
+    first, late = videos.views(0)
+    assert (first.width, first.height) == (48, 48) and (late.width, late.height) == (96, 48)
+    assert len(first.times) == len(late.times) + 3
+    assert np.diff(first.times) == pytest.approx(0.1)
+    assert not videos.synchronised and videos.pose(0, 0) is None and videos.phases(0) is None
+
+
+def test_a_long_video_is_thinned_evenly(two_videos, monkeypatch):
+    whole = ShownVideos(two_videos)
+    length = len(whole.views(0)[0].times)
+    monkeypatch.setattr(shown, "MOST_FRAMES", 10)
+    thin = ShownVideos(two_videos)
+    every = -(-length // 10)
+    assert thin.every[two_videos[0]] == every > 1
+    assert thin.views(0)[0].times == pytest.approx(np.arange(0, length, every) / 10)
+    thinned, own = thin.frames(0, 0, np.array([1, 2])), np.array([every, 2 * every])
+    assert (thinned == whole.frames(0, 0, own)).all()
+
+
+def test_a_video_of_one_frame_is_refused(tmp_path):
+    write_video(tmp_path / "one.mp4", np.zeros((1, 16, 16, 3), np.uint8), 10.0)
+    with pytest.raises(MissingDataError, match=r"one\.mp4 has one frame to align"):
+        ShownVideos([tmp_path / "one.mp4"]).views(0)
