@@ -121,6 +121,14 @@ class MultiViewEnv(gymnasium.Env[dict[str, np.ndarray], np.ndarray]):
     def render_views(self) -> dict[str, UInt8[np.ndarray, "height width 3"]]:
         """Render the current state from every view, as upright RGB images."""
 
+    def render_view(self, view: str) -> UInt8[np.ndarray, "height width 3"]:
+        """Render the current state from one view; an environment that can skips the others.
+
+        Raises:
+            KeyError: When there is no such view.
+        """
+        return self.render_views()[view]
+
     @abstractmethod
     def keypoints(self) -> Float[np.ndarray, "keypoints 3"]:
         """Return the world coordinates of the skeleton's keypoints, in metres."""

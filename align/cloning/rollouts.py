@@ -107,7 +107,7 @@ def _solves(env: Any, policy: Policy, observer: Observer, view: str) -> bool:
     state, frames = env.observe(), []
     for _ in range(env.horizon):
         if observer.looks:
-            frames.append(env.render_views()[view])
+            frames.append(env.render_view(view))
         action = policy(observer.of_moment(state, frames))
         low, high = env.action_space.low, env.action_space.high
         state, _, _, truncated, info = env.step(np.clip(action, low, high))

@@ -184,6 +184,10 @@ class PickEnv(MultiViewEnv):
         self._seen = self._views.look(self.cameras())
         return {view: seen.image.copy() for view, seen in self._seen.items()}
 
+    def render_view(self, view: str) -> UInt8[np.ndarray, "height width 3"]:
+        """Renders the current state from one view, upright RGB."""
+        return self._views.look({view: self.cameras()[view]})[view].image
+
     def actor_masks(self) -> dict[str, Bool[np.ndarray, "height width"]]:
         """The pixels of each view that show the arm or the gripper."""
         return {view: seen.mask(self._panda.body) for view, seen in self._look().items()}

@@ -95,3 +95,9 @@ def test_keypoints_lie_on_the_body_at_full_size(name):
     env.close()
     assert len(on_body) > 100
     assert np.mean(on_body) >= 0.95
+
+
+def test_one_view_is_rendered_as_among_all(world):
+    world.reset(seed=0)
+    for view, image in world.render_views().items():
+        np.testing.assert_array_equal(world.render_view(view), image)

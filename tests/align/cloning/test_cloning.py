@@ -64,8 +64,8 @@ class Line:
     def observe(self) -> dict[str, np.ndarray]:
         return {"at": np.array([self.at])}
 
-    def render_views(self) -> dict[str, np.ndarray]:
-        return {view: np.full((2, 2, 3), i, np.uint8) for i, view in enumerate(self.views)}
+    def render_view(self, view: str) -> np.ndarray:
+        return np.full((2, 2, 3), self.views.index(view), np.uint8)
 
     def step(self, action: np.ndarray) -> tuple[object, ...]:
         self.at += 0.3 * float(action[0])

@@ -1,0 +1,1 @@
+"""Reinforcement learning on rewards from third-person videos."""

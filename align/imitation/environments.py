@@ -1,0 +1,108 @@
+"""Environments as Stable-Baselines3 takes them: states in, a reward out, over at success."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import gymnasium
+import numpy as np
+from gymnasium.spaces import Box, Dict, flatdim, flatten
+
+from align.imitation.config import ImitateConfig, Reward
+from align.imitation.oracle import OraclePotential
+from align.progress.demonstrations import Demonstrations
+from align.reward import Potential, PotentialReward, alignment_potential
+from datasets.errors import OptionError, require_known
+
+
+class OverAtSuccess(gymnasium.Wrapper):
+    """Ends an episode when its task is solved, with a reward of 1; nothing else is rewarded."""
+
+    def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
+        """Advances by a time step."""
+        observation, _, _, cut_off, info = self.env.step(action)
+        solved = bool(info["success"])
+        # Stable-Baselines3 reads `is_success`.
+        told = {**info, "is_success": solved}
+        return observation, float(solved), solved, cut_off and not solved, told
+
+
+class FlatStates(gymnasium.ObservationWrapper):
+    """The observations as one vector in single precision, in the order of their names."""
+
+    def __init__(self, env: gymnasium.Env) -> None:
+        """Measures the observations."""
+        super().__init__(env)
+        self._spaces = env.observation_space
+        assert isinstance(self._spaces, Dict)
+        self.observation_space = Box(-np.inf, np.inf, (flatdim(self._spaces),), np.float32)
+
+    def observation(self, observation: Any) -> np.ndarray:
+        """The vector."""
+        return np.asarray(flatten(self._spaces, observation), np.float32)
+
+
+class SingleActions(gymnasium.ActionWrapper):
+    """Actions in single precision, as agents give them, for an environment of doubles."""
+
+    def __init__(self, env: gymnasium.Env) -> None:
+        """Takes over the bounds."""
+        super().__init__(env)
+        space = env.action_space
+        assert isinstance(space, Box)
+        self.action_space = Box(
+            space.low.astype(np.float32), space.high.astype(np.float32), dtype=np.float32
+        )
+
+    def action(self, action: Any) -> np.ndarray:
+        """The action in double precision."""
+        return np.asarray(action, np.float64)
+
+
+def make_environment(config: ImitateConfig, reward: Reward) -> gymnasium.Env:
+    """An environment with one of the rewards.
+
+    Args:
+        config: All options.
+        reward: What is added to the sparse reward, if anything.
+
+    Raises:
+        OptionError: When the reward needs a run and there is none, or the run looks ahead.
+        UnknownNameError: When the environment has no such view.
+        DataError: When the run or its references cannot be used.
+    """
+    name = f"sims:posealign/{config.env.capitalize()}-v0"
+    made = gymnasium.make(
+        name, views=config.views, size=config.image_size, disable_env_checker=True
+    ).unwrapped
+    env: gymnasium.Env = OverAtSuccess(made)
+    potential = make_potential(config, reward, made)
+    if potential is not None:
+        env = PotentialReward(env, potential, config.gamma, config.scale)
+    return SingleActions(FlatStates(env))
+
+
+def make_potential(config: ImitateConfig, reward: Reward, env: Any) -> Potential | None:
+    """The potential of a reward; None for the sparse one. Errors as of `make_environment`."""
+    match reward:
+        case "sparse":
+            return None
+        case "oracle":
+            return OraclePotential(config.env)
+    if config.run is None:
+        raise OptionError(
+            f"the reward {reward} needs --run, whose embedding says how far the task has come; "
+            "or name others: --reward sparse oracle"
+        )
+    require_known("view", config.view, env.views)
+    demonstrations = Demonstrations(
+        config.references, config.reference_data, config.reference_views
+    )
+    return alignment_potential(
+        config.run,
+        config.view,
+        replace(demonstrations, shuffled=reward == "shuffled"),
+        method=config.method,
+        config=config.reading,
+    )

@@ -1,0 +1,143 @@
+"""An agent of Stable-Baselines3 that learns from one reward, tried on held-out episodes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import gymnasium
+import numpy as np
+from tqdm import tqdm
+
+from align.engine.csv_files import read_csv, write_csv
+from align.imitation.config import ImitateConfig, Reward
+from align.imitation.environments import make_environment
+from align.imitation.results import COLUMNS, Curve, Point
+from datasets.errors import MissingDataError
+from datasets.storage.atomic import atomic_path
+
+INSTALL = "pip install 'posealign[imitate]'"
+# Held-out episodes start from seeds of a stream of their own.
+_HELD_OUT = 5
+POLICY_NAME, CURVE_NAME = "policy.safetensors", "curve.csv"
+
+
+def learn(config: ImitateConfig, reward: Reward, seed: int, folder: Path) -> Curve:
+    """Trains an agent and stores its learning curve and its policy.
+
+    Args:
+        config: All options.
+        reward: The reward that it learns from.
+        seed: Seed of the agent and of its episodes.
+        folder: Folder for `curve.csv` and `policy.safetensors`.
+
+    Returns:
+        Success on held-out episodes over time steps.
+
+    Raises:
+        MissingDataError: When Stable-Baselines3 is not installed.
+        DataError: When the run or its references cannot be used.
+        OptionError: When options do not fit each other.
+    """
+    agent_class = _algorithm(config)
+    environments = _side_by_side(config, reward, seed)
+    try:
+        agent = agent_class(
+            "MlpPolicy",
+            environments,
+            learning_rate=config.lr,
+            gamma=config.gamma,
+            seed=seed,
+            device="cpu",  # a policy of two small layers
+        )
+        held_out = make_environment(config, "sparse")
+        points = _learning(agent, held_out, config, f"{reward}, seed {seed}")
+        held_out.close()
+    finally:
+        environments.close()
+    _save(agent, points, folder)
+    return Curve(reward, seed, tuple(points))
+
+
+def load_curve(reward: Reward, seed: int, folder: Path) -> Curve | None:
+    """The curve that `learn` stored; None where there is none."""
+    path = folder / CURVE_NAME
+    if not path.exists():
+        return None
+    points = [Point(int(row["steps"]), float(row["success"])) for row in read_csv(path)]
+    return Curve(reward, seed, tuple(points))
+
+
+def _algorithm(config: ImitateConfig) -> Callable[..., Any]:
+    try:
+        from stable_baselines3 import PPO, SAC
+    except ImportError as error:
+        raise MissingDataError(
+            f"Stable-Baselines3 does not import ({error}). Run: {INSTALL}"
+        ) from error
+    return {"sac": SAC, "ppo": PPO}[config.algorithm]
+
+
+def _side_by_side(config: ImitateConfig, reward: Reward, seed: int) -> Any:
+    from stable_baselines3.common.vec_env import DummyVecEnv, SubprocVecEnv, VecMonitor
+
+    makers: list[Callable[[], gymnasium.Env]] = [
+        partial(_seeded, config, reward, seed, i) for i in range(config.envs)
+    ]
+    if config.envs == 1:
+        return VecMonitor(DummyVecEnv(makers))
+    return VecMonitor(SubprocVecEnv(makers, start_method="spawn"))
+
+
+def _seeded(config: ImitateConfig, reward: Reward, seed: int, index: int) -> gymnasium.Env:
+    # Before the first rendering: Mesa's compiler and the one that torch loads late do not get along
+    # the other way round.
+    import torch
+    import torch._dynamo
+
+    torch.set_num_threads(1)
+    env = make_environment(config, reward)
+    env.reset(seed=int(np.random.SeedSequence([seed, index]).generate_state(1)[0]))
+    return env
+
+
+def _learning(
+    agent: Any, held_out: gymnasium.Env, config: ImitateConfig, title: str
+) -> list[Point]:
+    points = [Point(0, _success(agent, held_out, config.episodes))]
+    with tqdm(total=config.steps, desc=title, unit="step") as bar:
+        while points[-1].steps < config.steps:
+            more = min(config.evaluate_every, config.steps - points[-1].steps)
+            agent.learn(more, reset_num_timesteps=False)
+            points.append(
+                Point(points[-1].steps + more, _success(agent, held_out, config.episodes))
+            )
+            bar.update(more)
+            bar.set_postfix(success=f"{points[-1].success:.2f}")
+    return points
+
+
+def _success(agent: Any, env: gymnasium.Env, episodes: int) -> float:
+    """The share of held-out episodes that the agent solves without exploring."""
+    return float(np.mean([_solves(agent, env, k) for k in range(episodes)]))
+
+
+def _solves(agent: Any, env: gymnasium.Env, k: int) -> bool:
+    start = int(np.random.SeedSequence([_HELD_OUT, k]).generate_state(1)[0])
+    observation, _ = env.reset(seed=start)
+    while True:
+        action, _ = agent.predict(observation, deterministic=True)
+        observation, _, solved, cut_off, _ = env.step(action)
+        if solved or cut_off:
+            return solved
+
+
+def _save(agent: Any, points: list[Point], folder: Path) -> None:
+    from safetensors.torch import save_model
+
+    folder.mkdir(parents=True, exist_ok=True)
+    with atomic_path(folder / POLICY_NAME) as temporary:
+        save_model(agent.policy, str(temporary))
+    write_csv(folder / CURVE_NAME, COLUMNS, [[p.steps, p.success] for p in points])

@@ -1,0 +1,138 @@
+"""Agents that learn from rewards: environments, the oracle, results, and a whole small study."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from align.imitation.config import ImitateConfig, World
+from align.imitation.environments import make_environment
+from align.imitation.oracle import OraclePotential
+from align.imitation.results import Curve, Point, Row, as_markdown, draw
+from align.imitation.study import imitate
+from align.train import make_trainer
+from datasets.errors import MismatchError, OptionError
+from tests.align.conftest import tiny_config
+
+
+class State:
+    """An environment that is asked for nothing but success."""
+
+    def __init__(self, solved: bool = False) -> None:
+        self.solved = solved
+
+    def success(self) -> bool:
+        return self.solved
+
+
+def object_state(cube: Any, hand: Any, spot: Any = ()) -> dict[str, np.ndarray]:
+    return {"object": np.concatenate([cube, [0, 0, 0, 1], hand, spot])}
+
+
+@pytest.mark.parametrize(
+    ("world", "first", "now", "expected"),
+    [
+        ("minecraft", {"goal_pos": [8.0, 0, 6]}, {"goal_pos": [0, 0, 4.0]}, 0.6),
+        ("lift", object_state([0, 0, 0.82], [1, 0, 0]), object_state([0, 0, 0.84], [0] * 3), 0.65),
+        ("lift", object_state([0, 0, 0.82], [9, 0, 0]), object_state([0, 0, 0.7], [9, 0, 0]), 0.0),
+        (
+            "pick",
+            object_state([0] * 3, [9, 0, 0], [0.2, 0, 0]),
+            object_state([0.1, 0, 0], [0] * 3, [0.1, 0, 0]),
+            0.65,
+        ),
+    ],
+)
+def test_the_oracle_measures_the_way_that_is_done(
+    world: World, first: Any, now: Any, expected: float
+) -> None:
+    potential = OraclePotential(world)
+    begun, later = ({k: np.asarray(v, float) for k, v in o.items()} for o in (first, now))
+    assert potential.begin(State(), begun) == pytest.approx(0.0, abs=1e-6)
+    assert potential.now(State(), later) == pytest.approx(expected, abs=1e-6)
+    assert potential.now(State(solved=True), later) == 1.0
+
+
+def test_an_agent_sees_a_vector_and_is_rewarded_for_success_alone() -> None:
+    env = make_environment(ImitateConfig("minecraft", views=1, image_size=32), "sparse")
+    observation, _ = env.reset(seed=0)
+    assert observation.shape == env.observation_space.shape == (8,)
+    assert observation.dtype == env.action_space.dtype == np.float32
+    _, reward, ended, _, info = env.step(env.action_space.sample())
+    assert (reward, ended, info["is_success"]) == (0.0, False, False)
+    env.unwrapped.success = lambda: True
+    _, reward, ended, cut_off, info = env.step(env.action_space.sample())
+    assert (reward, ended, cut_off, info["is_success"]) == (1.0, True, False, True)
+    env.close()
+
+
+def curve(reward: Any, seed: int, *successes: float) -> Curve:
+    return Curve(reward, seed, tuple(Point(100 * i, s) for i, s in enumerate(successes)))
+
+
+CURVES = [
+    curve("oracle", 0, 0.0, 0.6, 0.8),
+    curve("oracle", 1, 0.0, 0.4, 1.0),
+    curve("sparse", 0, 0.0, 0.0, 0.2),
+]
+
+
+def test_a_row_sums_up_the_agents_of_a_reward() -> None:
+    oracle, sparse = Row.of_all(CURVES)
+    assert (oracle.agents, oracle.success, oracle.least, oracle.most) == (2, 0.9, 0.8, 1.0)
+    assert oracle.steps_to_half == 150
+    assert as_markdown([sparse]).splitlines()[-1] == "| sparse | 1 | 0.20 | 0.20 | 0.20 | never |"
+
+
+def test_curves_have_a_line_for_each_agent_and_a_mean() -> None:
+    (axes,) = draw(CURVES).axes
+    lines = [(list(line.get_xdata()), list(line.get_ydata())) for line in axes.lines]
+    assert ([0, 100, 200], [0.0, 0.5, 0.9]) in lines
+    assert len(lines) == 3 + 2
+    assert (axes.get_xlabel(), axes.get_ylabel()) == ("time steps", "success on held-out episodes")
+
+
+@pytest.fixture
+def short(monkeypatch: pytest.MonkeyPatch) -> None:
+    from sims.minecraft.env import MinecraftEnv
+
+    monkeypatch.setattr(MinecraftEnv, "horizon", 5)
+
+
+@pytest.mark.usefixtures("short")
+def test_agents_are_trained_once(dots: Path, tmp_path: Path) -> None:
+    run = tmp_path / "deit_seed0"
+    make_trainer(tiny_config(dots, run, epochs=1), progress=False).fit()
+    config = ImitateConfig(
+        "minecraft",
+        run,
+        seeds=(0,),
+        views=1,
+        image_size=32,
+        steps=20,
+        evaluate_every=10,
+        episodes=1,
+        algorithm="sac",
+        out=tmp_path / "study",
+    )
+    curves = imitate(config)
+    assert [curve.reward for curve in curves] == ["alignment", "sparse", "oracle", "shuffled"]
+    assert all([p.steps for p in curve.points] == [0, 10, 20] for curve in curves)
+    policies = sorted((tmp_path / "study").glob("*/seed0/policy.safetensors"))
+    written = [path.stat().st_mtime_ns for path in policies]
+    assert len(policies) == 4
+    assert imitate(config) == curves
+    assert [path.stat().st_mtime_ns for path in policies] == written
+    assert (tmp_path / "study/curves.png").exists()
+    with pytest.raises(MismatchError, match=r"options\.json"):
+        imitate(replace(config, gamma=0.5))
+
+
+def test_a_reward_from_video_needs_a_run(tmp_path: Path) -> None:
+    with pytest.raises(OptionError, match="--run"):
+        imitate(ImitateConfig("minecraft", out=tmp_path / "out"))
+    assert not (tmp_path / "out").exists()
