@@ -42,10 +42,10 @@ def confusion_figure(matrix: Int[np.ndarray, "classes classes"], classes: Sequen
     matrix, names = matrix[np.ix_(present, present)], [classes[i] for i in present]
     shares = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
     side = max(4.0, 1.8 + 0.34 * len(names))
-    figure = Figure(figsize=(side, side), layout="constrained")
+    figure = Figure(figsize=(side + 0.8, side), layout="compressed")
     axes = figure.subplots()
     image = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
-    figure.colorbar(image, ax=axes, label="share of the true class", shrink=0.7)
+    figure.colorbar(image, ax=axes, label="share of the true class")
     axes.set_xticks(range(len(names)), names, rotation=90)
     axes.set_yticks(range(len(names)), names)
     axes.set_xlabel("predicted class")

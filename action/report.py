@@ -20,9 +20,10 @@ from align.results.chance import RANDOM_LABEL
 from align.results.statistics import lower_median
 from align.results.text import ARROWS, format_spread, spread, with_arrow
 
+_RETRIEVAL_TITLES = {"map": "mAP"}
 RETRIEVAL_NOTE = (
     "In percent, mean ± sample standard deviation over seeds; with one seed the mean alone. "
-    "recall@k: share of queries with a clip of their class among the k nearest; map: mean average "
+    "recall@k: share of queries with a clip of their class among the k nearest; mAP: mean average "
     "precision. "
     f"{ARROWS} The row “{RANDOM_LABEL}” is chance: the value of a random order when all classes "
     "are equally frequent."
@@ -150,7 +151,13 @@ def retrieval_table(runs: Sequence[ActionRun]) -> list[list[str]]:
     if not values:
         return []
     names = list(next(iter(next(iter(values.values())).values())))
-    lines = [["search", "method", *(with_arrow(name, name) for name in names)]]
+    lines = [
+        [
+            "search",
+            "method",
+            *(with_arrow(name, _RETRIEVAL_TITLES.get(name, name)) for name in names),
+        ]
+    ]
     for search, methods in sorted(values.items()):
         for label, metrics in methods.items():
             lines.append([search, label, *(spread(metrics[name], digits=1) for name in names)])

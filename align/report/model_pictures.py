@@ -135,7 +135,8 @@ def draw_depth(frames: Mapping[str, Frames], geometries: Mapping[str, Geometry])
     low, high = float(everything.min()), float(everything.max())
     count = len(next(iter(frames.values())))
     size = (WIDTH, WIDTH * 2 * len(depths) / (count + 1.8))
-    figure = Figure(figsize=size, layout="constrained")
+    # "constrained" leaves out that square cells move, which cuts the names of the rows off.
+    figure = Figure(figsize=size, layout="compressed")
     axes = figure.subplots(2 * len(depths), count, squeeze=False)
     for k, (view, depth) in enumerate(depths.items()):
         for column in range(count):

@@ -8,6 +8,7 @@ import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from align.report.style import STYLE, WIDTH, wrapped_title
 from align.results.runs import Run
@@ -93,6 +94,7 @@ def view_pair_heat_map(
         label=metric,
         location="top",
         aspect=40,
+        ticks=MaxNLocator(max(2, int(size[0]))),  # a number is 0.6 inches wide
         fraction=0.3 / size[1],
         pad=0.15 / size[1],
     )

@@ -140,7 +140,7 @@ def test_retrievals_are_averaged_over_seeds(tmp_path):
         )
         runs.append(run_of("paat", seed, [True], folder))
     assert retrieval_table(runs) == [
-        ["search", "method", "recall@5 ↑", "map ↑"],
+        ["search", "method", "recall@5 ↑", "mAP ↑"],
         ["a in b", "paat", "30.0 ± 14.1", "30.0 ± 14.1"],
         # With two classes, five random clips miss the query's class once in 2⁵.
         ["a in b", "random, about", "96.9", "50.0"],

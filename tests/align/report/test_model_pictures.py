@@ -122,6 +122,18 @@ def test_depth_is_below_its_frames_on_one_scale() -> None:
     assert "pseudo-depth" in bar.get_ylabel()
 
 
+def test_names_of_rows_are_inside_the_picture_of_depth() -> None:
+    frames = {view: torch.rand(6, 3, 48, 48) for view in GEOMETRIES}
+    geometry = geometry_of([[0.1] * 9] * 6, [[0.0] * 3] * 6)
+    figure = draw_depth(frames, dict.fromkeys(GEOMETRIES, geometry)).figure
+    figure.draw_without_rendering()
+    names = [axes.yaxis.label for axes in figure.axes if axes.get_ylabel()]
+    assert len(names) == 5
+    assert all(
+        n.get_window_extent().x0 >= 0 and n.get_window_extent().x1 <= figure.bbox.x1 for n in names
+    )
+
+
 def test_cameras_are_drawn_from_above_and_from_the_side() -> None:
     above, side = draw_cameras(GEOMETRIES).figure.axes
     assert (above.get_title(), above.get_xlabel(), above.get_ylabel()) == ("from above", "x", "z")

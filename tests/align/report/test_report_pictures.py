@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -213,6 +214,17 @@ def test_heat_map_has_the_mean_of_each_pair(runs: list[Path]) -> None:
             (column, row): f"{table[row, column]:.3f}" for row, column in ((0, 0), (0, 1), (1, 1))
         }
     assert to_svg(figure) == to_svg(view_pair_heat_map(errors))
+
+
+def test_numbers_of_the_scale_do_not_touch() -> None:
+    pairs = {("ego", "view_0"): 0.015, ("ego", "view_1"): 0.011, ("view_0", "view_1"): 0.013}
+    for labels in ("a", "abc"):
+        figure = view_pair_heat_map(dict.fromkeys(labels, pairs))
+        figure.draw_without_rendering()
+        numbers = [label.get_window_extent() for label in figure.axes[-1].get_xticklabels()]
+        shown = [box for box in numbers if box.width]
+        assert len(shown) > 2
+        assert all(left.x1 < right.x0 for left, right in pairwise(shown))
 
 
 def test_numbers_stay_readable_on_dark_and_light_cells() -> None:
