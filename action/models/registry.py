@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+import torch
 from torch import Tensor, nn
 
 from action.config import ModelName
@@ -34,6 +35,8 @@ from action.timesformer import TimeSformer
 from align.results.text import NO_VALUE, markdown
 from datasets.errors import require_known
 
+# Of NTU RGB+D, whose networks' sizes are published.
+NTU_CLASSES = 60
 # What a forward pass takes, in the order of its arguments.
 Input = Literal["clips", "joints", "pictures"]
 Pose = Literal["", "2D", "3D", "2D and 3D"]
@@ -222,6 +225,13 @@ def build(
     return known.make(size)
 
 
+def parameters(name: ModelName, classes: int = NTU_CLASSES) -> int:
+    """How many numbers a recogniser learns at its published size."""
+    with torch.device("meta"):
+        model = build(name, classes)
+    return sum(weights.numel() for weights in model.parameters() if weights.requires_grad)
+
+
 def logits_of(output: Any) -> Tensor:
     """The logits in what any of the recognisers returns."""
     return output if isinstance(output, Tensor) else output.logits
@@ -229,13 +239,14 @@ def logits_of(output: Any) -> Tensor:
 
 def table() -> str:
     """All recognisers with their needs, and the paper's numbers, as Markdown."""
-    header = ["`--model`", "", "source", "clip", "poses in training", "at inference"]
+    header = ["name", "", "source", "clip", "M parameters", "poses in training", "at inference"]
     rows = [
         [
             f"`{name}`",
             known.title,
             known.source,
             _clip(known),
+            f"{parameters(name) / 1e6:.1f}",
             known.trained_with or NO_VALUE,
             known.modality,
         ]
