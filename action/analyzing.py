@@ -52,11 +52,14 @@ def analyze(
     Raises:
         DataError: When the run or its data cannot be read.
         CheckpointError: When its checkpoint cannot be used.
-        OptionError: When the run's model has no tokens.
+        OptionError: When the run is not of TimeSformer.
     """
     config = ActionConfig.load(run)
-    if not config.is_transformer:
-        raise OptionError(f"{run} is of {config.model}, whose features are no tokens to analyse.")
+    if config.model != ActionConfig.model:
+        raise OptionError(
+            f"{run} is of {config.model}, but only tokens and attention of {ActionConfig.model} can "
+            "be analysed: name a run of that model."
+        )
     require_writable(RunFolder(run).analysis(split))
     data = open_own_data(run, config, root, relocate)
     chosen = [data.parts[split][i] for i in evenly(len(data.parts[split]), clips)]

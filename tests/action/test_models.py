@@ -6,6 +6,7 @@ from typing import get_args
 import pytest
 import torch
 
+from action.analyzing import analyze
 from action.config import RgbModelName, action_recipe
 from action.evaluate import evaluate
 from action.model import build_classifier
@@ -56,6 +57,13 @@ def test_every_model_is_a_classifier_whose_parameters_all_learn(squares, tmp_pat
     assert output.embedding.shape == (2, classifier.head.in_features)
     logits.sum().backward()
     assert all(p.grad is not None for p in classifier.parameters())
+
+
+@pytest.mark.parametrize("model", ["motionformer", "i3d"])
+def test_only_timesformer_is_analysed(squares, tmp_path, model):
+    config_for(squares, tmp_path, model=model).save(tmp_path)
+    with pytest.raises(OptionError, match="run of that model"):
+        analyze(tmp_path)
 
 
 @pytest.mark.parametrize("model", CONVOLUTIONAL)
