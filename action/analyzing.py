@@ -57,8 +57,8 @@ def analyze(
     config = ActionConfig.load(run)
     if config.model != ActionConfig.model:
         raise OptionError(
-            f"{run} is of {config.model}, but only tokens and attention of {ActionConfig.model} can "
-            "be analysed: name a run of that model."
+            f"{run} is of {config.model}, but only tokens and attention of {ActionConfig.model} "
+            "can be analysed: name a run of that model."
         )
     require_writable(RunFolder(run).analysis(split))
     data = open_own_data(run, config, root, relocate)
