@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import cast
 
 import torch
 from torch.utils.data import DataLoader
@@ -14,8 +15,10 @@ from action.evaluation import evaluation_name
 from action.recognizer import ClipRecognizer
 from align.engine.loading import reading_processes
 from align.engine.run_folder import Checkpoint, RunFolder
+from align.models.pose_aware import PoseAware
 from align.probe import FeatureProbe, evenly
 from align.results.analysis import FeatureAnalysis, save_analysis
+from datasets.errors import OptionError
 from datasets.storage.atomic import require_writable
 
 # The attention weights of more clips than this need too much memory.
@@ -49,8 +52,14 @@ def analyze(
     Raises:
         DataError: When the run or its data cannot be read.
         CheckpointError: When its checkpoint cannot be used.
+        OptionError: When the run is not of TimeSformer.
     """
     config = ActionConfig.load(run)
+    if config.model != ActionConfig.model:
+        raise OptionError(
+            f"{run} is of {config.model}, but only tokens and attention of {ActionConfig.model} "
+            "can be analysed: name a run of that model."
+        )
     require_writable(RunFolder(run).analysis(split))
     data = open_own_data(run, config, root, relocate)
     chosen = [data.parts[split][i] for i in evenly(len(data.parts[split]), clips)]
@@ -61,7 +70,7 @@ def analyze(
         batch_size=min(config.batch.clips, _CLIPS_AT_ONCE),
         num_workers=reading_processes(config.workers),
     )
-    with FeatureProbe(recognizer.model.backbone) as probe:
+    with FeatureProbe(cast(PoseAware, recognizer.model.backbone)) as probe:
         for batch in tqdm(loader, run.name, unit="batch", disable=not progress, leave=False):
             batch = {name: value.to(device) for name, value in batch.items()}
             pose_map = recognizer.pose_map(batch, config.seed)

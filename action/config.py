@@ -26,6 +26,10 @@ from datasets.bounds import (
 
 ActionMethod = Literal["baseline", "paab", "paat", "paab+paat"]
 ACTION_METHODS: tuple[ActionMethod, ...] = get_args(ActionMethod)
+# Those that see RGB alone in training and at inference, which `action.train` trains.
+RgbModelName = Literal["timesformer", "motionformer", "swin3d_t", "swin3d_b", "s3d", "r3d50", "i3d"]
+PoseModelName = Literal["st_gcn", "vpn", "vpnpp", "mmnet", "glimpse_clouds"]
+ModelName = Literal[RgbModelName, PoseModelName, Literal["assemblenet_pp"]]
 DataName = Literal["mocap", "smarthome", "ntu", "nucla"]
 ActionRecipe = Literal["small", "paper"]
 Ensemble = Literal["mean", "max"]
@@ -38,7 +42,11 @@ TrajectoryValues = Literal["projected", "points"]
 
 @dataclass(frozen=True)
 class TimeSformerConfig:
-    """The backbone; a small one by default, which two cores train."""
+    """The backbone; a small one by default, which two cores train.
+
+    Networks other than TimeSformer and MotionFormer have a fixed shape, and read of these options
+    the frames, their size and the weights alone.
+    """
 
     image_size: Pixels = 112
     """Side of the frames in pixels."""
@@ -67,7 +75,7 @@ class TimeSformerConfig:
     """Feature of a clip: the class token (the paper's), the mean of the patch tokens, or both."""
     # The published ones fit --recipe paper.
     weights: Path | None = None
-    """Kinetics weights: Facebook's .pyth or .pt file, or a folder of Hugging Face."""
+    """Kinetics weights: Facebook's .pyth or .pt file, Hugging Face's folder, torchvision's .pth."""
     checkpointing: bool = False
     """Recompute activations in the backward pass: less memory, a third more time."""
 
@@ -89,7 +97,9 @@ class ActionConfig:
     """Options of `python -m action.train`."""
 
     method: ActionMethod = "baseline"
-    """baseline: TimeSformer alone; paab, paat: with the pose-aware block or task, or both."""
+    """baseline: the model alone; paab, paat: with the pose-aware block or task, or both."""
+    model: RgbModelName = "timesformer"
+    """Network; PAAB and PAAT work on timesformer and motionformer."""
     data: DataName = "mocap"
     """Data set; mocap: rendered clips in the layout that their mocap.json names."""
     root: Path | None = None
@@ -135,6 +145,11 @@ class ActionConfig:
     pose_map: PoseMapConfig = field(default_factory=PoseMapConfig)
     batch: ClipBatchConfig = field(default_factory=ClipBatchConfig)
     optim: OptimConfig = field(default_factory=OptimConfig)
+
+    @property
+    def is_transformer(self) -> bool:
+        """Whether the model is one that takes PAAB and PAAT."""
+        return self.model in ("timesformer", "motionformer")
 
     @property
     def uses_paab(self) -> bool:
@@ -190,15 +205,22 @@ _PAPER = ActionConfig(
 _PAPER_CLIPS: dict[DataName, int] = {"smarthome": 32, "ntu": 64, "nucla": 64, "mocap": 32}
 
 
-def action_recipe(name: ActionRecipe, data: DataName = "mocap") -> ActionConfig:
-    """The settings that a recipe's name stands for on a data set."""
+def action_recipe(
+    name: ActionRecipe, data: DataName = "mocap", model: RgbModelName = "timesformer"
+) -> ActionConfig:
+    """The settings that a recipe's name stands for with a model on a data set."""
     match name:
         case "small":
-            return ActionConfig()
+            config = ActionConfig(model=model)
         case "paper":
-            return replace(_PAPER, batch=ClipBatchConfig(clips=_PAPER_CLIPS[data]))
+            batch = ClipBatchConfig(clips=_PAPER_CLIPS[data])
+            config = replace(_PAPER, model=model, batch=batch)
         case _:
             assert_never(name)
+    if model == "motionformer":
+        backbone = replace(config.backbone, attention="trajectory", tubelet=2)
+        config = replace(config, backbone=backbone)
+    return config
 
 
 @dataclass(frozen=True)

@@ -1,36 +1,26 @@
-"""TimeSformer with PAAB and PAAT as a classifier of clips."""
+"""Networks on RGB as classifiers of clips: TimeSformer with PAAB and PAAT, and others."""
 
 from __future__ import annotations
-
-from typing import NamedTuple
 
 import torch
 from jaxtyping import Bool, Float, UInt8
 from torch import Tensor, nn
 
 from action.config import ActionConfig
+from action.models.features import ClipFeature, FeatureNetwork, feature_network, require_size
+from action.models.normalisation import TIMESFORMER, Normalisation
 from action.timesformer import TimeSformer
 from align.models.pose_aware import PoseAware, PoseAwareOutput
 from align.models.shared_norm import SharedBatchNorm
-
-
-class Normalisation(NamedTuple):
-    """Mean and standard deviation of pixels from 0 to 1, for all three channels."""
-
-    mean: float
-    std: float
-
-
-# Those of TimeSformer's training (paper appendix B).
-TIMESFORMER = Normalisation(0.45, 0.225)
+from datasets.errors import OptionError
 
 
 class ClipClassifier(nn.Module):
-    """Class logits of clips, from the feature of a pose-aware TimeSformer."""
+    """Class logits of clips, from the feature of a network."""
 
     def __init__(
         self,
-        backbone: PoseAware,
+        backbone: PoseAware | FeatureNetwork,
         num_classes: int,
         whiten: bool,
         normalisation: Normalisation = TIMESFORMER,
@@ -56,7 +46,7 @@ class ClipClassifier(nn.Module):
         self,
         frames: UInt8[Tensor, "batch 3 frames height width"],
         pose_map: Bool[Tensor, "batch frames patches"] | None = None,
-    ) -> tuple[Float[Tensor, "batch classes"], PoseAwareOutput]:
+    ) -> tuple[Float[Tensor, "batch classes"], PoseAwareOutput | ClipFeature]:
         """Classifies clips.
 
         Args:
@@ -66,8 +56,7 @@ class ClipClassifier(nn.Module):
         Returns:
             Logits, and the output of the backbone, whose `embedding` is the clip's feature.
         """
-        mean, std = self.normalisation
-        output = self.backbone((frames / 255 - mean) / std, pose_map)
+        output = self.backbone(self.normalisation.apply(frames), pose_map)
         # At first, features of different clips differ too little for half precision.
         with torch.autocast(frames.device.type, enabled=False):
             return self.head(self.whiten(output.embedding.float())), output
@@ -92,7 +81,12 @@ def build_classifier(
     Raises:
         OptionError: Options of the model that do not fit each other.
     """
+    _require_fit(config)
     torch.manual_seed(config.seed)
+    if not config.is_transformer:
+        require_size(config.model, frames, config.backbone.image_size)
+        network = feature_network(config.model)
+        return ClipClassifier(network, num_classes, config.whiten, normalisation)
     options = config.backbone
     backbone = TimeSformer(
         image_size=options.image_size,
@@ -115,3 +109,18 @@ def build_classifier(
         options.readout,
     )
     return ClipClassifier(model, num_classes, config.whiten, normalisation)
+
+
+def _require_fit(config: ActionConfig) -> None:
+    """Refuses a method that the model cannot take, and the attention of another model."""
+    if not config.is_transformer and config.method != "baseline":
+        raise OptionError(
+            f"--method {config.method} needs tokens, which {config.model} has not: use --method "
+            "baseline, or --model timesformer or motionformer."
+        )
+    along = config.backbone.attention == "trajectory"
+    if config.is_transformer and along != (config.model == "motionformer"):
+        raise OptionError(
+            "--backbone.attention trajectory is what makes a TimeSformer a MotionFormer: use it "
+            f"with --model motionformer alone, not with {config.model}, and no other with it."
+        )

@@ -14,7 +14,8 @@ from pydantic import TypeAdapter, ValidationError
 
 from action.clips import ActionData, sample_config
 from action.config import RENAMED, ActionConfig
-from action.model import TIMESFORMER, Normalisation
+from action.models.normalisation import TIMESFORMER, Normalisation
+from action.models.registry import architecture
 from align.engine.checkpoint import require_described
 from align.engine.stored_config import parse_config
 from datasets.clips.base import ClipFormat
@@ -60,6 +61,11 @@ class RecognizerPlan:
     learned: LearnedClips
     normalisation: Normalisation = TIMESFORMER
 
+    @classmethod
+    def new(cls, config: ActionConfig, learned: LearnedClips) -> RecognizerPlan:
+        """The plan of a run that begins: pixels are normalised as its model was published."""
+        return cls(config, learned, architecture(config.model).normalisation)
+
     @property
     def sample(self) -> SampleConfig:
         """How the run's own clips are sampled."""
@@ -85,7 +91,7 @@ class RecognizerPlan:
         config = parse_config(ActionConfig, about["config"], path, RENAMED)
         try:
             learned = TypeAdapter(LearnedClips).validate_python(about["data"])
-            normalisation = Normalisation(**about["normalisation"])
+            normalisation = TypeAdapter(Normalisation).validate_python(about["normalisation"])
         except (KeyError, TypeError, ValidationError) as error:
             raise FormatError(
                 f"{path}: its description of the model cannot be read ({first_fault(error)}). Use "

@@ -14,6 +14,7 @@ from jaxtyping import Float
 
 from action.config import ACTION_METHODS, ActionConfig
 from action.evaluation import ActionEvaluation, Ensemble, find_evaluation
+from action.models.registry import architecture
 from align.engine.csv_files import write_csv
 from align.engine.run_folder import RunFolder
 from align.results.chance import RANDOM_LABEL
@@ -262,8 +263,10 @@ def setting(runs: Sequence[ActionRun]) -> str:
     clips = {name: len(e.clips) for name, e in runs[0].evaluations.items()}
     first = next(iter(runs[0].evaluations.values()))
     epochs = count((int(run.history[-1]["epoch"]) for run in runs), "epoch")
+    known = architecture(runs[0].config.model)
+    blocks = f", {count([backbone.depth], 'block')} of width {backbone.dim}"
     return (
-        f"TimeSformer, {count([backbone.depth], 'block')} of width {backbone.dim}, "
+        f"{known.title}{blocks * runs[0].config.is_transformer}, "
         f"{backbone.image_size} pixels, trained on {runs[0].config.data}, "
         f"{first.trained_on}, for {epochs}; test clips: "
         f"{', '.join(f'{name} {number}' for name, number in clips.items())}, "

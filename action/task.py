@@ -17,12 +17,15 @@ from action.clips import TrainingClips, open_data, usable
 from action.config import ActionConfig
 from action.evaluation import recognition_metrics
 from action.model import ClipClassifier
+from action.models.features import FeatureNetwork, load_features
+from action.models.registry import architecture
 from action.plan import LearnedClips, RecognizerPlan
 from action.recognizer import ClipRecognizer
 from action.timesformer import TimeSformer
 from action.weights import load_pretrained
 from align.engine.loading import reading_processes
 from align.engine.origin import DataRecord, Origin
+from align.models.pose_aware import PoseAware
 from align.paat import mean_pose_loss
 from datasets.clips.identity import clip_seals
 from datasets.errors import OptionError
@@ -57,10 +60,9 @@ class ActionTask:
         self.train = usable(data.parts["train"], config)
         self.valid = usable(data.parts["valid"], config) if data.parts["valid"] else ()
         self.metric = "class_error" if self.valid else "steps_to_go"
-        self.recognizer = ClipRecognizer(RecognizerPlan(config, LearnedClips.of(data)))
+        self.recognizer = ClipRecognizer(RecognizerPlan.new(config, LearnedClips.of(data)))
         if pretrained and config.backbone.weights is not None:
-            backbone = cast(TimeSformer, self.model.backbone.backbone)
-            load_pretrained(backbone, config.backbone.weights)
+            _load_weights(self.model.backbone, config.backbone.weights)
         self.steps_per_epoch = max(1, round(len(self.train) / config.batch.clips))
         self._steps_done = 0
 
@@ -124,13 +126,14 @@ class ActionTask:
         data, config = self.data, self.config
         clips = f"{len(self.train)} clips to train on, {len(self.valid)} to validate on"
         millions = sum(parameter.numel() for parameter in self.model.parameters()) / 1e6
-        sample, backbone = self.recognizer.sample, config.backbone
+        sample, title = self.recognizer.sample, architecture(config.model).title
+        backbone = config.backbone
+        blocks = f", {backbone.depth} blocks of width {backbone.dim}" * config.is_transformer
         return {
             "data": f"{data.clip_set.root} ({config.data}, {data.protocol}): {clips}",
             "classes": str(len(data.classes)),
-            "model": f"{config.method}: TimeSformer, {backbone.depth} blocks of width "
-            f"{backbone.dim}, {sample.frames} frames of {sample.size} x {sample.size} pixels, "
-            f"{millions:.1f} M parameters",
+            "model": f"{config.method}: {title}{blocks}, {sample.frames} frames of {sample.size} x "
+            f"{sample.size} pixels, {millions:.1f} M parameters",
         }
 
     def validate(self) -> Mapping[str, float]:
@@ -141,6 +144,13 @@ class ActionTask:
         labels = np.array([clip.label for clip in self.valid])
         metrics = recognition_metrics(logits[:, 0], labels)
         return metrics | {self.metric: 1 - metrics["mean_class_accuracy"]}
+
+
+def _load_weights(network: PoseAware | FeatureNetwork, path: Path) -> None:
+    if isinstance(network, FeatureNetwork):
+        load_features(network, path)
+    else:
+        load_pretrained(cast(TimeSformer, network.backbone), path)
 
 
 def _accuracy(

@@ -2,6 +2,7 @@
 
 python -m action.train --data ntu --root NTU --protocol CVS3 --method paab
 python -m action.train --data smarthome --root /data/smarthome --recipe paper --method paat
+python -m action.train --model motionformer --method paab
 python -m action.train --resume runs/paab_ntu_CVS3_20260101-120000 --epochs 60
 """
 
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING, Annotated, cast, get_args
 
 import tyro
 
-from action.config import ActionConfig, ActionRecipe, DataName, action_recipe
+from action.config import ActionConfig, ActionRecipe, DataName, RgbModelName, action_recipe
 from datasets.bounds import require_in_bounds
 from datasets.command import command, parse, preset_of
 
@@ -28,7 +29,8 @@ def resolve(config: ActionConfig) -> ActionConfig:
     """Names the run's folder where the user left it open."""
     if config.out is not None:
         return config
-    parts = [config.method.replace("+", "_"), config.data]
+    model = [config.model] if config.model != ActionConfig.model else []
+    parts = [*model, config.method.replace("+", "_"), config.data]
     parts += [config.protocol] if config.protocol else []
     return replace(config, out=Path("runs", "_".join([*parts, time.strftime("%Y%m%d-%H%M%S")])))
 
@@ -79,7 +81,10 @@ def default_options(arguments: Sequence[str]) -> ActionConfig:
         return replace(ActionConfig.load(Path(resume)), out=Path(resume))
     recipe = preset_of(arguments, "--recipe", "small", get_args(ActionRecipe))
     data = preset_of(arguments, "--data", ActionConfig.data, get_args(DataName))
-    return action_recipe(cast(ActionRecipe, recipe), cast(DataName, data))
+    model = preset_of(arguments, "--model", ActionConfig.model, get_args(RgbModelName))
+    return action_recipe(
+        cast(ActionRecipe, recipe), cast(DataName, data), cast(RgbModelName, model)
+    )
 
 
 def _found(run: Path, config: ActionConfig, stored: ActionConfig) -> ActionConfig:

@@ -50,12 +50,10 @@ class SkeletonGraph:
 
     def distances(self) -> list[int]:
         """Bones between each joint and the centre."""
-        neighbours = self.links() + self.links().T
         distances = {self.centre: 0}
-        queue = [self.centre]
-        for joint in queue:
-            for other in neighbours[joint].nonzero().flatten().tolist():
-                if other not in distances:
+        for joint in (queue := [self.centre]):
+            for bone in self.bones:
+                if joint in bone and (other := sum(bone) - joint) not in distances:
                     distances[other] = distances[joint] + 1
                     queue.append(other)
         return [distances[joint] for joint in range(self.joints)]

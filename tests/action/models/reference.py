@@ -101,7 +101,10 @@ def difference(ours: Tensor, theirs: Tensor) -> float:
 
 def assert_agrees(ours: Tensor, theirs: Tensor, reached: float = 0.0) -> None:
     """Allows 1e-5 of the largest value, or ten times what an independent code reached."""
-    allowed = max(1e-5 * float(theirs.detach().abs().max()), 10 * reached)
+    largest = float(theirs.detach().abs().max())
+    allowed = max(1e-5 * largest, 10 * reached)
+    # `pytest -rP` shows by how much each output differs.
+    print(f"differs by {difference(ours, theirs):.1e} of {largest:.2g}")
     assert difference(ours, theirs) <= allowed, f"{difference(ours, theirs)} > {allowed}"
 
 

@@ -7,6 +7,7 @@ import torch.nn.functional as F
 
 from action.models.graphs import GRAPHS, NTU25
 from action.models.vpn import (
+    PoseCode,
     Vpn,
     VpnCoupler,
     attention_regulariser,
@@ -87,7 +88,12 @@ def test_logits_agree_in_both_layouts(oracle, coupler, features, layout):
 
 
 @pytest.mark.parametrize("graph", GRAPHS.values(), ids=lambda graph: graph.name)
-def test_every_skeleton_and_a_small_map(graph):
+def test_the_pose_code_takes_every_skeleton(graph):
+    assert PoseCode(graph)(torch.randn(2, 16, graph.joints, 3)).shape == (2, 128)
+
+
+def test_every_weight_learns_at_a_small_size():
+    graph = GRAPHS["smarthome15"]
     model = Vpn(7, graph, frames=16, image_size=64).eval()
     joints = torch.randn(2, 3, 16, graph.joints, 1)
     output = model(torch.randn(2, 3, 16, 64, 64), joints)

@@ -1,0 +1,116 @@
+"""RGB networks without their classifiers, in the place of a pose-aware TimeSformer."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+from jaxtyping import Float
+from torch import Tensor, nn
+from typing_extensions import assert_never
+
+from action.config import RgbModelName
+from action.models.i3d import I3D_WIDTH, I3dTrunk
+from action.models.wrapped import resnet50_3d, separable_3d, video_swin
+from action.weights import SHOWN, read_weights
+from align.engine.checkpoint import MissingCheckpointError, OtherModelError
+from datasets.errors import OptionError, shortened
+
+# How the published files name their classifiers, which are left out.
+_HEADS = ("head.", "fc.", "classifier.", "logits.")
+# Frames, and their side in pixels: S3D halves time three times and space five times, rounded down.
+_LEAST: dict[RgbModelName, tuple[int, int]] = {"s3d": (8, 32)}
+# The classes of a head that is thrown away.
+_ONE = 1
+
+
+class ClipFeature(NamedTuple):
+    """What a network says of clips. It predicts no poses."""
+
+    embedding: Float[Tensor, "batch dim"]
+    pose_logits: dict[int, Tensor]
+
+
+class FeatureNetwork(nn.Module):
+    """A network whose output is a clip's feature.
+
+    Args:
+        network: Takes clips, gives features.
+        embed_dim: Their width.
+    """
+
+    def __init__(self, network: nn.Module, embed_dim: int) -> None:
+        """Keep the network."""
+        super().__init__()
+        self.network, self.embed_dim = network, embed_dim
+
+    def forward(
+        self,
+        clips: Float[Tensor, "batch 3 frames height width"],
+        pose_map: Tensor | None = None,
+    ) -> ClipFeature:
+        """Features of normalised clips; no pose is read."""
+        return ClipFeature(self.network(clips), {})
+
+
+def require_size(name: RgbModelName, frames: int, image_size: int) -> None:
+    """Raises an OptionError for clips of which a network would leave nothing."""
+    least_frames, least_side = _LEAST.get(name, (1, 1))
+    if frames < least_frames or image_size < least_side:
+        raise OptionError(
+            f"{name} needs {least_frames} frames of {least_side} pixels or more: raise "
+            "--backbone.frames or --backbone.image-size."
+        )
+
+
+def feature_network(name: RgbModelName) -> FeatureNetwork:
+    """One of the networks that are no sequence of tokens.
+
+    Raises:
+        OptionError: A network that is one.
+    """
+    match name:
+        case "swin3d_t" | "swin3d_b":
+            swin = video_swin(_ONE, base=name == "swin3d_b")
+            width, swin.head = swin.num_features, nn.Identity()
+            return FeatureNetwork(swin, width)
+        case "s3d":
+            separable = separable_3d(_ONE)
+            separable.classifier = separable.classifier[:1]
+            return FeatureNetwork(separable, I3D_WIDTH)
+        case "r3d50":
+            resnet = resnet50_3d(_ONE)
+            width, resnet.fc = resnet.fc.in_features, nn.Identity()
+            return FeatureNetwork(resnet, width)
+        case "i3d":
+            head = (nn.AdaptiveAvgPool3d(1), nn.Flatten(), nn.Dropout(0.5))
+            return FeatureNetwork(nn.Sequential(I3dTrunk(), *head), I3D_WIDTH)
+        case "timesformer" | "motionformer":
+            raise OptionError(f"{name} is built as a sequence of tokens, see TimeSformer")
+        case _:
+            assert_never(name)
+
+
+def load_features(network: FeatureNetwork, path: Path) -> None:
+    """Loads published weights, but for those of the classifier.
+
+    Args:
+        network: A network of torchvision.
+        path: Its file of weights.
+
+    Raises:
+        MissingCheckpointError: When there is no such file.
+        DamagedCheckpointError: When it cannot be read, or holds no weights.
+        OtherModelError: When it holds another network; ours is then unchanged.
+    """
+    if not path.exists():
+        raise MissingCheckpointError(f"{path} does not exist; name torchvision's .pth file.")
+    stored = {n: v for n, v in read_weights(path).items() if not n.startswith(_HEADS)}
+    wanted = network.network.state_dict()
+    wrong = [n for n in wanted if n not in stored or stored[n].shape != wanted[n].shape]
+    if wrong := wrong + [n for n in stored if n not in wanted]:
+        raise OtherModelError(
+            f"{path} holds another network: {shortened(wrong, SHOWN)} are missing, unknown or of "
+            "another shape. Name torchvision's file for the same --model."
+        )
+    network.network.load_state_dict(stored)
