@@ -2,7 +2,7 @@
 
 Examples:
     python -m datasets.keypoints DATA --robot panda --joints joint_pos --preview look
-    python -m datasets.keypoints DATA --robot panda --joints joint_pos --base -0.56 0 0.912 --out OUT
+    python -m datasets.keypoints DATA --robot panda --joints joint_pos --base 0 0 0.9 --out OUT
     python -m datasets.keypoints DATA --robot arm.urdf --joints observation.state[:6] --out OUT
 
 DATA may have any format that `python -m datasets.info` reads. Without --out nothing is written but
@@ -181,7 +181,7 @@ def check_first(source: Source, maker: KeypointMaker) -> Iterator[str]:
     episode = source.sound_episode(0)
     motion, doubts = maker.motion(episode, name)
     cameras = maker.cameras(episode, name)
-    times = np.linspace(0, len(episode) - 1, min(LOOKS, len(episode))).round().astype(int)
+    times = np.linspace(0, len(episode) - 1, min(LOOKS, len(episode))).round().astype(int).tolist()
     for doubt in doubts:
         logger.warning("%s", doubt)
     for view in episode.images:

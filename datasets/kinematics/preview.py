@@ -41,9 +41,9 @@ def write_preview(
     """
     files = []
     for view, frames in episode.images.items():
-        size = frames.shape[1:3]
+        size = frames.shape[1], frames.shape[2]
         row = []
-        for time in map(int, times):
+        for time in times:
             mask = silhouette(motion, cameras[view], time, size, size)
             frame = frames[time].astype(np.float64)
             frame[mask] = (1 - _STRENGTH) * frame[mask] + _STRENGTH * _TINT

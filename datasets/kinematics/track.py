@@ -72,8 +72,9 @@ def add_keypoints(
         world[time] = local @ motion.base[:3, :3].T + motion.base[:3, 3]
         for view, frames in episode.images.items():
             camera, pose = cameras[view], motion.world_to_camera(cameras[view], time)
+            height, width = frames.shape[1:3]
             in_robot = pose @ motion.base
-            pixels[view][time], inside = camera.project(local, in_robot, frames.shape[1:3])
+            pixels[view][time], inside = camera.project(local, in_robot, (height, width))
             visible[view][time] = inside & _unhidden(motion.robot, local, in_robot, points)
             poses[view][time] = pose
     return replace(
