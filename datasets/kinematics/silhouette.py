@@ -23,6 +23,8 @@ from datasets.storage.episode_file import Episode
 _SIDE = 96
 # The share of a picture's pixels with the steepest change of brightness that count as its edges.
 _EDGES = 0.15
+# In a picture of few edges, all of them are fewer: an edge is this steep, relative to the steepest.
+_LEAST_STEEP = 0.2
 # Changes are measured over this many pixels, which ignores noise and the texture of wood.
 _SMOOTH = 1.0
 # How much better another convention must fit before it is named. On rendered Lift and Pick, the
@@ -117,5 +119,6 @@ def _near_edges(
     small = Image.fromarray(frame).convert("L").resize(shape[::-1], Image.Resampling.BOX)
     grey: Float[np.ndarray, "height width"] = np.asarray(small, np.float64)
     steepness = ndimage.gaussian_gradient_magnitude(grey, _SMOOTH)
-    edges = steepness > np.quantile(steepness, 1 - _EDGES)
+    least = max(np.quantile(steepness, 1 - _EDGES), _LEAST_STEEP * steepness.max())
+    edges = steepness > least
     return ndimage.binary_dilation(edges, np.ones((3, 3)))
