@@ -157,7 +157,7 @@ def _meta(source: Source, config: ConvertConfig, made_by: str) -> DatasetMeta:
 def _order(source: Source, config: ConvertConfig) -> list[tuple[str, int]]:
     """Return the split and position of each episode to convert, split by split."""
     # The source's own splits are not looked at when others replace them: they may be wrong.
-    splits = source.splits if config.split is None else _deal(config.split, len(source))
+    splits = source.splits if config.split is None else read_split(config.split, len(source))
     if splits is None and config.env is not None:
         splits = preset_splits(config.env, len(source))
     if splits is None and config.to == "episodes":
@@ -185,7 +185,12 @@ def _warn_of_left_out(source: Source, kept: Collection[int]) -> None:
         )
 
 
-def _deal(text: str, episodes: int) -> Mapping[str, Sequence[int]]:
+def read_split(text: str, episodes: int) -> Mapping[str, Sequence[int]]:
+    """Return the positions of each split, from an option such as 10,5,5.
+
+    Raises:
+        OptionError: When it is not three numbers, or there are fewer episodes.
+    """
     try:
         counts = [int(part) for part in text.split(",")]
     except ValueError:

@@ -17,6 +17,8 @@ logger = logging.getLogger(__name__)
 
 # Formats of meshes that MuJoCo reads.
 _MESHES = {".stl", ".obj", ".msh"}
+# Lines of OBJ files that begin another object, group or material.
+_GROUPING = (b"o ", b"g ", b"usemtl ", b"mtllib ")
 # Masses only matter to dynamics, and MuJoCo refuses links without any: a gram, and its inertia.
 _LEAST = {"boundmass": "0.001", "boundinertia": "0.000001"}
 _KEEP_ALL = {"strippath": "false", "fusestatic": "false", "discardvisual": "false"}
@@ -65,7 +67,7 @@ def _read(file: Path) -> Any:
         raise FormatError(f"{file} is not valid XML ({error}). Restore it.") from None
     if tree.getroot().tag != "robot":
         return _read_mjcf(tree.getroot(), file)
-    _find_meshes(tree.getroot(), file)
+    assets = _find_meshes(tree.getroot(), file)
     extension = tree.getroot().find("mujoco")
     if extension is None:
         extension = ElementTree.SubElement(tree.getroot(), "mujoco")
@@ -74,7 +76,8 @@ def _read(file: Path) -> Any:
         compiler = ElementTree.SubElement(extension, "compiler")
     compiler.attrib.pop("meshdir", None)  # the paths are whole
     compiler.attrib.update(_KEEP_ALL | _LEAST | {"balanceinertia": "true"})
-    return mujoco.MjSpec.from_string(ElementTree.tostring(tree.getroot(), encoding="unicode"))
+    text = ElementTree.tostring(tree.getroot(), encoding="unicode")
+    return mujoco.MjSpec.from_string(text, assets=assets)
 
 
 def _read_mjcf(root: ElementTree.Element, file: Path) -> Any:
@@ -97,21 +100,25 @@ def _read_mjcf(root: ElementTree.Element, file: Path) -> Any:
     return mujoco.MjSpec.from_string(ElementTree.tostring(root, encoding="unicode"))
 
 
-def _find_meshes(robot: ElementTree.Element, file: Path) -> None:
-    """Gives each mesh its whole path, and removes those that MuJoCo cannot read."""
+def _find_meshes(robot: ElementTree.Element, file: Path) -> dict[str, bytes]:
+    """Reads the meshes and gives each a name of its own; removes those that MuJoCo cannot read.
+
+    MuJoCo takes meshes of one file name for one mesh, as of a link's visual and collision shape.
+    """
+    names: dict[Path, str] = {}
     left_out = set()
     for link in robot.iter("link"):
-        for kind in ("visual", "collision"):
-            for part in link.findall(kind):
-                mesh = part.find("geometry/mesh")
-                if mesh is None:
-                    continue
-                path = _mesh_path(mesh.get("filename", ""), file)
-                if path is None or path.suffix.lower() not in _MESHES:
-                    left_out.add(mesh.get("filename", ""))
-                    link.remove(part)
-                else:
-                    mesh.set("filename", str(path))
+        for part in (*link.findall("visual"), *link.findall("collision")):
+            mesh = part.find("geometry/mesh")
+            if mesh is None:
+                continue
+            path = _mesh_path(mesh.get("filename", ""), file)
+            if path is None or path.suffix.lower() not in _MESHES:
+                left_out.add(mesh.get("filename", ""))
+                link.remove(part)
+                continue
+            name = names.setdefault(path, f"mesh{len(names)}{path.suffix.lower()}")
+            mesh.set("filename", name)
     if left_out:
         logger.warning(
             "%s: %d meshes are left out, such as %s, which is missing or of a format that MuJoCo "
@@ -120,6 +127,16 @@ def _find_meshes(robot: ElementTree.Element, file: Path) -> None:
             len(left_out),
             min(left_out),
         )
+    return {name: _content(path) for path, name in names.items()}
+
+
+def _content(mesh: Path) -> bytes:
+    """The content of a mesh; of an OBJ as one object, since MuJoCo reads the first one alone."""
+    content = mesh.read_bytes()
+    if mesh.suffix.lower() != ".obj":
+        return content
+    lines = (line for line in content.splitlines() if not line.startswith(_GROUPING))
+    return b"\n".join(lines) + b"\n"
 
 
 def _mesh_path(name: str, file: Path) -> Path | None:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 
 from datasets.errors import FormatError
 from datasets.kinematics.catalogue import GRIPPER, Found
@@ -123,27 +123,28 @@ class Robot:
         Returns:
             Distance as a multiple of the ray, infinite where it meets nothing, and the body, or -1.
         """
-        count = len(rays)
-        geoms, distance = np.full(count, -1, np.int32), np.full(count, -1.0)
-        lengths = np.linalg.norm(rays, axis=1)
-        groups = np.eye(1, self._mujoco.mjNGROUP, dtype=np.uint8)[0]
-        self._mujoco.mj_multiRay(
-            m=self._model,
-            d=self._data,
-            pnt=np.ascontiguousarray(origin, np.float64),
-            vec=np.ascontiguousarray(rays / lengths[:, None]).ravel(),
-            geomgroup=groups,
-            flg_static=True,
-            bodyexclude=-1,
-            geomid=geoms,
-            dist=distance,
-            normal=None,
-            nray=count,
-            cutoff=self._mujoco.mjMAXVAL,
-        )
-        met = distance >= 0
-        bodies = np.where(met, self._model.geom_bodyid[geoms], -1)
-        return np.where(met, distance / lengths, np.inf), bodies
+        # MuJoCo's call for many rays, mj_multiRay, misses surfaces (3.9.0), so each has its own.
+        share, bodies = np.full(len(rays), np.inf), np.full(len(rays), -1)
+        geom, groups = np.zeros(1, np.int32), np.eye(1, self._mujoco.mjNGROUP, dtype=np.uint8)[0]
+        for i in np.flatnonzero(self._may_hit(origin, rays)):
+            found = self._mujoco.mj_ray(
+                self._model, self._data, origin, rays[i], groups, True, -1, geom
+            )
+            if found >= 0:
+                share[i], bodies[i] = found, self._model.geom_bodyid[geom[0]]
+        return share, bodies
+
+    def _may_hit(
+        self, origin: Float[np.ndarray, 3], rays: Float[np.ndarray, "rays 3"]
+    ) -> Bool[np.ndarray, " rays"]:
+        """The rays that meet the sphere around a visible shape; most pixels meet none."""
+        seen = self._model.geom_group == 0
+        middles, radii = self._data.geom_xpos[seen] - origin, self._model.geom_rbound[seen]
+        along = rays / np.linalg.norm(rays, axis=1, keepdims=True)
+        near = np.maximum(along @ middles.T, 0)  # distance along the ray to its nearest point
+        apart = (middles**2).sum(1) - near**2
+        inside = (middles**2).sum(1) <= radii**2
+        return ((apart <= radii**2) | inside).any(axis=1)
 
     def body(self, link: str) -> int:
         """The number of a link in what `hits` returns."""

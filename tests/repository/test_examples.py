@@ -129,3 +129,12 @@ def test_no_whole_robomimic_file(run_example, tmp_path, content, message):
     # The message must not advise to delete or generate: recordings exist only once.
     with pytest.raises(SystemExit, match=rf"^error: .*lift\.hdf5 {message}.* copy it again\.$"):
         run_example("own_robomimic_file", demos)
+
+
+@pytest.mark.slow
+def test_keypoints_back(run_example, lift_dataset):
+    base = ("--base", "-0.56", "0", "0.912")
+    printed = run_example("keypoints_back", lift_dataset, *base, "--episodes", 1)
+    error, agree = re.search(r"largest error ([\d.]+) .* agrees on ([\d.]+)%", printed).groups()
+    assert float(error) < 0.5
+    assert float(agree) >= 97

@@ -1,0 +1,146 @@
+"""`python -m datasets.keypoints`: recordings without keypoints get those of their robot."""
+
+import logging
+
+import h5py
+import numpy as np
+import pytest
+from PIL import Image
+
+import datasets
+from datasets.cameras import Camera
+from datasets.episodes import EpisodeDataset
+from datasets.errors import OptionError
+from datasets.keypoints import base_pose, main
+from datasets.kinematics.points import Attachment
+from datasets.kinematics.rig import RigCamera
+from datasets.kinematics.track import add_keypoints
+from datasets.source import bare_episode
+from tests.datasets.kinematics.arm import (
+    camera,
+    joints,
+    load_arm,
+    make_motion,
+    pictures,
+    rig_camera,
+    write_arm,
+)
+
+
+@pytest.fixture
+def recording(tmp_path):
+    """Three episodes of the arm as pictures, joints and a camera; no keypoints."""
+    root = tmp_path / "recording"
+    arm = load_arm(tmp_path)
+    for i in range(3):
+        values = joints() - 0.02 * i
+        frames = {"front": pictures(make_motion(arm, values), rig_camera())}
+        datasets.write_episode(root, frames, cameras={"front": camera()}, joints=values, hz=10)
+    datasets.finish_data_set(root)
+    return root
+
+
+def run(recording, *options, robot=None):
+    robot = robot or write_arm(recording.parent)
+    main([str(recording), "--robot", str(robot), "--joints", "joint_pos", *map(str, options)])
+
+
+def test_keypoints_are_the_projected_links(recording, tmp_path, capsys):
+    run(recording, "--out", tmp_path / "out", "--links", "upper", "lower", "left_tip:0,0,0.05")
+    data = EpisodeDataset(tmp_path / "out")
+    data.check(need_keypoints=True)
+    shoulder, both = joints()[:, 0], joints().sum(1)
+    elbow = 0.4 * np.stack([np.sin(shoulder), 0 * shoulder, np.cos(shoulder)], axis=1)
+    tip = elbow + 0.45 * np.stack([np.sin(both), 0 * both, np.cos(both)], axis=1)
+    expected, _ = camera().project(np.stack([0 * elbow, elbow, tip], axis=1))
+    np.testing.assert_allclose(data.keypoints(0, "front"), expected, atol=1e-3)
+    assert data.skeleton.keypoints == ("upper", "lower", "left_tip")
+    assert data.visible(0, "front")[:, :2].all()
+    assert data.split_sizes() == EpisodeDataset(recording).split_sizes()
+    np.testing.assert_array_equal(
+        data.images(0, "front"), EpisodeDataset(recording).images(0, "front")
+    )
+    assert "front: 100% of the silhouette's edge" in capsys.readouterr().out
+
+
+def test_a_link_behind_another_is_hidden(tmp_path):
+    # The elbow bends forward, so that from the front the lower link covers the upper one's middle.
+    arm = load_arm(tmp_path)
+    episode = bare_episode({"front": np.zeros((1, 64, 64, 3), np.uint8)})
+    front = Camera.look_at(np.array([2.0, 0, 0.3]), np.zeros(3), np.array([0.0, 0, 1]), 60, 64, 64)
+    cameras = {"front": RigCamera(front.intrinsics, front.world_to_camera)}
+    places = [("upper", (0.0, 0.0, 0.2)), ("lower", (0.0, 0.0, 0.2))]
+    points = [Attachment(link, offset, (link,)) for link, offset in places]
+    straight, bent = ([[0.0, 0.0]], [[0.0, -2.8]])
+    seen = [
+        add_keypoints(episode, make_motion(arm, np.array(values)), cameras, points).visible["front"]
+        for values in (straight, bent)
+    ]
+    assert seen[0].tolist() == [[True, True]]
+    assert seen[1].tolist() != seen[0].tolist()
+
+
+def test_the_preview_shows_each_view(recording, tmp_path):
+    run(recording, "--preview", tmp_path / "look")
+    with Image.open(tmp_path / "look" / "front.png") as picture:
+        assert picture.width == 4 * picture.height
+        assert (np.asarray(picture)[..., 0] > np.asarray(picture)[..., 2]).any()
+    assert not (tmp_path / "out").exists()
+
+
+def test_frames_are_padded_or_resized_with_their_keypoints(recording, tmp_path):
+    run(recording, "--out", tmp_path / "out", "--size", "128")
+    run(recording, "--out", tmp_path / "same")
+    small, large = EpisodeDataset(tmp_path / "same"), EpisodeDataset(tmp_path / "out")
+    np.testing.assert_allclose(
+        large.keypoints(0, "front"), 2 * small.keypoints(0, "front"), atol=1e-3
+    )
+
+
+def test_another_convention_is_named(recording, caplog):
+    for file in sorted((recording / "episodes").iterdir()):
+        with h5py.File(file, "r+") as episode:
+            name = "cameras/front/world_to_camera"
+            episode[name][...] = np.linalg.inv(episode[name][...])
+    with caplog.at_level(logging.WARNING):
+        run(recording)
+    assert "try --convention camera-to-world" in caplog.text
+    caplog.clear()
+    with caplog.at_level(logging.WARNING):
+        run(recording, "--convention", "camera-to-world")
+    assert "convention" not in caplog.text
+
+
+def test_what_stands_still_is_named(recording, caplog):
+    with caplog.at_level(logging.WARNING):
+        run(recording)
+    assert "left_finger stand where the robot's file has them" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--gripper", "grip"], "has no 'grip'"),
+        (["--base", "1", "2"], "--base needs x y z"),
+        (["--degrees"], "Leave out --degrees"),
+        (["--cameras", "rig.json"], "rig.json does not exist"),
+        (["--links", "hand"], "unknown link of arm 'hand'"),
+        (["--split", "9,9,9", "--out", "OUT"], "no more than 3 episodes"),
+    ],
+)
+def test_mistakes_are_one_line(recording, tmp_path, capsys, options, message):
+    options = [str(tmp_path / "out") if word == "OUT" else word for word in options]
+    with pytest.raises(SystemExit) as end:
+        run(recording, *options)
+    assert end.value.code == 2
+    error = capsys.readouterr().err.strip().splitlines()[-1]
+    assert message in error
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_base_may_be_turned():
+    np.testing.assert_allclose(base_pose([1, 2, 3])[:3, 3], [1, 2, 3])
+    turned = base_pose([0, 0, 0, 0, 0, 90])
+    np.testing.assert_allclose(turned @ [1, 0, 0, 1], [0, 1, 0, 1], atol=1e-12)
+    with pytest.raises(OptionError, match="got 4 numbers"):
+        base_pose([1, 2, 3, 4])
