@@ -134,7 +134,7 @@ def _named(read: Read, fault: str) -> tuple[str]:
     """What an error on a file must name: the file, or what it is a part of."""
     folder, _, place = read.place.partition("/")
     name = place.rpartition("/")[2] or folder
-    measures = read.command.endswith(("evaluate", "analyze", "report"))
+    measures = read.command.endswith(("evaluate", "analyze", "report", "view"))
     if measures and folder in ("dots", "squares"):
         return (folder,)  # a changed file already shows in the identity of its data set
     if not name.endswith((".jpg", ".mp4")):

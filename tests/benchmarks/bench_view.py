@@ -22,6 +22,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from urllib.request import urlopen
 
+import psutil
 from measuring import ROOT, Row, note, times
 
 VIEWS, STEPS, SIZE, ROUNDS = 4, 100, 112, 3
@@ -33,13 +34,14 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         run = make_run(Path(folder))
         rounds = [first_picture(run) for _ in range(ROUNDS)]
-        listening, pictures = (statistics.median(column) for column in zip(*rounds, strict=True))
+        listening, pictures, spent = map(statistics.median, zip(*rounds, strict=True))
         torch = statistics.median(import_torch() for _ in range(ROUNDS))
-        figures = (
-            f"{pictures:.2f} s, {listening:.2f} s of them until it listens; torch {torch:.2f} s"
-        )
         what = f"first pictures of {VIEWS + 1} views × {STEPS} steps, start of the command included"
-        note(Row(what, "importing torch alone", times(torch / pictures), figures))
+        figures = (
+            f"processor {spent:.2f} against {torch:.2f} s; wall {pictures:.2f} s, "
+            f"{listening:.2f} s of them until it listens"
+        )
+        note(Row(what, "importing torch alone", times(torch / spent), figures))
         if browser := next(filter(None, map(shutil.which, BROWSERS)), None):
             drawn = statistics.median(in_browser(run, browser) for _ in range(ROUNDS))
             note(Row("the same, drawn in Chromium that runs already", "", f"{drawn:.2f} s", "wall"))
@@ -60,35 +62,36 @@ def make_run(root: Path) -> Path:
 
 
 @contextmanager
-def served(run: Path) -> Iterator[str]:
-    """The address of a page that a fresh process serves."""
+def served(run: Path) -> Iterator[tuple[str, int]]:
+    """The address of a page that a fresh process serves, and the process."""
     command = [sys.executable, "-m", "align.view", str(run), "--port", "0"]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         try:
-            yield process.stdout.readline().split()[0]
+            yield process.stdout.readline().split()[0], process.pid
         finally:
             process.terminate()
 
 
-def first_picture(run: Path) -> tuple[float, float]:
-    """Seconds until the server listens, and until the first frames of all views are there."""
+def first_picture(run: Path) -> tuple[float, float, float]:
+    """Seconds until the server listens, until all views have pictures, and of the processor."""
     start = time.perf_counter()
-    with served(run) as address:
+    with served(run) as (address, process):
         listening = time.perf_counter() - start
         for path in ("", "static/main.js", "static/style.css", "api/about.json"):
             urlopen(address + path).read()
         views = json.load(urlopen(f"{address}api/episodes/0/about.json"))["views"]
         for view in range(len(views)):
             urlopen(f"{address}api/episodes/0/frames/{view}/0.bin").read()
-        return listening, time.perf_counter() - start
+        pictures = time.perf_counter() - start
+        spent = psutil.Process(process).cpu_times()
+        return listening, pictures, spent.user + spent.system
 
 
 def import_torch() -> float:
-    """Seconds of a fresh process that imports torch."""
-    start = time.perf_counter()
-    subprocess.run([sys.executable, "-c", "import torch"], check=True)
-    return time.perf_counter() - start
+    """Seconds of the processor in a fresh process that imports torch."""
+    print_time = "import time, torch; print(time.process_time())"
+    return float(subprocess.check_output([sys.executable, "-c", print_time]))
 
 
 def in_browser(run: Path, browser: str) -> float:
@@ -99,7 +102,7 @@ def in_browser(run: Path, browser: str) -> float:
         chromium = playwright.chromium.launch(executable_path=browser, args=["--no-sandbox"])
         page = chromium.new_page()
         start = time.perf_counter()
-        with served(run) as address:
+        with served(run) as (address, _):
             page.goto(address)
             every = f"() => document.querySelectorAll('.view[data-drawn]').length === {VIEWS + 1}"
             page.wait_for_function(every, timeout=120_000)
