@@ -28,6 +28,7 @@ from datasets.storage.checks import (
     require_fit,
 )
 from datasets.storage.episode_file import (
+    FAILURE,
     SPLITS,
     Episode,
     read_episode,
@@ -197,14 +198,14 @@ class EpisodeDataset:
         return lengths
 
     def split_sizes(self) -> dict[str, int]:
-        """Number of episodes in each split of the data set.
+        """Number of episodes in each split of the data set, failures last.
 
         Raises:
             MismatchError: When an episode is in two splits.
         """
         members = read_splits(self.index_path)
         require_disjoint(members, self.index_path, WRITE_INDEX_AGAIN)
-        return {split: len(members[split]) for split in SPLITS if split in members}
+        return {split: len(members[split]) for split in (*SPLITS, FAILURE) if split in members}
 
     def check(self, window: int = 0, need_keypoints: bool = True) -> None:
         """Reads every file's structure and raises at the first file that cannot be trained on.

@@ -10,12 +10,13 @@ from typing import Annotated, Literal
 
 import numpy as np
 
-from datasets.bounds import NaturalInt, Pixels, Processes, Seed
+from datasets.bounds import NaturalInt, Pixels, Processes, Seed, Share
 from datasets.command import command_line, optional
 from datasets.presets import Preset, get_preset, usual_views
 from datasets.storage.episode_file import SPLITS
 from datasets.storage.meta import short_name
 from sims.errors import OptionError
+from sims.failures import FIRST_FAILURE
 from sims.registry import own_views, require_environment
 
 
@@ -89,6 +90,9 @@ class GenerateConfig:
             makes the missing episodes and writes the index.
         random_cameras: Draw the third-person cameras of every episode from its seed. Training on
             such views generalizes better to unseen views.
+        keep_failures: Also make episodes in which the expert is made to fail, this share of
+            --episodes: it lets go, goes to the wrong place, or stops half-way. They are the split
+            `failure`, which no training reads.
         split: Shares of train, valid and test; they are counts when they sum to --episodes. By
             default 4,1,1, or the split of the preset.
     """
@@ -105,6 +109,7 @@ class GenerateConfig:
     shard: Annotated[str | None, optional("I/N")] = None
     split: Annotated[str | None, optional("TRAIN,VALID,TEST")] = None
     random_cameras: bool = False
+    keep_failures: Share = 0.0
 
     @property
     def root(self) -> Path:
@@ -144,9 +149,23 @@ class GenerateConfig:
 
     @property
     def share(self) -> range:
-        """Indices of the episodes that this run makes: all, or those of its shard."""
+        """Indices of the successes that this run makes: all, or those of its shard."""
+        return self._share_of(range(self.num_episodes))
+
+    @property
+    def failures(self) -> range:
+        """Indices of the episodes of the whole data set in which the expert is made to fail."""
+        count = math.ceil(self.keep_failures * self.num_episodes)
+        return range(FIRST_FAILURE, FIRST_FAILURE + count)
+
+    @property
+    def failure_share(self) -> range:
+        """Those that this run makes."""
+        return self._share_of(self.failures)
+
+    def _share_of(self, indices: range) -> range:
         start, step = (0, 1) if self.shard is None else parse_shard(self.shard)
-        return range(start, self.num_episodes, step)
+        return indices[start::step]
 
     @property
     def command(self) -> str:
@@ -160,6 +179,7 @@ class GenerateConfig:
         options |= {"out": self.root}
         words = [word for name, value in options.items() for word in (f"--{name}", str(value))]
         words += ["--random-cameras"] if self.random_cameras else []
+        words += ["--keep-failures", f"{self.keep_failures:g}"] if self.keep_failures else []
         return command_line("sims.generate", words)
 
     def check(self) -> None:

@@ -18,7 +18,7 @@ from sims.gl import renderer_name
 
 # Each use of an episode's seed has its own stream of random numbers, so that drawing cameras does
 # not change what the expert does.
-EXPERT_STREAM, CAMERA_STREAM = 1, 2
+EXPERT_STREAM, CAMERA_STREAM, FAILURE_STREAM = 1, 2, 3
 
 
 class Step(NamedTuple):
@@ -179,6 +179,23 @@ class MultiViewEnv(gymnasium.Env[dict[str, np.ndarray], np.ndarray]):
         Step the environment with each action before taking the next one, because the expert reads
         the state. All of its variation comes from `rng`.
         """
+
+    def failing_expert(
+        self, rng: np.random.Generator, failure: np.random.Generator
+    ) -> Iterator[Step]:
+        """Return the steps of an expert that is made to fail; see `sims.failures`.
+
+        Args:
+            rng: Source of the expert's variation, as in `expert`.
+            failure: Source of the failure.
+
+        Raises:
+            SimulatorError: In an environment that does not override this method.
+        """
+        raise SimulatorError(
+            f"The expert of {self.name} cannot be made to fail: leave out --keep-failures, or "
+            "override MultiViewEnv.failing_expert."
+        )
 
     def render(self) -> UInt8[np.ndarray, "height width 3"]:  # type: ignore[override]
         """Render all views side by side."""

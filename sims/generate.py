@@ -35,9 +35,10 @@ import numpy as np
 
 from datasets.command import command, parse, preset_of
 from datasets.episodes import EpisodeWriter
-from datasets.errors import require_known
+from datasets.errors import counted, require_known
 from datasets.skeletons import SKELETONS
 from datasets.storage.checks import open_episode
+from datasets.storage.episode_file import FAILURE
 from datasets.storage.meta import DatasetMeta
 from sims.config import GenerateConfig
 from sims.mocap.config import MocapConfig
@@ -59,6 +60,8 @@ def describe(config: GenerateConfig) -> DatasetMeta:
         require_known("skeleton", env.skeleton.name, SKELETONS)
         if config.random_cameras:
             env.place_cameras(np.random.default_rng(0))  # raises when they cannot be moved
+        if config.keep_failures:
+            env.failing_expert(*map(np.random.default_rng, (0, 1)))  # raises when it cannot fail
         return DatasetMeta(
             env=config.env,
             views=list(env.views),
@@ -96,12 +99,14 @@ def generate(config: GenerateConfig) -> Path | None:
     root = config.root.absolute()  # workers of a cluster may have another current folder
     require_same_split(root, meta, lambda numbers: config.deal(len(numbers)))
     job = Generation(root, meta, config.seed)
-    writer = make_missing(job, config.share, config.workers, config.cluster)
+    todo = [*config.share, *config.failure_share]
+    writer = make_missing(job, todo, config.workers, config.cluster)
     if config.shard is not None:
         return None
     # When runs with more and more episodes extended the data set, the last command makes all of it.
     replace(DatasetMeta.load(root), command=meta.command, preset=meta.preset).save(root)
-    return writer.write_index(config.parts)
+    failures = {FAILURE: config.failures} if config.failures else {}
+    return writer.write_index({**config.parts, **failures})
 
 
 def _log_preset(config: GenerateConfig) -> None:
@@ -144,9 +149,16 @@ def summarize(config: GenerateConfig) -> str:
         f"({attempts - len(lengths)} failures discarded), "
         f"{min(lengths)} to {max(lengths)} steps (median {int(np.median(lengths))}), "
         f"{', '.join(f'{name} {len(members)}' for name, members in config.parts.items())}.\n"
+        f"{_failures_made(config)}"
         f"Look at it:  python -m datasets.info {quote(str(config.root))}\n"
         f"Train on it: python -m align.train --method paab --data {quote(str(config.root))}"
     )
+
+
+def _failures_made(config: GenerateConfig) -> str:
+    if not config.failures:
+        return ""
+    return f"Beside them, {counted(len(config.failures), 'failure')} in the split {FAILURE!r}.\n"
 
 
 def _run(config: GenerateConfig) -> None:

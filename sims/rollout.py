@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from jaxtyping import Int
 
 from datasets.episodes import Episode
-from sims.env import EXPERT_STREAM, MultiViewEnv
+from sims.env import EXPERT_STREAM, FAILURE_STREAM, MultiViewEnv, Step
 
 
 def episode_seed(base_seed: int, index: int, attempt: int) -> int:
@@ -96,9 +96,34 @@ def record(env: MultiViewEnv, seed: int, random_cameras: bool = False) -> Episod
         SimulatorError: When the environment cannot move its cameras.
     """
     observation, info = env.reset(seed=seed, options={"random_cameras": random_cameras})
+    steps = env.expert(np.random.default_rng([seed, EXPERT_STREAM]))
+    return _recorded(env, seed, steps, observation, success=True)
+
+
+def record_failure(env: MultiViewEnv, seed: int, random_cameras: bool = False) -> Episode | None:
+    """Records one episode in which the environment's expert is made to fail.
+
+    The arguments and errors are those of `record`; None is returned when the task is solved at the
+    end all the same.
+    """
+    observation, _ = env.reset(seed=seed, options={"random_cameras": random_cameras})
+    expert, failure = (
+        np.random.default_rng([seed, stream]) for stream in (EXPERT_STREAM, FAILURE_STREAM)
+    )
+    return _recorded(env, seed, env.failing_expert(expert, failure), observation, success=False)
+
+
+def _recorded(
+    env: MultiViewEnv,
+    seed: int,
+    steps: Iterator[Step],
+    observation: Mapping[str, np.ndarray],
+    success: bool,
+) -> Episode | None:
+    """The episode of an expert's steps; None where it does not end as it should."""
     recording = Recording(env)
     actions, phases, rewards = [], [], []
-    for step in env.expert(np.random.default_rng([seed, EXPERT_STREAM])):
+    for step in steps:
         recording.look(observation)
         observation, reward, terminated, truncated, info = env.step(step.action)
         actions.append(np.array(step.action))
@@ -106,7 +131,7 @@ def record(env: MultiViewEnv, seed: int, random_cameras: bool = False) -> Episod
         rewards.append(reward)
         if terminated or truncated:
             break
-    if not info["success"]:
+    if info["success"] != success:
         return None
     return recording.episode(
         phases,
@@ -114,7 +139,7 @@ def record(env: MultiViewEnv, seed: int, random_cameras: bool = False) -> Episod
         rewards=np.array(rewards),
         dones=done_at_end(len(actions)),
         seed=seed,
-        success=True,
+        success=success,
     )
 
 

@@ -71,30 +71,25 @@ def dtw_picks(cost: Costs) -> Int64[np.ndarray, "pairs rows"]:
     the path prefers both, then the row. Where it pairs a row with several columns, the one of least
     cost counts, the first of equal ones.
     """
-    return dtw_picks_and_costs(cost)[0]
+    pairs, rows, columns = cost.shape
+    return warp(lambda block: cost[:, block], pairs, rows, columns)[0]
 
 
-def dtw_picks_and_costs(
-    cost: Costs, open_end: bool = False
+def warp(
+    cost_of: Callable[[slice], Costs], pairs: int, rows: int, columns: int, open_end: bool = False
 ) -> tuple[Int64[np.ndarray, "pairs rows"], Float[np.ndarray, " pairs"]]:
     """`dtw_picks`, and the mean cost of each pair's path, weighted as its moves are.
 
-    Args:
-        cost: Distances between the frames of two views.
-        open_end: Whether the path may end at any column, that of the least mean cost; the last
-            rows of a video that stops half-way are then not paired with the other video's end.
-    """
-    pairs, rows, columns = cost.shape
-    return _dtw_picks(lambda block: cost[:, block], pairs, rows, columns, open_end)
-
-
-def _dtw_picks(
-    cost_of: Callable[[slice], Costs], pairs: int, rows: int, columns: int, open_end: bool = False
-) -> tuple[Int64[np.ndarray, "pairs rows"], Float[np.ndarray, " pairs"]]:
-    """`dtw_picks_and_costs` from a function that returns the costs of some rows.
-
     The totals of a long episode do not fit in memory. The way forth keeps those of each block's
     last row alone; the way back computes each block again from there.
+
+    Args:
+        cost_of: Returns the distances of some rows from all columns.
+        pairs: Number of pairs of views.
+        rows: Frames of the first views.
+        columns: Frames of the second views.
+        open_end: Whether a path may end at any column, that of the least mean cost; the last rows
+            of a video that stops half-way are then not paired with the other video's end.
     """
     blocks = list(row_blocks(rows, pairs * columns))
     above = np.full((pairs, columns + 1), np.inf)
@@ -260,7 +255,7 @@ def _errors(still: Pairs, in_motion: Pairs) -> list[list[float]]:
     # Where all rows are one block, the window and dynamic time warping share its distances.
     cost_of = lru_cache(maxsize=1)(partial(_costs, still))
     in_window = [window_picks(cost_of(b.start, b.stop), b.start, length) for b in blocks]
-    warped, _ = _dtw_picks(lambda b: cost_of(b.start, b.stop), pairs, length, length)
+    warped, _ = warp(lambda b: cost_of(b.start, b.stop), pairs, length, length)
     nearest = [_costs(in_motion, b.start, b.stop).argmin(axis=2) for b in blocks]
     return [
         (np.abs(picks - np.arange(length)).mean(axis=1) / length).tolist()

@@ -22,7 +22,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from align.metrics.alignment import distances, row_blocks
-from align.metrics.decoding import dtw_picks_and_costs
+from align.metrics.decoding import warp
 from align.progress.options import Method, ReadingConfig
 from align.progress.references import References, Video
 
@@ -102,59 +102,61 @@ class Warping:
 
     def __init__(self, references: Sequence[Video], count: int) -> None:
         """Keeps the references; the arguments are those of `Nearest`."""
-        self._references = list(references)
+        self._all = torch.cat(list(references))
+        lengths = np.array([len(video) for video in references])
+        self._last = lengths - 1
+        # All references are warped at once; shorter ones are filled up.
+        self._held = np.arange(lengths.max()) < lengths[:, None]
         self._count = min(count, len(references))
 
     def whole(self, video: Video) -> Progress:
         """Progress at each frame of a whole video; it never falls."""
-        found = []
-        for reference in self._references:
-            cost = distances(video, reference).double().numpy()[None]
-            picks, total = dtw_picks_and_costs(cost, open_end=True)
-            found.append((float(total[0]), picks[0] / (len(reference) - 1)))
-        found.sort(key=lambda each: each[0])
-        return np.mean([share for _, share in found[: self._count]], axis=0)
+        size = len(self._held), len(video), self._held.shape[1]
+        # No path enters the columns that fill up.
+        picks, mean = warp(lambda rows: self._costs(video[rows], np.inf), *size, open_end=True)
+        chosen = np.argsort(mean, kind="stable")[: self._count]
+        return (picks[chosen] / self._last[chosen, None]).mean(axis=0)
 
     def begin(self) -> Follow:
         """Begins a video: each frame's progress is where the best path ends that leads to it."""
-        paths = [OpenPaths(reference) for reference in self._references]
+        above = np.full((len(self._held), self._held.shape[1] + 1), np.inf)
+        above[:, 0] = 0
+        row = 0
 
         def follow(frame: Float[Tensor, "1 dim"]) -> float:
-            ends = sorted((path.extend(frame) for path in paths), key=lambda end: end[0])
-            return float(np.mean([share for _, share in ends[: self._count]]))
+            nonlocal above, row
+            total = next_totals(self._costs(frame, 0.0)[:, 0], above)
+            above, row = np.pad(total, ((0, 0), (1, 0)), constant_values=np.inf), row + 1
+            mean = np.where(self._held, total / (row + np.arange(1, total.shape[1] + 1)), np.inf)
+            chosen = np.argsort(mean.min(axis=1), kind="stable")[: self._count]
+            return float((mean.argmin(axis=1) / self._last)[chosen].mean())
 
         return follow
 
+    def _costs(self, frames: Video, filling: float) -> Float[np.ndarray, "references rows columns"]:
+        """Distances of frames from each reference's frames, filled up to one length."""
+        cost = np.full((len(frames), *self._held.shape), filling)
+        cost[:, self._held] = distances(frames, self._all).double().numpy()
+        return cost.transpose(1, 0, 2)
 
-class OpenPaths:
-    """Warping paths from the first frames of a video and a reference to each of its frames.
 
-    They are those of `align.metrics.decoding`, row by row.
+def next_totals(
+    cost: Float[np.ndarray, "references columns"],
+    above: Float[np.ndarray, "references columns+1"],
+) -> Float[np.ndarray, "references columns"]:
+    """Least total costs of the warping paths to each cell of a row.
+
+    They are those of `align.metrics.decoding`, for a video whose rows come one at a time.
+
+    Args:
+        cost: Distances of the row's frame.
+        above: Totals of the row before, after a column that paths begin in.
     """
-
-    def __init__(self, reference: Video) -> None:
-        """Begins before the video's first frame."""
-        self._reference = reference
-        self._above = np.full(len(reference) + 1, np.inf)
-        self._above[0] = 0
-        self._row = 0
-
-    def extend(self, frame: Float[Tensor, "1 dim"]) -> tuple[float, float]:
-        """Adds a frame.
-
-        Returns:
-            Mean cost of the best path to this frame, and the share of the reference at its end.
-        """
-        cost = distances(frame, self._reference)[0].double().numpy()
-        entered = np.minimum(self._above[1:] + cost, self._above[:-1] + 2 * cost)
-        # A move along the row adds the costs between two columns, so the best column to come from
-        # has the least total before the sum of its costs.
-        passed = np.cumsum(cost)
-        total = passed + np.minimum.accumulate(entered - passed)
-        self._above, self._row = np.append(np.inf, total), self._row + 1
-        mean = total / (self._row + np.arange(1, len(total) + 1))
-        end = int(mean.argmin())
-        return float(mean[end]), end / (len(total) - 1)
+    entered = np.minimum(above[:, 1:] + cost, above[:, :-1] + 2 * cost)
+    # A move along the row adds the costs between two columns, so the best column to come from has
+    # the least total before the sum of its costs.
+    passed = np.cumsum(cost, axis=1)
+    return passed + np.minimum.accumulate(entered - passed, axis=1)
 
 
 def reading(method: Method, references: Sequence[Video], config: ReadingConfig) -> Reading:

@@ -16,13 +16,15 @@ from datasets.cameras import Camera
 from datasets.skeletons import PANDA
 from datasets.storage.episode_file import EGO
 from sims import rig
+from sims.arm.approach import GRASP, REACH
 from sims.bullet import pick_scene
 from sims.bullet.client import BulletClient, choose_renderer
 from sims.bullet.meshes import light_panda
 from sims.bullet.panda import OPEN_FINGER, READY, BulletPanda
-from sims.bullet.pick_expert import PHASES, pick_expert
+from sims.bullet.pick_expert import CARRY, LIFT, PHASES, pick_expert
 from sims.bullet.views import UPRIGHT, BulletViews, View
 from sims.env import MultiViewEnv, Step, view_names
+from sims.failures import failing_steps
 
 ROBOMIMIC_GYM_TYPE = 2  # robomimic.envs.env_base.EnvType.GYM_TYPE
 PHYSICS_HZ = 240
@@ -270,6 +272,20 @@ class PickEnv(MultiViewEnv):
     def expert(self, rng: np.random.Generator) -> Iterator[Step]:
         """Reaches, grasps, lifts, carries and places; see `sims.bullet.pick_expert`."""
         return pick_expert(self, rng)
+
+    def failing_expert(
+        self, rng: np.random.Generator, failure: np.random.Generator
+    ) -> Iterator[Step]:
+        """Lets go, goes to the wrong place, or stops half-way; see `sims.failures`."""
+        return failing_steps(
+            self,
+            lambda world: pick_expert(world, rng),
+            failure,
+            stops=(REACH, GRASP, LIFT, CARRY),
+            slips=(LIFT, CARRY),
+            places=("cube_on_spot",),
+            distance=(0.08, 0.15),
+        )
 
     def renderer(self) -> str:
         """Name of the renderer."""

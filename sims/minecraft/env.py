@@ -14,8 +14,9 @@ from datasets.cameras import Camera
 from datasets.errors import require_known
 from datasets.skeletons import PLAYER
 from sims.env import MultiViewEnv, Step, view_names
+from sims.failures import failing_steps
 from sims.minecraft.backend import ACTION_NAMES, BACKENDS, CONTROL_HZ, Backend
-from sims.minecraft.expert import PHASES, minecraft_expert
+from sims.minecraft.expert import PHASES, STRIKE, TURN, WALK, minecraft_expert
 from sims.minecraft.player import PlayerPose, player_keypoints
 
 ROBOMIMIC_GYM_TYPE = 2  # robomimic.envs.env_base.EnvType.GYM_TYPE
@@ -167,6 +168,20 @@ class MinecraftEnv(MultiViewEnv):
     def expert(self, rng: np.random.Generator) -> Iterator[Step]:
         """Turns, walks and strikes; see `sims.minecraft.expert`."""
         return minecraft_expert(self, rng)
+
+    def failing_expert(
+        self, rng: np.random.Generator, failure: np.random.Generator
+    ) -> Iterator[Step]:
+        """Lets go, goes to the wrong place, or stops half-way; see `sims.failures`."""
+        return failing_steps(
+            self,
+            lambda world: minecraft_expert(world, rng),
+            failure,
+            stops=(TURN, WALK),
+            slips=(STRIKE,),
+            places=("goal", "route"),
+            distance=(2.0, 3.0),
+        )
 
     def close(self) -> None:
         """Frees the back end's resources."""

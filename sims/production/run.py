@@ -13,6 +13,7 @@ from tqdm import tqdm
 from datasets.episodes import EPISODE_FOLDER, EpisodeWriter
 from datasets.errors import DataError, MismatchError, shortened
 from datasets.storage.checks import GENERATE_AGAIN, MAKE_ELSEWHERE, check_episode, open_episode
+from datasets.storage.episode_file import FAILURE
 from datasets.storage.index import demo_number, read_splits, require_disjoint
 from datasets.storage.meta import DatasetMeta, short_name
 from datasets.storage.seal import require_intact
@@ -87,6 +88,7 @@ def require_same_split(
         require_disjoint(stored, root / meta.index_name, RESUME)
     except DataError:
         return  # there is no whole index yet, so nothing was trained on its splits
+    stored.pop(FAILURE, None)
     parts = {name: sorted(demo_number(each)[0] for each in part) for name, part in stored.items()}
     asked = deal(sorted(number for part in parts.values() for number in part))
     if parts != {name: sorted(part) for name, part in asked.items()}:

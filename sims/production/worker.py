@@ -17,9 +17,10 @@ from datasets.episodes import EpisodeWriter
 from datasets.storage.meta import DatasetMeta
 from sims.env import MultiViewEnv
 from sims.errors import ProductionError
+from sims.failures import FIRST_FAILURE
 from sims.memory import return_large_blocks
 from sims.registry import make
-from sims.rollout import attempt_of, episode_seed, record
+from sims.rollout import attempt_of, episode_seed, record, record_failure
 
 # The experts succeed in about nine of ten attempts, so this many failures in a row mean a fault.
 MAX_ATTEMPTS = 20
@@ -82,13 +83,15 @@ class Generation:
         meta = self.meta
         env = process_env(meta.env, len(meta.views) - 1, meta.image_size)
         writer = EpisodeWriter(self.root, meta)
+        make_one = record if index < FIRST_FAILURE else record_failure
         for attempt in range(MAX_ATTEMPTS):
-            episode = record(env, episode_seed(self.seed, index, attempt), meta.random_cameras)
+            episode = make_one(env, episode_seed(self.seed, index, attempt), meta.random_cameras)
             if episode is not None:
                 writer.write(index, episode)
                 return
+        end = "failed" if index < FIRST_FAILURE else "could not be made to fail"
         raise ProductionError(
-            f"The expert of {meta.env} failed {MAX_ATTEMPTS} times on episode {index}; "
+            f"The expert of {meta.env} {end} {MAX_ATTEMPTS} times on episode {index}; "
             "see `python -m sims.doctor`."
         )
 

@@ -16,6 +16,7 @@ from jaxtyping import Float
 from sims.arm.approach import GRASP, REACH, Manner, Target, drawn_speed, pause, reach_and_grasp
 from sims.arm.expert import OPEN, Arm, Mover, downward, tilted
 from sims.env import Step
+from sims.failures import failing_steps
 from sims.robosuite.env import RobosuiteEnv
 
 PHASES = ("reach", "grasp", "lift", "carry", "place", "release")
@@ -85,6 +86,20 @@ class CanEnv(RobosuiteEnv):
     def expert(self, rng: np.random.Generator) -> Iterator[Step]:
         """Reaches, grasps, lifts, carries, places and releases; see `can_expert`."""
         return can_expert(self, rng)
+
+    def failing_expert(
+        self, rng: np.random.Generator, failure: np.random.Generator
+    ) -> Iterator[Step]:
+        """Lets go, goes to the wrong place, or stops half-way; see `sims.failures`."""
+        return failing_steps(
+            self,
+            lambda world: can_expert(world, rng),
+            failure,
+            stops=(REACH, GRASP, LIFT, CARRY),
+            slips=(LIFT, CARRY),
+            places=("can_position",),
+            distance=(0.08, 0.12),
+        )
 
 
 class CanArm(Arm, Protocol):

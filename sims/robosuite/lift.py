@@ -15,6 +15,7 @@ from jaxtyping import Float
 from sims.arm.approach import GRASP, REACH, Manner, Target, reach_and_grasp
 from sims.arm.expert import Arm, Mover, downward, nearest_grasp_angle, tilted
 from sims.env import Step
+from sims.failures import failing_steps
 from sims.robosuite.env import RobosuiteEnv
 
 PHASES = ("reach", "grasp", "lift", "hold")
@@ -67,6 +68,20 @@ class LiftEnv(RobosuiteEnv):
     def expert(self, rng: np.random.Generator) -> Iterator[Step]:
         """Reaches, grasps, lifts and holds; see `lift_expert`."""
         return lift_expert(self, rng)
+
+    def failing_expert(
+        self, rng: np.random.Generator, failure: np.random.Generator
+    ) -> Iterator[Step]:
+        """Lets go, goes to the wrong place, or stops half-way; see `sims.failures`."""
+        return failing_steps(
+            self,
+            lambda world: lift_expert(world, rng),
+            failure,
+            stops=(REACH, GRASP),
+            slips=(LIFT,),
+            places=("cube_pose",),
+            distance=(0.06, 0.1),
+        )
 
 
 class CubeArm(Arm, Protocol):

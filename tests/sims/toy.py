@@ -11,6 +11,7 @@ import signal
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import islice
 
 import gymnasium
 import numpy as np
@@ -62,6 +63,9 @@ class ToyEnv(MultiViewEnv):
             yield Step(speed * way / np.linalg.norm(way) + rng.normal(0, 0.02, 3), 0)
         for _ in range(3):
             yield Step(rng.normal(0, 0.02, 3), 1)
+
+    def failing_expert(self, rng, failure):
+        return islice(ToyEnv.expert(self, rng), int(failure.integers(2, 5)))
 
     def keypoints(self):
         # A sagging string: beads at even parts of a parabola.

@@ -10,13 +10,17 @@ from scipy.stats import kendalltau
 from torch import Tensor
 
 from align.metrics.alignment import distances
-from align.metrics.decoding import dtw_picks, dtw_picks_and_costs
+from align.metrics.decoding import Costs, dtw_picks, warp
 from align.models.encoder import FrameEncoder
 from align.progress.measures import order_measures, success_auc
 from align.progress.methods import causal_progress, offline_progress
 from align.progress.options import METHODS, Method, ReadingConfig
 from align.progress.references import References
 from datasets.errors import OptionError
+
+
+def warped(cost: Costs, open_end: bool = False) -> tuple[np.ndarray, np.ndarray]:
+    return warp(lambda rows: cost[:, rows], *cost.shape, open_end)
 
 
 class PlainEncoder(FrameEncoder):
@@ -89,11 +93,9 @@ def test_warping_ends_where_the_offline_path_of_the_frames_so_far_ends() -> None
     cost = distances(one.place(video, video[0]), one.causal[0]).double().numpy()
     for time in range(len(video)):
         ends = cost[: time + 1].shape[1]
-        means = [
-            dtw_picks_and_costs(cost[None, : time + 1, : end + 1])[1][0] for end in range(ends)
-        ]
+        means = [warped(cost[None, : time + 1, : end + 1])[1][0] for end in range(ends)]
         assert causal[time] == pytest.approx(int(np.argmin(means)) / (ends - 1))
-    picks, mean = dtw_picks_and_costs(cost[None], open_end=True)
+    picks, mean = warped(cost[None], open_end=True)
     assert mean[0] == pytest.approx(min(means))
     assert (np.diff(picks[0]) >= 0).all()
 
@@ -103,16 +105,14 @@ def test_an_open_end_is_the_closed_one_of_the_columns_up_to_it(
 ) -> None:
     cost = np.random.default_rng(0).random((3, 12, 9))
     cost[1, :, 5:] += 3
-    picks, mean = dtw_picks_and_costs(cost, open_end=True)
+    picks, mean = warped(cost, open_end=True)
     for pair in range(3):
-        of_each = [
-            dtw_picks_and_costs(cost[pair : pair + 1, :, :end])[1][0] for end in range(1, 10)
-        ]
+        of_each = [warped(cost[pair : pair + 1, :, :end])[1][0] for end in range(1, 10)]
         end = int(np.argmin(of_each)) + 1
         assert mean[pair] == pytest.approx(of_each[end - 1])
         assert np.array_equal(picks[pair], dtw_picks(cost[pair : pair + 1, :, :end])[0])
     monkeypatch.setattr("align.metrics.alignment.BLOCK", 30)  # one row at a time
-    again, mean_again = dtw_picks_and_costs(cost, open_end=True)
+    again, mean_again = warped(cost, open_end=True)
     assert np.array_equal(picks, again) and mean_again == pytest.approx(mean)
 
 
