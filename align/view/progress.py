@@ -8,7 +8,8 @@ import numpy as np
 from jaxtyping import Float
 from torch import Tensor
 
-from align.metrics.alignment import distances
+from align.progress.methods import Nearest
+from align.progress.options import ReadingConfig
 
 # Progress from 0 to 1 of each frame of a video, given the embeddings of reference videos.
 Progress = Callable[
@@ -19,15 +20,12 @@ Progress = Callable[
 def nearest_progress(
     frames: Float[Tensor, "time dim"], references: Sequence[Float[Tensor, "time2 dim"]]
 ) -> Float[np.ndarray, " time"]:
-    """The median over references of the nearest frame's place in its video, from 0 to 1.
+    """The offline `nearest` of `align.progress`, with its usual number of references.
 
     Raises:
-        ValueError: When there is no reference.
+        ValueError: When there is no reference of two frames or more.
     """
-    if not references:
-        raise ValueError("progress needs a reference")
-    places = [
-        distances(frames, reference).argmin(dim=1).numpy() / max(1, len(reference) - 1)
-        for reference in references
-    ]
-    return np.median(places, axis=0)
+    usable = [reference for reference in references if len(reference) > 1]
+    if not usable:
+        raise ValueError("progress needs a reference of two frames or more")
+    return Nearest(usable, ReadingConfig().nearest).whole(frames)
