@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
@@ -50,8 +51,14 @@ def export(run: Path, name: str, folder: Path) -> Path:
     _halve(embedder.model)
     path = folder / f"{name}{SUFFIX}"
     folder.mkdir(parents=True, exist_ok=True)
-    save_checkpoint(path, embedder.model, {CARD: card.facts()}, about=embedder.about())
+    save_checkpoint(path, embedder.model, {CARD: card.facts()}, about=_about(embedder))
     return path
+
+
+def _about(embedder: FrameEmbedder) -> dict[str, Any]:
+    """What the network is; its number format suits the machine that uses it."""
+    about = embedder.about()
+    return {**about, "config": {**about["config"], "precision": "auto"}}
 
 
 def _card(run: Path, name: str, embedder: FrameEmbedder, scores: dict[str, Score]) -> Card:
