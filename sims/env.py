@@ -121,6 +121,10 @@ class MultiViewEnv(gymnasium.Env[dict[str, np.ndarray], np.ndarray]):
     def render_views(self) -> dict[str, UInt8[np.ndarray, "height width 3"]]:
         """Render the current state from every view, as upright RGB images."""
 
+    def render_view(self, view: str) -> UInt8[np.ndarray, "height width 3"]:
+        """Render the current state from one view; a world may override it to draw this one only."""
+        return self.render_views()[view]
+
     @abstractmethod
     def keypoints(self) -> Float[np.ndarray, "keypoints 3"]:
         """Return the world coordinates of the skeleton's keypoints, in metres."""
@@ -140,6 +144,16 @@ class MultiViewEnv(gymnasium.Env[dict[str, np.ndarray], np.ndarray]):
     @abstractmethod
     def success(self) -> bool:
         """Return whether the task is solved now, by the environment's own rule."""
+
+    def progress(self) -> float:
+        """Return how far the task has come by the simulator's state, from 0 to 1 when solved.
+
+        Raises:
+            SimulatorError: In an environment that does not override this method.
+        """
+        raise SimulatorError(
+            f"{self.name} does not say how far its task has come: override MultiViewEnv.progress."
+        )
 
     @abstractmethod
     def state(self) -> Float[np.ndarray, " state"]:

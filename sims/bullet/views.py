@@ -135,6 +135,7 @@ class BulletViews:
             fixed = {
                 view: draw(self._client, self._fixed[view]).over(backdrop)
                 for view, backdrop in self._backdrops.items()
+                if view in cameras
             }
         finally:
             self._place_scenery(away=False)

@@ -225,6 +225,12 @@ class RobosuiteEnv(MultiViewEnv):
         self._load_renderer()
         return self._renderer.render(self._data, self.cameras(), fixed=self._ring)
 
+    def render_view(self, view: str) -> UInt8[np.ndarray, "height width 3"]:
+        """Renders the current state from one view, upright RGB."""
+        self._load_renderer()
+        camera = {view: self.cameras()[view]}
+        return self._renderer.render(self._data, camera, fixed=self._ring)[view]
+
     def actor_masks(self) -> dict[str, Bool[np.ndarray, "height width"]]:
         """The pixels of each view that show the arm or the gripper."""
         self._load_renderer()
