@@ -1,184 +1,214 @@
-"""A reward for any Gymnasium agent: how far an aligned embedding says that the task has come.
+"""Rewards from video for agents in Gymnasium's environments.
 
-    env = gymnasium.make("sims:posealign/Lift-v0", views=2).unwrapped
-    env = AlignmentReward(env, "runs/paat", view="view_1")
+    env = AlignmentReward(sims.make("lift", views=1), "runs/paat", view="view_0", gamma=0.99)
 
-The reward is potential-based (Ng, Harada and Russell 1999): to the environment's own reward it adds
-gamma * p(after) - p(before), where p is the progress among reference demonstrations. This keeps
-the optimal policies of the environment's own reward.
+A potential says from 0 to 1 how far a task has come. The reward is the environment's own plus
+gamma * potential after - potential before the step (Ng et al. 1999). With the agent's own discount
+as gamma, the sum over an episode depends on its ends alone, so that the best policy for the
+environment's reward stays the best. With gamma = 1 and `own` = 0, the agent seeks progress itself:
+it then maximises the discounted sum of the potential.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, SupportsFloat
 
 import gymnasium
 import numpy as np
-from jaxtyping import UInt8
-from torch import Tensor
 
 from align.embedder import FrameEmbedder
-from align.models.encoder import FRAMES_ALONE
-from align.progress.causality import require_causal
 from align.progress.demonstrations import Demonstrations
-from align.progress.methods import reading
 from align.progress.options import Method, ReadingConfig
 from align.progress.references import References
-from align.zoo.store import resolve
-from datasets.errors import MismatchError, require_known
+from align.progress.tracker import Image, ProgressTracker, pose_of
+from datasets.cameras import Camera
+from datasets.errors import require_known
 
-Observation = Mapping[str, np.ndarray]
+_FIRST = ReadingConfig()
 
 
 class Potential(Protocol):
-    """Progress of an episode that is running, from 0 to 1."""
+    """How far the task has come in the current state of an environment."""
 
-    def begin(self, env: Any, observation: Observation) -> float:
-        """Begins an episode; the progress of its first state."""
+    def begin(self) -> float:
+        """Begins an episode; returns the potential of its first state."""
+        ...
 
-    def now(self, env: Any, observation: Observation) -> float:
-        """The progress of the current state, which is asked once for each time step."""
+    def follow(self) -> float:
+        """The potential after a step, 0 to 1; called once for each."""
+        ...
+
+
+class World(Protocol):
+    """An environment of `sims`, as a potential needs it."""
+
+    @property
+    def views(self) -> Sequence[str]: ...  # noqa: D102
+
+    @property
+    def size(self) -> int: ...  # noqa: D102
+
+    def render_view(self, view: str) -> Image:
+        """Renders the current state from one view."""
+        ...
+
+    def keypoints(self) -> np.ndarray:
+        """World coordinates of the keypoints, (keypoints, 3)."""
+        ...
+
+    def cameras(self) -> Mapping[str, Camera]:
+        """The camera of each view."""
+        ...
+
+    def visible(self) -> Mapping[str, np.ndarray]:
+        """Which keypoints each view sees."""
+        ...
+
+    def progress(self) -> float:
+        """How far the task has come, by the simulator's state."""
+        ...
 
 
 class AlignmentPotential:
-    """Progress by the embedding of one camera's frames, judged by frames so far alone."""
+    """Progress by the embedding of what one camera sees.
 
-    def __init__(
-        self,
-        embedder: FrameEmbedder,
-        references: References,
-        view: str,
-        method: Method = "nearest",
-        config: ReadingConfig | None = None,
-    ) -> None:
-        """Measures the references.
+    With `References.shuffled` references it is a control that knows the frames but not their order.
+    """
+
+    def __init__(self, world: World, tracker: ProgressTracker, view: str) -> None:
+        """Keeps its arguments.
 
         Args:
-            embedder: The encoder of a run that needs frames alone.
-            references: Demonstrations that it has embedded.
-            view: The camera that looks on.
-            method: How progress is read off the references, see `align.progress.methods`.
-            config: Options of the method.
+            world: The environment without wrappers.
+            tracker: Reads progress off references; each environment needs one of its own.
+            view: The camera.
+
+        Raises:
+            UnknownNameError: When the environment has no such view.
         """
-        self._embedder, self._references, self._view = embedder, references, view
-        self._reading = reading(method, references.causal, config or ReadingConfig())
+        require_known("view of the environment", view, world.views)
+        self._world, self._tracker, self._view = world, tracker, view
 
-    def begin(self, env: Any, observation: Observation) -> float:
-        """See `Potential`."""
-        self._frames: list[UInt8[np.ndarray, "height width 3"]] = []
-        self._follow = self._reading.begin()
-        self._first: Tensor | None = None
-        return self.now(env, observation)
+    def begin(self) -> float:
+        """Begins an episode; returns the potential of its first state."""
+        self._tracker.begin()
+        return self.follow()
 
-    def now(self, env: Any, observation: Observation) -> float:
-        """See `Potential`."""
-        self._frames.append(env.render_view(self._view))
-        last = len(self._frames) - 1
-        raw = self._embedder.encode_at(self._read, np.array([last]), last + 1, FRAMES_ALONE)
-        first = self._first = raw[0] if self._first is None else self._first
-        return self._follow(self._references.place(raw, first))
-
-    def _read(self, times: np.ndarray) -> UInt8[np.ndarray, "time height width 3"]:
-        return np.stack([self._frames[time] for time in times])
+    def follow(self) -> float:
+        """The potential after a step."""
+        world, embedder = self._world, self._tracker.embedder
+        image = world.render_view(self._view)
+        if not embedder.config.needs_keypoints:
+            return self._tracker.see(image)
+        points, _ = world.cameras()[self._view].project(world.keypoints())
+        visible = world.visible()[self._view]
+        return self._tracker.see(image, pose_of(embedder, points, visible, world.size))
 
 
-class PotentialReward(gymnasium.Wrapper):
+class OraclePotential:
+    """Progress by the simulator's own state, as an upper bound."""
+
+    def __init__(self, world: World) -> None:
+        """Keeps the environment without wrappers."""
+        self._world = world
+
+    def begin(self) -> float:
+        """Begins an episode; returns the potential of its first state."""
+        return self.follow()
+
+    def follow(self) -> float:
+        """The potential after a step."""
+        return self._world.progress()
+
+
+class PotentialReward(gymnasium.Wrapper[Any, Any, Any, Any]):
     """Adds the change of a potential to an environment's reward.
 
-    `info["progress"]` is the potential. In a state that ends the episode it counts as 0, without
-    which the optimum could change; an episode that is cut off keeps its potential.
+    `info["progress"]` holds the potential after each step and each reset.
     """
 
     def __init__(
-        self, env: gymnasium.Env, potential: Potential, gamma: float = 0.99, scale: float = 1.0
+        self,
+        env: gymnasium.Env[Any, Any],
+        potential: Potential,
+        gamma: float = 0.99,
+        scale: float = 1.0,
+        own: float = 1.0,
     ) -> None:
         """Wraps an environment.
 
         Args:
             env: The environment.
-            potential: The progress of its states.
-            gamma: The agent's discount.
-            scale: Weight of the potential.
+            potential: Judges its states.
+            gamma: Discount of the potential after a step; the agent's own keeps the best policy.
+            scale: Weight of the potential's change.
+            own: Weight of the environment's own reward.
         """
         super().__init__(env)
-        self._potential, self._gamma, self._scale = potential, gamma, scale
+        self.potential, self.gamma, self.scale, self.own = potential, gamma, scale, own
+        self._before = 0.0
 
-    def reset(self, **options: Any) -> tuple[Any, dict[str, Any]]:
-        """Begins an episode."""
-        observation, info = self.env.reset(**options)
-        self._before = self._potential.begin(self.env.unwrapped, observation)
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Any, dict[str, Any]]:
+        """Begins an episode of the environment and of the potential."""
+        observation, info = self.env.reset(seed=seed, options=options)
+        self._before = self.potential.begin()
         return observation, {**info, "progress": self._before}
 
-    def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
-        """Advances by a time step."""
-        observation, reward, ended, cut_off, info = self.env.step(action)
-        progress = self._potential.now(self.env.unwrapped, observation)
-        after = 0.0 if ended else progress
-        shaped = float(reward) + self._scale * (self._gamma * after - self._before)
-        self._before = progress
-        return observation, shaped, ended, cut_off, {**info, "progress": progress}
+    def step(self, action: Any) -> tuple[Any, SupportsFloat, bool, bool, dict[str, Any]]:
+        """Steps the environment, and rewards progress."""
+        observation, reward, terminated, truncated, info = self.env.step(action)
+        now = self.potential.follow()
+        # The sum depends on an episode's ends alone only where all ends have one potential.
+        change = self.gamma * (0.0 if terminated else now) - self._before
+        self._before = now
+        total = self.own * float(reward) + self.scale * change
+        return observation, total, terminated, truncated, {**info, "progress": now}
 
 
 class AlignmentReward(PotentialReward):
-    """Rewards progress among third-person demonstrations, seen through one camera."""
+    """Rewards progress that a trained run sees from one camera."""
 
     def __init__(
         self,
-        env: gymnasium.Env,
-        run: Path | str,
-        view: str,
-        references: Demonstrations | Sequence[str] = (),
-        *,
+        env: gymnasium.Env[Any, Any],
+        run: Path | str | FrameEmbedder,
+        view: str = "view_0",
+        references: References | Sequence[str] = (),
         method: Method = "nearest",
-        config: ReadingConfig | None = None,
+        how: ReadingConfig = _FIRST,
         gamma: float = 0.99,
         scale: float = 1.0,
+        own: float = 1.0,
     ) -> None:
-        """Loads a run and embeds the references.
+        """Loads the run and its references.
 
         Args:
-            env: An environment of `sims`, or a wrapper around one.
-            run: A folder made by `align.train`; with videos as references also a checkpoint or
-                `zoo:NAME`.
-            view: Name of the camera that looks on.
-            references: Demonstrations, or names of episodes and videos; the first training
-                episodes of the run by default.
-            method: How progress is read off the references.
-            config: Options of the method.
-            gamma: The agent's discount.
-            scale: Weight of the progress.
+            env: An environment of `sims.make`, or of `gymnasium.make("posealign/Lift-v0")`.
+            run: A run's folder, or an encoder that several environments share.
+            view: The camera that the reward sees.
+            references: Names of episodes of the run's training data and paths of videos, or what
+                was embedded before; the first training episodes by default.
+            method: How progress is read off them.
+            how: Options of the method.
+            gamma: Discount of the potential after a step.
+            scale: Weight of the potential's change.
+            own: Weight of the environment's own reward.
 
         Raises:
             DataError: When the run or a reference cannot be used.
-            OptionError: When the run looks at frames that lie ahead.
-            MismatchError: When the run needs keypoints beside the frames.
+            OptionError: When the run cannot be causal; or names no data to take references from.
             UnknownNameError: When the environment has no such view.
         """
-        require_known("view", view, env.unwrapped.views)  # type: ignore[attr-defined]
-        potential = alignment_potential(run, view, references, method=method, config=config)
-        super().__init__(env, potential, gamma, scale)
-
-
-def alignment_potential(
-    run: Path | str,
-    view: str,
-    references: Demonstrations | Sequence[str] = (),
-    *,
-    method: Method = "nearest",
-    config: ReadingConfig | None = None,
-) -> AlignmentPotential:
-    """The potential of `AlignmentReward`; arguments and errors are those of its `__init__`."""
-    path, config = resolve(run), config or ReadingConfig()
-    embedder = FrameEmbedder.load(path)
-    if embedder.config.needs_keypoints:
-        raise MismatchError(
-            f"{run} needs keypoints of every frame, which an agent's camera has not: use a run "
-            "that needs none, such as --pose late-predicted."
-        )
-    require_causal(str(run), embedder)
-    if not isinstance(references, Demonstrations):
-        references = Demonstrations(references)
-    placed = references.embed(path, embedder, config.centre, progress=False)
-    return AlignmentPotential(embedder, placed, view, method, config)
+        embedder = run if isinstance(run, FrameEmbedder) else FrameEmbedder.load(run)
+        if not isinstance(references, References):
+            if isinstance(run, FrameEmbedder):
+                raise TypeError("an encoder does not know its data: pass embedded `References`.")
+            chosen = Demonstrations(references)
+            references = chosen.embed(Path(run), embedder, how.centre, progress=False)
+        tracker = ProgressTracker(embedder, references, method, how)
+        world: Any = env.unwrapped
+        super().__init__(env, AlignmentPotential(world, tracker, view), gamma, scale, own)

@@ -149,6 +149,16 @@ class MultiViewEnv(gymnasium.Env[dict[str, np.ndarray], np.ndarray]):
     def success(self) -> bool:
         """Return whether the task is solved now, by the environment's own rule."""
 
+    def progress(self) -> float:
+        """Return how far the task has come by the simulator's state, from 0 to 1 when solved.
+
+        Raises:
+            SimulatorError: In an environment that does not override this method.
+        """
+        raise SimulatorError(
+            f"{self.name} does not say how far its task has come: override MultiViewEnv.progress."
+        )
+
     @abstractmethod
     def state(self) -> Float[np.ndarray, " state"]:
         """Return the simulator's state, from which `set_state` restores this time step."""

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import gymnasium
 import numpy as np
 from gymnasium.spaces import Box, Dict, flatdim, flatten
 
+from align.embedder import FrameEmbedder
 from align.imitation.config import ImitateConfig, Reward
-from align.imitation.oracle import OraclePotential
 from align.progress.demonstrations import Demonstrations
-from align.reward import Potential, PotentialReward, alignment_potential
-from datasets.errors import OptionError, require_known
+from align.progress.tracker import ProgressTracker
+from align.reward import AlignmentPotential, OraclePotential, Potential, PotentialReward
+from align.zoo.store import resolve
+from datasets.errors import MismatchError, OptionError
 
 
 class OverAtSuccess(gymnasium.Wrapper):
@@ -83,26 +84,29 @@ def make_environment(config: ImitateConfig, reward: Reward) -> gymnasium.Env:
     return SingleActions(FlatStates(env))
 
 
-def make_potential(config: ImitateConfig, reward: Reward, env: Any) -> Potential | None:
+def make_potential(config: ImitateConfig, reward: Reward, world: Any) -> Potential | None:
     """The potential of a reward; None for the sparse one. Errors as of `make_environment`."""
     match reward:
         case "sparse":
             return None
         case "oracle":
-            return OraclePotential(config.env)
+            return OraclePotential(world)
     if config.run is None:
         raise OptionError(
             f"the reward {reward} needs --run, whose embedding says how far the task has come; "
             "or name others: --reward sparse oracle"
         )
-    require_known("view", config.view, env.views)
-    demonstrations = Demonstrations(
-        config.references, config.reference_data, config.reference_views
+    run = resolve(config.run)
+    embedder = FrameEmbedder.load(run)
+    if embedder.config.needs_keypoints:
+        raise MismatchError(
+            f"{config.run} needs keypoints of every frame, which would tell the agent's state to "
+            "its reward: use a run that needs none, such as --pose late-predicted"
+        )
+    shuffled = reward == "shuffled"
+    chosen = Demonstrations(
+        config.references, config.reference_data, config.reference_views, shuffled
     )
-    return alignment_potential(
-        config.run,
-        config.view,
-        replace(demonstrations, shuffled=reward == "shuffled"),
-        method=config.method,
-        config=config.reading,
-    )
+    references = chosen.embed(run, embedder, config.reading.centre, progress=False)
+    tracker = ProgressTracker(embedder, references, config.method, config.reading)
+    return AlignmentPotential(world, tracker, config.view)

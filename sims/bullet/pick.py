@@ -17,6 +17,7 @@ from datasets.skeletons import PANDA
 from datasets.storage.episode_file import EGO
 from sims import rig
 from sims.arm.approach import GRASP, REACH
+from sims.arm.stages import carried, reached
 from sims.bullet import pick_scene
 from sims.bullet.client import BulletClient, choose_renderer
 from sims.bullet.meshes import light_panda
@@ -188,7 +189,7 @@ class PickEnv(MultiViewEnv):
 
     def render_view(self, view: str) -> UInt8[np.ndarray, "height width 3"]:
         """Renders the current state from one view, upright RGB."""
-        return self._views.look({view: self.cameras()[view]})[view].image
+        return self._views.look({view: self.cameras()[view]})[view].image.copy()
 
     def actor_masks(self) -> dict[str, Bool[np.ndarray, "height width"]]:
         """The pixels of each view that show the arm or the gripper."""
@@ -220,6 +221,16 @@ class PickEnv(MultiViewEnv):
         off = self.cube_pose()[0] - self.cube_on_spot()
         on_spot = np.linalg.norm(off[:2]) < SPOT_TOLERANCE and abs(off[2]) < HEIGHT_TOLERANCE
         return self._lifted and bool(on_spot)
+
+    def progress(self) -> float:
+        """Share of the way to the cube, up with it, and to the spot; 1 once it stands there."""
+        if self.success():
+            return 1.0
+        cube, _ = self.cube_pose()
+        if not self._panda.touched_by_both_fingers(self._cube):
+            return reached(self.gripper_pose()[0], cube)
+        height = float(cube[2] - self._layout.half_size)
+        return carried(height / LIFTED, float(np.linalg.norm(cube - self.cube_on_spot())))
 
     def state(self) -> Float[np.ndarray, " state"]:
         """Steps taken, whether lifted, joints, their velocities, the cube's pose and velocity."""

@@ -19,6 +19,8 @@ from sims.minecraft.backend import ACTION_NAMES, BACKENDS, CONTROL_HZ, Backend
 from sims.minecraft.expert import PHASES, STRIKE, TURN, WALK, minecraft_expert
 from sims.minecraft.player import PlayerPose, player_keypoints
 
+# Distance from the goal, in metres, at which `progress` has risen to about a quarter of the way.
+NEAR_GOAL = 6.0
 ROBOMIMIC_GYM_TYPE = 2  # robomimic.envs.env_base.EnvType.GYM_TYPE
 
 
@@ -133,6 +135,13 @@ class MinecraftEnv(MultiViewEnv):
     def success(self) -> bool:
         """Whether a stroke has hit the goal block."""
         return self._backend.struck()
+
+    def progress(self) -> float:
+        """Share of the way to the goal block, which counts 0.8; 1 once a stroke has hit it."""
+        if self.success():
+            return 1.0
+        distance = float(np.linalg.norm((self.goal() - self.player().position)[:2]))
+        return 0.8 * float(1 - np.tanh(distance / NEAR_GOAL))
 
     def state(self) -> Float[np.ndarray, " state"]:
         """The number of time steps, then the back end's state."""

@@ -15,6 +15,7 @@ from jaxtyping import Float
 
 from sims.arm.approach import GRASP, REACH, Manner, Target, drawn_speed, pause, reach_and_grasp
 from sims.arm.expert import OPEN, Arm, Mover, downward, tilted
+from sims.arm.stages import carried, reached
 from sims.env import Step
 from sims.failures import failing_steps
 from sims.robosuite.env import RobosuiteEnv
@@ -82,6 +83,15 @@ class CanEnv(RobosuiteEnv):
         if height < CLEAR:
             return GRASP
         return LIFT if height < WALL else CARRY
+
+    def progress(self) -> float:
+        """Share of the way to the can, up with it, and to its bin; 1 once it stands there."""
+        if self.success():
+            return 1.0
+        can, place = self.can_position(), self.can_in_bin()
+        if not self._holds(self._env.objects[self._env.object_id]):
+            return reached(self.gripper_pose()[0], can)
+        return carried((can[2] - place[2]) / WALL, float(np.linalg.norm(can - place)))
 
     def expert(self, rng: np.random.Generator) -> Iterator[Step]:
         """Reaches, grasps, lifts, carries, places and releases; see `can_expert`."""

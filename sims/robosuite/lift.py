@@ -14,6 +14,7 @@ from jaxtyping import Float
 
 from sims.arm.approach import GRASP, REACH, Manner, Target, reach_and_grasp
 from sims.arm.expert import Arm, Mover, downward, nearest_grasp_angle, tilted
+from sims.arm.stages import lifted, reached
 from sims.env import Step
 from sims.failures import failing_steps
 from sims.robosuite.env import RobosuiteEnv
@@ -26,6 +27,8 @@ CUBE = "cube_g0"
 # in metres a second, is held.
 CLEAR = 0.005
 RISING = 0.08
+# Height of the cube's middle above the table, in metres, at which robosuite's task is solved.
+LIFTED = 0.04
 
 
 class LiftEnv(RobosuiteEnv):
@@ -64,6 +67,16 @@ class LiftEnv(RobosuiteEnv):
             return GRASP
         resting = self.success() and self._upward(self._env.cube_body_id) < RISING
         return HOLD if resting else LIFT
+
+    def progress(self) -> float:
+        """Share of the way to the cube, then up with it; 1 once the task is solved."""
+        if self.success():
+            return 1.0
+        cube, _ = self.cube_pose()
+        if not self._holds(self._env.cube):
+            return reached(self.gripper_pose()[0], cube)
+        table = self._env.model.mujoco_arena.table_offset[2]
+        return lifted((cube[2] - table) / LIFTED)
 
     def expert(self, rng: np.random.Generator) -> Iterator[Step]:
         """Reaches, grasps, lifts and holds; see `lift_expert`."""

@@ -1,118 +1,163 @@
-"""Rewards from video: the potential of a running episode, and how it shapes a reward."""
+"""Rewards from video: they telescope, judge frames as the library does, and refuse what cannot."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import gymnasium
 import numpy as np
 import pytest
+import torch
 
 from align.embedder import FrameEmbedder
 from align.progress.demonstrations import Demonstrations
 from align.progress.methods import causal_progress
-from align.progress.options import METHODS, Method, ReadingConfig
-from align.reward import AlignmentReward, PotentialReward
+from align.progress.options import Method, ReadingConfig
+from align.reward import AlignmentReward, OraclePotential, PotentialReward
 from align.sampling import TimeConfig
 from align.train import make_trainer
-from datasets.errors import MismatchError, OptionError, UnknownNameError
+from datasets.errors import OptionError, UnknownNameError
+from sims.errors import SimulatorError
 from tests.align.conftest import tiny_config
 from tests.sims.toy import ToyEnv
 
 
-@pytest.fixture(scope="module")
-def deit(dots: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    out = tmp_path_factory.mktemp("reward") / "deit_seed0"
-    make_trainer(tiny_config(dots, out, epochs=1), progress=False).fit()
-    return out
-
-
-@pytest.mark.parametrize("method", METHODS)
-def test_the_progress_of_a_running_episode_is_the_causal_one(deit: Path, method: Method) -> None:
-    env = AlignmentReward(ToyEnv(), deit, "view_0", method=method)
-    _, info = env.reset(seed=3)
-    frames, found = [env.unwrapped.render_view("view_0")], [info["progress"]]
-    for _ in range(5):
-        *_, info = env.step(np.array([0.5, 0.0, -0.2]))
-        frames.append(env.unwrapped.render_view("view_0"))
-        found.append(info["progress"])
-    embedder = FrameEmbedder.load(deit)
-    raw = embedder.encode_frames(np.stack(frames))
-    references = Demonstrations().embed(deit, embedder, progress=False)
-    expected = causal_progress(raw, references, method, ReadingConfig())
-    np.testing.assert_allclose(found, expected, atol=1e-3)
-
-
-class Steps:
-    """A potential that grows by a tenth at each step."""
-
-    def begin(self, env: Any, observation: Any) -> float:
-        self.at = 0.1
-        return self.at
-
-    def now(self, env: Any, observation: Any) -> float:
-        self.at += 0.1
-        return self.at
-
-
-class Scripted(gymnasium.Env):
-    """Ends after three steps, solved or cut off."""
-
-    def __init__(self, solved: bool) -> None:
-        self.solved = solved
-        self.observation_space = self.action_space = gymnasium.spaces.Box(-1, 1, (1,))
-
-    def reset(self, **options: Any) -> tuple[np.ndarray, dict[str, Any]]:
-        self.count = 0
-        return np.zeros(1), {}
-
-    def step(self, action: Any) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
-        self.count += 1
-        last = self.count == 3
-        return np.zeros(1), float(last), last and self.solved, last and not self.solved, {}
-
-
-@pytest.mark.parametrize(("solved", "last"), [(True, 1 - 2 * 0.3), (False, 1 + 2 * (0.36 - 0.3))])
-def test_the_change_of_the_potential_is_added(solved: bool, last: float) -> None:
-    env = PotentialReward(Scripted(solved), Steps(), gamma=0.9, scale=2.0)
-    _, info = env.reset()
-    assert info["progress"] == 0.1
-    rewards = [env.step(0)[1] for _ in range(3)]
-    # 2 (0.9 * 0.2 - 0.1), 2 (0.9 * 0.3 - 0.2); at the end 0 or 0.9 * 0.4, less 0.3.
-    assert rewards == pytest.approx([0.16, 0.14, last])
-
-
-def test_shaping_leaves_the_discounted_return_but_for_the_first_potential() -> None:
-    env = PotentialReward(Scripted(True), Steps(), gamma=0.9, scale=1.0)
-    env.reset()
-    shaped = sum(0.9**t * env.step(0)[1] for t in range(3))
-    assert shaped == pytest.approx(0.9**2 * 1.0 - 0.1)
-
-
-def test_shuffled_references_give_another_progress(deit: Path) -> None:
-    def follow(references: Demonstrations) -> list[float]:
-        env = AlignmentReward(ToyEnv(), deit, "view_0", references)
-        _, info = env.reset(seed=3)
-        steps = [env.step(np.array([0.5, 0.0, -0.2]))[4]["progress"] for _ in range(5)]
-        return [info["progress"], *steps]
-
-    assert follow(Demonstrations()) != follow(Demonstrations(shuffled=True))
-
-
-@pytest.mark.parametrize(
-    ("method", "time", "error"),
-    [("paab", TimeConfig(), MismatchError), ("deit", TimeConfig(frames=3), OptionError)],
-)
-def test_a_run_that_no_agent_can_use_is_refused(
-    dots: Path, tmp_path: Path, method: str, time: TimeConfig, error: type[Exception]
-) -> None:
-    config = tiny_config(dots, tmp_path / "run", method, epochs=1, time=time)  # type: ignore[arg-type]
+def trained(data: Path, folder: Path, method: str = "deit", **changes: object) -> Path:
+    config = tiny_config(data, folder, method, epochs=1, **changes)  # type: ignore[arg-type]
     make_trainer(config, progress=False).fit()
-    with pytest.raises(error):
-        AlignmentReward(ToyEnv(), tmp_path / "run", "view_0")
+    return folder
 
 
-def test_an_unknown_camera_is_named(deit: Path) -> None:
-    with pytest.raises(UnknownNameError, match="view_1"):
-        AlignmentReward(ToyEnv(), deit, "view_9")
+@pytest.fixture(scope="module")
+def run(dots: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return trained(dots, tmp_path_factory.mktemp("runs") / "deit")
+
+
+class Ramp:
+    """A potential that rises by a tenth a step."""
+
+    def begin(self) -> float:
+        self.value = 0.1
+        return self.value
+
+    def follow(self) -> float:
+        self.value += 0.1
+        return self.value
+
+
+class Ending(ToyEnv):
+    """Ends when the task is solved."""
+
+    def step(self, action: np.ndarray) -> Any:
+        observation, reward, _, truncated, info = super().step(action)
+        return observation, reward, self.success(), truncated, info
+
+
+def play(env: gymnasium.Env[Any, Any], steps: int = 6) -> tuple[list[float], list[float]]:
+    """Rewards and progress of an episode of the expert; the first progress is that of `reset`."""
+    _, info = env.reset(seed=3)
+    rewards, progress = [], [info["progress"]]
+    world: Any = env.unwrapped
+    for step in world.expert(np.random.default_rng(0)):
+        _, reward, terminated, _, info = env.step(step.action)
+        rewards.append(float(reward))
+        progress.append(info["progress"])
+        if terminated or len(rewards) == steps:
+            break
+    return rewards, progress
+
+
+def test_shaping_depends_on_the_ends_alone() -> None:
+    gamma = 0.9
+    rewards, progress = play(PotentialReward(ToyEnv(), Ramp(), gamma, scale=2.0, own=0.0))
+    assert progress == pytest.approx([0.1 * (i + 1) for i in range(7)])
+    total = sum(gamma**t * reward for t, reward in enumerate(rewards))
+    assert total == pytest.approx(2 * (gamma**6 * progress[-1] - progress[0]))
+
+
+def test_the_environments_own_reward_is_added() -> None:
+    shaped, _ = play(PotentialReward(Ending(), Ramp(), own=3.0), steps=99)
+    alone, _ = play(PotentialReward(Ending(), Ramp(), own=0.0), steps=99)
+    assert np.array(shaped) - alone == pytest.approx([0.0] * (len(alone) - 1) + [3.0])
+    # A terminal state has the potential 0, whatever it shows: else good ends would be paid twice.
+    assert alone[-1] == pytest.approx(-0.1 * len(alone))
+
+
+@pytest.mark.parametrize("method", ["nearest", "dtw", "goal"])
+def test_a_reward_sees_what_the_library_sees_in_the_same_frames(run: Path, method: Method) -> None:
+    how = ReadingConfig(nearest=2)
+    env = AlignmentReward(ToyEnv(), run, "view_1", ["demo_0", "demo_1"], method, how)
+    embedder = FrameEmbedder.load(run)
+    references = Demonstrations(["demo_0", "demo_1"]).embed(run, embedder, progress=False)
+    for _ in range(2):  # the second episode does not remember the first
+        _, progress = play(env)
+        raw = embedder.encode_frames(frames("view_1"))
+        wanted = causal_progress(raw, references, method, how)
+        assert progress == pytest.approx(wanted, abs=1e-5)
+
+
+def states() -> Iterator[ToyEnv]:
+    """The environment in each state of `play`."""
+    env = ToyEnv()
+    env.reset(seed=3)
+    yield env
+    for step in islice(env.expert(np.random.default_rng(0)), 6):
+        env.step(step.action)
+        yield env
+
+
+def frames(view: str) -> np.ndarray:
+    """What a camera sees in `play`."""
+    return np.stack([env.render_view(view) for env in states()])
+
+
+def test_frames_before_a_moment_are_remembered(dots: Path, tmp_path: Path) -> None:
+    run = trained(dots, tmp_path / "run", time=TimeConfig(3, 2, causal=True))
+    _, progress = play(AlignmentReward(ToyEnv(), run))
+    embedder = FrameEmbedder.load(run)
+    references = Demonstrations().embed(run, embedder, progress=False)
+    raw = embedder.encode_frames(frames("view_0"))
+    wanted = causal_progress(raw, references, "nearest", ReadingConfig())
+    assert progress == pytest.approx(wanted, abs=1e-5)
+
+
+def test_a_run_that_needs_keypoints_gets_those_of_the_world(dots: Path, tmp_path: Path) -> None:
+    run = trained(dots, tmp_path / "run", "paab")
+    embedder = FrameEmbedder.load(run)
+    references = Demonstrations().embed(run, embedder, progress=False)
+    _, progress = play(AlignmentReward(ToyEnv(), embedder, "view_0", references))
+    seen = [
+        (env.cameras()["view_0"].project(env.keypoints())[0], env.visible()["view_0"])
+        for env in states()
+    ]
+    points, visible = (np.stack(part) for part in zip(*seen, strict=True))
+    scale = embedder.image_size / ToyEnv().size
+    given = torch.from_numpy(points.astype(np.float32)) * scale
+    poses = embedder.pose_inputs(given, torch.from_numpy(visible))
+    wanted = causal_progress(
+        embedder.encode_frames(frames("view_0"), poses), references, "nearest", ReadingConfig()
+    )
+    assert progress == pytest.approx(wanted, abs=1e-4)
+
+
+def test_what_cannot_reward_is_named(run: Path, dots: Path, tmp_path: Path) -> None:
+    with pytest.raises(UnknownNameError, match="unknown view of the environment 'view_7'"):
+        AlignmentReward(ToyEnv(), run, "view_7")
+    with pytest.raises(TypeError, match="pass embedded `References`"):
+        AlignmentReward(ToyEnv(), FrameEmbedder.load(run))
+    around = trained(dots, tmp_path / "run", time=TimeConfig(3, 2))
+    with pytest.raises(OptionError, match="cannot be causal"):
+        AlignmentReward(ToyEnv(), around)
+    with pytest.raises(SimulatorError, match="toy does not say how far"):
+        PotentialReward(ToyEnv(), OraclePotential(ToyEnv())).reset(seed=0)
+
+
+def test_an_agent_sees_an_ordinary_environment(run: Path) -> None:
+    env = AlignmentReward(ToyEnv(), run)
+    assert env.action_space == ToyEnv().action_space
+    observation, info = env.reset(seed=1)
+    assert env.observation_space.contains(observation) and 0 <= info["progress"] <= 1
+    assert "success" in info

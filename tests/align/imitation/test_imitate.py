@@ -1,4 +1,4 @@
-"""Agents that learn from rewards: environments, the oracle, results, and a whole small study."""
+"""Agents that learn from rewards: environments, results, and a whole small study."""
 
 from __future__ import annotations
 
@@ -9,52 +9,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from align.imitation.config import ImitateConfig, World
+from align.imitation.config import ImitateConfig
 from align.imitation.environments import make_environment
-from align.imitation.oracle import OraclePotential
 from align.imitation.results import Curve, Point, Row, as_markdown, draw
 from align.imitation.study import imitate
 from align.train import make_trainer
 from datasets.errors import MismatchError, OptionError
 from tests.align.conftest import tiny_config
-
-
-class State:
-    """An environment that is asked for nothing but success."""
-
-    def __init__(self, solved: bool = False) -> None:
-        self.solved = solved
-
-    def success(self) -> bool:
-        return self.solved
-
-
-def object_state(cube: Any, hand: Any, spot: Any = ()) -> dict[str, np.ndarray]:
-    return {"object": np.concatenate([cube, [0, 0, 0, 1], hand, spot])}
-
-
-@pytest.mark.parametrize(
-    ("world", "first", "now", "expected"),
-    [
-        ("minecraft", {"goal_pos": [8.0, 0, 6]}, {"goal_pos": [0, 0, 4.0]}, 0.6),
-        ("lift", object_state([0, 0, 0.82], [1, 0, 0]), object_state([0, 0, 0.84], [0] * 3), 0.65),
-        ("lift", object_state([0, 0, 0.82], [9, 0, 0]), object_state([0, 0, 0.7], [9, 0, 0]), 0.0),
-        (
-            "pick",
-            object_state([0] * 3, [9, 0, 0], [0.2, 0, 0]),
-            object_state([0.1, 0, 0], [0] * 3, [0.1, 0, 0]),
-            0.65,
-        ),
-    ],
-)
-def test_the_oracle_measures_the_way_that_is_done(
-    world: World, first: Any, now: Any, expected: float
-) -> None:
-    potential = OraclePotential(world)
-    begun, later = ({k: np.asarray(v, float) for k, v in o.items()} for o in (first, now))
-    assert potential.begin(State(), begun) == pytest.approx(0.0, abs=1e-6)
-    assert potential.now(State(), later) == pytest.approx(expected, abs=1e-6)
-    assert potential.now(State(solved=True), later) == 1.0
 
 
 def test_an_agent_sees_a_vector_and_is_rewarded_for_success_alone() -> None:
