@@ -59,7 +59,12 @@ def main(
             convert(ConvertConfig(source, exported, "lerobot"))
             source, columns = exported, state_columns(truth)
         config = KeypointsConfig(
-            data=source, robot=robot, joints=columns[0], gripper=columns[1], base=base
+            data=source,
+            robot=robot,
+            joints=columns[0],
+            gripper=columns[1],
+            base=base,
+            split=f"{len(truth)},0,0",
         )
         maker = KeypointMaker(config)
         if conventions:

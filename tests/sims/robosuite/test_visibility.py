@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from datasets.cameras import Camera
-from sims.arm.panda import MAX_DEPTH_IN_LINK
+from datasets.kinematics.points import MAX_DEPTH_IN_LINK
 from sims.gl import import_mujoco
 from sims.robosuite.visibility import visible_keypoints
 
