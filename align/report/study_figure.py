@@ -32,7 +32,7 @@ def study_figure(result: StudyResult) -> Figure:
     for split, axes in panels.items():
         _draw_panel(axes, result, split)
         axes.set_title(_PANELS[split], loc="left")
-        axes.set_xlabel(textwrap.fill(result.study.axis, 60))
+        axes.set_xlabel(textwrap.fill(result.study.axis, 40))
     panels["valid"].set_ylabel(f"{result.metric} (lower is better)")
     figure.suptitle(f"{result.study.title}: {result.world}", x=0.01, ha="left")
     handles, labels = panels["valid"].get_legend_handles_labels()
@@ -75,7 +75,7 @@ def _draw_panel(axes: Axes, result: StudyResult, split: str) -> None:
         best = points.index(result.chosen(method))
         draw_ring(axes, places[best], means[best], colours[method], size=13)
     axes.set_xticks(range(len(labels)), labels)
-    axes.margins(x=0.08)
+    axes.set_xlim(-0.5, len(labels) - 0.5)  # room for names, which are wider than numbers
     light_grid(axes, "y")
 
 

@@ -154,6 +154,16 @@ def test_a_study_has_means_and_spread_of_both_splits() -> None:
     assert legend_texts(figure) == ["deit", "paab", "paat", "chosen value"]
 
 
+def test_names_of_values_stay_below_their_own_panel() -> None:
+    names = [point("paat", name, (0.2, 0.1)) for name in STUDIES["paat-target"].names.values()]
+    figure = study_figure(replace(RESULT, study=STUDIES["paat-target"], points=names))
+    figure.draw_without_rendering()
+    for axes in figure.axes:
+        for name in axes.get_xticklabels():
+            box = name.get_window_extent()
+            assert axes.bbox.x0 <= box.x0 and box.x1 <= axes.bbox.x1
+
+
 def test_the_ring_is_around_the_value_with_the_lowest_validation_error() -> None:
     colours = method_colours(["deit", "paab", "paat"])
     valid, test = study_figure(RESULT).axes
