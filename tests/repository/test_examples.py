@@ -124,6 +124,16 @@ def picks(shown):
     return np.array(rows, dtype=int)
 
 
+def test_reward_from_video(run_example, dots, tmp_path):
+    run = trained(dots, tmp_path / "run", "deit")
+    toy = ("--env", "tests.sims.toy:ToyEnv", "--view", "view_1", "--reference", "demo_0")
+    shown = run_example("reward_from_video", run, *toy, "--steps", 5, "--every", 2)
+    for name in ("expert", "random actions"):
+        lines = re.findall(rf"^{name} +(\d+): progress (0\.\d+|1\.00), reward", shown, re.MULTILINE)
+        assert [int(time) for time, _ in lines] == [0, 2, 4]
+        assert re.search(rf"^{name} end: progress ", shown, re.MULTILINE)
+
+
 def test_a_run_that_needs_keypoints_cannot_align_videos(run_example, dots, tmp_path, capsys):
     run = trained(dots, tmp_path / "run", "paab")
     with pytest.raises(SystemExit) as end:
