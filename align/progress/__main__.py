@@ -5,6 +5,8 @@
     python -m align.progress runs/paat mine.mp4 --reference demo_0 demo_1
     python -m align.progress runs/paat mine.mp4 --reference first.mp4 second.mp4
 
+    python -m align.progress runs/paat --lerobot data/lift_lerobot     # for LeRobot's training
+
 References are demonstrations in which the task is done: the first training episodes of the run, or
 those that are named. Three methods read progress off them: nearest, dtw and goal. The offline form
 knows the whole video; the causal form judges a frame by those up to it, as a reward must.
@@ -24,7 +26,7 @@ import tyro
 
 from align.config import Split
 from align.engine.run_folder import Checkpoint, RunFolder
-from align.progress.options import Form, ReadingConfig
+from align.progress.options import Form, Method, ReadingConfig
 from datasets.bounds import PositiveInt
 from datasets.command import command, optional, parse
 
@@ -48,6 +50,8 @@ def run(
     reference_data: Annotated[Path | None, optional("FOLDER")] = None,
     reference_views: tuple[str, ...] = (),
     form: Literal["offline", "causal", "both"] = "offline",
+    lerobot: Annotated[Path | None, optional("FOLDER")] = None,
+    method: Method = "dtw",
     shuffled: bool = False,
     checkpoint: Checkpoint = "best",
     out: Annotated[Path | None, optional("FILE")] = None,
@@ -68,6 +72,9 @@ def run(
             the run's training data by default.
         reference_views: Views of the demonstrations; those that the run was trained on by default.
         form: offline: each frame is judged by the whole video; causal: by the frames up to it.
+        lerobot: Write the progress of this LeRobot data set into its folder instead, for
+            reward-aligned behaviour cloning: the mean over its views.
+        method: The method of --lerobot.
         shuffled: Put the references' frames at random times, as a control.
         checkpoint: best: lowest validation alignment error; last: the end of training.
         out: The table; .npz or .parquet says the format. By default a file in the run's folder.
@@ -79,6 +86,9 @@ def run(
 
         chosen = Demonstrations(reference, reference_data, reference_views, shuffled)
         measurement = Measurement(run, chosen, _FORMS[form], how, checkpoint)
+        if lerobot is not None:
+            print(measurement.of_lerobot(lerobot, method, views))
+            return
         path = out or RunFolder(run).progress(_name(videos, split, data))
         if videos:
             found = measurement.of_videos(videos, path)

@@ -17,11 +17,12 @@ from align.frame_table import require_table_path, write_table
 from align.progress.causality import require_causal
 from align.progress.demonstrations import Demonstrations
 from align.progress.estimate import ALL, VideoProgress, estimate, measure, table
+from align.progress.lerobot import PROGRESS_NAME, write_progress
 from align.progress.measures import MEASURES
-from align.progress.options import Form, ReadingConfig
+from align.progress.options import Form, Method, ReadingConfig
 from align.results.text import format_spread, markdown
 from align.run_data import find_test_data
-from datasets.errors import MissingDataError
+from datasets.errors import MissingDataError, OptionError
 from datasets.storage.atomic import atomic_path
 from datasets.storage.episode_file import FAILURE
 from datasets.storage.index import read_splits
@@ -91,6 +92,28 @@ class Measurement:
         with atomic_path(out.with_suffix(".json")) as temporary:
             temporary.write_text(json.dumps(stored, indent=1) + "\n")
         return found
+
+    def of_lerobot(self, root: Path, method: Method, views: Sequence[str] = ()) -> Path:
+        """Writes the progress of a LeRobot data set into its folder; see `align.progress.lerobot`.
+
+        Args:
+            root: Folder of the data set.
+            method: How progress is read off the references.
+            views: Views whose mean is written; all by default.
+
+        Returns:
+            The file.
+
+        Raises:
+            DataError: When the run, a reference or the data set cannot be used.
+            OptionError: When both forms are asked for, or the run cannot be causal and is to be.
+        """
+        if len(self.forms) > 1:
+            raise OptionError("--lerobot stores one progress: take --form offline or causal.")
+        embedder = self._ready(root / PROGRESS_NAME)
+        references = self.demonstrations.embed(self.run, embedder, self.how.centre)
+        form = self.forms[0]
+        return write_progress(root, self.run, embedder, references, form, method, self.how, views)
 
     def _ready(self, out: Path) -> FrameEmbedder:
         require_table_path(out)

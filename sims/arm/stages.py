@@ -13,6 +13,8 @@ HELD, RAISED = 0.4, 0.6
 # Steepness in 1 / metre, as of robosuite's own rewards: at 0.1 m, a quarter of a stage is done.
 _NEAR = 10.0
 _NEAR_PLACE = 4.0
+# Nearness, of 1 at the place, from which on it no longer matters how high the object is: 0.14 m.
+_SETTING_DOWN = 0.5
 
 
 def reached(hand: Float[np.ndarray, 3], thing: Float[np.ndarray, 3]) -> float:
@@ -33,6 +35,7 @@ def carried(share: float, distance: float) -> float:
         share: Of the height at which it counts as lifted.
         distance: From the object to its place, in metres.
     """
-    raised = float(np.clip(share, 0, 1))
     near = 1 - float(np.tanh(_NEAR_PLACE * distance))
+    # Close to its place, an object that is set down has been lifted before.
+    raised = float(np.clip(max(share, near / _SETTING_DOWN), 0, 1))
     return HELD + (RAISED - HELD) * raised + (1 - RAISED) * raised * near

@@ -89,7 +89,10 @@ class CanEnv(RobosuiteEnv):
         if self.success():
             return 1.0
         can, place = self.can_position(), self.can_in_bin()
-        if not self._holds(self._env.objects[self._env.object_id]):
+        phase = self.phase_now()
+        if phase == RELEASE:
+            return carried(1.0, float(np.linalg.norm(can - place)))
+        if phase == REACH:
             return reached(self.gripper_pose()[0], can)
         return carried((can[2] - place[2]) / WALL, float(np.linalg.norm(can - place)))
 

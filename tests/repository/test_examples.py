@@ -76,6 +76,38 @@ def test_keypoints_alone(run_example, dots):
     assert error(300) < 0.6 * error(1)
 
 
+def trained(dots, out, method):
+    config = TrainConfig(
+        method=method,
+        data=dots,
+        out=out,
+        epochs=1,
+        backbone=BackboneConfig("test_vit", depth=2),
+        batch=BatchConfig(episodes=1, times=8),
+    )
+    make_trainer(config, progress=False).fit()
+    return out
+
+
+def test_reward_from_video(run_example, dots, tmp_path):
+    run = trained(dots, tmp_path / "run", "deit")
+    toy = ("--env", "tests.sims.toy:ToyEnv", "--view", "view_1", "--reference", "demo_0")
+    shown = run_example("reward_from_video", run, *toy, "--steps", 5, "--every", 2)
+    for name in ("expert", "random actions"):
+        lines = re.findall(rf"^{name} +(\d+): progress (0\.\d+|1\.00), reward", shown, re.MULTILINE)
+        assert [int(time) for time, _ in lines] == [0, 2, 4]
+        assert re.search(rf"^{name} end: progress ", shown, re.MULTILINE)
+
+
+def test_a_run_that_needs_keypoints_cannot_align_videos(run_example, dots, tmp_path, capsys):
+    run = trained(dots, tmp_path / "run", "paab")
+    with pytest.raises(SystemExit) as end:
+        run_example("align_two_videos", run, "first.mp4", "second.mp4")
+    assert end.value.code == 2
+    message = capsys.readouterr().err
+    assert "(paab) needs the keypoints of every frame" in message and "deit" in message
+
+
 def robomimic_file(path, pictures):
     with h5py.File(path, "w") as file:
         data = file.create_group("data")

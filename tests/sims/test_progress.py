@@ -20,6 +20,8 @@ def test_stages_follow_each_other() -> None:
     over = [carried(1, distance) for distance in (0.5, 0.1, 0.0)]
     assert up == sorted(up) and up[0] == HELD and up[-1] >= RAISED
     assert over == sorted(over) and over[-1] == pytest.approx(1)
+    down = [carried(height / 0.1, height) for height in (0.1, 0.06, 0.02, 0.0)]
+    assert down == sorted(down) and down[-1] == 1
 
 
 @pytest.mark.slow

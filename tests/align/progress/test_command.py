@@ -13,6 +13,7 @@ from align.config import BackboneConfig
 from align.progress.__main__ import main
 from align.sampling import TimeConfig
 from align.train import make_trainer
+from datasets.convert import ConvertConfig, convert
 from datasets.episodes import EpisodeDataset, EpisodeWriter
 from datasets.storage.episode_file import FAILURE
 from datasets.video import write_video
@@ -137,3 +138,25 @@ def test_frames_before_a_moment_are_causal(world: Path, tmp_path: Path) -> None:
     make_trainer(tiny_config(world, run, epochs=1, time=time), progress=False).fit()
     main([str(run), "--form", "causal", "--episodes", "1", "--views", "ego"])
     assert "causal_dtw" in np.load(run / "progress" / "test.npz")
+
+
+def test_a_lerobot_data_set_gets_its_progress_beside_it(
+    run: Path, world: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    parquet = pytest.importorskip("pyarrow.parquet")
+    out = tmp_path / "lerobot"
+    convert(ConvertConfig(world, out, "lerobot"))
+    main([str(run), "--lerobot", str(out)])
+    assert capsys.readouterr().out == f"{out / 'sarm_progress.parquet'}\n"
+    progress = parquet.read_table(out / "sarm_progress.parquet").to_pydict()
+    rows = parquet.read_table(next(out.glob("data/*/*.parquet"))).to_pydict()
+    for name in ("index", "episode_index", "frame_index"):
+        assert progress[name] == rows[name]
+    values, frame = np.array(progress["progress_sparse"]), np.array(progress["frame_index"])
+    own = np.array(progress["episode_index"]) == 2
+    assert np.corrcoef(values[own], frame[own])[0, 1] > 0.9
+    assert list(progress) == ["index", "episode_index", "frame_index", "progress_sparse"]
+    assert parquet.read_schema(out / "sarm_progress.parquet").field(3).type == "float"
+    with pytest.raises(SystemExit):
+        main([str(run), "--lerobot", str(out), "--form", "both"])
+    assert "stores one progress" in capsys.readouterr().err

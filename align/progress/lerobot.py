@@ -1,0 +1,98 @@
+"""Progress of a LeRobot data set in the layout that its reward-aligned behaviour cloning reads.
+
+`sarm_progress.parquet` lies in the data set's folder: `index`, `episode_index`, `frame_index` and
+`progress_sparse`, one row a frame in the order of the data set. The name and the columns are those
+of LeRobot's own reward model, SARM.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from tqdm import tqdm
+
+from align.augment import frames_to_tensor, resize_frames
+from align.embedder import FrameEmbedder
+from align.frame_table import joined, write_table
+from align.progress.methods import Progress, causal_progress, offline_progress
+from align.progress.options import Form, Method, ReadingConfig
+from align.progress.references import References
+from datasets.errors import MismatchError, require_known
+from datasets.formats.lerobot import LeRobotSource
+from datasets.frames import Frames
+
+PROGRESS_NAME = "sarm_progress.parquet"
+
+
+def write_progress(
+    root: Path,
+    run: Path,
+    embedder: FrameEmbedder,
+    references: References,
+    form: Form,
+    method: Method,
+    how: ReadingConfig,
+    views: Sequence[str] = (),
+) -> Path:
+    """Writes the progress of every frame of a LeRobot data set, the mean over its views.
+
+    Args:
+        root: Folder of the data set.
+        run: The run, for messages.
+        embedder: Its encoder.
+        references: Embedded by the same run.
+        form: Whether frames are judged by the whole episode or by those so far.
+        method: How progress is read off the references.
+        how: Options of the method.
+        views: Views to read; all by default.
+
+    Returns:
+        The file.
+
+    Raises:
+        DataError: When the data set cannot be read, or pyarrow is not installed.
+        MismatchError: When the run needs keypoints.
+        UnknownNameError: When the data set has no such view.
+    """
+    if embedder.config.needs_keypoints:
+        raise MismatchError(
+            f"{run} ({embedder.config.method}) needs the keypoints of every frame, which a LeRobot "
+            "data set is not asked for: choose a run of deit, paat, paab-free or late-predicted."
+        )
+    source = LeRobotSource(root)
+    for view in views:
+        require_known(f"view of {root}", view, source.views)
+    read = offline_progress if form == "offline" else causal_progress
+    tables, start = [], 0
+    for i in tqdm(range(len(source)), desc=root.name, unit="episode"):
+        episode = source.lazy_episode(i)
+        found = [
+            read(_encoded(embedder, episode.images[view]), references, method, how)
+            for view in views or source.views
+        ]
+        tables.append(_rows(int(source.names[i]), start, np.mean(found, axis=0)))
+        start += len(episode)
+    out = root / PROGRESS_NAME
+    write_table(out, joined(tables))
+    return out
+
+
+def _encoded(embedder: FrameEmbedder, frames: Frames) -> Float[Tensor, "time dim"]:
+    size = embedder.image_size
+    small = torch.cat([resize_frames(frames_to_tensor(frame[None]), size) for frame in frames])
+    return embedder.encode_frames(small.permute(0, 2, 3, 1).numpy())
+
+
+def _rows(episode: int, start: int, progress: Progress) -> dict[str, np.ndarray]:
+    frame = np.arange(len(progress))
+    return {
+        "index": start + frame,
+        "episode_index": np.full(len(frame), episode),
+        "frame_index": frame,
+        "progress_sparse": progress.astype(np.float32),
+    }
