@@ -28,7 +28,7 @@ JITTER = (256 / 224, 320 / 224)
 class Crop(NamedTuple):
     """A square of a picture, in its pixels: it spans [x, x + side) by [y, y + side).
 
-    It may extend beyond the picture; that part repeats the picture's edge.
+    It may extend beyond the picture; that part is black.
     """
 
     x: float
@@ -120,11 +120,9 @@ def person_crop(
 ) -> Crop:
     """The smallest square that contains the person in all frames, with a margin around.
 
-    The square is moved into the picture. One larger than the shorter side loses its margin, as far
-    as it needs to; a person who is wider than the picture is high extends beyond it even then. A
-    border that is visible would tell the classes apart, since it says how far the person moves.
-    Keypoints outside the picture are ignored; without any inside, the square is the middle of the
-    picture.
+    A square that fits is moved into the picture; one larger than the shorter side extends beyond
+    it. Keypoints outside the picture are ignored; without any inside, the square is the middle of
+    the picture.
 
     Args:
         keypoints: Pixels of the picture; NaN where missing.
@@ -139,9 +137,7 @@ def person_crop(
     if not inside.any():
         return Crop((width - shorter) / 2, (height - shorter) / 2, shorter)
     low, high = points[inside].min(axis=0), points[inside].max(axis=0)
-    extent = float((high - low).max())
-    side = max(extent * (1 + 2 * margin), SMALLEST * shorter)
-    side = min(side, max(shorter, extent))
+    side = max(float((high - low).max()) * (1 + 2 * margin), SMALLEST * shorter)
     corner = (low + high - side) / 2
     space = np.array([width, height]) - side
     # A smaller square lies within the picture; for a larger one, the picture lies within it.
@@ -164,16 +160,17 @@ def jitter_crop(crop: Crop, rng: np.random.Generator, jitter: tuple[float, float
 def cut(
     frames: UInt8[np.ndarray, "time height width 3"], crop: Crop, size: int
 ) -> UInt8[np.ndarray, "time size size 3"]:
-    """Crops every frame to a square and resizes it, antialiased; edges repeat beyond it."""
+    """Crops every frame to a square and resizes it, antialiased; black beyond the picture."""
     height, width = frames.shape[1:3]
     left, top, right, bottom = _around(crop)
-    rows = np.arange(top, bottom).clip(0, height - 1)
-    columns = np.arange(left, right).clip(0, width - 1)
+    rows, columns = window_of(crop, height, width)
+    canvas = np.zeros((bottom - top, right - left, 3), np.uint8)
+    inside = canvas[rows.start - top : rows.stop - top, columns.start - left : columns.stop - left]
     box = (crop.x - left, crop.y - top, crop.x - left + crop.side, crop.y - top + crop.side)
     pictures = np.empty((len(frames), size, size, 3), np.uint8)
     for slot, frame in enumerate(frames):
-        covered = np.ascontiguousarray(frame[rows][:, columns])
-        picture = Image.fromarray(covered).resize((size, size), Image.Resampling.BILINEAR, box)
+        inside[:] = frame[rows, columns]
+        picture = Image.fromarray(canvas).resize((size, size), Image.Resampling.BILINEAR, box)
         pictures[slot] = np.asarray(picture)
     return pictures
 

@@ -50,9 +50,12 @@ def serve() -> Serve:
     @contextmanager
     def served(*words: object) -> Iterator[str]:
         command = [sys.executable, "-m", "align.view", *map(str, words), "--port", "0"]
+        # A shell's background jobs ignore SIGINT, and their processes inherit it.
+        before = signal.signal(signal.SIGINT, signal.default_int_handler)
         process = subprocess.Popen(
             command, cwd=REPOSITORY, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
         )
+        signal.signal(signal.SIGINT, before)
         assert process.stdout is not None and process.stderr is not None
         try:
             found = re.match(r"(http://\S+/) ", process.stdout.readline())
