@@ -11,6 +11,7 @@ from tests.attack.table_meaning import meaning_rows
 from tests.attack.table_options import option_rows
 from tests.attack.table_order import order_rows
 from tests.attack.table_runs import run_rows
+from tests.attack.table_uses import use_rows
 from tests.attack.table_writes import write_rows
 
 
@@ -19,6 +20,7 @@ def rows() -> Iterator[Row]:
     yield from file_rows()
     yield from meaning_rows()
     yield from run_rows()
+    yield from use_rows()
     yield from format_rows()
     yield from order_rows()
     yield from option_rows()

@@ -41,5 +41,5 @@ def embedding_of(name: str) -> Float[np.ndarray, "time dim"]:
 
 
 if __name__ == "__main__":
-    found = {name: embedding_of(name)[:, :_SHOWN].round(4).tolist() for name in NAMES}
+    found = {name: embedding_of(name)[:, :_SHOWN].astype(float).round(4).tolist() for name in NAMES}
     GOLDEN.write_text(json.dumps(found, indent=1) + "\n")

@@ -1,0 +1,105 @@
+"""Commands that use trained runs: embeddings, progress, rewards, policies, models, kinematics."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from tests.attack.rows import Row
+from tests.attack.table_files import CLIP_RUN, RUN
+
+# Command, words before the bad ones, what it needs; then the bad words, each with what is named.
+USES: tuple[tuple[str, str, tuple[str, ...], tuple[str, ...]], ...] = (
+    ("align.embed", "run dots", RUN, ("--split tset", "--checkpoint worst", "--out new.txt")),
+    (
+        "align.progress",
+        "run",
+        RUN,
+        (
+            "--data nowhere",
+            "--form both-ways",
+            "--split tset",
+            "--views view_9",
+            "--reference demo_99",
+            "--episodes 0",
+            "--nearest 0",
+        ),
+    ),
+    ("align.progress", "", (), ("nowhere",)),
+    (
+        "align.imitate",
+        "--env minecraft --out new",
+        (),
+        (
+            "--run nowhere",
+            "--reward sprase",
+            "--steps 0",
+            "--seeds -1",
+            "--gamma 2",
+            "--algorithm ddpg",
+            "--episodes 0",
+        ),
+    ),
+    (
+        "align.clone",
+        "--data dots --out new",
+        ("dots",),
+        (
+            "--observe nowhere",
+            "--views view_9",
+            "--rollouts 0",
+            "--policy.steps 0",
+            "--policy.lr -1",
+            "--cameras moveed",
+            "--episodes 0",
+        ),
+    ),
+    ("align.clone", "--out new", (), ("--data nowhere",)),
+    (
+        "align.zoo",
+        "",
+        (),
+        ("nothing", "mine --export nowhere", "--pull nowhere", "lift --push nowhere"),
+    ),
+    (
+        "datasets.keypoints",
+        "dots --joints joint_pos --out new",
+        ("dots",),
+        ("--robot pandda", "--robot nowhere.xml"),
+    ),
+    ("datasets.keypoints", "--robot panda --joints joint_pos --out new", (), ("nowhere",)),
+)
+
+
+def use_rows() -> Iterator[Row]:
+    """All these rows."""
+    for command, words, needs, mistakes in USES:
+        for mistake in mistakes:
+            named = (mistake.split()[-1],)
+            yield Row(command, mistake, f"{words} {mistake}".strip(), needs, named=named)
+    for command, words in (("align.embed", "clip_run dots"), ("align.progress", "clip_run")):
+        yield Row(
+            command,
+            "a run of the other package",
+            words,
+            (*CLIP_RUN, "dots"),
+            named=("config.json",),
+        )
+    for command in ("align.embed", "align.progress"):
+        words = "run videos/000001/ego.mp4"
+        fault = "a run that needs keypoints"
+        yield Row(command, fault, words, (*RUN, "videos"), named=("run", "deit"))
+    yield Row("align.embed", "no run", "nowhere dots --out new.npz", ("dots",), named=("nowhere",))
+    yield Row("align.zoo", "two things at once", "--pull a --push b", named=("--pull and --push",))
+    yield Row(
+        "align.imitate",
+        "a reward from video without a run",
+        "--env minecraft --out new",
+        named=("--run",),
+    )
+    yield Row(
+        "align.clone",
+        "a run that needs keypoints",
+        "--data dots --observe run --out new",
+        RUN,
+        named=("run", "keypoints"),
+    )
