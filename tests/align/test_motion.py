@@ -134,6 +134,7 @@ def test_motion_is_read_once(dots: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     assert motion.of(0, "ego") is first
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["deit", "paab", "paat", "paab-free"])
 def test_methods_train_and_are_measured_on_kept_patches(
     dots: Path, tmp_path: Path, method: Method

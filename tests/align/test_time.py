@@ -86,6 +86,7 @@ def test_one_frame_is_seen_as_without_the_option(dots: Path) -> None:
     assert torch.equal(one.embed_frames(images), plain.embed_frames(images))
 
 
+@pytest.mark.slow
 def test_a_run_on_several_frames_trains_and_is_measured(dots: Path, tmp_path: Path) -> None:
     config = tiny_config(dots, tmp_path, "paab", epochs=1, time=replace(THREE, causal=True))
     make_trainer(config, progress=False).fit()

@@ -40,13 +40,16 @@ def weights(run: Path, name: str = "last") -> dict[str, torch.Tensor]:
 @pytest.mark.slow
 @pytest.mark.parametrize("method", METHODS)
 def test_every_method_learns_to_align(dots: Path, tmp_path: Path, method: Method) -> None:
-    config = tiny_config(dots, tmp_path / "run", method, epochs=6, validate_every=6)
+    # Convolutional networks start from nothing that helps and learn more slowly.
+    slow = method.startswith("tcn")
+    epochs = 6 if slow else 3
+    config = tiny_config(dots, tmp_path / "run", method, epochs=epochs, validate_every=epochs)
     make_trainer(config, progress=False).fit()
     evaluation = evaluate(tmp_path / "run", "test", progress=False)
-    # Chance is 1/3; a collapsed embedding has about 1/2. Nothing in single-view TCN's loss ties one
-    # view to another, and it does end at chance.
+    # Chance is 1/3, a collapsed embedding has about 1/2, and an untrained transformer about 0.2.
+    # Nothing in single-view TCN's loss ties one view to another, and it does end at chance.
     if METHODS[method].objective != "tcn-single":
-        assert evaluation.metrics["alignment_error"] < 0.2
+        assert evaluation.metrics["alignment_error"] < (0.2 if slow else 0.1)
     history = read_history(tmp_path / "run" / "metrics.csv")
     assert history[-1]["train/time_contrastive"] < 0.9 * history[0]["train/time_contrastive"]
     assert ("train/paat" in history[0]) == METHODS[method].paat
@@ -107,7 +110,7 @@ def other_precision() -> Iterator[None]:
 def test_stopped_between_epochs_it_ends_as_if_undisturbed(
     dots: Path, tmp_path: Path, method: Method, precision: Precision
 ) -> None:
-    whole = tiny_config(dots, tmp_path / "whole", method, epochs=3, precision=precision)
+    whole = tiny_config(dots, tmp_path / "whole", method, epochs=2, precision=precision)
     make_trainer(whole, progress=False).fit()
     parts = replace(whole, out=tmp_path / "parts")
     trainer = make_trainer(parts, progress=False)

@@ -51,6 +51,7 @@ def test_a_run_without_progress_is_silent(
     assert not [line for line in caplog.messages if line.startswith("device")]
 
 
+@pytest.mark.slow
 def test_a_finished_run_is_extended(small: TrainConfig) -> None:
     assert small.out is not None
     make_trainer(small, progress=False).fit()

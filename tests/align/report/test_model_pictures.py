@@ -36,6 +36,7 @@ def trained(dots: Path, out: Path, method: Method, **changes: object) -> Path:
     return out
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("method", "cells"), [("disentangle", [5 * 3]), ("3dtrl+paab", [12, 2])])
 def test_a_run_has_pictures_of_its_own(
     dots: Path, tmp_path: Path, method: Method, cells: list[int]

@@ -149,6 +149,7 @@ def test_page_says_what_was_learned_from_where_that_is_another_data_set(
     assert "Training data" not in page
 
 
+@pytest.mark.slow
 def test_phases_decodings_and_collapse_are_shown_where_they_are_known(
     page: str, data: Path, tmp_path: Path
 ) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pytest
 from PIL import Image
 
 import align.report.episode as episode_module
@@ -128,6 +129,7 @@ def test_strip_names_its_rows(runs: list[Path], data: Path, monkeypatch) -> None
     assert [text for _, text in texts.found if text.startswith("step")] == ["step 0", "step 15"]
 
 
+@pytest.mark.slow
 def test_skeleton_is_drawn_on_request(runs: list[Path], data: Path) -> None:
     loaded, dataset = load_runs(runs), EpisodeDataset(data, "test")
     colours = method_colours([run.label for run in loaded])

@@ -113,6 +113,7 @@ SKELETONS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", SKELETONS)
 def test_damaged_skeletons(tmp_path, kind):
     name, file, content = SKELETONS[kind]
@@ -134,6 +135,7 @@ LISTS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", FORMATS)
 def test_damaged_lists(tmp_path, name):
     path = tmp_path / "train.csv"

@@ -36,6 +36,7 @@ def test_episodes_are_sealed_and_read_as_ever(tmp_path):
         assert file.attrs["num_samples"] == len(file["actions"])
 
 
+@pytest.mark.slow
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=200)
 @given(st.data())
 def test_any_changed_byte_and_any_truncation_is_found(tmp_path, data):
