@@ -46,7 +46,7 @@ class Options:
 
 
 def main() -> None:
-    """Print milliseconds of a step with and without the reward."""
+    """Print processor time of a step with and without the reward."""
     options = tyro.cli(Options)
     one_thread()
     for name in options.env:
@@ -70,21 +70,21 @@ def main() -> None:
         for method in options.method:
             rewarded = AlignmentReward(env, embedder, "view_0", references, method)
             cost = step_time(rewarded, options.steps)
-            figures = f"{1000 * cost:.1f} against {1000 * alone:.1f} ms"
+            figures = f"{1000 * cost:.1f} against {1000 * alone:.1f} ms of processor"
             what = f"a step of {name}, rewarded by {method}"
             note(Row(what, "the step", times(cost / alone), figures))
         env.close()
 
 
 def step_time(env: sims.env.MultiViewEnv | AlignmentReward, steps: int) -> float:
-    """Median seconds of a step under random actions, after a few that warm up."""
+    """Median processor seconds of a step under random actions, after a few that warm up."""
     rng, seconds = np.random.default_rng(0), []
     env.reset(seed=0)
     for _ in range(steps):
         action = rng.uniform(-0.3, 0.3, env.action_space.shape)
-        start = time.perf_counter()
+        start = time.process_time()
         env.step(action)
-        seconds.append(time.perf_counter() - start)
+        seconds.append(time.process_time() - start)
     return median(seconds[5:])
 
 
