@@ -36,7 +36,7 @@ class ImitateConfig:
     reference_data: Path | None = None
     """Data set of the references; the run's own by default."""
     reference_views: tuple[str, ...] = ()
-    """Third-person views of the references; those that the run was trained on by default."""
+    """Views of the references; the third-person ones that the run was trained on by default."""
     view: str = "view_0"
     """The camera that looks on."""
     views: PositiveInt = 4

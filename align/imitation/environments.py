@@ -12,9 +12,11 @@ from align.embedder import FrameEmbedder
 from align.imitation.config import ImitateConfig, Reward
 from align.progress.demonstrations import Demonstrations
 from align.progress.tracker import ProgressTracker
+from align.protocols import training_views
 from align.reward import AlignmentPotential, OraclePotential, Potential, PotentialReward
 from align.zoo.store import resolve
 from datasets.errors import MismatchError, OptionError
+from datasets.storage.episode_file import EGO
 
 
 class OverAtSuccess(gymnasium.Wrapper):
@@ -103,10 +105,11 @@ def make_potential(config: ImitateConfig, reward: Reward, world: Any) -> Potenti
             f"{config.run} needs keypoints of every frame, which would tell the agent's state to "
             "its reward: use a run that needs none, such as --pose late-predicted"
         )
-    shuffled = reward == "shuffled"
-    chosen = Demonstrations(
-        config.references, config.reference_data, config.reference_views, shuffled
+    views = config.reference_views or tuple(
+        view for view in training_views(embedder.config, embedder.plan.meta) if view != EGO
     )
+    shuffled = reward == "shuffled"
+    chosen = Demonstrations(config.references, config.reference_data, views, shuffled)
     references = chosen.embed(run, embedder, config.reading.centre, progress=False)
     tracker = ProgressTracker(embedder, references, config.method, config.reading)
     return AlignmentPotential(world, tracker, config.view)

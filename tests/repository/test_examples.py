@@ -10,6 +10,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from align.config import BackboneConfig, TrainConfig
+from align.data import BatchConfig
+from align.train import make_trainer
 from datasets.episodes import EpisodeDataset
 from tests import REPOSITORY
 from tests.datasets.synthetic import make_data_set
@@ -97,15 +100,6 @@ def test_reward_from_video(run_example, dots, tmp_path):
         lines = re.findall(rf"^{name} +(\d+): progress (0\.\d+|1\.00), reward", shown, re.MULTILINE)
         assert [int(time) for time, _ in lines] == [0, 2, 4]
         assert re.search(rf"^{name} end: progress ", shown, re.MULTILINE)
-
-
-def test_a_run_that_needs_keypoints_cannot_align_videos(run_example, dots, tmp_path, capsys):
-    run = trained(dots, tmp_path / "run", "paab")
-    with pytest.raises(SystemExit) as end:
-        run_example("align_two_videos", run, "first.mp4", "second.mp4")
-    assert end.value.code == 2
-    message = capsys.readouterr().err
-    assert "(paab) needs the keypoints of every frame" in message and "deit" in message
 
 
 def robomimic_file(path, pictures):
