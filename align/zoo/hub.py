@@ -89,10 +89,14 @@ def _pull_folder(folder: Path, names: Sequence[str]) -> list[Path]:
 
 def _pull_repository(repository: str, names: Sequence[str]) -> list[Path]:
     try:
-        files = [file for file in list_repo_files(repository) if file.endswith(SUFFIX)]
-        offered = sorted(file.removesuffix(SUFFIX) for file in files)
-        wanted = _wanted(names, offered, repository)
-        return [_stored(Path(hf_hub_download(repository, name + SUFFIX))) for name in wanted]
+        # All files are of the commit that was listed, whatever is uploaded meanwhile.
+        commit = HfApi().model_info(repository).sha
+        files = list_repo_files(repository, revision=commit)
+        offered = sorted(file.removesuffix(SUFFIX) for file in files if file.endswith(SUFFIX))
+        return [
+            _stored(Path(hf_hub_download(repository, name + SUFFIX, revision=commit)))
+            for name in _wanted(names, offered, repository)
+        ]
     except _FAILURES as error:
         if isinstance(error, UserError):
             raise
