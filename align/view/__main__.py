@@ -162,7 +162,8 @@ def _serve(routes: Routes, host: str, port: int) -> None:
 
 def _own_names(host: str) -> list[str]:
     """Names of this machine, where all of its addresses are listened on."""
-    if host not in ("0.0.0.0", "::"):  # nosec B104: compared, not listened on
+    # Compared, not listened on.
+    if host not in ("0.0.0.0", "::"):  # nosec B104
         return []
     name = socket.gethostname()
     found = {str(entry[4][0]) for entry in socket.getaddrinfo(name, None)}
