@@ -6,6 +6,8 @@ time stays the only thing that changes.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 import torch
 from einops import rearrange
@@ -74,3 +76,14 @@ def frames_to_tensor(
 ) -> UInt8[Tensor, "time 3 height width"]:
     """Channels first, as torch expects images."""
     return torch.from_numpy(frames).permute(0, 3, 1, 2)
+
+
+def small_frames(
+    frames: Iterable[UInt8[np.ndarray, "height width 3"]], size: int
+) -> UInt8[np.ndarray, "time size size 3"]:
+    """Frames squeezed to squares, as runs see them; whole ones are held one at a time."""
+    small = [
+        resize_frames(frames_to_tensor(frame[None]), size).permute(0, 2, 3, 1).numpy()[0]
+        for frame in frames
+    ]
+    return np.stack(small) if small else np.empty((0, size, size, 3), np.uint8)

@@ -15,11 +15,11 @@ from jaxtyping import Bool, Float, Int, UInt8
 from torch import Tensor
 
 from align.augment import frames_to_tensor, resize_frames, stack_channels
-from align.config import PoseMapConfig, TrainConfig
-from align.engine.checkpoint import load_trained, read_about
+from align.config import PoseMapConfig
+from align.engine.checkpoint import load_trained
 from align.engine.device import attend_plainly, uses_bf16
-from align.engine.run_folder import Checkpoint, RunFolder
-from align.models.encoder import FRAMES_ALONE, IMAGENET_MEAN, IMAGENET_STD, SideInputs
+from align.engine.run_folder import Checkpoint
+from align.models.encoder import FRAMES_ALONE, SideInputs
 from align.models.late_pose import describe_keypoints
 from align.motion import EpisodeMotion, VideoMotion
 from align.motion_options import motion_use
@@ -33,47 +33,13 @@ from align.networks import (
 from align.plan import RunPlan
 from align.pose import pose_map_2d, pose_map_3d, soft_pose_map
 from align.reading import Reader, ReadOnce
-from align.run_data import find_own_data
+from align.stored_plan import stored_plan
 from align.zoo.store import resolve
 from datasets.episodes import EpisodeDataset
 from datasets.errors import OptionError
-from datasets.storage.meta import DatasetMeta
 
 # Frames encoded at once in evaluation, where no activations are kept.
 EVALUATION_BATCH = 256
-
-
-def stored_plan(run: Path, checkpoint: Checkpoint = "best") -> tuple[RunPlan, Normalisation]:
-    """The plan of a trained run, and the `mean` and `std` of its frames where they are stored.
-
-    Args:
-        run: A run's folder, or a checkpoint.
-        checkpoint: Of a folder: the one whose description is read.
-
-    Raises:
-        DataError: See `FrameEmbedder.load`.
-        CheckpointError: When the checkpoint is missing or truncated.
-    """
-    if run.is_file():
-        about = read_about(run)
-        return RunPlan.stored(about, run), about.get("normalisation", {})
-    config = TrainConfig.load(run)
-    weights = RunFolder(run).checkpoint(checkpoint)
-    if not (about := read_about(weights)):
-        learned_from = DatasetMeta.load(find_own_data(run, config).training_data)
-        return RunPlan.of(config, learned_from), {}
-    meta = RunPlan.stored(about, weights).meta
-    return RunPlan.of(config, meta), about.get("normalisation", {})
-
-
-def stored_normalisation(run: Path) -> Normalisation:
-    """The statistics that a started run normalises with; ImageNet's in those of earlier versions.
-
-    Raises:
-        CheckpointError: When its checkpoint is missing or truncated.
-    """
-    about = read_about(RunFolder(run).checkpoint("last"))
-    return about.get("normalisation", {"mean": list(IMAGENET_MEAN), "std": list(IMAGENET_STD)})
 
 
 def _chunks(length: int) -> Iterator[np.ndarray]:
@@ -235,17 +201,21 @@ class FrameEmbedder:
         Raises:
             ValueError: When the method needs poses and there are none.
         """
-        motion = self.motion.of_video(images)
-        side = poses._replace(kept=self._kept(motion, len(images)))
-        moving = motion if self._maps_motion and poses.pose_map is None else None
+        side, moving = self._video_inputs(images, poses)
         return self._encode(images.__getitem__, len(images), side, moving)
 
     def video_inputs(self, images: UInt8[np.ndarray, "time height width 3"]) -> SideInputs:
         """What the encoder receives beside the frames of a video without poses: its motion."""
-        motion = self.motion.of_video(images)
-        side = SideInputs(kept=self._kept(motion, len(images)))
-        moving = motion if self._maps_motion else None
+        side, moving = self._video_inputs(images, FRAMES_ALONE)
         return self._with_map(side, moving, images.__getitem__, np.arange(len(images)))
+
+    def _video_inputs(
+        self, images: UInt8[np.ndarray, "time height width 3"], poses: SideInputs
+    ) -> tuple[SideInputs, VideoMotion | None]:
+        """`_view_inputs` of a video."""
+        motion = self.motion.of_video(images)
+        side = poses._replace(kept=self._kept(motion, len(images)))
+        return side, motion if self._maps_motion and poses.pose_map is None else None
 
     def _encode(
         self, read: Reader, length: int, side: SideInputs, moving: VideoMotion | None

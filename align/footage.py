@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
-from align.augment import frames_to_tensor, resize_frames
+from align.augment import small_frames
 from align.embedder import FrameEmbedder
 from align.protocols import require_known_body
+from align.suitable import require_frames_alone
 from datasets.episodes import EpisodeDataset
-from datasets.errors import MismatchError, MissingDataError
+from datasets.errors import MissingDataError
 from datasets.video import iterate_frames, video_times
 
 # The view of a video file, which does not say from where it was filmed.
@@ -83,25 +85,27 @@ class VideoFile:
         Raises:
             DataError: When the video cannot be decoded.
         """
-        return embedder.encode_frames(small_frames(self.path, embedder.image_size))
+        return embedder.encode_frames(network_frames(self.path, embedder.image_size))
 
 
 Footage = EpisodeView | VideoFile
 
 
-def small_frames(video: Path, size: int) -> UInt8[np.ndarray, "time size size 3"]:
-    """All frames of a video at a model's size; whole frames are held one at a time.
+def network_frames(video: Path, size: int, every: int = 1) -> UInt8[np.ndarray, "time size size 3"]:
+    """Frames of a video squeezed to squares, as runs see them; whole ones are held one at a time.
+
+    Args:
+        video: The file.
+        size: Side of the squares in pixels.
+        every: Every how many frames one is read.
 
     Raises:
         DataError: When the video cannot be decoded, or has no frames.
     """
-    frames = [
-        resize_frames(frames_to_tensor(frame[None]), size).permute(0, 2, 3, 1).numpy()[0]
-        for frame in iterate_frames(video)
-    ]
-    if not frames:
+    frames = small_frames(islice(iterate_frames(video), 0, None, every), size)
+    if not len(frames):
         raise MissingDataError(f"{video} has no frames; copy it again.")
-    return np.stack(frames)
+    return frames
 
 
 def video_files(who: str, embedder: FrameEmbedder, paths: Sequence[Path]) -> list[Footage]:
@@ -115,11 +119,8 @@ def video_files(who: str, embedder: FrameEmbedder, paths: Sequence[Path]) -> lis
     Raises:
         MismatchError: When the run's method needs keypoints.
     """
-    if paths and embedder.config.needs_keypoints:
-        raise MismatchError(
-            f"{who} ({embedder.config.method}) needs the keypoints of every frame, which videos "
-            "do not hold: choose a run of deit, paat, paab-free or late-predicted."
-        )
+    if paths:
+        require_frames_alone(who, embedder.config)
     return [VideoFile(path) for path in paths]
 
 

@@ -1,13 +1,30 @@
-"""Options of `align.clone`."""
+"""Options of `align.clone`. Nothing heavy is imported here."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal, get_args
 
-from align.cloning.cameras import CAMERAS, Cameras
-from align.cloning.policy_config import PolicyConfig
-from datasets.bounds import PositiveInt, Seed
+from datasets.bounds import PositiveFloat, PositiveInt, Seed, Width
+
+# fixed: where it was in training; moved: at one other place; drawn: at another in each rollout.
+Cameras = Literal["fixed", "moved", "drawn"]
+CAMERAS: tuple[Cameras, ...] = get_args(Cameras)
+
+
+@dataclass(frozen=True)
+class PolicyConfig:
+    """How a policy is trained."""
+
+    steps: PositiveInt = 5000
+    """Optimizer steps."""
+    batch: PositiveInt = 100
+    """Time steps of a batch."""
+    lr: PositiveFloat = 1e-3
+    """Learning rate of Adam."""
+    width: Width = 1024
+    """Width of the policy's two hidden layers."""
 
 
 @dataclass(frozen=True)

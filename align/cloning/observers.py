@@ -11,13 +11,14 @@ from jaxtyping import Float, UInt8
 
 from align.embedder import FrameEmbedder
 from align.models.encoder import FRAMES_ALONE
+from align.progress.causality import looks_ahead
+from align.suitable import require_frames_alone
 from datasets.episodes import EpisodeDataset
 from datasets.errors import MismatchError
 
 # The arm's own state, which every real robot measures; robomimic's choice for Lift and Can.
 PROPRIOCEPTION = ("robot0_eef_pos", "robot0_eef_quat", "robot0_gripper_qpos")
 OBJECT = "object"
-STATES, PIXELS = "states", "pixels"
 
 Observation = Mapping[str, np.ndarray]
 Frames = Sequence[UInt8[np.ndarray, "height width 3"]]
@@ -100,14 +101,8 @@ class EmbeddingObserver:
             MismatchError: When its embeddings need keypoints or frames that lie ahead.
         """
         self.embedder = FrameEmbedder.load(run)
-        config = self.embedder.config
-        if config.needs_keypoints:
-            raise MismatchError(
-                f"{run} needs keypoints of every frame, which a running policy has not: use a run "
-                "that needs none, such as --pose late-predicted."
-            )
-        ahead = config.time.frames > 1 and not config.time.causal
-        if ahead or config.pose_source == "motion" or config.backbone.keep_patches < 1:
+        require_frames_alone(run, self.embedder.config, "which a running policy does not have")
+        if looks_ahead(self.embedder):
             raise MismatchError(
                 f"{run} looks at frames that lie ahead: train with --time.causal, without "
                 "--backbone.keep-patches and --pose-source motion."

@@ -17,9 +17,9 @@ from safetensors.torch import save_model
 from torch.utils.data import DataLoader
 from tqdm import tqdm
 
+from align.cloning.config import PolicyConfig
 from align.cloning.demonstrations import TRAIN
 from align.cloning.observers import Observer
-from align.cloning.policy_config import PolicyConfig
 from datasets.errors import MissingDataError
 from datasets.storage.atomic import atomic_path
 

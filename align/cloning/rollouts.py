@@ -11,7 +11,7 @@ import gymnasium
 import numpy as np
 from tqdm import tqdm
 
-from align.cloning.cameras import Cameras
+from align.cloning.config import Cameras
 from align.cloning.observers import Observer
 from align.cloning.policy import Policy
 from datasets.errors import MismatchError

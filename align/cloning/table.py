@@ -8,7 +8,7 @@ from pathlib import Path
 
 from scipy.stats import binomtest
 
-from align.cloning.cameras import Cameras
+from align.cloning.config import Cameras
 from align.cloning.rollouts import Rollouts
 from align.engine.csv_files import write_csv
 

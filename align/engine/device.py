@@ -31,6 +31,14 @@ def keep_freed_memory() -> bool:
     return all([mallopt(option, value) == 1 for option, value in settings])
 
 
+def import_compiler() -> None:
+    """Imports torch's compiler, which torch else loads late, before anything is rendered.
+
+    With Mesa's software renderer at work first, loading it ends the process.
+    """
+    import torch._dynamo  # noqa: F401
+
+
 def uses_bf16(precision: Precision) -> bool:
     """Whether matrices are multiplied in bfloat16; auto does so on a GPU that has it."""
     if precision == "auto":

@@ -8,13 +8,20 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import TypeAdapter
 
-from datasets.errors import DamagedDataError, FormatError, MissingDataError, first_fault, shortened
+from datasets.errors import (
+    DamagedDataError,
+    FormatError,
+    MismatchError,
+    MissingDataError,
+    first_fault,
+    shortened,
+)
 from datasets.storage.atomic import atomic_path
 
 log = logging.getLogger(__name__)
@@ -29,6 +36,8 @@ REMOVED: Mapping[str, Any] = {
     "paat.points": False,
 }
 
+# The options that all results of a study share.
+_SHARED_NAME = "options.json"
 _SHOWN = 5  # a warning names this many options
 _TRAIN_AGAIN = "Train again, or fix the file."
 
@@ -135,6 +144,28 @@ def _without_removed(stored: Any, path: Path) -> Any:
 def options_of(config: object) -> dict[str, Any]:
     """All options of a dataclass by their names on the command line, with the values of JSON."""
     return _flat(TypeAdapter(type(config)).dump_python(config, mode="json"))
+
+
+def claim_options(folder: Path, config: object, but: Collection[str]) -> None:
+    """Stores the options that all results of a folder share, or compares them.
+
+    Args:
+        folder: The folder, which need not exist yet.
+        config: A dataclass of options.
+        but: Names of options in which results of the folder may differ.
+
+    Raises:
+        MismatchError: When the folder holds results with other options.
+    """
+    asked = {name: value for name, value in options_of(config).items() if name not in but}
+    path = folder / _SHARED_NAME
+    if path.exists():
+        if json.loads(path.read_bytes()) != asked:
+            raise MismatchError(f"{path} has other options. Choose another --out.")
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with atomic_path(path) as temporary:
+        temporary.write_text(json.dumps(asked, indent=1) + "\n")
 
 
 def _flat(options: Mapping[str, Any], section: str = "") -> dict[str, Any]:

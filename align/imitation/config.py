@@ -8,6 +8,7 @@ from typing import Literal, get_args
 
 from align.progress.options import Method, ReadingConfig
 from datasets.bounds import NonNegativeFloat, Pixels, PositiveFloat, PositiveInt, Seed, Share
+from datasets.errors import OptionError
 
 World = Literal["minecraft", "pick", "lift"]
 Reward = Literal["alignment", "sparse", "oracle", "shuffled"]
@@ -65,3 +66,17 @@ class ImitateConfig:
     """Folder of the results."""
     reading: ReadingConfig = field(default_factory=ReadingConfig)
     """Options of the method."""
+
+
+def run_of(config: ImitateConfig) -> Path:
+    """The run that judges progress.
+
+    Raises:
+        OptionError: When there is none.
+    """
+    if config.run is None:
+        raise OptionError(
+            f"the rewards {' and '.join(sorted(OF_VIDEO))} need --run, whose embedding says how "
+            "far the task has come; or name others: --reward sparse oracle"
+        )
+    return config.run

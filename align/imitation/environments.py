@@ -6,16 +6,17 @@ from typing import Any
 
 import gymnasium
 import numpy as np
-from gymnasium.spaces import Box, Dict, flatdim, flatten
+from gymnasium.spaces import Box
+from gymnasium.wrappers import DtypeObservation, FlattenObservation, TransformAction
 
 from align.embedder import FrameEmbedder
-from align.imitation.config import ImitateConfig, Reward
+from align.imitation.config import ImitateConfig, Reward, run_of
 from align.progress.demonstrations import Demonstrations
 from align.progress.tracker import ProgressTracker
 from align.protocols import training_views
 from align.reward import AlignmentPotential, OraclePotential, Potential, PotentialReward
+from align.suitable import require_frames_alone
 from align.zoo.store import resolve
-from datasets.errors import MismatchError, OptionError
 from datasets.storage.episode_file import EGO
 
 
@@ -29,38 +30,6 @@ class OverAtSuccess(gymnasium.Wrapper):
         # Stable-Baselines3 reads `is_success`.
         told = {**info, "is_success": solved}
         return observation, float(solved), solved, cut_off and not solved, told
-
-
-class FlatStates(gymnasium.ObservationWrapper):
-    """The observations as one vector in single precision, in the order of their names."""
-
-    def __init__(self, env: gymnasium.Env) -> None:
-        """Measures the observations."""
-        super().__init__(env)
-        self._spaces = env.observation_space
-        assert isinstance(self._spaces, Dict)
-        self.observation_space = Box(-np.inf, np.inf, (flatdim(self._spaces),), np.float32)
-
-    def observation(self, observation: Any) -> np.ndarray:
-        """The vector."""
-        return np.asarray(flatten(self._spaces, observation), np.float32)
-
-
-class SingleActions(gymnasium.ActionWrapper):
-    """Actions in single precision, as agents give them, for an environment of doubles."""
-
-    def __init__(self, env: gymnasium.Env) -> None:
-        """Takes over the bounds."""
-        super().__init__(env)
-        space = env.action_space
-        assert isinstance(space, Box)
-        self.action_space = Box(
-            space.low.astype(np.float32), space.high.astype(np.float32), dtype=np.float32
-        )
-
-    def action(self, action: Any) -> np.ndarray:
-        """The action in double precision."""
-        return np.asarray(action, np.float64)
 
 
 def make_environment(config: ImitateConfig, reward: Reward) -> gymnasium.Env:
@@ -83,7 +52,16 @@ def make_environment(config: ImitateConfig, reward: Reward) -> gymnasium.Env:
     potential = make_potential(config, reward, made)
     if potential is not None:
         env = PotentialReward(env, potential, config.gamma, config.scale)
-    return SingleActions(FlatStates(env))
+    return _in_single_precision(FlattenObservation(env))
+
+
+def _in_single_precision(env: gymnasium.Env) -> gymnasium.Env:
+    """Vectors and actions as agents compute them, for an environment of doubles."""
+    space = env.action_space
+    assert isinstance(space, Box)
+    single = Box(space.low.astype(np.float32), space.high.astype(np.float32), dtype=np.float32)
+    acting = TransformAction(env, lambda action: np.asarray(action, np.float64), single)
+    return DtypeObservation(acting, np.float32)
 
 
 def make_potential(config: ImitateConfig, reward: Reward, world: Any) -> Potential | None:
@@ -93,18 +71,10 @@ def make_potential(config: ImitateConfig, reward: Reward, world: Any) -> Potenti
             return None
         case "oracle":
             return OraclePotential(world)
-    if config.run is None:
-        raise OptionError(
-            f"the reward {reward} needs --run, whose embedding says how far the task has come; "
-            "or name others: --reward sparse oracle"
-        )
-    run = resolve(config.run)
+    run = resolve(run_of(config))
     embedder = FrameEmbedder.load(run)
-    if embedder.config.needs_keypoints:
-        raise MismatchError(
-            f"{config.run} needs keypoints of every frame, which would tell the agent's state to "
-            "its reward: use a run that needs none, such as --pose late-predicted"
-        )
+    lacking = "which would tell the agent's state to its reward"
+    require_frames_alone(run, embedder.config, lacking)
     views = config.reference_views or tuple(
         view for view in training_views(embedder.config, embedder.plan.meta) if view != EGO
     )

@@ -9,9 +9,11 @@ from typing import Any
 
 import gymnasium
 import numpy as np
+import torch
 from tqdm import tqdm
 
 from align.engine.csv_files import read_csv, write_csv
+from align.engine.device import import_compiler
 from align.imitation.config import ImitateConfig, Reward
 from align.imitation.environments import make_environment
 from align.imitation.results import COLUMNS, Curve, Point
@@ -92,12 +94,8 @@ def _side_by_side(config: ImitateConfig, reward: Reward, seed: int) -> Any:
 
 
 def _seeded(config: ImitateConfig, reward: Reward, seed: int, index: int) -> gymnasium.Env:
-    # Before the first rendering: Mesa's compiler and the one that torch loads late do not get along
-    # the other way round.
-    import torch
-    import torch._dynamo
-
-    torch.set_num_threads(1)
+    import_compiler()
+    torch.set_num_threads(1)  # one core an environment
     env = make_environment(config, reward)
     env.reset(seed=int(np.random.SeedSequence([seed, index]).generate_state(1)[0]))
     return env

@@ -202,10 +202,7 @@ def create_timm_backbone(
             if isinstance(error, ValueError):
                 raise OptionError(f"timm cannot build {name!r}: {error}") from error
             raise
-        raise MissingWeightsError(
-            f"no weights for {name!r}: {type(error).__name__}. Run once where huggingface.co can "
-            "be reached (they stay in the cache, HF_HOME), or train without --backbone.pretrained"
-        ) from error
+        raise missing_weights(name, error) from error
     if min(cast(PatchEmbed, vit.patch_embed).grid_size) < 1:
         raise OptionError(f"--image-size {min(size)} is smaller than a patch of {name}")
     backbone = TimmBackbone(vit, name)
@@ -221,6 +218,14 @@ def create_timm_backbone(
     # Attention pooling belongs to the head, which no readout uses: its weights would not train.
     backbone.vit.attn_pool = None
     return backbone
+
+
+def missing_weights(name: str, error: Exception) -> MissingWeightsError:
+    """The error of pretrained weights that timm cannot fetch."""
+    return MissingWeightsError(
+        f"no weights for {name!r}: {type(error).__name__}. Run once where huggingface.co can be "
+        "reached (they stay in the cache, HF_HOME), or train without --backbone.pretrained"
+    )
 
 
 def pretrained_statistics(name: str) -> dict[str, list[float]]:

@@ -21,8 +21,9 @@ from einops import rearrange
 from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
+from align.models.backbones import missing_weights
 from align.models.config import DisentangleConfig
-from datasets.errors import MissingWeightsError, OptionError
+from datasets.errors import OptionError
 
 # Side in pixels of the decoder's first map, which doubles up to `DisentangleConfig.image`.
 _SMALLEST = 4
@@ -114,10 +115,7 @@ def _encoder(name: str, dim: int, pretrained: bool) -> nn.Module:
     except (OSError, RuntimeError) as error:
         if not pretrained:
             raise
-        raise MissingWeightsError(
-            f"no weights for {name!r}: {type(error).__name__}. Run once where huggingface.co can "
-            "be reached (they stay in the cache, HF_HOME), or train without --backbone.pretrained"
-        ) from error
+        raise missing_weights(name, error) from error
 
 
 def _decoder(config: DisentangleConfig) -> nn.Module:

@@ -13,8 +13,8 @@ from timm.models import get_pretrained_cfg, is_model_in_modules
 from torch import Tensor, nn
 
 from align.layout import TokenLayout
-from align.models.backbones import PLAIN
-from datasets.errors import MissingWeightsError, OptionError
+from align.models.backbones import PLAIN, missing_weights
+from datasets.errors import OptionError
 
 # The stride of most vision transformers, so that maps have as many cells as those have patches.
 USUAL_STRIDE = 16
@@ -139,7 +139,4 @@ def _network_up_to(name: str, stride: int, pretrained: bool, frames: int) -> nn.
     except (OSError, RuntimeError) as error:
         if not pretrained:
             raise
-        raise MissingWeightsError(
-            f"no weights for {name!r}: {type(error).__name__}. Run once where huggingface.co can "
-            "be reached (they stay in the cache, HF_HOME), or train without --backbone.pretrained"
-        ) from error
+        raise missing_weights(name, error) from error

@@ -6,6 +6,12 @@ from align.embedder import FrameEmbedder
 from datasets.errors import OptionError
 
 
+def looks_ahead(embedder: FrameEmbedder) -> bool:
+    """Whether a run's embeddings depend on frames after a moment."""
+    time = embedder.config.time
+    return embedder.motion.any or (time.frames > 1 and not time.causal)
+
+
 def require_causal(who: str, embedder: FrameEmbedder) -> None:
     """Checks that a run's embeddings depend on no later frame.
 

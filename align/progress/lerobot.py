@@ -11,20 +11,17 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import torch
-from jaxtyping import Float
-from torch import Tensor
 from tqdm import tqdm
 
-from align.augment import frames_to_tensor, resize_frames
+from align.augment import small_frames
 from align.embedder import FrameEmbedder
 from align.frame_table import joined, write_table
 from align.progress.methods import Progress, causal_progress, offline_progress
 from align.progress.options import Form, Method, ReadingConfig
 from align.progress.references import References
-from datasets.errors import MismatchError, require_known
+from align.suitable import require_frames_alone
+from datasets.errors import require_known
 from datasets.formats.lerobot import LeRobotSource
-from datasets.frames import Frames
 
 PROGRESS_NAME = "sarm_progress.parquet"
 
@@ -59,11 +56,7 @@ def write_progress(
         MismatchError: When the run needs keypoints.
         UnknownNameError: When the data set has no such view.
     """
-    if embedder.config.needs_keypoints:
-        raise MismatchError(
-            f"{run} ({embedder.config.method}) needs the keypoints of every frame, which a LeRobot "
-            "data set is not asked for: choose a run of deit, paat, paab-free or late-predicted."
-        )
+    require_frames_alone(run, embedder.config, "which a LeRobot data set is not asked for")
     source = LeRobotSource(root)
     for view in views:
         require_known(f"view of {root}", view, source.views)
@@ -72,7 +65,12 @@ def write_progress(
     for i in tqdm(range(len(source)), desc=root.name, unit="episode"):
         episode = source.lazy_episode(i)
         found = [
-            read(_encoded(embedder, episode.images[view]), references, method, how)
+            read(
+                embedder.encode_frames(small_frames(episode.images[view], embedder.image_size)),
+                references,
+                method,
+                how,
+            )
             for view in views or source.views
         ]
         tables.append(_rows(int(source.names[i]), start, np.mean(found, axis=0)))
@@ -80,12 +78,6 @@ def write_progress(
     out = root / PROGRESS_NAME
     write_table(out, joined(tables))
     return out
-
-
-def _encoded(embedder: FrameEmbedder, frames: Frames) -> Float[Tensor, "time dim"]:
-    size = embedder.image_size
-    small = torch.cat([resize_frames(frames_to_tensor(frame[None]), size) for frame in frames])
-    return embedder.encode_frames(small.permute(0, 2, 3, 1).numpy())
 
 
 def _rows(episode: int, start: int, progress: Progress) -> dict[str, np.ndarray]:

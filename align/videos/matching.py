@@ -7,18 +7,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import torch
-from jaxtyping import Float, Int64, UInt8
+from jaxtyping import Float, Int64
 from torch import Tensor
 
-from align.augment import frames_to_tensor, resize_frames
 from align.embedder import FrameEmbedder
+from align.footage import network_frames
 from align.metrics.alignment import distances
 from align.metrics.decoding import dtw_picks, with_motion
+from align.suitable import require_frames_alone
 from align.videos.offset import Offset, estimate_offset, mutual_pairs
-from align.videos.suitable import require_frames_alone
 from datasets.errors import DataError
-from datasets.video import iterate_frames, video_times
+from datasets.video import video_times
 
 
 @dataclass(frozen=True)
@@ -107,17 +106,3 @@ def embed_video(embedder: FrameEmbedder, path: Path, every: int = 1) -> Embedded
     if len(frames) < 2:
         raise DataError(f"{path} has one frame to align: name a video of two or more.")
     return EmbeddedVideo(path, video_times(path)[::every], embedder.embed_frames(frames))
-
-
-def network_frames(path: Path, size: int, every: int = 1) -> UInt8[np.ndarray, "time size size 3"]:
-    """Frames of a video squeezed to squares, as runs see them; whole ones are held one at a time.
-
-    Raises:
-        DataError: When the video cannot be read.
-    """
-    frames = [
-        resize_frames(frames_to_tensor(frame[None]), size)[0]
-        for index, frame in enumerate(iterate_frames(path))
-        if index % every == 0
-    ]
-    return torch.stack(frames).permute(0, 2, 3, 1).numpy()

@@ -21,7 +21,7 @@ from align.metrics.decoding import dtw_picks, with_motion
 from align.models.pose_aware import PoseAware
 from align.probe import received_attention
 from align.videos.offset import estimate_offset, mutual_pairs
-from align.view.progress import Progress, nearest_progress
+from align.view.progress import nearest_progress
 from align.view.shown import Shown
 from datasets.errors import MismatchError, MissingDataError
 
@@ -36,12 +36,10 @@ class Method:
     Attributes:
         run: A folder made by `align.train`, or a checkpoint.
         shown: What the page shows.
-        progress: How progress is told from references.
     """
 
     run: Path
     shown: Shown
-    progress: Progress = nearest_progress
     _embedded: dict[int, Sequence[Tensor]] = field(default_factory=dict)
     # The server answers several requests at once; a model answers one at a time.
     _lock: RLock = field(default_factory=RLock)
@@ -124,7 +122,7 @@ class Method:
             others = others or [other for k, other in enumerate(z) if k != view]
             if not others:
                 raise MissingDataError("progress needs a second episode or view as a reference.")
-            curves.append(np.round(self.progress(frames, others), 4).tolist())
+            curves.append(np.round(nearest_progress(frames, others), 4).tolist())
         return curves
 
     def attention(self, i: int, view: int) -> Float[np.ndarray, "time rows cols"]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from jaxtyping import Float
@@ -10,11 +10,6 @@ from torch import Tensor
 
 from align.progress.methods import Nearest
 from align.progress.options import ReadingConfig
-
-# Progress from 0 to 1 of each frame of a video, given the embeddings of reference videos.
-Progress = Callable[
-    [Float[Tensor, "time dim"], Sequence[Float[Tensor, "time2 dim"]]], Float[np.ndarray, " time"]
-]
 
 
 def nearest_progress(

@@ -222,7 +222,7 @@ class ShownVideos:
 
     def inputs(self, embedder: FrameEmbedder, i: int, view: int) -> tuple[Reader, SideInputs]:
         """What a network sees of a video."""
-        from align.videos.matching import network_frames
+        from align.footage import network_frames
 
         path = self.paths[view]
         images = network_frames(path, embedder.image_size, self.every[path])

@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from huggingface_hub import HfApi, hf_hub_download, list_repo_files
+from huggingface_hub import HfApi, hf_hub_download
 from huggingface_hub.errors import HfHubHTTPError
 
 from align.zoo.card import Card
@@ -90,11 +90,11 @@ def _pull_folder(folder: Path, names: Sequence[str]) -> list[Path]:
 def _pull_repository(repository: str, names: Sequence[str]) -> list[Path]:
     try:
         # All files are of the commit that was listed, whatever is uploaded meanwhile.
-        commit = HfApi().model_info(repository).sha
-        files = list_repo_files(repository, revision=commit)
+        info = HfApi().model_info(repository)
+        files = [file.rfilename for file in info.siblings or ()]
         offered = sorted(file.removesuffix(SUFFIX) for file in files if file.endswith(SUFFIX))
         return [
-            _stored(Path(hf_hub_download(repository, name + SUFFIX, revision=commit)))
+            _stored(Path(hf_hub_download(repository, name + SUFFIX, revision=info.sha)))
             for name in _wanted(names, offered, repository)
         ]
     except _FAILURES as error:

@@ -10,9 +10,10 @@ import timm
 from timm.models import get_pretrained_cfg
 
 from align.config import BackboneConfig, TrainConfig
-from align.embedder import FrameEmbedder, stored_normalisation
+from align.embedder import FrameEmbedder
 from align.models.encoder import IMAGENET_MEAN, IMAGENET_STD
 from align.plan import RunPlan
+from align.stored_plan import stored_normalisation
 from align.train import make_trainer
 from datasets.storage.meta import DatasetMeta
 

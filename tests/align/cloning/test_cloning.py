@@ -8,10 +8,9 @@ import h5py
 import numpy as np
 import pytest
 
-from align.cloning.config import CloneConfig
+from align.cloning.config import CloneConfig, PolicyConfig
 from align.cloning.observers import StateObserver
 from align.cloning.policy import train_policy
-from align.cloning.policy_config import PolicyConfig
 from align.cloning.rollouts import Rollouts, environment, roll_out
 from align.cloning.study import clone_all
 from align.cloning.table import Row

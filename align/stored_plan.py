@@ -1,0 +1,47 @@
+"""The plan of a trained run, from its checkpoint or, for earlier versions, from its data."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from align.config import TrainConfig
+from align.engine.checkpoint_header import read_about
+from align.engine.run_folder import Checkpoint, RunFolder
+from align.models.encoder import IMAGENET_MEAN, IMAGENET_STD
+from align.networks import Normalisation
+from align.plan import RunPlan
+from align.run_data import find_own_data
+from datasets.storage.meta import DatasetMeta
+
+
+def stored_plan(run: Path, checkpoint: Checkpoint = "best") -> tuple[RunPlan, Normalisation]:
+    """The plan of a trained run, and the `mean` and `std` of its frames where they are stored.
+
+    Args:
+        run: A run's folder, or a checkpoint.
+        checkpoint: Of a folder: the one whose description is read.
+
+    Raises:
+        DataError: See `FrameEmbedder.load`.
+        CheckpointError: When the checkpoint is missing or truncated.
+    """
+    if run.is_file():
+        about = read_about(run)
+        return RunPlan.stored(about, run), about.get("normalisation", {})
+    config = TrainConfig.load(run)
+    weights = RunFolder(run).checkpoint(checkpoint)
+    if not (about := read_about(weights)):
+        learned_from = DatasetMeta.load(find_own_data(run, config).training_data)
+        return RunPlan.of(config, learned_from), {}
+    meta = RunPlan.stored(about, weights).meta
+    return RunPlan.of(config, meta), about.get("normalisation", {})
+
+
+def stored_normalisation(run: Path) -> Normalisation:
+    """The statistics that a started run normalises with; ImageNet's in those of earlier versions.
+
+    Raises:
+        CheckpointError: When its checkpoint is missing or truncated.
+    """
+    about = read_about(RunFolder(run).checkpoint("last"))
+    return about.get("normalisation", {"mean": list(IMAGENET_MEAN), "std": list(IMAGENET_STD)})
