@@ -134,7 +134,7 @@ def test_the_contrastive_loss_is_in_full_precision_under_bf16(dots: Path, tmp_pa
         batch["frames"].shape[:3].numel(), 16, generator=torch.Generator().manual_seed(0)
     )
 
-    def loss(bf16: bool) -> Tensor:
+    def loss(bf16: bool) -> torch.Tensor:
         with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
             return task.loss(lambda *_: Encoded({PIXEL_LOSS: z}, None), batch, 0)[0]  # type: ignore[arg-type]
 
