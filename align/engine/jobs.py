@@ -154,14 +154,16 @@ def start_worker(shares: Any, threads: int) -> None:
 
     Args:
         shares: Shared array for the share of each run that is done.
-        threads: Number of threads that torch may use.
+        threads: Number of threads that torch may use; fewer where OMP_NUM_THREADS says so.
     """
     # The command itself imports this module for its help text, which does not need torch.
     import torch
 
     global _shares
     _shares = shares
-    torch.set_num_threads(threads)
+    # Two threads that share one core wait for each other in every operation: a grid that was
+    # started with OMP_NUM_THREADS=1 beside another took four times as long with more.
+    torch.set_num_threads(min(threads, torch.get_num_threads()))
     parent = multiprocessing.parent_process()
     if parent is not None:
         threading.Thread(target=_end_with, args=(parent,), daemon=True).start()

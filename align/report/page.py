@@ -19,14 +19,9 @@ from align.report.header import collapsed, facts, finding
 from align.report.html import data_uri, inline_svg, render_template, write_page
 from align.report.model_pictures import recovered
 from align.report.style import method_colours
-from align.report.video import (
-    contact_strip,
-    encode_video,
-    poster,
-    video_layout,
-    video_speed,
-)
+from align.report.video import encode_video, poster, video_layout, video_speed
 from align.report.view_pairs import pair_errors, phase_heat_map, view_pair_heat_map
+from align.report.viewer import episode_page
 from align.results.cells import CHANCE_NOTE, NO_VALUE_NOTE, SPREAD_NOTE, group_table
 from align.results.chance import chance_of, reference_rows
 from align.results.processors import not_compared
@@ -145,7 +140,7 @@ def render(
         "matrices_in_motion": inline_svg(distance_matrices(example.in_motion(), colours)),
         "video": data_uri("video/mp4", encode_video(example, colours)),
         "poster": data_uri("image/jpeg", poster(example, colours)),
-        "strip": data_uri("image/png", contact_strip(example, colours)),
+        "episode_page": episode_page(example, data),
         "view_command": _view_command(example, data),
         "video_size": (layout.width, layout.height),
         "now": datetime.now(),

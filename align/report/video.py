@@ -1,4 +1,4 @@
-"""An alignment as a video and as a strip: frames of one view beside the frames picked for them."""
+"""An alignment as a video: frames of one view beside the frames picked for them."""
 
 from __future__ import annotations
 
@@ -25,8 +25,6 @@ _CONTROLS = 44
 _LINE = (10, 26)
 _PER_ROW = 6
 _PAPER, _INK, _FAINT, _TRACK = "#16181d", "#f0f1f3", "#9aa0a8", "#3a3f47"
-# Legible on white and on black: the strip is transparent.
-_MIDDLE = "#808080"
 
 
 @dataclass(frozen=True)
@@ -132,51 +130,6 @@ def poster(example: Example, colours: Mapping[str, str]) -> bytes:
     return buffer.getvalue()
 
 
-def contact_strip(example: Example, colours: Mapping[str, str], moments: int = 8) -> bytes:
-    """`strip_image` as PNG."""
-    buffer = io.BytesIO()
-    strip_image(example, colours, moments).save(buffer, "png", optimize=True)
-    return buffer.getvalue()
-
-
-def strip_image(example: Example, colours: Mapping[str, str], moments: int = 8) -> Image.Image:
-    """The same comparison as a still picture: a column for each moment, a row a view or method."""
-    cell, gap, gutter, head, foot = 136, 6, 128, 24, 18
-    drawn = len(example.times)
-    rows = np.linspace(0, drawn - 1, min(moments, drawn)).round().astype(int)
-    times = example.times[rows]
-    methods = list(example.matches)
-    size = (
-        gutter + len(times) * (cell + gap),
-        head + 2 * (cell + gap) + len(methods) * (cell + foot + gap),
-    )
-    strip = Image.new("RGBA", size)
-    draw = ImageDraw.Draw(strip)
-    font, small = _font(14), _font(12)
-    pictures = _Pictures(example, cell)
-    for column, time in enumerate(times):
-        x = gutter + column * (cell + gap)
-        draw.text((x, head / 2), f"step {time}", _MIDDLE, small, anchor="lm")
-    y = head
-    titles = (f"query: {example.query}", f"true match: {example.target}", *methods)
-    for row, label in enumerate(titles):
-        x, middle = 0, y + cell / 2
-        if row >= 2:
-            draw.rectangle((0, y, 3, y + cell - 1), colours[label])
-            x = 10
-        text = _wrap(label, font, gutter - x - 8)
-        draw.multiline_text((x, middle), text, _MIDDLE, font, anchor="lm")
-        for column, time in enumerate(times):
-            place = int(example.matches[label].picks[rows[column]]) if row >= 2 else int(time)
-            x = gutter + column * (cell + gap)
-            strip.paste(pictures(example.query if row == 0 else example.target, place), (x, y))
-            if row >= 2:
-                text = _offset_text(place - int(time))
-                draw.text((x, y + cell + foot / 2), text, _MIDDLE, small, anchor="lm")
-        y += cell + gap + (foot if row >= 2 else 0)
-    return strip
-
-
 class _Pictures:
     """The frames of an example at the size of a tile, each resized once."""
 
@@ -250,17 +203,6 @@ def _offset_text(offset: int) -> str:
     if offset == 0:
         return "exact"
     return f"{offset:+d} step{'' if abs(offset) == 1 else 's'}"
-
-
-def _wrap(text: str, font: ImageFont.FreeTypeFont, width: float) -> str:
-    lines: list[str] = []
-    for word in text.split():
-        longer = f"{lines[-1]} {word}" if lines else word
-        if lines and font.getlength(longer) <= width:
-            lines[-1] = longer
-        else:
-            lines.append(_fit(word, font, width))
-    return "\n".join(lines)
 
 
 def _fit(text: str, font: ImageFont.FreeTypeFont, width: float) -> str:

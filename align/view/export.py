@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from itertools import permutations
 from pathlib import Path
 
+from align.report.html import write_page
 from align.view.packing import CHUNK
 from align.view.page import exported_page
 from align.view.routes import JSON, Content, Routes
-from datasets.storage.atomic import atomic_path
 
 
 def export(routes: Routes, out: Path) -> Path:
@@ -19,12 +19,14 @@ def export(routes: Routes, out: Path) -> Path:
     Raises:
         UserError: When a run, the episode or a video cannot be used.
     """
+    return write_page(out, page_of(routes))
+
+
+def page_of(routes: Routes) -> str:
+    """The HTML of that page; errors as above."""
     contents = {path: routes.answer(path) for path in paths_of(routes)}
     title = f"{routes.shown.title}: {routes.shown.names[routes.start]}"
-    text = exported_page(_alone(contents), title)
-    with atomic_path(out) as temporary:
-        temporary.write_text(text, encoding="utf-8", errors="backslashreplace")
-    return out
+    return exported_page(_alone(contents), title)
 
 
 def paths_of(routes: Routes) -> Iterator[str]:

@@ -36,11 +36,12 @@ class Method:
     Attributes:
         run: A folder made by `align.train`, or a checkpoint.
         shown: What the page shows.
+        embedded: Embeddings of each view by the number of the episode, as far as they are known.
     """
 
     run: Path
     shown: Shown
-    _embedded: dict[int, Sequence[Tensor]] = field(default_factory=dict)
+    embedded: dict[int, Sequence[Tensor]] = field(default_factory=dict)
     # The server answers several requests at once; a model answers one at a time.
     _lock: RLock = field(default_factory=RLock)
 
@@ -56,9 +57,9 @@ class Method:
             CheckpointError: When the checkpoint is missing, truncated or of another model.
         """
         with self._lock:
-            if i not in self._embedded:
-                self._embedded[i] = self.shown.embed(self._embedder, i)
-            return self._embedded[i]
+            if i not in self.embedded:
+                self.embedded[i] = self.shown.embed(self._embedder, i)
+            return self.embedded[i]
 
     def picks(self, i: int) -> dict[str, Any]:
         """For each pair of views the frames of the second that match those of the first.

@@ -58,12 +58,14 @@ class Routes:
         runs: The runs to compare.
         start: The episode to show first.
         references: Other episodes for nearest moments and progress, at most.
+        methods: The runs themselves; by default, they are opened when they are first needed.
     """
 
     shown: Shown
     runs: Sequence[RunAbout]
     start: int = 0
     references: int = 4
+    methods: Sequence[Method] = ()
     _patterns: list[tuple[re.Pattern[str], Callable[..., Content]]] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -207,6 +209,8 @@ class Routes:
 
     @cached_property
     def _methods(self) -> Sequence[Method]:
+        if self.methods:
+            return self.methods
         # It needs torch, whose import takes seconds: pictures appear before.
         from align.view.method import Method
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from torch import nn
 
 from align.engine import jobs
@@ -55,6 +56,17 @@ def test_what_has_been_done_is_not_repeated(tmp_path: Path) -> None:
     run.usable = True
     os.utime(run.run.checkpoint("best"), (2**31, 2**31))
     assert run.work() == ["measure"]
+
+
+@pytest.mark.parametrize(("allowed", "share", "expected"), [(1, 2, 1), (4, 2, 2)])
+def test_a_worker_has_its_share_of_the_cores_and_no_more_threads_than_are_allowed(
+    monkeypatch: pytest.MonkeyPatch, allowed: int, share: int, expected: int
+) -> None:
+    given: list[int] = []
+    monkeypatch.setattr(torch, "get_num_threads", lambda: allowed)
+    monkeypatch.setattr(torch, "set_num_threads", given.append)
+    jobs.start_worker([], share)
+    assert given == [expected]
 
 
 @pytest.mark.parametrize(("gpus", "cores", "expected"), [(2, 64, 1), (0, 64, 4), (0, 2, 2)])

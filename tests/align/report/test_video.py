@@ -1,4 +1,4 @@
-"""The aligned video and its strip show the picked frames and name them."""
+"""The aligned video shows the picked frames and names them."""
 
 from __future__ import annotations
 
@@ -13,9 +13,8 @@ import align.report.video as video_module
 from align.report.episode import load_example
 from align.report.style import method_colours
 from align.report.video import (
-    contact_strip,
     encode_video,
-    strip_image,
+    poster,
     video_frames,
     video_layout,
     video_speed,
@@ -100,35 +99,6 @@ def test_video_names_its_panels_and_errors(runs: list[Path], data: Path, monkeyp
     assert f"#{red:02x}{green:02x}{blue:02x}" == colours["deit"]
 
 
-def test_strip_shows_the_picked_frames_at_its_moments(runs: list[Path], data: Path) -> None:
-    loaded, dataset = load_runs(runs), EpisodeDataset(data, "test")
-    example = load_example(loaded, dataset)
-    colours = method_colours([run.label for run in loaded])
-    strip = np.asarray(strip_image(example, colours, moments=4))[..., :3]
-    ego, third = (enlarged(dataset.images(0, view), 136) for view in ("ego", "view_0"))
-    rows = [24, 24 + 142, *(24 + 2 * 142 + i * 160 for i in range(3))]
-    for column, time in enumerate((0, 5, 10, 15)):
-        x = 128 + column * 142
-        cells = [strip[y : y + 136, x : x + 136] for y in rows]
-        assert nearest(third, cells[0]) == time
-        assert nearest(ego, cells[1]) == time
-        for cell, label in zip(cells[2:], ("deit", "paab", "deit"), strict=True):
-            assert nearest(ego, cell) == PICKS[label][time]
-    red, green, blue = strip[rows[3] + 5, 1]
-    assert f"#{red:02x}{green:02x}{blue:02x}" == colours["paab"].lower()
-
-
-def test_strip_names_its_rows(runs: list[Path], data: Path, monkeypatch) -> None:
-    loaded = load_runs(runs)
-    example = load_example(loaded, EpisodeDataset(data, "test"))
-    texts = Texts(monkeypatch)
-    strip_image(example, method_colours([run.label for run in loaded]), moments=2)
-    # Pillow writes a text of several lines by itself, so that some come twice.
-    rows = list(dict.fromkeys(text for (x, _), text in texts.found if x < 100))
-    assert rows == ["query: view_0", "true match: ego", "deit", "paab", "paat"]
-    assert [text for _, text in texts.found if text.startswith("step")] == ["step 0", "step 15"]
-
-
 @pytest.mark.slow
 def test_skeleton_is_drawn_on_request(runs: list[Path], data: Path) -> None:
     loaded, dataset = load_runs(runs), EpisodeDataset(data, "test")
@@ -141,7 +111,7 @@ def test_skeleton_is_drawn_on_request(runs: list[Path], data: Path) -> None:
     assert len(np.unique(skeletons.reshape(-1, 3), axis=0)) > len(
         np.unique(frames.reshape(-1, 3), axis=0)
     )
-    assert contact_strip(drawn, colours) != contact_strip(plain, colours)
+    assert poster(drawn, colours) != poster(plain, colours)
 
 
 def test_a_long_episode_is_drawn_at_some_steps_and_picked_from_all(
