@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from align.report.episode import Example
+from align.report.episode import DRAWN, Example
 from align.results.runs import Run
 from align.view.export import page_of
 from align.view.method import Method
@@ -13,7 +13,7 @@ from datasets.episodes import EpisodeDataset
 
 
 def episode_page(example: Example, data: EpisodeDataset) -> str:
-    """The HTML of a whole page with all measured views of the episode.
+    """The HTML of a whole page with all measured views of the episode, at DRAWN steps at most.
 
     It is made of the embeddings that were measured, so that no model is needed. Attention and pose
     patches, which would need one, are left out.
@@ -29,10 +29,11 @@ def episode_page(example: Example, data: EpisodeDataset) -> str:
     views = [view for view in data.views if view in found]
     measured = EpisodeDataset(data.root, data.split, views)
     start = measured.names.index(example.episode)
-    shown = ShownEpisodes(measured)
+    shown = ShownEpisodes(measured, DRAWN)
+    steps = shown.steps(start)
     abouts = [_about(label, run) for label, run in example.runs.items()]
     methods = [
-        Method(run.folder, shown, {start: [stored[label][view] for view in views]})
+        Method(run.folder, shown, {start: [stored[label][view][steps] for view in views]})
         for label, run in example.runs.items()
     ]
     return page_of(Routes(shown, abouts, start, references=0, methods=methods))

@@ -136,13 +136,13 @@ class Method:
             network = self._embedder.model.backbone
             if not isinstance(network, PoseAware):
                 raise MismatchError(f"{self.run} is no transformer, and only these have attention.")
-            read, side = self.shown.inputs(self._embedder, i, view)
+            read, side, steps, length = self.shown.inputs(self._embedder, i, view)
             device = self._embedder.model.mean.device
-            length = len(self.shown.views(i)[view].times)
             maps = []
-            for times in torch.arange(length).split(EVALUATION_BATCH):
-                frames = self._embedder.frames(read, times.numpy(), length).to(device)
-                given = side.at(times.numpy()).to(device)
+            for some in torch.from_numpy(steps).split(EVALUATION_BATCH):
+                times = some.numpy()
+                frames = self._embedder.frames(read, times, length).to(device)
+                given = side.at(times).to(device)
                 forward = partial(self._embedder.model, frames, given)
                 maps.append(received_attention(network, forward, given.kept))
         weights = torch.cat(maps).numpy()
@@ -155,10 +155,9 @@ class Method:
             MissingDataError: When there are neither.
         """
         with self._lock:
-            _, side = self.shown.inputs(self._embedder, i, view)
-            pose_map = side.pose_map
-            if pose_map is None:
-                pose_map = self._of_keypoints(i, view)
+            _, side, steps, _ = self.shown.inputs(self._embedder, i, view)
+            given = side.pose_map
+            pose_map = self._of_keypoints(i, view) if given is None else given[steps]
         rows = round(pose_map.shape[1] ** 0.5)  # frames are square
         return pose_map.reshape(len(pose_map), rows, rows).numpy().astype(np.uint8)
 

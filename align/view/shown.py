@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, NamedTuple, Protocol
 
 import numpy as np
-from jaxtyping import Bool, Float, UInt8
+from jaxtyping import Bool, Float, Int, UInt8
 
 from datasets.episodes import EpisodeDataset
 from datasets.errors import MissingDataError
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from align.embedder import FrameEmbedder, Reader
     from align.models.encoder import SideInputs
 
-# Frames of a video that are shown and embedded at most, evenly spread: its distances to another
-# one are then 2 million at most, which a browser draws without a pause.
+# Frames of a view that are shown at most, evenly spread: its distances to another one are then
+# 2 million at most, which a browser draws without a pause.
 MOST_FRAMES = 1500
 
 
@@ -45,6 +45,22 @@ class Pose(NamedTuple):
 
     points: Float[np.ndarray, "time keypoints 2"]
     visible: Bool[np.ndarray, "time keypoints"]
+
+
+class Seen(NamedTuple):
+    """What a network sees of a view.
+
+    Attributes:
+        read: Reads frames at growing steps of its own.
+        side: What comes beside the frames, for all of these steps.
+        times: Those of the steps that are shown.
+        length: How many steps there are.
+    """
+
+    read: Reader
+    side: SideInputs
+    times: Int[np.ndarray, " time"]
+    length: int
 
 
 class Shown(Protocol):
@@ -87,15 +103,21 @@ class Shown(Protocol):
     def embed(self, embedder: FrameEmbedder, i: int) -> Sequence[Float[Tensor, "time dim"]]:
         """Embeddings of every frame of each view, as distances are measured."""
 
-    def inputs(self, embedder: FrameEmbedder, i: int, view: int) -> tuple[Reader, SideInputs]:
-        """What a network sees of a view: a reader of its frames, and what comes beside them."""
+    def inputs(self, embedder: FrameEmbedder, i: int, view: int) -> Seen:
+        """What a network sees of a view."""
 
 
 @dataclass
 class ShownEpisodes:
-    """The episodes of a data set."""
+    """The episodes of a data set.
+
+    Attributes:
+        data: The data set.
+        most: Steps of an episode that are shown at most, evenly spread. All are embedded.
+    """
 
     data: EpisodeDataset
+    most: int = MOST_FRAMES
     synchronised: ClassVar[bool] = True
 
     @property
@@ -125,37 +147,43 @@ class ShownEpisodes:
             DataError: When the file is damaged or lacks a view.
         """
         data = self.data
-        length = check_episode(data.paths[i], data.meta, data.views, need_keypoints=False)
-        times = np.arange(length) / data.meta.control_hz
+        check_episode(data.paths[i], data.meta, data.views, need_keypoints=False)
+        times = self.steps(i) / data.meta.control_hz
         side = data.meta.image_size
         return [ViewShape(name, side, side, times) for name in data.views]
+
+    def steps(self, i: int) -> Int[np.ndarray, " time"]:
+        """The time steps of episode `i` that are shown."""
+        length = self.data.lengths[i]
+        return np.arange(0, length, -(-length // self.most))
 
     def frames(
         self, i: int, view: int, times: np.ndarray
     ) -> UInt8[np.ndarray, "time height width 3"]:
-        """Frames of a view at some time steps."""
-        return self.data.images(i, self.data.views[view], times)
+        """Frames of a view at some of the shown steps."""
+        return self.data.images(i, self.data.views[view], self.steps(i)[times])
 
     def phases(self, i: int) -> UInt8[np.ndarray, " time"] | None:
-        """Phase of each time step."""
-        return self.data.phases(i)
+        """Phase of each shown step."""
+        return self.data.phases(i)[self.steps(i)]
 
     def pose(self, i: int, view: int) -> Pose | None:
         """Keypoints of a view; None where the episode has none."""
         if not self.data.has_keypoints(i):
             return None
-        name = self.data.views[view]
-        points = self.data.keypoints(i, name) / self.data.meta.image_size
-        return Pose(points, self.data.visible(i, name))
+        name, steps = self.data.views[view], self.steps(i)
+        points = self.data.keypoints(i, name)[steps] / self.data.meta.image_size
+        return Pose(points, self.data.visible(i, name)[steps])
 
     def embed(self, embedder: FrameEmbedder, i: int) -> Sequence[Float[Tensor, "time dim"]]:
-        """Embeddings of every frame of each view."""
-        return list(embedder.embed_episode(self.data, i).values())
+        """Embeddings of every shown frame of each view."""
+        return [z[self.steps(i)] for z in embedder.embed_episode(self.data, i).values()]
 
-    def inputs(self, embedder: FrameEmbedder, i: int, view: int) -> tuple[Reader, SideInputs]:
+    def inputs(self, embedder: FrameEmbedder, i: int, view: int) -> Seen:
         """What a network sees of a view."""
         name = self.data.views[view]
-        return partial(self.data.images, i, name), embedder.view_inputs(self.data, i, name)
+        read, side = partial(self.data.images, i, name), embedder.view_inputs(self.data, i, name)
+        return Seen(read, side, self.steps(i), self.data.lengths[i])
 
 
 @dataclass
@@ -220,10 +248,11 @@ class ShownVideos:
 
         return [embed_video(embedder, path, self.every[path]).embeddings for path in self.paths]
 
-    def inputs(self, embedder: FrameEmbedder, i: int, view: int) -> tuple[Reader, SideInputs]:
-        """What a network sees of a video."""
+    def inputs(self, embedder: FrameEmbedder, i: int, view: int) -> Seen:
+        """What a network sees of a video, of which it reads the shown frames alone."""
         from align.footage import network_frames
 
         path = self.paths[view]
         images = network_frames(path, embedder.image_size, self.every[path])
-        return images.__getitem__, embedder.video_inputs(images)
+        length = len(images)
+        return Seen(images.__getitem__, embedder.video_inputs(images), np.arange(length), length)

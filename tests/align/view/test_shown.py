@@ -2,8 +2,11 @@
 
 import numpy as np
 import pytest
+import torch
 
+from align.embedder import FrameEmbedder
 from align.view import shown
+from align.view.method import Method
 from align.view.shown import ShownEpisodes, ShownVideos
 from datasets.episodes import EpisodeDataset
 from datasets.errors import MissingDataError
@@ -33,6 +36,24 @@ def test_keypoints_are_shares_of_the_picture(episodes):
     pose = episodes.pose(0, 2)
     assert pose.points * 48 == pytest.approx(episodes.data.keypoints(0, "view_1"), nan_ok=True)
     assert (pose.visible == episodes.data.visible(0, "view_1")).all()
+
+
+def test_a_long_episode_is_thinned_evenly_and_embedded_whole(episodes, viewed_runs):
+    run, length = viewed_runs[1], episodes.data.lengths[1]
+    embedder = FrameEmbedder.load(run)
+    thin = ShownEpisodes(episodes.data, most=4)
+    steps = np.arange(0, length, -(-length // 4))
+    assert 1 < len(steps) <= 4 and thin.views(1)[0].times == pytest.approx(steps / 20)
+    assert (thin.frames(1, 1, np.array([1])) == episodes.frames(1, 1, steps[1:2])).all()
+    assert (thin.phases(1) == episodes.phases(1)[steps]).all()
+    assert (thin.pose(1, 0).visible == episodes.pose(1, 0).visible[steps]).all()
+    for some, every in zip(thin.embed(embedder, 1), episodes.embed(embedder, 1), strict=True):
+        assert torch.equal(some, every[steps])
+    some, every = Method(run, thin), Method(run, episodes)
+    assert (some.patches(1, 1) == every.patches(1, 1)[steps]).all()
+    few, all_of_them = some.attention(1, 1), every.attention(1, 1)[steps]
+    brightest = min(few.max(), all_of_them.max())  # above it, one of them is clipped
+    assert few.clip(0, brightest) == pytest.approx(all_of_them.clip(0, brightest), abs=1e-5)
 
 
 def test_videos_keep_their_sizes_and_times(two_videos):
