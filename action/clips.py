@@ -224,6 +224,7 @@ def sample_config(config: ActionConfig, fmt: ClipFormat) -> SampleConfig:
         size=backbone.image_size,
         flip=config.batch.flip,
         person=config.batch.person,
+        inside=config.batch.inside,
         trust_pickles=config.trust_pickles,
     )
 

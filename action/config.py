@@ -90,6 +90,9 @@ class ClipBatchConfig:
     """How often a clip is mirrored; left and right keypoints change their names."""
     person: bool = True
     """Cut the frames to the person, by the keypoints, as the paper does for all methods."""
+    # Runs of earlier versions lack the option. The recipes switch it on.
+    inside: bool = False
+    """Keep that cut inside the picture. Black beyond it would tell classes apart."""
 
 
 @dataclass(frozen=True)
@@ -211,9 +214,9 @@ def action_recipe(
     """The settings that a recipe's name stands for with a model on a data set."""
     match name:
         case "small":
-            config = ActionConfig(model=model)
+            config = ActionConfig(model=model, batch=ClipBatchConfig(inside=True))
         case "paper":
-            batch = ClipBatchConfig(clips=_PAPER_CLIPS[data])
+            batch = ClipBatchConfig(clips=_PAPER_CLIPS[data], inside=True)
             config = replace(_PAPER, model=model, batch=batch)
         case _:
             assert_never(name)

@@ -19,7 +19,7 @@ from datasets.clips.samples import SampleConfig, load_sample
 MOST_NUMBERED = 32
 RIGHT, WRONG, ASKED = "#2a9d4b", "#d1353b", "#555b66"
 # One frame from the middle of the clip, cropped to the person.
-_SAMPLE = SampleConfig(frames=1, stride=1, size=160)
+_SAMPLE = SampleConfig(frames=1, stride=1, size=160, inside=True)
 
 
 def draw_confusion(

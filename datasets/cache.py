@@ -82,11 +82,12 @@ def cache_clip(
         check_video(clip.video)
         shape = video_shape(clip.video)
         keypoints = read_keypoints(clip, trust_pickles)
-        crop = person_crop(keypoints, shape.height, shape.width)
+        crop = person_crop(keypoints, shape.height, shape.width, inside=True)
         if clip.skeleton is not None:
             moved = move_keypoints(keypoints, crop, size)
             fmt.write_keypoints(out / fmt.skeleton_name(clip), moved, video_width=size)
-        frames = (cut(frame[None], crop, size)[0] for frame in iterate_frames(clip.video))
+        videos = iterate_frames(clip.video)
+        frames = (cut(frame[None], crop, size, "edge")[0] for frame in videos)
         write_video(video, frames, shape.fps, crf=crf)
     except DataError as error:
         return error
@@ -138,6 +139,8 @@ def _claim(config: CacheConfig) -> None:
         "format": config.format,
         "size": config.size,
         "crf": config.crf,
+        # Copies by earlier versions have black beyond the picture, and are not continued.
+        "inside": True,
     }
     path = config.out / SETTINGS_NAME
     if path.exists():

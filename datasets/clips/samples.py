@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float, Int, UInt8
@@ -23,12 +23,14 @@ SMALLEST = 0.2
 # Training resizes the shorter side to a random length between these multiples of the sample's size
 # and then cuts the sample out; for 224 pixels, 256 to 320 (paper appendix B).
 JITTER = (256 / 224, 320 / 224)
+# What lies beyond a picture, by the names of numpy.pad: black, or the picture's outermost pixels.
+Fill = Literal["constant", "edge"]
 
 
 class Crop(NamedTuple):
     """A square of a picture, in its pixels: it spans [x, x + side) by [y, y + side).
 
-    It may extend beyond the picture; that part is black.
+    It may extend beyond the picture.
     """
 
     x: float
@@ -47,6 +49,8 @@ class SampleConfig:
         jitter: Range of the shorter side before training cuts, as multiples of `size`.
         flip: Probability that training mirrors a sample.
         person: Whether to crop to the person; otherwise the crop is the middle of the picture.
+        inside: Whether that crop stays inside the picture, see `person_crop`. Otherwise black fills
+            what lies beyond.
         trust_pickles: Whether NTU's `.skeleton.npy` files may be loaded.
     """
 
@@ -56,6 +60,7 @@ class SampleConfig:
     jitter: tuple[float, float] = JITTER
     flip: float = 0.5
     person: bool = True
+    inside: bool = False
     trust_pickles: bool = False
 
 
@@ -117,6 +122,7 @@ def person_crop(
     height: int,
     width: int,
     margin: float = MARGIN,
+    inside: bool = False,
 ) -> Crop:
     """The smallest square that contains the person in all frames, with a margin around.
 
@@ -124,20 +130,28 @@ def person_crop(
     it. Keypoints outside the picture are ignored; without any inside, the square is the middle of
     the picture.
 
+    How far a square extends beyond the picture says how far the person moves, and with it a part of
+    the class. With `inside`, a square that does not fit loses as much of its margin as it has to.
+    Only a person who is wider than the picture is high, or the reverse, extends beyond it then.
+
     Args:
         keypoints: Pixels of the picture; NaN where missing.
         height: Height of the picture in pixels.
         width: Width of the picture in pixels.
         margin: Room on each side, as a share of the longer side of the keypoints' box.
+        inside: Whether the square stays inside the picture where the person does.
     """
     points = np.asarray(keypoints, np.float64).reshape(-1, 2)
     with np.errstate(invalid="ignore"):
-        inside = ((points >= 0) & (points < (width, height))).all(axis=1)
+        seen = ((points >= 0) & (points < (width, height))).all(axis=1)
     shorter = float(min(height, width))
-    if not inside.any():
+    if not seen.any():
         return Crop((width - shorter) / 2, (height - shorter) / 2, shorter)
-    low, high = points[inside].min(axis=0), points[inside].max(axis=0)
-    side = max(float((high - low).max()) * (1 + 2 * margin), SMALLEST * shorter)
+    low, high = points[seen].min(axis=0), points[seen].max(axis=0)
+    extent = float((high - low).max())
+    side = max(extent * (1 + 2 * margin), SMALLEST * shorter)
+    if inside:
+        side = min(side, max(extent, shorter))
     corner = (low + high - side) / 2
     space = np.array([width, height]) - side
     # A smaller square lies within the picture; for a larger one, the picture lies within it.
@@ -158,20 +172,32 @@ def jitter_crop(crop: Crop, rng: np.random.Generator, jitter: tuple[float, float
 
 
 def cut(
-    frames: UInt8[np.ndarray, "time height width 3"], crop: Crop, size: int
+    frames: UInt8[np.ndarray, "time height width 3"],
+    crop: Crop,
+    size: int,
+    fill: Fill = "constant",
 ) -> UInt8[np.ndarray, "time size size 3"]:
-    """Crops every frame to a square and resizes it, antialiased; black beyond the picture."""
+    """Crops every frame to a square and resizes it, antialiased.
+
+    Args:
+        frames: RGB.
+        crop: The square.
+        size: Height and width of the result in pixels.
+        fill: What lies beyond the picture.
+    """
     height, width = frames.shape[1:3]
     left, top, right, bottom = _around(crop)
     rows, columns = window_of(crop, height, width)
-    canvas = np.zeros((bottom - top, right - left, 3), np.uint8)
-    inside = canvas[rows.start - top : rows.stop - top, columns.start - left : columns.stop - left]
+    beyond = (
+        (rows.start - top, bottom - rows.stop),
+        (columns.start - left, right - columns.stop),
+        (0, 0),
+    )
     box = (crop.x - left, crop.y - top, crop.x - left + crop.side, crop.y - top + crop.side)
     pictures = np.empty((len(frames), size, size, 3), np.uint8)
     for slot, frame in enumerate(frames):
-        inside[:] = frame[rows, columns]
-        picture = Image.fromarray(canvas).resize((size, size), Image.Resampling.BILINEAR, box)
-        pictures[slot] = np.asarray(picture)
+        picture = Image.fromarray(np.pad(frame[rows, columns], beyond, fill))
+        pictures[slot] = picture.resize((size, size), Image.Resampling.BILINEAR, box)
     return pictures
 
 
@@ -213,12 +239,15 @@ def load_sample(
     indices = sample_indices(shape.frames, config.frames, config.stride, rng, clip_index, num_clips)
     keypoints = read_keypoints(clip, config.trust_pickles)
     nowhere = np.full((0, *keypoints.shape[1:]), np.nan, np.float32)
-    crop = person_crop(keypoints if config.person else nowhere, shape.height, shape.width)
+    crop = person_crop(
+        keypoints if config.person else nowhere, shape.height, shape.width, inside=config.inside
+    )
     if rng is not None:
         crop = jitter_crop(crop, rng, config.jitter)
     window = window_of(crop, shape.height, shape.width)
     within = Crop(crop.x - window.columns.start, crop.y - window.rows.start, crop.side)
-    frames = cut(read_frames(clip.video, indices, window), within, config.size)
+    fill: Fill = "edge" if config.inside else "constant"
+    frames = cut(read_frames(clip.video, indices, window), within, config.size, fill)
     points = move_keypoints(keypoints_at(keypoints, indices), crop, config.size)
     if rng is not None and rng.random() < config.flip:
         frames, points = mirror(frames, points, get_format(clip.format).skeleton)

@@ -71,17 +71,29 @@ def test_wrong_counts(wrong):
 # Crops
 
 
-@given(st.integers(0, 1000), st.integers(2, 200), st.floats(0, 1))
-def test_the_crop_is_a_square_that_holds_the_person(seed, size, margin):
+@given(st.integers(0, 1000), st.integers(2, 200), st.floats(0, 1), st.booleans())
+def test_the_crop_is_a_square_that_holds_the_person(seed, size, margin, within):
     rng = np.random.default_rng(seed)
     height, width = rng.integers(40, 300, 2)
     points = rng.uniform(-0.2, 1.2, (4, 6, 2)) * (width, height) * size / 200
-    x, y, side = person_crop(points, height, width, margin)
+    x, y, side = person_crop(points, height, width, margin, within)
     inside = points[((points >= 0) & (points < (width, height))).all(axis=-1)]
     assert (inside >= np.array([x, y]) - 1e-6).all()
     assert (inside <= np.array([x, y]) + side + 1e-6).all()
     if side <= min(height, width):
         assert x >= -1e-6 and y >= -1e-6 and x + side <= width + 1e-6 and y + side <= height + 1e-6
+
+
+@given(st.integers(0, 1000), st.floats(0, 1))
+def test_the_crop_of_a_person_who_fits_stays_inside_on_request(seed, margin):
+    rng = np.random.default_rng(seed)
+    height, width = rng.integers(40, 300, 2)
+    points = rng.uniform(0, 0.99, (4, 6, 2)) * min(height, width)
+    x, y, side = person_crop(points, height, width, margin, inside=True)
+    assert min(x, y) >= -1e-6 and x + side <= width + 1e-6 and y + side <= height + 1e-6
+    # The margin is whole where there is room for it.
+    wanted = person_crop(points, height, width, margin)
+    assert side == pytest.approx(min(wanted.side, min(height, width)))
 
 
 def test_a_person_in_the_middle_has_the_margin_on_both_sides():
@@ -148,6 +160,13 @@ def test_beyond_the_picture_it_is_black():
     picture = cut(np.full((1, 10, 20, 3), 200, np.uint8), Crop(0, -5, 20), 20)[0]
     assert (picture[:5] == 0).all() and (picture[15:] == 0).all()
     assert (picture[5:15] == 200).all()
+
+
+def test_beyond_the_picture_its_edge_goes_on_upon_request():
+    rows = np.arange(10, 20, dtype=np.uint8)[:, None, None] * np.ones((10, 20, 3), np.uint8)
+    picture = cut(rows[None], Crop(0, -5, 20), 20, "edge")[0]
+    assert (picture[:5] == 10).all() and (picture[15:] == 19).all()
+    assert (picture[5:15] == rows).all()
 
 
 def test_a_mirror_moves_keypoints_and_swaps_left_and_right():
