@@ -10,6 +10,7 @@ from datasets.errors import FormatError, MissingDataError
 from datasets.formats.ftpv import FtpvSource
 from datasets.formats.lerobot import LeRobotSource
 from datasets.formats.robomimic import RobomimicSource
+from datasets.formats.rosbag import RosbagSource
 from datasets.formats.videos import VideoSource
 from datasets.source import Source
 from datasets.storage.checks import WRITE_INDEX_AGAIN, check_episode
@@ -64,6 +65,7 @@ FORMATS: tuple[type[Source], ...] = (
     LeRobotSource,
     FtpvSource,
     RobomimicSource,
+    RosbagSource,
     VideoSource,
 )
 

@@ -137,21 +137,42 @@ def pair_by_time(
                 "duration. Views of one episode must show the same span of time."
             )
         return {view: np.arange(len(t)) for view, t in times.items()}, None
-    step = end / (count - 1)
+    step = float(end / (count - 1))
     if any(abs(t[-1] - end) > 1.5 * step for t in times.values()):
         raise MismatchError(
             f"{name}: the videos last {_listed(times, lambda t: f'{t[-1]:.2f} s')}; views of one "
             "episode must show the same span of time. Cut the longer ones, or correct the rate of "
             "one: ffmpeg -r RATE -i IN OUT"
         )
-    grid = np.arange(count) * step
+    return nearest_frames(times, np.arange(count) * step, step, name), 1 / step
+
+
+def nearest_frames(
+    times: Mapping[str, Float[np.ndarray, " frames"]],
+    grid: Float[np.ndarray, " time"],
+    step: float,
+    name: str,
+) -> dict[str, Int64[np.ndarray, " time"]]:
+    """For each view the frames that are nearest to the time steps of an episode.
+
+    A warning names views of which other frames than all are taken.
+
+    Args:
+        times: View to times of its frames, in seconds.
+        grid: Times of the time steps, evenly spaced.
+        step: Seconds between them.
+        name: The episode, for messages.
+
+    Raises:
+        MismatchError: When a view has no frame within a time step of one.
+    """
     picks = {view: _nearest(t, grid) for view, t in times.items()}
     for view, chosen in picks.items():
         apart = np.abs(times[view][chosen] - grid)
         if apart.max() > step:
             raise MismatchError(
-                f"{name}: {view} has no frame within {step:.3f} s of {grid[apart.argmax()]:.3f} s, "
-                f"at which {slowest} has one. Cut the episode there."
+                f"{name}: {view} has no frame within {step:.3f} s of "
+                f"{grid[apart.argmax()] - grid[0]:.3f} s of the episode. Cut the episode there."
             )
     changed = [
         view for view, t in times.items() if not np.array_equal(picks[view], np.arange(len(t)))
@@ -163,7 +184,7 @@ def pair_by_time(
             " and ".join(f"{view} ({len(times[view])} frames)" for view in changed),
             1 / step,
         )
-    return picks, 1 / step
+    return picks
 
 
 def _nearest(
