@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from datasets.errors import DamagedDataError, FormatError, MismatchError
+from datasets.errors import DamagedDataError, FormatError
+from datasets.formats.pairing import values_at
 from datasets.frames import Picture
 from datasets.pictures import read_picture
 
@@ -70,16 +71,7 @@ class JointSeries:
         columns = []
         for joint, samples in self.samples.items():
             stamps, values = np.array(sorted(samples)).T
-            after = np.searchsorted(stamps, times).clip(0, len(stamps) - 1)
-            before = np.maximum(after - 1, 0)
-            away = np.minimum(np.abs(stamps[after] - times), np.abs(stamps[before] - times))
-            if away.max() > within:
-                raise MismatchError(
-                    f"{name} has no value of {joint} within {within:.3f} s of "
-                    f"{times[away.argmax()] - times[0]:.3f} s of the episode. Cut the recording "
-                    "there."
-                )
-            columns.append(np.interp(times, stamps, values))
+            columns.append(values_at(times, stamps, values, within, f"{name}, {joint}"))
         return np.stack(columns, axis=1)
 
 

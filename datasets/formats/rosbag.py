@@ -19,6 +19,7 @@ import numpy as np
 from jaxtyping import Float, Int64
 
 from datasets.errors import DamagedDataError, MismatchError, MissingDataError, require
+from datasets.formats.pairing import pair_by_clock
 from datasets.formats.ros_messages import (
     COMPRESSED,
     JOINTS,
@@ -29,7 +30,6 @@ from datasets.formats.ros_messages import (
     size_of,
     view_of,
 )
-from datasets.formats.videos import nearest_frames
 from datasets.frames import LazyFrames, Picture
 from datasets.source import Source, bare_episode, bare_meta, in_memory
 from datasets.storage.episode_file import EGO, Episode
@@ -227,26 +227,11 @@ def _views(path: Path, topics: dict[str, _Topic]) -> dict[str, _Topic]:
 def _pair(recording: _Recording) -> float:
     """Finds the time steps of an episode and their frames, and returns steps a second."""
     stamps = {view: np.array(topic.stamps) for view, topic in recording.views.items()}
-    for view, times in stamps.items():
-        if len(times) < 2 or (np.diff(times) < 0).any():
-            raise DamagedDataError(
-                f"{recording.path}: {recording.views[view].name} has {len(times)} pictures, whose "
-                "times must grow. Leave the recording out."
-            )
-    start = max(times[0] for times in stamps.values())
-    stop = min(times[-1] for times in stamps.values())
-    step = max(float(np.median(np.diff(times))) for times in stamps.values())
-    if stop - start < step or step <= 0:
-        raise MismatchError(
-            f"{recording.path}: no time is in all of its views ({', '.join(stamps)}). Are the "
-            "clocks of their computers synchronised?"
-        )
-    # The last step may be a rounding error away from the end.
-    grid = start + step * np.arange(int((stop - start) / step + 1e-3) + 1)
     name = str(recording.path)
-    recording.picks = nearest_frames(stamps, grid, step, name)
+    recording.picks, grid = pair_by_clock(stamps, name)
+    step = float(grid[1] - grid[0])
     recording.positions = {
-        topic: series.at(grid, step, f"{name}: {topic}")
+        topic: series.at(grid, step, f"{name}, {topic}")
         for topic, series in recording.joints.items()
     }
     return 1 / step

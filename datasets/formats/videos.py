@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float, Int64, UInt8
@@ -13,6 +14,8 @@ from jaxtyping import Float, Int64, UInt8
 from datasets.bounds import Crf
 from datasets.draw import draw_skeleton
 from datasets.errors import FormatError, MismatchError, MissingDataError
+from datasets.formats.pairing import pair_by_clock, pair_by_time
+from datasets.formats.time_tables import TimeTable, has_times, read_time_table
 from datasets.frames import LazyFrames, Picture
 from datasets.source import Source, bare_episode, bare_meta, in_memory
 from datasets.storage.episode_file import EGO, Episode
@@ -47,40 +50,35 @@ class VideoSource(Source):
         return bool(_episodes(path))
 
     def __init__(self, path: Path) -> None:
-        """Reads the headers and the times of all videos.
+        """Reads the headers and the times of all videos, and the CSV files beside them.
 
-        Frames of different views belong to one time step where their times agree, counted from each
-        video's first frame. Where views differ in rate, or one has uneven times, the episode has
-        the rate and the number of frames of the slowest view, and the nearest frames of the others.
+        Frames of different views belong to one time step where their times agree. A CSV file of a
+        video's name holds the times of its frames by a clock that all views share; without such
+        files, times are counted from each video's first frame. Where views differ in rate, or one
+        has uneven times, the episode has the rate of the slowest view, and the nearest frames of
+        the others. Other CSV files hold measurements with times by the same clock.
 
         Raises:
-            FormatError: When two videos of an episode have the name of one view.
+            FormatError: When two videos of an episode have the name of one view, or a CSV file
+                cannot be read.
             DataError: When a video cannot be read, or views differ in duration or number.
         """
         self.root = path
-        self._files = {name: _views(files) for name, files in _episodes(path).items()}
-        self.names, self.lengths, self.splits = list(self._files), [], None
+        files = _episodes(path)
+        self._files = {name: _views(videos) for name, videos in files.items()}
+        self.names, self.splits = list(self._files), None
         views = list(next(iter(self._files.values())))
-        self._picks: list[dict[str, Int64[np.ndarray, " time"]]] = []
-        rates: list[float] = []
-        for name, files in self._files.items():
-            if list(files) != views:
+        for name, found in self._files.items():
+            if list(found) != views:
                 raise MismatchError(
-                    f"{path}: {name} has the views {list(files)}, {self.names[0]} {views}; all "
+                    f"{path}: {name} has the views {list(found)}, {self.names[0]} {views}; all "
                     "episodes need the same. Remove it, or add the missing videos."
                 )
-            times = {view: video_times(file) for view, file in files.items()}
-            picks, rate = pair_by_time(times, f"{path}: {name}")
-            self._picks.append(picks)
-            self.lengths.append(len(picks[views[0]]))
-            declared = video_shape(files[views[0]]).fps
-            # Times are rounded, so the rate of the header is more exact where both agree.
-            if rate is None or abs(declared / rate - 1) < _SAME_RATE:
-                rate = declared
-            rates.append(rate)
+        self._steps = {name: _pair(f, f"{path}: {name}") for name, f in self._files.items()}
+        self.lengths = [len(steps.picks[views[0]]) for steps in self._steps.values()]
         first = video_shape(self._files[self.names[0]][views[0]])
         self.frame_size = (first.height, first.width)
-        rate = _one_rate(path, dict(zip(self.names, rates, strict=True)))
+        rate = _one_rate(path, {name: steps.rate for name, steps in self._steps.items()})
         self.meta = bare_meta(path.resolve().name, views, first.height, rate)
 
     def episode(self, i: int) -> Episode:
@@ -89,7 +87,8 @@ class VideoSource(Source):
 
     def lazy_episode(self, i: int) -> Episode:
         """The videos of an episode, whose frames are decoded as they are used."""
-        return bare_episode({view: self._frames(i, view) for view in self.views})
+        episode = bare_episode({view: self._frames(i, view) for view in self.views})
+        return replace(episode, observations=self._steps[self.names[i]].measured)
 
     def images(
         self, i: int, view: str, times: Sequence[int] | np.ndarray
@@ -106,101 +105,65 @@ class VideoSource(Source):
         return False
 
     def _frames(self, i: int, view: str) -> LazyFrames:
-        return lazy_frames(self._files[self.names[i]][view], self._picks[i][view])
+        name = self.names[i]
+        return lazy_frames(self._files[name][view], self._steps[name].picks[view])
+
+
+class _Steps(NamedTuple):
+    """The time steps of an episode.
+
+    Attributes:
+        picks: View to the frame of each time step.
+        rate: Time steps a second.
+        measured: Name to measurements at each time step.
+    """
+
+    picks: dict[str, Int64[np.ndarray, " time"]]
+    rate: float
+    measured: dict[str, Float[np.ndarray, "time columns"]]
 
 
 # A rate that is read from times in milliseconds is off by up to this share.
 _SAME_RATE = 0.01
 
 
-def pair_by_time(
-    times: Mapping[str, Float[np.ndarray, " frames"]], name: str
-) -> tuple[dict[str, Int64[np.ndarray, " time"]], float | None]:
-    """For each view the frame of each time step of the episode, and time steps a second.
-
-    Args:
-        times: View to display times of its frames, in seconds from the first.
-        name: The episode, for messages.
-
-    Returns:
-        View to frames, and the rate; None where there is one time step.
-
-    Raises:
-        MismatchError: When views differ in duration, or a view has no frame near a time step.
-    """
-    slowest = min(times, key=lambda view: len(times[view]))
-    count, end = len(times[slowest]), times[slowest][-1]
-    if count == 1 or end <= 0:
-        if len({len(t) for t in times.values()}) > 1:
-            raise MismatchError(
-                f"{name}: the videos have {_listed(times, len)} frames, and {slowest} has no "
-                "duration. Views of one episode must show the same span of time."
+def _pair(files: Mapping[str, Path], name: str) -> _Steps:
+    """Brings the videos of an episode together with the CSV files beside them."""
+    folder = next(iter(files.values())).parent
+    tables: dict[str, TimeTable] = {}
+    for file in sorted(folder.glob("*.csv")):
+        if file.stem in files or has_times(file):
+            tables[file.stem] = read_time_table(file)
+        else:
+            logger.warning("%s has no column of times and is not read", file)
+    times = {view: video_times(file) for view, file in files.items()}
+    if clocked := [view for view in files if view in tables]:
+        if missing := [view for view in files if view not in tables]:
+            raise MissingDataError(
+                f"{name}: {clocked[0]}.csv has the times of its frames, but {missing[0]}.csv does "
+                "not exist. Write such a file for every view, or for none."
             )
-        return {view: np.arange(len(t)) for view, t in times.items()}, None
-    step = float(end / (count - 1))
-    if any(abs(t[-1] - end) > 1.5 * step for t in times.values()):
+        stamps = {view: _stamps(tables.pop(view), len(t)) for view, t in times.items()}
+        picks, grid = pair_by_clock(stamps, name)
+        rate = 1 / float(grid[1] - grid[0])
+    else:
+        picks, measured_rate = pair_by_time(times, name)
+        declared = video_shape(next(iter(files.values()))).fps
+        # Times are rounded, so the rate of the header is more exact where both agree.
+        agrees = measured_rate is None or abs(declared / measured_rate - 1) < _SAME_RATE
+        rate = declared if agrees or measured_rate is None else measured_rate
+        grid = np.arange(len(next(iter(picks.values())))) / rate
+    return _Steps(picks, rate, {stem: table.at(grid, 1 / rate) for stem, table in tables.items()})
+
+
+def _stamps(table: TimeTable, frames: int) -> Float[np.ndarray, " frames"]:
+    """The times of a video's frames."""
+    if len(table.times) != frames:
         raise MismatchError(
-            f"{name}: the videos last {_listed(times, lambda t: f'{t[-1]:.2f} s')}; views of one "
-            "episode must show the same span of time. Cut the longer ones, or correct the rate of "
-            "one: ffmpeg -r RATE -i IN OUT"
+            f"{table.path} has {len(table.times)} times, but its video {frames} frames. Write one "
+            "row for each frame."
         )
-    return nearest_frames(times, np.arange(count) * step, step, name), 1 / step
-
-
-def nearest_frames(
-    times: Mapping[str, Float[np.ndarray, " frames"]],
-    grid: Float[np.ndarray, " time"],
-    step: float,
-    name: str,
-) -> dict[str, Int64[np.ndarray, " time"]]:
-    """For each view the frames that are nearest to the time steps of an episode.
-
-    A warning names views of which other frames than all are taken.
-
-    Args:
-        times: View to times of its frames, in seconds.
-        grid: Times of the time steps, evenly spaced.
-        step: Seconds between them.
-        name: The episode, for messages.
-
-    Raises:
-        MismatchError: When a view has no frame within a time step of one.
-    """
-    picks = {view: _nearest(t, grid) for view, t in times.items()}
-    for view, chosen in picks.items():
-        apart = np.abs(times[view][chosen] - grid)
-        if apart.max() > step:
-            raise MismatchError(
-                f"{name}: {view} has no frame within {step:.3f} s of "
-                f"{grid[apart.argmax()] - grid[0]:.3f} s of the episode. Cut the episode there."
-            )
-    changed = [
-        view for view, t in times.items() if not np.array_equal(picks[view], np.arange(len(t)))
-    ]
-    if changed:
-        logger.warning(
-            "%s: %s at %.4g frames a second: the frames nearest in time were taken",
-            name,
-            " and ".join(f"{view} ({len(times[view])} frames)" for view in changed),
-            1 / step,
-        )
-    return picks
-
-
-def _nearest(
-    times: Float[np.ndarray, " frames"], grid: Float[np.ndarray, " time"]
-) -> Int64[np.ndarray, " time"]:
-    after = np.searchsorted(times, grid).clip(1, max(1, len(times) - 1))
-    before = after - 1
-    after = after.clip(0, len(times) - 1)
-    return np.where(grid - times[before] <= times[after] - grid, before, after)
-
-
-def _listed(
-    times: Mapping[str, Float[np.ndarray, " frames"]],
-    describe: Callable[[Float[np.ndarray, " frames"]], object],
-) -> str:
-    return ", ".join(f"{describe(t)} ({view})" for view, t in times.items())
+    return table.times
 
 
 def _one_rate(path: Path, rates: Mapping[str, float]) -> float:

@@ -172,7 +172,7 @@ def test_what_cannot_be_read_is_named(tmp_path: Path) -> None:
     states = [("/joint_states", t, joints(kind, START + t, ["a"], [0.0])) for t in (0, 0.1, 0.2)]
     with pytest.raises(MissingDataError, match="no topic of pictures"):
         RosbagSource(record(tmp_path / "blind", states, kind))
-    with pytest.raises(MismatchError, match=r"no value of a within 0\.100 s"):
+    with pytest.raises(MismatchError, match=r"joint_states, a has no value within 0\.100 s"):
         late = [*frames(kind, "/cam/image", 10, 10), *states]
         RosbagSource(record(tmp_path / "joints_stop", late, kind))
     with pytest.raises(MismatchError, match="clocks"):

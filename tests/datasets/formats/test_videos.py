@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from datasets.errors import FormatError, MismatchError
-from datasets.formats.videos import VideoSource, pair_by_time
+from datasets.errors import DataError, FormatError, MismatchError, MissingDataError
+from datasets.formats.pairing import pair_by_time
+from datasets.formats.videos import VideoSource
 from tests.datasets.video.numbered import number, write
 
 
@@ -87,4 +88,71 @@ def test_episodes_of_other_rates_are_refused(tmp_path: Path) -> None:
     for name, fps in (("a", 30), ("b", 20)):
         write(tmp_path / name / "ego.mp4", fps=fps)
     with pytest.raises(MismatchError, match="30.*20"):
+        VideoSource(tmp_path)
+
+
+def table(path: Path, columns: str, rows: np.ndarray) -> None:
+    lines = [columns, *(",".join(f"{value:.9f}" for value in row) for row in rows)]
+    path.write_text("\n".join(lines) + "\n")
+
+
+def test_csv_files_give_the_clock_of_views_and_measurements(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    # The second camera is faster, and began 0.3 s later by a clock that starts in 1970.
+    start = 1_700_000_000.0
+    write(tmp_path / "ego.mp4", 20, fps=30)
+    write(tmp_path / "front.mp4", 50, fps=30)
+    table(
+        tmp_path / "ego.csv", "frame,time", np.stack([np.arange(20), start + np.arange(20) / 10]).T
+    )
+    table(tmp_path / "front.csv", "time_ms", (1e3 * (start + 0.3 + np.arange(50) / 30))[:, None])
+    clock = start + np.arange(0, 2.5, 0.05)
+    table(tmp_path / "joints.csv", "t,a,b", np.stack([clock, clock - start, 0 * clock + 7]).T)
+    (tmp_path / "labels.csv").write_text("name,colour\ncube,red\n")
+    with caplog.at_level(logging.WARNING):
+        source = VideoSource(tmp_path)
+    assert "labels.csv has no column of times and is not read" in caplog.text
+    assert source.meta.control_hz == pytest.approx(10) and source.lengths == [17]
+    assert numbers(source, "ego") == list(range(3, 20))
+    assert numbers(source, "front") == list(range(0, 49, 3))
+    joints = source.lazy_episode(0).observations["joints"]
+    expected = np.stack([0.3 + np.arange(17) / 10, np.full(17, 7.0)], axis=1)
+    assert joints == pytest.approx(expected, abs=1e-5)
+
+
+def test_measurements_without_times_of_frames_are_counted_from_the_first(tmp_path: Path) -> None:
+    write(tmp_path / "ego.mp4", 20, fps=10)
+    table(tmp_path / "joints.csv", "time_s,a", np.stack([np.arange(40), np.arange(40)]).T / 20)
+    source = VideoSource(tmp_path)
+    assert source.episode(0).observations["joints"][:, 0] == pytest.approx(np.arange(20) / 10)
+
+
+@pytest.mark.parametrize(
+    ("files", "message"),
+    [
+        ({"ego": "time\n0\n1\n"}, "has 2 times, but its video 20 frames"),
+        ({"joints": "time,a\n0,1\n0,2\n"}, "time of line 3 does not come after"),
+        ({"joints": "time,a\n0,1\n1,x\n"}, "line 3 holds something else than numbers"),
+        ({"joints": "time,a\n0,1\n1\n"}, "line 3 has 1 values, not 2"),
+        ({"joints": "time,a\n0,1\n0.1,2\n"}, "joints.csv, a has no value within"),
+        ({"ego": "seconds\n0\n"}, "none of times: call it time"),
+        ({"joints": "time,a\n"}, "has no rows"),
+    ],
+)
+def test_what_a_csv_file_lacks_is_named(
+    tmp_path: Path, files: dict[str, str], message: str
+) -> None:
+    write(tmp_path / "ego.mp4", 20, fps=10)
+    for stem, text in files.items():
+        (tmp_path / f"{stem}.csv").write_text(text)
+    with pytest.raises(DataError, match=message):
+        VideoSource(tmp_path)
+
+
+def test_times_of_some_views_alone_are_refused(tmp_path: Path) -> None:
+    for view in ("ego", "front"):
+        write(tmp_path / f"{view}.mp4", 20, fps=10)
+    table(tmp_path / "ego.csv", "time", np.arange(20)[:, None] / 10)
+    with pytest.raises(MissingDataError, match=r"front\.csv does not exist"):
         VideoSource(tmp_path)

@@ -1,0 +1,111 @@
+"""CSV files beside videos: when frames were taken, and what was measured at which time."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float
+
+from datasets.errors import FormatError
+from datasets.formats.pairing import values_at
+
+# Names of the column of times, and seconds in a unit of theirs.
+_TIMES = ("time", "timestamp", "stamp", "t")
+_UNITS = {"": 1.0, "_s": 1.0, "_ms": 1e-3, "_us": 1e-6, "_ns": 1e-9}
+
+
+class TimeTable(NamedTuple):
+    """A CSV file.
+
+    Attributes:
+        path: The file.
+        times: In seconds; they grow.
+        names: The other columns.
+        values: Their values.
+    """
+
+    path: Path
+    times: Float[np.ndarray, " rows"]
+    names: list[str]
+    values: Float[np.ndarray, "rows columns"]
+
+    def at(
+        self, times: Float[np.ndarray, " time"], within: float
+    ) -> Float[np.ndarray, "time columns"]:
+        """The columns at some times, linear between rows; see `pairing.values_at`."""
+        columns = [
+            values_at(times, self.times, values, within, f"{self.path}, {name}")
+            for name, values in zip(self.names, self.values.T, strict=True)
+        ]
+        return np.stack(columns, axis=1)
+
+
+def read_time_table(path: Path) -> TimeTable:
+    """Reads a CSV file whose first row names its columns.
+
+    One column is the time, called time, timestamp, stamp or t. It is in seconds unless its name
+    ends in _ms, _us or _ns.
+
+    Raises:
+        FormatError: When it is no CSV file, there is no such column, a value is no finite number,
+            a row has another length, or times do not grow.
+    """
+    header, rows = _read(path)
+    found = _time_column(header)
+    if found is None:
+        raise FormatError(
+            f"{path} has the columns {header} and none of times: call it time, or time_ms, time_us "
+            "or time_ns where it is not in seconds."
+        )
+    place, seconds = found
+    numbers = np.array([_numbers(path, k, row, len(header)) for k, row in enumerate(rows, 2)])
+    if not len(numbers):
+        raise FormatError(f"{path} has no rows below its names. Write them, or remove the file.")
+    # Nanoseconds since 1970 have more digits than a float, which is exact to a quarter microsecond.
+    times = numbers[:, place] * seconds
+    if (wrong := np.flatnonzero(np.diff(times) <= 0)).size:
+        raise FormatError(
+            f"{path}: the time of line {wrong[0] + 3} does not come after the one before. Remove "
+            "the line."
+        )
+    others = [k for k in range(len(header)) if k != place]
+    return TimeTable(path, times, [header[k] for k in others], numbers[:, others])
+
+
+def has_times(path: Path) -> bool:
+    """Whether a CSV file has a column of times; errors as in `read_time_table`."""
+    return _time_column(_read(path)[0]) is not None
+
+
+def _read(path: Path) -> tuple[list[str], list[list[str]]]:
+    """Names of the columns, and the rows below them."""
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            rows = [row for row in csv.reader(file) if row]
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise FormatError(f"{path} is no CSV file ({error}). Mend it, or remove it.") from error
+    return [name.strip() for name in rows[0]] if rows else [], rows[1:]
+
+
+def _time_column(header: list[str]) -> tuple[int, float] | None:
+    """The place of the column of times, and the seconds of its unit; None without one."""
+    for place, name in enumerate(header):
+        for ending, seconds in _UNITS.items():
+            if name.lower() in {time + ending for time in _TIMES}:
+                return place, seconds
+    return None
+
+
+def _numbers(path: Path, line: int, row: list[str], columns: int) -> list[float]:
+    if len(row) != columns:
+        raise FormatError(f"{path}: line {line} has {len(row)} values, not {columns}. Mend it.")
+    try:
+        numbers = [float(value) for value in row]
+    except ValueError:
+        numbers = [np.nan]
+    if not np.isfinite(numbers).all():
+        raise FormatError(f"{path}: line {line} holds something else than numbers. Mend it.")
+    return numbers
