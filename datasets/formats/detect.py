@@ -9,6 +9,7 @@ from datasets.episodes import EpisodeDataset
 from datasets.errors import FormatError, MissingDataError
 from datasets.formats.ftpv import FtpvSource
 from datasets.formats.lerobot import LeRobotSource
+from datasets.formats.maniskill import ManiSkillSource
 from datasets.formats.robomimic import RobomimicSource
 from datasets.formats.rosbag import RosbagSource
 from datasets.formats.videos import VideoSource
@@ -64,6 +65,8 @@ FORMATS: tuple[type[Source], ...] = (
     EpisodesSource,
     LeRobotSource,
     FtpvSource,
+    # Before robomimic's, which takes any HDF5 file.
+    ManiSkillSource,
     RobomimicSource,
     RosbagSource,
     VideoSource,
