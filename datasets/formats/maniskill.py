@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from shlex import quote
@@ -127,7 +127,7 @@ class ManiSkillSource(Source):
         self, obs: h5py.Group, view: str
     ) -> tuple[Float[np.ndarray, "3 3"], Float[np.ndarray, "time 4 4"]] | None:
         """Intrinsics in pixels and world_to_camera of a view; None where there are none."""
-        folder = next((obs[name] for name in _CAMERAS if name in obs), {})
+        folder = _first(obs, _CAMERAS)
         if view not in folder or "intrinsic_cv" not in folder[view]:
             return None
         matrices = folder[view]["intrinsic_cv"][:]
@@ -147,10 +147,15 @@ def _pictures(trajectory: h5py.Group) -> Iterator[tuple[str, h5py.Dataset]]:
     obs = trajectory.get("obs")
     if not isinstance(obs, h5py.Group):  # states alone are one array
         return
-    for camera in next((obs[name] for name in _PICTURES if name in obs), {}).items():
+    for view, camera in _first(obs, _PICTURES).items():
         for name in _COLOURS:
-            if name in camera[1]:
-                yield camera[0], camera[1][name]
+            if name in camera:
+                yield view, camera[name]
+
+
+def _first(group: h5py.Group, names: Sequence[str]) -> Mapping[str, h5py.Group]:
+    """The first of several subgroups that exists; an empty mapping without any."""
+    return next((group[name] for name in names if name in group), {})
 
 
 def _states(obs: h5py.Group, length: int) -> Iterator[tuple[str, np.ndarray]]:
