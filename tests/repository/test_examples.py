@@ -158,6 +158,13 @@ def test_no_whole_robomimic_file(run_example, tmp_path, content, message):
 
 
 @pytest.mark.slow
+def test_round_trips(run_example, dots):
+    printed = run_example("round_trips", dots, "--formats", "episodes", "ftpv")
+    kept, pictures = (line.split(" | ") for line in printed.strip().splitlines()[-2:])
+    assert kept[0] == "| episodes" and kept[1] == "0.00" and kept[3] == "0"
+    assert "phases" in kept[6] and "phases" in pictures[7] and pictures[3] == "lost"
+
+
 def test_keypoints_back(run_example, lift_dataset):
     base = ("--base", "-0.56", "0", "0.912")
     printed = run_example("keypoints_back", lift_dataset, *base, "--episodes", 1)
