@@ -38,3 +38,12 @@ def lift_dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
         generate(GenerateConfig(out=folder / "lift", **options))
 
     return made_once(tmp_path_factory, "lift_dataset", make) / "lift"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _clips_are_checked_for_these_tests_alone(tmp_path_factory: pytest.TempPathFactory):
+    # The user's own list would grow by the files of every run of the tests.
+    folder = tmp_path_factory.mktemp("cache")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("datasets.clips.checked.user_cache", lambda: folder)
+        yield

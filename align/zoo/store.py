@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 from datasets.errors import require_known
+from datasets.storage.user_cache import user_cache
 
 PREFIX = "zoo:"
 SUFFIX = ".safetensors"
@@ -18,8 +19,7 @@ def fetched_folder() -> Path:
     """The folder of fetched models: $POSEALIGN_ZOO, or one in the user's cache."""
     if named := os.environ.get(_VARIABLE):
         return Path(named)
-    cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(cache) / "posealign" / "zoo"
+    return user_cache() / "zoo"
 
 
 def stored() -> dict[str, Path]:

@@ -9,6 +9,7 @@ from joblib import Parallel, delayed
 from tqdm import tqdm
 
 from datasets.clips.base import ClipInfo
+from datasets.clips.checked import known_to_be_whole, remember
 from datasets.clips.sets import read_keypoints
 from datasets.errors import DamagedDataError, DataError, MissingDataError, shortened
 from datasets.video import check_video
@@ -30,7 +31,10 @@ def find_problem(clip: ClipInfo, trust_pickles: bool = False) -> DataError | Non
 
 
 def find_problems(
-    clips: Sequence[ClipInfo], workers: int = 1, trust_pickles: bool = False
+    clips: Sequence[ClipInfo],
+    workers: int = 1,
+    trust_pickles: bool = False,
+    again: bool = False,
 ) -> dict[ClipInfo, DataError]:
     """Reads every clip's skeleton and its video, of which it decodes one frame.
 
@@ -38,17 +42,25 @@ def find_problems(
         clips: The clips to check.
         workers: Number of processes that read.
         trust_pickles: Whether NTU's `.skeleton.npy` files may be loaded.
+        again: Whether to read clips too that were found whole before and whose files have the same
+            sizes and times of change.
 
     Returns:
         The clips that cannot be used, with the reason.
     """
+    known = set() if again else known_to_be_whole(clips, trust_pickles)
+    unknown = [clip for clip in clips if clip not in known]
+    if not unknown:
+        return {}
     found = Parallel(n_jobs=workers, batch_size=8, return_as="generator")(
-        delayed(find_problem)(clip, trust_pickles) for clip in clips
+        delayed(find_problem)(clip, trust_pickles) for clip in unknown
     )
     progress = tqdm(
-        zip(clips, found, strict=True), "check clips", len(clips), disable=None, leave=False
+        zip(unknown, found, strict=True), "check clips", len(unknown), disable=None, leave=False
     )
-    return {clip: problem for clip, problem in progress if problem is not None}
+    problems = {clip: problem for clip, problem in progress if problem is not None}
+    remember((clip for clip in unknown if clip not in problems), trust_pickles)
+    return problems
 
 
 def check_clips(

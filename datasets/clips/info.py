@@ -42,7 +42,7 @@ def clip_info(
     """
     with _warnings_off():  # the report itself lists the clips that are left out
         clips = open_clip_set(folder, format, lists)
-        problems = find_problems(clips.clips, workers, trust_pickles)
+        problems = find_problems(clips.clips, workers, trust_pickles, again=True)
         print(describe_clips(clips))
     return clips, problems
 

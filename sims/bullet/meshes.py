@@ -6,7 +6,6 @@ The time of PyBullet's software renderer depends on triangles, and the original 
 from __future__ import annotations
 
 import hashlib
-import os
 import shutil
 import tempfile
 from importlib.metadata import version
@@ -18,6 +17,7 @@ import numpy as np
 from jaxtyping import Float
 
 from datasets.storage.atomic import atomic_path
+from datasets.storage.user_cache import user_cache
 from sims.arm import meshes
 from sims.arm.meshes import LightMesh, simplified
 from sims.bullet.client import INSTALL_PYBULLET, import_pybullet
@@ -56,7 +56,7 @@ def light_panda() -> Path:
     """
     source = panda_folder()
     meshes.require_mesh_libraries(INSTALL_PYBULLET)
-    folder = _cache() / f"panda-{_digest(source)}"
+    folder = user_cache() / f"panda-{_digest(source)}"
     if not folder.exists():
         folder.parent.mkdir(parents=True, exist_ok=True)
         temporary = Path(tempfile.mkdtemp(prefix=".panda-", dir=folder.parent))
@@ -80,15 +80,11 @@ def box_mesh(half: Float[np.ndarray, 3]) -> Path:
     Args:
         half: Half of the box's edges in metres, to the micrometre.
     """
-    path = _cache() / f"box-{'-'.join(str(round(1e6 * value)) for value in half)}.obj"
+    path = user_cache() / f"box-{'-'.join(str(round(1e6 * value)) for value in half)}.obj"
     if not path.exists():
         with atomic_path(path) as temporary:
             temporary.write_text(_obj(_box(half)))
     return path
-
-
-def _cache() -> Path:
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "posealign"
 
 
 def _digest(source: Path) -> str:

@@ -1,9 +1,11 @@
 import logging
+import os
 import subprocess
 import sys
 
 import pytest
 
+from datasets.clips import checked, checks
 from datasets.clips.checks import check_clips, find_problems
 from datasets.clips.info import describe_clips
 from datasets.clips.sets import open_clip_set, recognize_format
@@ -65,6 +67,52 @@ def test_processes_find_the_same(root):
     damage(root)
     clips = open_clip_set(root, "ntu").clips
     assert list(find_problems(clips, workers=2)) == list(find_problems(clips))
+
+
+@pytest.fixture
+def reads(monkeypatch):
+    """Names of the clips that are read, in order."""
+    names = []
+
+    def read(clip, trust_pickles):
+        names.append(clip.name)
+
+    monkeypatch.setattr(checks, "find_problem", read)
+    return names
+
+
+def test_a_whole_clip_is_read_again_when_it_changed_or_on_request(root, reads):
+    clips = open_clip_set(root, "ntu").clips
+    check_clips(clips)
+    assert sorted(reads) == sorted(NAMES)
+    reads.clear()
+    check_clips(clips)
+    assert reads == []
+    # The same bytes at another time, and poses that vanished.
+    os.utime(clips[0].video, (1, 1))
+    clips[1].skeleton.unlink()
+    find_problems(clips)
+    assert reads == [clips[0].name, clips[1].name]
+    reads.clear()
+    find_problems(clips[:3], again=True)
+    find_problems(clips[3:], trust_pickles=True)
+    assert reads == [clip.name for clip in clips]
+
+
+def test_a_bad_clip_is_read_at_every_start(root):
+    bad = damage(root)
+    clips = open_clip_set(root, "ntu").clips
+    for _ in range(2):
+        assert sorted(clip.name for clip in find_problems(clips)) == sorted(bad)
+
+
+def test_a_cache_that_cannot_be_used_is_named(root, reads, caplog, monkeypatch):
+    clips = open_clip_set(root, "ntu").clips
+    monkeypatch.setattr(checked, "user_cache", lambda: root)
+    (root / "whole_clips.txt").mkdir()
+    for _ in range(2):
+        check_clips(clips)
+    assert len(reads) == 2 * len(NAMES) and "whole_clips.txt cannot be written" in caplog.text
 
 
 def test_an_empty_split_is_reported():
