@@ -20,7 +20,7 @@ from align.models.pose_aware import PoseAware
 from align.probe import FeatureProbe, evenly, received_attention
 from align.results.analysis import AttentionMaps, FeatureAnalysis, save_analysis, save_maps
 from align.results.evaluation import evaluation_name
-from align.run_data import find_test_data
+from align.stored.data import find_test_data
 from datasets.episodes import EpisodeDataset
 from datasets.errors import MismatchError
 from datasets.storage.atomic import require_writable

@@ -11,6 +11,7 @@ import tyro
 from align.engine.config import OptimConfig, Precision
 from align.engine.gpus import count_gpus
 from align.engine.run_folder import RunFolder
+from align.inputs.sampling import BatchConfig, TimeConfig
 from align.losses.config import LossConfig, PoseReduction
 from align.methods import METHODS, SHOWN_METHODS, Method, Parts, Pose, network_name
 from align.models.config import (
@@ -24,7 +25,6 @@ from align.models.config import (
     TcnConfig,
     Trl3dConfig,
 )
-from align.sampling import BatchConfig, TimeConfig
 from datasets.bounds import (
     Depth,
     NaturalInt,

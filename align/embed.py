@@ -26,8 +26,8 @@ from datasets.errors import MissingDataError, OptionError
 
 if TYPE_CHECKING:
     from align.embedder import FrameEmbedder
-    from align.footage import Footage
     from align.frame_table import Columns
+    from align.inputs.footage import Footage
 
 
 def embed(
@@ -78,7 +78,7 @@ def _footage(
     split: str | None,
     views: Sequence[str],
 ) -> list[Footage]:
-    from align.footage import episode_views, open_episodes, video_files
+    from align.inputs.footage import episode_views, open_episodes, video_files
 
     who = str(run)
     roots = [path for path in what if path.is_dir()]

@@ -14,15 +14,16 @@ import torch
 from jaxtyping import Bool, Float, Int, UInt8
 from torch import Tensor
 
-from align.augment import frames_to_tensor, resize_frames, stack_channels
 from align.config import PoseMapConfig
 from align.engine.checkpoint import load_trained
 from align.engine.device import attend_plainly, uses_bf16
 from align.engine.run_folder import Checkpoint
+from align.inputs.augment import frames_to_tensor, resize_frames, stack_channels
+from align.inputs.motion import EpisodeMotion, VideoMotion
+from align.inputs.motion_options import motion_use
+from align.inputs.reading import Reader, ReadOnce
 from align.models.encoder import FRAMES_ALONE, SideInputs
 from align.models.late_pose import describe_keypoints
-from align.motion import EpisodeMotion, VideoMotion
-from align.motion_options import motion_use
 from align.networks import (
     Normalisation,
     build_encoder,
@@ -32,8 +33,7 @@ from align.networks import (
 )
 from align.plan import RunPlan
 from align.pose import pose_map_2d, pose_map_3d, soft_pose_map
-from align.reading import Reader, ReadOnce
-from align.stored_plan import stored_plan
+from align.stored.plan import stored_plan
 from align.zoo.store import resolve
 from datasets.episodes import EpisodeDataset
 from datasets.errors import OptionError

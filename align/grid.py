@@ -27,10 +27,10 @@ from align.engine.jobs import Measurement, train_and_measure
 from align.engine.origin import is_own
 from align.engine.run_folder import RunFolder, run_name
 from align.evaluate import evaluate
+from align.inputs.sampling import views_a_step
 from align.methods import Method, trunk_of
 from align.plan import RunPlan, for_data, usual_data
-from align.run_data import identify
-from align.sampling import views_a_step
+from align.stored.data import identify
 from align.train import default_options, make_trainer
 from datasets.bounds import Seed
 from datasets.errors import DataError, MismatchError, OptionError

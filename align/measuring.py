@@ -16,14 +16,14 @@ from align.embedder import FrameEmbedder
 from align.engine.device import keep_freed_memory, processor_of
 from align.engine.origin import Origin
 from align.engine.run_folder import Checkpoint, RunFolder
+from align.inputs.protocols import evaluation_views, require_known_body
 from align.metrics.alignment import PairResult, episode_metrics, mean_metrics, view_errors
 from align.metrics.collapse import diagnose
 from align.metrics.decoding import episode_decodings
 from align.metrics.phases import PhaseEpisode, PhaseResult, mean_phase_metrics, phase_metrics
 from align.plan import RunPlan
-from align.protocols import evaluation_views, require_known_body
 from align.results.evaluation import Evaluation, evaluation_name, load_evaluation
-from align.run_data import find_test_data, is_training_data
+from align.stored.data import find_test_data, is_training_data
 from datasets.episodes import EpisodeDataset
 from datasets.errors import DataError
 from datasets.storage.atomic import require_writable

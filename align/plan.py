@@ -17,10 +17,10 @@ from pydantic import TypeAdapter
 
 from align.config import RENAMED, SMALL_IMAGE_SIZE, TrainConfig
 from align.engine.stored_config import parse_config
+from align.inputs.protocols import require_testable, training_views
 from align.losses.config import LossConfig
 from align.methods import Parts, compose
 from align.models.config import ModelConfig, PaabConfig, PaatConfig
-from align.protocols import require_testable, training_views
 from datasets.errors import OptionError, require_known
 from datasets.presets import usual_window
 from datasets.storage.meta import DatasetMeta, newest_data_set

@@ -14,11 +14,11 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Subset
 
 from align.config import TrainConfig
-from align.data import Batch, EpisodeSamples
 from align.embedder import FrameEmbedder
 from align.engine.loading import reading_processes
 from align.engine.origin import DataRecord, Origin
 from align.engine.run_folder import RunFolder
+from align.inputs.data import Batch, EpisodeSamples
 from align.late import choose_weight
 from align.losses import build_loss
 from align.losses.distillation import distillation
@@ -42,7 +42,7 @@ from align.models.tcn import TcnOutput
 from align.networks import describe_network
 from align.paat import mean_pose_loss
 from align.plan import RunPlan
-from align.stored_plan import stored_normalisation
+from align.stored.plan import stored_normalisation
 from datasets.episodes import EpisodeDataset
 from datasets.errors import OptionError
 from datasets.storage.identity import DataIdentity

@@ -96,7 +96,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             resume: Resume the run in this folder, with its own options; more --epochs extend it.
         """
         from align.engine.command import offer_unfinished, train
-        from align.run_data import find_own_data
+        from align.stored.data import find_own_data
 
         def open_trainer() -> Trainer:
             if resume is not None:

@@ -12,7 +12,7 @@ from jaxtyping import Float, UInt8
 from align.embedder import FrameEmbedder
 from align.models.encoder import FRAMES_ALONE
 from align.progress.causality import looks_ahead
-from align.suitable import require_frames_alone
+from align.stored.suitable import require_frames_alone
 from datasets.episodes import EpisodeDataset
 from datasets.errors import MismatchError
 

@@ -11,11 +11,11 @@ from gymnasium.wrappers import DtypeObservation, FlattenObservation, TransformAc
 
 from align.embedder import FrameEmbedder
 from align.imitation.config import ImitateConfig, Reward, run_of
+from align.inputs.protocols import training_views
 from align.progress.demonstrations import Demonstrations
 from align.progress.tracker import ProgressTracker
-from align.protocols import training_views
 from align.reward import AlignmentPotential, OraclePotential, Potential, PotentialReward
-from align.suitable import require_frames_alone
+from align.stored.suitable import require_frames_alone
 from align.zoo.store import resolve
 from datasets.storage.episode_file import EGO
 

@@ -1,7 +1,7 @@
 """Transformers on some patches of each image: the others are left out before the first block.
 
 With a camera that stands still, most patches show the same background in every frame of a video.
-`align.motion` chooses the patches that change.
+`align.inputs.motion` chooses the patches that change.
 """
 
 from __future__ import annotations

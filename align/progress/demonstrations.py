@@ -11,11 +11,11 @@ from tqdm import tqdm
 
 from align.config import TrainConfig
 from align.embedder import FrameEmbedder
-from align.footage import EpisodeView, Footage, open_episodes, video_files
+from align.inputs.footage import EpisodeView, Footage, open_episodes, video_files
+from align.inputs.protocols import training_views
 from align.progress.options import REFERENCE_EPISODES, Centre
 from align.progress.references import References
-from align.protocols import training_views
-from align.run_data import find_own_data
+from align.stored.data import find_own_data
 from datasets.errors import OptionError, require_known
 
 # Seed of the times of `shuffled` references.

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from jaxtyping import Float, Int64
 
-from align.footage import EpisodeView, Footage
 from align.frame_table import Columns, joined
+from align.inputs.footage import EpisodeView, Footage
 from align.progress.measures import mean_measures, order_measures, success_auc
 from align.progress.methods import causal_progress, offline_progress
 from align.progress.options import METHODS, Form, Method, ReadingConfig

@@ -13,13 +13,13 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from align.augment import small_frames
 from align.embedder import FrameEmbedder
 from align.frame_table import joined, write_table
+from align.inputs.augment import small_frames
 from align.progress.methods import Progress, causal_progress, offline_progress
 from align.progress.options import Form, Method, ReadingConfig
 from align.progress.references import References
-from align.suitable import require_frames_alone
+from align.stored.suitable import require_frames_alone
 from datasets.errors import require_known
 from datasets.formats.lerobot import LeRobotSource
 

@@ -12,8 +12,8 @@ from tqdm import tqdm
 from align.config import Split, TrainConfig
 from align.embedder import FrameEmbedder
 from align.engine.run_folder import Checkpoint
-from align.footage import Footage, episode_views, open_episodes, video_files
 from align.frame_table import require_table_path, write_table
+from align.inputs.footage import Footage, episode_views, open_episodes, video_files
 from align.progress.causality import require_causal
 from align.progress.demonstrations import Demonstrations
 from align.progress.estimate import ALL, VideoProgress, estimate, measure, table
@@ -21,7 +21,7 @@ from align.progress.lerobot import PROGRESS_NAME, write_progress
 from align.progress.measures import MEASURES
 from align.progress.options import Form, Method, ReadingConfig
 from align.results.text import format_spread, markdown
-from align.run_data import find_test_data
+from align.stored.data import find_test_data
 from datasets.errors import MissingDataError, OptionError
 from datasets.storage.atomic import atomic_path
 from datasets.storage.episode_file import FAILURE

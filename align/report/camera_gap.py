@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float
 
 from align.config import TrainConfig
-from align.protocols import training_views
+from align.inputs.protocols import training_views
 from align.results.runs import Run
 from datasets.cameras import optical_axes
 from datasets.episodes import EpisodeDataset

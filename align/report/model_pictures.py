@@ -19,9 +19,9 @@ from markupsafe import Markup
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from align.augment import frames_to_tensor, resize_frames
 from align.config import TrainConfig
 from align.embedder import FrameEmbedder
+from align.inputs.augment import frames_to_tensor, resize_frames
 from align.models.disentangle import Codes, Disentangler
 from align.models.encoder import Output
 from align.models.pose_aware import PoseAwareOutput

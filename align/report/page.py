@@ -28,7 +28,7 @@ from align.results.processors import not_compared
 from align.results.runs import Run, load_runs, options_that_differ, train_command
 from align.results.summary import BASELINE, SummaryRow, summary_table, write_summary
 from align.results.text import format_change, format_spread, with_arrow
-from align.run_data import find_measured_data
+from align.stored.data import find_measured_data
 from datasets.command import command_line
 from datasets.episodes import EpisodeDataset
 from datasets.storage.atomic import require_writable

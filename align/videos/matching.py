@@ -11,10 +11,10 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 
 from align.embedder import FrameEmbedder
-from align.footage import network_frames
+from align.inputs.footage import network_frames
 from align.metrics.alignment import distances
 from align.metrics.decoding import dtw_picks, with_motion
-from align.suitable import require_frames_alone
+from align.stored.suitable import require_frames_alone
 from align.videos.offset import Offset, estimate_offset, mutual_pairs
 from datasets.errors import DataError
 from datasets.video import video_times

@@ -111,7 +111,7 @@ def open_routes(
 
 def _episodes(run: Path, data: Path | None, split: str) -> Shown:
     from align.config import TrainConfig
-    from align.run_data import find_test_data
+    from align.stored.data import find_test_data
     from align.view.shown import ShownEpisodes
     from datasets.episodes import EpisodeDataset
 

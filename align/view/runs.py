@@ -8,7 +8,7 @@ from pathlib import Path
 
 from align.config import TrainConfig
 from align.engine.run_folder import RunFolder
-from align.suitable import require_frames_alone
+from align.stored.suitable import require_frames_alone
 from datasets.errors import MissingDataError
 
 

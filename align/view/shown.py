@@ -250,7 +250,7 @@ class ShownVideos:
 
     def inputs(self, embedder: FrameEmbedder, i: int, view: int) -> Seen:
         """What a network sees of a video, of which it reads the shown frames alone."""
-        from align.footage import network_frames
+        from align.inputs.footage import network_frames
 
         path = self.paths[view]
         images = network_frames(path, embedder.image_size, self.every[path])

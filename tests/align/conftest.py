@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from align.config import BackboneConfig, TrainConfig
-from align.data import BatchConfig
 from align.engine.config import OptimConfig
+from align.inputs.data import BatchConfig
 from align.methods import Method
 from align.models.disentangle import DisentangleConfig
 from align.models.tcn import TcnConfig

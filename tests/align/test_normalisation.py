@@ -13,7 +13,7 @@ from align.config import BackboneConfig, TrainConfig
 from align.embedder import FrameEmbedder
 from align.models.encoder import IMAGENET_MEAN, IMAGENET_STD
 from align.plan import RunPlan
-from align.stored_plan import stored_normalisation
+from align.stored.plan import stored_normalisation
 from align.train import make_trainer
 from datasets.storage.meta import DatasetMeta
 

@@ -63,7 +63,7 @@ PUBLIC = {
 }
 FACES = ("align.losses", "align.metrics", "align.models")
 # Modules of options alone, which every `--help` reads.
-LIGHT = ("align.models.config", "align.losses.config", "align.sampling", "align.methods")
+LIGHT = ("align.models.config", "align.losses.config", "align.inputs.sampling", "align.methods")
 
 
 @pytest.mark.parametrize("module", PUBLIC)

@@ -13,11 +13,11 @@ import pytest
 import torch
 
 from align.embedder import FrameEmbedder
+from align.inputs.sampling import TimeConfig
 from align.progress.demonstrations import Demonstrations
 from align.progress.methods import causal_progress
 from align.progress.options import Method, ReadingConfig
 from align.reward import AlignmentReward, OraclePotential, PotentialReward
-from align.sampling import TimeConfig
 from align.train import make_trainer
 from datasets.errors import OptionError, UnknownNameError
 from sims.errors import SimulatorError

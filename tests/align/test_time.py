@@ -10,13 +10,13 @@ import pytest
 import torch
 
 import align.embedder
-from align.data import EpisodeSamples
 from align.embedder import FrameEmbedder
 from align.evaluate import evaluate
+from align.inputs.data import EpisodeSamples
+from align.inputs.sampling import BatchConfig, TimeConfig
 from align.methods import Method
 from align.models.config import LateConfig
 from align.plan import RunPlan
-from align.sampling import BatchConfig, TimeConfig
 from align.train import make_trainer
 from datasets.episodes import EpisodeDataset
 from datasets.errors import OptionError

@@ -21,8 +21,8 @@ import tyro
 from measuring import Row, apart, note, one_thread, peak_resident
 
 from align.config import BackboneConfig, TrainConfig
-from align.data import BatchConfig
 from align.evaluate import evaluate
+from align.inputs.data import BatchConfig
 from align.report.page import write_report
 from align.train import make_trainer
 from tests.datasets.synthetic import make_data_set

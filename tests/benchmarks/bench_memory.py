@@ -19,7 +19,7 @@ import psutil
 from measuring import Row, apart, note, one_thread, peak_resident
 
 from align.config import BackboneConfig, TrainConfig
-from align.data import BatchConfig, EpisodeSamples
+from align.inputs.data import BatchConfig, EpisodeSamples
 from align.plan import RunPlan
 from align.task import AlignmentTask
 from align.train import make_trainer

@@ -24,10 +24,10 @@ from measuring import Row, note, one_thread
 from short_training import Short, make, validation_error
 from torch import Tensor
 
-from align.augment import frames_to_tensor
 from align.engine.device import keep_freed_memory
+from align.inputs.augment import frames_to_tensor
+from align.inputs.motion import EpisodeMotion
 from align.methods import Method
-from align.motion import EpisodeMotion
 from align.pose import pose_map_2d
 from datasets.episodes import EpisodeDataset
 from datasets.storage.episode_file import EGO

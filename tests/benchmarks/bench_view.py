@@ -50,7 +50,7 @@ def main() -> None:
 def make_run(root: Path) -> Path:
     """A data set and a run of it, trained for a step, by the project's own commands."""
     from align.config import BackboneConfig, TrainConfig
-    from align.data import BatchConfig
+    from align.inputs.data import BatchConfig
     from align.train import make_trainer
     from tests.datasets.synthetic import make_data_set
 

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from align.config import BackboneConfig, TrainConfig
-from align.data import BatchConfig
+from align.inputs.data import BatchConfig
 from align.train import make_trainer
 from datasets.episodes import EpisodeDataset
 from tests import REPOSITORY

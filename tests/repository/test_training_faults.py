@@ -19,10 +19,10 @@ import action.train
 import align.engine.run_folder
 import align.train
 from action.clips import TrainingClips
-from align.data import EpisodeSamples
 from align.engine.checkpoint import CheckpointError, OtherModelError
 from align.engine.run_folder import read_history
 from align.engine.trainer import NonFiniteLossError, Trainer
+from align.inputs.data import EpisodeSamples
 from datasets.errors import DamagedDataError, DataError
 from tests.datasets.synthetic import make_data_set
 from tests.repository.kills import results

@@ -11,9 +11,9 @@ import action.train
 import align.train
 from action.config import ActionConfig, ClipBatchConfig, TimeSformerConfig
 from align.config import BackboneConfig, TrainConfig
-from align.data import BatchConfig
 from align.engine.config import OptimConfig
 from align.engine.trainer import Trainer
+from align.inputs.data import BatchConfig
 from tests.action.conftest import write_squares
 from tests.datasets.synthetic import make_data_set
 

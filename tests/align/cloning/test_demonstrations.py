@@ -72,7 +72,7 @@ def test_an_embedding_is_the_same_before_the_episode_has_ended(
 def test_a_run_that_a_policy_cannot_use_is_refused(
     dots: Path, tmp_path: Path, method: str, options: dict[str, int]
 ) -> None:
-    from align.sampling import TimeConfig
+    from align.inputs.sampling import TimeConfig
 
     time = TimeConfig(frames=options.get("time_frames", 1))
     config = tiny_config(dots, tmp_path / "run", method, epochs=1, time=time)  # type: ignore[arg-type]

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from align.config import BackboneConfig
+from align.inputs.sampling import TimeConfig
 from align.progress.__main__ import main
-from align.sampling import TimeConfig
 from align.train import make_trainer
 from datasets.convert import ConvertConfig, convert
 from datasets.episodes import EpisodeDataset, EpisodeWriter

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 import torch
 
-from align.augment import frames_to_tensor
 from align.embedder import FrameEmbedder
 from align.evaluate import evaluate
+from align.inputs.augment import frames_to_tensor
 from align.methods import Method
 from align.models.disentangle import Disentangler
 from align.models.trl3d import Geometry, rotation_matrix

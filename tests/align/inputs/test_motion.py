@@ -14,14 +14,11 @@ from torch import Tensor
 
 from align.analyzing import analyze
 from align.config import BackboneConfig, PoseMapConfig, TrainConfig
-from align.data import EpisodeSamples
 from align.embedder import FrameEmbedder
 from align.engine.run_folder import RunFolder
 from align.evaluate import evaluate
-from align.methods import METHODS, Method
-from align.models.config import LateConfig, PaatConfig
-from align.models.encoder import SideInputs
-from align.motion import (
+from align.inputs.data import EpisodeSamples
+from align.inputs.motion import (
     MOTION_FRAMES,
     EpisodeMotion,
     MotionUse,
@@ -29,8 +26,11 @@ from align.motion import (
     most_active,
     motion_times,
 )
+from align.inputs.sampling import AugmentConfig, BatchConfig, TimeConfig
+from align.methods import METHODS, Method
+from align.models.config import LateConfig, PaatConfig
+from align.models.encoder import SideInputs
 from align.plan import RunPlan
-from align.sampling import AugmentConfig, BatchConfig, TimeConfig
 from align.task import AlignmentTask
 from align.train import make_trainer
 from datasets.convert import ConvertConfig, convert

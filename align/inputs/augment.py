@@ -16,7 +16,7 @@ from torch import Tensor
 from torchvision.transforms import InterpolationMode
 from torchvision.transforms.v2 import functional as TF
 
-from align.sampling import AugmentConfig
+from align.inputs.sampling import AugmentConfig
 
 
 def augment_view(

@@ -11,10 +11,10 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from align.augment import augment_view
-from align.data import EpisodeSamples
 from align.engine.loading import order_of_pass
-from align.sampling import AugmentConfig, BatchConfig, sample_times
+from align.inputs.augment import augment_view
+from align.inputs.data import EpisodeSamples
+from align.inputs.sampling import AugmentConfig, BatchConfig, sample_times
 from datasets.episodes import EpisodeDataset
 from datasets.errors import OptionError
 

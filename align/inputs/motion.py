@@ -15,7 +15,7 @@ from einops import reduce
 from jaxtyping import Bool, Float, Int, UInt8
 from torch import Tensor
 
-from align.augment import frames_to_tensor
+from align.inputs.augment import frames_to_tensor
 from align.probe import evenly
 from datasets.episodes import EpisodeDataset
 

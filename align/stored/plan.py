@@ -10,7 +10,7 @@ from align.engine.run_folder import Checkpoint, RunFolder
 from align.models.encoder import IMAGENET_MEAN, IMAGENET_STD
 from align.networks import Normalisation
 from align.plan import RunPlan
-from align.run_data import find_own_data
+from align.stored.data import find_own_data
 from datasets.storage.meta import DatasetMeta
 
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from align.config import PoseMapConfig, TrainConfig
+from align.inputs.motion import MotionUse
 from align.models.disentangle import Disentangler
 from align.models.encoder import Network
 from align.models.pose_aware import PoseAware
-from align.motion import MotionUse
 from datasets.errors import OptionError
 
 

@@ -18,7 +18,7 @@ from align.engine.origin import Origin
 from align.evaluate import evaluate
 from align.grid import group_folder
 from align.results.summary import difference
-from align.run_data import identify
+from align.stored.data import identify
 from align.train import main as train
 from align.train import make_trainer
 from datasets.episodes import EpisodeDataset

@@ -15,10 +15,10 @@ from jaxtyping import Bool, Float, UInt8
 from torch import Tensor
 from torch.utils.data import Dataset, default_collate
 
-from align.augment import augment_view, frames_to_tensor, stack_channels
 from align.engine.loading import order_of_pass
-from align.motion import EpisodeMotion
-from align.sampling import BatchConfig, TimeConfig, sample_times, views_a_step
+from align.inputs.augment import augment_view, frames_to_tensor, stack_channels
+from align.inputs.motion import EpisodeMotion
+from align.inputs.sampling import BatchConfig, TimeConfig, sample_times, views_a_step
 from datasets.episodes import EpisodeDataset
 from datasets.errors import FormatError, OptionError
 from datasets.skeletons import NO_SKELETON, mirror
@@ -93,8 +93,8 @@ class EpisodeSamples(Dataset[dict[str, Any]]):
             frames come one after the other, `keypoints` (views, times, K, 2) float32 pixels,
             `visible` (views, times, K) bool, `times` (times,) int64, `episode` int. Data made
             elsewhere may have no keypoints; K is then 0. With `motion` also `activity` (views,
-            rows, cols) float32, see `align.motion.VideoMotion`, and where that of frames is asked
-            for, the `change` of each moment's own frame (views, times, rows, cols) float32.
+            rows, cols) float32, see `align.inputs.motion.VideoMotion`, and where that of frames is
+            asked for, the `change` of each moment's own frame (views, times, rows, cols) float32.
         """
         i = self.episode_of(item)
         rng = np.random.default_rng([1, self.seed, item])

@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 
 from align.config import TrainConfig
+from align.inputs.protocols import evaluation_views, held_out_views, training_views
 from align.plan import RunPlan
-from align.protocols import evaluation_views, held_out_views, training_views
 from datasets.errors import MismatchError
 from datasets.presets import PRESETS
 from datasets.storage.meta import DatasetMeta

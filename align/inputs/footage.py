@@ -11,10 +11,10 @@ import numpy as np
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
-from align.augment import small_frames
 from align.embedder import FrameEmbedder
-from align.protocols import require_known_body
-from align.suitable import require_frames_alone
+from align.inputs.augment import small_frames
+from align.inputs.protocols import require_known_body
+from align.stored.suitable import require_frames_alone
 from datasets.episodes import EpisodeDataset
 from datasets.errors import MissingDataError
 from datasets.video import iterate_frames, video_times

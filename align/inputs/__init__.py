@@ -1,0 +1,1 @@
+"""What a network sees: batches for training, views, moments, augmentation, and motion."""
