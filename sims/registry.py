@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from importlib import import_module
-from inspect import signature
 from typing import TYPE_CHECKING, Any
 
 import gymnasium
@@ -62,8 +61,7 @@ def require_environment(name: str) -> None:
 
 def own_views(name: str) -> int | None:
     """Return the default number of third-person views of `package.module:Class`, if it has one."""
-    views = signature(_own_class(name)).parameters.get("views")
-    return views.default if views is not None and isinstance(views.default, int) else None
+    return _own_class(name).usual_views()
 
 
 def _own_class(name: str) -> type[MultiViewEnv]:
