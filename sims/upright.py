@@ -2,7 +2,7 @@
 
 Where the body comes or goes between two time steps, the picture of a camera that stands still must
 change. Of a camera that moves with the body, everything changes; there, and where nothing moves,
-the outline of the body must lie on edges of the picture. Pictures for which this holds better when
+colours must change along the outline of the body. Pictures for which this holds better when
 they are turned over are wrong. Where the body is not seen, or looks the same when it is turned
 over, nothing can be said.
 """
@@ -14,8 +14,9 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 from jaxtyping import Bool, UInt8
+from scipy.ndimage import maximum_filter, minimum_filter
 
-from datasets.kinematics.silhouette import near_edges, outline
+from datasets.kinematics.silhouette import outline
 from datasets.storage.episode_file import EGO
 
 Mask = Bool[np.ndarray, "height width"]
@@ -26,6 +27,8 @@ TURNED = {"upside down": (-1, 1), "mirrored": (1, -1), "turned by 180 degrees": 
 # upright pictures fit by 0.86 and more, and turned ones by 0.49 and less, except for a hand that
 # looks the same when it is mirrored.
 CLEARLY = 0.25
+# Colours that differ by fewer levels of 256 may be shades of one surface.
+CONTRAST = 8
 # From fewer pixels nothing is concluded.
 FEWEST = 30
 
@@ -71,8 +74,14 @@ class Sightings:
     def _edges(self, view: str) -> tuple[list[Mask], list[Mask]]:
         """Where pictures have edges, and where the body has its outline."""
         images, masks = self._images[view], self._masks[view]
-        edges = [near_edges(image, (len(image), image.shape[1])) for image in images]
-        return edges, list(map(outline, masks))
+        return list(map(_contrasts, images)), list(map(outline, masks))
+
+
+def _contrasts(image: UInt8[np.ndarray, "height width 3"]) -> Mask:
+    """Where a pixel or one beside it has another colour."""
+    around = (3, 3, 1)
+    span = maximum_filter(image, around).astype(int) - minimum_filter(image, around)
+    return (span >= CONTRAST).any(-1)
 
 
 def _fit(found: Sequence[Mask], expected: Sequence[Mask], steps: tuple[int, int]) -> float:

@@ -89,7 +89,7 @@ def residual(
     on_edge = pixels = 0
     near = []
     for time in times:
-        edges = near_edges(frames[time], shape)
+        edges = _near_edges(frames[time], shape)
         edge = outline(silhouette(motion, camera, time, size, shape))
         on_edge, pixels = on_edge + int((edge & edges).sum()), pixels + int(edge.sum())
         near.append(edges.mean())
@@ -113,10 +113,9 @@ def best_convention(
     }
 
 
-def near_edges(
+def _near_edges(
     frame: UInt8[np.ndarray, "height width 3"], shape: tuple[int, int]
 ) -> Bool[np.ndarray, "new_height new_width"]:
-    """Which pixels lie on an edge of a picture, or beside one, after it is resized to `shape`."""
     small = Image.fromarray(frame).convert("L").resize(shape[::-1], Image.Resampling.BOX)
     grey: Float[np.ndarray, "height width"] = np.asarray(small, np.float64)
     steepness = ndimage.gaussian_gradient_magnitude(grey, _SMOOTH)

@@ -16,6 +16,7 @@ from sims.errors import HookError
 
 def source_of(function: Callable[..., Any]) -> str:
     """Where a user's function stands, for messages: its file, line and name."""
+    function = getattr(function, "func", function)  # of a partial one
     code = getattr(getattr(function, "__func__", function), "__code__", None)
     name = getattr(function, "__name__", repr(function))
     return f"{code.co_filename}:{code.co_firstlineno}, {name}()" if code is not None else name
