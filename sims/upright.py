@@ -23,9 +23,9 @@ Mask = Bool[np.ndarray, "height width"]
 
 # How a picture can be turned: steps through its rows and its columns.
 TURNED = {"upside down": (-1, 1), "mirrored": (1, -1), "turned by 180 degrees": (-1, -1)}
-# A turned picture must fit this much better. In Lift, Can, Pick and the block world at 112 pixels,
-# upright pictures fit by 0.86 and more, and turned ones by 0.49 and less, except for a hand that
-# looks the same when it is mirrored.
+# A turned picture must fit this much better. In Lift and Pick at 112 pixels, upright pictures
+# fit by 0.99 and more, and turned ones by 0.46 and less, except for a hand that looks the same when
+# it is mirrored.
 CLEARLY = 0.25
 # Colours that differ by fewer levels of 256 may be shades of one surface.
 CONTRAST = 8

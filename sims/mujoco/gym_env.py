@@ -60,7 +60,6 @@ class GymnasiumEnv(MujocoWorld):
         """
         self._engine = import_mujoco()
         self.gym = make_gymnasium(env_id)
-        self._inner: Any = self.gym.unwrapped
         self.name = env_id.rpartition("/")[2]
         self._policy = policy
         function = None if policy == RANDOM else find_policy(policy)
@@ -68,10 +67,7 @@ class GymnasiumEnv(MujocoWorld):
         if function is not None:
             self.phases = tuple(getattr(function, "phases", self.phases))
             self.act = partial(function, self)  # type: ignore[method-assign]
-        self._require_mujoco(env_id)
-        self.model, self.data = self._inner.model, self._inner.data
-        self.control_hz = 1 / self._inner.dt
-        self.action_space = self.gym.action_space
+        self._take_parts(env_id)
         self.prepare_pictures()
         self._points = find_points(self.model, env_id, self.name, self.points, ())
         self.skeleton = self._points.skeleton
@@ -84,13 +80,17 @@ class GymnasiumEnv(MujocoWorld):
             }
         )
 
-    def _require_mujoco(self, env_id: str) -> None:
-        is_mujoco = isinstance(getattr(self._inner, "model", None), self._engine.MjModel)
+    def _take_parts(self, env_id: str) -> None:
+        inner: Any = self.gym.unwrapped
+        is_mujoco = isinstance(getattr(inner, "model", None), self._engine.MjModel)
         if not is_mujoco or not isinstance(self.gym.action_space, Box):
             raise SimulatorError(
                 f"{env_id} does not run on MuJoCo with actions that are numbers; choose one that "
                 "does, such as Reacher-v5."
             )
+        self.model, self.data = inner.model, inner.data
+        self.control_hz = 1 / inner.dt
+        self.action_space = self.gym.action_space
 
     def act(self) -> Iterator[Any]:
         """The random policy: each action is drawn from the whole space, in each step anew."""
@@ -126,7 +126,7 @@ class GymnasiumEnv(MujocoWorld):
 
     def model_file(self) -> str | None:
         """The environment's MJCF file, where it names one."""
-        path = getattr(self._inner, "fullpath", None)
+        path = getattr(self.gym.unwrapped, "fullpath", None)
         return Path(path).read_text() if path else None
 
     def env_args(self) -> dict[str, Any]:

@@ -96,13 +96,16 @@ def _set_motors(model: mujoco.MjModel) -> None:
     model.geom_group[:] = np.where(visual_shapes(model), 0, HIDDEN_GROUP)
 
 
-def joint_spans(model: mujoco.MjModel, free_turn: float) -> Float[np.ndarray, "joints 3"]:
+def joint_spans(
+    model: mujoco.MjModel, free_turn: float, most_slide: float = np.inf
+) -> Float[np.ndarray, "joints 3"]:
     """The joints that move by one number: place in the state, least and greatest value.
 
     Args:
         model: The model.
         free_turn: How far a hinge without limits turns in both directions, in radians. Other joints
             without limits are left out.
+        most_slide: How far a slide goes at most in both directions, in metres, whatever its limits.
     """
     engine = import_mujoco()
     spans = []
@@ -110,7 +113,10 @@ def joint_spans(model: mujoco.MjModel, free_turn: float) -> Float[np.ndarray, "j
         address, limited = model.jnt_qposadr[i], bool(model.jnt_limited[i])
         start = model.qpos0[address]
         if kind in (engine.mjtJoint.mjJNT_HINGE, engine.mjtJoint.mjJNT_SLIDE) and limited:
-            spans.append((address, *model.jnt_range[i]))
+            low, high = model.jnt_range[i]
+            if kind == engine.mjtJoint.mjJNT_SLIDE:
+                low, high = max(low, start - most_slide), min(high, start + most_slide)
+            spans.append((address, low, high))
         elif kind == engine.mjtJoint.mjJNT_HINGE:
             spans.append((address, start - free_turn, start + free_turn))
     return np.array(spans, float).reshape(-1, 3)

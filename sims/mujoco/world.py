@@ -163,7 +163,8 @@ class MujocoWorld(SceneEnv):
         if not shapes.any():
             raise OptionError(f"no body of the points in {self.scene_name} has a shape to be seen.")
         radius = model.geom_rbound[shapes, None]
-        address, low, high = joint_spans(model, np.pi).T
+        # Objects that are pushed often have slides with limits far beyond the scene.
+        address, low, high = joint_spans(model, np.pi, model.stat.extent / 2).T
         rng, corners = np.random.default_rng(0), []
         for pose in range(POSES):
             scratch.qpos[:] = self.data.qpos
