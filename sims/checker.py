@@ -10,6 +10,7 @@ from scipy.ndimage import distance_transform_edt
 from datasets.storage.episode_file import EGO
 from sims.env import MultiViewEnv
 from sims.errors import SimulatorError
+from sims.upright import Sightings
 
 # A visible keypoint may lie this far from the body's pixels, as a share of the image's width: 3 of
 # 224 pixels, and always at least one pixel. Keypoints inside a thin link project beside its edge.
@@ -19,6 +20,9 @@ MIN_SHARE_ON_BODY = 0.95
 
 def check_multi_view_env(env: MultiViewEnv, seed: int = 0, steps: int = 12) -> None:
     """Raise an AssertionError that names the first rule of `MultiViewEnv` that `env` breaks.
+
+    Pictures that are upside down or mirrored are found by the body that they show; see
+    `sims.upright`, which also says when they cannot be.
 
     Args:
         env: The environment; it is reset.
@@ -34,6 +38,7 @@ def check_multi_view_env(env: MultiViewEnv, seed: int = 0, steps: int = 12) -> N
     _check_names(env)
     state, start = env.state().copy(), _look(env)
     on_body: list[bool] = []
+    seen = Sightings()
     fixed = {view: camera.world_to_camera.copy() for view, camera in env.cameras().items()}
     del fixed[EGO]
     for step in islice(env.expert(np.random.default_rng(seed)), steps):
@@ -41,12 +46,15 @@ def check_multi_view_env(env: MultiViewEnv, seed: int = 0, steps: int = 12) -> N
         _require(0 <= step.phase < len(env.phases), f"phase {step.phase} has no name")
         _check_step(env)
         on_body += keypoints_on_body(env)
+        seen.add(env.render_views(), env.actor_masks())
         env.step(step.action)
         for view, pose in fixed.items():
             _require(np.array_equal(env.cameras()[view].world_to_camera, pose), f"{view} has moved")
     _require(bool(on_body), "no keypoint was visible in any view")
     share = float(np.mean(on_body))
     _require(share >= MIN_SHARE_ON_BODY, f"only {share:.0%} of visible keypoints lie on the body")
+    for view in env.views:
+        _require((fault := seen.fault(view)) is None, f"{fault}")
     _check_restore(env, state, start)
     _check_drawn_cameras(env, seed)
 

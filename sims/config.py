@@ -6,7 +6,7 @@ import math
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 
@@ -17,7 +17,7 @@ from datasets.storage.episode_file import SPLITS
 from datasets.storage.meta import short_name
 from sims.errors import OptionError
 from sims.failures import FIRST_FAILURE
-from sims.registry import own_views, require_environment
+from sims.registry import GYMNASIUM, own_views, require_environment
 
 
 def parse_split(text: str) -> tuple[float, ...]:
@@ -73,7 +73,8 @@ class GenerateConfig:
 
     Attributes:
         env: Environment: lift, can, pick or minecraft; your own class as `package.module:Class`;
-            or mocap, which has other options (see --env mocap --help).
+            an environment of Gymnasium on MuJoCo as gymnasium:ID, such as gymnasium:Reacher-v5; or
+            mocap, which has other options (see --env mocap --help).
         preset: Published protocol that sets views, episodes and split: ftpv. A different --episodes
             keeps the protocol's shares.
         views: Number of third-person views, in addition to the first-person view `ego`. The default
@@ -93,6 +94,10 @@ class GenerateConfig:
         keep_failures: Also make episodes in which the expert is made to fail, this share of
             --episodes: it lets go, goes to the wrong place, or stops half-way. They are the split
             `failure`, which no training reads.
+        policy: What acts in an environment of Gymnasium: random, or your own generator function as
+            `package.module:function`. By default random.
+        keypoints: Names of bodies and sites that are the keypoints of an environment of Gymnasium;
+            by default all named bodies.
         split: Shares of train, valid and test; they are counts when they sum to --episodes. By
             default 4,1,1, or the split of the preset.
     """
@@ -110,6 +115,8 @@ class GenerateConfig:
     split: Annotated[str | None, optional("TRAIN,VALID,TEST")] = None
     random_cameras: bool = False
     keep_failures: Share = 0.0
+    policy: Annotated[str | None, optional("random|MODULE:FUNCTION")] = None
+    keypoints: tuple[str, ...] = ()
 
     @property
     def root(self) -> Path:
@@ -120,6 +127,12 @@ class GenerateConfig:
     def recipe(self) -> Preset | None:
         """The preset of the environment, if one is chosen."""
         return None if self.preset is None else get_preset(self.preset, self.env)
+
+    @property
+    def env_options(self) -> dict[str, Any]:
+        """Arguments of the environment besides views and size."""
+        given = {"policy": self.policy, "points": self.keypoints}
+        return {name: value for name, value in given.items() if value}
 
     @property
     def num_views(self) -> int:
@@ -180,11 +193,18 @@ class GenerateConfig:
         words = [word for name, value in options.items() for word in (f"--{name}", str(value))]
         words += ["--random-cameras"] if self.random_cameras else []
         words += ["--keep-failures", f"{self.keep_failures:g}"] if self.keep_failures else []
+        words += ["--policy", self.policy] if self.policy else []
+        words += ["--keypoints", *self.keypoints] if self.keypoints else []
         return command_line("sims.generate", words)
 
     def check(self) -> None:
         """Raise an OptionError that names the invalid value and valid ones."""
         require_environment(self.env)
+        if self.env_options and not self.env.startswith(GYMNASIUM):
+            raise OptionError(
+                f"--policy and --keypoints are for --env {GYMNASIUM}ID; {self.env} has its own "
+                "expert and keypoints: leave them out."
+            )
         require_folder(self.root)
         self._check_preset()
         for name, value in (

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Iterator
-from typing import Any, ClassVar, NamedTuple
+from inspect import signature
+from typing import Any, NamedTuple
 
 import gymnasium
 import numpy as np
@@ -65,14 +66,20 @@ class MultiViewEnv(gymnasium.Env[dict[str, np.ndarray], np.ndarray]):
     metadata: dict[str, Any] = {"render_modes": ["rgb_array"], "render_fps": 20}  # noqa: RUF012
     render_mode = "rgb_array"
 
-    name: ClassVar[str]
-    skeleton: ClassVar[Skeleton]
-    phases: ClassVar[tuple[str, ...]]
-    control_hz: ClassVar[float]
+    name: str
+    skeleton: Skeleton
+    phases: tuple[str, ...]
+    control_hz: float
 
     views: tuple[str, ...]
     size: int
     _cameras_are_random = False
+
+    @classmethod
+    def usual_views(cls) -> int | None:
+        """Return the number of third-person views when none is asked for, if the class says so."""
+        views = signature(cls).parameters.get("views")
+        return views.default if views is not None and isinstance(views.default, int) else None
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None

@@ -6,11 +6,15 @@ from typing import ClassVar
 
 from datasets.errors import OptionError, UserError
 
-__all__ = ["OneAtATimeError", "OptionError", "ProductionError", "SimulatorError"]
+__all__ = ["HookError", "OneAtATimeError", "OptionError", "ProductionError", "SimulatorError"]
 
 
 class SimulatorError(UserError, RuntimeError):
     """Raised when a simulator or graphics driver cannot be used; the message names the remedy."""
+
+
+class HookError(UserError, ValueError):
+    """Raised when a user's own expert or hook gives what cannot be used; names its file."""
 
 
 class OneAtATimeError(SimulatorError):

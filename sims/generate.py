@@ -6,6 +6,7 @@ Examples:
     python -m sims.generate --env lift --views 9 --episodes 20 --size 112 --out data/lift9
     python -m sims.generate --env can --random-cameras   (for tests on unseen views)
     python -m sims.generate --env mine.door:DoorEnv --episodes 20      (your own simulator)
+    python -m sims.generate --env gymnasium:Reacher-v5 --episodes 20   (any of Gymnasium on MuJoCo)
     python -m sims.generate --env mocap --views 3        (people; see `sims.mocap.generate`)
 
 It can be stopped with Ctrl-C, or killed, at any time: the same command resumes. The result is the
@@ -55,7 +56,7 @@ MOCAP_PROG = f"{PROG} --env {MocapConfig.env}"
 
 def describe(config: GenerateConfig) -> DatasetMeta:
     """Return the description of the data set for its `meta.json`."""
-    env = make(config.env, views=config.num_views, size=config.size)
+    env = make(config.env, views=config.num_views, size=config.size, **config.env_options)
     try:
         require_known("skeleton", env.skeleton.name, SKELETONS)
         if config.random_cameras:
@@ -98,7 +99,7 @@ def generate(config: GenerateConfig) -> Path | None:
     meta = describe(config)
     root = config.root.absolute()  # workers of a cluster may have another current folder
     require_same_split(root, meta, lambda numbers: config.deal(len(numbers)))
-    job = Generation(root, meta, config.seed)
+    job = Generation(root, meta, config.seed, tuple(config.env_options.items()))
     todo = [*config.share, *config.failure_share]
     writer = make_missing(job, todo, config.workers, config.cluster)
     if config.shard is not None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from importlib import import_module
-from inspect import signature
 from typing import TYPE_CHECKING, Any
 
 import gymnasium
@@ -19,6 +18,9 @@ ENVIRONMENTS = {
     "pick": "sims.bullet.pick:PickEnv",
     "minecraft": "sims.minecraft.env:MinecraftEnv",
 }
+
+# Names of Gymnasium's own environments begin with this, as in `gymnasium:Reacher-v5`.
+GYMNASIUM = "gymnasium:"
 
 
 def gymnasium_id(name: str) -> str:
@@ -37,7 +39,8 @@ def make(name: str, **options: Any) -> MultiViewEnv:
     """Make an environment by name.
 
     Args:
-        name: One of `ENVIRONMENTS`, or your own `MultiViewEnv` class as `package.module:Class`.
+        name: One of `ENVIRONMENTS`, your own `MultiViewEnv` class as `package.module:Class`, or an
+            environment of Gymnasium on MuJoCo as `gymnasium:ID`.
         **options: Arguments of the environment, such as `views` and `size`.
 
     Raises:
@@ -46,6 +49,10 @@ def make(name: str, **options: Any) -> MultiViewEnv:
             installs it.
     """
     require_environment(name)
+    if name.startswith(GYMNASIUM):
+        from sims.mujoco.gym_env import GymnasiumEnv
+
+        return GymnasiumEnv(name.removeprefix(GYMNASIUM), **options)
     if ":" in name:
         return _own_class(name)(**options)
     module, attribute = ENVIRONMENTS[name].split(":")
@@ -54,6 +61,8 @@ def make(name: str, **options: Any) -> MultiViewEnv:
 
 def require_environment(name: str) -> None:
     """Raise an UnknownNameError for a name that `make` does not accept."""
+    if name.startswith(GYMNASIUM):
+        return  # Gymnasium itself names what is wrong when it makes the environment
     if ":" in name:
         _own_class(name)
     else:
@@ -62,8 +71,7 @@ def require_environment(name: str) -> None:
 
 def own_views(name: str) -> int | None:
     """Return the default number of third-person views of `package.module:Class`, if it has one."""
-    views = signature(_own_class(name)).parameters.get("views")
-    return views.default if views is not None and isinstance(views.default, int) else None
+    return None if name.startswith(GYMNASIUM) else _own_class(name).usual_views()
 
 
 def _own_class(name: str) -> type[MultiViewEnv]:

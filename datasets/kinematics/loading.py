@@ -8,6 +8,7 @@ from typing import Any
 from xml.etree import ElementTree
 
 import numpy as np
+from jaxtyping import Bool
 
 from datasets.errors import FormatError
 from datasets.kinematics.catalogue import GRIPPER, Found
@@ -37,10 +38,10 @@ def load_model(found: Found) -> Any:
     """
     mujoco = import_mujoco()
     try:
-        spec = _read(found.file)
+        spec = read_spec(found.file)
         if found.gripper is not None:
             frame = spec.body(found.mount).add_frame()
-            spec.attach(_read(found.gripper), prefix=GRIPPER, frame=frame)
+            spec.attach(read_spec(found.gripper), prefix=GRIPPER, frame=frame)
         model = spec.compile()
     except ValueError as error:  # MuJoCo's own class of errors is one
         if isinstance(error, FormatError):
@@ -50,16 +51,27 @@ def load_model(found: Found) -> Any:
             f"{found.file} cannot be read as a robot ({reason}). Correct the file, or give another "
             "--robot."
         ) from None
-    seen = (model.geom_contype == 0) & (model.geom_conaffinity == 0)
+    seen = visual_shapes(model)
     if found.visual_group is not None:
         seen = model.geom_group == found.visual_group
-    elif not seen.any():
-        seen[:] = True
     model.geom_group[:] = np.where(seen, 0, mujoco.mjNGROUP - 1)
     return model
 
 
-def _read(file: Path) -> Any:
+def visual_shapes(model: Any) -> Bool[np.ndarray, " geoms"]:
+    """The shapes of a compiled model that collide with nothing; where there are none, all."""
+    seen = (model.geom_contype == 0) & (model.geom_conaffinity == 0)
+    return seen if seen.any() else np.ones(model.ngeom, bool)
+
+
+def read_spec(file: Path) -> Any:
+    """Reads a URDF or MJCF file as MuJoCo's specification of a model, with its meshes.
+
+    Raises:
+        FormatError: When the file is not XML; names it.
+        ValueError: When MuJoCo cannot read it otherwise.
+        MissingLibraryError: When MuJoCo is not installed.
+    """
     mujoco = import_mujoco()
     try:
         tree = ElementTree.parse(file)

@@ -83,23 +83,35 @@ def link_points(
         points[link] = Attachment(
             link, _offset(word, place), (link,) if before is None else (link, before)
         )
-    order = list(points)
+    return linked_skeleton(f"{name}_links", parents, list(points)), list(points.values())
+
+
+def linked_skeleton(name: str, parents: Mapping[str, str | None], links: Sequence[str]) -> Skeleton:
+    """The skeleton of some links, each joined to the nearest one that carries it.
+
+    Links whose names differ by `left` and `right` are pairs that a mirror image swaps.
+
+    Args:
+        name: Name of the skeleton.
+        parents: Each link of the robot to the link that carries it.
+        links: The links, in the order of the keypoints.
+    """
+    order = list(links)
     bones = [
         (order.index(above), order.index(link))
         for link in order
-        if (above := _chosen_above(link, parents, points)) is not None
+        if (above := _chosen_above(link, parents, order)) is not None
     ]
     pairs = [
         (order.index(link), order.index(other))
         for link in order
-        if "left" in link and (other := link.replace("left", "right")) in points
+        if "left" in link and (other := link.replace("left", "right")) in order
     ]
-    skeleton = Skeleton(f"{name}_links", tuple(order), tuple(bones), tuple(pairs))
-    return skeleton, list(points.values())
+    return Skeleton(name, tuple(order), tuple(bones), tuple(pairs))
 
 
 def _chosen_above(
-    link: str, parents: Mapping[str, str | None], chosen: Mapping[str, Attachment]
+    link: str, parents: Mapping[str, str | None], chosen: Sequence[str]
 ) -> str | None:
     above = parents[link]
     while above is not None and above not in chosen:

@@ -70,7 +70,7 @@ class View:
         points: Float[np.ndarray, "keypoints 3"],
         own_segments: Sequence[frozenset[int]],
     ) -> Bool[np.ndarray, " keypoints"]:
-        """Whether each keypoint is in the image and not hidden, as in `sims.robosuite.visibility`.
+        """Whether each keypoint is in the image and not hidden, as in `sims.mujoco.visibility`.
 
         Args:
             camera: The camera of this view.

@@ -9,7 +9,7 @@ import time
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import h5py
 
@@ -68,11 +68,13 @@ class Generation:
         root: Folder of the data set.
         meta: Description of the data set.
         seed: Base seed.
+        options: Arguments of the environment besides views and size, by name.
     """
 
     root: Path
     meta: DatasetMeta
     seed: int
+    options: tuple[tuple[str, Any], ...] = ()
 
     def make(self, index: int) -> None:
         """Make and write one episode, which does not depend on what this process made before.
@@ -81,7 +83,7 @@ class Generation:
             ProductionError: When the expert fails `MAX_ATTEMPTS` times.
         """
         meta = self.meta
-        env = process_env(meta.env, len(meta.views) - 1, meta.image_size)
+        env = process_env(meta.env, len(meta.views) - 1, meta.image_size, self.options)
         writer = EpisodeWriter(self.root, meta)
         make_one = record if index < FIRST_FAILURE else record_failure
         for attempt in range(MAX_ATTEMPTS):
@@ -107,12 +109,14 @@ class Generation:
 
 
 @lru_cache(maxsize=1)
-def process_env(env: str, third_person_views: int, size: int) -> MultiViewEnv:
+def process_env(
+    env: str, third_person_views: int, size: int, options: tuple[tuple[str, Any], ...] = ()
+) -> MultiViewEnv:
     """Return the one environment of this process, with its graphics context."""
     # There is one worker per core, so threads of the software rasterizer would only compete.
     os.environ.setdefault("LP_NUM_THREADS", "0")
     return_large_blocks()
-    return make(env, views=third_person_views, size=size)
+    return make(env, views=third_person_views, size=size, **dict(options))
 
 
 def begin_worker(parent: int) -> None:

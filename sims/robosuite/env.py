@@ -21,9 +21,9 @@ from sims.arm import panda
 from sims.env import MultiViewEnv, view_names
 from sims.gl import import_mujoco
 from sims.memory import return_small_blocks
+from sims.mujoco.renderer import ViewRenderer
+from sims.mujoco.visibility import visible_keypoints
 from sims.robosuite.package import import_robosuite, no_model_of_the_robot_alone
-from sims.robosuite.renderer import ViewRenderer
-from sims.robosuite.visibility import visible_keypoints
 from sims.robosuite.xml import missing_files, with_present_names
 
 ROBOMIMIC_ROBOSUITE_TYPE = 1  # robomimic.envs.env_base.EnvType.ROBOSUITE_TYPE
@@ -212,7 +212,7 @@ class RobosuiteEnv(MultiViewEnv):
         return {EGO: panda.ego_camera(position, rotation, self.size), **self._ring}
 
     def visible(self) -> dict[str, Bool[np.ndarray, " keypoints"]]:
-        """Whether each view sees each keypoint; see `sims.robosuite.visibility`."""
+        """Whether each view sees each keypoint; see `sims.mujoco.visibility`."""
         points = self.keypoints()
         return {
             view: visible_keypoints(self._model, self._data, camera, points, self._own_bodies)

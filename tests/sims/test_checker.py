@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from sims.checker import check_multi_view_env
+from sims.env import Step
 from sims.robosuite.lift import LiftEnv
 from tests.sims.toy import FrugalEnv, ToyEnv
 
@@ -145,3 +146,59 @@ def test_broken_cameras_are_named(broken, complaint):
     with pytest.raises(AssertionError, match=complaint):
         check_multi_view_env(env, steps=2)
     env.close()
+
+
+def turned_over(world, view, rows, columns):
+    """A class whose pictures of one view are turned; all else stays."""
+
+    class Turned(world):
+        def render_views(self):
+            images = super().render_views()
+            images[view] = images[view][::rows, ::columns]
+            return images
+
+    return Turned
+
+
+@pytest.mark.parametrize(
+    ("rows", "columns", "complaint"),
+    [(-1, 1, "upside down"), (1, -1, "mirrored"), (-1, -1, "turned by 180 degrees")],
+)
+def test_pictures_that_are_turned_over_are_found_by_what_moves(rows, columns, complaint):
+    with pytest.raises(AssertionError, match=f"pictures of view_1 are {complaint}"):
+        check_multi_view_env(turned_over(ToyEnv, "view_1", rows, columns)())
+
+
+def test_an_upside_down_first_person_picture_is_found_by_its_edges():
+    with pytest.raises(AssertionError, match="pictures of ego are "):
+        check_multi_view_env(turned_over(ToyEnv, "ego", -1, 1)())
+
+
+class Motionless(ToyEnv):
+    """Its expert does nothing; only the outline of the body is left to judge by."""
+
+    def expert(self, rng):
+        for _ in range(4):
+            yield Step(np.zeros(3), 0)
+
+
+def test_pictures_of_a_body_that_stands_still_are_found_by_their_edges():
+    check_multi_view_env(Motionless(size=64))
+    with pytest.raises(AssertionError, match="pictures of view_1 are upside down"):
+        check_multi_view_env(turned_over(Motionless, "view_1", -1, 1)(size=64))
+
+
+class Bodiless(ToyEnv):
+    """The first-person view does not see the body, so nothing can be said of its pictures."""
+
+    def actor_masks(self):
+        masks = super().actor_masks()
+        return {**masks, "ego": np.zeros_like(masks["ego"])}
+
+    def visible(self):
+        seen = super().visible()
+        return {**seen, "ego": np.zeros_like(seen["ego"])}
+
+
+def test_nothing_is_said_of_pictures_without_the_body():
+    check_multi_view_env(turned_over(Bodiless, "ego", -1, 1)())

@@ -12,8 +12,9 @@ from datasets.errors import OptionError, UnknownNameError
 from sims import gl
 from sims.arm import meshes
 from sims.errors import SimulatorError
+from sims.mujoco import renderer
 from sims.registry import gymnasium_id
-from sims.robosuite import package, renderer
+from sims.robosuite import package
 
 
 def test_the_error_on_an_unknown_name_has_the_nearest_and_all_names():
@@ -57,6 +58,7 @@ def test_importing_sims_imports_no_simulator_and_making_lift_no_torch():
     program = (
         "import sys, sims\n"
         "simulators = {'mujoco', 'robosuite', 'pybullet', 'panda3d', 'torch'}\n"
+        "assert {'MujocoEnv', 'make'} <= set(dir(sims))\n"
         "assert not simulators & set(sys.modules), 'at import'\n"
         "env = sims.make('lift', views=1, size=32)\n"
         "env.reset(seed=0); env.render_views()\n"

@@ -14,9 +14,9 @@ from datasets.errors import (
     MismatchError,
 )
 from sims.gl import import_mujoco
+from sims.mujoco.renderer import ViewRenderer
 from sims.replay import ReplayConfig, replay, summarize
 from sims.robosuite.demos import DemonstrationFile
-from sims.robosuite.renderer import ViewRenderer
 from sims.robosuite.restore import steady
 from sims.robosuite.xml import with_present_names
 from tests.sims.recorded import make_old

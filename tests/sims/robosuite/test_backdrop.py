@@ -7,7 +7,7 @@ import pytest
 
 from datasets.cameras import Camera
 from sims.gl import import_mujoco
-from sims.robosuite.renderer import ViewRenderer
+from sims.mujoco.renderer import ViewRenderer
 
 SIZE = 48
 # The camera looks along +y at a wall, before which a ball moves along x and y.

@@ -7,9 +7,9 @@ import pytest
 
 from datasets.cameras import Camera
 from sims.gl import import_mujoco
-from sims.robosuite import canvas
-from sims.robosuite.light_meshes import VISUAL_GROUP, lighten
-from sims.robosuite.renderer import ViewRenderer
+from sims.mujoco import canvas
+from sims.mujoco.light_meshes import VISUAL_GROUP, lighten
+from sims.mujoco.renderer import ViewRenderer
 
 SIZE = 112
 

@@ -6,7 +6,7 @@ import pytest
 from datasets.cameras import Camera
 from datasets.kinematics.points import MAX_DEPTH_IN_LINK
 from sims.gl import import_mujoco
-from sims.robosuite.visibility import visible_keypoints
+from sims.mujoco.visibility import visible_keypoints
 
 # A link around the origin with a joint in its middle, seen from -y; group 1 is what is drawn.
 LINK = """

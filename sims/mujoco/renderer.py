@@ -14,8 +14,8 @@ import numpy as np
 from jaxtyping import Bool, Float, UInt8
 
 from datasets.cameras import Camera
-from sims.robosuite.canvas import Canvas, Drawing
-from sims.robosuite.light_meshes import lighten
+from sims.mujoco.canvas import ROBOSUITE_GROUPS, Canvas, Drawing
+from sims.mujoco.light_meshes import lighten
 
 if TYPE_CHECKING:
     import mujoco
@@ -50,16 +50,25 @@ class Backdrop:
 class ViewRenderer:
     """Renders the views of an environment, fast also without a GPU.
 
-    Large meshes are simplified: in software rendering they take most of the time and change the
+    Large meshes can be simplified: in software rendering they take most of the time and change the
     picture little. For cameras that stand still, the geoms that never move are drawn once; each
     state's other geoms are drawn alone and merged by depth, which gives the same picture, since no
     geom throws a shadow or a reflection on another one. The context is kept over the episodes of a
     task.
     """
 
-    def __init__(self, size: int, light_meshes: bool = True) -> None:
-        """Prepares square images of `size` pixels; `load` makes the context."""
+    def __init__(
+        self, size: int, light_meshes: bool = True, groups: Collection[int] = ROBOSUITE_GROUPS
+    ) -> None:
+        """Keeps its arguments; `load` makes the context.
+
+        Args:
+            size: Height and width of the images in pixels.
+            light_meshes: Whether to simplify large meshes of robosuite's group of visual geometry.
+            groups: The groups of geoms that are drawn.
+        """
         self.size = size
+        self.groups = groups
         self.light_meshes = light_meshes
         self._digest: str | None = None
         self._canvas: Canvas | None = None
@@ -78,7 +87,9 @@ class ViewRenderer:
         if self._canvas is not None and digest == self._digest:
             return
         self.close()
-        self._canvas = Canvas(lighten(model) if self.light_meshes else copy.copy(model), self.size)
+        self._canvas = Canvas(
+            lighten(model) if self.light_meshes else copy.copy(model), self.size, self.groups
+        )
         # A context that is still open after MuJoCo's own clean-up at exit causes a traceback.
         atexit.register(_close, weakref.ref(self._canvas))
         self._digest = digest

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -14,8 +15,12 @@ from sims.gl import INSTALL_DRIVER, import_mujoco
 if TYPE_CHECKING:
     import mujoco
 
-# robosuite's group of collision geometry.
-HIDDEN_GROUP = 0
+# The groups of geoms that MuJoCo draws unless told otherwise.
+USUAL_GROUPS = (0, 1, 2)
+# robosuite puts collision geometry into group 0.
+ROBOSUITE_GROUPS = (1, 2)
+# A tendon is drawn as several geoms between two of its points: more than this many is rare.
+GEOMS_PER_TENDON_POINT = 10
 
 
 class Drawing(NamedTuple):
@@ -33,15 +38,16 @@ class Drawing(NamedTuple):
 class Canvas:
     """Draws any model that has the meshes and textures of the model that it was made with.
 
-    Shadows, reflections, multisampling and marks (sites) are off, and collision geometry is hidden.
+    Shadows, reflections, multisampling and marks (sites) are off.
     """
 
-    def __init__(self, model: mujoco.MjModel, size: int) -> None:
+    def __init__(self, model: mujoco.MjModel, size: int, groups: Collection[int]) -> None:
         """Uploads meshes and textures.
 
         Args:
             model: Its options of quality are changed. It is not needed afterwards.
             size: Height and width of the images in pixels.
+            groups: The groups of geoms that are drawn; at least one of MuJoCo's is not.
 
         Raises:
             SimulatorError: When the graphics driver provides no context.
@@ -64,9 +70,12 @@ class Canvas:
         self._context.readDepthMap = self._mujoco.mjtDepthMap.mjDEPTH_ZEROFAR
         self._viewport = self._mujoco.MjrRect(0, 0, size, size)
         self._option = self._mujoco.MjvOption()
-        self._option.geomgroup[HIDDEN_GROUP] = 0
+        self._option.geomgroup[:] = 0
+        self._option.geomgroup[list(groups)] = 1
+        self._hidden_group = int(np.argmin(self._option.geomgroup))
         self._option.sitegroup[:] = 0
-        self._scene = self._mujoco.MjvScene(model, model.ngeom)
+        most = model.ngeom + GEOMS_PER_TENDON_POINT * model.nwrap
+        self._scene = self._mujoco.MjvScene(model, most)
         self._set("SHADOW", False)
         self._set("REFLECTION", False)
 
@@ -133,7 +142,7 @@ class Canvas:
         try:
             # MuJoCo sends every geom to OpenGL, also those behind the camera, which for the
             # first-person view are most of the arm. In the hidden group they cost nothing.
-            model.geom_group[hidden | _out_of_sight(model, data, camera)] = HIDDEN_GROUP
+            model.geom_group[hidden | _out_of_sight(model, data, camera)] = self._hidden_group
             self._mujoco.mjv_updateScene(
                 model,
                 data,

@@ -1,0 +1,1 @@
+"""MuJoCo: drawing and visibility, and worlds from scene files and from Gymnasium."""
