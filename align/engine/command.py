@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
@@ -128,16 +128,16 @@ def differing_options(
     return [f"{name} {there[name]}" for name in names]
 
 
-def for_each(runs: Sequence[Path], work: Callable[[Path], object]) -> None:
-    """Does some work with each run; one that fails is named, and the others go on.
+def for_each(paths: Iterable[Path], work: Callable[[Path], object]) -> None:
+    """Does some work with each run or file; one that fails is named, and the others go on.
 
     Raises:
-        UserError: The last error, once all runs have had their turn.
+        UserError: The last error, once all have had their turn.
     """
     errors: list[UserError] = []
-    for run in runs:
+    for path in paths:
         try:
-            work(run)
+            work(path)
         except UserError as error:
             if errors:
                 log.error("error: %s", errors[-1])
