@@ -13,13 +13,13 @@ from align.engine.checkpoint import (
     CheckpointError,
     kept_when_unwritable,
     require_resumable,
-    start_from,
 )
 from align.engine.claim import Claim, is_claimed
 from align.engine.config import RunConfig
 from align.engine.device import keep_freed_memory
 from align.engine.origin import Origin
 from align.engine.run_folder import RunFolder
+from align.engine.starting import start_from
 from align.engine.stored_config import options_of
 from align.engine.task import Task
 from align.engine.trainer import Trainer
@@ -87,7 +87,7 @@ def _opened(
     if (stored := Origin.load(out)) is not None:
         stored.require_same(origin, out)
     if config.init is not None and not RunFolder(out).started:
-        start_from(config.init, task.model)
+        start_from(config.init, task.model, task.carry_over)
     if RunFolder(out).started:
         # Before the options of the folder change.
         require_resumable(RunFolder(out).checkpoint("last"))
