@@ -3,6 +3,7 @@
     python -m action.compare --data mocap --protocol CVS1 --test CVS1 CVS2 CVS3
     python -m action.compare --data smarthome --root /data/smarthome --methods baseline paat
     python -m action.compare --data mocap --retrieve data/mocap_smarthome data/mocap_nucla
+    python -m action.compare --methods paab --paab.positions 3 --variant third  # beside the others
 
 All options of `action.train` apply to every run. Finished runs are kept and stopped ones resumed,
 so the command can be interrupted and repeated, also with more methods or seeds. The results go into
@@ -34,6 +35,7 @@ from align.engine.jobs import (
     train_and_measure,
 )
 from align.engine.run_folder import REPORT_NAME, RunFolder, run_name
+from align.results.labels import variant_suffix
 from datasets.bounds import PositiveInt, Seed
 from datasets.command import command, command_line, parse
 
@@ -53,8 +55,20 @@ class ActionGridConfig(ActionConfig):
     method: Annotated[ActionMethod, tyro.conf.Fixed, tyro.conf.Suppress] = "baseline"
     seed: Annotated[Seed, tyro.conf.Fixed, tyro.conf.Suppress] = 0
 
-    def plan(self, methods: Sequence[ActionMethod], seeds: Sequence[int]) -> list[ActionConfig]:
-        """One configuration for each run, with one seed of every method before any second seed."""
+    def plan(
+        self, methods: Sequence[ActionMethod], seeds: Sequence[int], variant: str = ""
+    ) -> list[ActionConfig]:
+        """One configuration for each run, with one seed of every method before any second seed.
+
+        Args:
+            methods: Methods to compare.
+            seeds: Seeds; every method gets one run for each.
+            variant: Name of these options in the folders' names.
+
+        Raises:
+            OptionError: When the variant cannot be part of a folder's name.
+        """
+        named = variant_suffix(variant)
         common = {name: value for name, value in vars(self).items() if name != "out"}
         return [
             ActionConfig(
@@ -62,7 +76,7 @@ class ActionGridConfig(ActionConfig):
                 | {
                     "method": method,
                     "seed": seed,
-                    "out": self.out / run_name(method, seed),
+                    "out": self.out / run_name(method + named, seed),
                 }
             )
             for seed in seeds
@@ -136,6 +150,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         retrieve: tuple[Path, ...] = (),
         num_clips: PositiveInt = 1,
         ensemble: Ensemble = "mean",
+        variant: str = "",
         jobs: PositiveInt = default_jobs(),  # noqa: B008 (the machine's GPUs do not change)
     ) -> None:
         """Trains and measures methods of action recognition side by side.
@@ -149,6 +164,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 its training clips.
             num_clips: Samples of each test clip, spread over its time (the paper's 10).
             ensemble: mean of the samples' probabilities, or the published maximum of logits.
+            variant: A name for these options, so that runs of a method with other options can stand
+                beside these under one `--out`, and in one table.
             jobs: Runs at a time, which share the cores equally.
         """
         with command(
@@ -169,7 +186,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             measured = partial(measured_runs, config.out, protocols, num_clips, ensemble)
             with Claim(config.out):
                 outcomes = run_all(
-                    config.plan(methods, seeds),
+                    config.plan(methods, seeds, variant),
                     jobs,
                     lambda: _tabulate(config.out, measured()),
                     work,

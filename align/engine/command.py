@@ -109,7 +109,7 @@ def _require_same_run(config: RunConfig, folder: Path, package: str, resumed: bo
     if differing:
         raise MismatchError(
             f"{folder} holds a run with other options, {', '.join(differing)}. Choose another "
-            f"--out (with align.compare also --variant), or resume that run: "
+            f"--out (in a comparison also --variant), or resume that run: "
             f"{resume_command(package, folder)}"
         )
     if config.epochs < stored.epochs:

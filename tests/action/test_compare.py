@@ -9,12 +9,14 @@ import numpy as np
 import pytest
 
 from action import compare
-from action.compare import main
-from action.config import ActionConfig
+from action.compare import ActionGridConfig, main
+from action.config import ActionConfig, TimeSformerConfig
 from action.evaluation import ActionEvaluation, find_evaluation, load_evaluation
 from action.report import finding, retrieval_table, typical
-from action.results import ActionRun, gain, measured_runs, notes, result_rows, table
-from datasets.errors import MissingDataError
+from action.results import ActionRun, gain, measured_runs, notes, result_rows, setting, table
+from align.engine.run_folder import RunFolder
+from align.models.config import PaabConfig
+from datasets.errors import MissingDataError, OptionError
 from tests.shared import all_here
 
 SMALL = (
@@ -121,6 +123,73 @@ def test_methods_are_compared_with_the_baseline_of_their_own_processor(tmp_path)
     assert notes(runs)[0].startswith(
         "Not compared with baseline: paat, on H200, bf16, since no run"
     )
+
+
+def stored_run(out: Path, method: str, seed: int, right: int, name: str = "", **options) -> None:
+    """A measured run in a folder of runs, which recognises this many of four clips."""
+    folder = out / (name or f"{method}_seed{seed}")
+    ActionConfig(method=method, seed=seed, out=Path("elsewhere"), **options).save(folder)
+    RunFolder(folder).save_history([{"epoch": 1.0, "seconds": 90.0}])
+    evaluation(method, seed, [i < right for i in range(4)], folder).save()
+
+
+def test_runs_of_other_options_are_not_averaged_as_seeds(tmp_path):
+    for seed in (0, 1):
+        stored_run(tmp_path, "baseline", seed, 1, root=tmp_path / str(seed))
+    stored_run(tmp_path, "paab", 0, 2, epochs=5)
+    stored_run(tmp_path, "paab", 1, 3, epochs=5)
+    stored_run(tmp_path, "paab", 2, 4, epochs=9)
+    rows = result_rows(measured_runs(tmp_path, ("CVS3",)))
+    assert {row.method: (row.seeds, row.mean["top1"]) for row in rows} == {
+        "baseline": ((0, 1), 25),
+        "paab, epochs 5": ((0, 1), 62.5),
+        "paab, epochs 9": ((2,), 100),
+    }
+
+
+def test_a_variant_is_compared_with_the_baseline_of_its_own(tmp_path):
+    wide = TimeSformerConfig(dim=384)
+    for method, variant, right, options in (
+        ("baseline", "", 1, {}),
+        ("paab", "", 2, {}),
+        ("baseline", "_wide", 2, {"backbone": wide}),
+        ("paab", "_wide", 4, {"backbone": wide}),
+        ("paab", "_late", 3, {"paab": PaabConfig(positions=(5,))}),
+    ):
+        stored_run(tmp_path, method, 0, right, f"{method}{variant}_seed0", **options)
+    runs = measured_runs(tmp_path, ("CVS3",))
+    assert {row.method: row.gain and row.gain.points for row in result_rows(runs)} == {
+        "baseline": None,
+        "baseline, wide": 25,
+        "paab": 25,
+        "paab, late": 50,
+        "paab, wide": 50,
+    }
+    assert notes(runs)[:3] == [
+        "baseline, wide: backbone.dim 384.",
+        "paab, late: positions 5.",
+        "paab, wide: backbone.dim 384.",
+    ]
+    assert "6 blocks of width 192 to 384" in setting(runs)
+
+
+def test_the_run_that_each_seed_starts_from_is_one_option(tmp_path):
+    for seed in (0, 1):
+        stored_run(tmp_path, "paab", seed, 2, init=Path("before", f"paab_seed{seed}"))
+    stored_run(tmp_path, "paab", 2, 2, init=Path("other/paab_seed2/checkpoints/last.safetensors"))
+    assert {row.method: row.seeds for row in result_rows(measured_runs(tmp_path, ("CVS3",)))} == {
+        "paab, init before/paab_seed*": (0, 1),
+        "paab, init other/paab_seed*/checkpoints/last.safetensors": (2,),
+    }
+
+
+def test_a_variant_is_a_part_of_the_folder_s_name():
+    grid = ActionGridConfig(out=Path("out"))
+    assert [c.out for c in grid.plan(("paab+paat",), (3,), "wide")] == [
+        Path("out/paab_paat_wide_seed3")
+    ]
+    with pytest.raises(OptionError, match="--variant"):
+        grid.plan(("paab",), (0,), "a/b")
 
 
 def test_the_typical_run_is_the_one_in_the_middle():
