@@ -4,6 +4,7 @@
     python -m action.compare --data smarthome --root /data/smarthome --methods baseline paat
     python -m action.compare --data mocap --retrieve data/mocap_smarthome data/mocap_nucla
     python -m action.compare --methods paab --paab.positions 3 --variant third  # beside the others
+    python -m action.compare --pretrain-on data/mocap_big --methods baseline paab paat  # Figure 8
 
 All options of `action.train` apply to every run. Finished runs are kept and stopped ones resumed,
 so the command can be interrupted and repeated, also with more methods or seeds. The results go into
@@ -23,8 +24,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
-from action.config import ActionConfig, ActionMethod, ClipSource, Ensemble
+from action.config import ActionConfig, ActionMethod, ClipSource, DataName, Ensemble
 from action.evaluate import evaluate
+from action.pretraining import plan_fine_tuning, plan_pretraining, pretrain_one
 from action.train import default_options, make_trainer
 from align.engine.claim import Claim
 from align.engine.jobs import (
@@ -37,7 +39,8 @@ from align.engine.jobs import (
 from align.engine.run_folder import REPORT_NAME, RunFolder, run_name
 from align.results.labels import variant_suffix
 from datasets.bounds import PositiveInt, Seed
-from datasets.command import command, command_line, parse
+from datasets.command import command, command_line, optional, parse
+from datasets.errors import OptionError
 
 if TYPE_CHECKING:
     from action.results import ActionRun
@@ -151,6 +154,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         num_clips: PositiveInt = 1,
         ensemble: Ensemble = "mean",
         variant: str = "",
+        pretrain_on: Annotated[Path | None, optional("FOLDER")] = None,
+        pretrain_data: DataName = "mocap",
         jobs: PositiveInt = default_jobs(),  # noqa: B008 (the machine's GPUs do not change)
     ) -> None:
         """Trains and measures methods of action recognition side by side.
@@ -166,6 +171,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
             ensemble: mean of the samples' probabilities, or the published maximum of logits.
             variant: A name for these options, so that runs of a method with other options can stand
                 beside these under one `--out`, and in one table.
+            pretrain_on: Folder of another data set, on which every method is trained first; each
+                is then trained from scratch, from the baseline's backbone with fresh modules,
+                and from its own pre-trained weights (Figure 8).
+            pretrain_data: Data set in that folder.
             jobs: Runs at a time, which share the cores equally.
         """
         with command(
@@ -184,17 +193,41 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 ensemble=ensemble,
             )
             measured = partial(measured_runs, config.out, protocols, num_clips, ensemble)
+            planned = config.plan(methods, seeds, variant)
             with Claim(config.out):
+                if pretrain_on is not None:
+                    _require_no_variant(variant)
+                    _pretrain(planned, config.out, pretrain_data, pretrain_on, jobs)
+                    planned = plan_fine_tuning(planned, config.out)
                 outcomes = run_all(
-                    config.plan(methods, seeds, variant),
+                    planned,
                     jobs,
                     lambda: _tabulate(config.out, measured()),
                     work,
                 )
-                _finish(config.out, measured())
+                _finish(config.out, measured(), pretrain_on is not None)
             require_success(outcomes)
 
     parse(run, "python -m action.compare", arguments)
+
+
+def _require_no_variant(variant: str) -> None:
+    if variant:
+        raise OptionError(
+            f"--pretrain-on names variants of its own: leave out --variant {variant}, or choose "
+            "another --out for these options."
+        )
+
+
+def _pretrain(
+    planned: Sequence[ActionConfig], out: Path, data: DataName, root: Path, jobs: int
+) -> None:
+    """Trains the runs to start from; exits with 1 when one fails, since others need it."""
+    before = plan_pretraining(planned, out, data, root)
+    from action.clips import open_data
+
+    open_data(before[0])  # a data set that cannot be used is one error, not one for each run
+    require_success(run_all(before, jobs, lambda: None, pretrain_one))
 
 
 def _tabulate(out: Path, runs: Sequence[ActionRun]) -> None:
@@ -204,7 +237,7 @@ def _tabulate(out: Path, runs: Sequence[ActionRun]) -> None:
         write_results(out, runs)
 
 
-def _finish(out: Path, runs: Sequence[ActionRun]) -> None:
+def _finish(out: Path, runs: Sequence[ActionRun], pretrained: bool) -> None:
     """Prints the table, writes the report, and names the runs that are in neither."""
     from action.report import write_report
     from action.results import result_rows, table
@@ -214,6 +247,10 @@ def _finish(out: Path, runs: Sequence[ActionRun]) -> None:
         header, *lines = table(result_rows(runs))
         print(markdown(header, lines))
         print(f"report: {write_report(runs, out / REPORT_NAME)}")
+        if pretrained:
+            from action.pretraining_results import write_pretraining
+
+            print(f"pre-training: {', '.join(map(str, write_pretraining(out, runs)))}")
     folders = {run.path for run in RunFolder.all_in(out)}
     if others := sorted(folders - {run.folder for run in runs}):
         logger.warning(

@@ -7,11 +7,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from action import compare
 from action.compare import ActionGridConfig, main
 from action.config import ActionConfig, TimeSformerConfig
 from action.evaluation import ActionEvaluation, find_evaluation, load_evaluation
+from action.pretraining import plan_fine_tuning, plan_pretraining
+from action.pretraining_results import write_pretraining
 from action.report import finding, retrieval_table, typical
 from action.results import ActionRun, gain, measured_runs, notes, result_rows, setting, table
 from align.engine.run_folder import RunFolder
@@ -270,3 +273,61 @@ def test_methods_are_compared_once_and_more_are_added(squares, tmp_path, capsys,
     assert "| CS | baseline |" not in capsys.readouterr().out, "it was measured with one sample"
     assert "samples of each: 2 (max)" in (out / "table.md").read_text()
     assert [run.label for run in measured_runs(out, ("CS",))] == ["baseline"]
+
+
+def test_every_method_is_fine_tuned_from_three_starts():
+    out = Path("out")
+    plain = ActionGridConfig(out=out, protocol="CS").plan(("paab",), (3,))
+    before = plan_pretraining(plain, out, "ntu", Path("first"))
+    assert [(c.method, c.seed, c.data, c.root, c.protocol, str(c.out)) for c in before] == [
+        (m, 3, "ntu", Path("first"), None, f"out/pretraining/{m}_seed3")
+        for m in ("baseline", "paab")
+    ]
+    tuned = plan_fine_tuning(plain, out)
+    assert [(str(c.out), c.init) for c in tuned] == [
+        ("out/paab_seed3", None),
+        ("out/paab_fresh_seed3", before[0].out),
+        ("out/paab_pretrained_seed3", before[1].out),
+    ]
+    baseline = plan_fine_tuning(ActionGridConfig(out=out).plan(("baseline",), (0,)), out)
+    assert [c.out.name for c in baseline if c.out] == [
+        "baseline_seed0",
+        "baseline_pretrained_seed0",
+    ]
+
+
+def test_the_table_of_pretraining_has_a_column_for_each_start(tmp_path):
+    for seed, right in ((0, 1), (1, 2)):
+        stored_run(tmp_path, "paab", seed, right)
+        stored_run(tmp_path, "paab", seed, 3, f"paab_fresh_seed{seed}", init=Path("a"))
+    stored_run(tmp_path, "baseline", 0, 4, "baseline_pretrained_seed0", init=Path("a"))
+    stored_run(tmp_path, "paab", 0, 4, "paab_other_seed0", epochs=2)
+    table, picture = write_pretraining(tmp_path, measured_runs(tmp_path, ("CVS3",)))
+    lines = table.read_text().splitlines()
+    assert lines[2] == "| baseline | – | – | 100.0 |"
+    assert lines[3] == "| paab | 37.5 ± 17.7 | 75.0 ± 0.0 | – |"
+    assert Image.open(picture).format == "PNG"
+
+
+def test_pretraining_has_variants_of_its_own(squares, tmp_path, capsys):
+    words = ["--root", str(squares), "--out", str(tmp_path / "out"), "--variant", "wide"]
+    with pytest.raises(SystemExit):
+        main([*words, "--pretrain-on", str(squares)])
+    assert "leave out --variant wide" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_methods_are_pretrained_once_and_fine_tuned(squares, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(compare, "run_all", all_here)
+    out = tmp_path / "compared"
+    command = ["--root", str(squares), "--out", str(out), "--jobs", "1", "--seeds", "0", *SMALL]
+    command += ["--backbone.depth", "2", "--methods", "paab", "--pretrain-on", str(squares)]
+    main(command)
+    checkpoint = out / "pretraining" / "paab_seed0" / "checkpoints" / "last.safetensors"
+    made = checkpoint.stat().st_mtime_ns
+    main(command)
+    assert checkpoint.stat().st_mtime_ns == made
+    printed = capsys.readouterr().out
+    for label in ("paab", "paab, fresh", "paab, pretrained"):
+        assert f"| CS | {label} |" in printed
+    assert (out / "pretraining_CS.md").exists() and (out / "pretraining_CS.png").exists()

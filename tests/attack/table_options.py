@@ -198,6 +198,8 @@ OPTIONS: tuple[tuple[str, str, tuple[str, ...], tuple[str, ...]], ...] = (
             "--test CVS9",
             "--epochs 0",
             "--variant a/b",
+            "--pretrain-on nowhere",
+            "--pretrain-data nut",
         ),
     ),
     (
