@@ -39,10 +39,10 @@ def plan_pretraining(
         data: Name of the data set to pre-train on.
         root: Its folder.
     """
-    own = {"data": data, "root": root, "protocol": None, "lists": None, "test_subjects": None}
+    first = replace(runs[0], data=data, root=root, protocol=None, lists=None, test_subjects=None)
     pairs = dict.fromkeys(pair for c in runs for pair in ((_BASELINE, c.seed), (c.method, c.seed)))
     return [
-        replace(runs[0], method=method, seed=seed, out=_start(out, method, seed), **own)
+        replace(first, method=method, seed=seed, out=_start(out, method, seed))
         for method, seed in pairs
     ]
 

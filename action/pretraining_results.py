@@ -76,9 +76,9 @@ def pretraining_figure(values: dict[str, dict[str, list[float]]], protocol: str)
         for place, variant in enumerate(STARTS):
             if found := starts.get(variant):
                 bar = float(np.nan_to_num(std(found)))
-                style = {"color": colours[method], "marker": "o", "capsize": 3}
-                axes.errorbar(place + shift, mean(found), bar, **style)
-                axes.plot([place + shift] * len(found), found, ".", color=colours[method])
+                x, colour = place + shift, colours[method]
+                axes.errorbar(x, mean(found), bar, color=colour, marker="o", capsize=3)
+                axes.plot([x] * len(found), found, ".", color=colour)
         axes.plot([], [], "o", color=colours[method], label=method)
     axes.set_xticks(range(len(STARTS)), list(STARTS.values()))
     axes.set_xlim(-0.5, len(STARTS) - 0.5)

@@ -33,7 +33,7 @@ def carried_over(
     """
     here, there = recognizer.plan.learned, about.get("data", {})
     classes, skeleton = tuple(there.get("classes", ())), there.get("skeleton")
-    reasons = {}
+    reasons: dict[str, str] = {}
     if classes != here.classes:
         why = f"it tells other classes apart ({len(classes)}, here {len(here.classes)})"
         reasons |= dict.fromkeys(_names(weights, _HEAD), why)
