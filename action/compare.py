@@ -193,12 +193,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 ensemble=ensemble,
             )
             measured = partial(measured_runs, config.out, protocols, num_clips, ensemble)
-            planned = config.plan(methods, seeds, variant)
+            planned, before = config.plan(methods, seeds, variant), []
+            if pretrain_on is not None:
+                _require_no_variant(variant)
+                before = plan_pretraining(planned, config.out, pretrain_data, pretrain_on)
+                open_data(before[0])  # one error, rather than one for each run
+                planned = plan_fine_tuning(planned, config.out)
             with Claim(config.out):
-                if pretrain_on is not None:
-                    _require_no_variant(variant)
-                    _pretrain(planned, config.out, pretrain_data, pretrain_on, jobs)
-                    planned = plan_fine_tuning(planned, config.out)
+                if before:  # others start from these, so all must end well
+                    require_success(run_all(before, jobs, lambda: None, pretrain_one))
                 outcomes = run_all(
                     planned,
                     jobs,
@@ -217,17 +220,6 @@ def _require_no_variant(variant: str) -> None:
             f"--pretrain-on names variants of its own: leave out --variant {variant}, or choose "
             "another --out for these options."
         )
-
-
-def _pretrain(
-    planned: Sequence[ActionConfig], out: Path, data: DataName, root: Path, jobs: int
-) -> None:
-    """Trains the runs to start from; exits with 1 when one fails, since others need it."""
-    before = plan_pretraining(planned, out, data, root)
-    from action.clips import open_data
-
-    open_data(before[0])  # a data set that cannot be used is one error, not one for each run
-    require_success(run_all(before, jobs, lambda: None, pretrain_one))
 
 
 def _tabulate(out: Path, runs: Sequence[ActionRun]) -> None:
