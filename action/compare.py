@@ -3,6 +3,8 @@
     python -m action.compare --data mocap --protocol CVS1 --test CVS1 CVS2 CVS3
     python -m action.compare --data smarthome --root /data/smarthome --methods baseline paat
     python -m action.compare --data mocap --retrieve data/mocap_smarthome data/mocap_nucla
+    python -m action.compare --methods paab --paab.positions 3 --variant third  # beside the others
+    python -m action.compare --pretrain-on data/mocap_big --methods baseline paab paat  # Figure 8
 
 All options of `action.train` apply to every run. Finished runs are kept and stopped ones resumed,
 so the command can be interrupted and repeated, also with more methods or seeds. The results go into
@@ -22,8 +24,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
-from action.config import ActionConfig, ActionMethod, ClipSource, Ensemble
+from action.config import ActionConfig, ActionMethod, ClipSource, DataName, Ensemble
 from action.evaluate import evaluate
+from action.pretraining import plan_fine_tuning, plan_pretraining, pretrain_one
 from action.train import default_options, make_trainer
 from align.engine.claim import Claim
 from align.engine.jobs import (
@@ -34,8 +37,10 @@ from align.engine.jobs import (
     train_and_measure,
 )
 from align.engine.run_folder import REPORT_NAME, RunFolder, run_name
+from align.results.labels import variant_suffix
 from datasets.bounds import PositiveInt, Seed
-from datasets.command import command, command_line, parse
+from datasets.command import command, command_line, optional, parse
+from datasets.errors import OptionError
 
 if TYPE_CHECKING:
     from action.results import ActionRun
@@ -53,8 +58,20 @@ class ActionGridConfig(ActionConfig):
     method: Annotated[ActionMethod, tyro.conf.Fixed, tyro.conf.Suppress] = "baseline"
     seed: Annotated[Seed, tyro.conf.Fixed, tyro.conf.Suppress] = 0
 
-    def plan(self, methods: Sequence[ActionMethod], seeds: Sequence[int]) -> list[ActionConfig]:
-        """One configuration for each run, with one seed of every method before any second seed."""
+    def plan(
+        self, methods: Sequence[ActionMethod], seeds: Sequence[int], variant: str = ""
+    ) -> list[ActionConfig]:
+        """One configuration for each run, with one seed of every method before any second seed.
+
+        Args:
+            methods: Methods to compare.
+            seeds: Seeds; every method gets one run for each.
+            variant: Name of these options in the folders' names.
+
+        Raises:
+            OptionError: When the variant cannot be part of a folder's name.
+        """
+        named = variant_suffix(variant)
         common = {name: value for name, value in vars(self).items() if name != "out"}
         return [
             ActionConfig(
@@ -62,7 +79,7 @@ class ActionGridConfig(ActionConfig):
                 | {
                     "method": method,
                     "seed": seed,
-                    "out": self.out / run_name(method, seed),
+                    "out": self.out / run_name(method + named, seed),
                 }
             )
             for seed in seeds
@@ -136,6 +153,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         retrieve: tuple[Path, ...] = (),
         num_clips: PositiveInt = 1,
         ensemble: Ensemble = "mean",
+        variant: str = "",
+        pretrain_on: Annotated[Path | None, optional("FOLDER")] = None,
+        pretrain_data: DataName = "mocap",
         jobs: PositiveInt = default_jobs(),  # noqa: B008 (the machine's GPUs do not change)
     ) -> None:
         """Trains and measures methods of action recognition side by side.
@@ -149,6 +169,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 its training clips.
             num_clips: Samples of each test clip, spread over its time (the paper's 10).
             ensemble: mean of the samples' probabilities, or the published maximum of logits.
+            variant: A name for these options, so that runs of a method with other options can stand
+                beside these under one `--out`, and in one table.
+            pretrain_on: Folder of another data set, on which every method is trained first; each
+                is then trained from scratch, from the baseline's backbone with fresh modules,
+                and from its own pre-trained weights (Figure 8).
+            pretrain_data: Data set in that folder.
             jobs: Runs at a time, which share the cores equally.
         """
         with command(
@@ -167,17 +193,33 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 ensemble=ensemble,
             )
             measured = partial(measured_runs, config.out, protocols, num_clips, ensemble)
+            planned, before = config.plan(methods, seeds, variant), []
+            if pretrain_on is not None:
+                _require_no_variant(variant)
+                before = plan_pretraining(planned, config.out, pretrain_data, pretrain_on)
+                open_data(before[0])  # one error, rather than one for each run
+                planned = plan_fine_tuning(planned, config.out)
             with Claim(config.out):
+                if before:  # others start from these, so all must end well
+                    require_success(run_all(before, jobs, lambda: None, pretrain_one))
                 outcomes = run_all(
-                    config.plan(methods, seeds),
+                    planned,
                     jobs,
                     lambda: _tabulate(config.out, measured()),
                     work,
                 )
-                _finish(config.out, measured())
+                _finish(config.out, measured(), pretrain_on is not None)
             require_success(outcomes)
 
     parse(run, "python -m action.compare", arguments)
+
+
+def _require_no_variant(variant: str) -> None:
+    if variant:
+        raise OptionError(
+            f"--pretrain-on names variants of its own: leave out --variant {variant}, or choose "
+            "another --out for these options."
+        )
 
 
 def _tabulate(out: Path, runs: Sequence[ActionRun]) -> None:
@@ -187,7 +229,7 @@ def _tabulate(out: Path, runs: Sequence[ActionRun]) -> None:
         write_results(out, runs)
 
 
-def _finish(out: Path, runs: Sequence[ActionRun]) -> None:
+def _finish(out: Path, runs: Sequence[ActionRun], pretrained: bool) -> None:
     """Prints the table, writes the report, and names the runs that are in neither."""
     from action.report import write_report
     from action.results import result_rows, table
@@ -197,6 +239,10 @@ def _finish(out: Path, runs: Sequence[ActionRun]) -> None:
         header, *lines = table(result_rows(runs))
         print(markdown(header, lines))
         print(f"report: {write_report(runs, out / REPORT_NAME)}")
+        if pretrained:
+            from action.pretraining_results import write_pretraining
+
+            print(f"pre-training: {', '.join(map(str, write_pretraining(out, runs)))}")
     folders = {run.path for run in RunFolder.all_in(out)}
     if others := sorted(folders - {run.folder for run in runs}):
         logger.warning(

@@ -18,6 +18,7 @@ from action.models.registry import architecture
 from align.engine.csv_files import write_csv
 from align.engine.run_folder import RunFolder
 from align.results.chance import RANDOM_LABEL
+from align.results.labels import label_runs, variant_options
 from align.results.processors import UNKNOWN, Ran, baseline_of, common_seeds, not_compared, on
 from align.results.statistics import mean, mean_difference, std
 from align.results.text import (
@@ -27,6 +28,7 @@ from align.results.text import (
     count,
     format_spread,
     markdown,
+    span,
     with_arrow,
 )
 from datasets.errors import DataError
@@ -43,8 +45,10 @@ TITLES = {
 }
 NOTE = (
     "Accuracy in percent, mean ± sample standard deviation over seeds; with one seed the mean "
-    f"alone. {ARROWS} Against the baseline: difference of top-1 in points over the seeds that both "
-    "have, with its 95 % t-interval over seeds and test clips, which one seed cannot give. The row "
+    f"alone. {ARROWS} Runs of a method that differ in an option have rows of their own, which name "
+    "it. Against the baseline: difference of top-1 in points over the seeds that both have, with "
+    "its 95 % t-interval over seeds and test clips, which one seed cannot give; the baseline is "
+    "that of the same variant where there is one. The row "
     f"“{RANDOM_LABEL}” is chance: guessing among the classes of the test clips. A dash "
     f"({NO_VALUE}): the baseline itself, or no seed in common with it."
 )
@@ -59,6 +63,8 @@ class ActionRun:
         config: All its options.
         history: One entry for each epoch.
         evaluations: Protocol to the evaluation on its test clips.
+        kind: The method, with its variant and the options in which it differs from other runs of
+            its method; the method alone by default.
         processor: The processor of the evaluations, where the runs of a table have several.
     """
 
@@ -66,12 +72,14 @@ class ActionRun:
     config: ActionConfig
     history: list[dict[str, float]]
     evaluations: dict[str, ActionEvaluation]
+    kind: str = ""
     processor: str = ""
 
     @property
     def label(self) -> str:
-        """The method, and the processor where the runs of a table have several."""
-        return on(self.config.method, self.processor) if self.processor else self.config.method
+        """The kind of run, and the processor where the runs of a table have several."""
+        kind = self.kind or self.config.method
+        return on(kind, self.processor) if self.processor else kind
 
     @property
     def minutes(self) -> float:
@@ -139,16 +147,21 @@ def measured_runs(
         if not run.history.exists() or len(found) < len(protocols):
             continue
         try:
-            config = ActionConfig.load(run.path)
+            config = replace(ActionConfig.load(run.path), out=run.path)
             runs.append(ActionRun(run.path, config, run.load_history(), found))
         except DataError as error:
             log.warning("left out: %s", error)
     for protocol in protocols:
         runs = _on_the_same_clips(runs, protocol)
-    processors = [_processor(run) for run in runs]
+    kinds, processors = label_runs([run.config for run in runs]), [_processor(run) for run in runs]
+    runs = [replace(run, kind=kind) for run, kind in zip(runs, kinds, strict=True)]
     if len(set(processors)) > 1:
         runs = [replace(run, processor=p) for run, p in zip(runs, processors, strict=True)]
-    return sorted(runs, key=lambda run: (ACTION_METHODS.index(run.config.method), run.config.seed))
+    return sorted(runs, key=_order)
+
+
+def _order(run: ActionRun) -> tuple[int, str, int]:
+    return ACTION_METHODS.index(run.config.method), run.label, run.config.seed
 
 
 def _on_the_same_clips(runs: Sequence[ActionRun], protocol: str) -> list[ActionRun]:
@@ -189,7 +202,7 @@ def _row(
 ) -> ActionRow:
     own = [run.evaluations[protocol] for run in runs if run.label == method]
     values = {name: [100 * e.metrics[name] for e in own] for name in own[0].metrics}
-    against = baseline_of(method, methods, BASELINE)
+    against = _opponent(method, methods)
     baseline = [run.evaluations[protocol] for run in runs if run.label == against]
     return ActionRow(
         method,
@@ -200,6 +213,15 @@ def _row(
         gain(baseline, own),
         len(own[0].recall),
     )
+
+
+def _opponent(label: str, labels: Sequence[str]) -> str | None:
+    """The baseline of the same variant where there is one, else the plain one."""
+    method, comma, variant = label.partition(", ")
+    same = BASELINE + comma + variant
+    if method != BASELINE and same in labels:
+        return same
+    return baseline_of(label, labels, BASELINE)
 
 
 def gain(
@@ -259,15 +281,16 @@ def chance(metric: str, classes: int) -> float:
 
 def setting(runs: Sequence[ActionRun]) -> str:
     """Size and duration of the runs as a sentence."""
-    backbone = runs[0].config.backbone
+    backbones = [run.config.backbone for run in runs]
     clips = {name: len(e.clips) for name, e in runs[0].evaluations.items()}
     first = next(iter(runs[0].evaluations.values()))
     epochs = count((int(run.history[-1]["epoch"]) for run in runs), "epoch")
-    known = architecture(runs[0].config.model)
-    blocks = f", {count([backbone.depth], 'block')} of width {backbone.dim}"
+    titles = dict.fromkeys(architecture(run.config.model).title for run in runs)
+    depths, widths = count((b.depth for b in backbones), "block"), span(b.dim for b in backbones)
+    blocks = f", {depths} of width {widths}" * any(run.config.is_transformer for run in runs)
     return (
-        f"{known.title}{blocks * runs[0].config.is_transformer}, "
-        f"{backbone.image_size} pixels, trained on {runs[0].config.data}, "
+        f"{', '.join(titles)}{blocks}, "
+        f"{span(b.image_size for b in backbones)} pixels, trained on {runs[0].config.data}, "
         f"{first.trained_on}, for {epochs}; test clips: "
         f"{', '.join(f'{name} {number}' for name, number in clips.items())}, "
         f"samples of each: {first.num_clips} ({first.ensemble}); "
@@ -276,8 +299,10 @@ def setting(runs: Sequence[ActionRun]) -> str:
 
 
 def notes(runs: Sequence[ActionRun]) -> list[str]:
-    """How to read the table, after the rows that have no baseline on their processor."""
-    return [*not_compared([run.label for run in runs], BASELINE, "action.evaluate"), NOTE]
+    """How to read the table, after what variants are and which rows have no baseline."""
+    variants = [f"{label}: {options}." for label, options in variant_options(runs).items()]
+    alone = not_compared([run.label for run in runs], BASELINE, "action.evaluate")
+    return [*variants, *alone, NOTE]
 
 
 def write_results(out: Path, runs: Sequence[ActionRun]) -> None:

@@ -21,10 +21,12 @@ from action.models.features import FeatureNetwork, load_features
 from action.models.registry import architecture
 from action.plan import LearnedClips, RecognizerPlan
 from action.recognizer import ClipRecognizer
+from action.starting import carried_over
 from action.timesformer import TimeSformer
 from action.weights import load_pretrained
 from align.engine.loading import reading_processes
 from align.engine.origin import DataRecord, Origin
+from align.engine.starting import CarriedOver
 from align.models.pose_aware import PoseAware
 from align.paat import mean_pose_loss
 from datasets.clips.identity import clip_seals
@@ -116,6 +118,13 @@ class ActionTask:
         data = self.data
         record = DataRecord.of(data.clip_set.root, data.digest, run)
         return Origin({"root": record}, clip_seals(self.train))
+
+    def carry_over(self, weights: Mapping[str, Tensor], about: Mapping[str, Any]) -> CarriedOver:
+        """All but the classifier of other classes and PAAT's of other keypoints.
+
+        The embeddings of places and times are resized for frames of another size or number.
+        """
+        return carried_over(self.recognizer, weights, about)
 
     def about(self) -> dict[str, Any]:
         """Facts that a checkpoint holds, from which the model is built without the data set."""

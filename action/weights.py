@@ -26,11 +26,17 @@ from align.engine.checkpoint import (
     DamagedCheckpointError,
     MissingCheckpointError,
     OtherModelError,
+    read_state,
 )
+from align.engine.run_folder import RunFolder
 from datasets.errors import shortened
 
 logger = logging.getLogger(__name__)
 
+_OWN_RUN = (
+    "{0} holds weights of a run, not published ones: start from it with --init {0} in place of "
+    "--backbone.weights."
+)
 # Names of weights that an error message lists before it is shortened.
 SHOWN = 3
 FOLDER_FILES = ("model.safetensors", "pytorch_model.bin")
@@ -105,7 +111,7 @@ def load_pretrained(backbone: TimeSformer, path: Path) -> None:
     _require_same_options(file, weights, backbone)
     wanted = backbone.state_dict()
     _leave_out_head(file, weights, wanted)
-    _resize(file, weights, backbone)
+    weights |= resized_embeddings(file, weights, backbone)
     _require_same_weights(file, weights, wanted)
     backbone.load_state_dict(weights, strict=False)  # the head alone may be missing
 
@@ -115,6 +121,7 @@ def read_weights(file: Path) -> dict[str, Tensor]:
 
     Raises:
         DamagedCheckpointError: When the file is damaged or holds no weights.
+        OtherModelError: When it is a checkpoint of a run.
     """
     if file.suffix == ".safetensors":
         try:
@@ -123,6 +130,8 @@ def read_weights(file: Path) -> dict[str, Tensor]:
             raise DamagedCheckpointError(
                 f"{file} is no whole safetensors file ({error}); download it again."
             ) from None
+        if read_state(file):
+            raise OtherModelError(_OWN_RUN.format(file))
     else:
         stored = _read_pickle(file)
     return {_WRAPPERS.sub("", name): value for name, value in stored.items()}
@@ -144,6 +153,8 @@ def _renamed(name: str, parts: Sequence[tuple[str, str]]) -> str:
 
 def _find(path: Path) -> Path:
     if path.is_dir():
+        if RunFolder(path).started:
+            raise OtherModelError(_OWN_RUN.format(path))
         for name in FOLDER_FILES:
             if (path / name).exists():
                 return path / name
@@ -247,19 +258,42 @@ def _leave_out_head(file: Path, weights: dict[str, Tensor], wanted: Mapping[str,
             del weights[name]
 
 
-def _resize(file: Path, weights: dict[str, Tensor], backbone: TimeSformer) -> None:
-    layout = backbone.default_layout
+def resized_embeddings(
+    file: Path, weights: Mapping[str, Tensor], backbone: TimeSformer
+) -> dict[str, Tensor]:
+    """The embeddings of places and times among weights, for the frames of a backbone (nearest).
+
+    Args:
+        file: Where the weights come from, for messages.
+        weights: Tensors by their published names.
+        backbone: The TimeSformer that they are for.
+
+    Returns:
+        `pos_embed` and `time_embed`, where the weights have them.
+
+    Raises:
+        OtherModelError: When the patches of the weights are no square, and others than here.
+    """
+    fitted = {}
     position, time = weights.get("pos_embed"), weights.get("time_embed")
-    if position is not None and position.ndim == 3 and position.shape[1] != 1 + layout.patches:
-        rows = math.isqrt(position.shape[1] - 1)
-        if rows**2 != position.shape[1] - 1:
-            raise OtherModelError(
-                f"{file} has {position.shape[1] - 1} patches, which are no square: build the "
-                "model for frames of the same size to take its position embedding as it is."
-            )
-        weights["pos_embed"] = resized_in_space(position, rows, layout, backbone.resize_mode)
+    if position is not None and position.ndim == 3:
+        fitted["pos_embed"] = _resized_places(file, position, backbone)
     if time is not None and time.ndim == 3 and backbone.time_embed is not None:
-        weights["time_embed"] = resized_in_time(time, backbone.time_embed.shape[1])
+        fitted["time_embed"] = resized_in_time(time, backbone.time_embed.shape[1])
+    return fitted
+
+
+def _resized_places(file: Path, position: Tensor, backbone: TimeSformer) -> Tensor:
+    layout, patches = backbone.default_layout, position.shape[1] - 1
+    if patches == layout.patches:
+        return position
+    rows = math.isqrt(patches)
+    if rows**2 != patches:
+        raise OtherModelError(
+            f"{file} has {patches} patches, which are no square: build the model for frames of "
+            "the same size to take its position embedding as it is."
+        )
+    return resized_in_space(position, rows, layout, backbone.resize_mode)
 
 
 def _require_same_weights(

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import partial
@@ -30,10 +29,11 @@ from align.evaluate import evaluate
 from align.inputs.sampling import views_a_step
 from align.methods import Method, trunk_of
 from align.plan import RunPlan, for_data, usual_data
+from align.results.labels import variant_suffix
 from align.stored.data import identify
 from align.train import default_options, make_trainer
 from datasets.bounds import Seed
-from datasets.errors import DataError, MismatchError, OptionError
+from datasets.errors import DataError, MismatchError
 from datasets.storage.identity import short
 
 log = logging.getLogger(__name__)
@@ -99,9 +99,7 @@ def plan(
     Raises:
         OptionError: When the variant has other characters.
     """
-    if variant and not re.fullmatch(r"[\w.-]+", variant):
-        raise OptionError(f"--variant becomes part of a folder's name, so it cannot be {variant!r}")
-    named = f"_{variant}" if variant else ""
+    named = variant_suffix(variant)
     configs = [
         placed(replace(config, method=method), out, data, protocol, method + named, seed, data_sets)
         for protocol in protocols

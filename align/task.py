@@ -18,6 +18,7 @@ from align.embedder import FrameEmbedder
 from align.engine.loading import reading_processes
 from align.engine.origin import DataRecord, Origin
 from align.engine.run_folder import RunFolder
+from align.engine.starting import CarriedOver
 from align.inputs.data import Batch, EpisodeSamples
 from align.late import choose_weight
 from align.losses import build_loss
@@ -230,6 +231,10 @@ class AlignmentTask:
             },
             {name: learned.seals[name] for name in self.train.names} if learned else {},
         )
+
+    def carry_over(self, weights: Mapping[str, Tensor], about: Mapping[str, Any]) -> CarriedOver:
+        """All weights; of another skeleton, the classifier of PAAT has mostly another shape."""
+        return CarriedOver(weights)
 
     def about(self) -> dict[str, Any]:
         """Facts from which the model can be built without the data."""

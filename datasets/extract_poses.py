@@ -28,6 +28,7 @@ from joblib import Parallel, delayed
 from tqdm import tqdm
 
 from datasets.bounds import PositiveInt, Share
+from datasets.clips.own import POSE_SUFFIX, POSES_FOLDER
 from datasets.clips.pose_json import write_pose_json
 from datasets.command import command, optional, parse
 from datasets.errors import DataError, MissingDataError, require
@@ -36,7 +37,6 @@ from datasets.storage.atomic import remove_leftovers
 from datasets.streams import print_error
 from datasets.video import VIDEO_SUFFIXES, check_video, iterate_frames
 
-POSE_SUFFIX = "_skeleton2d.json"
 SHOWN_PROBLEMS = 10
 # Index of each keypoint among the 33 landmarks of mediapipe's Pose, which has no neck: it is the
 # middle of the shoulders.
@@ -175,7 +175,7 @@ def default_out(config: ExtractConfig) -> Path:
     """Return the folder of the JSON files."""
     if config.out is not None:
         return config.out
-    return (config.videos.parent if config.videos.is_file() else config.videos) / "poses"
+    return (config.videos.parent if config.videos.is_file() else config.videos) / POSES_FOLDER
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -10,7 +10,6 @@ appear at once: weights, optimizer and step can never come from different moment
 from __future__ import annotations
 
 import json
-import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -34,10 +33,7 @@ from align.engine.checkpoint_header import read_about as read_about
 from align.engine.checkpoint_header import read_state as read_state
 from align.engine.checkpoint_header import require_described as require_described
 from align.engine.run_folder import CONFIG_NAME, Checkpoint, RunFolder
-from datasets.errors import shortened
 from datasets.storage.atomic import atomic_path
-
-log = logging.getLogger(__name__)
 
 _MODEL, _OPTIMIZER = "model.", "optimizer."
 
@@ -153,40 +149,16 @@ def weights_of(source: Path, checkpoint: Checkpoint = "best") -> Path:
     return source if source.is_file() else RunFolder(source).checkpoint(checkpoint)
 
 
-def start_from(source: Path, model: nn.Module) -> None:
-    """Gives a model the weights of another run, as far as names and shapes agree.
-
-    A run on another skeleton has another classifier in PAAT: the log names the tensors that stay at
-    their random start.
-
-    Args:
-        source: A run's folder, whose best checkpoint is taken, or a checkpoint.
-        model: The model that starts from it.
+def model_weights(path: Path) -> dict[str, Tensor]:
+    """The tensors of a checkpoint's model by name.
 
     Raises:
-        MissingCheckpointError: When the checkpoint does not exist.
+        MissingCheckpointError: When the file does not exist.
         DamagedCheckpointError: When it is truncated.
-        OtherModelError: When it fits less than half of the model's weights.
     """
-    path = RunFolder(source).checkpoint() if source.is_dir() else source
     with open_checkpoint(path) as file:
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    saved, wanted = _with_prefix(tensors, _MODEL), model.state_dict()
-    fitting = {n: t for n, t in saved.items() if n in wanted and t.shape == wanted[n].shape}
-    # A few norms of the same width fit by accident; then hardly anything would be carried over.
-    if 2 * _elements(fitting) < _elements(wanted):
-        raise OtherModelError(
-            f"{path} fits only {_elements(fitting)} of the model's {_elements(wanted)} weights. "
-            "Start from a run of the same method and backbone, with the same --backbone.depth."
-        )
-    model.load_state_dict(fitting, strict=False)
-    log.info("started from %s: %d of %d tensors", path, len(fitting), len(wanted))
-    if fresh := [name for name in wanted if name not in fitting]:
-        log.info("not in it, so at their random start: %s", shortened(fresh, 5))
-
-
-def _elements(tensors: Mapping[str, Tensor]) -> int:
-    return sum(tensor.numel() for tensor in tensors.values())
+    return _with_prefix(tensors, _MODEL)
 
 
 def _with_prefix(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
@@ -13,13 +13,13 @@ from align.engine.checkpoint import (
     CheckpointError,
     kept_when_unwritable,
     require_resumable,
-    start_from,
 )
 from align.engine.claim import Claim, is_claimed
 from align.engine.config import RunConfig
 from align.engine.device import keep_freed_memory
 from align.engine.origin import Origin
 from align.engine.run_folder import RunFolder
+from align.engine.starting import start_from
 from align.engine.stored_config import options_of
 from align.engine.task import Task
 from align.engine.trainer import Trainer
@@ -87,7 +87,7 @@ def _opened(
     if (stored := Origin.load(out)) is not None:
         stored.require_same(origin, out)
     if config.init is not None and not RunFolder(out).started:
-        start_from(config.init, task.model)
+        start_from(config.init, task.model, task.carry_over)
     if RunFolder(out).started:
         # Before the options of the folder change.
         require_resumable(RunFolder(out).checkpoint("last"))
@@ -109,7 +109,7 @@ def _require_same_run(config: RunConfig, folder: Path, package: str, resumed: bo
     if differing:
         raise MismatchError(
             f"{folder} holds a run with other options, {', '.join(differing)}. Choose another "
-            f"--out (with align.compare also --variant), or resume that run: "
+            f"--out (in a comparison also --variant), or resume that run: "
             f"{resume_command(package, folder)}"
         )
     if config.epochs < stored.epochs:
@@ -128,16 +128,16 @@ def differing_options(
     return [f"{name} {there[name]}" for name in names]
 
 
-def for_each(runs: Sequence[Path], work: Callable[[Path], object]) -> None:
-    """Does some work with each run; one that fails is named, and the others go on.
+def for_each(paths: Iterable[Path], work: Callable[[Path], object]) -> None:
+    """Does some work with each run or file; one that fails is named, and the others go on.
 
     Raises:
-        UserError: The last error, once all runs have had their turn.
+        UserError: The last error, once all have had their turn.
     """
     errors: list[UserError] = []
-    for run in runs:
+    for path in paths:
         try:
-            work(run)
+            work(path)
         except UserError as error:
             if errors:
                 log.error("error: %s", errors[-1])

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from align.engine.origin import Origin
+from align.engine.starting import CarriedOver
 
 
 class Task(Protocol):
@@ -56,6 +57,10 @@ class Task(Protocol):
 
     def origin(self, run: Path) -> Origin:
         """The data of a run in this folder, which are stored beside its options."""
+        ...
+
+    def carry_over(self, weights: Mapping[str, Tensor], about: Mapping[str, Any]) -> CarriedOver:
+        """Chooses among the weights of a run to start from, whose checkpoint says this about it."""
         ...
 
     def about(self) -> Mapping[str, Any]:

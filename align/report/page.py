@@ -24,8 +24,9 @@ from align.report.view_pairs import pair_errors, phase_heat_map, view_pair_heat_
 from align.report.viewer import episode_page
 from align.results.cells import CHANCE_NOTE, NO_VALUE_NOTE, SPREAD_NOTE, group_table
 from align.results.chance import chance_of, reference_rows
+from align.results.labels import options_that_differ
 from align.results.processors import not_compared
-from align.results.runs import Run, load_runs, options_that_differ, train_command
+from align.results.runs import Run, load_runs, train_command
 from align.results.summary import BASELINE, SummaryRow, summary_table, write_summary
 from align.results.text import format_change, format_spread, with_arrow
 from align.stored.data import find_measured_data
@@ -120,7 +121,7 @@ def render(
         "finding": finding(rows),
         "facts": facts(runs, data),
         "collapsed": collapsed(runs),
-        "differing": options_that_differ(runs),
+        "differing": options_that_differ([run.config for run in runs]),
         "commands": {run.folder: train_command(run.config) for run in runs},
         "titles": {name: with_arrow(name, title) for name, title in METRIC_TITLES.items()},
         "anchors": reference_rows(data.lengths),

@@ -4,39 +4,21 @@ from __future__ import annotations
 
 import logging
 import shlex
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields, is_dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from shlex import quote
-from typing import Any
 
 from align.config import TrainConfig, recipe
-from align.engine.run_folder import RunFolder, run_name
+from align.engine.run_folder import RunFolder
 from align.results.evaluation import Evaluation, load_evaluation
+from align.results.labels import each_option, label_runs
 from align.results.processors import on
 from align.results.summary import require_comparable, run_order
 from datasets.errors import DataError, FormatError, MissingDataError
 
 log = logging.getLogger(__name__)
-
-
-def variant_of(config: TrainConfig) -> str:
-    """The variant in the name of a run's folder: `wide` in `runs/paab_wide_seed1`.
-
-    Empty for plain runs, and for folders that do not follow this pattern.
-    """
-    if config.out is None:
-        return ""
-    before, after = run_name(f"{config.method}_*", config.seed).split("*")
-    name = config.out.name
-    if not (name.startswith(before) and name.endswith(after)):
-        return ""
-    return name[len(before) : -len(after)]
-
-
-# Options that may differ between the runs of one row of a table.
-_OF_ONE_RUN = {"method", "seed", "data", "out", "workers"}
 
 
 @dataclass(frozen=True)
@@ -128,61 +110,11 @@ def _load_run(folder: Path, split: str) -> Run:
     return Run(folder, config.method, config, evaluation, rows, finished)
 
 
-def label_runs(configs: Sequence[TrainConfig]) -> list[str]:
-    """Labels each run with its method, its variant in a grid, and the options that differ in these.
-
-    Runs that differ only in seed and folder share a label.
-    """
-    options = [dict(_options(config)) for config in configs]
-    names = [", ".join(filter(None, [c.method, variant_of(c)])) for c in configs]
-    labels = []
-    for name, own in zip(names, options, strict=True):
-        peers = [o for n, o in zip(names, options, strict=True) if n == name]
-        varying = sorted(differing_options(peers) - _OF_ONE_RUN)
-        labels.append(", ".join([name, *(_named_option(option, own) for option in varying)]))
-    return labels
-
-
-def variant_options(runs: Sequence[Run]) -> dict[str, str]:
-    """Label of every variant of a grid to the options in which it differs from all plain runs.
-
-    Options that a variant shares with some plain run, such as its number of epochs, are left out.
-    """
-    plain = [dict(_options(run.config)) for run in runs if not variant_of(run.config)]
-    variants = {run.label: dict(_options(run.config)) for run in runs if variant_of(run.config)}
-    found = {}
-    for label, own in variants.items():
-        names = sorted(own.keys() - _OF_ONE_RUN)
-        special = [name for name in names if all(o[name] != own[name] for o in plain)]
-        if plain and special:
-            found[label] = ", ".join(_named_option(name, own) for name in special)
-    return found
-
-
-def _named_option(name: str, options: Mapping[str, Any]) -> str:
-    return f"{_without_method(name, options['method'])} {_text(options[name])}"
-
-
-def _without_method(name: str, method: str) -> str:
-    # `paab, positions 1` says as much as `paab, paab.positions 1`.
-    return name.removeprefix(f"{method}.")
-
-
-def differing_options(options: Sequence[Mapping[str, Any]]) -> set[str]:
-    """Names of the options that are not the same in all of these."""
-    return {name for name in options[0] if any(o[name] != options[0][name] for o in options)}
-
-
-def options_that_differ(runs: Sequence[Run]) -> list[str]:
-    """Options other than method, seed and folders in which runs differ."""
-    return sorted(differing_options([dict(_options(r.config)) for r in runs]) - _OF_ONE_RUN)
-
-
 def train_command(config: TrainConfig) -> str:
     """The command that repeats a run: its options where they differ from the recipe's."""
-    defaults = dict(_options(recipe(config.recipe)))
+    defaults = dict(each_option(recipe(config.recipe)))
     words = ["python", "-m", "align.train"]
-    for name, value in _options(config):
+    for name, value in each_option(config):
         # The recipe decides the defaults; readers look for method and seed.
         if value == defaults[name] and name not in ("method", "seed", "recipe"):
             continue
@@ -195,16 +127,3 @@ def train_command(config: TrainConfig) -> str:
             values = value if isinstance(value, tuple) else [value]
             words += [flag, *map(str, values)]
     return shlex.join(words)
-
-
-def _options(config: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
-    for field in fields(config):
-        value = getattr(config, field.name)
-        if is_dataclass(value):
-            yield from _options(value, f"{prefix}{field.name}.")
-        else:
-            yield prefix + field.name, value
-
-
-def _text(value: Any) -> str:
-    return " ".join(map(str, value)) if isinstance(value, tuple) else str(value)

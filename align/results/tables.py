@@ -11,9 +11,10 @@ from typing import Any
 from align.engine.csv_files import write_csv
 from align.engine.run_folder import RunFolder
 from align.metrics.names import GROUPS
+from align.results.labels import variant_options
 from align.results.paper import paper_error
 from align.results.processors import baseline_of, without_processor
-from align.results.runs import Run, load_runs, variant_options
+from align.results.runs import Run, load_runs
 from align.results.significance import METRIC, PairedTest, corrected, paired_tests
 from align.results.summary import BASELINE, SummaryRow, difference, summary_table
 from align.results.text import between, count, span

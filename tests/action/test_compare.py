@@ -7,14 +7,19 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from action import compare
-from action.compare import main
-from action.config import ActionConfig
+from action.compare import ActionGridConfig, main
+from action.config import ActionConfig, TimeSformerConfig
 from action.evaluation import ActionEvaluation, find_evaluation, load_evaluation
+from action.pretraining import plan_fine_tuning, plan_pretraining
+from action.pretraining_results import write_pretraining
 from action.report import finding, retrieval_table, typical
-from action.results import ActionRun, gain, measured_runs, notes, result_rows, table
-from datasets.errors import MissingDataError
+from action.results import ActionRun, gain, measured_runs, notes, result_rows, setting, table
+from align.engine.run_folder import RunFolder
+from align.models.config import PaabConfig
+from datasets.errors import MissingDataError, OptionError
 from tests.shared import all_here
 
 SMALL = (
@@ -123,6 +128,73 @@ def test_methods_are_compared_with_the_baseline_of_their_own_processor(tmp_path)
     )
 
 
+def stored_run(out: Path, method: str, seed: int, right: int, name: str = "", **options) -> None:
+    """A measured run in a folder of runs, which recognises this many of four clips."""
+    folder = out / (name or f"{method}_seed{seed}")
+    ActionConfig(method=method, seed=seed, out=Path("elsewhere"), **options).save(folder)
+    RunFolder(folder).save_history([{"epoch": 1.0, "seconds": 90.0}])
+    evaluation(method, seed, [i < right for i in range(4)], folder).save()
+
+
+def test_runs_of_other_options_are_not_averaged_as_seeds(tmp_path):
+    for seed in (0, 1):
+        stored_run(tmp_path, "baseline", seed, 1, root=tmp_path / str(seed))
+    stored_run(tmp_path, "paab", 0, 2, epochs=5)
+    stored_run(tmp_path, "paab", 1, 3, epochs=5)
+    stored_run(tmp_path, "paab", 2, 4, epochs=9)
+    rows = result_rows(measured_runs(tmp_path, ("CVS3",)))
+    assert {row.method: (row.seeds, row.mean["top1"]) for row in rows} == {
+        "baseline": ((0, 1), 25),
+        "paab, epochs 5": ((0, 1), 62.5),
+        "paab, epochs 9": ((2,), 100),
+    }
+
+
+def test_a_variant_is_compared_with_the_baseline_of_its_own(tmp_path):
+    wide = TimeSformerConfig(dim=384)
+    for method, variant, right, options in (
+        ("baseline", "", 1, {}),
+        ("paab", "", 2, {}),
+        ("baseline", "_wide", 2, {"backbone": wide}),
+        ("paab", "_wide", 4, {"backbone": wide}),
+        ("paab", "_late", 3, {"paab": PaabConfig(positions=(5,))}),
+    ):
+        stored_run(tmp_path, method, 0, right, f"{method}{variant}_seed0", **options)
+    runs = measured_runs(tmp_path, ("CVS3",))
+    assert {row.method: row.gain and row.gain.points for row in result_rows(runs)} == {
+        "baseline": None,
+        "baseline, wide": 25,
+        "paab": 25,
+        "paab, late": 50,
+        "paab, wide": 50,
+    }
+    assert notes(runs)[:3] == [
+        "baseline, wide: backbone.dim 384.",
+        "paab, late: positions 5.",
+        "paab, wide: backbone.dim 384.",
+    ]
+    assert "6 blocks of width 192 to 384" in setting(runs)
+
+
+def test_the_run_that_each_seed_starts_from_is_one_option(tmp_path):
+    for seed in (0, 1):
+        stored_run(tmp_path, "paab", seed, 2, init=Path("before", f"paab_seed{seed}"))
+    stored_run(tmp_path, "paab", 2, 2, init=Path("other/paab_seed2/checkpoints/last.safetensors"))
+    assert {row.method: row.seeds for row in result_rows(measured_runs(tmp_path, ("CVS3",)))} == {
+        "paab, init before/paab_seed*": (0, 1),
+        "paab, init other/paab_seed*/checkpoints/last.safetensors": (2,),
+    }
+
+
+def test_a_variant_is_a_part_of_the_folder_s_name():
+    grid = ActionGridConfig(out=Path("out"))
+    assert [c.out for c in grid.plan(("paab+paat",), (3,), "wide")] == [
+        Path("out/paab_paat_wide_seed3")
+    ]
+    with pytest.raises(OptionError, match="--variant"):
+        grid.plan(("paab",), (0,), "a/b")
+
+
 def test_the_typical_run_is_the_one_in_the_middle():
     runs = [
         run_of("paab", seed, [i < right for i in range(4)]) for seed, right in enumerate((4, 1, 2))
@@ -201,3 +273,61 @@ def test_methods_are_compared_once_and_more_are_added(squares, tmp_path, capsys,
     assert "| CS | baseline |" not in capsys.readouterr().out, "it was measured with one sample"
     assert "samples of each: 2 (max)" in (out / "table.md").read_text()
     assert [run.label for run in measured_runs(out, ("CS",))] == ["baseline"]
+
+
+def test_every_method_is_fine_tuned_from_three_starts():
+    out = Path("out")
+    plain = ActionGridConfig(out=out, protocol="CS").plan(("paab",), (3,))
+    before = plan_pretraining(plain, out, "ntu", Path("first"))
+    assert [(c.method, c.seed, c.data, c.root, c.protocol, str(c.out)) for c in before] == [
+        (m, 3, "ntu", Path("first"), None, f"out/pretraining/{m}_seed3")
+        for m in ("baseline", "paab")
+    ]
+    tuned = plan_fine_tuning(plain, out)
+    assert [(str(c.out), c.init) for c in tuned] == [
+        ("out/paab_seed3", None),
+        ("out/paab_fresh_seed3", before[0].out),
+        ("out/paab_pretrained_seed3", before[1].out),
+    ]
+    baseline = plan_fine_tuning(ActionGridConfig(out=out).plan(("baseline",), (0,)), out)
+    assert [c.out.name for c in baseline if c.out] == [
+        "baseline_seed0",
+        "baseline_pretrained_seed0",
+    ]
+
+
+def test_the_table_of_pretraining_has_a_column_for_each_start(tmp_path):
+    for seed, right in ((0, 1), (1, 2)):
+        stored_run(tmp_path, "paab", seed, right)
+        stored_run(tmp_path, "paab", seed, 3, f"paab_fresh_seed{seed}", init=Path("a"))
+    stored_run(tmp_path, "baseline", 0, 4, "baseline_pretrained_seed0", init=Path("a"))
+    stored_run(tmp_path, "paab", 0, 4, "paab_other_seed0", epochs=2)
+    table, picture = write_pretraining(tmp_path, measured_runs(tmp_path, ("CVS3",)))
+    lines = table.read_text().splitlines()
+    assert lines[2] == "| baseline | – | – | 100.0 |"
+    assert lines[3] == "| paab | 37.5 ± 17.7 | 75.0 ± 0.0 | – |"
+    assert Image.open(picture).format == "PNG"
+
+
+def test_pretraining_has_variants_of_its_own(squares, tmp_path, capsys):
+    words = ["--root", str(squares), "--out", str(tmp_path / "out"), "--variant", "wide"]
+    with pytest.raises(SystemExit):
+        main([*words, "--pretrain-on", str(squares)])
+    assert "leave out --variant wide" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_methods_are_pretrained_once_and_fine_tuned(squares, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(compare, "run_all", all_here)
+    out = tmp_path / "compared"
+    command = ["--root", str(squares), "--out", str(out), "--jobs", "1", "--seeds", "0", *SMALL]
+    command += ["--backbone.depth", "2", "--methods", "paab", "--pretrain-on", str(squares)]
+    main(command)
+    checkpoint = out / "pretraining" / "paab_seed0" / "checkpoints" / "last.safetensors"
+    made = checkpoint.stat().st_mtime_ns
+    main(command)
+    assert checkpoint.stat().st_mtime_ns == made
+    printed = capsys.readouterr().out
+    for label in ("paab", "paab, fresh", "paab, pretrained"):
+        assert f"| CS | {label} |" in printed
+    assert (out / "pretraining_CS.md").exists() and (out / "pretraining_CS.png").exists()

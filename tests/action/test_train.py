@@ -1,5 +1,7 @@
 """Training, evaluation and resume of action recognition."""
 
+import logging
+import shutil
 from dataclasses import replace
 from typing import get_args
 
@@ -14,12 +16,15 @@ from action.config import ActionConfig, ClipBatchConfig, DataName, TimeSformerCo
 from action.evaluate import evaluate
 from action.evaluation import class_recall, confusion, recognition_metrics
 from action.measuring import ensembled
+from action.starting import carried_over
 from action.task import ActionTask
 from action.train import default_options, make_trainer
-from align.engine.checkpoint import OtherModelError, read_state
+from align.engine.checkpoint import OtherModelError, model_weights, read_about, read_state
 from align.engine.config import OptimConfig
 from align.engine.optim import learning_rate_factor
 from align.engine.run_folder import RunFolder
+from align.models.config import PaabConfig, PaatConfig
+from datasets.clips.mocap import MocapMeta
 from datasets.errors import MismatchError, MissingDataError, OptionError
 
 TINY = TimeSformerConfig(image_size=32, patch_size=8, frames=4, stride=8, dim=32, depth=2, heads=2)
@@ -193,3 +198,89 @@ def test_ensembles_by_mean_probability_or_by_the_published_maximum():
     logits = np.array([[[4.0, 0.0], [0.0, 3.0], [0.0, 3.0]]])
     assert ensembled(logits, "max").argmax() == 0
     assert ensembled(logits, "mean").argmax() == 1
+
+
+@pytest.fixture(scope="module")
+def first_run(squares, tmp_path_factory):
+    """A run of paab+paat on three classes and NTU's 25 keypoints."""
+    run = tmp_path_factory.mktemp("first") / "run"
+    make_trainer(config_for(squares, run, "paab+paat", epochs=1), progress=False).fit()
+    return run
+
+
+def renamed(root, motions):
+    meta = MocapMeta.load(root)
+    names = dict(zip(meta.motions, motions, strict=True))
+    replace(meta, motions=names).save(root)
+
+
+def started(root, out, source, caplog, **options):
+    caplog.set_level(logging.INFO)
+    config = config_for(root, out, "paab+paat", init=source, seed=5, **options)
+    return make_trainer(config, progress=False).task.model.state_dict()
+
+
+def test_a_run_starts_from_one_on_the_same_classes_as_it_is(squares, first_run, tmp_path, caplog):
+    best = load_file(RunFolder(first_run).checkpoint())
+    for source in (first_run, RunFolder(first_run).checkpoint()):
+        state = started(squares, tmp_path / source.name, source, caplog)
+        assert all(torch.equal(value, best[f"model.{name}"]) for name, value in state.items())
+    assert "left out" not in caplog.text and "random start" not in caplog.text
+
+
+def test_a_classifier_of_as_many_other_classes_is_left_out(squares, first_run, tmp_path, caplog):
+    other = shutil.copytree(squares, tmp_path / "other")
+    renamed(other, ("up", "still", "down"))
+    best = load_file(RunFolder(first_run).checkpoint())
+    state = started(other, tmp_path / "run", first_run, caplog)
+    kept = {n for n, value in state.items() if torch.equal(value, best[f"model.{n}"])}
+    assert set(state) - kept == {"head.weight", "head.bias"}
+    assert "it tells other classes apart (3, here 3): head.bias, head.weight" in caplog.text
+
+
+def test_another_skeleton_keeps_all_of_paat_but_its_classifier(
+    squares, first_run, tmp_path, caplog
+):
+    checkpoint = RunFolder(first_run).checkpoint()
+    about = read_about(checkpoint)
+    skeleton = {**about["data"]["skeleton"], "keypoints": ["a"] * 25}
+    recognizer = ActionTask(config_for(squares, tmp_path / "run", "paab+paat")).recognizer
+    weights = model_weights(checkpoint)
+    foreign = {**about, "data": {**about["data"], "skeleton": skeleton}}
+    assert set(carried_over(recognizer, weights, about).left_out) == set()
+    left_out = carried_over(recognizer, weights, foreign).left_out
+    assert {name.rpartition("paat.")[2] for name in left_out} == {
+        "1.classify.weight",
+        "1.classify.bias",
+    }
+    assert all("other keypoints (25, here 25)" in reason for reason in left_out.values())
+    assert len(carried_over(recognizer, weights, {}).left_out) == 4, "nothing is known of it"
+
+
+def test_frames_of_another_size_and_number_resize_the_embeddings(
+    squares, first_run, tmp_path, caplog
+):
+    backbone = replace(TINY, image_size=48, frames=2)
+    state = started(squares, tmp_path / "run", first_run, caplog, backbone=backbone)
+    best = load_file(RunFolder(first_run).checkpoint())
+    time = "backbone.backbone.time_embed"
+    assert torch.equal(state[time], best[f"model.{time}"][:, ::2])
+    assert state["backbone.backbone.pos_embed"].shape[1] == 1 + 36
+    assert "random start" not in caplog.text
+
+
+def test_every_weight_that_does_not_fit_is_named(squares, first_run, tmp_path, caplog):
+    caplog.set_level(logging.INFO)
+    paab = replace(PaabConfig(), positions=(1,))
+    options = dict(init=first_run, paab=paab, paat=replace(PaatConfig(), bottleneck=16))
+    make_trainer(config_for(squares, tmp_path / "run", "paab+paat", **options), progress=False)
+    assert "in it alone, so left out: backbone.paab.2.0.attn.proj.bias, " in caplog.text
+    assert "not in it, so at their random start: backbone.paab.1.0.norm1.weight, " in caplog.text
+    assert "backbone.paat.1.classify.weight (25 x 256 in it, 25 x 16 here)" in caplog.text
+
+
+def test_a_run_is_no_file_of_published_weights(squares, first_run, tmp_path):
+    for source in (first_run, RunFolder(first_run).checkpoint()):
+        config = config_for(squares, tmp_path / "run", backbone=replace(TINY, weights=source))
+        with pytest.raises(OtherModelError, match=f"--init {source} "):
+            make_trainer(config)

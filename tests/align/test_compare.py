@@ -21,8 +21,8 @@ from align.metrics.collapse import Collapse, Kind
 from align.report.grid_page import as_html, as_markdown
 from align.results.cells import group_tables
 from align.results.evaluation import load_evaluation
+from align.results.labels import label_runs, variant_of, variant_options
 from align.results.paper import paper_error
-from align.results.runs import label_runs, variant_of, variant_options
 from align.results.tables import measured_runs, result_tables, run_row, write_runs
 from datasets.errors import OptionError
 from tests.align.conftest import tiny_config

@@ -10,6 +10,9 @@ from tests.attack.rows import Row
 
 RUN = ("run", "dots")
 CLIP_RUN = ("clip_run", "squares")
+# A clip to test on, and its poses.
+VIDEO = "squares/rgb/S001C001P003R001A001_rgb.avi"
+POSES = "squares/skeletons/S001C001P003R001A001.skeleton"
 SMALL = "--epochs 1 --backbone.depth 1 --batch.times 6 --out new"
 SMALL_CLIPS = "--epochs 1 --backbone.depth 1 --backbone.image-size 32 --out new"
 
@@ -91,6 +94,8 @@ def reads() -> Iterator[Read]:
         which = "last" if command == "action.train" else "best"
         place = f"clip_run/checkpoints/{which}.safetensors"
         yield Read(place, command, words, CLIP_RUN, ("missing",) * (which == "last"))
+    for place in ("clip_run/config.json", "clip_run/checkpoints/best.safetensors", VIDEO, POSES):
+        yield Read(place, "action.predict", f"clip_run {VIDEO} --poses {POSES}", CLIP_RUN)
     features = "clip_run/evaluation/CS_test.safetensors"
     words = f"--query.features {features} --gallery.features {features}"
     yield Read(features, "action.retrieve", words, CLIP_RUN)

@@ -190,7 +190,17 @@ OPTIONS: tuple[tuple[str, str, tuple[str, ...], tuple[str, ...]], ...] = (
         "action.compare",
         f"{CLIPS} --seeds 0 --jobs 1 --methods baseline",
         ("squares",),
-        ("--methods bas", "--seeds -1", "--jobs 0", "--num-clips 0", "--test CVS9", "--epochs 0"),
+        (
+            "--methods bas",
+            "--seeds -1",
+            "--jobs 0",
+            "--num-clips 0",
+            "--test CVS9",
+            "--epochs 0",
+            "--variant a/b",
+            "--pretrain-on nowhere",
+            "--pretrain-data nut",
+        ),
     ),
     (
         "datasets.convert",

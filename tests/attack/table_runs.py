@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from tests.attack.edits import removed
 from tests.attack.faults import swapped
 from tests.attack.rows import Row
-from tests.attack.table_files import CLIP_RUN, OF_CLIP_RUNS, OF_RUNS, RUN
+from tests.attack.table_files import CLIP_RUN, OF_CLIP_RUNS, OF_RUNS, RUN, SMALL_CLIPS
 
 
 def run_rows() -> Iterator[Row]:
@@ -65,3 +65,11 @@ def run_rows() -> Iterator[Row]:
         CLIP_RUN,
         named=("clip_run",),
     )
+    begin = f"--data mocap --root squares {SMALL_CLIPS}"
+    for fault, option, named in (
+        ("start from nothing", "--init nowhere", "nowhere"),
+        ("start from a run of the other package", "--init run", "best.safetensors"),
+        ("start from a data set", "--init squares", "squares"),
+        ("a run in place of published weights", "--backbone.weights clip_run", "--init clip_run"),
+    ):
+        yield Row("action.train", fault, f"{begin} {option}", both, named=(named,))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from tests.attack.rows import Row
-from tests.attack.table_files import CLIP_RUN, RUN
+from tests.attack.table_files import CLIP_RUN, POSES, RUN, VIDEO
 
 # Command, words before the bad ones, what it needs; then the bad words, each with what is named.
 USES: tuple[tuple[str, str, tuple[str, ...], tuple[str, ...]], ...] = (
@@ -88,6 +88,7 @@ def use_rows() -> Iterator[Row]:
         words = "run videos/000001/ego.mp4"
         fault = "a run that needs keypoints"
         yield Row(command, fault, words, (*RUN, "videos"), named=("run", "deit"))
+    yield from _predictions()
     yield Row("align.embed", "no run", "nowhere dots --out new.npz", ("dots",), named=("nowhere",))
     yield Row("align.zoo", "two things at once", "--pull a --push b", named=("--pull and --push",))
     yield Row(
@@ -103,3 +104,24 @@ def use_rows() -> Iterator[Row]:
         RUN,
         named=("run", "keypoints"),
     )
+
+
+def _predictions() -> Iterator[Row]:
+    """Videos, poses and runs that are missing or of another kind."""
+    words = f"clip_run {VIDEO}"
+    for mistake in ("--top 0", "--num-clips 0", "--checkpoint worst", "--poses nowhere"):
+        named = (mistake.split()[-1],)
+        yield Row("action.predict", mistake, f"{words} {mistake}", CLIP_RUN, named=named)
+    for fault, line, name in (
+        ("no video is named", "clip_run", "name one or more videos"),
+        ("no run", f"nowhere {VIDEO}", "nowhere"),
+        ("a run of the other package", f"run {VIDEO}", "config.json"),
+        ("a video that is missing", "clip_run nowhere.mp4", "nowhere.mp4"),
+        ("a folder instead of a video", "clip_run squares/rgb", "squares/rgb"),
+        ("a keypoint file instead of a video", f"clip_run {POSES}", POSES),
+        ("a method that needs keypoints", words, "--poses FILE"),
+        ("poses of another form", f"{words} --poses {VIDEO}", "no known form"),
+        ("the poses of one video for two", f"{words} {VIDEO} --poses {POSES}", "a folder"),
+    ):
+        needs = (*RUN, *CLIP_RUN)
+        yield Row("action.predict", fault, line, needs, named=(name,))

@@ -78,6 +78,7 @@ PARTS = {
         "align.report.tokens",
         "align.results.analysis",
         "align.results.chance",
+        "align.results.labels",
         "align.results.processors",
         "align.results.statistics",
         "align.results.text",

@@ -16,7 +16,8 @@ from align.config import TrainConfig, recipe
 from align.metrics.alignment import PairResult
 from align.results.cells import summary_markdown
 from align.results.evaluation import Evaluation
-from align.results.runs import label_runs, train_command
+from align.results.labels import label_runs
+from align.results.runs import train_command
 from align.results.summary import require_comparable, summary_table, write_summary
 from align.train import default_options
 from datasets.errors import MismatchError, MissingDataError

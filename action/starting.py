@@ -1,0 +1,60 @@
+"""What a recogniser takes of a run on other data: all that means the same there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from action.recognizer import ClipRecognizer
+from action.timesformer import TimeSformer
+from action.weights import resized_embeddings
+from align.engine.starting import CarriedOver
+from align.models.pose_aware import PoseAware
+
+_HEAD, _BACKBONE = "head.", "backbone.backbone."
+_PAAT, _CLASSIFY = "backbone.paat.", ".classify."
+
+
+def carried_over(
+    recognizer: ClipRecognizer, weights: Mapping[str, Tensor], about: Mapping[str, Any]
+) -> CarriedOver:
+    """The weights of another run, and which of them mean something else to a recogniser.
+
+    The classifier stays only where the classes are the same in the same order, and PAAT's only
+    where the keypoints are. A checkpoint that does not say what it was trained on keeps neither.
+
+    Args:
+        recognizer: The recogniser that starts.
+        weights: Tensors of the other run's model by name.
+        about: What the other run's checkpoint says about its model.
+    """
+    here, there = recognizer.plan.learned, about.get("data", {})
+    classes, skeleton = tuple(there.get("classes", ())), there.get("skeleton")
+    reasons: dict[str, str] = {}
+    if classes != here.classes:
+        why = f"it tells other classes apart ({len(classes)}, here {len(here.classes)})"
+        reasons |= dict.fromkeys(_names(weights, _HEAD), why)
+    # A run of align names its skeleton.
+    keypoints = tuple(skeleton["keypoints"]) if isinstance(skeleton, dict) else ()
+    # P2D asks whether a patch holds any keypoint at all.
+    if keypoints != here.skeleton.keypoints and recognizer.config.paat.target != "p2d":
+        why = f"its skeleton has other keypoints ({len(keypoints)}, here {len(here.skeleton)})"
+        reasons |= dict.fromkeys(_names(weights, _PAAT, _CLASSIFY), why)
+    return CarriedOver(_resized(recognizer, weights), reasons)
+
+
+def _names(weights: Mapping[str, Tensor], start: str, part: str = "") -> list[str]:
+    return [name for name in weights if name.startswith(start) and part in name]
+
+
+def _resized(recognizer: ClipRecognizer, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The weights, with the embeddings of a TimeSformer as large as the recogniser's."""
+    network = recognizer.model.backbone
+    if not isinstance(network, PoseAware) or not isinstance(network.backbone, TimeSformer):
+        return dict(weights)
+    inner = {n.removeprefix(_BACKBONE): t for n, t in weights.items() if n.startswith(_BACKBONE)}
+    fitted = resized_embeddings(Path(str(recognizer.config.init)), inner, network.backbone)
+    return {**weights, **{_BACKBONE + name: tensor for name, tensor in fitted.items()}}
