@@ -24,6 +24,7 @@ from scipy.spatial.transform import Rotation
 from tqdm import tqdm
 
 from datasets.bounds import Pixels
+from datasets.calibration.reading import read_cameras, whole_cameras
 from datasets.command import command, command_line, optional, parse
 from datasets.convert import read_split, write_episodes
 from datasets.errors import MismatchError, MissingDataError, OptionError
@@ -39,7 +40,7 @@ from datasets.kinematics.columns import (
 )
 from datasets.kinematics.points import Attachment
 from datasets.kinematics.preview import write_preview
-from datasets.kinematics.rig import Convention, RigCamera, episode_cameras, read_rig
+from datasets.kinematics.rig import Convention, RigCamera, episode_cameras
 from datasets.kinematics.robot import Joint, Robot
 from datasets.kinematics.silhouette import CLEARLY_BETTER, best_convention, residual
 from datasets.kinematics.track import Motion, add_keypoints
@@ -68,7 +69,8 @@ class KeypointsConfig(JointOptions):
             metres; by default all links that can be seen, or the keypoints of the Panda.
         base: Where the robot's base is in the world: x y z in metres, and if it is turned roll,
             pitch and yaw in degrees as in URDF.
-        cameras: JSON file of cameras; by default those that the recordings hold.
+        cameras: Calibrations, each a file, a folder, or VIEW=FILE, of OpenCV, ROS, Kalibr, DROID or
+            a rig of ours; by default those that the recordings hold.
         convention: What the stored poses of cameras mean.
         preview: Folder for pictures of the robot's silhouette over the first episode.
         size: Height and width of the written frames, in pixels; by default their present size.
@@ -83,7 +85,7 @@ class KeypointsConfig(JointOptions):
     out: Annotated[Path | None, optional("FOLDER")] = None
     links: tuple[str, ...] = ()
     base: tuple[float, ...] = (0.0, 0.0, 0.0)
-    cameras: Annotated[Path | None, optional("FILE")] = None
+    cameras: tuple[str, ...] = ()
     convention: Convention = "world-to-camera"
     preview: Annotated[Path | None, optional("FOLDER")] = None
     size: Annotated[Pixels | None, optional("PIXELS")] = None
@@ -112,7 +114,7 @@ class KeypointMaker:
         self.robot = Robot(find_robot(config.robot))
         self.points: list[Attachment]
         self.skeleton, self.points = self.robot.keypoints(config.links)
-        self._rig = None if config.cameras is None else read_rig(config.cameras)
+        self._rig = read_cameras(config.cameras)
 
     def motion(self, episode: Episode, name: str) -> tuple[Motion, list[str]]:
         """How the robot moves in an episode, and sentences on what looks wrong with its joints.
@@ -137,12 +139,13 @@ class KeypointMaker:
         """The camera of each view.
 
         Raises:
-            MissingDataError: When a view has none.
+            DataError: When a view has none, or one that does not fit its pictures.
         """
-        found = episode_cameras(episode, name) if self._rig is None else self._rig
-        if missing := [view for view in episode.images if view not in found]:
-            raise MissingDataError(f"{self.config.cameras} lacks the views {missing} of {name}.")
-        return {view: found[view].read_as(self.config.convention) for view in episode.images}
+        if self._rig:
+            found = whole_cameras(self._rig, episode, name)
+        else:
+            found = episode_cameras(episode, name)
+        return {view: camera.read_as(self.config.convention) for view, camera in found.items()}
 
     def __call__(self, episode: Episode, name: str) -> Episode:
         """The episode with keypoints; errors as of `motion` and `cameras`."""
