@@ -72,6 +72,12 @@ USES: tuple[tuple[str, str, tuple[str, ...], tuple[str, ...]], ...] = (
         ),
     ),
     ("datasets.keypoints", "--robot panda --joints joint_pos --out new", (), ("nowhere",)),
+    (
+        "datasets.calibrate",
+        "dots --joints joint_pos --out new.json --robot panda",
+        ("dots",),
+        ("--clicks nowhere.csv", "--clicks dots/meta.json", "--clicks dots/dots.hdf5"),
+    ),
 )
 
 

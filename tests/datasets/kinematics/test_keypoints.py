@@ -11,8 +11,9 @@ import datasets
 from datasets.cameras import Camera
 from datasets.episodes import EpisodeDataset
 from datasets.errors import OptionError
-from datasets.keypoints import base_pose, main
+from datasets.keypoints import main
 from datasets.kinematics.points import Attachment
+from datasets.kinematics.recording import base_pose
 from datasets.kinematics.rig import RigCamera
 from datasets.kinematics.track import add_keypoints
 from datasets.source import bare_episode
