@@ -102,7 +102,7 @@ def distances(data: EpisodeDataset, view: str, camera: RigCamera) -> tuple[float
     """Mean and largest distance over the keypoints in pictures of all frames, in pixels of 224."""
     world, size = data.episode(0).keypoints_world, data.meta.image_size
     expected = data.keypoints(0, view)
-    flat = world.reshape(-1, 3).astype(np.float64)
+    flat = np.asarray(world, np.float64).reshape(-1, 3)
     pixels = camera.project(flat, camera.pose, (size, size))[0].reshape(expected.shape)
     inside = ((expected >= 0) & (expected < size)).all(-1)
     off = scale_of(data) * np.linalg.norm(pixels - expected, axis=-1)[inside]
