@@ -19,31 +19,20 @@ from pathlib import Path
 from typing import Annotated
 
 import numpy as np
-import tyro
-from scipy.spatial.transform import Rotation
 from tqdm import tqdm
 
 from datasets.bounds import Pixels
+from datasets.calibration.reading import read_cameras, whole_cameras
 from datasets.command import command, command_line, optional, parse
 from datasets.convert import read_split, write_episodes
-from datasets.errors import MismatchError, MissingDataError, OptionError
+from datasets.errors import MismatchError, MissingDataError
 from datasets.formats.detect import open_source
-from datasets.kinematics.catalogue import find_robot
-from datasets.kinematics.checks import check_joints
-from datasets.kinematics.columns import (
-    JointOptions,
-    choose_joints,
-    finger_values,
-    joint_values,
-    read_columns,
-)
-from datasets.kinematics.points import Attachment
 from datasets.kinematics.preview import write_preview
-from datasets.kinematics.rig import Convention, RigCamera, episode_cameras, read_rig
-from datasets.kinematics.robot import Joint, Robot
+from datasets.kinematics.recording import RecordedRobot, RecordingOptions
+from datasets.kinematics.rig import Convention, RigCamera, episode_cameras
 from datasets.kinematics.silhouette import CLEARLY_BETTER, best_convention, residual
-from datasets.kinematics.track import Motion, add_keypoints
-from datasets.skeletons import BUILT_IN, Skeleton
+from datasets.kinematics.track import add_keypoints
+from datasets.skeletons import BUILT_IN
 from datasets.source import Source, in_memory
 from datasets.square import FitName, squared
 from datasets.storage.atomic import atomic_folder, remove_leftovers
@@ -56,19 +45,11 @@ LOOKS = 4
 
 
 @dataclass(frozen=True, kw_only=True)
-class KeypointsConfig(JointOptions):
+class KeypointsConfig(RecordingOptions):
     """Add the keypoints of a robot to recordings.
 
     Attributes:
-        data: Data set of the recordings.
-        robot: Name of a robot of an installed package, such as panda, or the path of a URDF or
-            MJCF file.
         out: Folder of the result, a data set of episodes. It must not exist.
-        links: Links that are keypoints, each as NAME or NAME:X,Y,Z with a position on the link in
-            metres; by default all links that can be seen, or the keypoints of the Panda.
-        base: Where the robot's base is in the world: x y z in metres, and if it is turned roll,
-            pitch and yaw in degrees as in URDF.
-        cameras: JSON file of cameras; by default those that the recordings hold.
         convention: What the stored poses of cameras mean.
         preview: Folder for pictures of the robot's silhouette over the first episode.
         size: Height and width of the written frames, in pixels; by default their present size.
@@ -78,12 +59,7 @@ class KeypointsConfig(JointOptions):
             of the source.
     """
 
-    data: tyro.conf.Positional[Annotated[Path, optional("DATA")]]
-    robot: str
     out: Annotated[Path | None, optional("FOLDER")] = None
-    links: tuple[str, ...] = ()
-    base: tuple[float, ...] = (0.0, 0.0, 0.0)
-    cameras: Annotated[Path | None, optional("FILE")] = None
     convention: Convention = "world-to-camera"
     preview: Annotated[Path | None, optional("FOLDER")] = None
     size: Annotated[Pixels | None, optional("PIXELS")] = None
@@ -91,84 +67,30 @@ class KeypointsConfig(JointOptions):
     split: Annotated[str | None, optional("TRAIN,VALID,TEST")] = None
 
 
-class KeypointMaker:
-    """Adds keypoints to the episodes of one robot.
-
-    Attributes:
-        skeleton: The skeleton of the keypoints.
-    """
-
-    skeleton: Skeleton
+class KeypointMaker(RecordedRobot):
+    """Adds keypoints to the episodes of one robot."""
 
     def __init__(self, config: KeypointsConfig) -> None:
-        """Loads the robot and the cameras.
-
-        Raises:
-            DataError: When a file cannot be used, or MuJoCo is missing.
-            UnknownNameError: When there is no such robot or link.
-            OptionError: When the base is not 3 or 6 numbers.
-        """
-        self.config, self.base = config, base_pose(config.base)
-        self.robot = Robot(find_robot(config.robot))
-        self.points: list[Attachment]
-        self.skeleton, self.points = self.robot.keypoints(config.links)
-        self._rig = None if config.cameras is None else read_rig(config.cameras)
-
-    def motion(self, episode: Episode, name: str) -> tuple[Motion, list[str]]:
-        """How the robot moves in an episode, and sentences on what looks wrong with its joints.
-
-        Raises:
-            DataError: When the columns do not exist, or are not those of the robot's joints.
-        """
-        config = self.config
-        given = read_columns(episode, config.joints, name)
-        grip = read_columns(episode, config.gripper, name) if config.gripper else given[:, :0]
-        joints, fingers = choose_joints(self.robot, config, given.shape[1], grip.shape[1])
-        values = joint_values(given, joints, config)
-        doubts = check_joints(values, given, joints, config)
-        rest = self._resting(joints, fingers)
-        if fingers:
-            values = np.concatenate([values, finger_values(grip, fingers, config)], axis=1)
-        if rest:
-            doubts.append(f"{', '.join(rest)} stand where the robot's file has them, unmoved")
-        return Motion(self.robot, [*joints, *fingers], values, self.base), doubts
+        """Loads the robot and the cameras; errors as of `RecordedRobot` and `read_cameras`."""
+        super().__init__(config)
+        self.config, self._rig = config, read_cameras(config.cameras)
 
     def cameras(self, episode: Episode, name: str) -> dict[str, RigCamera]:
         """The camera of each view.
 
         Raises:
-            MissingDataError: When a view has none.
+            DataError: When a view has none, or one that does not fit its pictures.
         """
-        found = episode_cameras(episode, name) if self._rig is None else self._rig
-        if missing := [view for view in episode.images if view not in found]:
-            raise MissingDataError(f"{self.config.cameras} lacks the views {missing} of {name}.")
-        return {view: found[view].read_as(self.config.convention) for view in episode.images}
+        if self._rig:
+            found = whole_cameras(self._rig, episode, name)
+        else:
+            found = episode_cameras(episode, name)
+        return {view: camera.read_as(self.config.convention) for view, camera in found.items()}
 
     def __call__(self, episode: Episode, name: str) -> Episode:
         """The episode with keypoints; errors as of `motion` and `cameras`."""
         motion, _ = self.motion(episode, name)
         return add_keypoints(episode, motion, self.cameras(episode, name), self.points)
-
-    def _resting(self, joints: Sequence[Joint], fingers: Sequence[Joint]) -> list[str]:
-        known = {joint.name for joint in (*joints, *fingers)}
-        return [joint.name for joint in self.robot.joints if joint.name not in known]
-
-
-def base_pose(numbers: Sequence[float]) -> np.ndarray:
-    """The transform from a robot's frame to the world, from x y z and roll pitch yaw in degrees.
-
-    Raises:
-        OptionError: When there are neither 3 nor 6 numbers.
-    """
-    if len(numbers) not in (3, 6):
-        raise OptionError(
-            f"--base needs x y z, or x y z roll pitch yaw, got {len(numbers)} numbers."
-        )
-    pose = np.eye(4)
-    pose[:3, 3] = numbers[:3]
-    if len(numbers) == 6:
-        pose[:3, :3] = Rotation.from_euler("xyz", numbers[3:], degrees=True).as_matrix()
-    return pose
 
 
 def check_first(source: Source, maker: KeypointMaker) -> Iterator[str]:
@@ -186,12 +108,7 @@ def check_first(source: Source, maker: KeypointMaker) -> Iterator[str]:
         logger.warning("%s", doubt)
     for view in episode.images:
         found = residual(episode, motion, cameras[view], view, times)
-        yield (
-            f"{view}: {found.share:.0%} of the silhouette's edge lies on edges of the picture, "
-            f"{found.chance:.0%} would by chance"
-            if found.pixels
-            else f"{view}: the robot is in none of {len(times)} pictures"
-        )
+        yield f"{view}: {found}"
     scores = best_convention(episode, motion, cameras, times)
     _warn_of_convention(scores, maker.config.convention)
     if maker.config.preview is not None:

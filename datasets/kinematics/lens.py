@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal, get_args
 
 import numpy as np
@@ -57,7 +58,7 @@ class Lens:
         bent = points * self._ratio(radius)
         if self.name == "plumb_bob":
             bent = bent + self._tangential(points, radius**2)
-        return np.where(radius <= self._last_radius(), bent, np.nan)
+        return np.where(radius <= self._last_radius, bent, np.nan)
 
     def straighten(self, bent: Float[np.ndarray, "*batch 2"]) -> Float[np.ndarray, "*batch 2"]:
         """The points at depth 1 that the lens shows at `bent`; the inverse of `bend`."""
@@ -95,6 +96,7 @@ class Lens:
             axis=-1,
         )
 
+    @cached_property
     def _last_radius(self) -> float:
         radii = _RADII[:, None]
         falling = np.flatnonzero(np.diff((radii * self._ratio(radii))[:, 0]) <= 0)

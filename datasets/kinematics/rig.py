@@ -1,21 +1,17 @@
-"""The cameras of a data set: of its episodes or of a JSON file, still, moving or on a link."""
+"""Cameras of a rig, still, moving or on a link, and those that the episodes hold."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
 import numpy as np
 from jaxtyping import Bool, Float
 
 from datasets.cameras import Camera
-from datasets.errors import DamagedDataError, FormatError, MissingDataError, require_known
-from datasets.kinematics.lens import LENSES, Lens
+from datasets.errors import MismatchError, MissingDataError
+from datasets.kinematics.lens import Lens
 from datasets.storage.episode_file import Episode
-from datasets.storage.meaning import ORTHONORMAL_WITHIN
 
 Convention = Literal[
     "world-to-camera", "camera-to-world", "world-to-camera-opengl", "camera-to-world-opengl"
@@ -23,7 +19,8 @@ Convention = Literal[
 CONVENTIONS: tuple[Convention, ...] = get_args(Convention)
 # OpenGL and MuJoCo have y up and look along -z; OpenCV has y down and looks along z.
 _TURN = np.diag([1.0, -1.0, -1.0, 1.0])
-_KEYS = ("intrinsics", "pose", "link", "lens", "distortion")
+# Sides of pictures are whole numbers, so a smaller copy has almost the same ratio of them.
+_SAME_RATIO = 0.01
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,12 +32,15 @@ class RigCamera:
         pose: World to camera, (4, 4) or (T, 4, 4); from the frame of `link` where there is one.
         link: Link that carries the camera; empty for one that stands in the world.
         lens: Its distortion.
+        size: Height and width of the pictures for which the intrinsics are; None for those of the
+            recordings, whatever they are.
     """
 
     intrinsics: Float[np.ndarray, "3 3"]
     pose: np.ndarray
     link: str = ""
     lens: Lens = field(default_factory=Lens)
+    size: tuple[int, int] | None = None
 
     def at(self, time: int) -> Float[np.ndarray, "4 4"]:
         """The pose at a time step."""
@@ -50,6 +50,28 @@ class RigCamera:
         """The same camera where its pose was stored in another convention than ours."""
         pose = np.linalg.inv(self.pose) if convention.startswith("camera") else self.pose
         return replace(self, pose=_TURN @ pose if convention.endswith("opengl") else pose)
+
+    def of_pictures(self, size: tuple[int, int], name: str) -> RigCamera:
+        """The same camera with the intrinsics of pictures that were made smaller or larger.
+
+        Args:
+            size: Height and width of the pictures.
+            name: The view, for messages.
+
+        Raises:
+            MismatchError: When the pictures have another ratio of the sides than the calibrated
+                ones, so that they were cut or distorted.
+        """
+        if self.size is None:
+            return replace(self, size=size)
+        down, across = size[0] / self.size[0], size[1] / self.size[1]
+        if abs(down / across - 1) > _SAME_RATIO:
+            raise MismatchError(
+                f"{name} has pictures of {size[1]} x {size[0]} pixels, and its calibration is of "
+                f"{self.size[1]} x {self.size[0]}: they were cut or distorted since. Give the "
+                "pictures as the camera took them, or correct the calibration."
+            )
+        return replace(self, intrinsics=np.diag([across, down, 1.0]) @ self.intrinsics, size=size)
 
     def project(
         self,
@@ -92,60 +114,3 @@ def episode_cameras(episode: Episode, name: str) -> dict[str, RigCamera]:
         )
         for view in episode.images
     }
-
-
-def read_rig(path: Path) -> dict[str, RigCamera]:
-    """Reads cameras from a JSON file: view to `intrinsics`, `pose`, and what else is known.
-
-        {"front": {"intrinsics": [[…], […], […]], "pose": [[…], […], […], […]],
-                   "lens": "plumb_bob", "distortion": [k1, k2, p1, p2, k3]},
-         "wrist": {"intrinsics": …, "pose": …, "link": "hand"}}
-
-    `pose` is from the world, or from the frame of `link`, to the camera.
-
-    Raises:
-        DataError: When the file is missing, no JSON, or holds a camera that cannot be.
-    """
-    try:
-        stored = json.loads(path.read_bytes())
-    except FileNotFoundError:
-        raise MissingDataError(f"{path} does not exist. Check the path of --cameras.") from None
-    except ValueError as error:
-        raise DamagedDataError(f"{path} is not valid JSON ({error}). Correct it.") from None
-    if not isinstance(stored, dict) or not all(isinstance(v, dict) for v in stored.values()):
-        raise FormatError(f"{path} must hold an object of views, each an object with {_KEYS}.")
-    return {view: _camera(f"{path}: {view}", parts) for view, parts in stored.items()}
-
-
-def _camera(name: str, parts: Mapping[str, Any]) -> RigCamera:
-    for key in parts:
-        require_known(f"entry of {name}", key, _KEYS, FormatError)
-    lens = str(parts.get("lens", "plumb_bob"))
-    require_known(f"lens of {name}", lens, LENSES, FormatError)
-    pose = _matrix(name, parts, "pose", 4)
-    rotation = pose[:3, :3]
-    if (
-        np.abs(rotation @ rotation.T - np.eye(3)).max() > ORTHONORMAL_WITHIN
-        or np.linalg.det(rotation) < 0
-    ):
-        raise FormatError(f"{name}: pose is no rotation and translation. Correct it.")
-    try:
-        distortion = tuple(float(number) for number in parts.get("distortion", ()))
-    except (TypeError, ValueError):
-        raise FormatError(f"{name}: distortion must be a list of numbers.") from None
-    return RigCamera(
-        _matrix(name, parts, "intrinsics", 3),
-        pose,
-        str(parts.get("link", "")),
-        Lens(lens, distortion),  # type: ignore[arg-type]
-    )
-
-
-def _matrix(name: str, parts: Mapping[str, Any], key: str, side: int) -> np.ndarray:
-    try:
-        matrix = np.array(parts.get(key), np.float64)
-    except (TypeError, ValueError):
-        matrix = np.zeros(0)
-    if matrix.shape != (side, side) or not np.isfinite(matrix).all():
-        raise FormatError(f"{name}: {key} must be {side} lists of {side} numbers. Correct it.")
-    return matrix

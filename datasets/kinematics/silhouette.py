@@ -51,6 +51,15 @@ class Residual:
         """1 where all of the edge fits, 0 where no more than by chance or nothing is seen."""
         return (self.share - self.chance) / (1 - self.chance) if self.pixels else 0.0
 
+    def __str__(self) -> str:
+        """The residual as a clause."""
+        if not self.pixels:
+            return "the robot is in none of the pictures that were looked at"
+        return (
+            f"{self.share:.0%} of the silhouette's edge lies on edges of the picture, "
+            f"{self.chance:.0%} would by chance"
+        )
+
 
 def silhouette(
     motion: Motion, camera: RigCamera, time: int, size: tuple[int, int], shape: tuple[int, int]

@@ -64,9 +64,20 @@ USES: tuple[tuple[str, str, tuple[str, ...], tuple[str, ...]], ...] = (
         "datasets.keypoints",
         "dots --joints joint_pos --out new",
         ("dots",),
-        ("--robot pandda", "--robot nowhere.xml"),
+        (
+            "--robot pandda",
+            "--robot nowhere.xml",
+            "--robot panda --cameras nowhere.json",
+            "--robot panda --cameras dots/meta.json",
+        ),
     ),
     ("datasets.keypoints", "--robot panda --joints joint_pos --out new", (), ("nowhere",)),
+    (
+        "datasets.calibrate",
+        "dots --joints joint_pos --out new.json --robot panda",
+        ("dots",),
+        ("--clicks nowhere.csv", "--clicks dots/meta.json", "--clicks dots/dots.hdf5"),
+    ),
 )
 
 

@@ -171,3 +171,12 @@ def test_keypoints_back(run_example, lift_dataset):
     error, agree = re.search(r"largest error ([\d.]+) .* agrees on ([\d.]+)%", printed).groups()
     assert float(error) < 0.5
     assert float(agree) >= 97
+
+
+@pytest.mark.slow
+def test_calibrate_back(run_example, lift_dataset):
+    base = ("--base", "-0.56", "0", "0.912")
+    printed = run_example("calibrate_back", lift_dataset, *base, "--repeats", 2)
+    means = re.findall(r"off by ([\d.]+) pixels in the mean", printed)
+    assert len(means) >= 2
+    assert np.mean([float(mean) for mean in means]) < 3

@@ -11,8 +11,9 @@ import datasets
 from datasets.cameras import Camera
 from datasets.episodes import EpisodeDataset
 from datasets.errors import OptionError
-from datasets.keypoints import base_pose, main
+from datasets.keypoints import main
 from datasets.kinematics.points import Attachment
+from datasets.kinematics.recording import base_pose
 from datasets.kinematics.rig import RigCamera
 from datasets.kinematics.track import add_keypoints
 from datasets.source import bare_episode
@@ -109,6 +110,26 @@ def test_another_convention_is_named(recording, caplog):
     with caplog.at_level(logging.WARNING):
         run(recording, "--convention", "camera-to-world")
     assert "convention" not in caplog.text
+
+
+def test_cameras_of_another_program(recording, tmp_path, caplog):
+    """OpenCV's file gives the same keypoints, and the silhouette tells an inverted pose."""
+    cv2 = pytest.importorskip("cv2")
+    run(recording, "--out", tmp_path / "own")
+    for name, pose in (("right", camera().world_to_camera), ("wrong", camera().world_to_camera.T)):
+        rotation, place = pose[:3, :3], camera().world_to_camera[:3, 3]
+        storage = cv2.FileStorage(str(tmp_path / f"{name}.yml"), cv2.FILE_STORAGE_WRITE)
+        storage.write("camera_matrix", camera().intrinsics - [[0, 0, 0.5], [0, 0, 0.5], [0, 0, 0]])
+        storage.write("rvec", cv2.Rodrigues(rotation)[0])
+        storage.write("tvec", place if name == "right" else -rotation @ place)
+        storage.release()
+    file = f"front={tmp_path / 'right.yml'}"
+    run(recording, "--cameras", file, "--out", tmp_path / "out")
+    own, out = EpisodeDataset(tmp_path / "own"), EpisodeDataset(tmp_path / "out")
+    np.testing.assert_allclose(out.keypoints(1, "front"), own.keypoints(1, "front"), atol=1e-3)
+    assert "convention" not in caplog.text
+    run(recording, "--cameras", f"front={tmp_path / 'wrong.yml'}")
+    assert "try --convention camera-to-world" in caplog.text
 
 
 def test_what_stands_still_is_named(recording, caplog):

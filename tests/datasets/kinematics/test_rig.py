@@ -5,8 +5,8 @@ import json
 import numpy as np
 import pytest
 
+from datasets.calibration.reading import read_cameras
 from datasets.errors import DamagedDataError, FormatError, MissingDataError, UnknownNameError
-from datasets.kinematics.rig import read_rig
 from tests.datasets.kinematics.arm import SIZE, camera, load_arm, make_motion, rig_camera
 
 TURN = np.diag([1.0, -1, -1, 1])
@@ -25,6 +25,10 @@ def write(folder, content):
     file = folder / "rig.json"
     file.write_text(content if isinstance(content, str) else json.dumps(content))
     return file
+
+
+def read_rig(file):
+    return {view: parts.camera(view) for view, parts in read_cameras([str(file)]).items()}
 
 
 def test_a_still_camera_projects_as_ours_do(tmp_path):
@@ -78,8 +82,13 @@ def test_poses_of_other_conventions_become_ours(tmp_path, convention, pose):
     ("content", "error", "message"),
     [
         ("{", DamagedDataError, "not valid JSON"),
-        ("[]", FormatError, "must hold an object of views"),
-        ({"v": {"pose": []}}, FormatError, "intrinsics must be|pose must be 4 lists of 4"),
+        ("[]", FormatError, "is no calibration that can be read"),
+        ("{}", FormatError, "is no calibration that can be read"),
+        ({"v": {"pose": []}}, FormatError, "pose must be 4 lists of 4"),
+        ({"v": stored(intrinsics=[])}, FormatError, "intrinsics must be 3 lists of 3"),
+        ({"v": stored(intrinsics=np.zeros((3, 3)).tolist())}, FormatError, "not calibrated"),
+        ({"v": stored(size=[0, 3])}, FormatError, "pictures of 0 x 3 pixels"),
+        ({"v": stored(size=3)}, FormatError, "size must be a list of 2"),
         ({"v": stored(poses=[])}, FormatError, "unknown entry of .*'poses'; did you mean 'pose'"),
         ({"v": stored(lens="round")}, FormatError, "unknown lens"),
         ({"v": stored(distortion=[1, 2])}, FormatError, "plumb_bob has 0 or 4 or 5 or 8"),

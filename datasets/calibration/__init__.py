@@ -1,0 +1,1 @@
+"""Cameras of real rigs: calibrations in the formats of others."""

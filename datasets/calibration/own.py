@@ -1,0 +1,96 @@
+"""The rig of this project as JSON: view to intrinsics, pose, and what else is known.
+
+    {"front": {"intrinsics": [[…], […], […]], "pose": [[…], […], […], […]],
+               "lens": "plumb_bob", "distortion": [k1, k2, p1, p2, k3], "size": [640, 480]},
+     "wrist": {"intrinsics": …, "pose": …, "link": "hand"}}
+
+`pose` is from the world, or from the frame of `link`, to the camera. `size` is the width and height
+of the pictures for which the intrinsics are; without it, they are for the recordings' own.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from datasets.calibration.parts import (
+    CameraParts,
+    make_lens,
+    numbers,
+    picture_size,
+    require_focal,
+    rigid,
+)
+from datasets.errors import FormatError, require_known
+from datasets.kinematics.lens import LENSES, LensName
+from datasets.kinematics.rig import RigCamera
+from datasets.storage.atomic import atomic_path
+
+_KEYS = ("intrinsics", "pose", "link", "lens", "distortion", "size")
+
+
+def recognizes(stored: Any) -> bool:
+    """Whether the content of a file is a rig."""
+    return (
+        isinstance(stored, dict)
+        and bool(stored)
+        and all(isinstance(parts, dict) for parts in stored.values())
+        and any({"intrinsics", "pose"} & set(parts) for parts in stored.values())
+    )
+
+
+def read(name: str, stored: Any) -> dict[str, CameraParts]:
+    """The cameras of a rig.
+
+    Raises:
+        FormatError: When a camera cannot be.
+    """
+    return {str(view): _camera(f"{name}: {view}", parts) for view, parts in stored.items()}
+
+
+def write_rig(path: Path, cameras: Mapping[str, RigCamera]) -> None:
+    """Writes cameras that stand still.
+
+    Raises:
+        OSError: When the file cannot be written.
+    """
+    rig = {view: _stored(camera) for view, camera in cameras.items()}
+    with atomic_path(path) as temporary:
+        temporary.write_text(json.dumps(rig, indent=1) + "\n")
+
+
+def _stored(camera: RigCamera) -> dict[str, Any]:
+    parts: dict[str, Any] = {
+        "intrinsics": camera.intrinsics.tolist(),
+        "pose": camera.pose.tolist(),
+        "lens": camera.lens.name,
+        "distortion": list(camera.lens.coefficients),
+    }
+    if camera.size is not None:
+        parts["size"] = [camera.size[1], camera.size[0]]
+    return parts | ({"link": camera.link} if camera.link else {})
+
+
+def _camera(name: str, parts: Mapping[str, Any]) -> CameraParts:
+    for key in parts:
+        require_known(f"entry of {name}", str(key), _KEYS, FormatError)
+    model: LensName = parts.get("lens", "plumb_bob")
+    require_known(f"lens of {name}", str(model), LENSES, FormatError)
+    intrinsics = pose = None
+    if "intrinsics" in parts:
+        intrinsics = require_focal(name, numbers(name, "intrinsics", parts["intrinsics"], 3, 3))
+    if "pose" in parts:
+        pose = rigid(name, numbers(name, "pose", parts["pose"], 4, 4))
+    size = parts.get("size", (None, None))
+    if "size" in parts:
+        numbers(name, "size", size, 2)
+    return CameraParts(
+        name,
+        intrinsics,
+        make_lens(name, model, parts.get("distortion", ())),
+        picture_size(name, *size),
+        pose,
+        str(parts.get("link", "")),
+    )

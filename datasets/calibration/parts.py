@@ -1,0 +1,179 @@
+"""What a calibration says about one camera, and how several of them become a camera."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+
+from datasets.errors import FormatError, MismatchError, MissingDataError
+from datasets.kinematics.lens import Lens, LensName
+from datasets.kinematics.rig import RigCamera
+from datasets.storage.meaning import ORTHONORMAL_WITHIN
+
+# OpenCV, ROS and Kalibr put the centre of the first pixel at (0, 0), and we at (0.5, 0.5).
+_HALF_PIXEL = 0.5
+# OpenCV's longer lists end with the tilt of the sensor and thin prisms, which no lens of ours has.
+_LONGEST = 8
+
+
+@dataclass(frozen=True, eq=False)
+class CameraParts:
+    """What a file says about a camera; what it does not say is None.
+
+    Attributes:
+        source: The file and the camera in it, for messages.
+        intrinsics: (3, 3), in pixels, where the centre of the first pixel is at (0.5, 0.5).
+        lens: Its distortion.
+        size: Height and width of the pictures for which the intrinsics are.
+        pose: (4, 4), world to camera, or from the frame of `link`.
+        link: Link that carries the camera; empty for one that stands in the world.
+    """
+
+    source: str
+    intrinsics: Float[np.ndarray, "3 3"] | None = None
+    lens: Lens = field(default_factory=Lens)
+    size: tuple[int, int] | None = None
+    pose: Float[np.ndarray, "4 4"] | None = None
+    link: str = ""
+
+    def joined(self, other: CameraParts) -> CameraParts:
+        """One camera of two files, of which one says what the other one does not.
+
+        Raises:
+            MismatchError: When both have intrinsics, or both have a pose.
+        """
+        for name in ("intrinsics", "pose"):
+            if getattr(self, name) is not None and getattr(other, name) is not None:
+                raise MismatchError(
+                    f"{self.source} and {other.source} both give the {name} of one view. "
+                    "Leave one of them out of --cameras."
+                )
+        seen = self if self.intrinsics is not None else other
+        placed = self if self.pose is not None else other
+        return replace(
+            seen,
+            source=f"{self.source} and {other.source}",
+            pose=placed.pose,
+            link=placed.link,
+        )
+
+    def camera(self, view: str) -> RigCamera:
+        """The whole camera.
+
+        Raises:
+            MissingDataError: When the intrinsics or the pose are missing; names the remedy.
+        """
+        if self.intrinsics is None:
+            raise MissingDataError(
+                f"{self.source} has no intrinsics. Give a file that has them as well: "
+                f"--cameras {view}=camera_info.yaml; or estimate the focal length: "
+                "python -m datasets.calibrate … --focal"
+            )
+        if self.pose is None:
+            raise MissingDataError(
+                f"{self.source} does not say where the camera is. Find its pose by clicks: "
+                "python -m datasets.calibrate; or give a file that has it as well."
+            )
+        return RigCamera(self.intrinsics, self.pose, self.link, self.lens, self.size)
+
+
+def numbers(name: str, key: str, value: Any, *shape: int) -> np.ndarray:
+    """An array of finite numbers.
+
+    Args:
+        name: The file and camera, for messages.
+        key: What the numbers are.
+        value: Nested lists.
+        shape: The shape that it must have.
+
+    Raises:
+        FormatError: When the value is something else.
+    """
+    try:
+        found = np.array(value, np.float64)
+    except (TypeError, ValueError):
+        found = np.zeros(0)
+    if found.shape != shape or not np.isfinite(found).all():
+        lists = f"{shape[0]} lists of {shape[1]}" if len(shape) == 2 else f"a list of {shape[0]}"
+        raise FormatError(f"{name}: {key} must be {lists} numbers. Correct it.")
+    return found
+
+
+def require_focal(name: str, intrinsics: Float[np.ndarray, "3 3"]) -> Float[np.ndarray, "3 3"]:
+    """The intrinsics, if they are of a camera that was calibrated.
+
+    Raises:
+        FormatError: When a focal length is not positive.
+    """
+    if min(intrinsics[0, 0], intrinsics[1, 1]) <= 0:
+        raise FormatError(
+            f"{name}: the focal length is {intrinsics[0, 0]:g}, so the camera is not calibrated. "
+            "Calibrate it, or leave the file out and estimate: python -m datasets.calibrate … "
+            "--focal"
+        )
+    return intrinsics
+
+
+def in_our_pixels(name: str, intrinsics: Float[np.ndarray, "3 3"]) -> Float[np.ndarray, "3 3"]:
+    """Intrinsics of OpenCV, ROS or Kalibr in our pixels; errors as of `require_focal`."""
+    moved = require_focal(name, intrinsics).copy()
+    moved[:2, 2] += _HALF_PIXEL
+    return moved
+
+
+def rigid(name: str, pose: Float[np.ndarray, "4 4"]) -> Float[np.ndarray, "4 4"]:
+    """The pose, if it is a rotation and a translation.
+
+    Raises:
+        FormatError: When it is not.
+    """
+    rotation = pose[:3, :3]
+    off = np.abs(rotation @ rotation.T - np.eye(3)).max()
+    if off > ORTHONORMAL_WITHIN or np.linalg.det(rotation) < 0 or (pose[3] != [0, 0, 0, 1]).any():
+        raise FormatError(f"{name}: pose is no rotation and translation. Correct it.")
+    return pose
+
+
+def transform(
+    rotation: Float[np.ndarray, "3 3"], translation: Float[np.ndarray, 3]
+) -> Float[np.ndarray, "4 4"]:
+    """A rotation and a translation as one matrix."""
+    matrix = np.eye(4)
+    matrix[:3, :3], matrix[:3, 3] = rotation, translation
+    return matrix
+
+
+def make_lens(name: str, model: LensName, coefficients: Sequence[Any]) -> Lens:
+    """The lens of a model and its coefficients in OpenCV's order.
+
+    Raises:
+        FormatError: When they are no numbers, or the model does not have so many.
+    """
+    try:
+        values = [float(number) for number in coefficients]
+    except (TypeError, ValueError):
+        raise FormatError(f"{name}: distortion must be a list of numbers.") from None
+    while len(values) > _LONGEST and values[-1] == 0:
+        values.pop()
+    try:
+        return Lens(model, tuple(values))
+    except FormatError as error:
+        raise FormatError(f"{name}: {error}") from None
+
+
+def picture_size(name: str, width: Any, height: Any) -> tuple[int, int] | None:
+    """Height and width of a camera's pictures; None where the file does not say them.
+
+    Raises:
+        FormatError: When they are no positive whole numbers.
+    """
+    if width is None or height is None or (width, height) == (0, 0):
+        return None
+    sides = numbers(name, "the size of its pictures", [height, width], 2)
+    if (sides < 1).any() or (sides != sides.round()).any():
+        raise FormatError(f"{name}: pictures of {width} x {height} pixels cannot be. Correct it.")
+    return int(sides[0]), int(sides[1])

@@ -1,0 +1,148 @@
+"""Calibrations of files and folders, in whatever format they are."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from datasets.calibration import droid, kalibr, opencv, own, ros
+from datasets.calibration.parts import CameraParts
+from datasets.errors import (
+    DamagedDataError,
+    FormatError,
+    MissingDataError,
+    require_known,
+)
+from datasets.kinematics.rig import RigCamera
+from datasets.storage.episode_file import Episode
+
+# In this order: a camera_info and a chain have keys that no rig has.
+_FORMATS = (ros, kalibr, droid, own)
+_KNOWN = "OpenCV's YAML, ROS's camera_info, Kalibr's chain, DROID's poses, or a rig of ours as JSON"
+_SUFFIXES = {".json", ".yaml", ".yml", ".xml"}
+# OpenCV's header, which is no YAML, also begins chains that were copied for other programs.
+_HEADER = re.compile(r"\A\s*%YAML:[\d.]+\s*\n")
+
+
+def read_cameras(words: Sequence[str]) -> dict[str, CameraParts]:
+    """What some files say about the cameras, view by view.
+
+    Args:
+        words: Each a file, a folder of files, or `VIEW=FILE`. A file with one camera is of the view
+            of its own name, one with several of the views that they are called by.
+            `VIEW=FILE:CAMERA` takes one of several. What two files say about one view is joined.
+
+    Raises:
+        DataError: When a file is missing, cannot be read, or holds a camera that cannot be.
+        UnknownNameError: When a file does not hold the camera.
+    """
+    found: dict[str, CameraParts] = {}
+    for word in words:
+        for view, parts in _named(word).items():
+            found[view] = found[view].joined(parts) if view in found else parts
+    return found
+
+
+def whole_cameras(
+    found: Mapping[str, CameraParts], episode: Episode, name: str
+) -> dict[str, RigCamera]:
+    """The camera of each view of an episode, for its pictures.
+
+    Args:
+        found: What is known about the cameras.
+        episode: The episode.
+        name: The episode, for messages.
+
+    Raises:
+        DataError: When a view has no camera, one without intrinsics or pose, or one of other
+            pictures.
+    """
+    if missing := [view for view in episode.images if view not in found]:
+        raise MissingDataError(
+            f"--cameras lacks the views {missing} of {name}; it has {', '.join(found)}. Name them: "
+            f"--cameras {missing[0]}=FILE"
+        )
+    return {
+        view: found[view].camera(view).of_pictures((frames.shape[1], frames.shape[2]), view)
+        for view, frames in episode.images.items()
+    }
+
+
+def read_file(path: Path) -> dict[str, CameraParts]:
+    """The cameras of one file by name; the name of an only camera is empty.
+
+    Raises:
+        DataError: See `read_cameras`.
+    """
+    text = _text(path)
+    if opencv.recognizes(text):
+        return opencv.read(str(path), text)
+    stored = _parsed(path, text)
+    for form in _FORMATS:
+        if form.recognizes(stored):
+            return form.read(str(path), stored)
+    raise FormatError(f"{path} is no calibration that can be read: it must be {_KNOWN}.")
+
+
+def _named(word: str) -> dict[str, CameraParts]:
+    path = Path(word)
+    if path.is_dir():
+        return _folder(path)
+    view, equals, file = word.partition("=")
+    if path.exists() or not equals:
+        return _by_view(path)
+    file, camera = _split(file)
+    cameras = read_file(Path(file))
+    if not camera and len(cameras) > 1:
+        raise FormatError(
+            f"{file} holds the cameras {', '.join(cameras)}: say which one {view} is, such as "
+            f"--cameras {view}={file}:{next(iter(cameras))}"
+        )
+    if camera:
+        require_known(f"camera of {file}", camera, cameras)
+    return {view: cameras[camera or next(iter(cameras))]}
+
+
+def _split(word: str) -> tuple[str, str]:
+    """The file and the camera of FILE:CAMERA."""
+    file, colon, camera = word.rpartition(":")
+    return (file, camera) if colon and not Path(word).exists() else (word, "")
+
+
+def _by_view(path: Path) -> dict[str, CameraParts]:
+    return {name or path.stem: parts for name, parts in read_file(path).items()}
+
+
+def _folder(folder: Path) -> dict[str, CameraParts]:
+    files = sorted(f for f in folder.iterdir() if f.suffix.lower() in _SUFFIXES)
+    if not files:
+        raise MissingDataError(
+            f"{folder} holds no calibrations ({', '.join(sorted(_SUFFIXES))}). Check --cameras."
+        )
+    return read_cameras([str(file) for file in files])
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except FileNotFoundError:
+        raise MissingDataError(f"{path} does not exist. Check the path of --cameras.") from None
+    except UnicodeDecodeError:
+        raise DamagedDataError(f"{path} is no text. Name a calibration: {_KNOWN}.") from None
+
+
+def _parsed(path: Path, text: str) -> Any:
+    kind = "JSON" if path.suffix.lower() == ".json" or text.lstrip().startswith("{") else "YAML"
+    try:
+        if kind == "JSON":
+            return json.loads(text)
+        return yaml.safe_load(_HEADER.sub("", text))
+    # Both parsers call themselves for each list in a list.
+    except (ValueError, yaml.YAMLError, RecursionError) as error:
+        reason = " ".join(str(error).split())
+        raise DamagedDataError(f"{path} is not valid {kind} ({reason}). Correct it.") from None
