@@ -180,3 +180,13 @@ def test_calibrate_back(run_example, lift_dataset):
     means = re.findall(r"off by ([\d.]+) pixels in the mean", printed)
     assert len(means) >= 2
     assert np.mean([float(mean) for mean in means]) < 3
+
+
+@pytest.mark.slow
+def test_real_recording(run_example, lift_dataset, tmp_path):
+    words = ("--epochs", 1, "--epoch-steps", 2, "--depth", 1)
+    printed = run_example("real_recording", lift_dataset, "--out", tmp_path / "out", *words)
+    off = float(re.search(r"keypoints: ([\d.]+) pixels off in the mean", printed)[1])
+    assert off < 3 * 64 / 224
+    errors = re.findall(r"alignment error of PAAT with .*: ([\d.]+)", printed)
+    assert len(errors) == 2 and all(0 < float(error) < 0.6 for error in errors)

@@ -1,0 +1,135 @@
+"""From videos and joint states without calibration to an alignment, beside a simulator's keypoints.
+
+    python -m sims.generate --env lift --views 3 --episodes 60 --split 40,5,15 --size 112
+    python examples/real_recording.py data/lift --out data/recording
+
+Rendered episodes play the part of a recording: they are stripped to one H.264 video of each
+standing camera and a table of joint states, as a lab has them. A person's clicks are drawn beside
+the true places, off by 2 pixels of 224. The cameras come from the clicks, the keypoints from
+cameras and joints, and PAAT learns from them. The same is done with the simulator's keypoints, and
+both alignment errors are printed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import tyro
+
+from align.config import TrainConfig, recipe
+from align.evaluate import evaluate
+from align.train import make_trainer
+from datasets.calibrate import CalibrateConfig, calibrate
+from datasets.calibration.clicks import Click, write_clicks
+from datasets.command import user_errors
+from datasets.episodes import EpisodeDataset
+from datasets.errors import UserError
+from datasets.formats.detect import open_source
+from datasets.keypoints import KeypointMaker, KeypointsConfig, write_keypoints
+from datasets.storage.episode_file import SPLITS
+from datasets.video import write_video
+
+ARM, FINGERS = "robot0_joint_pos", "robot0_gripper_qpos"
+COLUMNS = [*(f"joint_{k}" for k in range(1, 8)), "finger_1", "finger_2"]
+CLICKS, FRAMES = 12, 4  # in each view, and the frames that they are in
+
+
+def main(
+    data: tyro.conf.Positional[Path],
+    out: Path,
+    epochs: int = 4,
+    epoch_steps: int = 120,
+    depth: int = 4,
+) -> None:
+    """Calibrate a stripped recording by clicks, and train on the keypoints that follow.
+
+    Args:
+        data: Rendered episodes of a Panda.
+        out: Folder of the recording, its data set and the runs.
+        epochs: Epochs of each training.
+        epoch_steps: Steps of an epoch.
+        depth: Blocks of the transformer.
+    """
+    truth = EpisodeDataset(data)
+    views = [v for v in truth.views if truth.episode(0).world_to_camera[v].ndim == 2]
+    with user_errors(UserError):
+        videos = record(truth, views, out / "videos")
+        clicks, rig = out / "clicks.csv", out / "rig.json"
+        write_clicks(clicks, draw(truth, views, np.random.default_rng(0)))
+        robot = {"data": videos, "robot": "panda", "joints": "joints[:7]", "gripper": "joints[7:]"}
+        for line in calibrate(CalibrateConfig(**robot, clicks=clicks, out=rig, focal=True)):
+            print(line)
+        config = KeypointsConfig(**robot, cameras=(str(rig),), split=counts(data))
+        write_keypoints(open_source(videos), KeypointMaker(config), out / "episodes")
+        print(f"keypoints: {distance(truth, out / 'episodes', views)}")
+        for name, folder in (("the simulator's keypoints", data), ("clicks", out / "episodes")):
+            options = train_options(folder, out / f"run_{folder.name}", views)
+            backbone = replace(options.backbone, depth=depth)
+            options = replace(options, epochs=epochs, epoch_steps=epoch_steps, backbone=backbone)
+            make_trainer(options).fit()
+            error = evaluate(options.out).metrics["alignment_error"]
+            print(f"alignment error of PAAT with {name}: {error:.4f}")
+
+
+def record(truth: EpisodeDataset, views: list[str], out: Path) -> Path:
+    """Write the episodes, split by split, as videos with a table of joints beside them."""
+    for number, i in enumerate(order(truth)):
+        folder = out / f"{number:03d}"
+        folder.mkdir(parents=True)
+        episode, hz = truth.episode(i), truth.meta.control_hz
+        for view in views:
+            write_video(folder / f"{view}.mp4", episode.images[view], hz, crf=18)
+        times = np.arange(len(episode))[:, None] / hz
+        table = np.hstack([times, episode.observations[ARM], episode.observations[FINGERS]])
+        names = ",".join(["time", *COLUMNS])
+        np.savetxt(folder / "joints.csv", table, "%.6f", ",", header=names, comments="")
+    return out
+
+
+def order(truth: EpisodeDataset) -> list[int]:
+    """Positions of the episodes, those for training first."""
+    splits = open_source(truth.root).splits or {}
+    return [i for split in SPLITS for i in splits[split]]
+
+
+def counts(data: Path) -> str:
+    """Numbers of episodes of the splits, as an option."""
+    splits = open_source(data).splits or {}
+    return ",".join(str(len(splits[split])) for split in SPLITS)
+
+
+def draw(truth: EpisodeDataset, views: list[str], rng: np.random.Generator) -> list[Click]:
+    """Clicks on visible keypoints of the first episode, off by 2 pixels of a picture of 224."""
+    first, error, made = order(truth)[0], 2 * truth.meta.image_size / 224, []
+    for view in views:
+        points, visible = truth.keypoints(first, view), truth.visible(first, view)
+        times = np.linspace(0, len(points) - 1, FRAMES).round().astype(int)
+        seen = [(t, k) for t in times for k in np.flatnonzero(visible[t])]
+        for time, point in (seen[i] for i in rng.permutation(len(seen))[:CLICKS]):
+            place = points[time, point] + rng.normal(0, error, 2)
+            x, y = np.clip(place, 0, truth.meta.image_size).tolist()
+            made.append(Click(view, int(time), truth.skeleton.keypoints[point], x, y))
+    return made
+
+
+def distance(truth: EpisodeDataset, made: Path, views: list[str]) -> str:
+    """How far keypoints are from the simulator's, in pixels."""
+    found, apart = EpisodeDataset(made), []
+    for k, i in enumerate(order(truth)):
+        for view in views:
+            expected = truth.keypoints(i, view)
+            inside = ((expected >= 0) & (expected < truth.meta.image_size)).all(-1)
+            apart.append(np.linalg.norm(found.keypoints(k, view) - expected, axis=-1)[inside])
+    off = np.concatenate(apart)
+    return f"{off.mean():.2f} pixels off in the mean, {np.quantile(off, 0.95):.2f} at 95 %"
+
+
+def train_options(data: Path, out: Path, views: list[str]) -> TrainConfig:
+    """PAAT on a few blocks."""
+    return replace(recipe("small"), method="paat", data=data, out=out, views=tuple(views))
+
+
+if __name__ == "__main__":
+    tyro.cli(main)
