@@ -12,7 +12,13 @@ from PIL import Image
 from safetensors.torch import load_file
 
 from action.clips import hold_out, open_data
-from action.config import ActionConfig, ClipBatchConfig, DataName, TimeSformerConfig
+from action.config import (
+    ActionConfig,
+    ClipBatchConfig,
+    DataName,
+    TimeSformerConfig,
+    action_recipe,
+)
 from action.evaluate import evaluate
 from action.evaluation import class_recall, confusion, recognition_metrics
 from action.measuring import ensembled
@@ -181,7 +187,7 @@ def test_the_paper_s_batches_are_those_of_the_data_set(data):
     config = default_options(["--recipe", "paper", "--method", "paab", *named])
     assert config.batch.clips == {"ntu": 64, "nucla": 64}.get(data, 32)
     assert (config.epochs, config.backbone.dim) == (15, 768)
-    assert default_options(named) == ActionConfig()
+    assert default_options(named) == action_recipe("small")
 
 
 def test_metrics_of_known_answers():
