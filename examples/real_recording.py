@@ -32,6 +32,7 @@ from datasets.storage.episode_file import SPLITS
 from datasets.video import write_video
 
 ARM, FINGERS = "robot0_joint_pos", "robot0_gripper_qpos"
+ROBOT, ARM_COLUMNS, FINGER_COLUMNS = "panda", "joints[:7]", "joints[7:]"
 COLUMNS = [*(f"joint_{k}" for k in range(1, 8)), "finger_1", "finger_2"]
 CLICKS, FRAMES = 12, 4  # in each view, and the frames that they are in
 
@@ -58,18 +59,34 @@ def main(
         videos = record(truth, views, out / "videos")
         clicks, rig = out / "clicks.csv", out / "rig.json"
         write_clicks(clicks, draw(truth, views, np.random.default_rng(0)))
-        robot = {"data": videos, "robot": "panda", "joints": "joints[:7]", "gripper": "joints[7:]"}
-        for line in calibrate(CalibrateConfig(**robot, clicks=clicks, out=rig, focal=True)):
+        asked = CalibrateConfig(
+            data=videos,
+            robot=ROBOT,
+            joints=ARM_COLUMNS,
+            gripper=FINGER_COLUMNS,
+            clicks=clicks,
+            out=rig,
+            focal=True,
+        )
+        for line in calibrate(asked):
             print(line)
-        config = KeypointsConfig(**robot, cameras=(str(rig),), split=counts(data))
+        config = KeypointsConfig(
+            data=videos,
+            robot=ROBOT,
+            joints=ARM_COLUMNS,
+            gripper=FINGER_COLUMNS,
+            cameras=(str(rig),),
+            split=counts(data),
+        )
         write_keypoints(open_source(videos), KeypointMaker(config), out / "episodes")
         print(f"keypoints: {distance(truth, out / 'episodes', views)}")
         for name, folder in (("the simulator's keypoints", data), ("clicks", out / "episodes")):
-            options = train_options(folder, out / f"run_{folder.name}", views)
+            run = out / f"run_{folder.name}"
+            options = train_options(folder, run, views)
             backbone = replace(options.backbone, depth=depth)
             options = replace(options, epochs=epochs, epoch_steps=epoch_steps, backbone=backbone)
             make_trainer(options).fit()
-            error = evaluate(options.out).metrics["alignment_error"]
+            error = evaluate(run).metrics["alignment_error"]
             print(f"alignment error of PAAT with {name}: {error:.4f}")
 
 
