@@ -79,10 +79,12 @@ def draw(
     clicks: int,
     frames: int,
     error: float,
-    wrong: int,
+    wrong: int = 0,
+    episode: int = 0,
 ) -> list[Click]:
     """Clicks on visible keypoints of a few frames, each off by an error of its own."""
-    points, visible, scale = data.keypoints(0, view), data.visible(0, view), scale_of(data)
+    points, visible = data.keypoints(episode, view), data.visible(episode, view)
+    scale = scale_of(data)
     times = np.linspace(0, len(points) - 1, frames).round().astype(int)
     seen = [(t, k) for t in times for k in np.flatnonzero(visible[t])]
     chosen = [seen[i] for i in rng.permutation(len(seen))[:clicks]]

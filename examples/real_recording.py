@@ -13,16 +13,19 @@ both alignment errors are printed.
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
 import tyro
+from calibrate_back import draw, stands
+from keypoints_back import PARTS
 
 from align.config import TrainConfig, recipe
 from align.evaluate import evaluate
 from align.train import make_trainer
 from datasets.calibrate import CalibrateConfig, calibrate
-from datasets.calibration.clicks import Click, write_clicks
+from datasets.calibration.clicks import write_clicks
 from datasets.command import user_errors
 from datasets.episodes import EpisodeDataset
 from datasets.errors import UserError
@@ -31,10 +34,10 @@ from datasets.keypoints import KeypointMaker, KeypointsConfig, write_keypoints
 from datasets.storage.episode_file import SPLITS
 from datasets.video import write_video
 
-ARM, FINGERS = "robot0_joint_pos", "robot0_gripper_qpos"
 ROBOT, ARM_COLUMNS, FINGER_COLUMNS = "panda", "joints[:7]", "joints[7:]"
 COLUMNS = [*(f"joint_{k}" for k in range(1, 8)), "finger_1", "finger_2"]
 CLICKS, FRAMES = 12, 4  # in each view, and the frames that they are in
+ERROR = 2.0  # standard deviation of a click in each direction, in pixels of 224
 
 
 def main(
@@ -54,11 +57,13 @@ def main(
         depth: Blocks of the transformer.
     """
     truth = EpisodeDataset(data)
-    views = [v for v in truth.views if truth.episode(0).world_to_camera[v].ndim == 2]
+    views = [view for view in truth.views if stands(truth, view)]
     with user_errors(UserError):
         videos = record(truth, views, out / "videos")
         clicks, rig = out / "clicks.csv", out / "rig.json"
-        write_clicks(clicks, draw(truth, views, np.random.default_rng(0)))
+        rng, first = np.random.default_rng(0), order(truth)[0]
+        made = (draw(truth, v, rng, CLICKS, FRAMES, ERROR, episode=first) for v in views)
+        write_clicks(clicks, chain.from_iterable(made))
         asked = CalibrateConfig(
             data=videos,
             robot=ROBOT,
@@ -99,7 +104,7 @@ def record(truth: EpisodeDataset, views: list[str], out: Path) -> Path:
         for view in views:
             write_video(folder / f"{view}.mp4", episode.images[view], hz, crf=18)
         times = np.arange(len(episode))[:, None] / hz
-        table = np.hstack([times, episode.observations[ARM], episode.observations[FINGERS]])
+        table = np.hstack([times, *(episode.observations[part] for part in PARTS)])
         names = ",".join(["time", *COLUMNS])
         np.savetxt(folder / "joints.csv", table, "%.6f", ",", header=names, comments="")
     return out
@@ -115,20 +120,6 @@ def counts(data: Path) -> str:
     """Numbers of episodes of the splits, as an option."""
     splits = open_source(data).splits or {}
     return ",".join(str(len(splits[split])) for split in SPLITS)
-
-
-def draw(truth: EpisodeDataset, views: list[str], rng: np.random.Generator) -> list[Click]:
-    """Clicks on visible keypoints of the first episode, off by 2 pixels of a picture of 224."""
-    first, error, made = order(truth)[0], 2 * truth.meta.image_size / 224, []
-    for view in views:
-        points, visible = truth.keypoints(first, view), truth.visible(first, view)
-        times = np.linspace(0, len(points) - 1, FRAMES).round().astype(int)
-        seen = [(t, k) for t in times for k in np.flatnonzero(visible[t])]
-        for time, point in (seen[i] for i in rng.permutation(len(seen))[:CLICKS]):
-            place = points[time, point] + rng.normal(0, error, 2)
-            x, y = np.clip(place, 0, truth.meta.image_size).tolist()
-            made.append(Click(view, int(time), truth.skeleton.keypoints[point], x, y))
-    return made
 
 
 def distance(truth: EpisodeDataset, made: Path, views: list[str]) -> str:

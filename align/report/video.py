@@ -100,7 +100,7 @@ def video_frames(
         rows: Indices into the drawn steps of the query; by default all.
     """
     layout = video_layout(example)
-    pictures = _Pictures(example, _TILE)
+    pictures = _Pictures(example)
     base = _video_base(example, layout, colours)
     small = _font(13)
     for row in range(len(example.times)) if rows is None else rows:
@@ -133,15 +133,14 @@ def poster(example: Example, colours: Mapping[str, str]) -> bytes:
 class _Pictures:
     """The frames of an example at the size of a tile, each resized once."""
 
-    def __init__(self, example: Example, side: int) -> None:
-        self._frames, self._side = example.frames, side
+    def __init__(self, example: Example) -> None:
+        self._frames = example.frames
         self._made: dict[tuple[str, int], Image.Image] = {}
 
     def __call__(self, view: str, time: int) -> Image.Image:
         if (view, time) not in self._made:
             picture = Image.fromarray(self._frames[view][time])
-            size = (self._side, self._side)
-            self._made[view, time] = picture.resize(size, Image.Resampling.LANCZOS)
+            self._made[view, time] = picture.resize((_TILE, _TILE), Image.Resampling.LANCZOS)
         return self._made[view, time]
 
 

@@ -6,7 +6,7 @@ Nothing here needs torch at import time: pictures appear before a run is loaded.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, NamedTuple, Protocol
@@ -118,6 +118,7 @@ class ShownEpisodes:
 
     data: EpisodeDataset
     most: int = MOST_FRAMES
+    _steps: dict[int, Int[np.ndarray, " time"]] = field(default_factory=dict)
     synchronised: ClassVar[bool] = True
 
     @property
@@ -154,8 +155,11 @@ class ShownEpisodes:
 
     def steps(self, i: int) -> Int[np.ndarray, " time"]:
         """The time steps of episode `i` that are shown."""
-        length = self.data.lengths[i]
-        return np.arange(0, length, -(-length // self.most))
+        if i not in self._steps:
+            # `data.lengths` would open every episode before the first picture appears.
+            length = len(self.data.phases(i))
+            self._steps[i] = np.arange(0, length, -(-length // self.most))
+        return self._steps[i]
 
     def frames(
         self, i: int, view: int, times: np.ndarray

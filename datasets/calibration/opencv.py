@@ -16,6 +16,7 @@ from scipy.spatial.transform import Rotation
 
 from datasets.calibration.parts import (
     CameraParts,
+    first_of,
     in_our_pixels,
     make_lens,
     numbers,
@@ -54,9 +55,9 @@ def read(name: str, text: str) -> dict[str, CameraParts]:
         MissingLibraryError: When OpenCV is not installed.
     """
     stored = _content(name, text)
-    matrix, size = _first(stored, _MATRIX), (_first(stored, _WIDTH), _first(stored, _HEIGHT))
-    distortion = np.ravel(_first(stored, _DISTORTION, ()))
-    model: LensName = "fisheye" if _first(stored, ("fisheye_model",), 0) else "plumb_bob"
+    matrix, size = first_of(stored, _MATRIX), (first_of(stored, _WIDTH), first_of(stored, _HEIGHT))
+    distortion = np.ravel(first_of(stored, _DISTORTION, ()))
+    model: LensName = "fisheye" if first_of(stored, ("fisheye_model",), 0) else "plumb_bob"
     intrinsics = None
     if matrix is not None:
         intrinsics = in_our_pixels(name, numbers(name, "camera_matrix", matrix, 3, 3))
@@ -103,7 +104,3 @@ def _pose(name: str, stored: dict[str, Any]) -> Float[np.ndarray, "4 4"] | None:
         rotation = numbers(name, "R", stored["R"], 3, 3)
         return rigid(name, transform(rotation, numbers(name, "T", np.ravel(stored["T"]), 3)))
     return None
-
-
-def _first(stored: dict[str, Any], names: tuple[str, ...], missing: Any = None) -> Any:
-    return next((stored[name] for name in names if stored.get(name) is not None), missing)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -16,7 +16,7 @@ from datasets.storage.meaning import ORTHONORMAL_WITHIN
 
 # OpenCV, ROS and Kalibr put the centre of the first pixel at (0, 0), and we at (0.5, 0.5).
 _HALF_PIXEL = 0.5
-# OpenCV's longer lists end with the tilt of the sensor and thin prisms, which no lens of ours has.
+# OpenCV's longer lists end with the tilt of the sensor and thin prisms, which `Lens` lacks.
 _LONGEST = 8
 
 
@@ -79,6 +79,11 @@ class CameraParts:
                 "python -m datasets.calibrate; or give a file that has it as well."
             )
         return RigCamera(self.intrinsics, self.pose, self.link, self.lens, self.size)
+
+
+def first_of(stored: Mapping[str, Any], names: Sequence[str], missing: Any = None) -> Any:
+    """The first value, of those that a file may store under several names, that is there."""
+    return next((stored[name] for name in names if stored.get(name) is not None), missing)
 
 
 def numbers(name: str, key: str, value: Any, *shape: int) -> np.ndarray:

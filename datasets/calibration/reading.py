@@ -23,7 +23,7 @@ from datasets.storage.episode_file import Episode
 
 # In this order: a camera_info and a chain have keys that no rig has.
 _FORMATS = (ros, kalibr, droid, own)
-_KNOWN = "OpenCV's YAML, ROS's camera_info, Kalibr's chain, DROID's poses, or a rig of ours as JSON"
+_KNOWN = "OpenCV's YAML, ROS's camera_info, Kalibr's chain, DROID's poses, or a rig as JSON"
 _SUFFIXES = {".json", ".yaml", ".yml", ".xml"}
 # OpenCV's header, which is no YAML, also begins chains that were copied for other programs.
 _HEADER = re.compile(r"\A\s*%YAML:[\d.]+\s*\n")

@@ -11,6 +11,7 @@ from typing import Any
 
 from datasets.calibration.parts import (
     CameraParts,
+    first_of,
     in_our_pixels,
     make_lens,
     numbers,
@@ -41,7 +42,7 @@ def read(name: str, stored: Mapping[str, Any]) -> dict[str, CameraParts]:
     Raises:
         FormatError: When a value cannot be, or the camera was never calibrated.
     """
-    flat = _data(_first(stored, _MATRIX))
+    flat = _data(first_of(stored, _MATRIX))
     rows = (3, 3) if isinstance(flat, list) and len(flat) == 3 else (9,)
     matrix = numbers(name, "camera_matrix", flat, *rows).reshape(3, 3)
     model = str(stored.get("distortion_model") or "plumb_bob")
@@ -51,7 +52,7 @@ def read(name: str, stored: Mapping[str, Any]) -> dict[str, CameraParts]:
         "": CameraParts(
             name,
             in_our_pixels(name, matrix),
-            make_lens(name, _LENSES[model], _data(_first(stored, _DISTORTION)) or ()),
+            make_lens(name, _LENSES[model], _data(first_of(stored, _DISTORTION)) or ()),
             picture_size(name, width, height),
         )
     }
@@ -59,7 +60,3 @@ def read(name: str, stored: Mapping[str, Any]) -> dict[str, CameraParts]:
 
 def _data(matrix: Any) -> Any:
     return matrix.get("data") if isinstance(matrix, Mapping) else matrix
-
-
-def _first(stored: Mapping[str, Any], names: tuple[str, ...]) -> Any:
-    return next((stored[name] for name in names if name in stored), None)

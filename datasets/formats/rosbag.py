@@ -9,9 +9,9 @@ Topics of pictures become views, and those of joint states become observations.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -140,16 +140,16 @@ def _is_bag(path: Path) -> bool:
     return path.suffix == _ROS1 if path.is_file() else (path / _ROS2).is_file()
 
 
-def _open(path: Path) -> Any:
-    """A reader of a bag, to be used in a `with` statement."""
-    rosbags = require("rosbags.highlevel", _EXTRA)
-    # Bags of ROS 2 before Iron do not say what their messages are made of.
+@cache
+def _usual_types() -> Any:
+    """What messages are made of, for bags of ROS 2 before Iron, which do not say it."""
     types = require("rosbags.typesys", _EXTRA)
-    store = types.get_typestore(types.Stores.ROS2_HUMBLE)
-    return rosbags.AnyReader([path], default_typestore=store)
+    return types.get_typestore(types.Stores.ROS2_HUMBLE)
 
 
-def _messages(path: Path, chosen: Any, **span: int) -> Iterator[tuple[str, int, Any]]:
+def _messages(
+    path: Path, chosen: Callable[[Any], bool], **span: int
+) -> Iterator[tuple[str, int, Any]]:
     """Topic, recorded time and content of the messages of some connections, in order.
 
     Args:
@@ -160,16 +160,16 @@ def _messages(path: Path, chosen: Any, **span: int) -> Iterator[tuple[str, int, 
     Raises:
         DamagedDataError: When the bag cannot be read.
     """
-    errors = require("rosbags.highlevel.anyreader", _EXTRA)
+    rosbags = require("rosbags.highlevel", _EXTRA)
     try:
-        with _open(path) as reader:
+        with rosbags.AnyReader([path], default_typestore=_usual_types()) as reader:
             connections = [c for c in reader.connections if chosen(c)]
             if not connections:
                 return
             for connection, logged, raw in reader.messages(connections, **span):
                 message = reader.deserialize(raw, connection.msgtype)
                 yield connection.topic, logged, message
-    except (errors.AnyReaderError, OSError, ValueError, KeyError, IndexError) as error:
+    except (rosbags.AnyReaderError, OSError, ValueError, KeyError, IndexError) as error:
         raise DamagedDataError(
             f"{path} cannot be read as a bag ({error}). Repair it with `rosbag reindex` or "
             "`ros2 bag reindex`, or leave it out."

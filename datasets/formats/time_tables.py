@@ -12,7 +12,7 @@ from jaxtyping import Float
 from datasets.errors import FormatError
 from datasets.formats.pairing import values_at
 
-# Names of the column of times, and seconds in a unit of theirs.
+# Names of the column of times; endings that name its unit, and the seconds in it.
 _TIMES = ("time", "timestamp", "stamp", "t")
 _UNITS = {"": 1.0, "_s": 1.0, "_ms": 1e-3, "_us": 1e-6, "_ns": 1e-9}
 

@@ -42,7 +42,7 @@ class RecordingOptions(JointOptions):
         base: Where the robot's base is in the world: x y z in metres, and if it is turned roll,
             pitch and yaw in degrees as in URDF.
         cameras: Calibrations, each a file, a folder, or VIEW=FILE, of OpenCV, ROS, Kalibr, DROID or
-            a rig of ours; by default those that the recordings hold.
+            a rig of this project; by default those that the recordings hold.
     """
 
     data: tyro.conf.Positional[Annotated[Path, optional("DATA")]]

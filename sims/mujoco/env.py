@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from gymnasium.spaces import Box, Dict
+from gymnasium.spaces import Box
 from jaxtyping import Float
 
 from sims.errors import OptionError
@@ -93,12 +93,7 @@ class MujocoEnv(MujocoWorld):
             )
         low, high = self.action_range or self._actuator_range()
         self.action_space = Box(np.array(low, float), np.array(high, float), dtype=np.float64)
-        self.observation_space = Dict(  # type: ignore[assignment]
-            {
-                name: Box(-np.inf, np.inf, value.shape, np.float64)
-                for name, value in self.observe().items()
-            }
-        )
+        self.set_observation_space()
 
     def _actuator_range(self) -> tuple[Any, Any]:
         limited = self._original.actuator_ctrllimited.astype(bool)[:, None]

@@ -11,7 +11,7 @@ from typing import Any
 
 import gymnasium
 import numpy as np
-from gymnasium.spaces import Box, Dict
+from gymnasium.spaces import Box
 from jaxtyping import Float
 
 from datasets.errors import UnknownNameError
@@ -19,6 +19,7 @@ from sims.errors import SimulatorError
 from sims.gl import import_mujoco
 from sims.mujoco.points import find_points
 from sims.mujoco.world import MujocoWorld
+from sims.scenes.env import ROBOMIMIC_GYM_TYPE
 
 RANDOM = "random"
 # The package that brings Fetch, the hand and others along.
@@ -73,12 +74,7 @@ class GymnasiumEnv(MujocoWorld):
         self.skeleton = self._points.skeleton
         self.begin(seed=0)
         self.find_cameras()
-        self.observation_space = Dict(  # type: ignore[assignment]
-            {
-                name: Box(-np.inf, np.inf, value.shape, np.float64)
-                for name, value in self.observe().items()
-            }
-        )
+        self.set_observation_space()
 
     def _take_parts(self, env_id: str) -> None:
         inner: Any = self.gym.unwrapped
@@ -93,7 +89,7 @@ class GymnasiumEnv(MujocoWorld):
         self.action_space = self.gym.action_space
 
     def act(self) -> Iterator[Any]:
-        """The random policy: each action is drawn from the whole space, in each step anew."""
+        """The random policy: each step draws an action from the whole space."""
         space = self.action_space
         bounded = np.isfinite(space.low) & np.isfinite(space.high)
         low, high = np.where(bounded, space.low, -1.0), np.where(bounded, space.high, 1.0)
@@ -132,7 +128,7 @@ class GymnasiumEnv(MujocoWorld):
     def env_args(self) -> dict[str, Any]:
         """The id, policy and points, in robomimic's format for environments of Gym."""
         kwargs = {"policy": self._policy, "points": list(self.skeleton.keypoints)}
-        return {"env_name": self.name, "type": 2, "env_kwargs": kwargs}
+        return {"env_name": self.name, "type": ROBOMIMIC_GYM_TYPE, "env_kwargs": kwargs}
 
     def close(self) -> None:
         """Frees the graphics context and the environment."""

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
+from gymnasium.spaces import Box, Dict
 from jaxtyping import Bool, Float, UInt8
 
 from datasets.cameras import Camera
@@ -195,6 +196,15 @@ class MujocoWorld(SceneEnv):
         data = self.data
         parts = {"qpos": data.qpos, "qvel": data.qvel, "sensors": data.sensordata}
         return {name: part.copy() for name, part in parts.items() if part.size}
+
+    def set_observation_space(self) -> None:
+        """Describes what `observe` returns, in a loaded scene."""
+        self.observation_space = Dict(  # type: ignore[assignment]
+            {
+                name: Box(-np.inf, np.inf, value.shape, np.float64)
+                for name, value in self.observe().items()
+            }
+        )
 
     @abstractmethod
     def model_file(self) -> str | None:

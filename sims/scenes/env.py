@@ -29,6 +29,8 @@ RING_VIEWS = 4
 # Distance from the ring's cameras to the middle of the workspace, relative to its longest side. At
 # twice that side, perspective is as in robosuite's worlds.
 RING_DISTANCE = 2.0
+# robomimic.envs.env_base.EnvType.GYM_TYPE, the nearest that robomimic knows.
+ROBOMIMIC_GYM_TYPE = 2
 
 Point = tuple[float, float, float]
 
@@ -318,5 +320,4 @@ class SceneEnv(MultiViewEnv):
     def env_args(self) -> dict[str, Any]:
         """The world's name and scene, in robomimic's format."""
         kwargs = {"scene": self.scene_name, "points": list(self.skeleton.keypoints)}
-        # robomimic's number for environments of Gym, the nearest that it knows.
-        return {"env_name": self.name, "type": 2, "env_kwargs": kwargs}
+        return {"env_name": self.name, "type": ROBOMIMIC_GYM_TYPE, "env_kwargs": kwargs}
