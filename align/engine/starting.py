@@ -32,9 +32,7 @@ class CarriedOver:
 def start_from(
     source: Path,
     model: nn.Module,
-    carry: Callable[[Mapping[str, Tensor], Mapping[str, Any]], CarriedOver] = (
-        lambda weights, about: CarriedOver(weights)
-    ),
+    carry: Callable[[Mapping[str, Tensor], Mapping[str, Any]], CarriedOver],
 ) -> None:
     """Gives a model the weights of another run, as far as names, shapes and meanings agree.
 

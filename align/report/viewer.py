@@ -22,13 +22,14 @@ def episode_page(example: Example, data: EpisodeDataset) -> str:
         example: The episode, and the run of each method.
         data: The split that was measured.
     """
+    episode = example.episode
     stored = {
-        label: run.evaluation.embeddings()[example.episode] for label, run in example.runs.items()
+        label: run.evaluation.embeddings(episode)[episode] for label, run in example.runs.items()
     }
     found = next(iter(stored.values()))
     views = [view for view in data.views if view in found]
     measured = EpisodeDataset(data.root, data.split, views)
-    start = measured.names.index(example.episode)
+    start = measured.names.index(episode)
     shown = ShownEpisodes(measured, DRAWN)
     steps = shown.steps(start)
     abouts = [_about(label, run) for label, run in example.runs.items()]

@@ -87,8 +87,8 @@ class Evaluation:
     def _embeddings_path(self) -> Path:
         return RunFolder(self.run).embeddings(self.name or self.split)
 
-    def embeddings(self) -> dict[str, dict[str, Tensor]]:
-        """Episode to view to embeddings (time, dim).
+    def embeddings(self, only: str | None = None) -> dict[str, dict[str, Tensor]]:
+        """Episode to view to embeddings (time, dim), of all episodes or of one.
 
         Raises:
             MissingDataError: When the file does not exist.
@@ -98,7 +98,8 @@ class Evaluation:
         with self._opened_embeddings() as file:
             for name in file.keys():  # noqa: SIM118
                 episode, view = name.split("/")
-                stored.setdefault(episode, {})[view] = file.get_tensor(name)
+                if only in (None, episode):
+                    stored.setdefault(episode, {})[view] = file.get_tensor(name)
         return stored
 
     def require_embeddings(self) -> None:
