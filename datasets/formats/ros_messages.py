@@ -44,9 +44,14 @@ class JointSeries:
     def add(self, message: Any, stamp: float, name: str) -> None:
         """Appends the joints of a `sensor_msgs/JointState`.
 
+        A message without positions adds nothing: its publisher gives velocities or efforts alone,
+        which the message type allows.
+
         Raises:
-            DamagedDataError: When it has another number of positions than of names.
+            DamagedDataError: When it has positions, and another number of them than of names.
         """
+        if not len(message.position):
+            return
         if len(message.name) != len(message.position):
             raise DamagedDataError(
                 f"{name}: a message has {len(message.name)} names of joints and "

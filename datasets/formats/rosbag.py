@@ -197,10 +197,22 @@ def _scan(path: Path) -> _Recording:
             topics[topic].logged.append(logged)
     if depth:
         logger.warning("%s: depth is not read: %s", path, ", ".join(sorted(depth)))
+    _leave_out_empty(found)
     found.views = _views(path, topics)
     for name, series in found.joints.items():
         logger.info("%s: the columns of %s are %s", path, name, ", ".join(series.samples))
     return found
+
+
+def _leave_out_empty(recording: _Recording) -> None:
+    """Leaves out topics of joints whose messages never held a position, and says so."""
+    empty = [name for name, series in recording.joints.items() if not series.samples]
+    for name in empty:
+        del recording.joints[name]
+    if empty:
+        logger.warning(
+            "%s: no message of %s has positions of joints", recording.path, ", ".join(empty)
+        )
 
 
 def _stamp(message: Any, logged: int) -> float:

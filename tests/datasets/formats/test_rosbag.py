@@ -128,6 +128,20 @@ def test_views_are_paired_by_their_stamps_and_joints_are_read_between_them(
     assert episode.observations["joint_states"] == pytest.approx(expected, abs=1e-6)
 
 
+def test_joints_without_positions_are_left_out(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    kind, times = "mcap", np.arange(0, 1.5, 0.02)
+    velocities = [("/wheels", t, joints(kind, START + t, ["left", "right"], [])) for t in times]
+    # The gripper's driver publishes once before its first reading.
+    first = ("/joint_states", 0.0, joints(kind, START, ["a", "b"], []))
+    with caplog.at_level(logging.WARNING):
+        path = record(tmp_path / "take", [*usual(kind), *velocities, first], kind)
+        episode = RosbagSource(path).episode(0)
+    assert "no message of wheels has positions of joints" in caplog.text
+    assert list(episode.observations) == ["joint_states"]
+
+
 def test_a_folder_of_bags_becomes_a_data_set(tmp_path: Path) -> None:
     takes = tmp_path / "takes"
     takes.mkdir()
