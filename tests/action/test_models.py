@@ -46,6 +46,7 @@ def test_models_train_and_are_evaluated(squares, tmp_path, model, method):
 
 
 # Video Swin-B is T with other widths, and takes 15 seconds.
+@pytest.mark.slow
 @pytest.mark.parametrize("model", sorted(set(get_args(RgbModelName)) - {"swin3d_b"}))
 def test_every_model_is_a_classifier_whose_parameters_all_learn(squares, tmp_path, model):
     config = config_for(squares, tmp_path, **options_for(model))
@@ -86,6 +87,7 @@ def test_the_command_line_makes_a_motionformer():
     assert resolve(options).out.name.startswith("motionformer_baseline_mocap_")
 
 
+@pytest.mark.slow
 def test_published_weights_are_loaded_without_their_classifier(tmp_path):
     torch.manual_seed(0)
     published, file = build("s3d", 400), tmp_path / "s3d.pth"

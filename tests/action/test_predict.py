@@ -54,6 +54,7 @@ def no_mediapipe(monkeypatch):
     monkeypatch.setitem(sys.modules, "mediapipe", None)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("num_clips", [1, 3])
 def test_probabilities_are_those_of_evaluation(root, num_clips):
     clips = clips_of(root)[:3]

@@ -36,6 +36,7 @@ def logits_alone(recognizer, clip, index):
         return recognizer.model(frames, given)[0][0].numpy()
 
 
+@pytest.mark.slow
 def test_every_clip_gets_the_logits_of_its_own_samples_in_order(trained):
     recognizer, clips = trained
     # 15 samples in batches of 8: a batch ends within a clip.

@@ -141,6 +141,7 @@ def other(tmp_path_factory) -> Path:
     return root
 
 
+@pytest.mark.slow
 def test_test_clips_are_sought_among_training_clips(run, capsys):
     run_command((run,), pictured=2)
     stored = json.loads((run / "retrieval" / "test_in_train.json").read_text())

@@ -57,6 +57,7 @@ def without_clips(trained: Path, place: Path) -> Iterator[None]:
         shutil.move(trained / "away", trained / "squares")
 
 
+@pytest.mark.slow
 def test_clips_that_moved_are_found_or_named(trained: Path, place: Path) -> None:
     run = place / "run"
     found = evaluate(run, progress=False)
@@ -70,6 +71,7 @@ def test_clips_that_moved_are_found_or_named(trained: Path, place: Path) -> None
     assert ActionConfig.load(run).root == place / "moved"
 
 
+@pytest.mark.slow
 def test_clips_that_moved_are_searched(
     trained: Path, place: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -160,6 +162,7 @@ def test_a_description_that_is_not_whole_is_an_error(
         RecognizerPlan.stored(about, weights)
 
 
+@pytest.mark.slow
 def test_other_clips_are_measured_and_searched_without_the_run_s_own(
     trained: Path, place: Path
 ) -> None:
@@ -191,6 +194,7 @@ def test_clips_of_other_classes_are_refused(place: Path) -> None:
         evaluate(place / "run", progress=False, data="mocap", root=other)
 
 
+@pytest.mark.slow
 def test_classes_in_another_order_are_told_by_their_names(place: Path) -> None:
     other = write_squares(place / "other", replications=1)
     as_learned = evaluate(place / "run", progress=False, data="mocap", root=other)

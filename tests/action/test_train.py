@@ -79,6 +79,7 @@ def test_a_stopped_run_goes_on_as_if_it_had_not_stopped(squares, tmp_path):
     assert last[0].read_bytes() == last[1].read_bytes()
 
 
+@pytest.mark.slow
 def test_accumulated_parts_give_the_gradient_of_the_whole_batch(squares, tmp_path):
     losses = {}
     for parts in (1, 4):
@@ -141,6 +142,7 @@ def test_validation_subjects_are_never_trained_on(squares):
     assert not subjects["train"] & subjects["valid"]
 
 
+@pytest.mark.slow
 def test_without_validation_the_best_checkpoint_is_the_last(squares, tmp_path):
     run = tmp_path / "run"
     config = config_for(squares, run, epochs=3, valid_share=0, optim=OptimConfig(patience=1))

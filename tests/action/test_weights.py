@@ -286,6 +286,7 @@ def test_training_starts_from_the_weights(squares, tmp_path, method):
     assert torch.equal(loaded["head.weight"], plain.model.head.weight)
 
 
+@pytest.mark.slow
 def test_a_run_goes_on_without_the_weights_that_it_started_from(squares, tmp_path):
     file, run = tmp_path / "a.pyth", tmp_path / "run"
     torch.save(published(ours(patch_size=8, frames=8, embed_dim=32, num_heads=2)), file)

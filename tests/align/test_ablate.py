@@ -155,6 +155,7 @@ def test_a_study_is_trained_measured_tabulated_and_taken_up(
     assert printed.count("| paat | ") == 4
 
 
+@pytest.mark.slow
 def test_a_point_has_all_seeds_of_its_variant_and_no_others(data: Path, tmp_path: Path) -> None:
     base = TrainConfig(backbone=BackboneConfig(depth=4))
     for config in plan_studies(base, ["paab-blocks"], [data], "seen", (0, 1), tmp_path):

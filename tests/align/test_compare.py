@@ -72,6 +72,7 @@ def grid(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out
 
 
+@pytest.mark.slow
 def test_csv_has_a_row_a_run(grid: Path, data: Path) -> None:
     write_runs(grid / "runs.csv", measured_runs(grid))
     with open(grid / "runs.csv", newline="") as file:
@@ -97,6 +98,7 @@ def test_csv_tells_what_was_learned_from_where_that_is_another_data_set(
     assert (row["data"], row["trained_on"]) == (str(data), str(tmp_path / "drawn"))
 
 
+@pytest.mark.slow
 def test_table_has_change_interval_and_p(grid: Path) -> None:
     (table,) = result_tables(measured_runs(grid))
     deit, paab = table.rows
@@ -114,6 +116,7 @@ def test_table_has_change_interval_and_p(grid: Path) -> None:
     assert "dots_seen/report.html" in page and "0.250 ± 0.071" in page
 
 
+@pytest.mark.slow
 def test_a_variant_has_its_name_as_label_and_its_options_in_a_note(grid: Path, data: Path) -> None:
     runs = measured_runs(grid)
     (own,) = [run for run in runs if (run.label, run.config.seed) == ("paab", 1)]

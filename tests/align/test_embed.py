@@ -24,6 +24,7 @@ def run(dots: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_a_data_set_has_one_row_a_frame(run: Path, dots: Path, tmp_path: Path) -> None:
     rows = embed(run, [dots], tmp_path / "out.npz", "test", progress=False)
     table = np.load(tmp_path / "out.npz")
@@ -113,6 +114,7 @@ def test_a_checkpoint_alone_embeds_where_the_file_is_named(
         main([str(weights), str(dots)])
 
 
+@pytest.mark.slow
 def test_videos_hold_no_keypoints(dots: Path, tmp_path: Path) -> None:
     make_trainer(tiny_config(dots, tmp_path / "run", "paab", epochs=1), progress=False).fit()
     with pytest.raises(MismatchError, match=r"\(paab\) needs the keypoints of every frame"):

@@ -43,6 +43,7 @@ def run(dots: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_a_run_is_tested_on_the_views_of_its_protocol(run: Path) -> None:
     own = evaluate(run, progress=False)
     assert {(p.view1, p.view2) for p in own.pairs} == {("ego", "view_1")}
@@ -54,6 +55,7 @@ def test_a_run_is_tested_on_the_views_of_its_protocol(run: Path) -> None:
     assert load_evaluation(run) == own
 
 
+@pytest.mark.slow
 def test_every_metric_has_a_title_and_a_value(run: Path) -> None:
     evaluation = evaluate(run, progress=False, protocol="seen")
     assert set(evaluation.metrics) == {name for group in GROUPS for name in group.metrics}
@@ -74,6 +76,7 @@ def test_without_labelled_episodes_there_are_no_phases(run: Path) -> None:
     )
 
 
+@pytest.mark.slow
 def test_another_world_has_a_name_of_its_own(
     run: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -89,6 +92,7 @@ def test_another_world_has_a_name_of_its_own(
     assert evaluation_name(config, "test", checkpoint="last") == "test_last"
 
 
+@pytest.mark.slow
 def test_views_of_training_are_named_where_unseen_ones_are_wanted(
     dots: Path, run: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -168,6 +172,7 @@ def test_what_cannot_be_tested_is_refused_before_training(dots: Path, tmp_path: 
     make_trainer(tiny_config(dots, tmp_path / "run", "paat", train_on=other))
 
 
+@pytest.mark.slow
 def test_poses_of_another_body_are_refused(run: Path, tmp_path: Path) -> None:
     body = next(name for name in SKELETONS if name != "panda")
     other = make_data_set(tmp_path / "player", episodes=5, size=48, skeleton=body)
@@ -175,6 +180,7 @@ def test_poses_of_another_body_are_refused(run: Path, tmp_path: Path) -> None:
         evaluate(run, progress=False, data=other)
 
 
+@pytest.mark.slow
 def test_command_prints_groups_and_tells_a_collapse(
     dots: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -49,6 +49,7 @@ def deit(dots: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out
 
 
+@pytest.mark.slow
 def test_the_trunk_learns_to_the_bit_as_it_does_alone(
     dots: Path, deit: Path, tmp_path: Path
 ) -> None:
@@ -60,6 +61,7 @@ def test_the_trunk_learns_to_the_bit_as_it_does_alone(
         assert torch.equal(value, joint[name]), name
 
 
+@pytest.mark.slow
 def test_a_trained_trunk_serves_late_pose_unchanged(dots: Path, deit: Path, tmp_path: Path) -> None:
     frozen = replace(SMALL, freeze_trunk=True)
     config = tiny_config(dots, tmp_path / "l", "late-predicted", epochs=1, late=frozen, init=deit)
@@ -93,6 +95,7 @@ def test_a_grid_takes_the_trunk_of_each_seed_from_the_run_beside_it(
         run_one(late, 0)
 
 
+@pytest.mark.slow
 def test_a_predicted_pose_needs_no_keypoints_after_training(dots: Path, tmp_path: Path) -> None:
     train(tiny_config(dots, tmp_path, "late-predicted", epochs=1, late=SMALL))
     embedder = FrameEmbedder.load(tmp_path)
@@ -105,6 +108,7 @@ def test_a_predicted_pose_needs_no_keypoints_after_training(dots: Path, tmp_path
     assert evaluate(tmp_path, progress=False, labelled_episodes=0).metrics["alignment_error"] < 0.08
 
 
+@pytest.mark.slow
 def test_given_keypoints_change_the_embedding(dots: Path, tmp_path: Path) -> None:
     config = tiny_config(
         dots, tmp_path, "late", epochs=1, late=LateConfig(hidden=32, dim=16, weight=1)
@@ -122,6 +126,7 @@ def test_given_keypoints_change_the_embedding(dots: Path, tmp_path: Path) -> Non
         embedder.embed_frames(frames)
 
 
+@pytest.mark.slow
 def test_a_distilled_trunk_is_used_alone(dots: Path, deit: Path, tmp_path: Path) -> None:
     weights = train(tiny_config(dots, tmp_path, "late-distilled", epochs=1, late=SMALL))
     embedder = FrameEmbedder.load(tmp_path)

@@ -55,6 +55,7 @@ def test_pretrained_weights_get_the_pixels_that_they_expect(
     )
 
 
+@pytest.mark.slow
 def test_a_run_keeps_its_statistics(dots: Path, offline: None, tmp_path: Path) -> None:
     backbone = BackboneConfig(name=AUGREG, pretrained=True)
     config = TrainConfig(data=dots, out=tmp_path / "run", backbone=backbone, **SMALL)

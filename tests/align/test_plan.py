@@ -66,6 +66,7 @@ def test_the_small_recipe_is_a_fraction_of_the_full_one() -> None:
     assert small.backbone.freeze_patches and full.backbone.freeze_patches
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("stored", "asked", "name", "used"),
     [

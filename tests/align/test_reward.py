@@ -86,6 +86,7 @@ def test_the_environments_own_reward_is_added() -> None:
     assert alone[-1] == pytest.approx(-0.1 * len(alone))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["nearest", "dtw", "goal"])
 def test_a_reward_sees_what_the_library_sees_in_the_same_frames(run: Path, method: Method) -> None:
     how = ReadingConfig(nearest=2)
@@ -114,6 +115,7 @@ def frames(view: str) -> np.ndarray:
     return np.stack([env.render_view(view) for env in states()])
 
 
+@pytest.mark.slow
 def test_frames_before_a_moment_are_remembered(dots: Path, tmp_path: Path) -> None:
     run = trained(dots, tmp_path / "run", time=TimeConfig(3, 2, causal=True))
     _, progress = play(AlignmentReward(ToyEnv(), run))
@@ -124,6 +126,7 @@ def test_frames_before_a_moment_are_remembered(dots: Path, tmp_path: Path) -> No
     assert progress == pytest.approx(wanted, abs=1e-5)
 
 
+@pytest.mark.slow
 def test_a_run_that_needs_keypoints_gets_those_of_the_world(dots: Path, tmp_path: Path) -> None:
     run = trained(dots, tmp_path / "run", "paab")
     embedder = FrameEmbedder.load(run)
@@ -143,6 +146,7 @@ def test_a_run_that_needs_keypoints_gets_those_of_the_world(dots: Path, tmp_path
     assert progress == pytest.approx(wanted, abs=1e-4)
 
 
+@pytest.mark.slow
 def test_what_cannot_reward_is_named(run: Path, dots: Path, tmp_path: Path) -> None:
     with pytest.raises(UnknownNameError, match="unknown view of the environment 'view_7'"):
         AlignmentReward(ToyEnv(), run, "view_7")

@@ -142,6 +142,7 @@ def test_the_contrastive_loss_is_in_full_precision_under_bf16(dots: Path, tmp_pa
     assert torch.equal(loss(True), loss(False))
 
 
+@pytest.mark.slow
 def test_an_epoch_can_have_any_number_of_steps(dots: Path, tmp_path: Path) -> None:
     config = tiny_config(dots, tmp_path, epochs=2, epoch_steps=3)
     make_trainer(config, progress=False).fit()

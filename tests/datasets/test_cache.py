@@ -96,6 +96,7 @@ def test_a_bad_clip_is_named_and_left_out(tmp_path):
     assert not list(out.rglob("*.tmp"))
 
 
+@pytest.mark.slow
 def test_a_truncated_video_is_named_and_left_out(tmp_path):
     root, out = tmp_path / "set", tmp_path / "copy"
     add_ntu(root, "S001C001P001R001A001", frames=60)

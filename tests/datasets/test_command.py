@@ -279,6 +279,7 @@ def test_any_text_is_printed_on_any_console():
     assert run_code(PRINT, "", PYTHONIOENCODING="utf-8").stdout.startswith("→ ".encode())
 
 
+@pytest.mark.slow
 def test_the_help_is_printed_on_an_ascii_console():
     code = "from datasets.info import main; main(['--help'])"
     done = run_code(code, "", PYTHONIOENCODING="ascii")

@@ -203,6 +203,7 @@ convert(ConvertConfig(Path(sys.argv[1]), Path(sys.argv[2]), "ftpv"))
 """
 
 
+@pytest.mark.slow
 def test_a_killed_conversion_leaves_no_result(tmp_path):
     root = make_data_set(tmp_path / "dots", episodes=12, size=8, views=1, steps=4)
     out = tmp_path / "results" / "out"

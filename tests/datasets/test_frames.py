@@ -64,6 +64,7 @@ def test_lazy_frames_are_written_as_an_array_is(tmp_path: Path) -> None:
         assert np.array_equal(file["obs/ego_image"], ARRAY)
 
 
+@pytest.mark.slow
 def test_frames_of_a_video_are_repeated_and_not_kept(tmp_path: Path) -> None:
     video = write(tmp_path / "a.mp4")
     gc.collect()

@@ -23,6 +23,7 @@ def run_python(code, cwd, *path):
     )
 
 
+@pytest.mark.slow
 def test_no_module_of_datasets_imports_torch():
     names = [module.name for module in pkgutil.walk_packages(datasets.__path__, "datasets.")]
     assert {"datasets.episodes", "datasets.draw", "datasets.info"} <= set(names)

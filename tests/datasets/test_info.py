@@ -43,6 +43,7 @@ def run_info(monkeypatch, capsys):
     return run
 
 
+@pytest.mark.slow
 def test_info_runs_as_a_module():
     result = subprocess.run(
         [sys.executable, "-m", "datasets.info", "--help"],

@@ -60,6 +60,7 @@ def test_every_command_has_a_console_script():
     assert named == modules
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("target", SCRIPTS.values())
 @pytest.mark.parametrize(("word", "code"), [("--help", 0), ("--hlep", 2)])
 def test_help_and_typos_import_no_heavy_library(target, word, code):
@@ -94,6 +95,7 @@ def test_help_of_mocap_has_its_own_options_only(capsys):
     assert "--layout" in text and "--random-cameras" not in text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("module", ["datasets.info", "datasets.convert", "sims.generate"])
 def test_a_closed_pipe_ends_a_help_text_quietly(module):
     shell = f"set -o pipefail; {sys.executable} -m {module} --help | true"

@@ -133,6 +133,7 @@ def messages() -> str:
     return "\n".join(texts)
 
 
+@pytest.mark.slow
 def test_troubleshooting_quotes_messages_of_the_code():
     page = (REPOSITORY / "docs" / "troubleshooting.md").read_text()
     quoted = [

@@ -53,6 +53,7 @@ def test_own_backbone(run_example, vit, dim):
     assert f"embeddings (8, {dim}), one per frame" in shown
 
 
+@pytest.mark.slow
 def test_own_simulator(run_example, tmp_path):
     out = tmp_path / "crane"
     shown = run_example("own_simulator", "--out", out, "--episodes", 3, "--size", 32)

@@ -70,6 +70,7 @@ def require_same_results(run: Path, package: str, name: str, features: str) -> N
         torch.testing.assert_close(value, then[key])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("package", ["align"])
 def test_an_alignment_run_has_its_numbers_and_its_report(run: Path) -> None:
     shutil.rmtree(run / "evaluation")
@@ -79,6 +80,7 @@ def test_an_alignment_run_has_its_numbers_and_its_report(run: Path) -> None:
     assert f"Alignment error {error:.3f}" in page.read_text()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("package", ["action"])
 def test_an_action_run_has_its_numbers_and_its_report(run: Path) -> None:
     shutil.rmtree(run / "evaluation")

@@ -106,6 +106,7 @@ def files_of_step(config: TinyConfig, trainer: Trainer, step: int) -> set[str]:
     return {str(samples.dataset.clip_of(item).video) for item in samples.indices}
 
 
+@pytest.mark.slow
 @both
 @pytest.mark.parametrize("what", ["loss", "gradient"])
 def test_what_is_no_number_stops_with_its_step_and_files(
@@ -134,6 +135,7 @@ def test_what_is_no_number_stops_with_its_step_and_files(
     assert str(trainer.last) in str(raised.value)
 
 
+@pytest.mark.slow
 @both
 def test_a_process_that_reads_data_and_dies(package: str, tmp_path: Path) -> None:
     trainer = trainer_of(RUNS[package](tmp_path, workers=1))
@@ -151,6 +153,7 @@ def test_a_process_that_reads_data_and_dies(package: str, tmp_path: Path) -> Non
         trainer.fit()
 
 
+@pytest.mark.slow
 @both
 @pytest.mark.parametrize("workers", [0, 1])
 def test_data_that_turn_unreadable(package: str, workers: int, tmp_path: Path) -> None:
@@ -170,6 +173,7 @@ def test_data_that_turn_unreadable(package: str, workers: int, tmp_path: Path) -
     assert "\n" not in str(raised.value) and "Traceback" not in str(raised.value)
 
 
+@pytest.mark.slow
 @both
 def test_the_command_says_how_to_go_on(
     package: str,
@@ -193,6 +197,7 @@ def test_the_command_says_how_to_go_on(
     ]
 
 
+@pytest.mark.slow
 def test_a_checkpoint_of_another_number_of_keypoints(tmp_path: Path) -> None:
     config = align_run(tmp_path, method="paat", epochs=1)
     trainer_of(config).fit()

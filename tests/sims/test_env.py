@@ -15,6 +15,7 @@ def test_gymnasium_accepts(world):
     check_env(world, skip_render_check=True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [0, 1])
 def test_the_first_observation_is_of_the_state(world, seed):
     first, _ = world.reset(seed=seed)
@@ -24,6 +25,7 @@ def test_the_first_observation_is_of_the_state(world, seed):
     np.testing.assert_equal(world.observe(), first)
 
 
+@pytest.mark.slow
 def test_observations_are_of_the_state_after_the_step(robosuite_world):
     """This holds after a restored state too, which is observed one more time."""
     robosuite_world.reset(seed=0)
@@ -55,6 +57,7 @@ def test_an_episode_does_not_depend_on_the_one_before(world):
         assert np.array_equal(images[view], fresh_images[view])
 
 
+@pytest.mark.slow
 def test_the_model_file_is_that_of_its_own_environment(lift, can):
     """MuJoCo itself writes out the model that was loaded last, whoever asks."""
     lift.reset(seed=1)
@@ -97,6 +100,7 @@ def test_keypoints_lie_on_the_body_at_full_size(name):
     assert np.mean(on_body) >= 0.95
 
 
+@pytest.mark.slow
 def test_one_view_is_rendered_as_among_all(world):
     world.reset(seed=0)
     for view, image in world.render_views().items():

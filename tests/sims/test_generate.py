@@ -103,6 +103,7 @@ def test_failures_are_discarded_and_counted(lift_dataset, tmp_path, monkeypatch)
     assert seeds == [episode_seed(0, 0, 0), episode_seed(0, 1, 1)]
 
 
+@pytest.mark.slow
 def test_an_expert_that_always_fails_ends_in_an_error(tmp_path, monkeypatch):
     monkeypatch.setattr(worker, "record", lambda env, seed, random_cameras: None)
     config = GenerateConfig(views=1, episodes=1, size=32, out=tmp_path / "lift", workers=1)

@@ -106,6 +106,7 @@ def test_the_preset_is_logged_and_stored_with_a_command_that_repeats_it(
     assert contents(tmp_path / "toy") == before
 
 
+@pytest.mark.slow
 def test_shards_make_their_episodes_and_the_last_run_joins_them(tmp_path):
     plain = GenerateConfig(**OPTIONS, workers=1, out=tmp_path / "plain")
     generate(plain)
@@ -157,6 +158,7 @@ def test_numbers_as_ranges():
     assert as_ranges(list(range(0, 40, 2)), most=2) == "0, 2 and 18 more"
 
 
+@pytest.mark.slow
 def test_a_users_own_simulator_is_made_by_its_path(tmp_path):
     env = sims.make(TOY, views=2, size=48)
     assert isinstance(env, ToyEnv)

@@ -98,6 +98,7 @@ def test_a_mujoco_that_robosuite_cannot_use_is_an_error(monkeypatch):
         package.import_robosuite()
 
 
+@pytest.mark.slow
 def test_a_missing_mesh_library_is_named_with_its_command(monkeypatch, lift):
     monkeypatch.setattr(meshes, "find_spec", lambda name: None)
     lift.reset(seed=0)

@@ -152,6 +152,7 @@ def test_an_option_below_one_is_named(demos, option):
         replay(ReplayConfig(demos, **{option: 0}))
 
 
+@pytest.mark.slow
 def test_the_command_ends_in_one_line_on_a_bad_file(tmp_path):
     code, output = finish([sys.executable, "-m", "sims.replay", "--demos", str(tmp_path)])
     assert code == 2

@@ -110,6 +110,7 @@ def test_the_arm_is_in_every_third_person_picture_all_the_time(robosuite_world):
         env.step(step.action)
 
 
+@pytest.mark.slow
 def test_ego_sees_fingers_and_cube_and_moves_with_the_hand(lift):
     lift.reset(seed=2)
     fingers = [lift.skeleton.keypoints.index(f"{side}_finger") for side in ("left", "right")]

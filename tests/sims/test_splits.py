@@ -43,6 +43,7 @@ def test_every_episode_is_in_one_split_and_sizes_follow_the_shares(episodes, sha
             assert not members
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "text",
     [

@@ -78,6 +78,7 @@ def test_node_and_stems_agree(oracle):
     assert_agrees(theirs(seen), oracle["stem.flow_output"], 1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("objects", [0, 9])
 def test_the_whole_network_learns(objects):
     torch.manual_seed(0)

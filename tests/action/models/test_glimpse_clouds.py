@@ -99,6 +99,7 @@ def test_losses_agree(oracle):
     assert_agrees(described, oracle["regulariser_nearest_joint"])
 
 
+@pytest.mark.slow
 @torch.no_grad()
 def test_the_cnn_agrees():
     oracle = load("glimpse_resnet")
@@ -116,6 +117,7 @@ def test_the_cnn_agrees():
     assert torch.equal(inflated(oracle["weights_2d"]), oracle["weights_inflated"])
 
 
+@pytest.mark.slow
 def test_glimpses_learn_from_the_poses_at_a_small_size():
     torch.manual_seed(0)
     model = GlimpseClouds(3)

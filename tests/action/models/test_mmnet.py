@@ -103,6 +103,7 @@ def test_weights_can_be_those_of_the_first_person():
     assert (of_first < part_weights(features)).all()
 
 
+@pytest.mark.slow
 def test_streams_learn_apart_and_the_weighing_network_is_frozen():
     torch.manual_seed(0)
     model = Mmnet(4).train()

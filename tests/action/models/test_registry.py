@@ -28,6 +28,7 @@ def test_every_model_has_an_entry_and_the_papers_numbers():
         architecture("motion_former")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ARCHITECTURES)
 @torch.no_grad()
 def test_every_model_is_built_and_classifies(name):
@@ -48,6 +49,7 @@ def test_poses_are_needed_where_the_paper_says_so():
         assert ("joints" in known.inputs) == ("3D" in known.recognises_with)
 
 
+@pytest.mark.slow
 def test_the_page_shows_the_registry():
     page = (REPOSITORY / "docs" / "recognisers.md").read_text()
     assert table() in page

@@ -46,6 +46,7 @@ def test_the_graph_agrees(oracle):
     assert torch.equal(torch.eye(25), oracle["graph_filters"][:25])
 
 
+@pytest.mark.slow
 @torch.no_grad()
 def test_the_pose_code_agrees(oracle, coupler):
     pose_map = coupler.pose.pose_map(oracle["pose"])
@@ -92,6 +93,7 @@ def test_the_pose_code_takes_every_skeleton(graph):
     assert PoseCode(graph)(torch.randn(2, 16, graph.joints, 3)).shape == (2, 128)
 
 
+@pytest.mark.slow
 def test_every_weight_learns_at_a_small_size():
     graph = GRAPHS["smarthome15"]
     model = Vpn(7, graph, frames=16, image_size=64).eval()

@@ -37,6 +37,7 @@ def test_pose_attention_agrees(name, graph, persons):
     assert (attention.sum(1) < 1).all()
 
 
+@pytest.mark.slow
 @torch.no_grad()
 def test_student_and_teacher_agree_on_one_map():
     oracle = load("vpnpp_heads")
@@ -88,6 +89,7 @@ def test_losses_and_gradients_agree():
     assert_agrees(total, expected)
 
 
+@pytest.mark.slow
 def test_the_student_learns_from_both_teachers_at_a_small_size():
     torch.manual_seed(0)
     joints = torch.randn(2, 3, 12, 15, 1)

@@ -10,6 +10,7 @@ from tests.action.models.reference import parameters
 COUNTS = {video_swin: 27_896_610, separable_3d: 7_971_548, resnet50_3d: 46_284_284}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("build", COUNTS, ids=lambda build: build.__name__)
 def test_parameters_and_small_clips(build):
     model = build(60).eval()

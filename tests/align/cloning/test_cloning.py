@@ -20,6 +20,7 @@ from datasets.storage.meta import DatasetMeta
 SMALL = PolicyConfig(steps=300, batch=32, lr=1e-2, width=32)
 
 
+@pytest.mark.slow
 def test_a_policy_learns_what_its_demonstrations_do(tmp_path: Path) -> None:
     observer, rng = StateObserver(), np.random.default_rng(0)
     sizes = {"robot0_eef_pos": 3, "robot0_eef_quat": 4, "robot0_gripper_qpos": 2, "object": 10}
@@ -134,6 +135,7 @@ def short(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(LiftEnv, "horizon", 4)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("short")
 def test_policies_are_cloned_and_tried_once(lift_dataset: Path, deit: Path, tmp_path: Path) -> None:
     config = CloneConfig(

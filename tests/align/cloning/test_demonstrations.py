@@ -65,6 +65,7 @@ def test_an_embedding_is_the_same_before_the_episode_has_ended(
     np.testing.assert_allclose(now["embedding"], whole[5], atol=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("method", "options"),
     [("paab", {}), ("deit", {"time_frames": 3})],

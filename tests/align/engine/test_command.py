@@ -28,6 +28,7 @@ def small(dots: Path, tmp_path: Path) -> TrainConfig:
     return replace(config, backbone=BackboneConfig("test_vit", depth=2))
 
 
+@pytest.mark.slow
 def test_before_the_first_step_a_run_says_what_it_does(
     small: TrainConfig, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -43,6 +44,7 @@ def test_before_the_first_step_a_run_says_what_it_does(
     assert shown["steps"].startswith(f"{trainer.total_steps} (2 epochs of")
 
 
+@pytest.mark.slow
 def test_a_run_without_progress_is_silent(
     small: TrainConfig, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -63,6 +65,7 @@ def test_a_finished_run_is_extended(small: TrainConfig) -> None:
     assert TrainConfig.load(small.out) == replace(small, epochs=3)
 
 
+@pytest.mark.slow
 def test_resuming_without_options_changes_nothing(small: TrainConfig) -> None:
     assert small.out is not None
     make_trainer(small, progress=False).fit()
@@ -72,6 +75,7 @@ def test_resuming_without_options_changes_nothing(small: TrainConfig) -> None:
     assert len(read_history(small.out / "metrics.csv")) == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("option", "value", "named"),
     [("--epochs", "1", "2 epochs"), ("--seed", "5", "seed 0"), ("--method", "deit", "method paat")],
@@ -86,12 +90,14 @@ def test_a_resumed_run_keeps_its_options(
     assert named in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_grid_does_not_extend_a_run(small: TrainConfig) -> None:
     make_trainer(small, progress=False).fit()
     with pytest.raises(MismatchError, match="epochs 2"):
         make_trainer(replace(small, epochs=3), progress=False)
 
 
+@pytest.mark.slow
 def test_a_run_starts_from_the_weights_of_another(small: TrainConfig, tmp_path: Path) -> None:
     assert small.out is not None
     make_trainer(small, progress=False).fit()
@@ -103,6 +109,7 @@ def test_a_run_starts_from_the_weights_of_another(small: TrainConfig, tmp_path: 
             assert torch.equal(value, best[f"model.{name}"]), name
 
 
+@pytest.mark.slow
 def test_weights_without_paat_leave_its_classifier_at_its_start(
     small: TrainConfig, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -113,6 +120,7 @@ def test_weights_without_paat_leave_its_classifier_at_its_start(
     assert "at their random start: backbone.paat" in caplog.text
 
 
+@pytest.mark.slow
 def test_weights_of_another_network_are_refused(small: TrainConfig, tmp_path: Path) -> None:
     make_trainer(small, progress=False).fit()
     other = replace(small, out=tmp_path / "other", init=small.out, backbone=BackboneConfig(depth=1))
@@ -137,6 +145,7 @@ def unfinished(small: TrainConfig, tmp_path: Path) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_an_unfinished_run_is_offered_at_a_terminal(
     small: TrainConfig, unfinished: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -153,6 +162,7 @@ def test_an_unfinished_run_is_offered_at_a_terminal(
     assert offer_unfinished(other, "align", runs) == other
 
 
+@pytest.mark.slow
 def test_elsewhere_the_command_that_resumes_it_is_shown(
     small: TrainConfig, unfinished: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -162,6 +172,7 @@ def test_elsewhere_the_command_that_resumes_it_is_shown(
     assert f"--resume '{unfinished}'" in caplog.text
 
 
+@pytest.mark.slow
 def test_a_finished_run_is_not_offered(
     small: TrainConfig, caplog: pytest.LogCaptureFixture
 ) -> None:

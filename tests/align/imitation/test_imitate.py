@@ -64,6 +64,7 @@ def short(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(MinecraftEnv, "horizon", 5)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("short")
 def test_agents_are_trained_once(dots: Path, tmp_path: Path) -> None:
     run = tmp_path / "deit_seed0"

@@ -224,6 +224,7 @@ def bare(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root / "episodes"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["paab", "paat", "paab+paat", "paab-free", "tcn+paat"])
 @pytest.mark.parametrize("share", [1.0, 0.5])
 def test_pose_methods_train_without_keypoints_where_motion_tells(

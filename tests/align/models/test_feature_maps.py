@@ -88,6 +88,7 @@ def test_transformers_and_unknown_names_are_not_convolutional() -> None:
         build_model(ModelConfig(backbone="convnext_ato", image_size=64))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["paat", "late"])
 def test_a_convolutional_network_trains_and_is_measured(
     dots: Path, tmp_path: Path, method: Method

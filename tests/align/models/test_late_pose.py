@@ -71,6 +71,7 @@ def test_only_visible_keypoints_in_training_are_moved_by_noise() -> None:
     assert (moved[:, 0, :2] != described[:, 0, :2]).all()
 
 
+@pytest.mark.slow
 def test_the_detector_learns_where_a_dot_is() -> None:
     torch.manual_seed(0)
     detector = KeypointDetector(1, channels=8)

@@ -57,6 +57,7 @@ def test_patches_take_the_features_in_their_middle() -> None:
     torch.testing.assert_close(patches, torch.stack([x, y], dim=-1).float().clamp(13.5, 93.5))
 
 
+@pytest.mark.slow
 def test_paat_asks_the_trunk_in_training_alone_and_changes_no_embedding() -> None:
     images, networks = torch.randn(2, 3, 48, 56), []
     for paat in (None, PaatConfig()):

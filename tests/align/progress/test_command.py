@@ -45,6 +45,7 @@ def run(world: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_every_frame_gets_a_progress_and_every_method_its_measures(
     run: Path, world: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -80,6 +81,7 @@ def test_videos_have_progress_by_videos(run: Path, world: Path, tmp_path: Path) 
     assert not out.with_suffix(".json").exists()
 
 
+@pytest.mark.slow
 def test_named_references_and_views(run: Path, tmp_path: Path) -> None:
     out = tmp_path / "out.npz"
     words = ["--reference", "demo_1", "--reference-views", "view_0", "--views", "ego"]
@@ -108,6 +110,7 @@ def test_what_cannot_be_used_is_named(
     assert re.search(message, capsys.readouterr().err)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
@@ -133,6 +136,7 @@ def test_a_run_that_sees_the_future_has_no_causal_progress(
     assert "offline_goal" in np.load(run / "progress" / "test.npz")
 
 
+@pytest.mark.slow
 def test_frames_before_a_moment_are_causal(world: Path, tmp_path: Path) -> None:
     run, time = tmp_path / "run", TimeConfig(2, 2, causal=True)
     make_trainer(tiny_config(world, run, epochs=1, time=time), progress=False).fit()
@@ -140,6 +144,7 @@ def test_frames_before_a_moment_are_causal(world: Path, tmp_path: Path) -> None:
     assert "causal_dtw" in np.load(run / "progress" / "test.npz")
 
 
+@pytest.mark.slow
 def test_a_lerobot_data_set_gets_its_progress_beside_it(
     run: Path, world: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -37,6 +37,7 @@ def make_ring(root: Path, degrees: list[list[float]], cameras: bool = True) -> P
     return root
 
 
+@pytest.mark.slow
 def test_the_nearest_camera_of_training_is_found(tmp_path: Path) -> None:
     root = make_ring(tmp_path / "ring", [[0, 100, 170]] * EPISODES)
     config = TrainConfig(data=root, protocol="unseen")
@@ -58,6 +59,7 @@ def test_the_average_is_over_the_cameras_of_the_test(tmp_path: Path) -> None:
     assert found == {"view_1": pytest.approx((40 + 60) / 2)}  # the training split goes to 110
 
 
+@pytest.mark.slow
 def test_data_that_do_not_tell_of_cameras_have_no_angle(tmp_path: Path) -> None:
     told = make_ring(tmp_path / "told", [[0, 90]] * EPISODES)
     untold = make_ring(tmp_path / "untold", [[0, 90]] * EPISODES, cameras=False)
@@ -66,6 +68,7 @@ def test_data_that_do_not_tell_of_cameras_have_no_angle(tmp_path: Path) -> None:
         assert degrees_from_training(config, EpisodeDataset(tested), ["ego", "view_1"]) == {}
 
 
+@pytest.mark.slow
 def test_each_training_has_its_own_angle(tmp_path: Path) -> None:
     fixed = make_ring(tmp_path / "fixed", [[0, 100, 170]] * EPISODES)
     near = make_ring(tmp_path / "near", [[0, 60, 160]] * EPISODES)

@@ -37,6 +37,7 @@ def table(data: Path, tmp_path: Path) -> ResultTable:
     return found
 
 
+@pytest.mark.slow
 def test_time_is_summed_over_epochs_and_over_the_trunk(table: ResultTable) -> None:
     curves = {run.label: error_by_cost(run) for run in table.runs}
     assert curves["deit"] == [(2.0, 0.15), (4.0, 0.075)]  # validated at epochs 2 and 4

@@ -50,6 +50,7 @@ def page(runs: list[Path]) -> str:
     return write_report(runs).read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_page_needs_no_other_file(page: str) -> None:
     fetched = {"src", "href", "xlink:href", "poster", "srcset", "data", "action"}
     tags = Elements(page).tags
@@ -95,6 +96,7 @@ def test_every_table_says_what_is_better_what_chance_is_and_what_a_dash_means(pa
     assert [row[0] for row in rows[-3:]] == ["perfect", "random, about", "collapsed to a point"]
 
 
+@pytest.mark.slow
 def test_header_counts_blocks_and_epochs(data: Path, tmp_path: Path, page: str) -> None:
     assert "<dd>deit_tiny_patch16_224</dd>" in page and "<dd>4 epochs; seeds 0, 1, 2</dd>" in page
     cut = replace(TrainConfig(), backbone=replace(TrainConfig().backbone, depth=4))
@@ -141,6 +143,7 @@ def test_runs_of_a_method_with_other_options_are_rows_of_their_own(
     assert "runs differ in: epochs" in " ".join(text.split())
 
 
+@pytest.mark.slow
 def test_page_says_what_was_learned_from_where_that_is_another_data_set(
     data: Path, tmp_path: Path, page: str
 ) -> None:
@@ -255,6 +258,7 @@ def test_page_holds_the_episode_with_every_view_as_it_was_measured(page: str) ->
         assert picks[views.index("view_0")][views.index("ego")] == list(PICKS[label])
 
 
+@pytest.mark.slow
 def test_unknown_episode_or_view_names_those_there_are(runs: list[Path]) -> None:
     with pytest.raises(OptionError, match="--episode.*demo_4"):
         write_report(runs, episode="demo_99")
@@ -272,6 +276,7 @@ def test_unmeasured_run_names_the_command(
     assert f"python -m align.evaluate {tmp_path} --split test" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_runs_of_different_data_or_views_do_not_compare(
     runs: list[Path], data: Path, tmp_path: Path
 ) -> None:
@@ -288,6 +293,7 @@ def test_runs_of_different_data_or_views_do_not_compare(
         write_report([runs[0], copy])
 
 
+@pytest.mark.slow
 def test_data_set_that_moved_or_changed_is_named(data: Path, tmp_path: Path) -> None:
     root = make_data(tmp_path / "data")
     run = make_run(tmp_path / "run", root, TrainConfig(), PICKS["deit"])

@@ -190,6 +190,7 @@ def names_on(axes: Axes) -> tuple[list[str], list[str]]:
     )
 
 
+@pytest.mark.slow
 def test_heat_map_has_the_mean_of_each_pair(runs: list[Path]) -> None:
     errors = pair_errors(load_runs(runs))
     figure = view_pair_heat_map(errors)

@@ -87,6 +87,7 @@ def test_a_single_layer_is_drawn_once() -> None:
     assert data_of(figure.axes[0].lines[0]) == ([1], [0.5])
 
 
+@pytest.mark.slow
 def test_runs_are_labelled_with_methods_where_these_differ(tmp_path: Path) -> None:
     results = {Path("a"): (RESULTS["deit"], KEYPOINTS), Path("b"): (RESULTS["paat"], KEYPOINTS)}
     named = analysis_figure(results, {Path("a"): "deit", Path("b"): "paab"})

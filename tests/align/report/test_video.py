@@ -24,6 +24,7 @@ from datasets.episodes import EpisodeDataset
 from tests.align.hand_made_runs import PICKS, STEPS, decode
 
 
+@pytest.mark.slow
 def test_video_shows_the_picked_frames(runs: list[Path], data: Path) -> None:
     loaded = load_runs(runs)
     dataset = EpisodeDataset(data, "test")

@@ -64,6 +64,7 @@ def test_the_interval_covers_the_true_change(spread: float, ratio: float) -> Non
     assert 0.93 < coverage(by_t, 3, 50, spread, ratio, 6000) < 0.975
 
 
+@pytest.mark.slow
 def test_the_bootstrap_over_three_seeds_does_not() -> None:
     assert coverage(by_bootstrap, 3, 50, 0.19, 0.75, 500) < 0.9
 

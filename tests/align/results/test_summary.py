@@ -136,6 +136,7 @@ def test_labels_name_what_differs_within_a_method() -> None:
 PAPER = recipe("paper")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "config",
     [

@@ -67,6 +67,7 @@ def test_data_that_moved_with_the_run_are_found(place: Path) -> None:
     assert measured(place / "run") == ("test", identify(place / "dots"))
 
 
+@pytest.mark.slow
 def test_data_that_moved_alone_are_named_and_stored(place: Path, tmp_path: Path) -> None:
     run, moved = place / "run", tmp_path / "moved"
     shutil.move(place / "dots", moved)
@@ -80,6 +81,7 @@ def test_data_that_moved_alone_are_named_and_stored(place: Path, tmp_path: Path)
     assert measured(run)[0] == "test"
 
 
+@pytest.mark.slow
 def test_data_made_again_in_the_same_place_are_noticed(place: Path) -> None:
     run, data = place / "run", place / "dots"
     shutil.rmtree(data)
@@ -103,6 +105,7 @@ def test_the_split_is_part_of_the_identity(tmp_path: Path) -> None:
     assert identify(one) == identify(same) != identify(other)
 
 
+@pytest.mark.slow
 def test_episodes_that_were_learned_from_are_no_test(place: Path, tmp_path: Path) -> None:
     data = EpisodeDataset(place / "dots")
     learned = [data.names.index(n) for n in EpisodeDataset(place / "dots", "train").names]
@@ -119,6 +122,7 @@ def test_episodes_that_were_learned_from_are_no_test(place: Path, tmp_path: Path
     assert measured(place / "run", split="train")[0] == "train"
 
 
+@pytest.mark.slow
 def test_other_data_in_folders_of_one_name_have_evaluations_of_their_own(
     place: Path, tmp_path: Path
 ) -> None:
@@ -139,6 +143,7 @@ def test_measurements_of_other_data_are_not_compared(place: Path) -> None:
     assert difference(own, replace(own, identity=None)) is None
 
 
+@pytest.mark.slow
 def test_a_checkpoint_stands_by_itself(place: Path, tmp_path: Path) -> None:
     other = make_data_set(tmp_path / "other", episodes=3, seed=9, **SHAPE)
     frames = EpisodeDataset(place / "dots").images(0, "view_0")
@@ -172,6 +177,7 @@ def test_a_moved_run_is_resumed_and_stores_where_its_data_lie(
     assert origin is not None and origin.data["data"].path == place / "dots"
 
 
+@pytest.mark.slow
 def test_a_resumed_run_has_the_threads_that_it_began_with(place: Path) -> None:
     run, before = place / "run", torch.get_num_threads()
     assert read_state(run / "checkpoints/last.safetensors")["threads"] == before

@@ -24,6 +24,7 @@ def frames(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root / "episodes"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["deit", "tcn", "3dtrl"])
 def test_methods_that_need_no_poses_train(frames: Path, tmp_path: Path, method: Method) -> None:
     config = tiny_config(frames, tmp_path / "run", method, epochs=1)

@@ -41,6 +41,7 @@ def aligned(run, videos, out, *options):
         return list(csv.DictReader(file))
 
 
+@pytest.mark.slow
 def test_every_frame_has_a_row_for_each_other_video(run, videos, tmp_path, capsys):
     rows = aligned(run, videos, tmp_path / "aligned.mp4")
     length = video_shape(videos[0]).frames
@@ -126,6 +127,7 @@ def test_options_are_checked_first(options, message, capsys, tmp_path, monkeypat
     assert end.value.code == 2 and message in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_run_that_needs_keypoints_says_so(dots, videos, tmp_path, capsys):
     make_trainer(tiny_config(dots, tmp_path / "run", "paab", epochs=1), progress=False).fit()
     with pytest.raises(SystemExit) as end:

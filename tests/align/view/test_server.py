@@ -82,6 +82,7 @@ def test_nothing_can_be_changed(address):
     assert get(address, "/api/about.json", method="POST")[0].status == 405
 
 
+@pytest.mark.slow
 def test_a_problem_of_the_data_is_told(serve, viewed_runs, dots, tmp_path):
     import shutil
 
@@ -109,6 +110,7 @@ def test_a_taken_port_is_named():
             open_socket("127.0.0.1", port)
 
 
+@pytest.mark.slow
 def test_a_foreign_address_is_named():
     with pytest.raises(OptionError, match=r"--host 203\.0\.113\.1 --port 0 cannot be listened on"):
         open_socket("203.0.113.1", 0)

@@ -32,6 +32,7 @@ def embed(embedder: FrameEmbedder) -> torch.Tensor:
     return embedder.embed_frames(frames(), embedder.pose_inputs(points, visible))
 
 
+@pytest.mark.slow
 def test_an_exported_model_embeds_as_its_run_does(measured: Path, zoo: Path) -> None:
     path = export(measured, "dots", zoo)
     torch.testing.assert_close(

@@ -76,6 +76,7 @@ def require_near(recording, rig, tmp_path, most):
     assert off.mean() < most
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("focal", [False, True])
 def test_a_written_rig_gives_the_keypoints(recording, tmp_path, capsys, focal):
     options = ["--focal"] if focal else ["--cameras", info(tmp_path)]

@@ -197,6 +197,7 @@ def test_a_written_rig_is_read_back(tmp_path):
     assert back["plain"].size is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("content", "error", "message"),
     [

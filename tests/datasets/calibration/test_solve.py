@@ -40,6 +40,7 @@ def test_exact_clicks_give_the_exact_camera(lens):
     assert not solved.outliers.any()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("focal", [False, True])
 def test_clicks_of_a_hand_give_keypoints_within_three_pixels(focal):
     means = []

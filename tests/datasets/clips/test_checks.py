@@ -138,6 +138,7 @@ def run_info(*arguments):
     return subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, timeout=120)
 
 
+@pytest.mark.slow
 def test_the_command_lists_what_is_bad_and_fails(root):
     bad = damage(root)
     result = run_info(root, "--format", "ntu")
@@ -147,6 +148,7 @@ def test_the_command_lists_what_is_bad_and_fails(root):
     assert "2 of the clips cannot be trained on" in result.stderr
 
 
+@pytest.mark.slow
 def test_an_action_data_set_is_known_by_its_names(root):
     result = run_info(root)
     assert "--format ntu" in result.stdout
@@ -172,6 +174,7 @@ def test_names_tell_the_data_set(tmp_path, names, expected):
     assert recognize_format(tmp_path) == expected
 
 
+@pytest.mark.slow
 def test_the_command_on_a_folder_of_something_else(tmp_path):
     result = run_info(tmp_path, "--format", "nucla")
     assert result.returncode == 2

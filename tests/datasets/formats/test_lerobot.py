@@ -58,6 +58,7 @@ def own_info(exported, tmp_path):
     return info, write
 
 
+@pytest.mark.slow
 def test_the_metadata_count_what_is_there(dots, exported):
     data = EpisodeDataset(dots)
     info = json.loads((exported / "meta/info.json").read_text())

@@ -169,6 +169,7 @@ def kill_while_writing(root: Path) -> None:
         assert process.wait(timeout=10) == -signal.SIGKILL
 
 
+@pytest.mark.slow
 def test_a_killed_run_leaves_whole_episodes_only_and_the_next_goes_on(tmp_path):
     kill_while_writing(tmp_path)
     leftovers = list((tmp_path / "episodes").glob(".*.tmp"))

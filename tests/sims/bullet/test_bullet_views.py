@@ -35,6 +35,7 @@ def add_ball(client, place):
     return client.call("createMultiBody", 0, -1, shape, list(place))
 
 
+@pytest.mark.slow
 def test_a_ball_is_drawn_where_its_middle_projects(client):
     """The middle of its mask, to a fifth of a pixel on average: half a pixel off would show."""
     rng = np.random.default_rng(0)
@@ -99,6 +100,7 @@ def test_light_meshes_look_the_same():
     assert np.abs(light_image - full_image)[light & full].mean() < 8
 
 
+@pytest.mark.slow
 def test_light_meshes_are_made_once_and_whole_or_not_at_all(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
 
@@ -144,6 +146,7 @@ def read_obj(path: Path):
     return vertices, normals, faces
 
 
+@pytest.mark.slow
 def test_egl_serves_one_environment_at_a_time():
     if _egl_complaint() is not None:
         pytest.skip(f"no EGL here: {_egl_complaint()}")

@@ -82,6 +82,7 @@ def test_layouts_keep_cube_and_spot_apart():
         assert np.linalg.norm(layout.cube - layout.spot) >= MIN_DISTANCE
 
 
+@pytest.mark.slow
 def test_restored_states_go_on_alike_whatever_was_simulated_between(pick):
     """From before, within and after the grasp; also in an environment that saw nothing else."""
     act_until(pick, len(pick.phases), seed=7)

@@ -63,6 +63,7 @@ def test_the_time_does_not_reveal_the_phase(attempts):
     assert np.ptp(lifted) > 0.1
 
 
+@pytest.mark.slow
 def test_the_same_generator_gives_the_same_actions(pick):
     def actions(seed):
         pick.reset(seed=1)

@@ -167,6 +167,7 @@ def test_a_look_meets_a_block_in_front_and_within_reach(offset, pitch, aims):
     assert aims_at(PlayerPose(place, 0.0, pitch), place + np.array(offset)) == aims
 
 
+@pytest.mark.slow
 def test_an_episode_is_written_and_read(tmp_path):
     config = GenerateConfig(
         env="minecraft", views=2, episodes=1, size=32, out=tmp_path / "mc", workers=1

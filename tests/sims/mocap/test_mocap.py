@@ -106,6 +106,7 @@ def test_every_keypoint_of_every_skeleton_has_a_place_on_the_body():
         assert set(skeleton.keypoints) <= set(PLACES), skeleton.name
 
 
+@pytest.mark.slow
 def test_keypoints_lie_on_the_person(client):
     """Keypoints are near the pixels that the renderer shows of the body."""
     near, total = 0, 0
@@ -123,6 +124,7 @@ def test_keypoints_lie_on_the_person(client):
     assert near / total > 0.97
 
 
+@pytest.mark.slow
 def test_cross_view_subject_sees_the_person_from_its_angles(ntu_set):
     """The shoulders are far apart in a frontal view and close together in a side view."""
     clips = open_clip_set(ntu_set, "ntu")
@@ -140,6 +142,7 @@ def test_cross_view_subject_sees_the_person_from_its_angles(ntu_set):
     assert np.mean(widths[0]) > np.mean(widths[45]) > np.mean(widths[90])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("layout", "protocols"),
     [("smarthome", ("CS", "CV1", "CV2")), ("nucla", ("CS", "CV1", "CV2", "CV3"))],

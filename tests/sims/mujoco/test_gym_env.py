@@ -43,6 +43,7 @@ def make():
         env.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["Reacher-v5", "HalfCheetah-v5"])
 def test_environments_keep_every_promise(name, make):
     check_multi_view_env(make(f"gymnasium:{name}", size=96), steps=6)
@@ -96,6 +97,7 @@ def test_its_options_are_refused_for_other_worlds():
         GenerateConfig(env="lift", policy="random").check()
 
 
+@pytest.mark.slow
 def test_a_command_generates_the_same_bytes_again(tmp_path):
     options = {"env": REACHER, "episodes": 3, "size": 32, "views": 1}
     policy, points = f"{HERE}:swing", ("body1", "fingertip")

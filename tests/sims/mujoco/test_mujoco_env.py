@@ -45,6 +45,7 @@ def still(env):
         yield env.data.qpos[: env.action_space.shape[0]].copy()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("world", [Arm, Filmed])
 def test_a_class_of_a_few_lines_keeps_every_promise(world, make):
     check_multi_view_env(make(world, size=64))
@@ -105,6 +106,7 @@ def test_bones_can_be_given(make):
         make(Arm, bones=[("base", "tpi")])
 
 
+@pytest.mark.slow
 def test_the_scenes_cameras_agree_with_mujocos_own_pictures(make):
     """A small ball at the tip is drawn by `mujoco.Renderer` and found where it is projected."""
     env = make(Filmed, size=96)
@@ -210,6 +212,7 @@ def test_actions_beyond_the_actuators_are_clipped(make):
     np.testing.assert_array_equal(env.data.ctrl, [2.0, -2.4])
 
 
+@pytest.mark.slow
 def test_a_command_generates_the_same_bytes_again(tmp_path):
     options = {"env": ARM, "episodes": 3, "size": 32, "views": 2}
     code, output = finish(command(tmp_path / "one", 1, **options))
@@ -342,6 +345,7 @@ def test_a_controller_that_gives_too_little_is_named(make):
         env.step(np.zeros(2))
 
 
+@pytest.mark.slow
 def test_a_fault_ends_the_command_in_one_line(tmp_path):
     wild = ARM.replace("Arm", "Wild")
     code, output = finish(command(tmp_path / "wild", 1, env=wild, episodes=1, size=32))

@@ -25,6 +25,7 @@ def drawn_faces(model):
     return int(model.mesh_facenum[shown].sum())
 
 
+@pytest.mark.slow
 def test_a_camera_sees_what_mujocos_own_camera_sees_there(scene):
     """MuJoCo's `agentview` and `robot0_eye_in_hand` as `Camera`s."""
     mujoco = import_mujoco()

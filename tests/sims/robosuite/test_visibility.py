@@ -61,6 +61,7 @@ def test_a_point_beside_or_behind_the_camera_is_not_visible(keypoint):
     assert not sees(keypoint=keypoint)
 
 
+@pytest.mark.slow
 def test_the_hand_hides_the_far_finger_from_the_side(lift):
     """In Lift: seen along the line through both finger tips, only the near one is visible."""
     lift.reset(seed=0)

@@ -76,6 +76,7 @@ def check_dots(env):
     return checked
 
 
+@pytest.mark.slow
 def test_an_episode_is_walked_and_seen_from_every_view(game):
     game.reset(seed=5)
     assert game._backend.shown_player().amplitude < 0.01
@@ -153,6 +154,7 @@ def test_keys_are_down_for_a_share_of_the_time(share):
     assert set(pressed) <= {0, int(np.sign(share))}
 
 
+@pytest.mark.slow
 def test_a_seed_makes_the_episode_and_another_one_another(game):
     episodes = [record(game, seed) for seed in (11, 11, 12)]
     first, again, other = episodes
