@@ -17,27 +17,19 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
-from action.config import ActionConfig, ActionMethod, ClipSource, DataName, Ensemble
-from action.evaluate import evaluate
+from action.config import ActionMethod, DataName, Ensemble
+from action.grid import ActionGridConfig, run_one, tested_protocols
 from action.pretraining import plan_fine_tuning, plan_pretraining, pretrain_one
-from action.train import default_options, make_trainer
+from action.train import default_options
 from align.engine.claim import Claim
-from align.engine.jobs import (
-    Measurement,
-    default_jobs,
-    require_success,
-    run_all,
-    train_and_measure,
-)
-from align.engine.run_folder import REPORT_NAME, RunFolder, run_name
-from align.results.labels import variant_suffix
+from align.engine.jobs import default_jobs, require_success, run_all
+from align.engine.run_folder import REPORT_NAME, RunFolder
 from datasets.bounds import PositiveInt, Seed
 from datasets.command import command, command_line, optional, parse
 from datasets.errors import OptionError
@@ -46,96 +38,6 @@ if TYPE_CHECKING:
     from action.results import ActionRun
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class ActionGridConfig(ActionConfig):
-    """The options of `action.train`, of which the comparison sets some run by run."""
-
-    out: Path = Path("runs/compare_action")  # type: ignore[assignment]
-    """Folder of all runs."""
-    # `--methods` and `--seeds` set these for each run.
-    method: Annotated[ActionMethod, tyro.conf.Fixed, tyro.conf.Suppress] = "baseline"
-    seed: Annotated[Seed, tyro.conf.Fixed, tyro.conf.Suppress] = 0
-
-    def plan(
-        self, methods: Sequence[ActionMethod], seeds: Sequence[int], variant: str = ""
-    ) -> list[ActionConfig]:
-        """One configuration for each run, with one seed of every method before any second seed.
-
-        Args:
-            methods: Methods to compare.
-            seeds: Seeds; every method gets one run for each.
-            variant: Name of these options in the folders' names.
-
-        Raises:
-            OptionError: When the variant cannot be part of a folder's name.
-        """
-        named = variant_suffix(variant)
-        common = {name: value for name, value in vars(self).items() if name != "out"}
-        return [
-            ActionConfig(
-                **common
-                | {
-                    "method": method,
-                    "seed": seed,
-                    "out": self.out / run_name(method + named, seed),
-                }
-            )
-            for seed in seeds
-            for method in methods
-        ]
-
-
-def run_one(
-    config: ActionConfig,
-    place: int,
-    protocols: Sequence[str],
-    galleries: Sequence[Path],
-    num_clips: int,
-    ensemble: Ensemble,
-) -> None:
-    """Trains a run to its end, measures it, and searches across data sets.
-
-    Finished training and measurements of the same kind are not repeated.
-
-    Args:
-        config: Options of the run.
-        place: Index of the run among those that are made.
-        protocols: Protocols whose test clips to measure on.
-        galleries: Folders of rendered data sets, whose test clips are searched in their training
-            clips.
-        num_clips: Samples of each test clip.
-        ensemble: How the scores of the samples are combined.
-    """
-    from action.evaluation import evaluation_name
-    from action.retrieval import search
-
-    if config.out is None:
-        raise ValueError("a run of a comparison needs its folder as `out`.")
-    run = config.out
-    measurements = [
-        Measurement(
-            RunFolder(run).evaluation(evaluation_name(protocol, "test")),
-            partial(_is_measured, config, protocol, num_clips, ensemble),
-            partial(evaluate, run, "test", protocol, "best", num_clips, ensemble, False),
-        )
-        for protocol in protocols
-    ]
-    train_and_measure(partial(make_trainer, config, False), measurements, place)
-    for gallery in galleries:
-        asked, searched = ClipSource("test", root=gallery), ClipSource("train", root=gallery)
-        search(run, asked, searched, progress=False)
-
-
-def _is_measured(config: ActionConfig, protocol: str, num_clips: int, ensemble: Ensemble) -> bool:
-    """Whether a run was measured in this way on a protocol's clips as they are now."""
-    from action.clips import open_data
-    from action.evaluation import find_evaluation
-
-    assert config.out is not None
-    identity = open_data(replace(config, protocol=protocol)).digest
-    return find_evaluation(config.out, protocol, num_clips, ensemble, identity) is not None
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -183,8 +85,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             from action.clips import open_data
             from action.results import measured_runs
 
-            named = [replace(config, protocol=name) for name in test] or [config]
-            protocols = tuple(open_data(each).protocol for each in named)
+            protocols = tested_protocols(config, test)
             work = partial(
                 run_one,
                 protocols=protocols,

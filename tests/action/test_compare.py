@@ -10,9 +10,10 @@ import pytest
 from PIL import Image
 
 from action import compare
-from action.compare import ActionGridConfig, main
+from action.compare import main
 from action.config import ActionConfig, TimeSformerConfig
 from action.evaluation import ActionEvaluation, find_evaluation, load_evaluation
+from action.grid import ActionGridConfig
 from action.pretraining import plan_fine_tuning, plan_pretraining
 from action.pretraining_results import write_pretraining
 from action.report import finding, retrieval_table, typical

@@ -203,6 +203,20 @@ OPTIONS: tuple[tuple[str, str, tuple[str, ...], tuple[str, ...]], ...] = (
         ),
     ),
     (
+        "action.ablate",
+        f"{CLIPS} --seeds 0 --jobs 1",
+        ("squares",),
+        (
+            "--studies noises",
+            "--seeds -1",
+            "--jobs 0",
+            "--num-clips 0",
+            "--test CVS9",
+            "--epochs 0",
+            "--model i3d",
+        ),
+    ),
+    (
         "datasets.convert",
         "dots out --to mp4",
         ("dots",),
