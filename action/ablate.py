@@ -72,9 +72,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 group_folder(config.out, config, data),
             )
             planned = plan_studies(common, studies, seeds, folder)
-            how = {"num_clips": num_clips, "ensemble": ensemble}
-            work = partial(run_one, protocols=protocols, galleries=(), **how)
-            tabulate = partial(write_tables, common, studies, data, protocols, folder, **how)
+            work = partial(
+                run_one,
+                protocols=protocols,
+                galleries=(),
+                num_clips=num_clips,
+                ensemble=ensemble,
+            )
+            tabulate = partial(
+                write_tables, common, studies, data, protocols, folder, num_clips, ensemble
+            )
             with Claim(config.out):
                 outcomes = run_all(planned, jobs, tabulate, work)
                 publish(tabulate())

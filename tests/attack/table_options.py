@@ -196,6 +196,7 @@ OPTIONS: tuple[tuple[str, str, tuple[str, ...], tuple[str, ...]], ...] = (
             "--jobs 0",
             "--num-clips 0",
             "--test CVS9",
+            "--protocols CS CVS9",
             "--epochs 0",
             "--variant a/b",
             "--pretrain-on nowhere",
