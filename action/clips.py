@@ -63,6 +63,15 @@ def data_root(config: ActionConfig) -> Path:
     return config.root or Path("data") / config.data
 
 
+def format_name(config: ActionConfig) -> str:
+    """The format of the run's data set; of a rendered one, the layout that it is written in.
+
+    Raises:
+        DataError: When the folder holds no rendered set.
+    """
+    return MocapMeta.load(data_root(config)).layout if config.data == "mocap" else config.data
+
+
 def open_data(config: ActionConfig) -> ActionData:
     """The clips of a run's data set and protocol, some held out to validate on if so configured.
 
@@ -129,7 +138,8 @@ def open_all_data(config: ActionConfig) -> ActionData:
     if len(means := protocol_parts(clip_set.name, protocol)) > 1:
         raise OptionError(
             f"the published {protocol} is the mean over {', '.join(means)}, each with a model of "
-            f"its own: train and measure them one by one, --protocol {means[0]} first, and average."
+            f"its own: `python -m action.compare --protocols {protocol}` trains, measures and "
+            f"averages them; --protocol {means[0]} is one of them."
         )
     tested = None if config.test_subjects is None else frozenset(config.test_subjects)
     parts = clip_set.split(protocol, tested)

@@ -2,140 +2,38 @@
 
     python -m action.compare --data mocap --protocol CVS1 --test CVS1 CVS2 CVS3
     python -m action.compare --data smarthome --root /data/smarthome --methods baseline paat
+    python -m action.compare --data nucla --root N-UCLA --protocols CS CV1 CV2 CV3
     python -m action.compare --data mocap --retrieve data/mocap_smarthome data/mocap_nucla
     python -m action.compare --methods paab --paab.positions 3 --variant third  # beside the others
     python -m action.compare --pretrain-on data/mocap_big --methods baseline paab paat  # Figure 8
 
 All options of `action.train` apply to every run. Finished runs are kept and stopped ones resumed,
 so the command can be interrupted and repeated, also with more methods or seeds. The results go into
-the folder of the runs: `runs.csv`, `table.md` and `report.html`. Runs that were measured in another
-way, for example with other samples of a clip, are measured again.
+the folder of the runs: `runs.csv`, `table.md` and `report.html`; with `--protocols` into one folder
+for each, and `protocols.md` has them all. Runs that were measured in another way, for example with
+other samples of a clip, are measured again. `controls.csv` holds what the clips give away without a
+picture of the person.
 """
 
 from __future__ import annotations
 
-import logging
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import tyro
 
-from action.config import ActionConfig, ActionMethod, ClipSource, DataName, Ensemble
-from action.evaluate import evaluate
+from action.config import ActionMethod, DataName, Ensemble
+from action.grid import ActionGridConfig, run_one
 from action.pretraining import plan_fine_tuning, plan_pretraining, pretrain_one
-from action.train import default_options, make_trainer
+from action.train import default_options
 from align.engine.claim import Claim
-from align.engine.jobs import (
-    Measurement,
-    default_jobs,
-    require_success,
-    run_all,
-    train_and_measure,
-)
-from align.engine.run_folder import REPORT_NAME, RunFolder, run_name
-from align.results.labels import variant_suffix
+from align.engine.jobs import default_jobs, require_success, run_all
 from datasets.bounds import PositiveInt, Seed
 from datasets.command import command, command_line, optional, parse
 from datasets.errors import OptionError
-
-if TYPE_CHECKING:
-    from action.results import ActionRun
-
-logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class ActionGridConfig(ActionConfig):
-    """The options of `action.train`, of which the comparison sets some run by run."""
-
-    out: Path = Path("runs/compare_action")  # type: ignore[assignment]
-    """Folder of all runs."""
-    # `--methods` and `--seeds` set these for each run.
-    method: Annotated[ActionMethod, tyro.conf.Fixed, tyro.conf.Suppress] = "baseline"
-    seed: Annotated[Seed, tyro.conf.Fixed, tyro.conf.Suppress] = 0
-
-    def plan(
-        self, methods: Sequence[ActionMethod], seeds: Sequence[int], variant: str = ""
-    ) -> list[ActionConfig]:
-        """One configuration for each run, with one seed of every method before any second seed.
-
-        Args:
-            methods: Methods to compare.
-            seeds: Seeds; every method gets one run for each.
-            variant: Name of these options in the folders' names.
-
-        Raises:
-            OptionError: When the variant cannot be part of a folder's name.
-        """
-        named = variant_suffix(variant)
-        common = {name: value for name, value in vars(self).items() if name != "out"}
-        return [
-            ActionConfig(
-                **common
-                | {
-                    "method": method,
-                    "seed": seed,
-                    "out": self.out / run_name(method + named, seed),
-                }
-            )
-            for seed in seeds
-            for method in methods
-        ]
-
-
-def run_one(
-    config: ActionConfig,
-    place: int,
-    protocols: Sequence[str],
-    galleries: Sequence[Path],
-    num_clips: int,
-    ensemble: Ensemble,
-) -> None:
-    """Trains a run to its end, measures it, and searches across data sets.
-
-    Finished training and measurements of the same kind are not repeated.
-
-    Args:
-        config: Options of the run.
-        place: Index of the run among those that are made.
-        protocols: Protocols whose test clips to measure on.
-        galleries: Folders of rendered data sets, whose test clips are searched in their training
-            clips.
-        num_clips: Samples of each test clip.
-        ensemble: How the scores of the samples are combined.
-    """
-    from action.evaluation import evaluation_name
-    from action.retrieval import search
-
-    if config.out is None:
-        raise ValueError("a run of a comparison needs its folder as `out`.")
-    run = config.out
-    measurements = [
-        Measurement(
-            RunFolder(run).evaluation(evaluation_name(protocol, "test")),
-            partial(_is_measured, config, protocol, num_clips, ensemble),
-            partial(evaluate, run, "test", protocol, "best", num_clips, ensemble, False),
-        )
-        for protocol in protocols
-    ]
-    train_and_measure(partial(make_trainer, config, False), measurements, place)
-    for gallery in galleries:
-        asked, searched = ClipSource("test", root=gallery), ClipSource("train", root=gallery)
-        search(run, asked, searched, progress=False)
-
-
-def _is_measured(config: ActionConfig, protocol: str, num_clips: int, ensemble: Ensemble) -> bool:
-    """Whether a run was measured in this way on a protocol's clips as they are now."""
-    from action.clips import open_data
-    from action.evaluation import find_evaluation
-
-    assert config.out is not None
-    identity = open_data(replace(config, protocol=protocol)).digest
-    return find_evaluation(config.out, protocol, num_clips, ensemble, identity) is not None
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -149,7 +47,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         config: Annotated[ActionGridConfig, tyro.conf.arg(name="")] = defaults,
         methods: tuple[ActionMethod, ...] = ("baseline", "paab", "paat"),
         seeds: tuple[Seed, ...] = (0, 1, 2),
+        protocols: tuple[str, ...] = (),
         test: tuple[str, ...] = (),
+        controls: bool = True,
         retrieve: tuple[Path, ...] = (),
         num_clips: PositiveInt = 1,
         ensemble: Ensemble = "mean",
@@ -164,7 +64,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
             config: Options that all runs share.
             methods: Methods to compare.
             seeds: Seeds; every method gets one run for each.
+            protocols: Protocols to train for, one run of each method and seed for each, such as
+                N-UCLA's CS CV1 CV2 CV3; CV stands for its three parts. The table has their mean.
             test: Protocols whose test clips to measure on; by default the one trained with.
+            controls: Also measure what the clips give away without a picture of the person.
             retrieve: Folders of other rendered data sets: the test clips of each are searched in
                 its training clips.
             num_clips: Samples of each test clip, spread over its time (the paper's 10).
@@ -181,74 +84,45 @@ def main(arguments: Sequence[str] | None = None) -> None:
             ValueError, resume=f"Resume with: {command_line('action.compare', arguments)}"
         ):
             from action.clips import open_data
-            from action.results import measured_runs
+            from action.comparison import Comparison
+            from action.protocols import groups_of
 
-            named = [replace(config, protocol=name) for name in test] or [config]
-            protocols = tuple(open_data(each).protocol for each in named)
+            _require_no_grids(pretrain_on is not None, variant, protocols)
+            how = (num_clips, ensemble)
+            comparison = Comparison(config.out, groups_of(config, protocols, test), *how)
+            planned, before = comparison.plan(methods, seeds, variant), []
+            if pretrain_on is not None:
+                before = plan_pretraining(planned, config.out, pretrain_data, pretrain_on)
+                open_data(before[0])  # one error, rather than one for each run
+                planned = plan_fine_tuning(planned, config.out)
             work = partial(
                 run_one,
-                protocols=protocols,
+                protocols=comparison.tested,
                 galleries=retrieve,
                 num_clips=num_clips,
                 ensemble=ensemble,
             )
-            measured = partial(measured_runs, config.out, protocols, num_clips, ensemble)
-            planned, before = config.plan(methods, seeds, variant), []
-            if pretrain_on is not None:
-                _require_no_variant(variant)
-                before = plan_pretraining(planned, config.out, pretrain_data, pretrain_on)
-                open_data(before[0])  # one error, rather than one for each run
-                planned = plan_fine_tuning(planned, config.out)
             with Claim(config.out):
+                found = comparison.controls() if controls else {}
                 if before:  # others start from these, so all must end well
                     require_success(run_all(before, jobs, lambda: None, pretrain_one))
-                outcomes = run_all(
-                    planned,
-                    jobs,
-                    lambda: _tabulate(config.out, measured()),
-                    work,
-                )
-                _finish(config.out, measured(), pretrain_on is not None)
+                outcomes = run_all(planned, jobs, lambda: comparison.tabulate(found), work)
+                comparison.finish(found, pretrain_on is not None)
             require_success(outcomes)
 
     parse(run, "python -m action.compare", arguments)
 
 
-def _require_no_variant(variant: str) -> None:
-    if variant:
+def _require_no_grids(pretrains: bool, variant: str, protocols: Sequence[str]) -> None:
+    if pretrains and variant:
         raise OptionError(
             f"--pretrain-on names variants of its own: leave out --variant {variant}, or choose "
             "another --out for these options."
         )
-
-
-def _tabulate(out: Path, runs: Sequence[ActionRun]) -> None:
-    from action.results import write_results
-
-    if runs:
-        write_results(out, runs)
-
-
-def _finish(out: Path, runs: Sequence[ActionRun], pretrained: bool) -> None:
-    """Prints the table, writes the report, and names the runs that are in neither."""
-    from action.report import write_report
-    from action.results import result_rows, table
-    from align.results.text import markdown
-
-    if runs:
-        header, *lines = table(result_rows(runs))
-        print(markdown(header, lines))
-        print(f"report: {write_report(runs, out / REPORT_NAME)}")
-        if pretrained:
-            from action.pretraining_results import write_pretraining
-
-            print(f"pre-training: {', '.join(map(str, write_pretraining(out, runs)))}")
-    folders = {run.path for run in RunFolder.all_in(out)}
-    if others := sorted(folders - {run.folder for run in runs}):
-        logger.warning(
-            "left out of the table, because they were measured in another way: %s. Name their "
-            "methods and seeds as well.",
-            ", ".join(map(str, others)),
+    if pretrains and protocols:
+        raise OptionError(
+            "--pretrain-on compares starts under one protocol: leave out --protocols, and repeat "
+            "the command with each --protocol and an --out of its own."
         )
 
 

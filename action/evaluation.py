@@ -20,6 +20,14 @@ from datasets.storage.atomic import atomic_path
 
 logger = logging.getLogger(__name__)
 
+# The metric of most data sets is accuracy; these have another.
+_OWN_METRIC = {"smarthome": "mean_class_accuracy"}
+
+
+def own_metric(format: str) -> str:
+    """The metric that is published for a data set: top1, or Smarthome's mean_class_accuracy."""
+    return _OWN_METRIC.get(format, "top1")
+
 
 def recognition_metrics(
     scores: Float[np.ndarray, "clips classes"], labels: Int[np.ndarray, " clips"]

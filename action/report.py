@@ -10,6 +10,7 @@ import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
 
+from action.controls import Control
 from action.evaluation import ActionEvaluation, evaluation_name
 from action.results import BASELINE, ActionRun, notes, result_rows, setting, table
 from align.engine.run_folder import RunFolder
@@ -30,19 +31,20 @@ RETRIEVAL_NOTE = (
 )
 
 
-def write_report(runs: Sequence[ActionRun], out: Path) -> Path:
+def write_report(runs: Sequence[ActionRun], out: Path, controls: Sequence[Control] = ()) -> Path:
     """Writes the page and returns its path.
 
     Args:
         runs: Runs that were measured on the same protocols, at least one.
         out: The page.
+        controls: Controls on these protocols, which the table shows below the methods.
     """
     colours = method_colours([run.label for run in runs])
     values = {
-        "table": table(result_rows(runs)),
+        "table": table(result_rows(runs), controls),
         "colours": colours,
         "setting": setting(runs),
-        "note": " ".join(notes(runs)),
+        "note": " ".join(notes(runs, controls)),
         "finding": finding(runs),
         "curves": inline_svg(learning_curves(runs, colours)),
         "classes": [

@@ -13,6 +13,8 @@ import numpy as np
 from jaxtyping import Float
 
 from action.config import ACTION_METHODS, ActionConfig
+from action.controls import NOTE as CONTROLS_NOTE
+from action.controls import Control, control_lines
 from action.evaluation import ActionEvaluation, Ensemble, find_evaluation
 from action.models.registry import architecture
 from align.engine.csv_files import write_csv
@@ -259,8 +261,8 @@ def _correct(evaluation: ActionEvaluation) -> Float[np.ndarray, " clips"]:
     return np.array([float(true == guess) for _, (true, guess) in clips])
 
 
-def table(rows: Sequence[ActionRow]) -> list[list[str]]:
-    """The header, a line for each protocol and method, and chance under each protocol, as text."""
+def table(rows: Sequence[ActionRow], controls: Sequence[Control] = ()) -> list[list[str]]:
+    """The header and lines as text: under each protocol the methods, chance, and the controls."""
     names = [name for name in TITLES if all(name in row.mean for row in rows)]
     columns = [with_arrow(name, TITLES[name]) for name in names]
     lines = [["protocol", "method", *columns, "seeds", "against baseline"]]
@@ -270,7 +272,9 @@ def table(rows: Sequence[ActionRow]) -> list[list[str]]:
         lines.append([row.protocol, row.method, *cells, str(len(row.seeds)), difference])
         if i + 1 == len(rows) or rows[i + 1].protocol != row.protocol:
             random = [format_spread(chance(name, row.classes), digits=1) for name in names]
-            lines.append([row.protocol, RANDOM_LABEL, *random, "", ""])
+            below = [[row.protocol, RANDOM_LABEL, *random]]
+            below += control_lines(controls, row.protocol, names)
+            lines += [[*line, "", ""] for line in below]
     return lines
 
 
@@ -298,18 +302,18 @@ def setting(runs: Sequence[ActionRun]) -> str:
     )
 
 
-def notes(runs: Sequence[ActionRun]) -> list[str]:
+def notes(runs: Sequence[ActionRun], controls: Sequence[Control] = ()) -> list[str]:
     """How to read the table, after what variants are and which rows have no baseline."""
     variants = [f"{label}: {options}." for label, options in variant_options(runs).items()]
     alone = not_compared([run.label for run in runs], BASELINE, "action.evaluate")
-    return [*variants, *alone, NOTE]
+    return [*variants, *alone, NOTE, *([CONTROLS_NOTE] if controls else [])]
 
 
-def write_results(out: Path, runs: Sequence[ActionRun]) -> None:
+def write_results(out: Path, runs: Sequence[ActionRun], controls: Sequence[Control] = ()) -> None:
     """Writes `table.md`, and `runs.csv` with a row for each run and protocol in full precision."""
-    header, *lines = table(result_rows(runs))
+    header, *lines = table(result_rows(runs), controls)
     with atomic_path(out / TABLE_NAME) as temporary:
-        parts = (f"{setting(runs)}.", markdown(header, lines), *notes(runs))
+        parts = (f"{setting(runs)}.", markdown(header, lines), *notes(runs, controls))
         temporary.write_text("\n\n".join(parts) + "\n", encoding="utf-8")
     names = list(next(iter(runs[0].evaluations.values())).metrics)
     columns = ["method", "seed", "protocol", *names, "clips", "epochs", "minutes"]

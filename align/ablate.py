@@ -59,8 +59,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             jobs: Runs at a time, which share the cores equally.
         """
         with command(ValueError, resume=f"Resume with: {command_line('align.ablate', arguments)}"):
-            from align.report.study_figure import draw_study
-            from align.results.study_tables import as_markdown
+            from align.report.study_figure import publish
             from align.studying import plan_studies, write_tables
 
             common, data_sets = config.of_one_run(), config.data_sets(env)
@@ -69,10 +68,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             tabulate = partial(write_tables, common, studies, data_sets, protocol, config.out)
             with Claim(config.out):
                 outcomes = run_all(configs, jobs, tabulate, run_one)
-                for table, result in tabulate().items():
-                    draw_study(result, table.with_suffix(".png"))
-                    print(as_markdown(result))
-                    print(f"\nfigure: {table.with_suffix('.png')}; table: {table}\n")
+                publish(tabulate())
             require_success(outcomes)
 
     parse(run, "python -m align.ablate", arguments)

@@ -11,12 +11,21 @@ import torch
 from align.config import Protocol, TrainConfig
 from align.grid import group_folder, placed
 from align.models.backbones import create_timm_backbone
+from align.results.chance import RANDOM_ERROR
 from align.results.runs import Run
-from align.results.studies import STUDIES, StudyName, Variant, reference, variants
-from align.results.study_tables import Measured, StudyResult, collect, write_study
+from align.results.studies import STUDIES, StudyName, Variant, all_variants
+from align.results.study_tables import (
+    Measure,
+    Measured,
+    StudyResult,
+    study_results,
+    write_study,
+)
 from align.results.summary import BASELINE
 from align.results.tables import measured_runs
 from datasets.storage.meta import DatasetMeta
+
+MEASURE = Measure("alignment error", RANDOM_ERROR, "episodes")
 
 
 def depth_of(config: TrainConfig, image_size: int) -> int:
@@ -53,15 +62,14 @@ def plan_studies(
         placed(variant.config, out, data, protocol, variant.name, seed, data_sets)
         for seed in seeds
         for data in data_sets
-        for variant in _all_variants(config, studies, data)
+        for variant in _variants(config, studies, data)
     ]
     return list({one.out: one for one in configs}.values())
 
 
-def _all_variants(config: TrainConfig, studies: Sequence[StudyName], data: Path) -> list[Variant]:
+def _variants(config: TrainConfig, studies: Sequence[StudyName], data: Path) -> list[Variant]:
     depth = depth_of(config, DatasetMeta.load(data).image_size)
-    of_studies = [v for name in studies for v in variants(STUDIES[name], config, depth)]
-    return [reference(config, BASELINE), *of_studies]
+    return all_variants([STUDIES[name] for name in studies], config, BASELINE, depth)
 
 
 def results(
@@ -74,14 +82,9 @@ def results(
     """The result of each study on a data set; studies without any run are left out."""
     meta = DatasetMeta.load(data)
     depth = depth_of(config, meta.image_size)
-    found = {}
-    for name in studies:
-        points = [collect(variant, runs) for variant in variants(STUDIES[name], config, depth)]
-        if known := [point for point in points if point.runs]:
-            baseline = collect(reference(config, BASELINE), runs)
-            world = f"{meta.env}, {protocol} views, {depth} blocks"
-            found[name] = StudyResult(STUDIES[name], world, "alignment error", baseline, known)
-    return found
+    named = {name: STUDIES[name] for name in studies}
+    world = f"{meta.env}, {protocol} views, {depth} blocks"
+    return study_results(named, config, BASELINE, depth, runs, world, MEASURE)
 
 
 def write_tables(

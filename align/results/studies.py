@@ -6,7 +6,7 @@ Studies refer to options by name and to blocks by number, so that they fit any c
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, TypeVar
 
@@ -199,6 +199,20 @@ def variants(study: Study, config: Any, depth: int) -> list[Variant]:
 def reference(config: Any, method: str) -> Variant:
     """The plain method that variants are compared with."""
     return Variant(method, "", method, replace(config, method=method))
+
+
+def all_variants(studies: Iterable[Study], config: Any, baseline: str, depth: int) -> list[Variant]:
+    """The plain method and the variants of all studies, those that studies share once.
+
+    Args:
+        studies: The studies.
+        config: Options that all runs share.
+        baseline: The plain method.
+        depth: Number of blocks of the backbone.
+    """
+    of_studies = [v for study in studies for v in variants(study, config, depth)]
+    found = [reference(config, baseline), *of_studies]
+    return list({variant.name: variant for variant in found}.values())
 
 
 def _variant(study: Study, config: Any, method: str, value: Any, depth: int) -> Variant:

@@ -1,29 +1,53 @@
 """The results of an ablation so far: a table and a CSV file for each study.
 
-Values are chosen on validation episodes, so the validation error comes first. The test error stands
+Values are chosen on validation items, so what was measured on these comes first. The test stands
 beside it and does not influence the choice.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, TypeVar
 
 from align.engine.csv_files import write_csv
 from align.engine.run_folder import run_name
-from align.results.chance import RANDOM_ERROR, RANDOM_LABEL
+from align.results.chance import RANDOM_LABEL
 from align.results.statistics import mean
-from align.results.studies import Study, Variant
-from align.results.text import (
-    ARROWS,
-    NO_VALUE,
-    format_spread,
-    markdown,
-    spread,
-    with_arrow,
-)
+from align.results.studies import Study, Variant, reference, variants
+from align.results.text import ARROWS, NO_VALUE, markdown, spread, with_arrow
 from datasets.storage.atomic import atomic_path
+
+StudyName = TypeVar("StudyName", bound=str)
+
+
+@dataclass(frozen=True)
+class Measure:
+    """What is measured of each run.
+
+    Attributes:
+        name: Its name, such as `alignment error`; errors are better when lower, all else when
+            higher.
+        chance: Its value without any information.
+        items: What it is measured on, such as `episodes`.
+        digits: Decimals that tables show.
+    """
+
+    name: str
+    chance: float
+    items: str
+    digits: int = 3
+
+    @property
+    def lower_is_better(self) -> bool:
+        """Whether lower values are better."""
+        return "error" in self.name
+
+    def spread(self, values: Sequence[float]) -> str:
+        """Mean and sample standard deviation as text."""
+        return spread(values, digits=self.digits)
 
 
 @dataclass(frozen=True)
@@ -33,9 +57,9 @@ class Measured:
     Attributes:
         folder: The run's folder.
         seed: The run's seed.
-        valid: Lowest error on the validation episodes.
-        test: Error of the checkpoint with that error on the test episodes.
-        collapsed: Whether its embeddings have collapsed or match no better than random.
+        valid: Its best value on the validation items; NaN without any.
+        test: Value of the checkpoint with that value on the test items.
+        collapsed: Whether it has collapsed or is no better than random.
     """
 
     folder: Path
@@ -53,8 +77,8 @@ class Point:
     label: str
     runs: Sequence[Measured]
 
-    def errors(self, split: str) -> list[float]:
-        """The error of each run on the `valid` or the `test` episodes."""
+    def measured(self, split: str) -> list[float]:
+        """The value of each run on the `valid` or the `test` items."""
         return [run.valid if split == "valid" else run.test for run in self.runs]
 
 
@@ -65,23 +89,26 @@ class StudyResult:
     Attributes:
         study: The study.
         world: Description of the data set.
-        metric: Name of the error that is measured.
+        measure: What is measured.
         reference: The plain method that others are compared with.
         points: Variants with at least one run, those of a method next to each other.
     """
 
     study: Study
     world: str
-    metric: str
+    measure: Measure
     reference: Point
     points: Sequence[Point]
 
-    def chosen(self, method: str) -> Point:
-        """The variant with the lowest mean validation error, the first of equal ones."""
-        return min(
-            (point for point in self.points if point.method == method),
-            key=lambda point: mean(point.errors("valid")),
-        )
+    def chosen(self, method: str) -> Point | None:
+        """The variant that is best on validation items, the first of equal ones.
+
+        None where no run has been validated.
+        """
+        sign = 1 if self.measure.lower_is_better else -1
+        means = [(sign * mean(p.measured("valid")), p) for p in self.points if p.method == method]
+        known = [(value, point) for value, point in means if not math.isnan(value)]
+        return min(known, key=lambda pair: pair[0], default=(0.0, None))[1]
 
 
 def collect(variant: Variant, runs: Sequence[Measured]) -> Point:
@@ -90,18 +117,47 @@ def collect(variant: Variant, runs: Sequence[Measured]) -> Point:
     return Point(variant.method, variant.label, sorted(own, key=lambda run: run.seed))
 
 
+def study_results(
+    studies: Mapping[StudyName, Study],
+    config: Any,
+    baseline: str,
+    depth: int,
+    runs: Sequence[Measured],
+    world: str,
+    measure: Measure,
+) -> dict[StudyName, StudyResult]:
+    """The result of each study; studies without any run are left out.
+
+    Args:
+        studies: Name to study.
+        config: Options that all runs share.
+        baseline: The plain method.
+        depth: Number of blocks of the backbone.
+        runs: All measured runs of a grid.
+        world: Description of the data set.
+        measure: What was measured.
+    """
+    plain = collect(reference(config, baseline), runs)
+    found = {}
+    for name, study in studies.items():
+        points = [collect(variant, runs) for variant in variants(study, config, depth)]
+        if known := [point for point in points if point.runs]:
+            found[name] = StudyResult(study, world, measure, plain, known)
+    return found
+
+
 def as_markdown(result: StudyResult) -> str:
     """A heading, the table and how to read it."""
-    errors = [with_arrow("error", title) for title in (f"validation {result.metric}", "test")]
-    header = ["method", result.study.axis, *errors, "seeds"]
+    measure, chosen = result.measure, {p.method: result.chosen(p.method) for p in result.points}
+    titles = [with_arrow(measure.name, t) for t in (f"validation {measure.name}", "test")]
+    header = ["method", result.study.axis, *titles, "seeds"]
     lines = []
-    chosen = {point.method: result.chosen(point.method) for point in result.points}
     for point in (result.reference, *result.points):
         best = chosen.get(point.method) is point
         cells = [point.method, f"**{point.label}**" if best else point.label or NO_VALUE]
-        cells += [spread(point.errors("valid")), spread(point.errors("test"))]
+        cells += [measure.spread(point.measured(split)) for split in ("valid", "test")]
         lines.append([*cells, str(len(point.runs))])
-    lines.append([RANDOM_LABEL, "", *[format_spread(RANDOM_ERROR)] * 2, ""])
+    lines.append([RANDOM_LABEL, "", *[measure.spread([measure.chance])] * 2, ""])
     collapsed = [
         f"{point.method} {point.label} seed {run.seed}"
         for point in (result.reference, *result.points)
@@ -110,13 +166,18 @@ def as_markdown(result: StudyResult) -> str:
     ]
     parts = [f"### {result.study.title}: {result.world}", markdown(header, lines)]
     parts += [f"Collapsed or no better than random: {'; '.join(collapsed)}."] if collapsed else []
-    note = (
+    return "\n\n".join([*parts, _note(result)])
+
+
+def _note(result: StudyResult) -> str:
+    best = "lowest" if result.measure.lower_is_better else "highest"
+    return (
         f"Mean ± sample standard deviation over seeds; with one seed the mean alone. {ARROWS} "
-        f"Bold: the value with the lowest validation error of a method, which is chosen; the test "
-        f"error does not influence the choice. {result.reference.method} ({NO_VALUE}): without the "
-        f"module. A dash as a number: no run yet. In the paper: {result.study.source}."
+        f"Bold: the value with the {best} validation {result.measure.name} of a method, which is "
+        f"chosen; the test does not influence the choice. {result.reference.method} ({NO_VALUE}): "
+        f"without the module. A dash as a number: no run yet, or no validation. In the paper: "
+        f"{result.study.source}."
     )
-    return "\n\n".join([*parts, note])
 
 
 def write_runs(path: Path, result: StudyResult) -> None:

@@ -10,9 +10,10 @@ import pytest
 from PIL import Image
 
 from action import compare
-from action.compare import ActionGridConfig, main
+from action.compare import main
 from action.config import ActionConfig, TimeSformerConfig
 from action.evaluation import ActionEvaluation, find_evaluation, load_evaluation
+from action.grid import ActionGridConfig
 from action.pretraining import plan_fine_tuning, plan_pretraining
 from action.pretraining_results import write_pretraining
 from action.report import finding, retrieval_table, typical
@@ -264,7 +265,8 @@ def test_methods_are_compared_once_and_more_are_added(squares, tmp_path, capsys,
     assert [row["method"] for row in rows] == ["baseline", "paat"]
     assert all(0 <= float(row["top1"]) <= 1 and int(row["clips"]) == 12 for row in rows)
     page = (out / "report.html").read_text()
-    for part in ("<svg", "recall@1", "paat", "data:image/png;base64,"):
+    assert "| CS | keypoints alone |" in (out / "table.md").read_text()
+    for part in ("<svg", "recall@1", "paat", "data:image/png;base64,", "keypoints alone"):
         assert part in page
     assert 'src="http' not in page
     main([*command, "paat", "--num-clips", "2", "--ensemble", "max"])
@@ -310,10 +312,12 @@ def test_the_table_of_pretraining_has_a_column_for_each_start(tmp_path):
 
 
 def test_pretraining_has_variants_of_its_own(squares, tmp_path, capsys):
-    words = ["--root", str(squares), "--out", str(tmp_path / "out"), "--variant", "wide"]
-    with pytest.raises(SystemExit):
-        main([*words, "--pretrain-on", str(squares)])
-    assert "leave out --variant wide" in capsys.readouterr().err
+    words = ["--root", str(squares), "--out", str(tmp_path / "out")]
+    words += ["--pretrain-on", str(squares)]
+    for more, remedy in (("--variant wide", "--variant wide"), ("--protocols CS", "--protocols")):
+        with pytest.raises(SystemExit):
+            main([*words, *more.split()])
+        assert f"leave out {remedy}" in capsys.readouterr().err
 
 
 @pytest.mark.slow

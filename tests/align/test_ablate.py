@@ -28,7 +28,7 @@ from align.results.studies import (
 )
 from align.results.study_tables import Measured, Point, StudyResult, as_markdown
 from align.results.tables import measured_runs
-from align.studying import depth_of, measured, plan_studies, results
+from align.studying import MEASURE, depth_of, measured, plan_studies, results
 from tests.align.hand_made_runs import PICKS, make_run
 from tests.datasets.synthetic import make_meta
 from tests.shared import all_here
@@ -168,9 +168,9 @@ def test_a_point_has_all_seeds_of_its_variant_and_no_others(data: Path, tmp_path
     (result,) = results(base, ["paab-blocks", "lambda"], data, "seen", runs).values()
     seeds = [(point.label, [run.seed for run in point.runs]) for point in result.points]
     assert seeds == [("1", [0, 1]), ("2", [0, 1])]
-    assert [point.errors("test") for point in result.points] == [[0.1, 0.1], [0.2, 0.2]]
+    assert [point.measured("test") for point in result.points] == [[0.1, 0.1], [0.2, 0.2]]
     # The lowest of 0.3 / epoch, measured every second epoch of four.
-    assert result.points[0].errors("valid") == [0.075, 0.075]
+    assert result.points[0].measured("valid") == [0.075, 0.075]
 
 
 def test_a_value_is_chosen_on_validation_episodes() -> None:
@@ -181,7 +181,7 @@ def test_a_value_is_chosen_on_validation_episodes() -> None:
     result = StudyResult(
         STUDIES["lambda"],
         "lift",
-        "alignment error",
+        MEASURE,
         point("deit", "", (0.3, 0.31)),
         [
             point("paat", "0.3", (0.2, 0.1), (0.22, 0.1)),

@@ -22,7 +22,7 @@ HELP = (
     *("datasets.info", "datasets.convert", "datasets.cache", "datasets.extract_poses"),
     *("sims.generate", "sims.replay", "align.train", "align.evaluate", "align.compare"),
     *("align.ablate", "align.analyze", "align.report", "action.train", "action.evaluate"),
-    *("action.compare", "action.retrieve", "action.analyze", "action.predict"),
+    *("action.compare", "action.ablate", "action.retrieve", "action.analyze", "action.predict"),
 )
 
 

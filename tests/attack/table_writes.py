@@ -59,13 +59,18 @@ NEW = (
     Write(
         "action.compare", "--data mocap --root squares --seeds 0 --jobs 1 --out {0}", ("squares",)
     ),
+    Write(
+        "action.ablate",
+        "--data mocap --root squares --seeds 0 --jobs 1 --studies noise --out {0}",
+        ("squares",),
+    ),
     Write("sims.generate", "--env tests.sims.toy:ToyEnv --episodes 3 --size 32 --out {0}", ()),
     Write("sims.generate", "--env mocap --subjects 1 --size 32 --actions walk --out {0}", ()),
     Write("sims.replay", f"{REPLAY} --out {{0}}", ("recorded.hdf5",)),
 )
 # A finished analysis is kept without its figure. The grids start processes that import torch, and
 # end as their runs do.
-FULL_LATE = ("align.analyze", "align.ablate", "action.compare")
+FULL_LATE = ("align.analyze", "align.ablate", "action.compare", "action.ablate")
 # What is there must stay.
 AGAIN = (
     Write("align.evaluate", "run", RUN, "run", "evaluation"),

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+import action.ablate
 import action.compare
 import align.ablate
 import align.compare
@@ -19,6 +20,10 @@ from datasets.errors import MismatchError
 from tests.action.conftest import write_squares
 from tests.datasets.synthetic import make_data_set
 
+COMPARISONS = (
+    *(align.compare.main, align.ablate.main),
+    *(action.compare.main, action.ablate.main),
+)
 HOLD = (
     "import sys; from pathlib import Path; from align.engine.claim import Claim;"
     "claim = Claim(Path(sys.argv[1])); print('held', flush=True); sys.stdin.read()"
@@ -78,14 +83,14 @@ def is_claimed_elsewhere(folder: Path) -> bool:
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout == "True\n"
 
 
-@pytest.mark.parametrize("command", [align.compare.main, align.ablate.main, action.compare.main])
+@pytest.mark.parametrize("command", COMPARISONS)
 def test_a_second_comparison_is_refused_before_it_writes(
     command: Callable[[list[str]], None],
     holder: subprocess.Popen[bytes],
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    if command is action.compare.main:
+    if command in (action.compare.main, action.ablate.main):
         root = write_squares(tmp_path / "squares", replications=1)
         words = ["--data", "mocap", "--root", str(root)]
     else:

@@ -12,11 +12,12 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from align.report.overview import overview, write_overview
-from align.report.study_figure import draw_study, study_figure
+from align.report.study_figure import publish, study_figure
 from align.report.style import method_colours
 from align.results.studies import STUDIES
 from align.results.study_tables import Measured, Point, StudyResult
 from align.results.tables import ResultTable, measured_runs, result_tables
+from align.studying import MEASURE
 from tests.align.hand_made_runs import run_with_error
 from tests.align.report.test_report_pictures import data_of, labels_of
 
@@ -108,7 +109,7 @@ def point(method: str, label: str, *errors: tuple[float, float]) -> Point:
 RESULT = StudyResult(
     STUDIES["noise"],
     "lift",
-    "alignment error",
+    MEASURE,
     point("deit", "", (0.30, 0.31), (0.32, 0.35)),
     [
         point("paab", "0", (0.2, 0.1), (0.22, 0.1)),
@@ -202,5 +203,5 @@ def test_only_numbers_are_joined_by_a_line(tmp_path: Path) -> None:
     kinds = [replace(p, label=f"kind {p.label}") for p in RESULT.points]
     apart = study_figure(replace(RESULT, points=kinds)).axes[0].containers[0].lines[0]
     assert (joined.get_linestyle(), apart.get_linestyle()) == ("-", "None")
-    draw_study(RESULT, tmp_path / "a.png")
+    publish({tmp_path / "a.md": RESULT})
     assert Image.open(tmp_path / "a.png").format == "PNG"
