@@ -76,6 +76,7 @@ class ActionEvaluation:
         processors: Those that trained the run, several where it was resumed on another; empty in
             evaluations by earlier versions.
         other: Name of the folder of the clips, where they are not of the run's own data set.
+        sees: What the model sees at inference; empty in evaluations by earlier versions.
     """
 
     run: Path
@@ -95,6 +96,7 @@ class ActionEvaluation:
     processor: str = ""
     processors: tuple[str, ...] = ()
     other: str = ""
+    sees: str = ""
 
     @property
     def name(self) -> str:

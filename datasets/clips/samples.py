@@ -74,6 +74,7 @@ class ClipSample:
         visible: Whether each keypoint exists and lies inside the frame.
         label: Label of the clip.
         indices: Numbers of the frames in the video.
+        mirrored: Whether frames and keypoints are mirrored.
     """
 
     frames: UInt8[np.ndarray, "time size size 3"]
@@ -81,6 +82,7 @@ class ClipSample:
     visible: Bool[np.ndarray, "time keypoints"]
     label: int
     indices: Int[np.ndarray, " time"]
+    mirrored: bool
 
 
 def sample_indices(
@@ -249,11 +251,12 @@ def load_sample(
     fill: Fill = "edge" if config.inside else "constant"
     frames = cut(read_frames(clip.video, indices, window), within, config.size, fill)
     points = move_keypoints(keypoints_at(keypoints, indices), crop, config.size)
-    if rng is not None and rng.random() < config.flip:
+    mirrored = rng is not None and rng.random() < config.flip
+    if mirrored:
         frames, points = mirror(frames, points, get_format(clip.format).skeleton)
     with np.errstate(invalid="ignore"):
         visible = ((points >= 0) & (points < config.size)).all(axis=-1)
-    return ClipSample(frames, points, visible, clip.label, indices)
+    return ClipSample(frames, points, visible, clip.label, indices, mirrored)
 
 
 def keypoints_at(

@@ -63,11 +63,12 @@ def test_rows_are_means_over_seeds_and_gains_over_common_seeds():
     assert paat.gain.low < 12.5 < paat.gain.high
     header, first, second, random = table([baseline, paat])
     assert header == [
-        *("protocol", "method", "top-1 ↑", "mean class accuracy ↑", "seeds", "against baseline")
+        *("protocol", "method", "at inference", "top-1 ↑", "mean class accuracy ↑", "seeds"),
+        "against baseline",
     ]
     # The hand-made clips have a single class.
-    assert random == ["CVS3", "random, about", "100.0", "100.0", "", ""]
-    assert first[2] == "37.5 ± 17.7"
+    assert random == ["CVS3", "random, about", "", "100.0", "100.0", "", ""]
+    assert first[2:4] == ["RGB", "37.5 ± 17.7"]
     assert second[-1].startswith("+12.5 [")
     assert finding(runs).startswith("CVS3: baseline has the highest top-1 accuracy, 37.5 %")
 
