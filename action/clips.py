@@ -229,6 +229,7 @@ def sample_config(config: ActionConfig, fmt: ClipFormat) -> SampleConfig:
         flip=config.batch.flip,
         person=config.batch.person,
         inside=config.batch.inside,
+        persons=config.batch.persons,
         trust_pickles=config.trust_pickles,
     )
 
@@ -323,7 +324,7 @@ def to_tensors(sample: ClipSample) -> dict[str, Any]:
 
     Returns:
         `frames` (3, T, size, size) uint8, `keypoints` (T, K, 2) float32 pixels of the frames,
-        `visible` (T, K) bool, and `label`.
+        `visible` (T, K) bool, and `label`. Of two persons, keypoints are (T, 2, K, 2).
     """
     return {
         "frames": torch.from_numpy(sample.frames).permute(3, 0, 1, 2).contiguous(),

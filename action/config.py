@@ -109,6 +109,9 @@ class ClipBatchConfig:
     # Runs of earlier versions lack the option. The recipes switch it on.
     inside: bool = False
     """Keep that cut inside the picture. Black beyond it would tell classes apart."""
+    # Runs of earlier versions lack this option, too; the rendered set has one person.
+    persons: Persons = 1
+    """Persons to cut to and to mark in pose maps: with 2, a second one who acts too."""
 
 
 @dataclass(frozen=True)
@@ -250,11 +253,13 @@ def action_recipe(
     name: ActionRecipe, data: DataName = "mocap", model: TrainedModelName = "timesformer"
 ) -> ActionConfig:
     """The settings that a recipe's name stands for with a model on a data set."""
+    persons: Persons = 1 if data == "mocap" else 2
     match name:
         case "small":
-            config = ActionConfig(data=data, model=model, batch=ClipBatchConfig(inside=True))
+            batch = ClipBatchConfig(inside=True, persons=persons)
+            config = ActionConfig(data=data, model=model, batch=batch)
         case "paper":
-            batch = ClipBatchConfig(clips=_PAPER_CLIPS[data], inside=True)
+            batch = ClipBatchConfig(clips=_PAPER_CLIPS[data], inside=True, persons=persons)
             config = replace(_PAPER, data=data, model=model, batch=batch)
         case _:
             assert_never(name)
@@ -266,7 +271,7 @@ def action_recipe(
 
 def _joint_recipe(config: ActionConfig) -> ActionConfig:
     """The settings of a network that sees joints alone."""
-    joints = JointsConfig(persons=1 if config.data == "mocap" else 2)
+    joints = JointsConfig(persons=config.batch.persons)
     if config.recipe == "small":
         backbone = replace(config.backbone, frames=_JOINT_FRAMES, stride=_JOINT_STRIDE)
         return replace(config, backbone=backbone, joints=joints)

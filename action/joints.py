@@ -164,7 +164,9 @@ def _moments(
     """VPN's moments of the first person, measured from the middle of the spine."""
     names = skeleton.keypoints
     origin = names.index(_VPN_ORIGIN if _VPN_ORIGIN in names else skeleton.centre)
-    generator = rng and torch.Generator().manual_seed(int(rng.integers(2**62)))
+    generator = None
+    if rng is not None:
+        generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
     points = sample_moments(torch.from_numpy(joints.points[:, 0]), generator, origin)
     return points.numpy()[:, None]
 

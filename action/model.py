@@ -100,7 +100,7 @@ def build_classifier(
             vpn = build(config.model, num_classes, frames, config.backbone.image_size, graph)
             return VpnClassifier(vpn, normalisation)  # type: ignore[arg-type]
         case "timesformer" | "motionformer":
-            model = _transformer(config, frames, num_keypoints)
+            model: PoseAware | FeatureNetwork = _transformer(config, frames, num_keypoints)
         case _:
             require_size(config.model, frames, config.backbone.image_size)
             model = feature_network(config.model)

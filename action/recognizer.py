@@ -27,6 +27,9 @@ from datasets.clips.base import ClipFormat, ClipInfo
 from datasets.clips.sets import get_format
 from datasets.errors import MismatchError
 
+# Axes of keypoints: batch, frame, person, keypoint, x and y. Those of one person have no person's.
+_WITH_PERSONS = 5
+
 
 class ClipRecognizer:
     """A run's model, and how clips and pose maps get into it."""
@@ -112,7 +115,8 @@ class ClipRecognizer:
     ) -> Bool[Tensor, "batch frames patches keypoints"]:
         """P3D maps of a batch's keypoints; a frame without a pose has an empty map.
 
-        The frames of the map are the model's: a tubelet is one.
+        The frames of the map are the model's: a tubelet is one. A keypoint of two persons is marked
+        in both places.
         """
         return self._pose_map(pose_map_3d, batch, seed)
 
@@ -130,6 +134,8 @@ class ClipRecognizer:
         patch, options = self.config.backbone.patch_size, asdict(self.config.pose_map)
         keypoints, visible = batch["keypoints"], batch["visible"]
         pose_map = make(keypoints, size, patch, visible, generator=generator, **options)
+        if keypoints.ndim == _WITH_PERSONS:
+            pose_map = pose_map.any(dim=2)
         return tubelet_map(pose_map, self.config.backbone.tubelet)
 
     @torch.no_grad()
