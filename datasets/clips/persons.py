@@ -102,7 +102,7 @@ def without_bystanders(
 
 def _width_by_height(track: Float[np.ndarray, "time keypoints 2"]) -> float:
     """The median over the frames with a person."""
-    seen = track[np.isfinite(track).any(axis=(1, 2))]
+    seen = track[np.isfinite(track).any(axis=(1, 2))].astype(np.float64)
     width, height = (np.nanmax(seen, axis=1) - np.nanmin(seen, axis=1)).T
     return float(np.median(width / np.maximum(height, _SMALLEST[_PIXELS])))
 
@@ -161,7 +161,7 @@ def _boxes(persons: Float[np.ndarray, "persons keypoints axes"]) -> np.ndarray:
     """Centre and, at the end, diagonal of each person's keypoints: (persons, axes + 1)."""
     low, high = np.nanmin(persons, axis=1), np.nanmax(persons, axis=1)
     # Not zero, which a person with a single keypoint would cause a division by.
-    diagonal = np.maximum(np.linalg.norm(high - low, axis=1), _SMALLEST[persons.shape[-1]])
+    diagonal = np.maximum(np.hypot.reduce(high - low, axis=1), _SMALLEST[persons.shape[-1]])
     return np.column_stack([(low + high) / 2, diagonal])
 
 
@@ -170,7 +170,7 @@ def _best_path(boxes: list[np.ndarray]) -> list[int]:
     score = boxes[0][:, -1] / boxes[0][:, -1].max()
     came_from: list[np.ndarray] = []
     for before, now in zip(boxes[:-1], boxes[1:], strict=True):
-        way = np.linalg.norm(now[:, None, :-1] - before[None, :, :-1], axis=-1)
+        way = np.hypot.reduce(now[:, None, :-1] - before[None, :, :-1], axis=-1)
         jumps = way / np.maximum(now[:, None, -1], before[None, :, -1])
         total = score[None] - JUMP_COST * jumps
         came_from.append(total.argmax(axis=1))

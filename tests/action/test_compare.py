@@ -73,6 +73,17 @@ def test_rows_are_means_over_seeds_and_gains_over_common_seeds():
     assert finding(runs).startswith("CVS3: baseline has the highest top-1 accuracy, 37.5 %")
 
 
+def test_networks_of_several_kinds_have_rows_that_say_what_they_see():
+    runs = [run_of("baseline", 0, [True, False]), run_of("paab", 0, [True, True])]
+    skeleton = run_of("baseline", 0, [False, False])
+    config = ActionConfig(model="st_gcn")
+    runs.append(replace(skeleton, config=config, kind="baseline, model st_gcn"))
+    header, *lines = table(result_rows(runs))
+    seen = [line[header.index("at inference")] for line in lines]
+    assert seen == ["RGB", "RGB + 2D pose", "3D pose", ""]
+    assert setting(runs).startswith("TimeSformer, ST-GCN, 6 blocks of width 192, 112 pixels")
+
+
 def test_a_gain_of_every_clip_is_certain_and_none_is_nothing():
     worse = [evaluation("baseline", seed, [False] * 5) for seed in (0, 1)]
     better = [evaluation("paab", seed, [True] * 5) for seed in (0, 1)]
