@@ -236,16 +236,15 @@ _PAPER_CLIPS: dict[DataName, int] = {"smarthome": 32, "ntu": 64, "nucla": 64, "m
 
 # Two seconds of 30 frames each, of which every other one does: half the time of all.
 _JOINT_FRAMES, _JOINT_STRIDE = 32, 2
-# Recipes section of ST-GCN's NTU configuration: the learning rate falls at epochs 10 and 50 of 80.
-_PAPER_JOINTS = OptimConfig(
-    name="sgd",
-    lr=0.1,
-    weight_decay=1e-4,
-    momentum=0.9,
-    warmup=0,
-    schedule="steps",
-    milestones=(10 / 80, 50 / 80),
-    clip_norm=0,
+# Of ST-GCN's configuration for NTU and of 2s-AGCN's for Smarthome: epochs, clips of a step, and the
+# epochs after which the learning rate falls to a tenth.
+_PAPER_JOINTS: dict[str, tuple[int, int, tuple[int, int]]] = {
+    "st_gcn": (80, 64, (10, 50)),
+    "agcn": (60, 16, (30, 40)),
+}
+# VPN's: the rate never falls, since the published code does not pass its schedule on.
+_PAPER_VPN = OptimConfig(
+    name="sgd", lr=0.01, weight_decay=0, warmup=0, schedule="constant", clip_norm=0
 )
 
 
@@ -266,6 +265,9 @@ def action_recipe(
     if model == "motionformer":
         backbone = replace(config.backbone, attention="trajectory", tubelet=2)
         config = replace(config, backbone=backbone)
+    if model == "vpn" and name == "paper":
+        batch, backbone = replace(config.batch, clips=4), replace(config.backbone, frames=16)
+        config = replace(config, batch=batch, backbone=backbone, optim=_PAPER_VPN)
     return config if config.sees_pixels else _joint_recipe(config)
 
 
@@ -275,8 +277,15 @@ def _joint_recipe(config: ActionConfig) -> ActionConfig:
     if config.recipe == "small":
         backbone = replace(config.backbone, frames=_JOINT_FRAMES, stride=_JOINT_STRIDE)
         return replace(config, backbone=backbone, joints=joints)
-    batch, joints = replace(config.batch, clips=64, flip=0), replace(joints, origin="camera")
-    return replace(config, epochs=80, batch=batch, joints=joints, optim=_PAPER_JOINTS)
+    epochs, clips, falls = _PAPER_JOINTS[config.model]
+    milestones = tuple(epoch / epochs for epoch in falls)
+    return replace(
+        config,
+        epochs=epochs,
+        batch=replace(config.batch, clips=clips, flip=0),
+        joints=replace(joints, origin="camera"),
+        optim=replace(config.optim, lr=0.1, milestones=milestones),
+    )
 
 
 @dataclass(frozen=True)

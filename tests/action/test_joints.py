@@ -209,3 +209,9 @@ def test_the_recipes_of_joints():
     assert (sample.frames, sample.stride, paper.joints.origin) == (300, 1, "camera")
     assert paper.joints.persons == 2
     assert (paper.epochs, paper.optim.lr, paper.batch.flip) == (80, 0.1, 0)
+    assert (paper.optim.name, paper.optim.weight_decay, paper.optim.clip_norm) == ("sgd", 1e-4, 0)
+    assert paper.optim.milestones == (0.125, 0.625)
+    agcn = action_recipe("paper", "smarthome", "agcn")
+    assert (agcn.epochs, agcn.batch.clips, agcn.optim.milestones) == (60, 16, (0.5, 2 / 3))
+    vpn = action_recipe("paper", "ntu", "vpn")
+    assert (vpn.batch.clips, vpn.backbone.frames, vpn.optim.schedule) == (4, 16, "constant")
