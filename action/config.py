@@ -252,23 +252,26 @@ def action_recipe(
     name: ActionRecipe, data: DataName = "mocap", model: TrainedModelName = "timesformer"
 ) -> ActionConfig:
     """The settings that a recipe's name stands for with a model on a data set."""
-    persons: Persons = 1 if data == "mocap" else 2
+    config = replace(_recipe(name, data), model=model)
+    backbone, batch = config.backbone, config.batch
+    if model == "motionformer":
+        return replace(config, backbone=replace(backbone, attention="trajectory", tubelet=2))
+    if model == "vpn" and name == "paper":
+        backbone, batch = replace(backbone, frames=16), replace(batch, clips=4)
+        return replace(config, backbone=backbone, batch=batch, optim=_PAPER_VPN)
+    return config if config.sees_pixels else _joint_recipe(config)
+
+
+def _recipe(name: ActionRecipe, data: DataName) -> ActionConfig:
+    """A recipe's settings of TimeSformer."""
+    batch = ClipBatchConfig(inside=True, persons=1 if data == "mocap" else 2)
     match name:
         case "small":
-            batch = ClipBatchConfig(inside=True, persons=persons)
-            config = ActionConfig(data=data, model=model, batch=batch)
+            return ActionConfig(data=data, batch=batch)
         case "paper":
-            batch = ClipBatchConfig(clips=_PAPER_CLIPS[data], inside=True, persons=persons)
-            config = replace(_PAPER, data=data, model=model, batch=batch)
+            return replace(_PAPER, data=data, batch=replace(batch, clips=_PAPER_CLIPS[data]))
         case _:
             assert_never(name)
-    if model == "motionformer":
-        backbone = replace(config.backbone, attention="trajectory", tubelet=2)
-        config = replace(config, backbone=backbone)
-    if model == "vpn" and name == "paper":
-        batch, backbone = replace(config.batch, clips=4), replace(config.backbone, frames=16)
-        config = replace(config, batch=batch, backbone=backbone, optim=_PAPER_VPN)
-    return config if config.sees_pixels else _joint_recipe(config)
 
 
 def _joint_recipe(config: ActionConfig) -> ActionConfig:
