@@ -149,11 +149,12 @@ def test_all_parameters_learn_from_the_models_loss(bodies, model):
 def test_st_gcn_learns_how_bodies_move(bodies, tmp_path):
     optim = OptimConfig(lr=1e-3)
     joints = JointsConfig(persons=1)
-    options = dict(epochs=20, optim=optim, joints=joints, validate_every=20)
+    backbone = replace(SMALL, frames=4, stride=3)
+    options = dict(epochs=30, optim=optim, joints=joints, backbone=backbone, validate_every=30)
     config = joint_run(bodies, tmp_path / "run", **options)
     make_trainer(config, progress=False).fit()
     found = evaluate(tmp_path / "run", checkpoint="last", progress=False)
-    assert found.metrics["top1"] > 0.8 and found.sees == "3D pose"  # chance: 1/3
+    assert found.metrics["top1"] > 0.6 and found.sees == "3D pose"  # chance: 1/3
 
 
 def test_a_run_is_evaluated_and_its_row_says_what_it_sees(bodies, trained):
