@@ -143,6 +143,9 @@ def test_all_parameters_learn_from_the_models_loss(bodies, model):
     assert all(p.grad is not None for p in task.model.parameters())
     expected = {"st_gcn": "3D pose", "agcn": "3D pose", "vpn": "RGB + 3D pose"}
     assert task.describe()["sees"] == expected[model]
+    task.model.eval()
+    logits, features = task.recognizer.recognize(task.train[:2], num_clips=2)
+    assert logits.shape == (2, 2, 3) and np.isfinite(logits).all() and len(features) == 2
 
 
 @pytest.mark.slow
