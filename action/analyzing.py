@@ -74,7 +74,7 @@ def analyze(
         for batch in tqdm(loader, run.name, unit="batch", disable=not progress, leave=False):
             batch = {name: value.to(device) for name, value in batch.items()}
             pose_map = recognizer.pose_map(batch, config.seed)
-            recognizer.model(batch["frames"], recognizer.given_map(batch, config.seed))
+            recognizer.model(*recognizer.inputs(batch, config.seed))
             probe.take(pose_map)
     result = probe.result()
     save_analysis(result, RunFolder(run).analysis(evaluation_name(data.protocol, split)))

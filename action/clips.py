@@ -14,6 +14,8 @@ import torch
 from torch.utils.data import Dataset
 
 from action.config import ActionConfig, DataName
+from action.joints import Draw, JointSampling, load_joints, sees_joints, with_joints
+from action.models.registry import architecture
 from align.engine.loading import order_of_pass
 from align.engine.origin import DataRecord, Origin, find_data, relocate
 from datasets.clips.base import ClipFormat, ClipInfo
@@ -218,23 +220,26 @@ def usable(clips: Sequence[ClipInfo], config: ActionConfig) -> tuple[ClipInfo, .
     """The clips that can be read; a few others are left out and named.
 
     Raises:
-        DataError: When more than `max_bad_share` of them are bad.
+        DataError: When more than `max_bad_share` of them are bad, or the model sees joints and
+            there are none.
     """
     # A few hundred are checked sooner than processes start.
     workers = 1 if len(clips) < MANY_CLIPS else joblib.cpu_count()
-    return check_clips(clips, config.max_bad_share, workers, config.trust_pickles)
+    whole = check_clips(clips, config.max_bad_share, workers, config.trust_pickles)
+    return with_joints(whole, config) if sees_joints(config) else whole
 
 
 def sample_config(config: ActionConfig, fmt: ClipFormat) -> SampleConfig:
-    """How clips of a format are sampled."""
-    backbone = config.backbone
+    """How clips of a format are sampled; joints alone, as their network was published."""
+    backbone, pixels = config.backbone, config.sees_pixels
     return SampleConfig(
-        frames=backbone.frames or fmt.frames,
-        stride=backbone.stride or fmt.stride,
+        frames=backbone.frames or (fmt.frames if pixels else architecture(config.model).frames),
+        stride=backbone.stride or (fmt.stride if pixels else 1),
         size=backbone.image_size,
         flip=config.batch.flip,
         person=config.batch.person,
         inside=config.batch.inside,
+        persons=config.batch.persons,
         trust_pickles=config.trust_pickles,
     )
 
@@ -246,10 +251,16 @@ class TrainingClips(Dataset[dict[str, Any]]):
     """
 
     def __init__(
-        self, clips: Sequence[ClipInfo], config: SampleConfig, length: int, seed: int
+        self,
+        clips: Sequence[ClipInfo],
+        config: SampleConfig,
+        length: int,
+        seed: int,
+        joints: JointSampling | None = None,
     ) -> None:
-        """Prepares `length` items."""
+        """Prepares `length` items, with joints where a model sees them."""
         self.clips, self.config, self.length, self.seed = clips, config, length, seed
+        self.joints = joints
 
     def __len__(self) -> int:
         """Number of items."""
@@ -261,26 +272,61 @@ class TrainingClips(Dataset[dict[str, Any]]):
         return self.clips[int(order_of_pass(len(self.clips), self.seed, passes)[place])]
 
     def __getitem__(self, item: int) -> dict[str, Any]:
-        """Draws one sample, see `to_tensors`."""
-        rng = np.random.default_rng([1, self.seed, item])
-        return to_tensors(load_sample(self.clip_of(item), self.config, rng))
+        """Draws one sample, see `load_tensors`."""
+        draw = Draw(np.random.default_rng([1, self.seed, item]))
+        return load_tensors(self.clip_of(item), self.config, self.joints, draw)
 
 
 class TestingClips(Dataset[dict[str, Any]]):
     """Every clip in `num_clips` samples, spread over its time; the same every time."""
 
-    def __init__(self, clips: Sequence[ClipInfo], config: SampleConfig, num_clips: int = 1) -> None:
+    def __init__(
+        self,
+        clips: Sequence[ClipInfo],
+        config: SampleConfig,
+        num_clips: int = 1,
+        joints: JointSampling | None = None,
+    ) -> None:
         """Prepares the samples, those of one clip beside each other."""
         self.clips, self.config, self.num_clips = clips, config, num_clips
+        self.joints = joints
 
     def __len__(self) -> int:
         """Number of samples."""
         return len(self.clips) * self.num_clips
 
     def __getitem__(self, item: int) -> dict[str, Any]:
-        """One sample, see `to_tensors`."""
+        """One sample, see `load_tensors`."""
         clip, index = divmod(item, self.num_clips)
-        return to_tensors(load_sample(self.clips[clip], self.config, None, index, self.num_clips))
+        draw = Draw(None, index, self.num_clips)
+        return load_tensors(self.clips[clip], self.config, self.joints, draw)
+
+
+def load_tensors(
+    clip: ClipInfo, config: SampleConfig, joints: JointSampling | None, draw: Draw
+) -> dict[str, Any]:
+    """One sample of a clip as a model takes it.
+
+    Args:
+        clip: The clip.
+        config: How pixels are sampled.
+        joints: How joints are sampled; None for a model that sees none.
+        draw: What the sample is drawn by.
+
+    Returns:
+        Those of `to_tensors` where the model sees pixels, `joints` (3, T, J, persons) where it sees
+        joints, and `label`.
+
+    Raises:
+        DataError: When the clip cannot be read, or lacks joints that the model sees.
+    """
+    if joints is not None and not joints.moments:
+        return {"joints": load_joints(clip, joints, draw), "label": clip.label}
+    sample = load_sample(clip, config, draw.rng, draw.clip, draw.num_clips)
+    tensors = to_tensors(sample)
+    if joints is not None:
+        tensors["joints"] = load_joints(clip, joints, draw._replace(mirrored=sample.mirrored))
+    return tensors
 
 
 def to_tensors(sample: ClipSample) -> dict[str, Any]:
@@ -288,7 +334,7 @@ def to_tensors(sample: ClipSample) -> dict[str, Any]:
 
     Returns:
         `frames` (3, T, size, size) uint8, `keypoints` (T, K, 2) float32 pixels of the frames,
-        `visible` (T, K) bool, and `label`.
+        `visible` (T, K) bool, and `label`. Of two persons, keypoints are (T, 2, K, 2).
     """
     return {
         "frames": torch.from_numpy(sample.frames).permute(3, 0, 1, 2).contiguous(),

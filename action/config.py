@@ -26,10 +26,13 @@ from datasets.bounds import (
 
 ActionMethod = Literal["baseline", "paab", "paat", "paab+paat"]
 ACTION_METHODS: tuple[ActionMethod, ...] = get_args(ActionMethod)
-# Those that see RGB alone in training and at inference, which `action.train` trains.
+# Those that see RGB alone in training and at inference.
 RgbModelName = Literal["timesformer", "motionformer", "swin3d_t", "swin3d_b", "s3d", "r3d50", "i3d"]
-PoseModelName = Literal["st_gcn", "vpn", "vpnpp", "mmnet", "glimpse_clouds"]
-ModelName = Literal[RgbModelName, PoseModelName, Literal["assemblenet_pp"]]
+# Those that see joints in space alone.
+JointModelName = Literal["st_gcn", "agcn"]
+# Those that `action.train` trains.
+TrainedModelName = Literal[RgbModelName, JointModelName, Literal["vpn"]]
+ModelName = Literal[TrainedModelName, "vpnpp", "mmnet", "glimpse_clouds", "assemblenet_pp"]
 DataName = Literal["mocap", "smarthome", "ntu", "nucla"]
 ActionRecipe = Literal["small", "paper"]
 Ensemble = Literal["mean", "max"]
@@ -38,6 +41,8 @@ Metric = Literal["cosine", "euclidean"]
 RENAMED = {"recipe": {"default": "small"}}
 AttentionType = Literal["divided_space_time", "joint_space_time", "space_only", "trajectory"]
 TrajectoryValues = Literal["projected", "points"]
+JointOrigin = Literal["body", "camera"]
+Persons = Literal[1, 2]
 
 
 @dataclass(frozen=True)
@@ -53,7 +58,7 @@ class TimeSformerConfig:
     patch_size: Pixels = 16
     """Side of a patch in pixels."""
     frames: PositiveInt | None = 8
-    """Frames of a clip; None takes the paper's number for the data set."""
+    """Frames of a clip; None takes the paper's number for the data set, or for the joints."""
     stride: PositiveInt | None = None
     """Every which frame of the video they are; the paper's number for the data set by default."""
     dim: Width = 192
@@ -81,6 +86,17 @@ class TimeSformerConfig:
 
 
 @dataclass(frozen=True)
+class JointsConfig:
+    """Joints in space, for networks that see them."""
+
+    origin: JointOrigin = "body"
+    """What x, y and z are measured from: the joint between the first person's shoulders, or the
+    camera, as ST-GCN was published."""
+    persons: Persons = 2
+    """Persons of a clip; the rendered set has one, which halves the time."""
+
+
+@dataclass(frozen=True)
 class ClipBatchConfig:
     """The clips of a training step."""
 
@@ -93,6 +109,9 @@ class ClipBatchConfig:
     # Runs of earlier versions lack the option. The recipes switch it on.
     inside: bool = False
     """Keep that cut inside the picture. Black beyond it would tell classes apart."""
+    # Runs of earlier versions lack this option, too; the rendered set has one person.
+    persons: Persons = 1
+    """Persons to cut to and to mark in pose maps: with 2, a second one who acts too."""
 
 
 @dataclass(frozen=True)
@@ -101,8 +120,9 @@ class ActionConfig:
 
     method: ActionMethod = "baseline"
     """baseline: the model alone; paab, paat: with the pose-aware block or task, or both."""
-    model: RgbModelName = "timesformer"
-    """Network; PAAB and PAAT work on timesformer and motionformer."""
+    model: TrainedModelName = "timesformer"
+    """Network; PAAB and PAAT work on timesformer and motionformer. st_gcn, agcn and vpn see joints
+    in space."""
     data: DataName = "mocap"
     """Data set; mocap: rendered clips in the layout that their mocap.json names."""
     root: Path | None = None
@@ -147,12 +167,18 @@ class ActionConfig:
     paat_loss: PaatLossConfig = field(default_factory=PaatLossConfig)
     pose_map: PoseMapConfig = field(default_factory=PoseMapConfig)
     batch: ClipBatchConfig = field(default_factory=ClipBatchConfig)
+    joints: JointsConfig = field(default_factory=JointsConfig)
     optim: OptimConfig = field(default_factory=OptimConfig)
 
     @property
     def is_transformer(self) -> bool:
         """Whether the model is one that takes PAAB and PAAT."""
         return self.model in ("timesformer", "motionformer")
+
+    @property
+    def sees_pixels(self) -> bool:
+        """Whether the model sees frames, not joints alone."""
+        return self.model not in get_args(JointModelName)
 
     @property
     def uses_paab(self) -> bool:
@@ -208,22 +234,61 @@ _PAPER = ActionConfig(
 _PAPER_CLIPS: dict[DataName, int] = {"smarthome": 32, "ntu": 64, "nucla": 64, "mocap": 32}
 
 
+# Two seconds of 30 frames each, of which every other one does: half the time of all.
+_JOINT_FRAMES, _JOINT_STRIDE = 32, 2
+# Of ST-GCN's configuration for NTU and of 2s-AGCN's for Smarthome: epochs, clips of a step, and the
+# epochs after which the learning rate falls to a tenth.
+_PAPER_JOINTS: dict[str, tuple[int, int, tuple[int, int]]] = {
+    "st_gcn": (80, 64, (10, 50)),
+    "agcn": (60, 16, (30, 40)),
+}
+# VPN's: the rate never falls, since the published code does not pass its schedule on.
+_PAPER_VPN = OptimConfig(
+    name="sgd", lr=0.01, weight_decay=0, warmup=0, schedule="constant", clip_norm=0
+)
+
+
 def action_recipe(
-    name: ActionRecipe, data: DataName = "mocap", model: RgbModelName = "timesformer"
+    name: ActionRecipe, data: DataName = "mocap", model: TrainedModelName = "timesformer"
 ) -> ActionConfig:
     """The settings that a recipe's name stands for with a model on a data set."""
+    config = replace(_recipe(name, data), model=model)
+    backbone, batch = config.backbone, config.batch
+    if model == "motionformer":
+        return replace(config, backbone=replace(backbone, attention="trajectory", tubelet=2))
+    if model == "vpn" and name == "paper":
+        backbone, batch = replace(backbone, frames=16), replace(batch, clips=4)
+        return replace(config, backbone=backbone, batch=batch, optim=_PAPER_VPN)
+    return config if config.sees_pixels else _joint_recipe(config)
+
+
+def _recipe(name: ActionRecipe, data: DataName) -> ActionConfig:
+    """A recipe's settings of TimeSformer."""
+    batch = ClipBatchConfig(inside=True, persons=1 if data == "mocap" else 2)
     match name:
         case "small":
-            config = ActionConfig(model=model, batch=ClipBatchConfig(inside=True))
+            return ActionConfig(data=data, batch=batch)
         case "paper":
-            batch = ClipBatchConfig(clips=_PAPER_CLIPS[data], inside=True)
-            config = replace(_PAPER, model=model, batch=batch)
+            return replace(_PAPER, data=data, batch=replace(batch, clips=_PAPER_CLIPS[data]))
         case _:
             assert_never(name)
-    if model == "motionformer":
-        backbone = replace(config.backbone, attention="trajectory", tubelet=2)
-        config = replace(config, backbone=backbone)
-    return config
+
+
+def _joint_recipe(config: ActionConfig) -> ActionConfig:
+    """The settings of a network that sees joints alone."""
+    joints = JointsConfig(persons=config.batch.persons)
+    if config.recipe == "small":
+        backbone = replace(config.backbone, frames=_JOINT_FRAMES, stride=_JOINT_STRIDE)
+        return replace(config, backbone=backbone, joints=joints)
+    epochs, clips, falls = _PAPER_JOINTS[config.model]
+    milestones = tuple(epoch / epochs for epoch in falls)
+    return replace(
+        config,
+        epochs=epochs,
+        batch=replace(config.batch, clips=clips, flip=0),
+        joints=replace(joints, origin="camera"),
+        optim=replace(config.optim, lr=0.1, milestones=milestones),
+    )
 
 
 @dataclass(frozen=True)

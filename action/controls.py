@@ -131,9 +131,9 @@ def find_controls(config: ActionConfig, protocols: Sequence[str], out: Path) -> 
 def control_lines(
     controls: Sequence[Control], protocol: str, metrics: Sequence[str]
 ) -> list[list[str]]:
-    """Lines of a table: protocol, control and each metric in percent."""
+    """Lines of a table: protocol, control, an empty column, and each metric in percent."""
     return [
-        [protocol, f"{c.control} alone", *(_percent(getattr(c, name)) for name in metrics)]
+        [protocol, f"{c.control} alone", "", *(_percent(getattr(c, name)) for name in metrics)]
         for c in controls
         if c.protocol == protocol
     ]

@@ -84,6 +84,7 @@ class ActionEvaluation:
         processors: Those that trained the run, several where it was resumed on another; empty in
             evaluations by earlier versions.
         other: Name of the folder of the clips, where they are not of the run's own data set.
+        sees: What the model sees at inference; empty in evaluations by earlier versions.
     """
 
     run: Path
@@ -103,6 +104,7 @@ class ActionEvaluation:
     processor: str = ""
     processors: tuple[str, ...] = ()
     other: str = ""
+    sees: str = ""
 
     @property
     def name(self) -> str:

@@ -18,6 +18,7 @@ from action.evaluation import (
     recognition_metrics,
 )
 from action.features import ClipFeatures, fingerprint
+from action.models.registry import modality
 from action.pictures import draw_confusion
 from action.recognizer import ClipRecognizer
 from action.results import TITLES, chance
@@ -90,6 +91,7 @@ def measure(
         processor=processor_of(next(recognizer.model.parameters()).device, config.precision),
         processors=RunFolder(run).processors,
         other=data.clip_set.root.resolve().name if other else "",
+        sees=modality(config),
     )
     folder, name = RunFolder(run), result.name
     model = fingerprint(folder.checkpoint(checkpoint))
@@ -127,7 +129,7 @@ def describe(result: ActionEvaluation) -> str:
     width = max(map(len, [*result.recall, *map(_title, result.metrics)]))
     place = f" of {result.other}" if result.other else ""
     lines = [
-        f"{result.run} ({result.method}, trained on {result.trained_on}), "
+        f"{result.run} ({result.method}, trained on {result.trained_on}, sees {result.sees}), "
         f"{result.protocol} {result.split}{place}: {len(result.clips)} clips",
         f"  {'':<{width}}  value  chance",
     ]

@@ -7,8 +7,11 @@ from jaxtyping import Bool, Float, UInt8
 from torch import Tensor, nn
 
 from action.config import ActionConfig
+from action.joint_model import JointClassifier, VpnClassifier
 from action.models.features import ClipFeature, FeatureNetwork, feature_network, require_size
+from action.models.graphs import NTU25, SkeletonGraph
 from action.models.normalisation import TIMESFORMER, Normalisation
+from action.models.registry import build
 from action.timesformer import TimeSformer
 from align.models.pose_aware import PoseAware, PoseAwareOutput
 from align.models.shared_norm import SharedBatchNorm
@@ -62,13 +65,17 @@ class ClipClassifier(nn.Module):
             return self.head(self.whiten(output.embedding.float())), output
 
 
+Classifier = ClipClassifier | JointClassifier | VpnClassifier
+
+
 def build_classifier(
     config: ActionConfig,
     frames: int,
     num_keypoints: int,
     num_classes: int,
     normalisation: Normalisation = TIMESFORMER,
-) -> ClipClassifier:
+    graph: SkeletonGraph = NTU25,
+) -> Classifier:
     """The model of a run; a seed gives the same backbone weights to all methods.
 
     Args:
@@ -77,16 +84,30 @@ def build_classifier(
         num_keypoints: Keypoints of the data set's skeleton.
         num_classes: Number of classes.
         normalisation: How pixels are normalised.
+        graph: The skeleton of the joints in space.
 
     Raises:
         OptionError: Options of the model that do not fit each other.
     """
     _require_fit(config)
     torch.manual_seed(config.seed)
-    if not config.is_transformer:
-        require_size(config.model, frames, config.backbone.image_size)
-        network = feature_network(config.model)
-        return ClipClassifier(network, num_classes, config.whiten, normalisation)
+    match config.model:
+        case "st_gcn" | "agcn":
+            persons = config.joints.persons
+            network = build(config.model, num_classes, graph=graph, persons=persons)
+            return JointClassifier(network)  # type: ignore[arg-type]
+        case "vpn":
+            vpn = build(config.model, num_classes, frames, config.backbone.image_size, graph)
+            return VpnClassifier(vpn, normalisation)  # type: ignore[arg-type]
+        case "timesformer" | "motionformer":
+            model: PoseAware | FeatureNetwork = _transformer(config, frames, num_keypoints)
+        case _:
+            require_size(config.model, frames, config.backbone.image_size)
+            model = feature_network(config.model)
+    return ClipClassifier(model, num_classes, config.whiten, normalisation)
+
+
+def _transformer(config: ActionConfig, frames: int, num_keypoints: int) -> PoseAware:
     options = config.backbone
     backbone = TimeSformer(
         image_size=options.image_size,
@@ -101,14 +122,13 @@ def build_classifier(
         tubelet=options.tubelet,
         trajectory_values=options.trajectory_values,
     )
-    model = PoseAware(
+    return PoseAware(
         backbone,
         config.paab if config.uses_paab else None,
         config.paat if config.uses_paat else None,
         num_keypoints,
         options.readout,
     )
-    return ClipClassifier(model, num_classes, config.whiten, normalisation)
 
 
 def _require_fit(config: ActionConfig) -> None:

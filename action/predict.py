@@ -7,7 +7,7 @@
 Prints the most probable classes of each video. A run whose frames are cut to the person, or whose
 method has PAAB, uses keypoints: those of the folder `poses` beside a video, where
 `datasets.extract_poses` writes them, or of --poses. Where a video has none, they are extracted for
-this prediction (extra `poses`).
+this prediction (extra `poses`). A run that sees joints in space needs a file of them.
 """
 
 from __future__ import annotations

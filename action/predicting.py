@@ -12,8 +12,15 @@ from typing import Any
 from action.measuring import ensembled
 from action.recognizer import ClipRecognizer
 from align.engine.run_folder import Checkpoint
-from datasets.clips.own import POSE_SUFFIX, find_poses, own_clip, require_own_video
+from datasets.clips.own import (
+    POSE_FORMATS,
+    POSE_SUFFIX,
+    find_poses,
+    own_clip,
+    require_own_video,
+)
 from datasets.clips.pose_json import read_pose_json
+from datasets.clips.sets import get_format
 from datasets.errors import MissingDataError, MissingLibraryError
 from datasets.extract_poses import extract, load_mediapipe
 from datasets.skeletons import COCO18
@@ -76,12 +83,18 @@ class Predictor:
         return self.recognizer.config.uses_paab
 
     @property
+    def needs_joints(self) -> bool:
+        """Whether the model takes joints in space, which no plain video has."""
+        return self.recognizer.joints is not None
+
+    @property
     def crops(self) -> bool:
         """Whether frames are cut to the person, for which keypoints are used where there are any.
 
         Without them, the middle of the picture is taken, as in training and evaluation.
         """
-        return self.recognizer.config.batch.person
+        config = self.recognizer.config
+        return config.batch.person and config.sees_pixels
 
     def predict(
         self, video: Path, poses: Path | None = None, num_clips: int = 1, short: bool = False
@@ -99,23 +112,43 @@ class Predictor:
             DataError: When the video or its poses cannot be used, or poses are needed and there
                 are none.
         """
-        sample = self.recognizer.sample
-        require_own_video(video, (sample.frames - 1) * sample.stride + 1, short)
+        sample, pixels = self.recognizer.sample, self.recognizer.config.sees_pixels
+        # Zeros follow joints that end early.
+        span = (sample.frames - 1) * sample.stride + 1 if pixels else 1
+        require_own_video(video, span, short)
         with self._poses_of(video, poses) as (file, name):
             clip = own_clip(video, file, self.recognizer.plan.learned.format)
+            if self.needs_joints and clip.joints is None:
+                raise self._without_joints(video)
             logits, _ = self.recognizer.recognize([clip], num_clips)
         [scores] = ensembled(logits, "mean").tolist()
         found = dict(zip(self.recognizer.plan.learned.classes, scores, strict=True))
         ordered = sorted(found.items(), key=lambda item: item[1], reverse=True)
         return Prediction(video, name, dict(ordered))
 
+    def _without_joints(self, video: Path) -> MissingDataError:
+        """The error for a video without joints in space; nothing extracts them."""
+        fmt = get_format(self.recognizer.plan.learned.format)
+        endings = [ending for ending, name in POSE_FORMATS.items() if name == fmt.name]
+        remedy = (
+            f"measure clips of {fmt.title} with action.evaluate, or choose a run that sees RGB"
+            if fmt.joints_apart
+            else f"name a file of them in the form of {fmt.title}: --poses FILE{endings[0]}"
+        )
+        return MissingDataError(
+            f"{self.run} ({self.recognizer.config.model}) sees joints in space, and {video} comes "
+            f"without: {remedy}."
+        )
+
     @contextmanager
     def _poses_of(self, video: Path, place: Path | None) -> Iterator[tuple[Path | None, str]]:
         """The file of a video's poses, which may be temporary, and what to call it."""
-        if not (self.needs_poses or self.crops):
+        if not (self.needs_poses or self.needs_joints or self.crops):
             yield None, ""
         elif (found := find_poses(video, place)) is not None:
             yield found, str(found)
+        elif self.needs_joints:
+            raise self._without_joints(video)
         else:
             with TemporaryDirectory() as folder:
                 extracted = self._extracted(video, Path(folder))

@@ -15,6 +15,7 @@ from tqdm import tqdm
 
 from action.clips import ActionData, TestingClips, open_own_data
 from action.config import ActionConfig
+from action.joints import joint_graph, joint_sampling
 from action.model import build_classifier
 from action.models.trajectory import tubelet_map
 from action.plan import LearnedClips, RecognizerPlan
@@ -23,7 +24,11 @@ from align.engine.loading import reading_batches, reading_processes
 from align.engine.run_folder import Checkpoint
 from align.pose import pose_map_2d, pose_map_3d
 from datasets.clips.base import ClipFormat, ClipInfo
+from datasets.clips.sets import get_format
 from datasets.errors import MismatchError
+
+# Axes of keypoints: batch, frame, person, keypoint, x and y. Those of one person have no person's.
+_WITH_PERSONS = 5
 
 
 class ClipRecognizer:
@@ -36,9 +41,11 @@ class ClipRecognizer:
             OptionError: When options of the model do not fit each other.
         """
         self.plan, self.config, self.sample = plan, plan.config, plan.sample
+        self.joints = joint_sampling(plan.config, self.sample)
         keypoints, classes = len(plan.learned.skeleton), len(plan.learned.classes)
+        graph = joint_graph(get_format(plan.learned.format))
         self.model = build_classifier(
-            plan.config, self.sample.frames, keypoints, classes, plan.normalisation
+            plan.config, self.sample.frames, keypoints, classes, plan.normalisation, graph
         )
 
     @classmethod
@@ -69,7 +76,17 @@ class ClipRecognizer:
         return recognizer
 
     def sample_as(self, fmt: ClipFormat) -> None:
-        """Samples clips of another format from here on: at its stride, in the model's frames."""
+        """Samples clips of another format from here on: at its stride, in the model's frames.
+
+        Raises:
+            MismatchError: When the model sees joints, and the format has others.
+        """
+        own = get_format(self.plan.learned.format)
+        if self.joints is not None and fmt.joint_skeleton != own.joint_skeleton:
+            raise MismatchError(
+                f"{self.config.model} has learned the joints of {own.title}, and those of "
+                f"{fmt.title} are others: measure it on clips in the form of {own.title}."
+            )
         self.sample = self.plan.sample_as(fmt)
 
     def with_own_labels(self, data: ActionData, run: Path) -> ActionData:
@@ -87,12 +104,19 @@ class ClipRecognizer:
             )
         return data.labelled_by(known.classes)
 
+    def inputs(self, batch: Mapping[str, Tensor], seed: int) -> tuple[Tensor | None, ...]:
+        """What the model takes of a batch: frames, joints or both, and PAAB's maps."""
+        if self.joints is None:
+            return batch["frames"], self.given_map(batch, seed)
+        return tuple(batch[name] for name in ("frames", "joints") if name in batch)
+
     def pose_map(
         self, batch: Mapping[str, Tensor], seed: int
     ) -> Bool[Tensor, "batch frames patches keypoints"]:
         """P3D maps of a batch's keypoints; a frame without a pose has an empty map.
 
-        The frames of the map are the model's: a tubelet is one.
+        The frames of the map are the model's: a tubelet is one. A keypoint of two persons is marked
+        in both places.
         """
         return self._pose_map(pose_map_3d, batch, seed)
 
@@ -110,6 +134,8 @@ class ClipRecognizer:
         patch, options = self.config.backbone.patch_size, asdict(self.config.pose_map)
         keypoints, visible = batch["keypoints"], batch["visible"]
         pose_map = make(keypoints, size, patch, visible, generator=generator, **options)
+        if keypoints.ndim == _WITH_PERSONS:
+            pose_map = pose_map.any(dim=2)
         return tubelet_map(pose_map, self.config.backbone.tubelet)
 
     @torch.no_grad()
@@ -127,7 +153,7 @@ class ClipRecognizer:
         """
         device = next(self.model.parameters()).device
         loader = DataLoader(
-            TestingClips(clips, self.sample, num_clips),
+            TestingClips(clips, self.sample, num_clips, self.joints),
             batch_size=self.config.batch.clips,
             num_workers=reading_processes(self.config.workers),
         )
@@ -137,8 +163,7 @@ class ClipRecognizer:
         with reading_batches():
             for number, batch in enumerate(bar):
                 batch = {name: value.to(device) for name, value in batch.items()}
-                given = self.given_map(batch, self.config.seed + number)
-                scores, output = self.model(batch["frames"], given)
+                scores, output = self.model(*self.inputs(batch, self.config.seed + number))
                 logits.append(scores.float().cpu().numpy())
                 features.append(output.embedding.float().cpu().numpy())
         scores = np.concatenate(logits)

@@ -16,7 +16,7 @@ from action.config import ACTION_METHODS, ActionConfig
 from action.controls import NOTE as CONTROLS_NOTE
 from action.controls import Control, control_lines
 from action.evaluation import ActionEvaluation, Ensemble, find_evaluation
-from action.models.registry import architecture
+from action.models.registry import architecture, modality
 from align.engine.csv_files import write_csv
 from align.engine.run_folder import RunFolder
 from align.results.chance import RANDOM_LABEL
@@ -115,6 +115,7 @@ class ActionRow:
         std: Metric to its sample standard deviation; NaN with one seed.
         gain: Difference to the baseline; None for the baseline, and without a common seed.
         classes: Number of classes of the test clips.
+        sees: What the model sees at inference.
     """
 
     method: str
@@ -124,6 +125,7 @@ class ActionRow:
     std: dict[str, float]
     gain: Gain | None
     classes: int
+    sees: str
 
 
 def measured_runs(
@@ -202,7 +204,8 @@ def result_rows(runs: Sequence[ActionRun]) -> list[ActionRow]:
 def _row(
     runs: Sequence[ActionRun], method: str, methods: Sequence[str], protocol: str
 ) -> ActionRow:
-    own = [run.evaluations[protocol] for run in runs if run.label == method]
+    of_method = [run for run in runs if run.label == method]
+    own = [run.evaluations[protocol] for run in of_method]
     values = {name: [100 * e.metrics[name] for e in own] for name in own[0].metrics}
     against = _opponent(method, methods)
     baseline = [run.evaluations[protocol] for run in runs if run.label == against]
@@ -214,6 +217,7 @@ def _row(
         {name: std(of_runs) for name, of_runs in values.items()},
         gain(baseline, own),
         len(own[0].recall),
+        modality(of_method[0].config),
     )
 
 
@@ -265,14 +269,15 @@ def table(rows: Sequence[ActionRow], controls: Sequence[Control] = ()) -> list[l
     """The header and lines as text: under each protocol the methods, chance, and the controls."""
     names = [name for name in TITLES if all(name in row.mean for row in rows)]
     columns = [with_arrow(name, TITLES[name]) for name in names]
-    lines = [["protocol", "method", *columns, "seeds", "against baseline"]]
+    lines = [["protocol", "method", "at inference", *columns, "seeds", "against baseline"]]
     for i, row in enumerate(rows):
         cells = [format_spread(row.mean[name], row.std[name], digits=1) for name in names]
         difference = NO_VALUE if row.gain is None else str(row.gain)
-        lines.append([row.protocol, row.method, *cells, str(len(row.seeds)), difference])
+        line = [row.protocol, row.method, row.sees, *cells, str(len(row.seeds)), difference]
+        lines.append(line)
         if i + 1 == len(rows) or rows[i + 1].protocol != row.protocol:
             random = [format_spread(chance(name, row.classes), digits=1) for name in names]
-            below = [[row.protocol, RANDOM_LABEL, *random]]
+            below = [[row.protocol, RANDOM_LABEL, "", *random]]
             below += control_lines(controls, row.protocol, names)
             lines += [[*line, "", ""] for line in below]
     return lines
@@ -290,11 +295,12 @@ def setting(runs: Sequence[ActionRun]) -> str:
     first = next(iter(runs[0].evaluations.values()))
     epochs = count((int(run.history[-1]["epoch"]) for run in runs), "epoch")
     titles = dict.fromkeys(architecture(run.config.model).title for run in runs)
+    sizes = dict.fromkeys(run.config.backbone.image_size for run in runs if run.config.sees_pixels)
+    pixels = f", {span(sizes)} pixels" if sizes else ""
     depths, widths = count((b.depth for b in backbones), "block"), span(b.dim for b in backbones)
     blocks = f", {depths} of width {widths}" * any(run.config.is_transformer for run in runs)
     return (
-        f"{', '.join(titles)}{blocks}, "
-        f"{span(b.image_size for b in backbones)} pixels, trained on {runs[0].config.data}, "
+        f"{', '.join(titles)}{blocks}{pixels}, trained on {runs[0].config.data}, "
         f"{first.trained_on}, for {epochs}; test clips: "
         f"{', '.join(f'{name} {number}' for name, number in clips.items())}, "
         f"samples of each: {first.num_clips} ({first.ensemble}); "

@@ -14,7 +14,9 @@ from action.weights import resized_embeddings
 from align.engine.starting import CarriedOver
 from align.models.pose_aware import PoseAware
 
-_HEAD, _BACKBONE = "head.", "backbone.backbone."
+# Classifiers of pixels, of joints, and VPN's, whose second one follows the first.
+_HEADS = ("head.", "network.head.", "network.coupler.head.", "network.coupler.second_head.")
+_BACKBONE = "backbone.backbone."
 _PAAT, _CLASSIFY = "backbone.paat.", ".classify."
 
 
@@ -36,7 +38,7 @@ def carried_over(
     reasons: dict[str, str] = {}
     if classes != here.classes:
         why = f"it tells other classes apart ({len(classes)}, here {len(here.classes)})"
-        reasons |= dict.fromkeys(_names(weights, _HEAD), why)
+        reasons |= dict.fromkeys(_names(weights, _HEADS), why)
     # A run of align names its skeleton.
     keypoints = tuple(skeleton["keypoints"]) if isinstance(skeleton, dict) else ()
     # P2D asks whether a patch holds any keypoint at all.
@@ -46,13 +48,15 @@ def carried_over(
     return CarriedOver(_resized(recognizer, weights), reasons)
 
 
-def _names(weights: Mapping[str, Tensor], start: str, part: str = "") -> list[str]:
+def _names(
+    weights: Mapping[str, Tensor], start: str | tuple[str, ...], part: str = ""
+) -> list[str]:
     return [name for name in weights if name.startswith(start) and part in name]
 
 
 def _resized(recognizer: ClipRecognizer, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """The weights, with the embeddings of a TimeSformer as large as the recogniser's."""
-    network = recognizer.model.backbone
+    network = getattr(recognizer.model, "backbone", None)
     if not isinstance(network, PoseAware) or not isinstance(network.backbone, TimeSformer):
         return dict(weights)
     inner = {n.removeprefix(_BACKBONE): t for n, t in weights.items() if n.startswith(_BACKBONE)}

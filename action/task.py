@@ -16,9 +16,10 @@ from torch.utils.data import DataLoader, Subset
 from action.clips import TrainingClips, open_data, usable
 from action.config import ActionConfig
 from action.evaluation import recognition_metrics
-from action.model import ClipClassifier
+from action.model import Classifier, ClipClassifier
 from action.models.features import FeatureNetwork, load_features
-from action.models.registry import architecture
+from action.models.registry import architecture, modality
+from action.models.vpn import VpnOutput, vpn_loss
 from action.plan import LearnedClips, RecognizerPlan
 from action.recognizer import ClipRecognizer
 from action.starting import carried_over
@@ -27,7 +28,6 @@ from action.weights import load_pretrained
 from align.engine.loading import reading_processes
 from align.engine.origin import DataRecord, Origin
 from align.engine.starting import CarriedOver
-from align.models.pose_aware import PoseAware
 from align.paat import mean_pose_loss
 from datasets.clips.identity import clip_seals
 from datasets.errors import OptionError
@@ -64,17 +64,18 @@ class ActionTask:
         self.metric = "class_error" if self.valid else "steps_to_go"
         self.recognizer = ClipRecognizer(RecognizerPlan.new(config, LearnedClips.of(data)))
         if pretrained and config.backbone.weights is not None:
-            _load_weights(self.model.backbone, config.backbone.weights)
+            _load_weights(self.model, config.backbone.weights)
         self.steps_per_epoch = max(1, round(len(self.train) / config.batch.clips))
         self._steps_done = 0
 
     @property
-    def model(self) -> ClipClassifier:
+    def model(self) -> Classifier:
         """The classifier."""
         return self.recognizer.model
 
     def _samples(self, length: int) -> TrainingClips:
-        return TrainingClips(self.train, self.recognizer.sample, length, self.config.seed)
+        recognizer, seed = self.recognizer, self.config.seed
+        return TrainingClips(self.train, recognizer.sample, length, seed, recognizer.joints)
 
     def loader(self, start_step: int, stop_step: int) -> DataLoader:
         """Batches of the steps start_step … stop_step - 1."""
@@ -99,11 +100,11 @@ class ActionTask:
     def loss(
         self, model: nn.Module, batch: Mapping[str, Tensor], step: int
     ) -> tuple[Float[Tensor, ""], dict[str, Tensor]]:
-        """Cross-entropy plus, with its weight, PAAT's loss (paper Eq. 8)."""
+        """Cross-entropy plus, with its weight, PAAT's (paper Eq. 8); VPN has a loss of its own."""
         config = self.config
         seed = config.seed + step
         self._steps_done = step + 1
-        logits, output = model(batch["frames"], self.recognizer.given_map(batch, seed))
+        logits, output = model(*self.recognizer.inputs(batch, seed))
         total = recognition = F.cross_entropy(logits.float(), batch["label"])
         logs = {"recognition": recognition, "accuracy": _accuracy(logits, batch["label"])}
         if config.uses_paat:
@@ -111,6 +112,8 @@ class ActionTask:
             paat = mean_pose_loss(output.pose_logits, target, config.paat_loss.reduction)
             total = total + config.paat_loss.weight * paat
             logs["paat"] = paat
+        if isinstance(output, VpnOutput):
+            total = vpn_loss(output, batch["label"])
         return total, logs
 
     def origin(self, run: Path) -> Origin:
@@ -138,11 +141,13 @@ class ActionTask:
         sample, title = self.recognizer.sample, architecture(config.model).title
         backbone = config.backbone
         blocks = f", {backbone.depth} blocks of width {backbone.dim}" * config.is_transformer
+        pixels = f" of {sample.size} x {sample.size} pixels" * config.sees_pixels
         return {
             "data": f"{data.clip_set.root} ({config.data}, {data.protocol}): {clips}",
             "classes": str(len(data.classes)),
-            "model": f"{config.method}: {title}{blocks}, {sample.frames} frames of {sample.size} x "
-            f"{sample.size} pixels, {millions:.1f} M parameters",
+            "model": f"{config.method}: {title}{blocks}, {sample.frames} frames{pixels}, "
+            f"{millions:.1f} M parameters",
+            "sees": modality(config),
         }
 
     def validate(self) -> Mapping[str, float]:
@@ -155,11 +160,18 @@ class ActionTask:
         return metrics | {self.metric: 1 - metrics["mean_class_accuracy"]}
 
 
-def _load_weights(network: PoseAware | FeatureNetwork, path: Path) -> None:
-    if isinstance(network, FeatureNetwork):
-        load_features(network, path)
+def _load_weights(model: Classifier, path: Path) -> None:
+    """Loads published weights.
+
+    Raises:
+        OptionError: For a network of which none can be read.
+    """
+    if not isinstance(model, ClipClassifier):
+        raise OptionError("--backbone.weights fits networks that see RGB alone: leave it out.")
+    if isinstance(model.backbone, FeatureNetwork):
+        load_features(model.backbone, path)
     else:
-        load_pretrained(cast(TimeSformer, network.backbone), path)
+        load_pretrained(cast(TimeSformer, model.backbone.backbone), path)
 
 
 def _accuracy(

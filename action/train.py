@@ -3,6 +3,7 @@
 python -m action.train --data ntu --root NTU --protocol CVS3 --method paab
 python -m action.train --data smarthome --root /data/smarthome --recipe paper --method paat
 python -m action.train --model motionformer --method paab
+python -m action.train --model st_gcn    # on joints in space, without pixels
 python -m action.train --resume runs/paab_ntu_CVS3_20260101-120000 --epochs 60
 """
 
@@ -17,7 +18,7 @@ from typing import TYPE_CHECKING, Annotated, cast, get_args
 
 import tyro
 
-from action.config import ActionConfig, ActionRecipe, DataName, RgbModelName, action_recipe
+from action.config import ActionConfig, ActionRecipe, DataName, TrainedModelName, action_recipe
 from datasets.bounds import require_in_bounds
 from datasets.command import command, parse, preset_of
 
@@ -81,9 +82,9 @@ def default_options(arguments: Sequence[str]) -> ActionConfig:
         return replace(ActionConfig.load(Path(resume)), out=Path(resume))
     recipe = preset_of(arguments, "--recipe", "small", get_args(ActionRecipe))
     data = preset_of(arguments, "--data", ActionConfig.data, get_args(DataName))
-    model = preset_of(arguments, "--model", ActionConfig.model, get_args(RgbModelName))
+    model = preset_of(arguments, "--model", ActionConfig.model, get_args(TrainedModelName))
     return action_recipe(
-        cast(ActionRecipe, recipe), cast(DataName, data), cast(RgbModelName, model)
+        cast(ActionRecipe, recipe), cast(DataName, data), cast(TrainedModelName, model)
     )
 
 

@@ -26,9 +26,10 @@ from tqdm import tqdm
 
 from datasets.bounds import Crf, Pixels, PositiveInt
 from datasets.clips.base import ClipInfo
+from datasets.clips.joints import joints_to_copy
 from datasets.clips.mocap import MOCAP_NAME, MocapMeta
 from datasets.clips.samples import cut, move_keypoints, person_crop
-from datasets.clips.sets import get_format, open_clip_set, read_keypoints
+from datasets.clips.sets import PERSONS, get_format, open_clip_set, read_persons
 from datasets.command import command, command_line, parse
 from datasets.errors import DamagedDataError, DataError, MismatchError, OptionError
 from datasets.storage.atomic import atomic_path, remove_leftovers
@@ -81,11 +82,12 @@ def cache_clip(
         # A truncated video decodes up to its end, and its copy would look complete.
         check_video(clip.video)
         shape = video_shape(clip.video)
-        keypoints = read_keypoints(clip, trust_pickles)
+        keypoints = read_persons(clip, trust_pickles)
         crop = person_crop(keypoints, shape.height, shape.width, inside=True)
         if clip.skeleton is not None:
             moved = move_keypoints(keypoints, crop, size)
-            fmt.write_keypoints(out / fmt.skeleton_name(clip), moved, video_width=size)
+            joints = joints_to_copy(clip, trust_pickles)
+            fmt.write_keypoints(out / fmt.skeleton_name(clip), moved, size, joints)
         videos = iterate_frames(clip.video)
         frames = (cut(frame[None], crop, size, "edge")[0] for frame in videos)
         write_video(video, frames, shape.fps, crf=crf)
@@ -139,8 +141,10 @@ def _claim(config: CacheConfig) -> None:
         "format": config.format,
         "size": config.size,
         "crf": config.crf,
-        # Copies by earlier versions have black beyond the picture, and are not continued.
+        # Copies by earlier versions have black beyond the picture and one person, and are not
+        # continued.
         "inside": True,
+        "persons": PERSONS,
     }
     path = config.out / SETTINGS_NAME
     if path.exists():

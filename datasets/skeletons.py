@@ -24,21 +24,26 @@ class Skeleton:
         keypoints: Name of each keypoint, in storage order.
         bones: Pairs of keypoint indices joined by a line when drawn.
         flip_pairs: Pairs of keypoint indices that a horizontal flip of the image exchanges.
+        centre: Name of the joint between the shoulders, from which networks on joints measure how
+            far the others are; empty where the skeleton has none.
     """
 
     name: str
     keypoints: tuple[str, ...]
     bones: tuple[tuple[int, int], ...]
     flip_pairs: tuple[tuple[int, int], ...] = ()
+    centre: str = ""
 
     def __post_init__(self) -> None:
-        """Raises a ValueError when a bone or a flip pair names a keypoint that does not exist."""
+        """Raises a ValueError when a bone, a flip pair or the centre is no keypoint."""
         for pair in (*self.bones, *self.flip_pairs):
             if any(not 0 <= point < len(self.keypoints) for point in pair):
                 raise ValueError(
                     f"skeleton {self.name!r} has keypoints 0 to {len(self.keypoints) - 1}, but "
                     f"joins {pair}"
                 )
+        if self.centre and self.centre not in self.keypoints:
+            raise ValueError(f"skeleton {self.name!r} has no keypoint {self.centre!r}, its centre")
 
     def __len__(self) -> int:
         """Number of keypoints."""
@@ -68,7 +73,11 @@ class Skeleton:
 
     @classmethod
     def from_body(
-        cls, name: str, keypoints: tuple[str, ...], bones: list[tuple[str, ...]]
+        cls,
+        name: str,
+        keypoints: tuple[str, ...],
+        bones: list[tuple[str, ...]],
+        centre: str = "",
     ) -> Skeleton:
         """Makes a skeleton with a given storage order; `left_x` and `right_x` are flip pairs."""
         index = {point: i for i, point in enumerate(keypoints)}
@@ -78,6 +87,7 @@ class Skeleton:
             keypoints,
             tuple((index[a], index[b]) for chain in bones for a, b in itertools.pairwise(chain)),
             tuple((index[f"left_{part}"], index[f"right_{part}"]) for part in lefts),
+            centre,
         )
 
 
@@ -124,6 +134,7 @@ def _limbs(*chains: tuple[str, ...], roots: tuple[str, ...] = ()) -> list[tuple[
     ]
 
 
+_ARM, _LEG = ("shoulder", "elbow", "wrist", "hand"), ("hip", "knee", "ankle", "foot")
 # The 25 joints of the Kinect v2, in the order of NTU RGB+D.
 NTU25 = Skeleton.from_body(
     "ntu25",
@@ -145,6 +156,22 @@ NTU25 = Skeleton.from_body(
             roots=("spine", "base_spine"),
         ),
     ],
+    centre="spine",
+)
+
+# The 20 joints of the Kinect v1, in the order of N-UCLA, by the names of NTU25.
+NUCLA20 = Skeleton.from_body(
+    "nucla20",
+    (
+        *("base_spine", "mid_spine", "spine", "head"),
+        *(f"{side}_{part}" for side in ("left", "right") for part in _ARM),
+        *(f"{side}_{part}" for side in ("left", "right") for part in _LEG),
+    ),
+    bones=[
+        ("base_spine", "mid_spine", "spine", "head"),
+        *_limbs(("spine", *_ARM), ("base_spine", *_LEG), roots=("spine", "base_spine")),
+    ],
+    centre="spine",
 )
 
 # The 13 joints of LCR-Net, in the order of Toyota-Smarthome.
@@ -163,6 +190,23 @@ SMARTHOME13 = Skeleton.from_body(
         ("shoulder", "hip", "knee", "ankle"),
         roots=("head",),
     ),
+)
+
+# The same joints for networks on joints in space, in the order of VPN++, from head to feet. The
+# middle of the shoulders (spine) and that of the hips (base_spine) follow. VPN++ names no centre:
+# the middle of the shoulders is where the other skeletons have theirs.
+SMARTHOME15 = Skeleton.from_body(
+    "smarthome15",
+    (*reversed(SMARTHOME13.keypoints), "spine", "base_spine"),
+    bones=[
+        ("head", "spine", "base_spine"),
+        *_limbs(
+            ("spine", "shoulder", "elbow", "wrist"),
+            ("base_spine", "hip", "knee", "ankle"),
+            roots=("spine", "base_spine"),
+        ),
+    ],
+    centre="spine",
 )
 
 # OpenPose's COCO model: COCO's 17 keypoints and the neck.
@@ -185,10 +229,15 @@ COCO18 = Skeleton.from_body(
             roots=("nose", "neck"),
         ),
     ],
+    centre="neck",
 )
 
 SKELETONS = {
-    skeleton.name: skeleton for skeleton in (PANDA, PLAYER, NO_SKELETON, NTU25, SMARTHOME13, COCO18)
+    skeleton.name: skeleton
+    for skeleton in (
+        *(PANDA, PLAYER, NO_SKELETON),
+        *(NTU25, SMARTHOME13, COCO18, NUCLA20, SMARTHOME15),
+    )
 }
 # These skeletons ship with the project, so data sets need not store their definition.
 BUILT_IN = frozenset(SKELETONS)
@@ -220,9 +269,11 @@ def get_skeleton(name: str) -> Skeleton:
 
 def mirror(
     frames: UInt8[np.ndarray, "time height width 3"],
-    keypoints: Float[np.ndarray, "time keypoints 2"],
+    keypoints: Float[np.ndarray, "time *persons keypoints 2"],
     skeleton: Skeleton,
-) -> tuple[UInt8[np.ndarray, "time height width 3"], Float[np.ndarray, "time keypoints 2"]]:
+) -> tuple[
+    UInt8[np.ndarray, "time height width 3"], Float[np.ndarray, "time *persons keypoints 2"]
+]:
     """Mirrors frames left to right.
 
     Args:
@@ -231,7 +282,19 @@ def mirror(
         skeleton: The skeleton of the keypoints. Reorder other arrays that are stored for each
             keypoint, such as its visibility, by `skeleton.mirrored`.
     """
-    flipped = keypoints[:, skeleton.mirrored].copy()
+    flipped = keypoints[..., skeleton.mirrored, :].copy()
     # Pixel edges lie at whole numbers, so x maps to width - x, without a half pixel.
     flipped[..., 0] = frames.shape[2] - flipped[..., 0]
     return np.ascontiguousarray(frames[:, :, ::-1]), flipped
+
+
+def mirror_joints(
+    joints: Float[np.ndarray, "*batch joints 3"], skeleton: Skeleton
+) -> Float[np.ndarray, "*batch joints 3"]:
+    """Mirrors joints in space as a camera's picture is mirrored: negates x, swaps left and right.
+
+    Args:
+        joints: x to the right as the camera sees it.
+        skeleton: The skeleton of the joints.
+    """
+    return joints[..., skeleton.mirrored, :] * np.array([-1, 1, 1], joints.dtype)

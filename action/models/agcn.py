@@ -186,4 +186,10 @@ class Agcn(nn.Module):
         self, joints: Float[Tensor, "batch channels frames joints persons"]
     ) -> Float[Tensor, "batch classes"]:
         """Logits."""
-        return self.head(self.trunk(joints))
+        return self.head(self.embed(joints))
+
+    def embed(
+        self, joints: Float[Tensor, "batch channels frames joints persons"]
+    ) -> Float[Tensor, "batch width"]:
+        """A clip's feature."""
+        return self.trunk(joints)

@@ -13,6 +13,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from datasets import skeletons
+from datasets.skeletons import Skeleton
+
 Partition = Literal["published", "described"]
 
 
@@ -95,6 +98,10 @@ def _from_one(*pairs: tuple[int, int]) -> tuple[tuple[int, int], ...]:
     return tuple((child - 1, parent - 1) for child, parent in pairs)
 
 
+def _centre(skeleton: Skeleton) -> int:
+    return skeleton.keypoints.index(skeleton.centre)
+
+
 # Kinect v2, in the order of NTU RGB+D. The spine between the shoulders is the root.
 NTU25 = SkeletonGraph(
     "ntu25",
@@ -105,7 +112,7 @@ NTU25 = SkeletonGraph(
         *((13, 1), (14, 13), (15, 14), (16, 15)),
         *((17, 1), (18, 17), (19, 18), (20, 19)),
     ),
-    centre=20,
+    _centre(skeletons.NTU25),
 )
 # OpenPose's 18 keypoints. The neck is the root, and hips hang on the shoulders, as published.
 COCO18 = SkeletonGraph(
@@ -115,9 +122,9 @@ COCO18 = SkeletonGraph(
         *((2, 1), (3, 2), (4, 3), (5, 1), (6, 5), (7, 6)),
         *((8, 2), (9, 8), (10, 9), (11, 5), (12, 11), (13, 12)),
     ),
-    centre=1,
+    _centre(skeletons.COCO18),
 )
-# Kinect v1, in the order of N-UCLA: hip centre 0, spine 1, shoulder centre 2, head 3.
+# Kinect v1, in the order of N-UCLA: from the hips to between the shoulders 0 to 2, head 3.
 NUCLA20 = SkeletonGraph(
     "nucla20",
     (
@@ -127,11 +134,10 @@ NUCLA20 = SkeletonGraph(
         *((12, 0), (13, 12), (14, 13), (15, 14)),
         *((16, 0), (17, 16), (18, 17), (19, 18)),
     ),
-    centre=2,
+    _centre(skeletons.NUCLA20),
 )
 # VPN++'s Smarthome skeleton: head 1, shoulders 2 and 3, hips 8 and 9, the middles of both 14 and
-# 15 (from 1; its code names no joint). The head is the root. VPN++ has no centre; the middle of
-# the shoulders is where the other skeletons have theirs.
+# 15 (from 1; its code names no joint). The head is the root.
 SMARTHOME15 = SkeletonGraph(
     "smarthome15",
     _from_one(
@@ -139,6 +145,6 @@ SMARTHOME15 = SkeletonGraph(
         *((2, 14), (4, 2), (6, 4), (3, 14), (5, 3), (7, 5)),
         *((8, 15), (10, 8), (12, 10), (9, 15), (11, 9), (13, 11)),
     ),
-    centre=13,
+    _centre(skeletons.SMARTHOME15),
 )
 GRAPHS = {graph.name: graph for graph in (NTU25, COCO18, NUCLA20, SMARTHOME15)}

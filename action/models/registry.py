@@ -12,7 +12,8 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from action.config import ModelName
+from action.config import ActionConfig, ModelName
+from action.models.agcn import Agcn
 from action.models.assemblenet import AssembleNetPlusPlus
 from action.models.glimpse_clouds import GlimpseClouds
 from action.models.graphs import NTU25, SkeletonGraph
@@ -51,12 +52,14 @@ class Size:
         frames: Frames of a clip.
         image_size: Side of the frames in pixels.
         graph: The skeleton of the joints.
+        persons: Persons of a clip.
     """
 
     classes: int
     frames: int
     image_size: int
     graph: SkeletonGraph
+    persons: int
 
 
 @dataclass(frozen=True)
@@ -158,6 +161,12 @@ ARCHITECTURES: Mapping[ModelName, Architecture] = {
         *(("joints",), UNIT, 300, 0, "3D", "3D"),
         lambda size: StGcn(size.classes, size.graph),
     ),
+    "agcn": Architecture(
+        "2s-AGCN",
+        "Shi et al., CVPR 2019",
+        *(("joints",), UNIT, 300, 0, "3D", "3D"),
+        lambda size: Agcn(size.classes, size.graph, size.persons),
+    ),
     "vpn": Architecture(
         "VPN",
         "Das et al., ECCV 2020",
@@ -201,12 +210,18 @@ def architecture(name: str) -> Architecture:
     return ARCHITECTURES[name]  # type: ignore[index]
 
 
+def modality(config: ActionConfig) -> str:
+    """What a run's model sees at inference, in the words of the paper's tables."""
+    return architecture(config.model).modality + " + 2D pose" * config.uses_paab
+
+
 def build(
     name: str,
     classes: int,
     frames: int | None = None,
     image_size: int | None = None,
     graph: SkeletonGraph = NTU25,
+    persons: int = 2,
 ) -> nn.Module:
     """A recogniser at its published size, with random weights.
 
@@ -216,13 +231,14 @@ def build(
         frames: Frames of a clip; as published by default.
         image_size: Side of the frames in pixels; as published by default.
         graph: The skeleton of the joints.
+        persons: Persons of a clip.
 
     Raises:
         UnknownNameError: An unknown name.
     """
     known = architecture(name)
-    size = Size(classes, frames or known.frames, image_size or known.image_size, graph)
-    return known.make(size)
+    frames, image_size = frames or known.frames, image_size or known.image_size
+    return known.make(Size(classes, frames, image_size, graph, persons))
 
 
 def parameters(name: ModelName, classes: int = NTU_CLASSES) -> int:
@@ -260,7 +276,7 @@ def paper_table() -> str:
     columns = list(dict.fromkeys(key for numbers in PAPER.values() for key in numbers))
     rows = [
         [ARCHITECTURES[name].title, *(f"{numbers.get(c, NO_VALUE)}" for c in columns)]
-        for name, numbers in ((name, PAPER[name]) for name in ARCHITECTURES)
+        for name, numbers in ((name, PAPER[name]) for name in ARCHITECTURES if name in PAPER)
     ]
     return markdown(["", *columns], rows)
 

@@ -103,8 +103,14 @@ class StGcn(nn.Module):
     def forward(
         self, joints: Float[Tensor, "batch channels frames joints persons"]
     ) -> Float[Tensor, "batch classes"]:
-        """Logits. Absent persons are zeros, which count in the mean, as published."""
-        return self.head(reduce(self.features(joints), "n c t v m -> n c", "mean"))
+        """Logits."""
+        return self.head(self.embed(joints))
+
+    def embed(
+        self, joints: Float[Tensor, "batch channels frames joints persons"]
+    ) -> Float[Tensor, "batch width"]:
+        """A clip's feature. Absent persons are zeros, which count in the mean, as published."""
+        return reduce(self.features(joints), "n c t v m -> n c", "mean")
 
     def features(
         self, joints: Float[Tensor, "batch channels frames joints persons"]

@@ -100,6 +100,7 @@ class VpnOutput(NamedTuple):
     temporal: Float[Tensor, "batch steps"]
     video_embedding: Float[Tensor, "batch 256"]
     pose_embedding: Float[Tensor, "batch 256"]
+    embedding: Float[Tensor, "batch 1024"]
 
 
 def _even(hidden: int, width: int) -> nn.Sequential:
@@ -157,6 +158,7 @@ class VpnCoupler(nn.Module):
             temporal,
             self.embed_video(flat).sigmoid(),
             self.embed_pose(spatial).sigmoid(),
+            weighed,
         )
 
     def attention(

@@ -1,3 +1,5 @@
+from .joints import Joints as Joints
+from .joints import read_joints as read_joints
 from .sets import FORMATS as FORMATS
 from .sets import LISTS as LISTS
 from .sets import ClipSet as ClipSet
@@ -5,3 +7,4 @@ from .sets import get_format as get_format
 from .sets import open_clip_set as open_clip_set
 from .sets import protocol_parts as protocol_parts
 from .sets import read_keypoints as read_keypoints
+from .sets import read_persons as read_persons

@@ -20,6 +20,8 @@ MAX_FRAMES = 216_000
 
 # The persons of each frame, (persons, keypoints, 2) in pixels, NaN where a keypoint is missing.
 Persons = list[Float[np.ndarray, "persons keypoints 2"]]
+# The bodies of each frame in space, (persons, joints, 3), NaN where a joint is missing.
+Bodies = list[Float[np.ndarray, "persons joints 3"]]
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,7 @@ class ClipInfo:
         setup: NTU's setup; 0 elsewhere.
         replication: NTU's replication, Smarthome's recording; 0 elsewhere.
         execution: N-UCLA's execution, Smarthome's video number; 0 elsewhere.
+        joints: File of the joints in space; None where the clip has none.
     """
 
     name: str
@@ -51,6 +54,7 @@ class ClipInfo:
     setup: int = 0
     replication: int = 0
     execution: int = 0
+    joints: Path | None = None
 
 
 class ClipFormat(ABC):
@@ -59,6 +63,10 @@ class ClipFormat(ABC):
     name: ClassVar[str]
     title: ClassVar[str]
     skeleton: ClassVar[Skeleton]
+    joint_skeleton: ClassVar[Skeleton]
+    """The joints of its bodies in space."""
+    joints_apart: ClassVar[bool] = False
+    """Whether these joints have files of their own, beside the skeleton files."""
     classes: ClassVar[tuple[str, ...]]
     protocols: ClassVar[tuple[str, ...]]
     skeleton_suffixes: ClassVar[tuple[str, ...]]
@@ -92,6 +100,10 @@ class ClipFormat(ABC):
             i for i, end in enumerate(self.skeleton_suffixes) if skeleton.name.endswith(end)
         )
 
+    def joints_of(self, path: Path) -> str | None:
+        """Name of the clip whose joints a file holds, where they lie apart; None for others."""
+        return None
+
     @abstractmethod
     def split(self, clips: Sequence[ClipInfo], protocol: str) -> dict[str, list[ClipInfo]]:
         """The clips of each of `SPLITS` under one of `protocols`, with that protocol's labels."""
@@ -117,6 +129,14 @@ class ClipFormat(ABC):
         """
 
     @abstractmethod
+    def read_bodies(self, path: Path, trust_pickles: bool) -> Bodies:
+        """Reads a file of joints in space.
+
+        Raises:
+            DataError: When the file cannot be read, or holds no joints in space; names it.
+        """
+
+    @abstractmethod
     def video_name(self, clip: ClipInfo) -> Path:
         """Path of a clip's video, relative to the data set's folder."""
 
@@ -126,9 +146,27 @@ class ClipFormat(ABC):
 
     @abstractmethod
     def write_keypoints(
-        self, path: Path, keypoints: Float[np.ndarray, "time keypoints 2"], video_width: int
+        self,
+        path: Path,
+        keypoints: Float[np.ndarray, "time *persons keypoints 2"],
+        video_width: int,
+        joints: Float[np.ndarray, "time *persons joints 3"] | None = None,
     ) -> None:
-        """Writes one person's keypoints, in pixels of a video of this width; NaN means missing."""
+        """Writes the keypoints of one person or several, and where they are known their joints.
+
+        Args:
+            path: The skeleton file. Joints that the data set keeps apart go into a file near it.
+            keypoints: In pixels of a video of this width; NaN means missing.
+            video_width: In pixels.
+            joints: In space, as the data set has them; of the same persons. NaN means missing.
+        """
+
+
+def zeros_missing(
+    bodies: Float[np.ndarray, "*batch joints 3"],
+) -> Float[np.ndarray, "*batch joints 3"]:
+    """Joints in space with NaN for those at the origin, as files mark missing ones."""
+    return np.where((bodies == 0).all(axis=-1, keepdims=True), np.nan, bodies)
 
 
 def split_by(

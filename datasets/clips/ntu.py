@@ -13,13 +13,15 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 
-from datasets.clips.base import ClipFormat, ClipInfo, Persons, split_by
+from datasets.clips.base import Bodies, ClipFormat, ClipInfo, Persons, split_by, zeros_missing
 from datasets.clips.ntu_skeleton import (
     PICKLE_SUFFIX,
     TEXT_SUFFIX,
     count_frames,
     read_pickled,
+    read_pickled_bodies,
     read_text,
+    read_text_bodies,
     write_text,
 )
 from datasets.errors import DataError
@@ -69,7 +71,7 @@ class Ntu(ClipFormat):
 
     name = "ntu"
     title = "NTU RGB+D 60"
-    skeleton = NTU25
+    skeleton = joint_skeleton = NTU25
     classes = CLASSES
     protocols = ("CS", "CV", "CVS1", "CVS2", "CVS3")
     skeleton_suffixes = (TEXT_SUFFIX, PICKLE_SUFFIX)
@@ -127,6 +129,14 @@ class Ntu(ClipFormat):
             return read_pickled(path, video_width, trust_pickles)
         return read_text(path, video_width)
 
+    def read_bodies(self, path: Path, trust_pickles: bool) -> Bodies:
+        """Reads metres of the depth camera: x right, y up, z away from it."""
+        if path.name.endswith(PICKLE_SUFFIX):
+            frames = read_pickled_bodies(path, trust_pickles)
+        else:
+            frames = read_text_bodies(path)
+        return [zeros_missing(bodies) for bodies in frames]
+
     def video_name(self, clip: ClipInfo) -> Path:
         """As in the published folders."""
         return Path("rgb", f"{clip.name}_rgb.avi")
@@ -136,10 +146,14 @@ class Ntu(ClipFormat):
         return Path("skeletons", f"{clip.name}{TEXT_SUFFIX}")
 
     def write_keypoints(
-        self, path: Path, keypoints: Float[np.ndarray, "time keypoints 2"], video_width: int
+        self,
+        path: Path,
+        keypoints: Float[np.ndarray, "time *persons keypoints 2"],
+        video_width: int,
+        joints: Float[np.ndarray, "time *persons keypoints 3"] | None = None,
     ) -> None:
         """Writes a `.skeleton` file; its pixels are scaled to a video 1920 pixels wide."""
-        write_text(path, keypoints, video_width)
+        write_text(path, keypoints, video_width, joints)
 
 
 def _seen_from_all_angles(clips: Sequence[ClipInfo]) -> list[ClipInfo]:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from datasets.clips.base import MAX_FRAMES, Persons
+from datasets.clips.base import MAX_FRAMES, Bodies, Persons
 from datasets.clips.files import read_bytes_file, read_text_file
 from datasets.errors import DamagedDataError, DataError, FormatError, MissingDataError
 from datasets.skeletons import NTU25
@@ -26,7 +26,8 @@ SENSOR_WIDTH = 1920
 
 _BODY_FIELDS = 10
 _JOINT_FIELDS = 12
-_COLOR_X = 5
+# The fields of a joint that hold its place in space, and its place in the colour picture.
+_SPACE, _COLOR = slice(0, 3), slice(5, 7)
 # A pickle can run any function that it names. Only these, which arrays need, are allowed.
 _PICKLED = {
     ("numpy", "ndarray"),
@@ -43,19 +44,32 @@ def read_text(path: Path, video_width: int) -> Persons:
     Raises:
         DataError: When the file is not valid; names it and the line.
     """
+    return [_to_video(persons, video_width) for persons in _read_frames(path, _COLOR)]
+
+
+def read_text_bodies(path: Path) -> Bodies:
+    """Reads the joints in space of a `.skeleton` file, in metres of the depth camera.
+
+    Raises:
+        DataError: When the file is not valid; names it and the line.
+    """
+    return _read_frames(path, _SPACE)
+
+
+def _read_frames(path: Path, part: slice) -> list[Float[np.ndarray, "persons joints numbers"]]:
     lines = _Lines(path)
     count = lines.integer("the number of frames", MAX_FRAMES)
-    persons = [_to_video(_read_frame(lines), video_width) for _ in range(count)]
+    frames = [_read_frame(lines, part) for _ in range(count)]
     lines.finish()
-    return persons
+    return frames
 
 
-def _read_frame(lines: _Lines) -> Float[np.ndarray, "persons keypoints 2"]:
-    bodies = [_read_body(lines) for _ in range(lines.integer("the number of bodies", 100))]
-    return np.array(bodies, np.float64).reshape(len(bodies), JOINTS, 2)
+def _read_frame(lines: _Lines, part: slice) -> Float[np.ndarray, "persons joints numbers"]:
+    bodies = [_read_body(lines, part) for _ in range(lines.integer("the number of bodies", 100))]
+    return np.array(bodies, np.float64).reshape(len(bodies), JOINTS, part.stop - part.start)
 
 
-def _read_body(lines: _Lines) -> list[list[float]]:
+def _read_body(lines: _Lines, part: slice) -> list[list[float]]:
     fields = lines.fields("a body", _BODY_FIELDS)
     lines.number(fields[0], int)  # the body's number has 17 digits: a float would round it
     if lines.integer("the number of joints", JOINTS) != JOINTS:
@@ -63,7 +77,7 @@ def _read_body(lines: _Lines) -> list[list[float]]:
     joints = []
     for _ in range(JOINTS):
         fields = lines.fields("a joint", _JOINT_FIELDS)
-        joints.append([lines.number(field, float) for field in fields[_COLOR_X : _COLOR_X + 2]])
+        joints.append([lines.number(field, float) for field in fields[part]])
     return joints
 
 
@@ -125,29 +139,69 @@ def count_frames(skeleton: Path, video: Path) -> int:
 
 
 def write_text(
-    path: Path, keypoints: Float[np.ndarray, "time keypoints 2"], video_width: int
+    path: Path,
+    keypoints: Float[np.ndarray, "time *persons keypoints 2"],
+    video_width: int,
+    joints: Float[np.ndarray, "time *persons keypoints 3"] | None = None,
 ) -> None:
-    """Writes one body with pixels scaled to the sensor's; frames without keypoints have no body.
+    """Writes bodies with pixels scaled to the sensor's; one of which nothing is known is left out.
 
-    Only the colour pixels are known, so the world, depth and orientation fields are 0.
+    The depth and orientation fields are 0, and without joints in space theirs are, too.
     """
-    scaled = np.asarray(keypoints, np.float64) * (SENSOR_WIDTH / video_width)
-    lines = [str(len(scaled))]
-    for frame in scaled:
-        seen = np.isfinite(frame).all(axis=1)
-        lines.append(str(int(seen.any())))
-        if not seen.any():
-            continue
-        # A number of a body as the Kinect gives it, its other fields 0, and 2 for "tracked".
-        lines += ["72057594037944738 0 0 0 0 0 0 0 0 2", str(JOINTS)]
-        for (x, y), tracked in zip(np.where(seen[:, None], frame, 0), seen, strict=True):
-            lines.append(f"0 0 0 0 0 {x:.3f} {y:.3f} 0 0 0 0 {2 if tracked else 0}")
+    pixels = np.asarray(keypoints, np.float64) * (SENSOR_WIDTH / video_width)
+    pixels = pixels.reshape(len(pixels), -1, JOINTS, 2)
+    places = np.full((*pixels.shape[:-1], 3), np.nan)
+    if joints is not None:
+        places[:] = np.asarray(joints, np.float64).reshape(places.shape)
+    lines = [str(len(pixels))]
+    for frame in np.concatenate([places, pixels], axis=-1):
+        bodies = [body for body in frame if np.isfinite(body).any()]
+        lines.append(str(len(bodies)))
+        lines += [line for number, body in enumerate(bodies) for line in _body_lines(number, body)]
     with atomic_path(path) as temporary:
         temporary.write_text("\n".join(lines) + "\n")
 
 
+def _body_lines(number: int, body: Float[np.ndarray, "keypoints 5"]) -> list[str]:
+    """A body's lines, from the place in space and the pixels of each joint."""
+    # A number of a body as the Kinect gives it, its other fields 0, and 2 for "tracked".
+    lines = [f"{72057594037944738 + number} 0 0 0 0 0 0 0 0 2", str(JOINTS)]
+    for joint in body:
+        space, pixels = (_numbers(part) for part in (joint[:3], joint[3:]))
+        tracked = 2 if np.isfinite(joint[3:]).all() else 0
+        lines.append(f"{space} 0 0 {pixels} 0 0 0 0 {tracked}")
+    return lines
+
+
+def _numbers(values: Float[np.ndarray, " n"]) -> str:
+    """Millimetres and thousandths of a pixel; 0 where a value of the point is missing."""
+    if not np.isfinite(values).all():
+        return " ".join("0" * len(values))
+    return " ".join(f"{value:.3f}" for value in values)
+
+
 def read_pickled(path: Path, video_width: int, trust_pickles: bool) -> Persons:
-    """Reads a `.skeleton.npy` file: a pickled dict with `rgb_body0` (T, 25, 2) and so on.
+    """Reads the pixels of a `.skeleton.npy` file, see `_read_pickled`.
+
+    Raises:
+        DataError: When pickles are not trusted, or the file holds anything else.
+    """
+    return list(_to_video(_read_pickled(path, "rgb_body", 2, trust_pickles), video_width))
+
+
+def read_pickled_bodies(path: Path, trust_pickles: bool) -> Bodies:
+    """Reads the joints in space of a `.skeleton.npy` file, see `_read_pickled`.
+
+    Raises:
+        DataError: When pickles are not trusted, or the file holds anything else.
+    """
+    return list(_read_pickled(path, "skel_body", 3, trust_pickles))
+
+
+def _read_pickled(
+    path: Path, key: str, numbers: int, trust_pickles: bool
+) -> Float[np.ndarray, "time persons joints numbers"]:
+    """Reads a pickled dict with `rgb_body0` (T, 25, 2), `skel_body0` (T, 25, 3) and so on.
 
     Only the classes that arrays need are loaded, but numpy's own code then runs on data of the
     file's choice.
@@ -163,18 +217,19 @@ def read_pickled(path: Path, video_width: int, trust_pickles: bool) -> Persons:
     content = _load_pickled(path)
     if not isinstance(content, dict):
         raise FormatError(f"{path} holds no dict of bodies.")
-    names = sorted(name for name in content if str(name).startswith("rgb_body"))
+    names = sorted(name for name in content if str(name).startswith(key))
     bodies = [content[name] for name in names]
     for name, body in zip(names, bodies, strict=True):
         if not isinstance(body, np.ndarray) or body.dtype.kind not in "fiu":
             raise FormatError(f"{path}: {name} is no array of numbers.")
-        if body.shape[1:] != (JOINTS, 2) or body.shape != bodies[0].shape:
-            raise FormatError(f"{path}: {name} has shape {body.shape}, not (frames, {JOINTS}, 2).")
+        if body.shape[1:] != (JOINTS, numbers) or body.shape != bodies[0].shape:
+            wanted = f"(frames, {JOINTS}, {numbers})"
+            raise FormatError(f"{path}: {name} has shape {body.shape}, not {wanted}.")
         if len(body) > MAX_FRAMES:
             raise FormatError(f"{path}: {name} has {len(body)} frames, more than {MAX_FRAMES}.")
     if not bodies:
-        raise MissingDataError(f"{path} has no `rgb_body0`; make it again with the colour pixels.")
-    return list(_to_video(np.stack(bodies, axis=1), video_width))
+        raise MissingDataError(f"{path} has no `{key}0`; make it again with all fields.")
+    return np.stack(bodies, axis=1)
 
 
 def _to_video(points: np.ndarray, video_width: int) -> np.ndarray:

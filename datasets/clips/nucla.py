@@ -2,17 +2,30 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
 
-from datasets.clips.base import ClipFormat, ClipInfo, Persons, split_by
+from datasets.clips.base import (
+    MAX_FRAMES,
+    Bodies,
+    ClipFormat,
+    ClipInfo,
+    Persons,
+    split_by,
+    zeros_missing,
+)
+from datasets.clips.files import read_json_file
 from datasets.clips.openpose import FRAME_SUFFIX, read_openpose
-from datasets.clips.pose_json import read_pose_json, write_pose_json
-from datasets.skeletons import COCO18
+from datasets.clips.pose_json import read_pose_json, to_numbers, write_pose_json
+from datasets.errors import FormatError, MissingDataError
+from datasets.skeletons import COCO18, NUCLA20
+from datasets.storage.atomic import atomic_path
 
 # Class of each action number in file names; labels follow this order.
 ACTIONS = {
@@ -35,6 +48,9 @@ CS_TEST_SUBJECTS = frozenset((10,))
 
 _VIDEO_SUFFIXES = (".avi", ".mp4", ".mkv")
 _SKELETON_SUFFIXES = ("_skeleton2d.json", "_pose3d.json")
+# The folder, and the names, in which the Kinect's joints are passed on.
+_JOINTS_FOLDER = "all_sqe"
+_JOINTS = re.compile(r"(?:[avse]\d{2}_){3}[avse]\d{2}\.json", re.IGNORECASE)
 # The parts a01, v01, s01, e00 of a name may come in any order; the view may be a folder view_1.
 _PART = re.compile(r"(?:^|_)([avse])(\d{2})(?=_|$)", re.IGNORECASE)
 _VIEW_FOLDER = re.compile(r"view_?(\d)", re.IGNORECASE)
@@ -47,6 +63,8 @@ class Nucla(ClipFormat):
     name = "nucla"
     title = "Northwestern-UCLA"
     skeleton = COCO18
+    joint_skeleton = NUCLA20
+    joints_apart = True
     classes = CLASSES
     protocols = ("CS", "CV1", "CV2", "CV3")
     skeleton_suffixes = (*_SKELETON_SUFFIXES, "")
@@ -89,6 +107,13 @@ class Nucla(ClipFormat):
         """The folder of a frame that OpenPose wrote."""
         return path.parent if path.name.endswith(FRAME_SUFFIX) else path
 
+    def joints_of(self, path: Path) -> str | None:
+        """The clip of a file such as `all_sqe/a01_s01_e00_v01.json`."""
+        if _JOINTS.fullmatch(path.name) is None:
+            return None
+        numbers = _numbers(path.stem, path.parent.name)
+        return _clip_name(*numbers) if numbers else None
+
     def split(self, clips: Sequence[ClipInfo], protocol: str) -> dict[str, list[ClipInfo]]:
         """CVi tests on view i and trains on the other views; CS tests on subject 10."""
         if protocol == "CS":
@@ -101,6 +126,14 @@ class Nucla(ClipFormat):
         if path.suffix.lower() == ".json":
             return read_pose_json(path, len(COCO18))
         return read_openpose(path)
+
+    def read_bodies(self, path: Path, trust_pickles: bool) -> Bodies:
+        """Reads metres of the Kinect: x right, y up, z away from it; one body."""
+        content = read_json_file(path)
+        frames = content.get("skeletons") if isinstance(content, dict) else None
+        if not isinstance(frames, list) or len(frames) > MAX_FRAMES:
+            raise FormatError(f"{path} has no list `skeletons` of up to {MAX_FRAMES} frames.")
+        return [_read_body(f"{path}, frame {i}", path, frame) for i, frame in enumerate(frames)]
 
     def video_name(self, clip: ClipInfo) -> Path:
         """As in the official videos."""
@@ -115,10 +148,44 @@ class Nucla(ClipFormat):
         )
 
     def write_keypoints(
-        self, path: Path, keypoints: Float[np.ndarray, "time keypoints 2"], video_width: int
+        self,
+        path: Path,
+        keypoints: Float[np.ndarray, "time *persons keypoints 2"],
+        video_width: int,
+        joints: Float[np.ndarray, "time *persons joints 3"] | None = None,
     ) -> None:
-        """Writes the JSON of 18 keypoints."""
+        """Writes the JSON of 18 keypoints, and the first person's joints into a folder beside."""
+        if joints is not None:
+            first = np.asarray(joints, np.float64).reshape(len(joints), -1, len(NUCLA20), 3)[:, 0]
+            _write_joints(_joints_path(path), first)
         write_pose_json(path, keypoints)
+
+
+def _joints_path(skeleton: Path) -> Path:
+    """Where the joints of a skeleton file's clip are written: `all_sqe`, beside its folder."""
+    numbers = _numbers(skeleton.name.removesuffix(_SKELETON_SUFFIXES[0]), "")
+    if numbers is None:
+        raise MissingDataError(f"{skeleton} is no name of a clip of N-UCLA: use `skeleton_name`.")
+    action, view, subject, execution = numbers
+    name = f"a{action:02d}_s{subject:02d}_e{execution:02d}_v{view:02d}.json"
+    return skeleton.parents[1] / _JOINTS_FOLDER / name
+
+
+def _write_joints(path: Path, joints: Float[np.ndarray, "time 20 3"]) -> None:
+    known = np.isfinite(joints).all(axis=-1, keepdims=True)
+    frames = np.where(known, joints, 0).round(4).tolist()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with atomic_path(path) as temporary:
+        temporary.write_text(json.dumps({"file_name": path.stem, "skeletons": frames}))
+
+
+def _read_body(place: str, path: Path, frame: Any) -> Float[np.ndarray, "1 20 3"]:
+    shape = (1, len(NUCLA20), 3)
+    rows = frame if isinstance(frame, list) else []
+    if len(rows) != shape[1] or not all(isinstance(r, list) and len(r) == 3 for r in rows):
+        raise FormatError(f"{place}: a body is no list of {shape[1]} joints of three numbers.")
+    numbers = to_numbers(path, [number for row in rows for number in row])
+    return zeros_missing(numbers.reshape(shape))
 
 
 def cross_subject(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from datasets.clips.base import ClipInfo
@@ -61,7 +62,9 @@ def own_clip(video: Path, poses: Path | None, format: str) -> ClipInfo:
     ending = _ending_of(poses) if poses else ""
     own = not ending or ending in get_format(format).skeleton_suffixes
     form = format if own else POSE_FORMATS[ending]
-    return ClipInfo(video.stem, video, poses, -1, action="", subject=0, camera=0, format=form)
+    joints = None if get_format(form).joints_apart or form != format else poses
+    unlabelled = ClipInfo(video.stem, video, poses, -1, "", subject=0, camera=0, format=form)
+    return replace(unlabelled, joints=joints)
 
 
 def require_own_video(video: Path, span: int, short: bool = False) -> None:

@@ -1,4 +1,4 @@
-"""The choice of the acting person among several persons of a clip."""
+"""The choice of the acting persons among several persons of a clip."""
 
 from __future__ import annotations
 
@@ -14,6 +14,11 @@ SEEN_SHARE = 0.5
 # A person who moves by the diagonal of its box from one frame to the next loses this score; a
 # person as large as the frame's largest gains 1.
 JUMP_COST = 2.0
+# Published clean-ups of NTU's skeletons leave out those who are wider by their height.
+WIDEST = 0.8
+# The smallest diagonal by the number of axes: a pixel in pictures, a centimetre in space.
+_PIXELS = 2
+_SMALLEST = {_PIXELS: 1.0, 3: 0.01}
 
 
 def choose_person(
@@ -40,21 +45,73 @@ def choose_person(
     Returns:
         (T, K, 2) float32; NaN where a keypoint is missing or a frame has no person.
     """
+    return choose_persons(frames, keypoints, 1, most_motion)[:, 0]
+
+
+def choose_persons(
+    frames: Sequence[Float[np.ndarray, "persons keypoints axes"]],
+    keypoints: int,
+    count: int,
+    most_motion: bool = False,
+    axes: int = 2,
+) -> Float[np.ndarray, "time count keypoints axes"]:
+    """Follows several persons through the frames, as `choose_person` follows one.
+
+    Args:
+        frames: Persons of each frame, in pixels, or in space, where only NaN means missing.
+        keypoints: Number of keypoints, K.
+        count: Persons of the result.
+        most_motion: Order persons by how much they move; else in the order in which they are
+            followed, the largest first.
+        axes: Coordinates of a keypoint.
+
+    Returns:
+        float32; NaN where a keypoint or a person is missing.
+    """
     cleaned = [_without_missing(np.asarray(persons)) for persons in frames]
-    tracks: list[Float[np.ndarray, "time keypoints 2"]] = []
-    while len(tracks) < (MOST_PERSONS if most_motion else 1):
-        track, cleaned = _follow(cleaned, keypoints)
+    chosen = np.full((len(frames), count, keypoints, axes), np.nan, np.float32)
+    tracks: list[Float[np.ndarray, "time keypoints axes"]] = []
+    while len(tracks) < (MOST_PERSONS if most_motion else count):
+        track, cleaned = _follow(cleaned, chosen[:, 0])
         if tracks and np.isnan(track).all():
             break
         tracks.append(track)
-    return max(tracks, key=_motion(tracks)) if len(tracks) > 1 else tracks[0]
+    if most_motion and len(tracks) > 1:
+        tracks = sorted(tracks, key=_motion(tracks), reverse=True)
+    for place, track in enumerate(tracks[:count]):
+        chosen[:, place] = track
+    return chosen
+
+
+def without_bystanders(
+    persons: Float[np.ndarray, "time persons keypoints 2"], furniture: bool = False
+) -> Float[np.ndarray, "time persons keypoints 2"]:
+    """The persons in pixels; NaN for those after the first who do not act with them.
+
+    They act where they are seen in at least half as many frames as the first person. What is nearly
+    as wide as high is no person where the Kinect takes `furniture` for persons.
+    """
+    kept = np.array(persons)
+    for place in range(1, kept.shape[1]):
+        other = kept[:, place]
+        rare = _frames_seen(other) < max(1, SEEN_SHARE * _frames_seen(kept[:, 0]))
+        if rare or (furniture and _width_by_height(other) > WIDEST):
+            kept[:, place] = np.nan
+    return kept
+
+
+def _width_by_height(track: Float[np.ndarray, "time keypoints 2"]) -> float:
+    """The median over the frames with a person."""
+    seen = track[np.isfinite(track).any(axis=(1, 2))].astype(np.float64)
+    width, height = (np.nanmax(seen, axis=1) - np.nanmin(seen, axis=1)).T
+    return float(np.median(width / np.maximum(height, _SMALLEST[_PIXELS])))
 
 
 def _follow(
-    frames: list[np.ndarray], keypoints: int
-) -> tuple[Float[np.ndarray, "time keypoints 2"], list[np.ndarray]]:
+    frames: list[np.ndarray], like: Float[np.ndarray, "time keypoints axes"]
+) -> tuple[Float[np.ndarray, "time keypoints axes"], list[np.ndarray]]:
     """The keypoints of one person, and the other persons of each frame."""
-    chosen = np.full((len(frames), keypoints, 2), np.nan, np.float32)
+    chosen = np.full_like(like, np.nan)
     others = list(frames)
     seen = [t for t, persons in enumerate(frames) if len(persons)]
     if not seen:
@@ -70,12 +127,12 @@ def _follow(
 
 
 def _motion(
-    tracks: Sequence[Float[np.ndarray, "time keypoints 2"]],
-) -> Callable[[Float[np.ndarray, "time keypoints 2"]], float]:
+    tracks: Sequence[Float[np.ndarray, "time keypoints axes"]],
+) -> Callable[[Float[np.ndarray, "time keypoints axes"]], float]:
     """The mean variance over time of a person's coordinates; -1 for one who is seen too rarely."""
     most = max(_frames_seen(track) for track in tracks)
 
-    def motion(track: Float[np.ndarray, "time keypoints 2"]) -> float:
+    def motion(track: Float[np.ndarray, "time keypoints axes"]) -> float:
         if _frames_seen(track) < SEEN_SHARE * most:
             return -1.0
         points = track[:, np.isfinite(track).any(axis=(0, 2))]
@@ -84,38 +141,40 @@ def _motion(
     return motion
 
 
-def _frames_seen(track: Float[np.ndarray, "time keypoints 2"]) -> int:
+def _frames_seen(track: Float[np.ndarray, "time keypoints axes"]) -> int:
     return int(np.isfinite(track).any(axis=(1, 2)).sum())
 
 
-def _without_missing(persons: Float[np.ndarray, "persons keypoints 2"]) -> np.ndarray:
+def _without_missing(persons: Float[np.ndarray, "persons keypoints axes"]) -> np.ndarray:
     """Sets missing keypoints to NaN and drops persons without any keypoint."""
     # Values that overflow the result's float32 become infinite, and so count as missing.
     with np.errstate(invalid="ignore", over="ignore", under="ignore"):
         persons = persons.astype(np.float32)
-    missing = ~np.isfinite(persons).all(axis=-1) | (persons == 0).all(axis=-1)
+    missing = ~np.isfinite(persons).all(axis=-1)
+    if persons.shape[-1] == _PIXELS:
+        missing |= (persons == 0).all(axis=-1)
     persons = np.where(missing[..., None], np.nan, persons)
     return persons[~missing.all(axis=-1)]
 
 
-def _boxes(persons: Float[np.ndarray, "persons keypoints 2"]) -> np.ndarray:
-    """Centre x and y, and diagonal, of each person's keypoints: (persons, 3), in pixels."""
+def _boxes(persons: Float[np.ndarray, "persons keypoints axes"]) -> np.ndarray:
+    """Centre and, at the end, diagonal of each person's keypoints: (persons, axes + 1)."""
     low, high = np.nanmin(persons, axis=1), np.nanmax(persons, axis=1)
-    # At least a pixel, so that a person with a single keypoint does not cause a division by zero.
-    diagonal = np.maximum(np.hypot(*(high - low).T), 1.0)
+    # Not zero, which a person with a single keypoint would cause a division by.
+    diagonal = np.maximum(np.hypot.reduce(high - low, axis=1), _SMALLEST[persons.shape[-1]])
     return np.column_stack([(low + high) / 2, diagonal])
 
 
 def _best_path(boxes: list[np.ndarray]) -> list[int]:
     """The index of the best person in each frame, by dynamic programming over the frames."""
-    score = boxes[0][:, 2] / boxes[0][:, 2].max()
+    score = boxes[0][:, -1] / boxes[0][:, -1].max()
     came_from: list[np.ndarray] = []
     for before, now in zip(boxes[:-1], boxes[1:], strict=True):
-        way = np.hypot(*(now[:, None, :2] - before[None, :, :2]).transpose(2, 0, 1))
-        jumps = way / np.maximum(now[:, None, 2], before[None, :, 2])
+        way = np.hypot.reduce(now[:, None, :-1] - before[None, :, :-1], axis=-1)
+        jumps = way / np.maximum(now[:, None, -1], before[None, :, -1])
         total = score[None] - JUMP_COST * jumps
         came_from.append(total.argmax(axis=1))
-        score = total.max(axis=1) + now[:, 2] / now[:, 2].max()
+        score = total.max(axis=1) + now[:, -1] / now[:, -1].max()
     path = [int(score.argmax())]
     for step in reversed(came_from):
         path.append(int(step[path[-1]]))

@@ -11,7 +11,7 @@ from jaxtyping import Bool, Float, Int, UInt8
 from PIL import Image
 
 from datasets.clips.base import ClipInfo
-from datasets.clips.sets import get_format, read_keypoints
+from datasets.clips.sets import get_format, read_persons
 from datasets.skeletons import mirror
 from datasets.video import Window, read_frames, video_shape
 
@@ -51,6 +51,7 @@ class SampleConfig:
         person: Whether to crop to the person; otherwise the crop is the middle of the picture.
         inside: Whether that crop stays inside the picture, see `person_crop`. Otherwise black fills
             what lies beyond.
+        persons: Persons to crop to, and whose keypoints a sample has: 1, or 2 where two act.
         trust_pickles: Whether NTU's `.skeleton.npy` files may be loaded.
     """
 
@@ -61,6 +62,7 @@ class SampleConfig:
     flip: float = 0.5
     person: bool = True
     inside: bool = False
+    persons: int = 1
     trust_pickles: bool = False
 
 
@@ -70,17 +72,20 @@ class ClipSample:
 
     Attributes:
         frames: RGB.
-        keypoints: Pixels of `frames`, x right and y down; NaN where missing.
+        keypoints: Pixels of `frames`, x right and y down; NaN where missing. Samples of two persons
+            have an axis for them.
         visible: Whether each keypoint exists and lies inside the frame.
         label: Label of the clip.
         indices: Numbers of the frames in the video.
+        mirrored: Whether frames and keypoints are mirrored.
     """
 
     frames: UInt8[np.ndarray, "time size size 3"]
-    keypoints: Float[np.ndarray, "time keypoints 2"]
-    visible: Bool[np.ndarray, "time keypoints"]
+    keypoints: Float[np.ndarray, "time *persons keypoints 2"]
+    visible: Bool[np.ndarray, "time *persons keypoints"]
     label: int
     indices: Int[np.ndarray, " time"]
+    mirrored: bool
 
 
 def sample_indices(
@@ -118,13 +123,13 @@ def sample_indices(
 
 
 def person_crop(
-    keypoints: Float[np.ndarray, "time keypoints 2"],
+    keypoints: Float[np.ndarray, "time *persons keypoints 2"],
     height: int,
     width: int,
     margin: float = MARGIN,
     inside: bool = False,
 ) -> Crop:
-    """The smallest square that contains the person in all frames, with a margin around.
+    """The smallest square that contains the person, or both, in all frames, with a margin around.
 
     A square that fits is moved into the picture; one larger than the shorter side extends beyond
     it. Keypoints outside the picture are ignored; without any inside, the square is the middle of
@@ -237,7 +242,8 @@ def load_sample(
     """
     shape = video_shape(clip.video)
     indices = sample_indices(shape.frames, config.frames, config.stride, rng, clip_index, num_clips)
-    keypoints = read_keypoints(clip, config.trust_pickles)
+    both = read_persons(clip, config.trust_pickles)
+    keypoints = both if config.persons > 1 else both[:, 0]
     nowhere = np.full((0, *keypoints.shape[1:]), np.nan, np.float32)
     crop = person_crop(
         keypoints if config.person else nowhere, shape.height, shape.width, inside=config.inside
@@ -249,16 +255,17 @@ def load_sample(
     fill: Fill = "edge" if config.inside else "constant"
     frames = cut(read_frames(clip.video, indices, window), within, config.size, fill)
     points = move_keypoints(keypoints_at(keypoints, indices), crop, config.size)
-    if rng is not None and rng.random() < config.flip:
+    mirrored = rng is not None and rng.random() < config.flip
+    if mirrored:
         frames, points = mirror(frames, points, get_format(clip.format).skeleton)
     with np.errstate(invalid="ignore"):
         visible = ((points >= 0) & (points < config.size)).all(axis=-1)
-    return ClipSample(frames, points, visible, clip.label, indices)
+    return ClipSample(frames, points, visible, clip.label, indices, mirrored)
 
 
 def keypoints_at(
-    keypoints: Float[np.ndarray, "time keypoints 2"], indices: Sequence[int] | np.ndarray
-) -> Float[np.ndarray, "frames keypoints 2"]:
+    keypoints: Float[np.ndarray, "time *persons keypoints 2"], indices: Sequence[int] | np.ndarray
+) -> Float[np.ndarray, "frames *persons keypoints 2"]:
     """The keypoints at some frames; frames after the skeleton's end have none."""
     times = np.asarray(indices)
     picked = np.full((len(times), *keypoints.shape[1:]), np.nan, np.float32)

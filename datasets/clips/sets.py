@@ -24,7 +24,7 @@ from datasets.clips.base import ClipFormat, ClipInfo
 from datasets.clips.lists import ListedClip, read_lists
 from datasets.clips.ntu import Ntu
 from datasets.clips.nucla import Nucla, cross_subject
-from datasets.clips.persons import choose_person
+from datasets.clips.persons import choose_persons, without_bystanders
 from datasets.clips.pose_checks import require_fitting
 from datasets.clips.smarthome import Smarthome
 from datasets.errors import FormatError, MissingDataError, OptionError, require_known
@@ -35,6 +35,8 @@ from datasets.video import VIDEO_SUFFIXES, video_shape
 logger = logging.getLogger(__name__)
 
 FORMATS: dict[str, ClipFormat] = {fmt.name: fmt for fmt in (Ntu(), Smarthome(), Nucla())}
+# The data sets' actions have one person or two.
+PERSONS = 2
 # Names that tell which data set a folder holds; reading all 114,480 of NTU takes a while.
 _NAMES_READ = 200
 # Name of the protocol that uses the lists' splits, for a set opened with lists.
@@ -160,20 +162,20 @@ def open_clip_set(
     if lists is not None:
         return _open_lists(root, fmt, Path(lists))
     videos: dict[str, ClipInfo] = {}
-    skeletons: dict[str, Path] = {}
+    poses = _PoseFiles(fmt)
     dropped: dict[Path, str] = {}
     for path in _files(root):
-        if (name := fmt.skeleton_of(path)) is not None:
-            _add_skeleton(skeletons, name, path, fmt)
-        elif (clip := fmt.identify(path)) is not None:
+        if poses.add(path):
+            continue
+        if (clip := fmt.identify(path)) is not None:
             if clip.label < 0:
                 dropped[path] = fmt.outside(clip)
             elif clip.name in videos:
                 raise FormatError(f"{videos[clip.name].video} and {path} are one clip; keep one.")
             else:
                 videos[clip.name] = clip
-    clips = tuple(_with_skeleton(videos[name], skeletons, fmt) for name in sorted(videos))
-    dropped |= {path: "no video" for name, path in skeletons.items() if name not in videos}
+    clips = tuple(poses.given_to(videos[name]) for name in sorted(videos))
+    dropped |= {path: "no video" for name, path in poses.skeletons.items() if name not in videos}
     if not clips and not allow_empty:
         raise MissingDataError(
             f"{root} holds no video of {fmt.title}; its videos are named as in "
@@ -231,15 +233,26 @@ def read_keypoints(
         DataError: When the skeleton or the video cannot be read, or do not fit each other; names
             the file.
     """
+    return read_persons(clip, trust_pickles)[:, 0]
+
+
+def read_persons(
+    clip: ClipInfo, trust_pickles: bool = False
+) -> Float[np.ndarray, "time 2 keypoints 2"]:
+    """Reads the keypoints of the person of `read_keypoints`, and of a second one who acts too.
+
+    `datasets.clips.persons.without_bystanders` says who does; without a second person, theirs are
+    NaN. Arguments and errors are those of `read_keypoints`.
+    """
     fmt = get_format(clip.format)
     count = len(fmt.skeleton)
     shape = video_shape(clip.video)
     if clip.skeleton is None:
-        return np.full((shape.frames, count, 2), np.nan, np.float32)
-    persons = fmt.read_persons(clip.skeleton, shape.width, trust_pickles)
-    keypoints = choose_person(persons, count, fmt.furniture)
-    require_fitting(keypoints, shape, clip.skeleton)
-    return keypoints
+        return np.full((shape.frames, PERSONS, count, 2), np.nan, np.float32)
+    found = fmt.read_persons(clip.skeleton, shape.width, trust_pickles)
+    persons = choose_persons(found, count, PERSONS, fmt.furniture)
+    require_fitting(persons[:, 0], shape, clip.skeleton)
+    return without_bystanders(persons, fmt.furniture)
 
 
 _EXAMPLES = {
@@ -269,18 +282,44 @@ def _files(root: Path) -> Iterator[Path]:
                 yield Path(folder, name)
 
 
-def _add_skeleton(skeletons: dict[str, Path], name: str, path: Path, fmt: ClipFormat) -> None:
-    path, other = fmt.skeleton_place(path), skeletons.get(name)
-    if other is None or fmt.preference(path) < fmt.preference(other):
-        skeletons[name] = path
-    elif other != path and fmt.preference(path) == fmt.preference(other):
-        raise FormatError(f"{other} and {path} are poses of one clip; keep one, or use lists.")
+class _PoseFiles:
+    """The files of poses in a folder, by the names of their clips."""
 
+    def __init__(self, fmt: ClipFormat) -> None:
+        self.fmt = fmt
+        self.skeletons: dict[str, Path] = {}
+        self.joints: dict[str, Path] = {}
 
-def _with_skeleton(clip: ClipInfo, skeletons: dict[str, Path], fmt: ClipFormat) -> ClipInfo:
-    if fmt.knows_no_pose(clip.name):
-        return clip
-    return replace(clip, skeleton=skeletons.get(clip.name))
+    def add(self, path: Path) -> bool:
+        """Notes a file; whether it is one of poses."""
+        if (name := self.fmt.skeleton_of(path)) is None:
+            return self.add_joints(path)
+        self._add_skeleton(name, path)
+        return True
+
+    def add_joints(self, path: Path) -> bool:
+        """Notes a file of joints that lie apart from skeletons; whether it is one."""
+        if (name := self.fmt.joints_of(path)) is None:
+            return False
+        if (other := self.joints.setdefault(name, path)) != path:
+            raise FormatError(f"{other} and {path} are joints of one clip; keep one.")
+        return True
+
+    def _add_skeleton(self, name: str, path: Path) -> None:
+        fmt = self.fmt
+        path, other = fmt.skeleton_place(path), self.skeletons.get(name)
+        if other is None or fmt.preference(path) < fmt.preference(other):
+            self.skeletons[name] = path
+        elif other != path and fmt.preference(path) == fmt.preference(other):
+            raise FormatError(f"{other} and {path} are poses of one clip; keep one, or use lists.")
+
+    def given_to(self, clip: ClipInfo) -> ClipInfo:
+        """The clip with its files of poses; those that a list names stay."""
+        if self.fmt.knows_no_pose(clip.name):
+            return clip
+        skeleton = clip.skeleton or self.skeletons.get(clip.name)
+        joints = self.joints.get(clip.name) if self.fmt.joints_apart else skeleton
+        return replace(clip, skeleton=skeleton, joints=joints)
 
 
 def _warn_left_out(outside: Sequence[Path]) -> None:
@@ -292,17 +331,13 @@ def _warn_left_out(outside: Sequence[Path]) -> None:
 def _open_lists(root: Path, fmt: ClipFormat, folder: Path) -> ClipSet:
     rows, protocol, dropped = read_lists(folder, root, fmt)
     _warn_left_out(list(dropped))
-    skeletons: dict[str, Path] = {}
-    if any(row.pose is None for part in rows.values() for row in part):
-        for path in _files(root):
-            if (name := fmt.skeleton_of(path)) is not None:
-                _add_skeleton(skeletons, name, path, fmt)
+    poses = _PoseFiles(fmt)
+    complete = all(row.pose is not None for part in rows.values() for row in part)
+    for path in _files(root) if fmt.joints_apart or not complete else ():
+        poses.add_joints(path) if complete else poses.add(path)
 
     def to_clip(row: ListedClip) -> ClipInfo:
-        clip = replace(row.clip, label=row.label)
-        if row.pose is not None:
-            return replace(clip, skeleton=row.pose)
-        return _with_skeleton(clip, skeletons, fmt)
+        return poses.given_to(replace(row.clip, label=row.label, skeleton=row.pose))
 
     listed = {part: tuple(to_clip(row) for row in rows[part]) for part in SPLITS}
     by_name = {clip.name: clip for part in listed.values() for clip in part}

@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 
-from datasets.clips.base import ClipFormat, ClipInfo, Persons, split_by
-from datasets.clips.pose_json import read_pose_json, write_pose_json
-from datasets.skeletons import SMARTHOME13
+from datasets.clips.base import Bodies, ClipFormat, ClipInfo, Persons, split_by, zeros_missing
+from datasets.clips.pose_json import read_body_json, read_pose_json, write_pose_json
+from datasets.skeletons import SMARTHOME13, SMARTHOME15
 
 _NAME = r"([A-Za-z.]+)_p(\d+)_r(\d+)_v(\d+)_c(\d+)"
 _VIDEO = re.compile(rf"({_NAME})\.(?:mp4|avi|mkv)")
@@ -57,6 +57,7 @@ class Smarthome(ClipFormat):
     name = "smarthome"
     title = "Toyota-Smarthome"
     skeleton = SMARTHOME13
+    joint_skeleton = SMARTHOME15
     classes = CLASSES
     protocols = ("CS", "CV1", "CV2")
     skeleton_suffixes = ("_pose3d.json",)
@@ -107,6 +108,14 @@ class Smarthome(ClipFormat):
         """Reads the data set's JSON, whose pixels are those of its videos."""
         return read_pose_json(path, len(SMARTHOME13))
 
+    def read_bodies(self, path: Path, trust_pickles: bool) -> Bodies:
+        """Reads LCR-Net's joints: x right, y down, z away from the camera, about the body.
+
+        The middle of the shoulders and that of the hips are added, as networks on joints take them.
+        """
+        frames = read_body_json(path, len(SMARTHOME13))
+        return [_with_middles(zeros_missing(bodies)) for bodies in frames]
+
     def video_name(self, clip: ClipInfo) -> Path:
         """As in the published folders."""
         return Path("mp4", f"{clip.name}.mp4")
@@ -116,10 +125,34 @@ class Smarthome(ClipFormat):
         return Path("skeletonv12", f"{clip.name}_pose3d.json")
 
     def write_keypoints(
-        self, path: Path, keypoints: Float[np.ndarray, "time keypoints 2"], video_width: int
+        self,
+        path: Path,
+        keypoints: Float[np.ndarray, "time *persons keypoints 2"],
+        video_width: int,
+        joints: Float[np.ndarray, "time *persons joints 3"] | None = None,
     ) -> None:
-        """Writes the data set's JSON."""
-        write_pose_json(path, keypoints)
+        """Writes the data set's JSON, without the middles that `read_bodies` adds."""
+        own = None if joints is None else joints[..., _PLACES_OF_13, :]
+        write_pose_json(path, keypoints, own)
+
+
+# For each joint of one skeleton, its place in the other; the middles come last.
+_PLACES_OF_13 = [SMARTHOME15.keypoints.index(name) for name in SMARTHOME13.keypoints]
+_PLACES_OF_15 = [SMARTHOME13.keypoints.index(name) for name in SMARTHOME15.keypoints[:-2]]
+
+
+def _with_middles(
+    bodies: Float[np.ndarray, "persons 13 3"],
+) -> Float[np.ndarray, "persons 15 3"]:
+    middles = [
+        (bodies[:, _place(f"left_{part}")] + bodies[:, _place(f"right_{part}")]) / 2
+        for part in ("shoulder", "hip")
+    ]
+    return np.concatenate([bodies[:, _PLACES_OF_15], np.stack(middles, axis=1)], axis=1)
+
+
+def _place(name: str) -> int:
+    return SMARTHOME13.keypoints.index(name)
 
 
 def _part_with(number: int, parts: dict[str, frozenset[int]]) -> str | None:

@@ -68,16 +68,17 @@ class MocapGeneration:
         planned, layout = self.takes[index], self.config.plan
         azimuths = [np.radians(layout.cameras[camera]) for camera in self.config.cameras]
         stage = Stage(process_client(), planned.take, azimuths, planned.facing, self.config.size)
-        skeleton = layout.format.skeleton
-        images, pixels = [], []
+        fmt = layout.format
+        images, pixels, joints = [], [], []
         for views in stage.play():
             images.append([view.image for view in views])
-            pixels.append(stage.pixels(skeleton))
+            pixels.append(stage.pixels(fmt.skeleton))
+            joints.append(layout.joints(stage.joints(fmt.joint_skeleton)))
         for camera, clip in enumerate(planned.clips):
             assert clip.skeleton is not None
             write_video(clip.video, (views[camera] for views in images), FPS)
-            keypoints = np.stack([of_views[camera] for of_views in pixels])
-            layout.format.write_keypoints(clip.skeleton, keypoints, self.config.size)
+            keypoints, points = (np.stack(poses)[:, camera] for poses in (pixels, joints))
+            fmt.write_keypoints(clip.skeleton, keypoints, self.config.size, points)
 
     def done(self) -> set[int]:
         """Return the takes whose files all exist."""

@@ -9,10 +9,14 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from jaxtyping import Float
 
 from datasets.clips import ntu, nucla, smarthome
 from datasets.clips.base import ClipFormat, ClipInfo
 from datasets.clips.sets import get_format
+from datasets.skeletons import SMARTHOME15
+
+Points = Float[np.ndarray, "*batch joints 3"]
 
 
 class Slot(NamedTuple):
@@ -41,6 +45,7 @@ class Layout:
         repetitions: Largest number of performances of a class by a subject.
         faced: Returns the camera that a subject faces in a repetition.
         video: Returns the name of a clip's video, with its folder where that carries information.
+        joints: Turns joints in a camera's frame (x right, y down, z forward) into the data set's.
     """
 
     format: ClipFormat
@@ -50,6 +55,7 @@ class Layout:
     repetitions: int
     faced: Callable[[int], int]
     video: Callable[[Slot, int], str]
+    joints: Callable[[Points], Points]
 
     def clip(self, slot: Slot, camera: int, root: Path) -> ClipInfo:
         """The clip of a slot and a camera, with the paths of its files in the data set."""
@@ -102,6 +108,19 @@ def _ntu_missing() -> frozenset[tuple[int, str]]:
     return frozenset((int(name[1:4]), name[8:]) for name in ntu.missing_skeletons())
 
 
+def _kinect_frame(points: Points) -> Points:
+    """A Kinect's y points up."""
+    return points * (1.0, -1.0, 1.0)
+
+
+_HIPS = [SMARTHOME15.keypoints.index(f"{side}_hip") for side in ("left", "right")]
+
+
+def _about_hips(points: Points) -> Points:
+    """LCR-Net does not know how far people are."""
+    return points - points[..., _HIPS, :].mean(axis=-2, keepdims=True)
+
+
 _NTU_AZIMUTHS = {1: 45.0, 2: 90.0, 3: 0.0}
 _NTU_OTHERS = tuple(n for n in range(1, 41) if n not in ntu.TRAIN_SUBJECTS)
 # The first cameras are those of training, validation and test of cross-view protocols.
@@ -118,6 +137,7 @@ _LAYOUTS = {
         repetitions=20,
         faced=lambda repetition: 3 if repetition % _NTU_REPLICATIONS == 0 else 2,
         video=_ntu_video,
+        joints=_kinect_frame,
     ),
     "smarthome": Layout(
         format=get_format("smarthome"),
@@ -134,6 +154,7 @@ _LAYOUTS = {
             f"{smarthome.CROSS_VIEW_CLASSES[slot.label]}"
             f"_p{slot.subject:02}_r00_v{slot.repetition:02}_c{camera:02}.mp4"
         ),
+        joints=_about_hips,
     ),
     "nucla": Layout(
         format=get_format("nucla"),
@@ -146,5 +167,6 @@ _LAYOUTS = {
             f"a{_NUCLA_NUMBERS[slot.label]:02}"
             f"/v{camera:02}_s{slot.subject:02}_e{slot.repetition:02}.avi"
         ),
+        joints=_kinect_frame,
     ),
 }

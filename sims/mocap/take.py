@@ -104,3 +104,12 @@ class Stage:
             pixels, _ = camera.project(points)
             found.append(np.where(camera.contains(pixels)[:, None], pixels, np.nan))
         return np.stack(found)
+
+    def joints(self, skeleton: Skeleton) -> Float[np.ndarray, "cameras joints 3"]:
+        """The joints of the current pose in metres of each camera's frame, hidden or not.
+
+        x points right, y down and z forward, see `datasets.cameras`.
+        """
+        points = self.person.keypoints(skeleton)
+        moves = [camera.world_to_camera for camera in self.cameras]
+        return np.stack([points @ move[:3, :3].T + move[:3, 3] for move in moves])

@@ -64,13 +64,25 @@ def test_rows_are_means_over_seeds_and_gains_over_common_seeds():
     assert paat.gain.low < 12.5 < paat.gain.high
     header, first, second, random = table([baseline, paat])
     assert header == [
-        *("protocol", "method", "top-1 ↑", "mean class accuracy ↑", "seeds", "against baseline")
+        *("protocol", "method", "at inference", "top-1 ↑", "mean class accuracy ↑", "seeds"),
+        "against baseline",
     ]
     # The hand-made clips have a single class.
-    assert random == ["CVS3", "random, about", "100.0", "100.0", "", ""]
-    assert first[2] == "37.5 ± 17.7"
+    assert random == ["CVS3", "random, about", "", "100.0", "100.0", "", ""]
+    assert first[2:4] == ["RGB", "37.5 ± 17.7"]
     assert second[-1].startswith("+12.5 [")
     assert finding(runs).startswith("CVS3: baseline has the highest top-1 accuracy, 37.5 %")
+
+
+def test_networks_of_several_kinds_have_rows_that_say_what_they_see():
+    runs = [run_of("baseline", 0, [True, False]), run_of("paab", 0, [True, True])]
+    skeleton = run_of("baseline", 0, [False, False])
+    config = ActionConfig(model="st_gcn")
+    runs.append(replace(skeleton, config=config, kind="baseline, model st_gcn"))
+    header, *lines = table(result_rows(runs))
+    seen = [line[header.index("at inference")] for line in lines]
+    assert seen == ["RGB", "RGB + 2D pose", "3D pose", ""]
+    assert setting(runs).startswith("TimeSformer, ST-GCN, 6 blocks of width 192, 112 pixels")
 
 
 def test_a_gain_of_every_clip_is_certain_and_none_is_nothing():

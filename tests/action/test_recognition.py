@@ -67,3 +67,16 @@ def test_frames_are_normalised_with_mean_0_45_and_standard_deviation_0_225(
     model(torch.full((1, 3, 4, 32, 32), grey, dtype=torch.uint8))
     assert seen[0].shape == (1, 3, 4, 32, 32)
     torch.testing.assert_close(seen[0], torch.full_like(seen[0], expected))
+
+
+def test_pose_maps_mark_the_patches_of_both_persons(trained):
+    """Patches of 8 pixels in frames of 32: 4 rows and columns."""
+    recognizer = trained[0]
+    keypoints = torch.full((1, 4, 2, 25, 2), float("nan"))
+    keypoints[0, 0, 0, 3] = torch.tensor([1.0, 1.0])  # patch 0
+    keypoints[0, 0, 1, 3] = torch.tensor([31.0, 9.0])  # patch 7
+    batch = {"keypoints": keypoints, "visible": torch.isfinite(keypoints).all(dim=-1)}
+    batch["frames"] = torch.zeros(1, 3, 4, 32, 32)
+    assert recognizer.given_map(batch, 0)[0, 0].nonzero().flatten().tolist() == [0, 7]
+    marked = recognizer.pose_map(batch, 0)
+    assert marked.nonzero().tolist() == [[0, 0, 0, 3], [0, 0, 7, 3]]

@@ -183,13 +183,19 @@ def test_the_published_schedule_drops_at_epochs_11_and_14_of_15():
     assert np.allclose(factors, [1, 1, 0.1, 0.1, 0.01])
 
 
+_SEVERAL = ("ntu", "smarthome", "nucla")
+
+
 @pytest.mark.parametrize("data", [*get_args(DataName), None])
 def test_the_paper_s_batches_are_those_of_the_data_set(data):
     named = ["--data", data] if data else []
     config = default_options(["--recipe", "paper", "--method", "paab", *named])
     assert config.batch.clips == {"ntu": 64, "nucla": 64}.get(data, 32)
     assert (config.epochs, config.backbone.dim) == (15, 768)
-    assert default_options(named) == action_recipe("small")
+    small = default_options(named)
+    assert small == action_recipe("small", data or "mocap")
+    # Keypoints of a second person count where there can be one.
+    assert small.batch.persons == config.batch.persons == (2 if data in _SEVERAL else 1)
 
 
 def test_metrics_of_known_answers():

@@ -1,14 +1,16 @@
 import json
 import os
+import shutil
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from datasets.cache import SETTINGS_NAME, CacheConfig, cache
+from datasets.clips.joints import read_joints
 from datasets.clips.mocap import MocapMeta
 from datasets.clips.samples import SampleConfig, load_sample
-from datasets.clips.sets import FORMATS, open_clip_set, read_keypoints
+from datasets.clips.sets import FORMATS, open_clip_set, read_keypoints, read_persons
 from datasets.errors import MismatchError, OptionError
 from datasets.storage.atomic import SUFFIX
 from datasets.video import video_shape
@@ -122,6 +124,27 @@ def test_processes_make_the_same_copy(tmp_path):
         assert cache(config(root, tmp_path / str(workers), workers=workers)) == []
     for path in (tmp_path / "1" / "rgb").iterdir():
         assert path.read_bytes() == (tmp_path / "2" / "rgb" / path.name).read_bytes()
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_the_copy_has_both_persons_and_the_joints_in_space(tmp_path, name):
+    root, out, fmt = tmp_path / "set", tmp_path / "copy", FORMATS[name]
+    make_set(root, name)
+    clip = open_clip_set(root, name).clips[0]
+    rng, shape = np.random.default_rng(0), video_shape(clip.video)
+    pixels = rng.uniform(2, 30, (shape.frames, 2, len(fmt.skeleton), 2)) * (1, 1.5)
+    joints = rng.uniform(1, 2, (shape.frames, 2, len(fmt.joint_skeleton), 3))
+    shutil.rmtree(clip.skeleton) if clip.skeleton.is_dir() else clip.skeleton.unlink()
+    skeleton = root / fmt.skeleton_name(clip)
+    skeleton.parent.mkdir(exist_ok=True)
+    fmt.write_keypoints(skeleton, pixels, shape.width, joints)
+    cache(config(root, out, format=name))
+    before, after = (open_clip_set(folder, name).clips[0] for folder in (root, out))
+    assert np.isfinite(read_persons(before)).all() and np.isfinite(read_persons(after)).all()
+    (points, valid), (copied, known) = read_joints(before), read_joints(after)
+    np.testing.assert_allclose(copied, points, atol=2e-3)
+    np.testing.assert_array_equal(known, valid)
+    assert valid.any(axis=(0, 2)).sum() == (1 if name == "nucla" else 2)
 
 
 def test_ntu_s_missing_keypoints_stay_missing(tmp_path):

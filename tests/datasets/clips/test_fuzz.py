@@ -5,11 +5,12 @@ import json
 import time
 import warnings
 from collections import Counter
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from datasets.clips.persons import choose_person
+from datasets.clips.persons import choose_person, choose_persons, without_bystanders
 from datasets.clips.sets import FORMATS, open_clip_set
 from datasets.errors import DataError
 from tests.datasets.clip_files import make_poses, ntu_text, pose_json
@@ -71,8 +72,46 @@ def fuzz(path, content, use, mutants=MUTANTS):
 def require_keypoints(fmt, path):
     persons = fmt.read_persons(path, 640, True)
     keypoints = choose_person(persons, len(fmt.skeleton))
+    both = choose_persons(persons, len(fmt.skeleton), 2, fmt.furniture)
+    assert without_bystanders(both, fmt.furniture).shape == both.shape
     assert keypoints.shape == (len(persons), len(fmt.skeleton), 2)
     assert not np.isinf(keypoints).any() and not (keypoints == 0).all(axis=-1).any()
+
+
+def require_joints(fmt, path):
+    bodies = fmt.read_bodies(path, True)
+    joints = choose_persons(bodies, len(fmt.joint_skeleton), 2, most_motion=True, axes=3)
+    assert joints.shape == (len(bodies), 2, len(fmt.joint_skeleton), 3)
+    assert not np.isinf(joints).any()
+
+
+def written_joints(name, folder):
+    """The content of a file of joints in a set's own form."""
+    fmt, joints = FORMATS[name], np.random.default_rng(0).uniform(1, 2, (2, 25, 3))
+    skeleton = folder / "written" / fmt.skeleton_name(fmt.identify(Path(CLIPS[name])))
+    skeleton.parent.mkdir(parents=True)
+    pixels = np.full((2, len(fmt.skeleton), 2), 9.0)
+    fmt.write_keypoints(skeleton, pixels, 640, joints[:, : len(fmt.joint_skeleton)])
+    file = next((folder / "written").glob("all_sqe/*"), skeleton)
+    return file.name, file.read_bytes()
+
+
+CLIPS = {
+    "ntu": "S001C001P001R001A001_rgb.avi",
+    "smarthome": "Walk_p03_r00_v00_c01.mp4",
+    "nucla": "a01/v01_s01_e00.avi",
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", FORMATS)
+def test_damaged_joints(tmp_path, name):
+    file, content = written_joints(name, tmp_path)
+    path, fmt = tmp_path / file, FORMATS[name]
+    path.write_bytes(content)
+    require_joints(fmt, path)
+    outcomes = fuzz(path, content, lambda: require_joints(fmt, path), MUTANTS // 2)
+    assert min(outcomes["refused"], outcomes["read"]) > MUTANTS / 100, outcomes
 
 
 def pickled(poses):

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -251,6 +253,24 @@ def test_half_of_the_samples_are_mirrored(clip):
         assert left[0] > right[0], "a mirror image faces us as well"
         mirrored.append(left[1] > right[1])  # filmed, the right wrist is the lower one
     assert 10 < sum(mirrored) < 30
+
+
+def test_a_second_person_who_acts_is_cropped_to_and_has_keypoints(clip, tmp_path):
+    """Both stand 60 pixels apart, each 20 wide, in a picture of 160 by 120."""
+    both = np.full((40, 2, 18, 2), np.nan)
+    for place, x in enumerate((30.0, 90.0)):
+        both[:, place, 4], both[:, place, 7] = (x, 40.0), (x + 20, 70.0)
+    skeleton = tmp_path / "a01_v01_s01_e00_skeleton2d.json"
+    Nucla().write_keypoints(skeleton, both, 160)
+    met = replace(clip, skeleton=skeleton)
+    alone, pair = (
+        load_sample(met, replace(CONFIG, inside=True, persons=persons)) for persons in (1, 2)
+    )
+    assert alone.keypoints.shape == (8, 18, 2) and pair.keypoints.shape == (8, 2, 18, 2)
+    assert pair.visible[:, :, [4, 7]].all() and pair.visible.sum() == 8 * 4
+    # 80 pixels from the first wrist to the last, and a margin of a quarter on each side.
+    apart = pair.keypoints[0, :, 4, 0]
+    assert abs(apart[1] - apart[0]) == pytest.approx(60 * 96 / 120)
 
 
 def test_temporal_clips_differ_and_repeat(clip):

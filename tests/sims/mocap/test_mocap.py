@@ -9,11 +9,12 @@ from scipy.ndimage import distance_transform_edt
 from scipy.spatial.transform import Rotation
 
 from datasets.clips.checks import find_problems
+from datasets.clips.joints import read_joints
 from datasets.clips.mocap import MocapMeta
 from datasets.clips.ntu import ANGLES, missing_skeletons
 from datasets.clips.sets import open_clip_set, read_keypoints
 from datasets.errors import MismatchError, OptionError, UnknownNameError
-from datasets.skeletons import COCO18, NTU25, SMARTHOME13
+from datasets.skeletons import COCO18, NTU25, NUCLA20, SMARTHOME13, SMARTHOME15
 from datasets.video import video_shape
 from sims.bullet.client import BulletClient
 from sims.mocap.body import PLACES
@@ -102,7 +103,7 @@ def test_unknown_motions_are_named():
 
 
 def test_every_keypoint_of_every_skeleton_has_a_place_on_the_body():
-    for skeleton in (NTU25, SMARTHOME13, COCO18):
+    for skeleton in (NTU25, SMARTHOME13, COCO18, NUCLA20, SMARTHOME15):
         assert set(skeleton.keypoints) <= set(PLACES), skeleton.name
 
 
@@ -163,7 +164,23 @@ def test_other_layouts_are_read_by_their_readers(layout, protocols, tmp_path):
     keypoints = read_keypoints(clips.clips[0])
     assert keypoints.shape == (video_shape(clips.clips[0].video).frames, len(clips.skeleton), 2)
     assert np.isfinite(keypoints).mean() > 0.9
+    points, valid = read_joints(clips.clips[0])
+    assert valid[:, 0].all() and 1 < np.ptp(points[0, 0, :, 1]) < 2.5  # metres from head to feet
     assert f"--root {root}" in summarize_mocap(replace(config, out=root))
+
+
+def test_joints_in_space_lie_where_the_keypoints_are_seen(ntu_set):
+    """A pinhole camera's pixels are affine in x / z and y / z; y points up."""
+    for clip in open_clip_set(ntu_set, "ntu").clips[:2]:
+        points, valid = read_joints(clip)
+        assert valid[:, 0].all() and not valid[:, 1].any()
+        pixels, joints = read_keypoints(clip).astype(float), points[:, 0].astype(float)
+        seen = np.isfinite(pixels).all(axis=-1)
+        for axis, sign in ((0, 1), (1, -1)):
+            ratio = joints[seen][:, axis] / joints[seen][:, 2]
+            slope, start = np.polyfit(ratio, pixels[seen][:, axis], 1)
+            assert sign * slope > 0 and start == pytest.approx(SIZE / 2, abs=0.1)
+            assert np.abs(slope * ratio + start - pixels[seen][:, axis]).max() < 0.2
 
 
 def test_no_clip_has_the_name_of_one_that_is_known_to_lack_a_skeleton():
