@@ -99,6 +99,8 @@ class GenerateConfig:
         cameras: Files of the third-person cameras, in place of the world's own: our rig as JSON, or
             any that `datasets.keypoints --cameras` reads. They are called view_0, view_1 …, or are
             named as VIEW=FILE:CAMERA, and stand still.
+        depth: Also record the depth of every pixel, in millimetres.
+        masks: Also record what every pixel shows: the background, the robot, an object.
         policy: What acts in an environment of Gymnasium: random, or your own generator function as
             `package.module:function`. By default random.
         keypoints: Names of bodies and sites that are the keypoints of an environment of Gymnasium;
@@ -121,6 +123,8 @@ class GenerateConfig:
     random_cameras: bool = False
     keep_failures: Share = 0.0
     cameras: tuple[str, ...] = ()
+    depth: bool = False
+    masks: bool = False
     policy: Annotated[str | None, optional("random|MODULE:FUNCTION")] = None
     keypoints: tuple[str, ...] = ()
 
@@ -205,6 +209,8 @@ class GenerateConfig:
         options |= {"out": self.root}
         words = [word for name, value in options.items() for word in (f"--{name}", str(value))]
         words += ["--random-cameras"] if self.random_cameras else []
+        words += ["--depth"] if self.depth else []
+        words += ["--masks"] if self.masks else []
         words += ["--keep-failures", f"{self.keep_failures:g}"] if self.keep_failures else []
         words += ["--cameras", *self.cameras] if self.cameras else []
         words += ["--policy", self.policy] if self.policy else []

@@ -16,6 +16,7 @@ from datasets.skeletons import Skeleton
 from datasets.storage.episode_file import EGO
 from sims.errors import OptionError, SimulatorError
 from sims.gl import renderer_name
+from sims.survey import Survey
 
 # Each use of an episode's seed has its own stream of random numbers, so that drawing cameras does
 # not change what the expert does.
@@ -181,6 +182,30 @@ class MultiViewEnv(gymnasium.Env[dict[str, np.ndarray], np.ndarray]):
     @abstractmethod
     def actor_masks(self) -> dict[str, Bool[np.ndarray, "height width"]]:
         """Return the pixels of each view that show the skeleton's body."""
+
+    def instances(self) -> tuple[str, ...]:
+        """Return the names of the things that `survey_views` tells apart, the same for every seed.
+
+        The first is the background, the second the robot.
+
+        Raises:
+            SimulatorError: In an environment that does not override it and `survey_views`.
+        """
+        raise SimulatorError(
+            f"{self.name} measures neither depth nor masks: leave out --depth and --masks, or "
+            "override MultiViewEnv.instances and MultiViewEnv.survey_views."
+        )
+
+    def survey_views(self) -> dict[str, Survey]:
+        """Return depth and instances of the current state, from every view.
+
+        Raises:
+            SimulatorError: In an environment that does not override it and `instances`.
+        """
+        self.instances()
+        raise SimulatorError(
+            f"{self.name} names instances, but does not override MultiViewEnv.survey_views."
+        )
 
     @abstractmethod
     def success(self) -> bool:

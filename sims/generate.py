@@ -69,6 +69,8 @@ def describe(config: GenerateConfig) -> DatasetMeta:
             _warn_of_blind_views(env, episode_seed(config.seed, 0, 0))
         if config.keep_failures:
             env.failing_expert(*map(np.random.default_rng, (0, 1)))  # raises when it cannot fail
+        # Raises when the world measures neither depth nor masks.
+        instances = env.instances() if config.depth or config.masks else ()
         return DatasetMeta(
             env=config.env,
             views=list(env.views),
@@ -82,6 +84,8 @@ def describe(config: GenerateConfig) -> DatasetMeta:
             command=config.command,
             preset=config.preset or "",
             random_cameras=config.random_cameras,
+            depth=config.depth,
+            masks=list(instances) if config.masks else [],
             rig="" if config.given_cameras is None else config.given_cameras.digest,
         )
     finally:

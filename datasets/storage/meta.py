@@ -21,15 +21,17 @@ _AGAIN = "make the data set again."
 MOST_PHASES = 256
 # The largest height and width of frames, in pixels.
 MOST_PIXELS = 8192
+# A mask stores the instance of a pixel as a byte.
+MOST_INSTANCES = 256
 # The most time steps a second.
 MOST_HZ = 10_000
 # Fields that may differ between two runs that add episodes to one data set.
 _INFORMATIVE = {"command", "versions", "preset"}
 # Fields that were added later, so that older data sets lack them.
-_OPTIONAL = {"preset", "own_skeleton", "random_cameras", "rig"}
+_OPTIONAL = {"preset", "own_skeleton", "random_cameras", "rig", "depth", "masks"}
 # Of these, fields that `meta.json` leaves out where they say nothing, so that data sets without
 # them stay as they were, to the byte.
-_UNSAID = {"rig": ""}
+_UNSAID: dict[str, object] = {"rig": "", "depth": False, "masks": []}
 # Types of the fields that reading an episode depends on.
 _KINDS: dict[str, type | tuple[type, ...]] = {
     "env": str,
@@ -68,6 +70,9 @@ class DatasetMeta:
         preset: Name of the preset that the data set follows, see `datasets.presets`; empty without
             one.
         random_cameras: Whether every episode drew its own third-person cameras.
+        depth: Whether the episodes hold the depth of every pixel.
+        masks: Names of the instances that the episodes' masks number, from 0 on; empty without
+            masks.
         rig: Digest of the third-person cameras that were given in place of the world's own; empty
             without any.
         own_skeleton: Definition of the skeleton, where this project has no skeleton of that name.
@@ -85,6 +90,8 @@ class DatasetMeta:
     command: str = ""
     preset: str = ""
     random_cameras: bool = False
+    depth: bool = False
+    masks: list[str] = field(default_factory=list)
     rig: str = ""
     own_skeleton: Skeleton | None = None
 
@@ -188,6 +195,13 @@ def _require_sound(stored: dict[str, Any], path: Path) -> None:
             raise FormatError(f"{path}: `{name}` must be a list of names, got {values}; {_AGAIN}")
         if repeated := [value for value in values if values.count(value) > 1]:
             raise FormatError(f"{path}: `{name}` names {repeated[0]!r} twice; {_AGAIN}")
+    masks, depth = stored.get("masks", []), stored.get("depth", False)
+    if not isinstance(masks, list) or not all(isinstance(name, str) for name in masks):
+        raise FormatError(f"{path}: `masks` must be a list of names, got {masks!r}; {_AGAIN}")
+    if len(masks) > MOST_INSTANCES:
+        raise FormatError(f"{path}: `masks` names more than {MOST_INSTANCES} instances; {_AGAIN}")
+    if not isinstance(depth, bool):
+        raise FormatError(f"{path}: `depth` must be true or false, got {depth!r}; {_AGAIN}")
     size, hz, phases = stored["image_size"], stored["control_hz"], len(stored["phases"])
     if not 1 <= size <= MOST_PIXELS:
         raise FormatError(

@@ -26,6 +26,7 @@ from sims.bullet.pick_expert import CARRY, LIFT, PHASES, pick_expert
 from sims.bullet.views import UPRIGHT, BulletViews, View
 from sims.env import MultiViewEnv, Step, view_names
 from sims.failures import failing_steps
+from sims.survey import BACKGROUND, ROBOT, Survey
 
 ROBOMIMIC_GYM_TYPE = 2  # robomimic.envs.env_base.EnvType.GYM_TYPE
 PHYSICS_HZ = 240
@@ -119,7 +120,7 @@ class PickEnv(MultiViewEnv):
         pick_scene.add_table(self._client)
         self._panda = BulletPanda(self._client, self._urdf)
         self._cube = pick_scene.add_cube(self._client, self._layout)
-        pick_scene.add_spot(self._client, self._layout)
+        self._spot = pick_scene.add_spot(self._client, self._layout)
         joints = READY + rng.normal(0, [0.12, 0.08, 0.08, 0.08, 0.06, 0.08, 0.15])
         self._panda.set_joints(np.append(joints, HOME[len(READY) :]), np.zeros(9))
         self._steps = 0
@@ -198,6 +199,22 @@ class PickEnv(MultiViewEnv):
     def actor_masks(self) -> dict[str, Bool[np.ndarray, "height width"]]:
         """The pixels of each view that show the arm or the gripper."""
         return {view: seen.mask(self._panda.body) for view, seen in self._look().items()}
+
+    def instances(self) -> tuple[str, ...]:
+        """The background, which is the floor too, the robot, the cube, its spot, the table."""
+        return (BACKGROUND, ROBOT, "cube", "spot", "table")
+
+    def survey_views(self) -> dict[str, Survey]:
+        """Depth and instances of the current state, by the same pass that draws the pictures."""
+        *table, _floor = self._views.scenery
+        bodies = dict.fromkeys(table, "table")
+        bodies |= {self._panda.body: ROBOT, self._cube: "cube", self._spot: "spot"}
+        names = self.instances()
+        of_body = {body: names.index(name) for body, name in bodies.items()}
+        return {
+            view: Survey(seen.depth(), seen.instances(of_body))
+            for view, seen in self._look().items()
+        }
 
     def visible(self) -> dict[str, Bool[np.ndarray, " keypoints"]]:
         """Whether each view sees each keypoint, by segmentation and depth of the same pictures."""

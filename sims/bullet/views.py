@@ -56,6 +56,17 @@ class View:
         """The pixels that show a body."""
         return (self.segments >= 0) & (self.segments & ((1 << LINK_SHIFT) - 1) == body)
 
+    def depth(self) -> Float[np.ndarray, "height width"]:
+        """Distance along the optical axis in metres; 0 where there is no body."""
+        return np.where(self.segments >= 0, _metres(self.buffer), 0.0)
+
+    def instances(self, of_body: Mapping[int, int]) -> UInt8[np.ndarray, "height width"]:
+        """The instance at each pixel, 0 where there is no body, from those of bodies by number."""
+        found = np.zeros(self.segments.shape, np.uint8)
+        for body, instance in of_body.items():
+            found[self.mask(body)] = instance
+        return found
+
     def over(self, backdrop: View) -> View:
         """This view in front of another one from the same camera, merged by depth."""
         front = self.buffer < backdrop.buffer
@@ -81,11 +92,15 @@ class View:
         seen = camera.contains(pixels)
         for i in np.flatnonzero(seen):
             column, row = np.floor(pixels[i]).astype(int)
-            # OpenGL's depth buffer is linear in 1 / depth; this is its inverse, in metres.
-            surface = FAR * NEAR / (FAR - (FAR - NEAR) * float(self.buffer[row, column]))
+            surface = float(_metres(self.buffer[row, column]))
             own = int(self.segments[row, column]) in own_segments[i]
             seen[i] = own and depth[i] - surface <= MAX_DEPTH_IN_LINK
         return seen
+
+
+def _metres(buffer: np.ndarray) -> np.ndarray:
+    """Depth in metres from OpenGL's depth buffer, which is linear in 1 / depth."""
+    return FAR * NEAR / (FAR - (FAR - NEAR) * np.asarray(buffer, np.float64))
 
 
 def segment(body: int, link: int) -> int:
@@ -127,6 +142,11 @@ class BulletViews:
         # EGL's shadows cannot be turned off, and would be missing on a backdrop.
         if self._client.renderer == "tiny":
             self._backdrops = {view: self._draw(camera) for view, camera in fixed.items()}
+
+    @property
+    def scenery(self) -> tuple[int, ...]:
+        """Numbers of the bodies of the scenery, in the order in which they were added."""
+        return tuple(self._bodies)
 
     def look(self, cameras: Mapping[str, Camera]) -> dict[str, View]:
         """Draws the current state; cameras of views that are not fixed may be anywhere."""

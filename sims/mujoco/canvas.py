@@ -112,7 +112,26 @@ class Canvas:
     def label(self, data: mujoco.MjData, camera: Camera) -> Int[np.ndarray, "height width"]:
         """The geom's number at each pixel, -1 where there is none."""
         nothing = np.zeros(data.model.ngeom, bool)
-        image = self.draw(data, camera, hidden=nothing, labels=True).image.astype(np.int64)
+        return self._geoms(self.draw(data, camera, hidden=nothing, labels=True))
+
+    def survey(
+        self, data: mujoco.MjData, camera: Camera, hidden: Bool[np.ndarray, " geoms"]
+    ) -> tuple[Int[np.ndarray, "height width"], Float[np.ndarray, "height width"]]:
+        """The geom's number at each pixel, and its depth in metres; -1 and 0 where nothing is.
+
+        Translucent geoms count as opaque ones.
+        """
+        drawing = self.draw(data, camera, hidden, labels=True)
+        eye = self._scene.camera[0]
+        near, far = float(eye.frustum_near), float(eye.frustum_far)
+        # The buffer is linear in 1 / depth, from 1 at the nearest distance to 0 at the farthest.
+        buffer = drawing.depth.astype(np.float64)
+        depth = near * far / (near + buffer * (far - near))
+        return self._geoms(drawing), np.where(buffer > 0, depth, 0.0)
+
+    def _geoms(self, drawing: Drawing) -> Int[np.ndarray, "height width"]:
+        """The geoms in a drawing of labels that was just made."""
+        image = drawing.image.astype(np.int64)
         geom = np.full(self._scene.ngeom + 1, -1)  # the first entry is that of no geom
         for drawn in self._scene.geoms[: self._scene.ngeom]:
             if drawn.objtype == self._mujoco.mjtObj.mjOBJ_GEOM:

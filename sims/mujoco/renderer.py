@@ -15,7 +15,9 @@ from jaxtyping import Bool, Float, UInt8
 
 from datasets.cameras import Camera
 from sims.mujoco.canvas import ROBOSUITE_GROUPS, Canvas, Drawing
+from sims.mujoco.instances import unseen
 from sims.mujoco.light_meshes import lighten
+from sims.survey import Survey
 
 if TYPE_CHECKING:
     import mujoco
@@ -119,6 +121,22 @@ class ViewRenderer:
         """The geom's number at each pixel, (height, width) by camera; -1 where there is none."""
         canvas = self._loaded()
         return {view: canvas.label(data, camera) for view, camera in cameras.items()}
+
+    def survey(
+        self, data: mujoco.MjData, cameras: dict[str, Camera], of_geom: UInt8[np.ndarray, " geoms"]
+    ) -> dict[str, Survey]:
+        """Depth and instances from each camera.
+
+        Args:
+            data: The state.
+            cameras: The camera of each view.
+            of_geom: The instance of each geom, and as a last entry that of no geom.
+        """
+        canvas, hidden, found = self._loaded(), unseen(data.model), {}
+        for view, camera in cameras.items():
+            geoms, depth = canvas.survey(data, camera, hidden)
+            found[view] = Survey(depth, of_geom[geoms])
+        return found
 
     def close(self) -> None:
         """Frees the context; `load` makes a new one."""

@@ -14,11 +14,13 @@ from datasets.cameras import Camera
 from sims.errors import OptionError, SimulatorError
 from sims.gl import import_mujoco
 from sims.mujoco.canvas import USUAL_GROUPS
+from sims.mujoco.instances import find_instances
 from sims.mujoco.points import ModelPoints
 from sims.mujoco.renderer import ViewRenderer
 from sims.mujoco.scene import joint_spans
 from sims.mujoco.visibility import visible_keypoints
 from sims.scenes.env import SceneEnv
+from sims.survey import Survey
 
 if TYPE_CHECKING:
     import mujoco
@@ -83,6 +85,16 @@ class MujocoWorld(SceneEnv):
         is_actor = np.append(self._points.actor[self.model.geom_bodyid], False)
         geoms = self._renderer.segment(self.data, self.cameras())
         return {view: is_actor[geom] for view, geom in geoms.items()}
+
+    def instances(self) -> tuple[str, ...]:
+        """The background, the actor, and the first body of each other tree of bodies."""
+        return find_instances(self.model, self._points.actor, USUAL_GROUPS).names
+
+    def survey_views(self) -> dict[str, Survey]:
+        """Depth and instances of the current state, from every view."""
+        self._load_renderer()
+        found = find_instances(self.model, self._points.actor, USUAL_GROUPS)
+        return self._renderer.survey(self.data, self.cameras(), found.of_geom)
 
     def _load_renderer(self) -> None:
         if not self._is_loaded:

@@ -92,7 +92,13 @@ class Generation:
         writer = EpisodeWriter(self.root, meta)
         make_one = record if index < FIRST_FAILURE else record_failure
         for attempt in range(MAX_ATTEMPTS):
-            episode = make_one(env, episode_seed(self.seed, index, attempt), meta.random_cameras)
+            episode = make_one(
+                env,
+                episode_seed(self.seed, index, attempt),
+                meta.random_cameras,
+                depth=meta.depth,
+                masks=bool(meta.masks),
+            )
             if episode is not None:
                 writer.write(index, episode)
                 return

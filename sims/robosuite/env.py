@@ -23,13 +23,14 @@ from sims.gl import import_mujoco
 from sims.memory import return_small_blocks
 from sims.mujoco.renderer import ViewRenderer
 from sims.mujoco.visibility import visible_keypoints
+from sims.robosuite.instances import ARM_PREFIXES, task_instances
 from sims.robosuite.package import import_robosuite, no_model_of_the_robot_alone
 from sims.robosuite.xml import missing_files, with_present_names
+from sims.survey import Survey
 
 ROBOMIMIC_ROBOSUITE_TYPE = 1  # robomimic.envs.env_base.EnvType.ROBOSUITE_TYPE
 # robosuite adds concatenations of its observations. robomimic uses this one, and drops the suffix.
 OBJECT_STATE = "object-state"
-ARM_PREFIXES = ("robot0_", "gripper0_")
 # Fingers that close faster than CLOSING, in metres a second, within AROUND metres of an object's
 # middle are about to grasp it.
 CLOSING = 0.02
@@ -198,6 +199,17 @@ class RobosuiteEnv(MultiViewEnv):
         is_arm = np.array([name.startswith(ARM_PREFIXES) for name in names] + [False])
         geoms = self._renderer.segment(self._data, self.cameras())
         return {view: is_arm[geom] for view, geom in geoms.items()}
+
+    def instances(self) -> tuple[str, ...]:
+        """The background, the robot with its mount, and robosuite's furniture and objects."""
+        return task_instances(self._model).names
+
+    def survey_views(self) -> dict[str, Survey]:
+        """Depth and instances of the current state, from every view."""
+        self._load_renderer()
+        return self._renderer.survey(
+            self._data, self.cameras(), task_instances(self._model).of_geom
+        )
 
     def _load_renderer(self) -> None:
         if not self._loaded:
