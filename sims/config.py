@@ -99,6 +99,8 @@ class GenerateConfig:
         cameras: Files of the third-person cameras, in place of the world's own: our rig as JSON, or
             any that `datasets.keypoints --cameras` reads. They are called view_0, view_1 …, or are
             named as VIEW=FILE:CAMERA, and stand still.
+        random_scenes: Draw textures, colours, lights and backgrounds of every episode from its
+            seed. Motion and keypoints stay the same, and so does the robot's own look.
         depth: Also record the depth of every pixel, in millimetres.
         masks: Also record what every pixel shows: the background, the robot, an object.
         policy: What acts in an environment of Gymnasium: random, or your own generator function as
@@ -123,6 +125,7 @@ class GenerateConfig:
     random_cameras: bool = False
     keep_failures: Share = 0.0
     cameras: tuple[str, ...] = ()
+    random_scenes: bool = False
     depth: bool = False
     masks: bool = False
     policy: Annotated[str | None, optional("random|MODULE:FUNCTION")] = None
@@ -209,6 +212,7 @@ class GenerateConfig:
         options |= {"out": self.root}
         words = [word for name, value in options.items() for word in (f"--{name}", str(value))]
         words += ["--random-cameras"] if self.random_cameras else []
+        words += ["--random-scenes"] if self.random_scenes else []
         words += ["--depth"] if self.depth else []
         words += ["--masks"] if self.masks else []
         words += ["--keep-failures", f"{self.keep_failures:g}"] if self.keep_failures else []

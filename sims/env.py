@@ -20,7 +20,7 @@ from sims.survey import Survey
 
 # Each use of an episode's seed has its own stream of random numbers, so that drawing cameras does
 # not change what the expert does.
-EXPERT_STREAM, CAMERA_STREAM, FAILURE_STREAM = 1, 2, 3
+EXPERT_STREAM, CAMERA_STREAM, FAILURE_STREAM, SCENE_STREAM = 1, 2, 3, 4
 
 
 class Step(NamedTuple):
@@ -75,6 +75,7 @@ class MultiViewEnv(gymnasium.Env[dict[str, np.ndarray], np.ndarray]):
     views: tuple[str, ...]
     size: int
     _cameras_are_random = False
+    _scene_is_random = False
     _given_cameras: Mapping[str, Camera] | None = None
 
     @classmethod
@@ -92,9 +93,10 @@ class MultiViewEnv(gymnasium.Env[dict[str, np.ndarray], np.ndarray]):
             seed: Seed of the episode.
             options: `{"random_cameras": True}` draws the poses of the third-person cameras from the
                 seed; otherwise they have the environment's default poses.
+                `{"random_scenes": True}` draws textures, colours and lights from the seed.
 
         Raises:
-            SimulatorError: When the cameras cannot be moved.
+            SimulatorError: When the cameras cannot be moved, or the scene cannot be drawn.
         """
         super().reset(seed=seed)
         seed = int(self.np_random.integers(2**32)) if seed is None else seed
@@ -104,8 +106,25 @@ class MultiViewEnv(gymnasium.Env[dict[str, np.ndarray], np.ndarray]):
         elif self._cameras_are_random:
             self._place_usual_cameras()
             self._cameras_are_random = False
+        if (options or {}).get("random_scenes", False):
+            self.draw_scene(np.random.default_rng([seed, SCENE_STREAM]))
+            self._scene_is_random = True
+        elif self._scene_is_random:
+            self.draw_scene(None)
+            self._scene_is_random = False
         self.begin(seed)
         return self.observe(), {"success": self.success()}
+
+    def draw_scene(self, rng: np.random.Generator | None) -> None:
+        """Draw how the next episodes look, but not how they move; None restores the usual look.
+
+        Raises:
+            SimulatorError: In an environment that does not override this method.
+        """
+        raise SimulatorError(
+            f"The scenes of {self.name} cannot be drawn at random: leave out --random-scenes, or "
+            "override MultiViewEnv.draw_scene."
+        )
 
     def use_cameras(self, cameras: Mapping[str, Camera]) -> None:
         """Take these third-person cameras instead of the environment's own, from `reset` on.

@@ -64,6 +64,8 @@ def describe(config: GenerateConfig) -> DatasetMeta:
         require_known("skeleton", env.skeleton.name, SKELETONS)
         if config.random_cameras:
             env.place_cameras(np.random.default_rng(0))  # raises when they cannot be moved
+        if config.random_scenes:
+            env.draw_scene(np.random.default_rng(0))  # raises when they cannot be drawn
         if config.given_cameras is not None:
             env.use_cameras(config.given_cameras.cameras)
             _warn_of_blind_views(env, episode_seed(config.seed, 0, 0))
@@ -84,6 +86,7 @@ def describe(config: GenerateConfig) -> DatasetMeta:
             command=config.command,
             preset=config.preset or "",
             random_cameras=config.random_cameras,
+            random_scenes=config.random_scenes,
             depth=config.depth,
             masks=list(instances) if config.masks else [],
             rig="" if config.given_cameras is None else config.given_cameras.digest,

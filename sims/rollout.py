@@ -101,6 +101,7 @@ def record(
     seed: int,
     random_cameras: bool = False,
     *,
+    random_scenes: bool = False,
     depth: bool = False,
     masks: bool = False,
 ) -> Episode | None:
@@ -113,6 +114,7 @@ def record(
         env: The environment.
         seed: Seed of the episode.
         random_cameras: Whether the seed also draws the third-person cameras.
+        random_scenes: Whether the seed also draws textures, colours and lights.
         depth: Whether depth is recorded too.
         masks: Whether instances are recorded too.
 
@@ -120,9 +122,10 @@ def record(
         The episode, or None when the expert failed by the environment's own rule.
 
     Raises:
-        SimulatorError: When the environment cannot move its cameras, or measures no depth.
+        SimulatorError: When the environment cannot do what is asked for.
     """
-    observation, info = env.reset(seed=seed, options={"random_cameras": random_cameras})
+    options = {"random_cameras": random_cameras, "random_scenes": random_scenes}
+    observation, info = env.reset(seed=seed, options=options)
     steps = env.expert(np.random.default_rng([seed, EXPERT_STREAM]))
     recording = Recording(env, depth, masks)
     return _recorded(env, seed, steps, observation, recording, success=True)
@@ -133,6 +136,7 @@ def record_failure(
     seed: int,
     random_cameras: bool = False,
     *,
+    random_scenes: bool = False,
     depth: bool = False,
     masks: bool = False,
 ) -> Episode | None:
@@ -141,7 +145,8 @@ def record_failure(
     The arguments and errors are those of `record`; None is returned when the task is solved at the
     end all the same.
     """
-    observation, _ = env.reset(seed=seed, options={"random_cameras": random_cameras})
+    options = {"random_cameras": random_cameras, "random_scenes": random_scenes}
+    observation, _ = env.reset(seed=seed, options=options)
     expert, failure = (
         np.random.default_rng([seed, stream]) for stream in (EXPERT_STREAM, FAILURE_STREAM)
     )

@@ -28,10 +28,10 @@ MOST_HZ = 10_000
 # Fields that may differ between two runs that add episodes to one data set.
 _INFORMATIVE = {"command", "versions", "preset"}
 # Fields that were added later, so that older data sets lack them.
-_OPTIONAL = {"preset", "own_skeleton", "random_cameras", "rig", "depth", "masks"}
+_OPTIONAL = {"preset", "own_skeleton", "random_cameras", "random_scenes", "rig", "depth", "masks"}
 # Of these, fields that `meta.json` leaves out where they say nothing, so that data sets without
 # them stay as they were, to the byte.
-_UNSAID: dict[str, object] = {"rig": "", "depth": False, "masks": []}
+_UNSAID: dict[str, object] = {"random_scenes": False, "rig": "", "depth": False, "masks": []}
 # Types of the fields that reading an episode depends on.
 _KINDS: dict[str, type | tuple[type, ...]] = {
     "env": str,
@@ -70,6 +70,7 @@ class DatasetMeta:
         preset: Name of the preset that the data set follows, see `datasets.presets`; empty without
             one.
         random_cameras: Whether every episode drew its own third-person cameras.
+        random_scenes: Whether every episode drew its own textures, colours and lights.
         depth: Whether the episodes hold the depth of every pixel.
         masks: Names of the instances that the episodes' masks number, from 0 on; empty without
             masks.
@@ -90,6 +91,7 @@ class DatasetMeta:
     command: str = ""
     preset: str = ""
     random_cameras: bool = False
+    random_scenes: bool = False
     depth: bool = False
     masks: list[str] = field(default_factory=list)
     rig: str = ""

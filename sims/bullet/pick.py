@@ -89,7 +89,10 @@ class PickEnv(MultiViewEnv):
         self.size = size
         self._client = BulletClient(choose_renderer(renderer))
         self._urdf = light_panda()
-        self._views = BulletViews(self._client, pick_scene.add_scenery)
+        self._look_of_scene = pick_scene.USUAL_LOOK
+        self._views = BulletViews(
+            self._client, lambda client: pick_scene.add_scenery(client, self._look_of_scene)
+        )
         self.place_cameras(None)
         self.begin(seed=0)
         self.action_space = gymnasium.spaces.Box(-1.0, 1.0, (7,), np.float64)
@@ -108,6 +111,10 @@ class PickEnv(MultiViewEnv):
         """Moves the third-person cameras of the next episodes."""
         self._ring = dict(cameras)
 
+    def draw_scene(self, rng: np.random.Generator | None) -> None:
+        """Draws the colours of all but the arm, and the light; None selects the usual ones."""
+        self._look_of_scene = pick_scene.USUAL_LOOK if rng is None else pick_scene.Look.draw(rng)
+
     def begin(self, seed: int) -> None:
         """Builds a new world, which does not depend on earlier episodes."""
         rng = np.random.default_rng(seed)
@@ -116,11 +123,12 @@ class PickEnv(MultiViewEnv):
         call("resetSimulation")
         call("setGravity", 0, 0, GRAVITY)
         call("setPhysicsEngineParameter", deterministicOverlappingPairs=1)
-        self._views.begin(self._ring)
+        look = self._look_of_scene
+        self._views.begin(self._ring, look.lighting)
         pick_scene.add_table(self._client)
         self._panda = BulletPanda(self._client, self._urdf)
-        self._cube = pick_scene.add_cube(self._client, self._layout)
-        self._spot = pick_scene.add_spot(self._client, self._layout)
+        self._cube = pick_scene.add_cube(self._client, self._layout, look)
+        self._spot = pick_scene.add_spot(self._client, self._layout, look)
         joints = READY + rng.normal(0, [0.12, 0.08, 0.08, 0.08, 0.06, 0.08, 0.15])
         self._panda.set_joints(np.append(joints, HOME[len(READY) :]), np.zeros(9))
         self._steps = 0

@@ -29,6 +29,22 @@ LIGHT: Mapping[str, Any] = {
     "lightDiffuseCoeff": 0.45,
     "lightSpecularCoeff": 0.05,
 }
+
+
+@dataclass(frozen=True, eq=False)
+class Lighting:
+    """Light and background of all views.
+
+    Attributes:
+        light: PyBullet's options of the light.
+        background: RGB of pixels that show no body.
+    """
+
+    light: Mapping[str, Any]
+    background: UInt8[np.ndarray, 3]
+
+
+USUAL_LIGHTING = Lighting(LIGHT, BACKGROUND_COLOR)
 # Position of the scenery while a picture is drawn without it: beyond every camera's range.
 AWAY = (0.0, 0.0, -1000.0)
 UPRIGHT = (0.0, 0.0, 0.0, 1.0)
@@ -126,19 +142,21 @@ class BulletViews:
         self._client = client
         self._scenery = scenery
         self._fixed: Mapping[str, Camera] = {}
+        self._lighting = USUAL_LIGHTING
         self._backdrops: dict[str, View] = {}
 
-    def begin(self, fixed: Mapping[str, Camera]) -> None:
+    def begin(self, fixed: Mapping[str, Camera], lighting: Lighting = USUAL_LIGHTING) -> None:
         """Adds the scenery to a simulation that was reset, and draws it for new cameras.
 
         Args:
-            fixed: The cameras that do not move, by view. If this is the same object as in the last
-                call, the backdrops are reused.
+            fixed: The cameras that do not move, by view.
+            lighting: Light and background. If both arguments are the same objects as in the last
+                call, the backdrops are reused: scenery that looks otherwise needs another lighting.
         """
         self._bodies = self._scenery(self._client)
-        if fixed is self._fixed:
+        if fixed is self._fixed and lighting is self._lighting:
             return
-        self._fixed = fixed
+        self._fixed, self._lighting = fixed, lighting
         # EGL's shadows cannot be turned off, and would be missing on a backdrop.
         if self._client.renderer == "tiny":
             self._backdrops = {view: self._draw(camera) for view, camera in fixed.items()}
@@ -153,7 +171,7 @@ class BulletViews:
         self._place_scenery(away=True)
         try:
             fixed = {
-                view: draw(self._client, self._fixed[view]).over(backdrop)
+                view: draw(self._client, self._fixed[view], self._lighting.light).over(backdrop)
                 for view, backdrop in self._backdrops.items()
                 if view in cameras
             }
@@ -171,9 +189,9 @@ class BulletViews:
             )
 
     def _draw(self, camera: Camera) -> View:
-        view = draw(self._client, camera)
+        view = draw(self._client, camera, self._lighting.light)
         empty = (view.segments < 0)[..., None]
-        return replace(view, image=np.where(empty, BACKGROUND_COLOR, view.image))
+        return replace(view, image=np.where(empty, self._lighting.background, view.image))
 
 
 def draw(client: BulletClient, camera: Camera, light: Mapping[str, Any] = LIGHT) -> View:

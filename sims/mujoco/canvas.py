@@ -138,6 +138,12 @@ class Canvas:
                 geom[drawn.segid + 1] = drawn.objid
         return geom[image @ (1, 1 << 8, 1 << 16)]
 
+    def upload_textures(self, model: mujoco.MjModel) -> None:
+        """Takes the textures of another model, which are as many and as large."""
+        self._gl.make_current()
+        for texture in range(model.ntex):
+            self._mujoco.mjr_uploadTexture(model, self._context, texture)
+
     def close(self) -> None:
         """Frees the context; a second call does nothing."""
         if self._gl is not None:

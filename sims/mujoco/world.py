@@ -15,6 +15,7 @@ from sims.errors import OptionError, SimulatorError
 from sims.gl import import_mujoco
 from sims.mujoco.canvas import USUAL_GROUPS
 from sims.mujoco.instances import find_instances
+from sims.mujoco.look import RandomLook
 from sims.mujoco.points import ModelPoints
 from sims.mujoco.renderer import ViewRenderer
 from sims.mujoco.scene import joint_spans
@@ -48,6 +49,11 @@ class MujocoWorld(SceneEnv):
         self._engine = import_mujoco()
         self._renderer = ViewRenderer(self.size, light_meshes=False, groups=USUAL_GROUPS)
         self._is_loaded = False
+        self._look = RandomLook()
+
+    def draw_scene(self, rng: np.random.Generator | None) -> None:
+        """Draws textures, colours and lights of all but the actor; None selects the scene's own."""
+        self._look.draw(rng)
 
     def refresh(self) -> None:
         """Updates all that follows from the state, such as poses, contacts and sensors."""
@@ -98,6 +104,7 @@ class MujocoWorld(SceneEnv):
 
     def _load_renderer(self) -> None:
         if not self._is_loaded:
+            self._look.apply(self.model, self.data, self._points.actor)
             self._renderer.load(self.model)
             self._is_loaded = True
 
