@@ -5,6 +5,7 @@ Examples:
     python -m sims.generate --env pick --preset ftpv
     python -m sims.generate --env lift --views 9 --episodes 20 --size 112 --out data/lift9
     python -m sims.generate --env can --random-cameras   (for tests on unseen views)
+    python -m sims.generate --env lift --random-scenes --depth --masks  (other looks; all pixels)
     python -m sims.generate --env lift --cameras rig.json              (your own cameras)
     python -m sims.generate --env mine.door:DoorEnv --episodes 20      (your own simulator)
     python -m sims.generate --env gymnasium:Reacher-v5 --episodes 20   (any of Gymnasium on MuJoCo)

@@ -8,8 +8,8 @@ from collections.abc import Callable
 import numpy as np
 from jaxtyping import Float, UInt8
 
-# Black things would hide their shape, and white ones the cube that stands on them.
-SATURATION, VALUE = (0.1, 0.9), (0.25, 0.95)
+# Darker things hide their shape in weak light: at 0.25, many walls looked black.
+SATURATION, VALUE = (0.1, 0.9), (0.4, 1.0)
 # Repeats of a pattern along a side of its texture.
 REPEATS = (2, 12)
 # Cells of the coarse random grid that smooth patterns are drawn from.
@@ -19,7 +19,7 @@ Shares = Float[np.ndarray, "height width"]
 
 
 def random_colour(rng: np.random.Generator) -> Float[np.ndarray, 3]:
-    """A colour as RGB from 0 to 1, neither black nor white."""
+    """A colour as RGB from 0 to 1, bright enough to show shapes."""
     hue, saturation, value = rng.random(), rng.uniform(*SATURATION), rng.uniform(*VALUE)
     return np.array(colorsys.hsv_to_rgb(hue, saturation, value))
 

@@ -23,7 +23,7 @@ _FIELDS = (
 )
 _HEADLIGHT = ("ambient", "diffuse")
 # Brightness of the lights. In robosuite's worlds the headlight has 0.1 and 0.4, the lamp 0.7.
-AMBIENT, HEADLIGHT, LAMP = (0.1, 0.35), (0.2, 0.5), (0.3, 0.9)
+AMBIENT, HEADLIGHT, LAMP = (0.1, 0.4), (0.3, 0.6), (0.5, 0.9)
 # Share of the light's colour that is drawn; the rest is white.
 TINT = 0.3
 # A lamp is moved by up to this many metres along each axis, and points elsewhere by this much.
