@@ -62,10 +62,6 @@ class Look(NamedTuple):
     @classmethod
     def draw(cls, rng: np.random.Generator) -> Look:
         """Draws colours of all things but the robot, and a light from above."""
-        colors: list[Color] = []
-        for _ in range(5):
-            red, green, blue = random_colour(rng).tolist()
-            colors.append((red, green, blue, 1.0))
         light = {
             "lightDirection": (*rng.uniform(-1, 1, 2).tolist(), 1.6),
             "lightColor": tuple((1 - LIGHT_TINT * random_colour(rng)).tolist()),
@@ -73,7 +69,14 @@ class Look(NamedTuple):
             "lightDiffuseCoeff": float(rng.uniform(*DIFFUSE)),
         }
         background = np.rint(255 * random_colour(rng)).astype(np.uint8)
-        return cls(*colors, Lighting({**LIGHT, **light}, background))
+        lighting = Lighting({**LIGHT, **light}, background)
+        table, legs, floor, cube, spot = (_random_color(rng) for _ in range(5))
+        return cls(table, legs, floor, cube, spot, lighting)
+
+
+def _random_color(rng: np.random.Generator) -> Color:
+    red, green, blue = random_colour(rng).tolist()
+    return red, green, blue, 1.0
 
 
 USUAL_LOOK = Look()
