@@ -12,6 +12,9 @@ from jaxtyping import Float, UInt8
 SATURATION, VALUE = (0.1, 0.9), (0.4, 1.0)
 # Repeats of a pattern along a side of its texture.
 REPEATS = (2, 12)
+# A pattern has at most this many pixels a side, and fills larger textures by repeating each: those
+# of robosuite have 3,072, and drawing all of them would take a second an episode.
+FINEST = 256
 # Cells of the coarse random grid that smooth patterns are drawn from.
 CELLS = (3, 9)
 
@@ -35,8 +38,14 @@ def random_texture(
         width: Pixels from left to right.
     """
     first, second = random_colour(rng), random_colour(rng)
-    shares = PATTERNS[int(rng.integers(len(PATTERNS)))](rng, height, width)[..., None]
-    return np.rint(255 * (first + shares * (second - first))).astype(np.uint8)
+    pattern = PATTERNS[int(rng.integers(len(PATTERNS)))]
+    shares = pattern(rng, min(height, FINEST), min(width, FINEST))[..., None]
+    small = np.rint(255 * (first + shares * (second - first))).astype(np.uint8)
+    rows, columns = (
+        np.arange(side) * drawn // side
+        for side, drawn in zip((height, width), small.shape[:2], strict=True)
+    )
+    return small[rows[:, None], columns]
 
 
 def _grid(height: int, width: int) -> tuple[Shares, Shares]:
