@@ -37,9 +37,10 @@ def require_drawn(env):
     first = pictures(env, 1, **DRAWN)
     assert np.array_equal(env.state(), states)
     assert np.array_equal(env.keypoints(), points)
+    masks_now, seen_now = env.actor_masks(), env.visible()
     for view in env.views:
-        assert np.array_equal(env.actor_masks()[view], masks[view])
-        assert np.array_equal(env.visible()[view], seen[view])
+        assert np.array_equal(masks_now[view], masks[view])
+        assert np.array_equal(seen_now[view], seen[view])
     other = pictures(env, 2, **DRAWN)
     # The look does not depend on the episode before, and is not kept.
     assert np.array_equal(pictures(env, 1, **DRAWN), first)
