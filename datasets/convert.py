@@ -40,7 +40,7 @@ from datasets.formats.robomimic import write_robomimic
 from datasets.formats.videos import VideoOptions, write_videos
 from datasets.source import Source, deal
 from datasets.storage.atomic import atomic_folder, atomic_path, remove_leftovers
-from datasets.storage.episode_file import SPLITS, Episode
+from datasets.storage.episode_file import SPLITS, STREAMS, Episode
 from datasets.storage.index import find_repeated
 from datasets.storage.meta import DatasetMeta
 
@@ -48,6 +48,9 @@ logger = logging.getLogger(__name__)
 
 SHOWN = 10
 Target = Literal["ftpv", "lerobot", "mp4", "rerun", "robomimic", "episodes"]
+# The formats that hold depth and masks as they are. LeRobot and videos would compress them with
+# loss, and FTPV has no place for them.
+WITH_STREAMS: tuple[Target, ...] = ("episodes", "robomimic")
 Writer = Callable[[Path, DatasetMeta, Iterable[tuple[str, Episode]]], None]
 
 
@@ -146,12 +149,27 @@ def _meta(source: Source, config: ConvertConfig, made_by: str) -> DatasetMeta:
             "square frames. Choose their size: --size 224 squeezes them, as 3DTRL does."
         )
     return replace(
-        source.meta,
+        _without_streams(source, config.to),
         image_size=config.size or height,
         env=config.env or source.meta.env,
         control_hz=config.hz or source.meta.control_hz,
         command=made_by or source.meta.command,
     )
+
+
+def _without_streams(source: Source, to: Target) -> DatasetMeta:
+    """The source's metadata, without the streams that the format of the result cannot hold."""
+    streams = [part for part in STREAMS if getattr(source.meta, part)]
+    if not streams or to in WITH_STREAMS:
+        return source.meta
+    logger.warning(
+        "%s of %s are left out: --to %s has no place for them without loss; %s do.",
+        " and ".join(streams),
+        source.root,
+        to,
+        " and ".join(WITH_STREAMS),
+    )
+    return replace(source.meta, depth=False, masks=[])
 
 
 def _order(source: Source, config: ConvertConfig) -> list[tuple[str, int]]:

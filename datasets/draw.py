@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import count
 
 import matplotlib
 import numpy as np
 from jaxtyping import Bool, Float, Int, UInt8
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
+from datasets.draw_streams import depth_pictures, mask_pictures
 from datasets.episodes import EpisodeDataset
 from datasets.skeletons import Skeleton
 from datasets.source import Source
@@ -18,6 +20,8 @@ from datasets.source import Source
 _SUPERSAMPLING = 4
 # Rows of a contact sheet: 12 of 224 pixels make 2,700 pixels, which a screen can still show.
 MOST_ROWS = 12
+# Names of the rows below a view's frames.
+_DEPTH, _MASKS = "depth", "masks"
 INK, FAINT, PAPER = (30, 34, 40), (110, 116, 124), (255, 255, 255)
 _OUTLINE = (15, 15, 20, 230)
 
@@ -69,6 +73,8 @@ def contact_sheet(
 ) -> Image.Image:
     """Draw a contact sheet of an episode: one row per view, one column per moment.
 
+    Below the frames of a view are its depth and masks, where the data set has them.
+
     Args:
         dataset: Data set of the episode. Of more than `MOST_ROWS` views, the sheet shows some that
             are evenly spread, with the first and the last; its title says so.
@@ -77,13 +83,15 @@ def contact_sheet(
             a phase, the nearest moment moves into it.
         cell: Height and width of each picture in pixels.
     """
-    views = sheet_views(dataset.views)
+    streams = [_DEPTH] * dataset.meta.depth + [_MASKS] * bool(dataset.meta.masks)
+    views = sheet_views(dataset.views, 1 + len(streams))
+    names = [f"{view} {part}".strip() for view in views for part in ("", *streams)]
     phases = dataset.phases(i)
     times = _moments(phases, columns)
     with_skeleton = dataset.has_keypoints(i)
     font = default_font(max(11, round(cell / 14)))
     line, gap = round(font.size * 1.5), max(2, cell // 56)
-    left = round(max(font.getlength(view) for view in views) + 2 * line / 1.5)
+    left = round(max(font.getlength(name) for name in names) + 2 * line / 1.5)
     top = round(line * 3.9)
     number = dataset.names[i].removeprefix("demo_")
     title = f"{dataset.meta.env}, episode {number}: {len(phases)} time steps"
@@ -92,7 +100,7 @@ def contact_sheet(
     titled = round(left + font.getlength(title) + line)
     size = (
         max(left + len(times) * (cell + gap) + 2 * gap, titled),
-        top + len(views) * (cell + gap) + 2 * gap,
+        top + len(names) * (cell + gap) + 2 * gap,
     )
     sheet = Image.new("RGB", size, PAPER)
     draw = ImageDraw.Draw(sheet)
@@ -113,26 +121,37 @@ def contact_sheet(
         middle = (x + cell / 2, line * 3.15)
         draw.text(middle, dataset.meta.phases[phase], INK, font, anchor="mm")
 
-    for row, view in enumerate(views):
-        y = top + row * (cell + gap)
-        draw.text((left - line / 2, y + cell / 2), view, INK, font, anchor="rm")
-        frames = dataset.images(i, view, times)
-        if with_skeleton:
-            keypoints, visible = dataset.keypoints(i, view)[times], dataset.visible(i, view)[times]
-        for column, frame in enumerate(frames):
-            if with_skeleton:
-                frame = draw_skeleton(
-                    frame, keypoints[column], visible[column], dataset.skeleton, cell
-                )
+    rows = (row for view in views for row in _rows(dataset, i, view, times, cell))
+    for y, (name, pictures) in zip(count(top, cell + gap), rows, strict=False):
+        draw.text((left - line / 2, y + cell / 2), name, INK, font, anchor="rm")
+        for column, frame in enumerate(pictures):
             lanczos, size = Image.Resampling.LANCZOS, (cell, cell)
             picture = ImageOps.pad(enlarge(frame, cell), size, lanczos, PAPER)
             sheet.paste(picture, (left + column * (cell + gap), y))
     return sheet
 
 
-def sheet_views(views: Sequence[str]) -> list[str]:
-    """Return the views that are rows of a contact sheet, at most `MOST_ROWS`, evenly spread."""
-    rows = np.linspace(0, len(views) - 1, min(len(views), MOST_ROWS)).round().astype(int)
+def _rows(
+    dataset: EpisodeDataset | Source, i: int, view: str, times: Int[np.ndarray, " times"], cell: int
+) -> Iterator[tuple[str, Sequence[np.ndarray]]]:
+    """The rows of a view: its frames with the skeleton, then its depth and masks, with names."""
+    frames = list(dataset.images(i, view, times))
+    if dataset.has_keypoints(i):
+        keypoints, visible = dataset.keypoints(i, view)[times], dataset.visible(i, view)[times]
+        drawn = zip(frames, keypoints, visible, strict=True)
+        frames = [draw_skeleton(*parts, dataset.skeleton, cell) for parts in drawn]
+    yield view, frames
+    if dataset.meta.depth:
+        yield f"{view} {_DEPTH}", list(depth_pictures(dataset.depth(i, view, times)))
+    if instances := dataset.meta.masks:
+        masks = dataset.masks(i, view, times)
+        yield f"{view} {_MASKS}", list(mask_pictures(masks, len(instances)))
+
+
+def sheet_views(views: Sequence[str], rows_each: int = 1) -> list[str]:
+    """Return the views of a contact sheet of at most `MOST_ROWS` rows, evenly spread."""
+    most = max(1, MOST_ROWS // rows_each)
+    rows = np.linspace(0, len(views) - 1, min(len(views), most)).round().astype(int)
     return [views[row] for row in rows]
 
 

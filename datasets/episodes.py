@@ -9,129 +9,39 @@ A data set is a folder:
 
 from __future__ import annotations
 
-import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 
-import h5py
 import numpy as np
-from jaxtyping import Bool, Float, UInt8
+from jaxtyping import Bool, Float, UInt8, UInt16
 
 from datasets.errors import MismatchError, MissingDataError, OptionError, require_known
 from datasets.storage.arrays import read_array
-from datasets.storage.atomic import atomic_path, remove_leftovers
 from datasets.storage.checks import (
     WRITE_INDEX_AGAIN,
     check_episode,
     open_episode,
-    require_fit,
 )
 from datasets.storage.episode_file import (
     FAILURE,
     SPLITS,
+    STREAMS,
     Episode,
     read_episode,
     read_frames,
     whole_number,
-    write_episode,
 )
 from datasets.storage.index import (
     find_repeated,
     read_index,
     read_splits,
     require_disjoint,
-    write_index,
 )
-from datasets.storage.meta import META_NAME, DatasetMeta
-from datasets.storage.seal import SEAL_SIZE, read_seal, seal
+from datasets.storage.meta import DatasetMeta
+from datasets.storage.writer import EPISODE_FOLDER, EpisodeWriter
 
-EPISODE_FOLDER = "episodes"
-
-
-class EpisodeWriter:
-    """Writes the episodes and the index of one data set, each file atomically."""
-
-    def __init__(self, root: Path | str, meta: DatasetMeta) -> None:
-        """Opens or makes the data set under `root`.
-
-        Raises:
-            DataError: When `root` holds episodes made with other options.
-        """
-        self.root = Path(root)
-        self.meta = meta
-        if (self.root / META_NAME).exists():
-            DatasetMeta.load(self.root).require_same_data_set(meta, self.root)
-        else:
-            meta.save(self.root)
-
-    @classmethod
-    def begin(cls, root: Path | str, meta: DatasetMeta) -> EpisodeWriter:
-        """Opens or makes the data set under `root`; one without episodes may change its options.
-
-        Use it at the start of a run: an earlier run may have stopped before its first episode.
-
-        Raises:
-            DataError: When `root` holds episodes made with other options.
-            MismatchError: When `root` holds episodes of others, but no `meta.json`.
-        """
-        root = Path(root)
-        files = list((root / EPISODE_FOLDER).glob("*.hdf5"))
-        if not (root / META_NAME).exists():
-            # Generation removes damaged episodes, so it must not take a user's files for them.
-            if strange := next((path for path in files if read_seal(path) is None), None):
-                raise MismatchError(
-                    f"{strange} was not made by this command: choose another --out, or move it."
-                )
-        elif not files:
-            DatasetMeta.load(root)  # raises when another program wrote the file
-            meta.save(root)
-        return cls(root, meta)
-
-    def path(self, index: int) -> Path:
-        """The file of an episode."""
-        return self.root / EPISODE_FOLDER / f"{index:06d}.hdf5"
-
-    def done(self) -> set[int]:
-        """Indices of the complete episodes on disk."""
-        files = self.path(0).parent.glob("*.hdf5")
-        return {int(path.stem) for path in files if path.stem.isdecimal()}
-
-    def remove_leftovers(self) -> None:
-        """Removes temporary files of killed runs; files that a live run is writing stay."""
-        for folder in (self.root, self.path(0).parent):
-            remove_leftovers(folder)
-
-    def write(self, index: int, episode: Episode) -> Path:
-        """Writes one episode; the same episode gives the same bytes.
-
-        Raises:
-            ValueError: When the episode lacks a view of the data set, or has the wrong shapes.
-        """
-        require_fit(index, episode, self.meta)
-        path = self.path(index)
-        # The file is made in memory: on a full disk, HDF5 can neither finish nor close a file.
-        content = io.BytesIO()
-        with h5py.File(content, "w", userblock_size=SEAL_SIZE) as file:
-            write_episode(file, episode, self.meta.views)
-        with content.getbuffer() as sealed, atomic_path(path) as temporary:
-            seal(sealed)
-            temporary.write_bytes(sealed)
-        return path
-
-    def write_index(self, splits: Mapping[str, Sequence[int]]) -> Path:
-        """Writes the index that joins the episodes named in `splits`.
-
-        Args:
-            splits: `train`, `valid` and `test` to episode indices.
-
-        Raises:
-            ValueError: When an episode is in two splits.
-            DataError: When an episode is missing or incomplete.
-        """
-        path = self.root / self.meta.index_name
-        write_index(path, self.path, splits, self.meta.env_args)
-        return path
+__all__ = ["EPISODE_FOLDER", "Episode", "EpisodeDataset", "EpisodeWriter"]
 
 
 class EpisodeDataset:
@@ -244,6 +154,39 @@ class EpisodeDataset:
         self._require_view(view)
         with open_episode(self.paths[i]) as file:
             return read_frames(file[f"obs/{view}_image"], times)
+
+    def depth(
+        self, i: int, view: str, times: Sequence[int] | np.ndarray | None = None
+    ) -> UInt16[np.ndarray, "time height width"]:
+        """Depth in millimetres along the optical axis, 0 where no surface is nearer than 65.536 m.
+
+        Arguments and errors are those of `images`.
+
+        Raises:
+            MissingDataError: When the data set has no depth.
+        """
+        return self._read_stream(i, view, "depth", times)
+
+    def masks(
+        self, i: int, view: str, times: Sequence[int] | np.ndarray | None = None
+    ) -> UInt8[np.ndarray, "time height width"]:
+        """The instance at each pixel, an index into `meta.masks`; arguments as of `images`.
+
+        Raises:
+            MissingDataError: When the data set has no masks.
+        """
+        return self._read_stream(i, view, "masks", times)
+
+    def _read_stream(
+        self, i: int, view: str, part: str, times: Sequence[int] | np.ndarray | None
+    ) -> np.ndarray:
+        self._require_view(view)
+        if not getattr(self.meta, part):
+            raise MissingDataError(
+                f"{self.root} has no {part}. Use data that `sims.generate --{part}` made."
+            )
+        with open_episode(self.paths[i]) as file:
+            return read_frames(file[f"obs/{view}_{STREAMS[part][0]}"], times)
 
     def keypoints(self, i: int, view: str) -> Float[np.ndarray, "time keypoints 2"]:
         """Keypoints of a view in pixels, x right, y down; NaN behind the camera.

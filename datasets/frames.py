@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import ClassVar, TypeAlias
 
 import numpy as np
-from jaxtyping import UInt8
+from jaxtyping import Shaped, UInt8
 from PIL import Image
 
 from datasets.errors import MismatchError
@@ -87,6 +87,14 @@ def resize_frames(frames: Frames, size: int) -> Frames:
     if isinstance(frames, LazyFrames):
         return frames.resized(size)
     return np.stack([resize_frame(frame, size) for frame in frames])
+
+
+def resize_numbers(
+    frames: Shaped[np.ndarray, "time height width"], size: int
+) -> Shaped[np.ndarray, "time size size"]:
+    """Depth or masks at `size` pixels a side: each pixel takes the value of the nearest one."""
+    rows, columns = ((np.arange(size) + 0.5) * side / size for side in frames.shape[1:])
+    return frames[:, rows.astype(int)[:, None], columns.astype(int)]
 
 
 def resize_frame(frame: Picture, size: int) -> Picture:

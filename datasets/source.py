@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
-from jaxtyping import Bool, Float, UInt8
+from jaxtyping import Bool, Float, UInt8, UInt16
 
-from datasets.frames import Frames, resize_frames
+from datasets.frames import Frames, resize_frames, resize_numbers
 from datasets.skeletons import NO_SKELETON, Skeleton
 from datasets.storage.checks import LEAVE_OUT
 from datasets.storage.episode_file import SPLITS, Episode
@@ -131,6 +131,18 @@ class Source(ABC):
         """Whether each keypoint is inside the image and not hidden."""
         return self._episode(i).visible[view]
 
+    def depth(
+        self, i: int, view: str, times: Sequence[int] | np.ndarray
+    ) -> UInt16[np.ndarray, "time height width"]:
+        """Depth of a view in millimetres at `times`."""
+        return self._episode(i).depth[view][np.asarray(times)]
+
+    def masks(
+        self, i: int, view: str, times: Sequence[int] | np.ndarray
+    ) -> UInt8[np.ndarray, "time height width"]:
+        """Instances of a view at `times`."""
+        return self._episode(i).masks[view][np.asarray(times)]
+
     def _episode(self, i: int) -> Episode:
         # A picture needs many parts of one episode, so the last episode read is kept.
         if self._read is None or self._read[0] != i:
@@ -191,6 +203,8 @@ def resized(episode: Episode, size: int) -> Episode:
             view: (points * scales[view]).astype(np.float32)
             for view, points in episode.keypoints.items()
         },
+        depth={view: resize_numbers(depth, size) for view, depth in episode.depth.items()},
+        masks={view: resize_numbers(masks, size) for view, masks in episode.masks.items()},
         intrinsics={
             view: np.diag([*scales[view], 1.0]) @ matrix
             for view, matrix in episode.intrinsics.items()

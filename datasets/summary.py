@@ -17,6 +17,7 @@ from datasets.source import Source
 from datasets.storage.arrays import read_array
 from datasets.storage.checks import open_episode
 from datasets.storage.episode_file import whole_number
+from datasets.storage.meta import DatasetMeta
 
 # A camera that moves by less than this, in metres and radians, counts as fixed.
 FIXED_WITHIN = 1e-3
@@ -126,6 +127,7 @@ def describe(dataset: EpisodeDataset, summary: Summary) -> str:
         "images": f"{meta.image_size} x {meta.image_size} pixels",
         "phases": ", ".join(f"{name} {_percent(s)}" for name, s in summary.phase_shares.items()),
         "skeleton": f"{meta.skeleton}, {len(dataset.skeleton)} keypoints",
+        **_streams(meta),
         "on disk": f"{_bytes(summary.size_on_disk)}, "
         f"{_bytes(summary.size_on_disk / len(dataset))} an episode",
     }
@@ -147,11 +149,18 @@ def describe_source(source: Source) -> str:
         "views": ", ".join(source.views),
         "phases": ", ".join(source.meta.phases),
         "skeleton": f"{source.meta.skeleton}, {len(source.skeleton)} keypoints",
+        **_streams(source.meta),
         "on disk": f"{_bytes(size)}, {_bytes(size / len(source))} an episode",
     }
     return "\n".join(
         _page(f"{source.root}: {source.title}, {_counts(source, source.lengths)}", facts)
     )
+
+
+def _streams(meta: DatasetMeta) -> dict[str, str]:
+    """What each pixel has beside its colour."""
+    depth = {"depth": "millimetres along the optical axis, 0 for none"} if meta.depth else {}
+    return depth | ({"masks": ", ".join(meta.masks)} if meta.masks else {})
 
 
 def _counts(data: EpisodeDataset | Source, lengths: Sequence[int]) -> str:

@@ -10,12 +10,14 @@ from scipy.ndimage import distance_transform_edt
 from datasets.storage.episode_file import EGO
 from sims.env import MultiViewEnv
 from sims.errors import SimulatorError
+from sims.survey import BACKGROUND, ROBOT
 from sims.upright import Sightings
 
 # A visible keypoint may lie this far from the body's pixels, as a share of the image's width: 3 of
 # 224 pixels, and always at least one pixel. Keypoints inside a thin link project beside its edge.
 MAX_OFFSET = 3 / 224
 MIN_SHARE_ON_BODY = 0.95
+_PICTURE = "picture of"
 
 
 def check_multi_view_env(env: MultiViewEnv, seed: int = 0, steps: int = 12) -> None:
@@ -56,7 +58,9 @@ def check_multi_view_env(env: MultiViewEnv, seed: int = 0, steps: int = 12) -> N
     for view in env.views:
         _require((fault := seen.fault(view)) is None, f"{fault}")
     _check_restore(env, state, start)
+    _check_survey(env)
     _check_drawn_cameras(env, seed)
+    _check_drawn_scenes(env, seed)
 
 
 def _require(condition: bool, message: str) -> None:
@@ -78,7 +82,7 @@ def _look(env: MultiViewEnv) -> dict[str, np.ndarray]:
     """Return a copy of everything that the current state shows."""
     # A simulator may write the next state into the same arrays, so they are copied.
     seen = {"state": env.state(), "keypoints": env.keypoints()}
-    seen |= {f"picture of {view}": image for view, image in env.render_views().items()}
+    seen |= {f"{_PICTURE} {view}": image for view, image in env.render_views().items()}
     seen |= {f"visible of {view}": visible for view, visible in env.visible().items()}
     return {name: value.copy() for name, value in seen.items()}
 
@@ -172,6 +176,46 @@ def _check_drawn_cameras(env: MultiViewEnv, seed: int) -> None:
         _equal(usual, _third_person_cameras(env, seed)),
         "drawn cameras were kept",
     )
+
+
+def _check_survey(env: MultiViewEnv) -> None:
+    """Require that depth and instances, where there are any, show the robot where it is."""
+    try:
+        names, surveys = env.instances(), env.survey_views()
+    except SimulatorError:
+        return  # this environment measures neither
+    _require(names[:2] == (BACKGROUND, ROBOT), f"instances begin with {names[:2]}")
+    _require(tuple(surveys) == env.views, f"survey_views names {tuple(surveys)}, not {env.views}")
+    body = env.actor_masks()
+    for view, (depth, instances) in surveys.items():
+        shapes = {depth.shape, instances.shape}
+        _require(shapes == {(env.size, env.size)}, f"depth and instances of {view} have {shapes}")
+        _require(instances.dtype == np.uint8, f"instances of {view} are {instances.dtype}")
+        _require(int(instances.max()) < len(names), f"instances of {view} have no name")
+        sound = np.isfinite(depth).all() and (depth >= 0).all()
+        _require(bool(sound), f"depth of {view} is not finite, or negative")
+        robot = instances == names.index(ROBOT)
+        _require(not (body[view] & ~robot).any(), f"instances of {view} miss parts of the robot")
+        _require(bool((depth[robot] > 0).all()), f"the robot in {view} has no depth")
+
+
+def _check_drawn_scenes(env: MultiViewEnv, seed: int) -> None:
+    """Require that drawn scenes change all pictures, nothing else, and last one episode only."""
+    env.reset(seed=seed)
+    usual = _look(env)
+    try:
+        env.reset(seed=seed, options={"random_scenes": True})
+    except SimulatorError:
+        return  # this environment does not draw scenes
+    drawn = _look(env)
+    for name, value in usual.items():
+        same = np.array_equal(value, drawn[name])
+        if name.startswith(_PICTURE):
+            _require(not same, f"{name} is the same in a drawn scene")
+        else:
+            _require(same, f"{name} differs in a drawn scene")
+    env.reset(seed=seed)
+    _require(_equal(list(_look(env).values()), list(usual.values())), "a drawn scene was kept")
 
 
 def _third_person_cameras(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from inspect import signature
 from typing import Any, NamedTuple
 
@@ -16,10 +16,11 @@ from datasets.skeletons import Skeleton
 from datasets.storage.episode_file import EGO
 from sims.errors import OptionError, SimulatorError
 from sims.gl import renderer_name
+from sims.survey import Survey
 
 # Each use of an episode's seed has its own stream of random numbers, so that drawing cameras does
 # not change what the expert does.
-EXPERT_STREAM, CAMERA_STREAM, FAILURE_STREAM = 1, 2, 3
+EXPERT_STREAM, CAMERA_STREAM, FAILURE_STREAM, SCENE_STREAM = 1, 2, 3, 4
 
 
 class Step(NamedTuple):
@@ -74,6 +75,8 @@ class MultiViewEnv(gymnasium.Env[dict[str, np.ndarray], np.ndarray]):
     views: tuple[str, ...]
     size: int
     _cameras_are_random = False
+    _scene_is_random = False
+    _given_cameras: Mapping[str, Camera] | None = None
 
     @classmethod
     def usual_views(cls) -> int | None:
@@ -90,9 +93,10 @@ class MultiViewEnv(gymnasium.Env[dict[str, np.ndarray], np.ndarray]):
             seed: Seed of the episode.
             options: `{"random_cameras": True}` draws the poses of the third-person cameras from the
                 seed; otherwise they have the environment's default poses.
+                `{"random_scenes": True}` draws textures, colours and lights from the seed.
 
         Raises:
-            SimulatorError: When the cameras cannot be moved.
+            SimulatorError: When the cameras cannot be moved, or the scene cannot be drawn.
         """
         super().reset(seed=seed)
         seed = int(self.np_random.integers(2**32)) if seed is None else seed
@@ -100,10 +104,56 @@ class MultiViewEnv(gymnasium.Env[dict[str, np.ndarray], np.ndarray]):
             self.place_cameras(np.random.default_rng([seed, CAMERA_STREAM]))
             self._cameras_are_random = True
         elif self._cameras_are_random:
-            self.place_cameras(None)
+            self._place_usual_cameras()
             self._cameras_are_random = False
+        if (options or {}).get("random_scenes", False):
+            self.draw_scene(np.random.default_rng([seed, SCENE_STREAM]))
+            self._scene_is_random = True
+        elif self._scene_is_random:
+            self.draw_scene(None)
+            self._scene_is_random = False
         self.begin(seed)
         return self.observe(), {"success": self.success()}
+
+    def draw_scene(self, rng: np.random.Generator | None) -> None:
+        """Draw how the next episodes look, but not how they move; None restores the usual look.
+
+        Raises:
+            SimulatorError: In an environment that does not override this method.
+        """
+        raise SimulatorError(
+            f"The scenes of {self.name} cannot be drawn at random: leave out --random-scenes, or "
+            "override MultiViewEnv.draw_scene."
+        )
+
+    def use_cameras(self, cameras: Mapping[str, Camera]) -> None:
+        """Take these third-person cameras instead of the environment's own, from `reset` on.
+
+        Args:
+            cameras: Every third-person view to its camera, in the order of the views.
+
+        Raises:
+            SimulatorError: When the cameras cannot be moved.
+        """
+        self.set_cameras(cameras)
+        self._given_cameras = cameras
+
+    def _place_usual_cameras(self) -> None:
+        if self._given_cameras is None:
+            self.place_cameras(None)
+        else:
+            self.set_cameras(self._given_cameras)
+
+    def set_cameras(self, cameras: Mapping[str, Camera]) -> None:
+        """Move the third-person cameras of the next episodes; see `use_cameras`.
+
+        Raises:
+            SimulatorError: In an environment that does not override this method.
+        """
+        raise SimulatorError(
+            f"The third-person cameras of {self.name} cannot be moved: leave out --cameras, or "
+            "override MultiViewEnv.set_cameras."
+        )
 
     def place_cameras(self, rng: np.random.Generator | None) -> None:
         """Draw the third-person cameras of the next episodes; None restores the default ones.
@@ -151,6 +201,30 @@ class MultiViewEnv(gymnasium.Env[dict[str, np.ndarray], np.ndarray]):
     @abstractmethod
     def actor_masks(self) -> dict[str, Bool[np.ndarray, "height width"]]:
         """Return the pixels of each view that show the skeleton's body."""
+
+    def instances(self) -> tuple[str, ...]:
+        """Return the names of the things that `survey_views` tells apart, the same for every seed.
+
+        The first is the background, the second the robot.
+
+        Raises:
+            SimulatorError: In an environment that does not override it and `survey_views`.
+        """
+        raise SimulatorError(
+            f"{self.name} measures neither depth nor masks: leave out --depth and --masks, or "
+            "override MultiViewEnv.instances and MultiViewEnv.survey_views."
+        )
+
+    def survey_views(self) -> dict[str, Survey]:
+        """Return depth and instances of the current state, from every view.
+
+        Raises:
+            SimulatorError: In an environment that does not override it and `instances`.
+        """
+        self.instances()
+        raise SimulatorError(
+            f"{self.name} names instances, but does not override MultiViewEnv.survey_views."
+        )
 
     @abstractmethod
     def success(self) -> bool:

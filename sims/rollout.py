@@ -11,6 +11,7 @@ from jaxtyping import Int
 
 from datasets.episodes import Episode
 from sims.env import EXPERT_STREAM, FAILURE_STREAM, MultiViewEnv, Step
+from sims.survey import millimetres
 
 
 def episode_seed(base_seed: int, index: int, attempt: int) -> int:
@@ -26,13 +27,19 @@ def attempt_of(base_seed: int, index: int, seed: int, limit: int) -> int | None:
 class Recording:
     """The record of one episode: state, pictures and keypoints of each time step."""
 
-    def __init__(self, env: MultiViewEnv) -> None:
-        """Begins a recording of the environment's current episode."""
-        self._env = env
+    def __init__(self, env: MultiViewEnv, depth: bool = False, masks: bool = False) -> None:
+        """Begins a recording of the environment's current episode.
+
+        Args:
+            env: The environment.
+            depth: Whether depth is recorded too.
+            masks: Whether instances are recorded too.
+        """
+        self._env, self._depth, self._masks = env, depth, masks
         self._intrinsics = {view: camera.intrinsics for view, camera in env.cameras().items()}
         self._frames: dict[str, dict[str, list[np.ndarray]]] = {
             part: {view: [] for view in env.views}
-            for part in ("images", "keypoints", "visible", "extrinsics")
+            for part in ("images", "keypoints", "visible", "extrinsics", "depth", "masks")
         }
         self._steps: dict[str, list[np.ndarray]] = defaultdict(list)
         self._observations: dict[str, list[np.ndarray]] = defaultdict(list)
@@ -49,10 +56,19 @@ class Recording:
             frames["keypoints"][view].append(camera.project(keypoints)[0].astype(np.float32))
             frames["visible"][view].append(visible[view].copy())
             frames["extrinsics"][view].append(camera.world_to_camera.copy())
+        if self._depth or self._masks:
+            self._survey()
         for name, value in observation.items():
             self._observations[name].append(np.array(value))
         self._steps["keypoints_world"].append(keypoints.copy())
         self._steps["states"].append(env.state().copy())
+
+    def _survey(self) -> None:
+        for view, survey in self._env.survey_views().items():
+            if self._depth:
+                self._frames["depth"][view].append(millimetres(survey.depth))
+            if self._masks:
+                self._frames["masks"][view].append(survey.instances.copy())
 
     def episode(self, phases: Sequence[int], **parts: Any) -> Episode:
         """The episode of all steps so far, which ends the recording.
@@ -69,6 +85,8 @@ class Recording:
             visible=_stacked(frames["visible"]),
             intrinsics=self._intrinsics,
             world_to_camera={view: _fixed_or_moving(value) for view, value in extrinsics.items()},
+            depth=_stacked(frames["depth"]) if self._depth else {},
+            masks=_stacked(frames["masks"]) if self._masks else {},
             keypoints_world=np.stack(self._steps["keypoints_world"]),
             states=np.stack(self._steps["states"]),
             phases=np.array(phases, np.uint8),
@@ -78,7 +96,15 @@ class Recording:
         )
 
 
-def record(env: MultiViewEnv, seed: int, random_cameras: bool = False) -> Episode | None:
+def record(
+    env: MultiViewEnv,
+    seed: int,
+    random_cameras: bool = False,
+    *,
+    random_scenes: bool = False,
+    depth: bool = False,
+    masks: bool = False,
+) -> Episode | None:
     """Records one episode of the environment's expert.
 
     Time step t holds the state before action t, as in robomimic. All random draws, of the
@@ -88,29 +114,45 @@ def record(env: MultiViewEnv, seed: int, random_cameras: bool = False) -> Episod
         env: The environment.
         seed: Seed of the episode.
         random_cameras: Whether the seed also draws the third-person cameras.
+        random_scenes: Whether the seed also draws textures, colours and lights.
+        depth: Whether depth is recorded too.
+        masks: Whether instances are recorded too.
 
     Returns:
         The episode, or None when the expert failed by the environment's own rule.
 
     Raises:
-        SimulatorError: When the environment cannot move its cameras.
+        SimulatorError: When the environment cannot do what is asked for.
     """
-    observation, info = env.reset(seed=seed, options={"random_cameras": random_cameras})
+    options = {"random_cameras": random_cameras, "random_scenes": random_scenes}
+    observation, info = env.reset(seed=seed, options=options)
     steps = env.expert(np.random.default_rng([seed, EXPERT_STREAM]))
-    return _recorded(env, seed, steps, observation, success=True)
+    recording = Recording(env, depth, masks)
+    return _recorded(env, seed, steps, observation, recording, success=True)
 
 
-def record_failure(env: MultiViewEnv, seed: int, random_cameras: bool = False) -> Episode | None:
+def record_failure(
+    env: MultiViewEnv,
+    seed: int,
+    random_cameras: bool = False,
+    *,
+    random_scenes: bool = False,
+    depth: bool = False,
+    masks: bool = False,
+) -> Episode | None:
     """Records one episode in which the environment's expert is made to fail.
 
     The arguments and errors are those of `record`; None is returned when the task is solved at the
     end all the same.
     """
-    observation, _ = env.reset(seed=seed, options={"random_cameras": random_cameras})
+    options = {"random_cameras": random_cameras, "random_scenes": random_scenes}
+    observation, _ = env.reset(seed=seed, options=options)
     expert, failure = (
         np.random.default_rng([seed, stream]) for stream in (EXPERT_STREAM, FAILURE_STREAM)
     )
-    return _recorded(env, seed, env.failing_expert(expert, failure), observation, success=False)
+    recording = Recording(env, depth, masks)
+    steps = env.failing_expert(expert, failure)
+    return _recorded(env, seed, steps, observation, recording, success=False)
 
 
 def _recorded(
@@ -118,10 +160,10 @@ def _recorded(
     seed: int,
     steps: Iterator[Step],
     observation: Mapping[str, np.ndarray],
+    recording: Recording,
     success: bool,
 ) -> Episode | None:
     """The episode of an expert's steps; None where it does not end as it should."""
-    recording = Recording(env)
     actions, phases, rewards = [], [], []
     for step in steps:
         recording.look(observation)

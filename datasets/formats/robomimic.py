@@ -123,7 +123,7 @@ class RobomimicSource(Source):
 
         with open_demonstrations(self.root) as file:
             demo = file[f"data/{self.names[i]}"]
-            episode = read_episode(demo, self.views, self.views, phases, read)
+            episode = read_episode(demo, self.views, self.views, phases, read, self._ours)
         # The skeleton of keypoints in a file by others is unknown.
         return episode if self._ours else replace(episode, keypoints={}, visible={})
 

@@ -7,14 +7,20 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
 
 from datasets.errors import DamagedDataError, FormatError, MismatchError, MissingDataError
-from datasets.frames import Frames
 from datasets.storage.arrays import own_array, read_array
-from datasets.storage.episode_file import OVER_TIME, Episode, read_episode, whole_number
+from datasets.storage.episode_file import (
+    OVER_TIME,
+    STREAMS,
+    Episode,
+    read_episode,
+    whole_number,
+)
 from datasets.storage.inside import require_own_content
 from datasets.storage.meaning import require_sound
 from datasets.storage.meta import DatasetMeta
@@ -56,12 +62,18 @@ def require_fit(index: int, episode: Episode, meta: DatasetMeta) -> None:
         FormatError: When a value cannot be what its name says.
     """
     steps, size, count = len(episode), meta.image_size, len(meta.get_skeleton())
-    per_view: dict[str, tuple[Mapping[str, Frames], list[tuple[int, ...]]]] = {
+    per_view: dict[str, tuple[Mapping[str, Any], list[tuple[int, ...]]]] = {
         "images": (episode.images, [(steps, size, size, 3)]),
     }
     if count:
         per_view["keypoints"] = (episode.keypoints, [(steps, count, 2)])
         per_view["visible"] = (episode.visible, [(steps, count)])
+    for part in STREAMS:
+        # Checked where the data set asks for them, and refused where it does not know of them.
+        if getattr(meta, part) or getattr(episode, part):
+            per_view[part] = (getattr(episode, part), [(steps, size, size)])
+        if getattr(episode, part) and not getattr(meta, part):
+            raise MismatchError(f"episode {index} has {part}, and meta.json does not. {LEAVE_OUT}")
     if episode.intrinsics or episode.world_to_camera:
         per_view["intrinsics"] = (episode.intrinsics, [(3, 3)])
         per_view["world_to_camera"] = (episode.world_to_camera, [(4, 4), (steps, 4, 4)])
@@ -166,6 +178,7 @@ def check_episode(
         observations = file["obs"]
         for view in views:
             _check_images(path, observations, view, steps, meta.image_size)
+            _check_streams(path, observations, view, steps, meta)
             if need_keypoints:
                 _check_keypoints(path, observations, view, steps, len(meta.get_skeleton()))
         _check_lengths(path, file, steps)
@@ -188,6 +201,9 @@ def check_values(path: Path, meta: DatasetMeta) -> None:
         episode = read_episode(file, meta.views, meta.views, frames=None)
         for view in meta.views:
             own_array(file[f"obs/{view}_image"])
+            for part, (ending, _) in STREAMS.items():
+                if getattr(meta, part):
+                    own_array(file[f"obs/{view}_{ending}"])
     require_sound(episode, meta, str(path), LEAVE_OUT)
 
 
@@ -221,6 +237,25 @@ def _check_images(
         )
     if dtype != np.uint8:
         raise FormatError(f"{path}: frames of {view} are {dtype}, not uint8. {again(path)}")
+
+
+def _check_streams(
+    path: Path, observations: h5py.Group, view: str, steps: int, meta: DatasetMeta
+) -> None:
+    expected = (steps, meta.image_size, meta.image_size)
+    for part, (ending, dtype) in STREAMS.items():
+        if not getattr(meta, part):
+            continue
+        found = _described(observations, f"{view}_{ending}")
+        if found is None:
+            raise MissingDataError(
+                f"{path} has no {part} of {view}, and meta.json promises it. {again(path)}"
+            )
+        if found != (expected, dtype):
+            raise MismatchError(
+                f"{path}: obs/{view}_{ending} is {found[1]} of shape {found[0]}, but must be "
+                f"{dtype} of shape {expected}. {again(path)}"
+            )
 
 
 def _check_keypoints(

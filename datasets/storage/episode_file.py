@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import h5py
 import numpy as np
-from jaxtyping import Bool, Float, UInt8
+from jaxtyping import Bool, Float, UInt8, UInt16
 
 from datasets.cameras import Camera
 from datasets.errors import FormatError
@@ -26,6 +26,9 @@ OVER_TIME = ("actions", "states", "rewards", "dones", "phases", "keypoints_world
 # Attributes of an episode as a whole.
 _OVERALL = ("seed", "success", "model_file")
 _VIEW_PARTS = ("image", "keypoints", "visible")
+# Parts of a view that simulators can measure beside the pictures, and their numbers: the field of
+# `Episode`, the ending in the file, and the type.
+STREAMS = {"depth": ("depth", np.dtype(np.uint16)), "masks": ("mask", np.dtype(np.uint8))}
 
 
 @dataclass
@@ -40,6 +43,10 @@ class Episode:
         phases: (T,) uint8, indices into `DatasetMeta.phases`.
         keypoints: View to (T, K, 2) float32 pixels, x right, y down; NaN behind the camera.
         visible: View to (T, K) bool: inside the image and not hidden.
+        depth: View to (T, H, W) uint16: millimetres along the optical axis, 0 where no surface is,
+            or none nearer than 65.536 m.
+        masks: View to (T, H, W) uint8: the instance that a pixel shows, an index into
+            `DatasetMeta.masks`.
         intrinsics: View to (3, 3).
         world_to_camera: View to (4, 4), or (T, 4, 4) for a camera that moves.
         keypoints_world: (T, K, 3) in metres.
@@ -57,6 +64,8 @@ class Episode:
     phases: UInt8[np.ndarray, " time"]
     keypoints: dict[str, Float[np.ndarray, "time keypoints 2"]] = field(default_factory=dict)
     visible: dict[str, Bool[np.ndarray, "time keypoints"]] = field(default_factory=dict)
+    depth: dict[str, UInt16[np.ndarray, "time height width"]] = field(default_factory=dict)
+    masks: dict[str, UInt8[np.ndarray, "time height width"]] = field(default_factory=dict)
     intrinsics: dict[str, np.ndarray] = field(default_factory=dict)
     world_to_camera: dict[str, np.ndarray] = field(default_factory=dict)
     keypoints_world: Float[np.ndarray, "time keypoints 3"] | None = None
@@ -113,6 +122,7 @@ def write_episode(group: h5py.Group, episode: Episode, views: Sequence[str]) -> 
         # Frames written one by one take other places in the file, so those in memory are not.
         for time, frame in enumerate(images if lazy else ()):
             dataset[time] = frame
+        _write_streams(group, episode, view)
         if view in episode.keypoints:
             group[f"obs/{view}_keypoints"] = episode.keypoints[view].astype(np.float32)
             group[f"obs/{view}_visible"] = episode.visible[view].astype(bool)
@@ -122,10 +132,24 @@ def write_episode(group: h5py.Group, episode: Episode, views: Sequence[str]) -> 
             camera["world_to_camera"] = episode.world_to_camera[view]
 
 
+def _write_streams(group: h5py.Group, episode: Episode, view: str) -> None:
+    for part, (ending, _) in STREAMS.items():
+        if view in (values := getattr(episode, part)):
+            group.create_dataset(
+                f"obs/{view}_{ending}",
+                data=values[view],
+                chunks=(1, *values[view].shape[1:]),
+                compression="gzip",
+                compression_opts=1,
+                # Neighbouring depths differ in their low bytes alone.
+                shuffle=values[view].itemsize > 1,
+            )
+
+
 def read_frames(
     frames: h5py.Dataset, times: Sequence[int] | np.ndarray | None = None
-) -> UInt8[np.ndarray, "time height width 3"]:
-    """Reads frames one by one: h5py's list indexing is hundreds of times slower.
+) -> np.ndarray:
+    """Reads pictures, depth or masks one by one: h5py's list indexing is hundreds of times slower.
 
     Raises:
         DataError: When the frames are in other files, or the file does not hold all of them.
@@ -145,6 +169,7 @@ def read_episode(
     all_views: Sequence[str],
     phases: UInt8[np.ndarray, " time"] | None = None,
     frames: Callable[[h5py.Dataset], np.ndarray] | None = read_frames,
+    streams: bool = True,
 ) -> Episode:
     """Reads a whole episode into memory.
 
@@ -153,17 +178,24 @@ def read_episode(
         views: The views to read.
         all_views: The views that the group holds; their parts do not count as observations.
         phases: Phases to use instead of the group's own; a demonstration by others has none.
-        frames: Function that reads a view's frames; None leaves `images` empty.
+        frames: Function that reads a view's frames; None leaves `images`, `depth` and `masks`
+            empty.
+        streams: Whether depth and masks are ours. Those of others, of unknown units, are
+            observations.
 
     Raises:
         KeyError: When the frames of a view or the phases are missing.
         FormatError: When an array or a number has another form.
     """
-    per_view = {f"{view}_{part}" for view in all_views for part in _VIEW_PARTS}
+    endings = [ending for ending, _ in STREAMS.values()] if streams else []
+    per_view = {f"{view}_{part}" for view in all_views for part in (*_VIEW_PARTS, *endings)}
 
     def of_views(pattern: str) -> dict[str, np.ndarray]:
         names = {view: pattern.format(view) for view in views}
         return {view: read_array(group, name) for view, name in names.items() if name in group}
+
+    def streams_of(part: str) -> dict[str, np.ndarray]:
+        return of_views(f"obs/{{}}_{STREAMS[part][0]}") if streams and frames is not None else {}
 
     success = group.attrs.get("success")
     return Episode(
@@ -171,6 +203,8 @@ def read_episode(
         phases=read_array(group, "phases") if phases is None else phases,
         keypoints=of_views("obs/{}_keypoints"),
         visible=of_views("obs/{}_visible"),
+        depth=streams_of("depth"),
+        masks=streams_of("masks"),
         intrinsics=of_views("cameras/{}/intrinsics"),
         world_to_camera=of_views("cameras/{}/world_to_camera"),
         **{

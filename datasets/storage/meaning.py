@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from datasets.errors import FormatError
-from datasets.storage.episode_file import OVER_TIME, Episode
+from datasets.storage.episode_file import OVER_TIME, STREAMS, Episode
 from datasets.storage.meta import DatasetMeta
 
 # Single precision keeps rotations orthonormal to about 1e-6; cameras estimated from photographs
@@ -40,6 +40,7 @@ def _faults(episode: Episode, meta: DatasetMeta) -> Iterator[str]:
                 f"frames of {view} must be uint8 of shape (time, height, width, 3), got "
                 f"{frames.dtype} of {frames.shape}"
             )
+    yield from _stream_faults(episode, meta)
     yield from _length_faults(episode)
     yield from _keypoint_faults(episode, len(meta.get_skeleton()))
     for view in episode.intrinsics.keys() ^ episode.world_to_camera.keys():
@@ -61,9 +62,22 @@ def _phase_faults(episode: Episode, meta: DatasetMeta) -> Iterator[str]:
         yield f"it has phase {phases.max()}; phases are {meta.phases}"
 
 
+def _stream_faults(episode: Episode, meta: DatasetMeta) -> Iterator[str]:
+    for part, (_, dtype) in STREAMS.items():
+        for view, values in getattr(episode, part).items():
+            if values.dtype != dtype or values.ndim != 3:
+                yield (
+                    f"{part} of {view} must be {dtype} of shape (time, height, width), got "
+                    f"{values.dtype} of {values.shape}"
+                )
+    for view, values in episode.masks.items():
+        if values.size and int(values.max()) >= len(meta.masks):
+            yield f"masks of {view} have instance {values.max()}; instances are {meta.masks}"
+
+
 def _length_faults(episode: Episode) -> Iterator[str]:
     over_time = {name: getattr(episode, name) for name in OVER_TIME} | episode.observations
-    for part in ("images", "keypoints", "visible"):
+    for part in ("images", "keypoints", "visible", *STREAMS):
         over_time |= {f"{part} of {view}": v for view, v in getattr(episode, part).items()}
     moving = {view: poses for view, poses in episode.world_to_camera.items() if poses.ndim == 3}
     over_time |= {f"world_to_camera of {view}": poses for view, poses in moving.items()}

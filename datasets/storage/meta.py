@@ -21,12 +21,17 @@ _AGAIN = "make the data set again."
 MOST_PHASES = 256
 # The largest height and width of frames, in pixels.
 MOST_PIXELS = 8192
+# A mask stores the instance of a pixel as a byte.
+MOST_INSTANCES = 256
 # The most time steps a second.
 MOST_HZ = 10_000
 # Fields that may differ between two runs that add episodes to one data set.
 _INFORMATIVE = {"command", "versions", "preset"}
 # Fields that were added later, so that older data sets lack them.
-_OPTIONAL = {"preset", "own_skeleton", "random_cameras"}
+_OPTIONAL = {"preset", "own_skeleton", "random_cameras", "random_scenes", "rig", "depth", "masks"}
+# Of these, fields that `meta.json` leaves out where they say nothing, so that data sets without
+# them stay as they were, to the byte.
+_UNSAID: dict[str, object] = {"random_scenes": False, "rig": "", "depth": False, "masks": []}
 # Types of the fields that reading an episode depends on.
 _KINDS: dict[str, type | tuple[type, ...]] = {
     "env": str,
@@ -65,6 +70,12 @@ class DatasetMeta:
         preset: Name of the preset that the data set follows, see `datasets.presets`; empty without
             one.
         random_cameras: Whether every episode drew its own third-person cameras.
+        random_scenes: Whether every episode drew its own textures, colours and lights.
+        depth: Whether the episodes hold the depth of every pixel.
+        masks: Names of the instances that the episodes' masks number, from 0 on; empty without
+            masks.
+        rig: Digest of the third-person cameras that were given in place of the world's own; empty
+            without any.
         own_skeleton: Definition of the skeleton, where this project has no skeleton of that name.
     """
 
@@ -80,6 +91,10 @@ class DatasetMeta:
     command: str = ""
     preset: str = ""
     random_cameras: bool = False
+    random_scenes: bool = False
+    depth: bool = False
+    masks: list[str] = field(default_factory=list)
+    rig: str = ""
     own_skeleton: Skeleton | None = None
 
     def __post_init__(self) -> None:
@@ -103,7 +118,8 @@ class DatasetMeta:
 
     def to_json(self) -> str:
         """The text of `meta.json`."""
-        return json.dumps(asdict(self), indent=2) + "\n"
+        said = {k: v for k, v in asdict(self).items() if k not in _UNSAID or v != _UNSAID[k]}
+        return json.dumps(said, indent=2) + "\n"
 
     @classmethod
     def load(cls, root: Path) -> DatasetMeta:
@@ -181,6 +197,13 @@ def _require_sound(stored: dict[str, Any], path: Path) -> None:
             raise FormatError(f"{path}: `{name}` must be a list of names, got {values}; {_AGAIN}")
         if repeated := [value for value in values if values.count(value) > 1]:
             raise FormatError(f"{path}: `{name}` names {repeated[0]!r} twice; {_AGAIN}")
+    masks, depth = stored.get("masks", []), stored.get("depth", False)
+    if not isinstance(masks, list) or not all(isinstance(name, str) for name in masks):
+        raise FormatError(f"{path}: `masks` must be a list of names, got {masks!r}; {_AGAIN}")
+    if len(masks) > MOST_INSTANCES:
+        raise FormatError(f"{path}: `masks` names more than {MOST_INSTANCES} instances; {_AGAIN}")
+    if not isinstance(depth, bool):
+        raise FormatError(f"{path}: `depth` must be true or false, got {depth!r}; {_AGAIN}")
     size, hz, phases = stored["image_size"], stored["control_hz"], len(stored["phases"])
     if not 1 <= size <= MOST_PIXELS:
         raise FormatError(

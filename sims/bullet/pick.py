@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from importlib.metadata import version
 from itertools import product
 from typing import Any
@@ -26,6 +26,7 @@ from sims.bullet.pick_expert import CARRY, LIFT, PHASES, pick_expert
 from sims.bullet.views import UPRIGHT, BulletViews, View
 from sims.env import MultiViewEnv, Step, view_names
 from sims.failures import failing_steps
+from sims.survey import BACKGROUND, ROBOT, Survey
 
 ROBOMIMIC_GYM_TYPE = 2  # robomimic.envs.env_base.EnvType.GYM_TYPE
 PHYSICS_HZ = 240
@@ -88,7 +89,10 @@ class PickEnv(MultiViewEnv):
         self.size = size
         self._client = BulletClient(choose_renderer(renderer))
         self._urdf = light_panda()
-        self._views = BulletViews(self._client, pick_scene.add_scenery)
+        self._look_of_scene = pick_scene.USUAL_LOOK
+        self._views = BulletViews(
+            self._client, lambda client: pick_scene.add_scenery(client, self._look_of_scene)
+        )
         self.place_cameras(None)
         self.begin(seed=0)
         self.action_space = gymnasium.spaces.Box(-1.0, 1.0, (7,), np.float64)
@@ -103,6 +107,14 @@ class PickEnv(MultiViewEnv):
         """Draws the ring of cameras; None selects the fixed ring."""
         self._ring = rig.ring(self.views[1:], WORKSPACE, CAMERA_DISTANCE, self.size, rng)
 
+    def set_cameras(self, cameras: Mapping[str, Camera]) -> None:
+        """Moves the third-person cameras of the next episodes."""
+        self._ring = dict(cameras)
+
+    def draw_scene(self, rng: np.random.Generator | None) -> None:
+        """Draws the colours of all but the arm, and the light; None selects the usual ones."""
+        self._look_of_scene = pick_scene.USUAL_LOOK if rng is None else pick_scene.Look.draw(rng)
+
     def begin(self, seed: int) -> None:
         """Builds a new world, which does not depend on earlier episodes."""
         rng = np.random.default_rng(seed)
@@ -111,11 +123,12 @@ class PickEnv(MultiViewEnv):
         call("resetSimulation")
         call("setGravity", 0, 0, GRAVITY)
         call("setPhysicsEngineParameter", deterministicOverlappingPairs=1)
-        self._views.begin(self._ring)
+        look = self._look_of_scene
+        self._views.begin(self._ring, look.lighting)
         pick_scene.add_table(self._client)
         self._panda = BulletPanda(self._client, self._urdf)
-        self._cube = pick_scene.add_cube(self._client, self._layout)
-        pick_scene.add_spot(self._client, self._layout)
+        self._cube = pick_scene.add_cube(self._client, self._layout, look)
+        self._spot = pick_scene.add_spot(self._client, self._layout, look)
         joints = READY + rng.normal(0, [0.12, 0.08, 0.08, 0.08, 0.06, 0.08, 0.15])
         self._panda.set_joints(np.append(joints, HOME[len(READY) :]), np.zeros(9))
         self._steps = 0
@@ -194,6 +207,22 @@ class PickEnv(MultiViewEnv):
     def actor_masks(self) -> dict[str, Bool[np.ndarray, "height width"]]:
         """The pixels of each view that show the arm or the gripper."""
         return {view: seen.mask(self._panda.body) for view, seen in self._look().items()}
+
+    def instances(self) -> tuple[str, ...]:
+        """The background, which is the floor too, the robot, the cube, its spot, the table."""
+        return (BACKGROUND, ROBOT, "cube", "spot", "table")
+
+    def survey_views(self) -> dict[str, Survey]:
+        """Depth and instances of the current state, by the same pass that draws the pictures."""
+        *table, _floor = self._views.scenery
+        bodies = dict.fromkeys(table, "table")
+        bodies |= {self._panda.body: ROBOT, self._cube: "cube", self._spot: "spot"}
+        names = self.instances()
+        of_body = {body: names.index(name) for body, name in bodies.items()}
+        return {
+            view: Survey(seen.depth(), seen.instances(of_body))
+            for view, seen in self._look().items()
+        }
 
     def visible(self) -> dict[str, Bool[np.ndarray, " keypoints"]]:
         """Whether each view sees each keypoint, by segmentation and depth of the same pictures."""

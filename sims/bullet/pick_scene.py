@@ -9,7 +9,8 @@ from jaxtyping import Float
 
 from sims.bullet.client import BulletClient
 from sims.bullet.meshes import box_mesh
-from sims.bullet.views import AWAY
+from sims.bullet.views import AWAY, LIGHT, USUAL_LIGHTING, Lighting
+from sims.paint import random_colour
 
 Color = tuple[float, float, float, float]
 Vector = tuple[float, float, float]
@@ -34,6 +35,51 @@ LEG: Color = (0.35, 0.33, 0.32, 1.0)
 FLOOR: Color = (0.50, 0.53, 0.56, 1.0)
 RED: Color = (0.85, 0.12, 0.10, 1.0)
 GREEN: Color = (0.13, 0.62, 0.25, 1.0)
+# Of a random light: how far its colour is from white, and its coefficients, usually 0.5 and 0.45.
+LIGHT_TINT = 0.3
+AMBIENT, DIFFUSE = (0.35, 0.6), (0.25, 0.6)
+
+
+class Look(NamedTuple):
+    """How an episode's world looks; it does not change how it moves.
+
+    Attributes:
+        table: Colour of the table's top.
+        legs: Colour of its legs.
+        floor: Colour of the floor.
+        cube: Colour of the cube.
+        spot: Colour of the target spot.
+        lighting: Light and background.
+    """
+
+    table: Color = WOOD
+    legs: Color = LEG
+    floor: Color = FLOOR
+    cube: Color = RED
+    spot: Color = GREEN
+    lighting: Lighting = USUAL_LIGHTING
+
+    @classmethod
+    def draw(cls, rng: np.random.Generator) -> Look:
+        """Draws colours of all things but the robot, and a light from above."""
+        light = {
+            "lightDirection": (*rng.uniform(-1, 1, 2).tolist(), 1.6),
+            "lightColor": tuple((1 - LIGHT_TINT * random_colour(rng)).tolist()),
+            "lightAmbientCoeff": float(rng.uniform(*AMBIENT)),
+            "lightDiffuseCoeff": float(rng.uniform(*DIFFUSE)),
+        }
+        background = np.rint(255 * random_colour(rng)).astype(np.uint8)
+        lighting = Lighting({**LIGHT, **light}, background)
+        table, legs, floor, cube, spot = (_random_color(rng) for _ in range(5))
+        return cls(table, legs, floor, cube, spot, lighting)
+
+
+def _random_color(rng: np.random.Generator) -> Color:
+    red, green, blue = random_colour(rng).tolist()
+    return red, green, blue, 1.0
+
+
+USUAL_LOOK = Look()
 
 
 class Layout(NamedTuple):
@@ -61,19 +107,19 @@ class Layout(NamedTuple):
         return cls(float(rng.choice(CUBE_HALF_SIZES)), cube, float(rng.uniform(0, np.pi)), spot)
 
 
-def add_scenery(client: BulletClient) -> dict[int, Vector]:
+def add_scenery(client: BulletClient, look: Look = USUAL_LOOK) -> dict[int, Vector]:
     """Adds table and floor without collision shapes; returns the position of each body."""
     middle, half = (TABLE_LOW + TABLE_HIGH) / 2, (TABLE_HIGH - TABLE_LOW) / 2
-    bodies = [_box(client, middle, half, WOOD)]
+    bodies = [_box(client, middle, half, look.table)]
     leg_half = np.array([LEG_HALF_WIDTH, LEG_HALF_WIDTH, (TABLE_LOW[2] - FLOOR_HEIGHT) / 2])
     for x in (-1, 1):
         for y in (-1, 1):
             corner = middle + np.array([x, y, 0]) * (half - LEG_HALF_WIDTH)
             corner[2] = TABLE_LOW[2] - leg_half[2]
-            bodies.append(_box(client, corner, leg_half, LEG))
+            bodies.append(_box(client, corner, leg_half, look.legs))
     floor_half = np.array([FLOOR_HALF_WIDTH, FLOOR_HALF_WIDTH, FLOOR_THICKNESS / 2])
     bodies.append(
-        _box(client, np.array([0, 0, FLOOR_HEIGHT - FLOOR_THICKNESS / 2]), floor_half, FLOOR)
+        _box(client, np.array([0, 0, FLOOR_HEIGHT - FLOOR_THICKNESS / 2]), floor_half, look.floor)
     )
     return {body: client.call("getBasePositionAndOrientation", body)[0] for body in bodies}
 
@@ -94,23 +140,23 @@ def add_table(client: BulletClient) -> int:
     return body
 
 
-def add_cube(client: BulletClient, layout: Layout) -> int:
+def add_cube(client: BulletClient, layout: Layout, look: Look = USUAL_LOOK) -> int:
     """Adds the cube at its initial pose."""
     half = np.full(3, layout.half_size)
     shape = client.call("createCollisionShape", client.api.GEOM_BOX, halfExtents=half.tolist())
-    look = _look_of_box(client, half, RED)
+    shown = _look_of_box(client, half, look.cube)
     turn = [0.0, 0.0, np.sin(layout.yaw / 2), np.cos(layout.yaw / 2)]
     place = [*layout.cube, layout.half_size]
-    body: int = client.call("createMultiBody", CUBE_MASS, shape, look, place, turn)
+    body: int = client.call("createMultiBody", CUBE_MASS, shape, shown, place, turn)
     # Spinning friction prevents the cube from turning about the line between the finger tips.
     client.call("changeDynamics", body, -1, lateralFriction=CUBE_FRICTION, spinningFriction=0.005)
     return body
 
 
-def add_spot(client: BulletClient, layout: Layout) -> int:
+def add_spot(client: BulletClient, layout: Layout, look: Look = USUAL_LOOK) -> int:
     """Adds the target spot, a thin square on the table without collision shape."""
     middle = np.append(layout.spot, SPOT_HEIGHT / 2)
-    return _box(client, middle, np.array([*[SPOT_HALF_SIZE] * 2, SPOT_HEIGHT / 2]), GREEN)
+    return _box(client, middle, np.array([*[SPOT_HALF_SIZE] * 2, SPOT_HEIGHT / 2]), look.spot)
 
 
 def _box(

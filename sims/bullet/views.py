@@ -29,6 +29,22 @@ LIGHT: Mapping[str, Any] = {
     "lightDiffuseCoeff": 0.45,
     "lightSpecularCoeff": 0.05,
 }
+
+
+@dataclass(frozen=True, eq=False)
+class Lighting:
+    """Light and background of all views.
+
+    Attributes:
+        light: PyBullet's options of the light.
+        background: RGB of pixels that show no body.
+    """
+
+    light: Mapping[str, Any]
+    background: UInt8[np.ndarray, 3]
+
+
+USUAL_LIGHTING = Lighting(LIGHT, BACKGROUND_COLOR)
 # Position of the scenery while a picture is drawn without it: beyond every camera's range.
 AWAY = (0.0, 0.0, -1000.0)
 UPRIGHT = (0.0, 0.0, 0.0, 1.0)
@@ -56,6 +72,17 @@ class View:
         """The pixels that show a body."""
         return (self.segments >= 0) & (self.segments & ((1 << LINK_SHIFT) - 1) == body)
 
+    def depth(self) -> Float[np.ndarray, "height width"]:
+        """Distance along the optical axis in metres; 0 where there is no body."""
+        return np.where(self.segments >= 0, _metres(self.buffer), 0.0)
+
+    def instances(self, of_body: Mapping[int, int]) -> UInt8[np.ndarray, "height width"]:
+        """The instance at each pixel, 0 where there is no body, from those of bodies by number."""
+        found = np.zeros(self.segments.shape, np.uint8)
+        for body, instance in of_body.items():
+            found[self.mask(body)] = instance
+        return found
+
     def over(self, backdrop: View) -> View:
         """This view in front of another one from the same camera, merged by depth."""
         front = self.buffer < backdrop.buffer
@@ -81,11 +108,15 @@ class View:
         seen = camera.contains(pixels)
         for i in np.flatnonzero(seen):
             column, row = np.floor(pixels[i]).astype(int)
-            # OpenGL's depth buffer is linear in 1 / depth; this is its inverse, in metres.
-            surface = FAR * NEAR / (FAR - (FAR - NEAR) * float(self.buffer[row, column]))
+            surface = float(_metres(self.buffer[row, column]))
             own = int(self.segments[row, column]) in own_segments[i]
             seen[i] = own and depth[i] - surface <= MAX_DEPTH_IN_LINK
         return seen
+
+
+def _metres(buffer: np.ndarray) -> np.ndarray:
+    """Depth in metres from OpenGL's depth buffer, which is linear in 1 / depth."""
+    return FAR * NEAR / (FAR - (FAR - NEAR) * np.asarray(buffer, np.float64))
 
 
 def segment(body: int, link: int) -> int:
@@ -111,29 +142,36 @@ class BulletViews:
         self._client = client
         self._scenery = scenery
         self._fixed: Mapping[str, Camera] = {}
+        self._lighting = USUAL_LIGHTING
         self._backdrops: dict[str, View] = {}
 
-    def begin(self, fixed: Mapping[str, Camera]) -> None:
+    def begin(self, fixed: Mapping[str, Camera], lighting: Lighting = USUAL_LIGHTING) -> None:
         """Adds the scenery to a simulation that was reset, and draws it for new cameras.
 
         Args:
-            fixed: The cameras that do not move, by view. If this is the same object as in the last
-                call, the backdrops are reused.
+            fixed: The cameras that do not move, by view.
+            lighting: Light and background. If both arguments are the same objects as in the last
+                call, the backdrops are reused: scenery that looks otherwise needs another lighting.
         """
         self._bodies = self._scenery(self._client)
-        if fixed is self._fixed:
+        if fixed is self._fixed and lighting is self._lighting:
             return
-        self._fixed = fixed
+        self._fixed, self._lighting = fixed, lighting
         # EGL's shadows cannot be turned off, and would be missing on a backdrop.
         if self._client.renderer == "tiny":
             self._backdrops = {view: self._draw(camera) for view, camera in fixed.items()}
+
+    @property
+    def scenery(self) -> tuple[int, ...]:
+        """Numbers of the bodies of the scenery, in the order in which they were added."""
+        return tuple(self._bodies)
 
     def look(self, cameras: Mapping[str, Camera]) -> dict[str, View]:
         """Draws the current state; cameras of views that are not fixed may be anywhere."""
         self._place_scenery(away=True)
         try:
             fixed = {
-                view: draw(self._client, self._fixed[view]).over(backdrop)
+                view: draw(self._client, self._fixed[view], self._lighting.light).over(backdrop)
                 for view, backdrop in self._backdrops.items()
                 if view in cameras
             }
@@ -151,9 +189,9 @@ class BulletViews:
             )
 
     def _draw(self, camera: Camera) -> View:
-        view = draw(self._client, camera)
+        view = draw(self._client, camera, self._lighting.light)
         empty = (view.segments < 0)[..., None]
-        return replace(view, image=np.where(empty, BACKGROUND_COLOR, view.image))
+        return replace(view, image=np.where(empty, self._lighting.background, view.image))
 
 
 def draw(client: BulletClient, camera: Camera, light: Mapping[str, Any] = LIGHT) -> View:

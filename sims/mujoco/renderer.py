@@ -6,7 +6,7 @@ import atexit
 import copy
 import hashlib
 import weakref
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -15,7 +15,9 @@ from jaxtyping import Bool, Float, UInt8
 
 from datasets.cameras import Camera
 from sims.mujoco.canvas import ROBOSUITE_GROUPS, Canvas, Drawing
+from sims.mujoco.instances import unseen
 from sims.mujoco.light_meshes import lighten
+from sims.survey import Survey
 
 if TYPE_CHECKING:
     import mujoco
@@ -71,6 +73,7 @@ class ViewRenderer:
         self.groups = groups
         self.light_meshes = light_meshes
         self._digest: str | None = None
+        self._textures: str | None = None
         self._canvas: Canvas | None = None
         self._backdrops: dict[str, Backdrop] = {}
 
@@ -83,8 +86,11 @@ class ViewRenderer:
         self._still = _belongs_to_backdrop(model)
         self._place = np.zeros(0)
         self._backdrops.clear()
-        digest = visual_digest(model)
+        digest, textures = visual_digest(model), _digest_of(model, ("tex_data",))
         if self._canvas is not None and digest == self._digest:
+            if textures != self._textures:
+                self._canvas.upload_textures(model)
+                self._textures = textures
             return
         self.close()
         self._canvas = Canvas(
@@ -92,7 +98,7 @@ class ViewRenderer:
         )
         # A context that is still open after MuJoCo's own clean-up at exit causes a traceback.
         atexit.register(_close, weakref.ref(self._canvas))
-        self._digest = digest
+        self._digest, self._textures = digest, textures
 
     def render(
         self, data: mujoco.MjData, cameras: dict[str, Camera], fixed: Collection[str] = ()
@@ -119,6 +125,22 @@ class ViewRenderer:
         """The geom's number at each pixel, (height, width) by camera; -1 where there is none."""
         canvas = self._loaded()
         return {view: canvas.label(data, camera) for view, camera in cameras.items()}
+
+    def survey(
+        self, data: mujoco.MjData, cameras: dict[str, Camera], of_geom: UInt8[np.ndarray, " geoms"]
+    ) -> dict[str, Survey]:
+        """Depth and instances from each camera.
+
+        Args:
+            data: The state.
+            cameras: The camera of each view.
+            of_geom: The instance of each geom, and as a last entry that of no geom.
+        """
+        canvas, hidden, found = self._loaded(), unseen(data.model), {}
+        for view, camera in cameras.items():
+            geoms, depth = canvas.survey(data, camera, hidden)
+            found[view] = Survey(depth, of_geom[geoms])
+        return found
 
     def close(self) -> None:
         """Frees the context; `load` makes a new one."""
@@ -157,13 +179,21 @@ class ViewRenderer:
 
 
 def visual_digest(model: mujoco.MjModel) -> str:
-    """Digest of the data that a rendering context uploads; equal digests may share a context."""
-    digest = hashlib.blake2b(digest_size=16)
-    for name in (
+    """Digest of the data that a rendering context uploads, but for what textures show.
+
+    Models with equal digests may share a context, into which a model's textures are uploaded anew.
+    """
+    names = (
         *("mesh_vert", "mesh_face", "mesh_normal", "mesh_facenormal", "mesh_texcoord"),
-        *("tex_data", "tex_type", "tex_width", "tex_height", "mat_texid"),
+        *("tex_type", "tex_width", "tex_height", "tex_nchannel", "mat_texid"),
         *("geom_type", "geom_dataid", "hfield_data", "hfield_size"),
-    ):
+    )
+    return _digest_of(model, names)
+
+
+def _digest_of(model: mujoco.MjModel, names: Sequence[str]) -> str:
+    digest = hashlib.blake2b(digest_size=16)
+    for name in names:
         digest.update(
             np.ascontiguousarray(getattr(model, name)).data
         )  # textures are large: no copy

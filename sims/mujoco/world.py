@@ -14,11 +14,14 @@ from datasets.cameras import Camera
 from sims.errors import OptionError, SimulatorError
 from sims.gl import import_mujoco
 from sims.mujoco.canvas import USUAL_GROUPS
+from sims.mujoco.instances import find_instances
+from sims.mujoco.look import RandomLook
 from sims.mujoco.points import ModelPoints
 from sims.mujoco.renderer import ViewRenderer
 from sims.mujoco.scene import joint_spans
 from sims.mujoco.visibility import visible_keypoints
 from sims.scenes.env import SceneEnv
+from sims.survey import Survey
 
 if TYPE_CHECKING:
     import mujoco
@@ -46,6 +49,11 @@ class MujocoWorld(SceneEnv):
         self._engine = import_mujoco()
         self._renderer = ViewRenderer(self.size, light_meshes=False, groups=USUAL_GROUPS)
         self._is_loaded = False
+        self._look = RandomLook()
+
+    def draw_scene(self, rng: np.random.Generator | None) -> None:
+        """Draws textures, colours and lights of all but the actor; None selects the scene's own."""
+        self._look.draw(rng)
 
     def refresh(self) -> None:
         """Updates all that follows from the state, such as poses, contacts and sensors."""
@@ -84,8 +92,19 @@ class MujocoWorld(SceneEnv):
         geoms = self._renderer.segment(self.data, self.cameras())
         return {view: is_actor[geom] for view, geom in geoms.items()}
 
+    def instances(self) -> tuple[str, ...]:
+        """The background, the actor, and the first body of each other tree of bodies."""
+        return find_instances(self.model, self._points.actor, USUAL_GROUPS).names
+
+    def survey_views(self) -> dict[str, Survey]:
+        """Depth and instances of the current state, from every view."""
+        self._load_renderer()
+        found = find_instances(self.model, self._points.actor, USUAL_GROUPS)
+        return self._renderer.survey(self.data, self.cameras(), found.of_geom)
+
     def _load_renderer(self) -> None:
         if not self._is_loaded:
+            self._look.apply(self.model, self.data, self._points.actor)
             self._renderer.load(self.model)
             self._is_loaded = True
 

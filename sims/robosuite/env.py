@@ -21,15 +21,17 @@ from sims.arm import panda
 from sims.env import MultiViewEnv, view_names
 from sims.gl import import_mujoco
 from sims.memory import return_small_blocks
+from sims.mujoco.look import RandomLook
 from sims.mujoco.renderer import ViewRenderer
 from sims.mujoco.visibility import visible_keypoints
+from sims.robosuite.instances import arm_bodies, task_instances
 from sims.robosuite.package import import_robosuite, no_model_of_the_robot_alone
-from sims.robosuite.xml import missing_files, with_present_names
+from sims.robosuite.xml import loadable
+from sims.survey import Survey
 
 ROBOMIMIC_ROBOSUITE_TYPE = 1  # robomimic.envs.env_base.EnvType.ROBOSUITE_TYPE
 # robosuite adds concatenations of its observations. robomimic uses this one, and drops the suffix.
 OBJECT_STATE = "object-state"
-ARM_PREFIXES = ("robot0_", "gripper0_")
 # Fingers that close faster than CLOSING, in metres a second, within AROUND metres of an object's
 # middle are about to grasp it.
 CLOSING = 0.02
@@ -76,7 +78,7 @@ class RobosuiteEnv(MultiViewEnv):
         self.size = size
         self._robosuite = import_robosuite()
         self._mujoco = import_mujoco()
-        self._renderer = ViewRenderer(size, light_meshes)
+        self._renderer, self._look = ViewRenderer(size, light_meshes), RandomLook()
         self.place_cameras(None)
         self.begin(seed=0)
         low, high = self._env.action_spec
@@ -104,6 +106,14 @@ class RobosuiteEnv(MultiViewEnv):
     def place_cameras(self, rng: np.random.Generator | None) -> None:
         """Draws the ring of cameras; None selects the fixed ring."""
         self._ring = rig.ring(self.views[1:], self.workspace, self.camera_distance, self.size, rng)
+
+    def set_cameras(self, cameras: Mapping[str, Camera]) -> None:
+        """Moves the third-person cameras of the next episodes."""
+        self._ring = dict(cameras)
+
+    def draw_scene(self, rng: np.random.Generator | None) -> None:
+        """Draws textures, colours and lights of all but the arm; None selects robosuite's own."""
+        self._look.draw(rng)
 
     def begin(self, seed: int) -> None:
         """Makes a new robosuite environment whose models and placements come from the seed."""
@@ -189,14 +199,25 @@ class RobosuiteEnv(MultiViewEnv):
     def actor_masks(self) -> dict[str, Bool[np.ndarray, "height width"]]:
         """The pixels of each view that show the arm or the gripper."""
         self._load_renderer()
-        names = [self._model.body(body).name for body in self._model.geom_bodyid]
         # Pixels without a geom have the number -1, which indexes this additional last entry.
-        is_arm = np.array([name.startswith(ARM_PREFIXES) for name in names] + [False])
+        is_arm = np.append(arm_bodies(self._model)[self._model.geom_bodyid], False)
         geoms = self._renderer.segment(self._data, self.cameras())
         return {view: is_arm[geom] for view, geom in geoms.items()}
 
+    def instances(self) -> tuple[str, ...]:
+        """The background, the robot with its mount, and robosuite's furniture and objects."""
+        return task_instances(self._model).names
+
+    def survey_views(self) -> dict[str, Survey]:
+        """Depth and instances of the current state, from every view."""
+        self._load_renderer()
+        return self._renderer.survey(
+            self._data, self.cameras(), task_instances(self._model).of_geom
+        )
+
     def _load_renderer(self) -> None:
         if not self._loaded:
+            self._look.apply(self._model, self._data, arm_bodies(self._model))
             self._renderer.load(self._model)
             self._loaded = True
 
@@ -269,13 +290,7 @@ class RobosuiteEnv(MultiViewEnv):
             DataError: When the model cannot be loaded; gives the reason.
         """
         try:
-            if "<asset>" not in model_file:  # robosuite assumes that there are assets
-                raise ValueError("it has no assets, so it is no model of robosuite")
-            model = self._env.edit_model_xml(with_present_names(model_file))
-            if missing := missing_files(model):
-                raise ValueError(
-                    f"{missing[0]} is not there, nor are {len(missing) - 1} other files"
-                )
+            model = loadable(self._env.edit_model_xml, model_file)
             self._env.reset_from_xml_string(model)
             self._find_parts()
         except (ElementTree.ParseError, ValueError, KeyError) as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import xml.etree.ElementTree as ElementTree
+from collections.abc import Callable
 from pathlib import Path
 
 # robosuite 1.5 added the arm to the names of grippers, renamed mounts, moved their meshes, and
@@ -40,3 +41,22 @@ def missing_files(model_file: str) -> list[str]:
     root = ElementTree.fromstring(model_file)
     files = {path for element in root.iterfind("asset/*") if (path := element.get("file"))}
     return sorted(path for path in files if not Path(path).is_file())
+
+
+def loadable(edit: Callable[[str], str], model_file: str) -> str:
+    """A recorded model in the names and paths of this machine.
+
+    Args:
+        edit: robosuite's own edit of models, for its paths.
+        model_file: The model.
+
+    Raises:
+        ValueError: When it is no model of robosuite, or needs files that do not exist.
+        ElementTree.ParseError: When it is not XML.
+    """
+    if "<asset>" not in model_file:  # robosuite assumes that there are assets
+        raise ValueError("it has no assets, so it is no model of robosuite")
+    model = edit(with_present_names(model_file))
+    if missing := missing_files(model):
+        raise ValueError(f"{missing[0]} is not there, nor are {len(missing) - 1} other files")
+    return model

@@ -6,6 +6,7 @@ import pytest
 from sims.checker import check_multi_view_env
 from sims.env import Step
 from sims.robosuite.lift import LiftEnv
+from sims.survey import Survey
 from tests.sims.toy import FrugalEnv, ToyEnv
 
 
@@ -113,9 +114,76 @@ class CamerasThatStay(LiftEnv):
             super().place_cameras(rng)
 
 
+class Surveyed(ToyEnv):
+    """Measures depth and instances, and draws scenes, as it should."""
+
+    tint = 0
+
+    def draw_scene(self, rng):
+        self.tint = 0 if rng is None else int(rng.integers(1, 40))
+
+    def render_views(self):
+        return {view: image + np.uint8(self.tint) for view, image in super().render_views().items()}
+
+    def instances(self):
+        return ("background", "robot")
+
+    def survey_views(self):
+        masks = self.actor_masks().items()
+        return {view: Survey(1.0 * mask, mask.astype(np.uint8)) for view, mask in masks}
+
+
+class BlindSurvey(Surveyed):
+    """Misses the robot in one view."""
+
+    def survey_views(self):
+        surveys = super().survey_views()
+        depth, instances = surveys["view_0"]
+        return {**surveys, "view_0": Survey(depth, instances * np.uint8(0))}
+
+
+class NamelessInstances(Surveyed):
+    """Has more instances than names."""
+
+    def survey_views(self):
+        surveys = super().survey_views().items()
+        return {view: Survey(depth + 1, seen + np.uint8(1)) for view, (depth, seen) in surveys}
+
+
+class SceneThatMoves(Surveyed):
+    """Draws how an episode begins as well."""
+
+    def begin(self, seed):
+        super().begin(seed + self.tint)
+
+
+class SceneThatStays(Surveyed):
+    """Keeps the scene that was drawn last."""
+
+    def draw_scene(self, rng):
+        if rng is not None:
+            super().draw_scene(rng)
+
+
+class SceneOfOneView(Surveyed):
+    """Leaves one view as it is."""
+
+    def render_views(self):
+        return {**super().render_views(), "view_1": ToyEnv.render_views(self)["view_1"]}
+
+
+def test_a_world_with_depth_instances_and_drawn_scenes_is_accepted():
+    check_multi_view_env(Surveyed())
+
+
 @pytest.mark.parametrize(
     ("broken", "complaint"),
     [
+        (BlindSurvey, "instances of view_0 miss parts of the robot"),
+        (NamelessInstances, "instances of ego have no name"),
+        (SceneThatMoves, "state differs in a drawn scene"),
+        (SceneThatStays, "a drawn scene was kept"),
+        (SceneOfOneView, "picture of view_1 is the same in a drawn scene"),
         (ShiftedKeypoints, "lie on the body"),
         (ForgetfulSeed, "the same seed gave another episode"),
         (ForgetfulPictures, "the same seed gave another episode"),

@@ -81,7 +81,7 @@ def test_a_world_without_failures_says_so(tmp_path, monkeypatch) -> None:
 def test_an_expert_that_succeeds_all_the_same_is_tried_again(tmp_path, monkeypatch) -> None:
     tried = []
 
-    def succeeding(env, seed, random_cameras):
+    def succeeding(env, seed, *_, **__):
         tried.append(seed)
 
     monkeypatch.setattr(worker, "record_failure", succeeding)

@@ -92,8 +92,8 @@ def test_failures_are_discarded_and_counted(lift_dataset, tmp_path, monkeypatch)
     """The first attempt at episode 1 fails; the second attempt has another seed."""
     failing = episode_seed(0, 1, 0)
 
-    def record_but_one(env, seed, random_cameras):
-        return None if seed == failing else record(env, seed, random_cameras)
+    def record_but_one(env, seed, *options, **more):
+        return None if seed == failing else record(env, seed, *options, **more)
 
     monkeypatch.setattr(worker, "record", record_but_one)
     config = GenerateConfig(views=1, episodes=2, size=32, out=tmp_path / "lift", workers=1)
@@ -105,7 +105,7 @@ def test_failures_are_discarded_and_counted(lift_dataset, tmp_path, monkeypatch)
 
 @pytest.mark.slow
 def test_an_expert_that_always_fails_ends_in_an_error(tmp_path, monkeypatch):
-    monkeypatch.setattr(worker, "record", lambda env, seed, random_cameras: None)
+    monkeypatch.setattr(worker, "record", lambda env, seed, *options, **more: None)
     config = GenerateConfig(views=1, episodes=1, size=32, out=tmp_path / "lift", workers=1)
     with pytest.raises(ProductionError, match="20 .*episode 0"):
         generate(config)

@@ -83,10 +83,10 @@ def small_ray(monkeypatch):
 def test_one_cpu_that_runs_out_of_memory_makes_all_episodes(tmp_path, monkeypatch, caplog):
     record, failures = worker.record, [OutOfMemoryError("95 % of the memory is used")]
 
-    def record_in_little_memory(*options):
+    def record_in_little_memory(*options, **more):
         if failures:
             raise failures.pop()
-        return record(*options)
+        return record(*options, **more)
 
     monkeypatch.setattr(worker, "record", record_in_little_memory)
     config = GenerateConfig(**{**OPTIONS, "episodes": 3}, cluster="ray", out=tmp_path / "toy")

@@ -77,7 +77,7 @@ def test_a_fault_of_a_simulator_keeps_its_traceback(run, monkeypatch, where):
 def test_a_run_stopped_before_its_first_episode_does_not_claim_the_folder(
     run, failure, tmp_path, monkeypatch
 ):
-    def stop(*_):
+    def stop(*_, **__):
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
