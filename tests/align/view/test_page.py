@@ -298,7 +298,7 @@ def test_an_exported_page_is_whole(open_page, viewed_runs, tmp_path, dots, capsy
 
 def test_a_name_cannot_break_out_of_an_exported_page():
     from align.view.page import exported_page
-    from align.view.routes import JSON, Content
+    from datasets.pages.content import JSON, Content
 
     evil = "</script><script>document.title='broken'</script>"
     text = exported_page({"about.json": Content(JSON, json.dumps(evil).encode())}, evil)
