@@ -69,11 +69,10 @@ def main(
             robot=ROBOT,
             joints=ARM_COLUMNS,
             gripper=FINGER_COLUMNS,
-            clicks=clicks,
             out=rig,
             focal=True,
         )
-        for line in calibrate(asked):
+        for line in calibrate(asked, clicks):
             print(line)
         config = KeypointsConfig(
             data=videos,

@@ -128,9 +128,14 @@ class Calibrator(RecordedRobot):
             raise MissingDataError("there are no clicks. Click links in some frames of each view.")
         require_possible(clicks, self.source.views, self.source.lengths, self.places, self.size)
         views = [view for view in self.source.views if any(c.view == view for c in clicks)]
-        return [self._view(view, [c for c in clicks if c.view == view]) for view in views]
+        return [self.calibrate_view(view, [c for c in clicks if c.view == view]) for view in views]
 
-    def _view(self, view: str, clicks: Sequence[Click]) -> Calibrated:
+    def calibrate_view(self, view: str, clicks: Sequence[Click]) -> Calibrated:
+        """The camera of one view from its clicks, which must be possible.
+
+        Raises:
+            UserError: When they do not tell the camera; names the lines.
+        """
         pixels = np.array([[click.x, click.y] for click in clicks])
         name = f"{view} ({clicks[0].place} to {clicks[-1].place.rpartition(':')[2]})"
         start = self.start(view)

@@ -11,20 +11,12 @@ from align.embedder import FrameEmbedder
 from align.metrics.alignment import distances
 from align.view.__main__ import main
 from datasets.episodes import EpisodeDataset
+from tests.pages import watch
 
 pytestmark = pytest.mark.slow
 PHONE = {"width": 390, "height": 844}
 WIDE = {"width": 1400, "height": 1000}
 FULL = "#progress[data-shown='2']"  # both runs have said all
-
-
-@pytest.fixture(scope="module")
-def browser(chromium):
-    api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    with api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="module")
@@ -42,14 +34,7 @@ def open_page(browser):
         context = browser.new_context(viewport=viewport, has_touch=viewport is PHONE)
         contexts.append(context)
         page = context.new_page()
-        page.on("pageerror", lambda error: faults.append(str(error)))
-        page.on("console", lambda said: said.type == "error" and faults.append(said.text))
-        page.on(
-            "request",
-            lambda request: (
-                request.url.startswith((address, "data:", "blob:")) or faults.append(request.url)
-            ),
-        )
+        watch(page, address, faults)
         page.goto(address)
         page.wait_for_selector(wait, timeout=120_000)
         return page
