@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import partial
 from pathlib import Path
 from typing import Annotated
@@ -123,7 +123,14 @@ def _files(config: CalibrateConfig) -> tuple[Path, Path]:
 
 
 def _next_command(config: CalibrateConfig, rig: Path) -> str:
-    words = [str(config.data), "--robot", config.robot, "--joints", config.joints]
+    """The command that computes keypoints by the rig, with the same options of the recordings."""
+    words = [str(config.data)]
+    for option in fields(RecordingOptions):
+        value = getattr(config, option.name)
+        if option.name in ("data", "cameras") or value == option.default:
+            continue
+        values = value if isinstance(value, tuple) else () if value is True else (value,)
+        words += [f"--{option.name.replace('_', '-')}", *map(str, values)]
     words += ["--cameras", str(rig), "--out", "FOLDER"]
     return command_line("datasets.keypoints", words)
 

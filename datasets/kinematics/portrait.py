@@ -50,14 +50,20 @@ def portrait(
 
 
 def _camera(robot: Robot, side: int) -> RigCamera:
-    """A camera that sees all of a robot, in its frame."""
+    """A camera whose picture a robot fills, in its frame."""
     origins = np.array([robot.pose(link)[:3, 3] for link in robot.parents])
     middle = (origins.min(0) + origins.max(0)) / 2
     radius = np.linalg.norm(origins - middle, axis=1).max() + _BEYOND
     away = _FROM / np.linalg.norm(_FROM) * radius / np.sin(np.radians(_FIELD / 2))
     up = np.array([0.0, 0.0, 1.0])
     seen = Camera.look_at(middle + away, middle, up, _FIELD, side, side)
-    return RigCamera(seen.intrinsics, seen.world_to_camera, size=(side, side))
+    pixels, _ = seen.project(origins)
+    low, high = pixels.min(0), pixels.max(0)
+    beyond = _BEYOND * seen.intrinsics[0, 0] / np.linalg.norm(away)
+    larger = side / (max(high - low) + 2 * beyond)
+    shift = side / 2 - larger * (low + high) / 2
+    matrix = np.array([[larger, 0, shift[0]], [0, larger, shift[1]], [0, 0, 1]])
+    return RigCamera(matrix @ seen.intrinsics, seen.world_to_camera, size=(side, side))
 
 
 def _facing(

@@ -28,6 +28,7 @@ from datasets.calibration.page.advice import ENOUGH_CLICKS, advice, spread_times
 from datasets.calibration.page.desk import Desk
 from datasets.errors import FormatError
 from datasets.pages.content import PNG, Content, NoContentError, as_jpeg, as_json, as_picture
+from datasets.storage.episode_file import EGO
 
 # Frames of an episode that are proposed. Four tell a camera; more leave a choice.
 _PROPOSED = 6
@@ -103,6 +104,7 @@ class ClickRoutes:
                     {"name": view, "width": width, "height": height}
                     for view, (height, width) in zip(source.views, sizes, strict=True)
                 ],
+                "start": next((v for v, view in enumerate(source.views) if view != EGO), 0),
                 "episodes": [
                     {"name": name, "length": int(length)}
                     for name, length in zip(source.names, source.lengths, strict=True)

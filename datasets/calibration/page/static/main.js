@@ -62,8 +62,8 @@ try {
   listen();
   await actions.openEpisode(0);
   // Views that were clicked before have a camera at once.
-  about.views.forEach((_, view) => view && clicks.length && actions.solve(view));
-  actions.openView(0);
+  about.views.forEach((_, view) => clicks.length && actions.solve(view));
+  actions.openView(about.start);
   change({ places: await ask("portrait.json") });
 } catch (error) {
   problem(error);
