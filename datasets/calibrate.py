@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import partial
 from pathlib import Path
 from typing import Annotated
@@ -29,6 +29,7 @@ from datasets.calibration.own import write_rig
 from datasets.command import command, command_line, optional, parse
 from datasets.errors import MismatchError, require
 from datasets.formats.detect import open_source
+from datasets.kinematics.clocks import ESTIMATED
 from datasets.kinematics.recording import RecordingOptions
 from datasets.storage.atomic import remove_leftovers, require_writable
 
@@ -64,7 +65,8 @@ def calibrate(config: CalibrateConfig, table: Path) -> Iterator[str]:
     """Finds the cameras from a table of clicks and writes them.
 
     Yields:
-        Sentences on how well the clicks and the silhouette fit, then the files that were written.
+        Sentences on how well the clicks and the silhouette fit and how late the pictures are, then
+        the files that were written, and the command that comes next.
 
     Raises:
         UserError: When a file cannot be used, or the clicks do not tell the cameras.
@@ -74,8 +76,12 @@ def calibrate(config: CalibrateConfig, table: Path) -> Iterator[str]:
     clicks = read_clicks(table)
     calibrator = Calibrator(config, open_source(config.data), config.focal)
     found = calibrator.calibrate(clicks)
+    if config.offset == (ESTIMATED,):
+        calibrator.late |= {one.view: calibrator.offset(one).frames for one in found}
+        found = calibrator.calibrate(clicks)
     for one in found:
         yield from one.lines(config.focal)
+    yield from calibrator.clocks.judged({one.view: calibrator.offset(one) for one in found})
     yield from looks(calibrator, found)
     if rest := [view for view in calibrator.source.views if view not in cameras_of(found)]:
         logger.warning("%s has no clicks and gets no camera", ", ".join(rest))
@@ -84,6 +90,14 @@ def calibrate(config: CalibrateConfig, table: Path) -> Iterator[str]:
     if config.out is not None:
         write_rig(config.out, cameras_of(found))
         yield str(config.out)
+        yield f"Keypoints:  {_next_command(_as_used(config, calibrator), config.out)}"
+
+
+def _as_used(config: CalibrateConfig, calibrator: Calibrator) -> CalibrateConfig:
+    """The options with the offsets that were used in place of the word that asks for them."""
+    hz = calibrator.clocks.hz
+    late = (f"{view}={frames / hz:.4f}" for view, frames in calibrator.late.items() if frames)
+    return replace(config, offset=tuple(late))
 
 
 def _require_new(out: Path) -> None:
@@ -108,8 +122,9 @@ def serve_page(config: CalibrateConfig) -> None:
 
     rig, table = _files(config)
     _require_new(rig)
-    desk = Desk(Calibrator(config, open_source(config.data), config.focal), rig, table)
-    routes = ClickRoutes(desk, _next_command(config, rig))
+    calibrator = Calibrator(config, open_source(config.data), config.focal)
+    desk = Desk(calibrator, rig, table)
+    routes = ClickRoutes(desk, _next_command(_as_used(config, calibrator), rig))
     page = served_page("datasets.calibration.page", "clicks")
     with open_socket(LOOPBACK[0], config.port) as listening:
         print(f"{address(listening, LOOPBACK[0])}  (Ctrl-C ends it)", flush=True)
@@ -157,8 +172,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
             return
         for line in calibrate(config, config.clicks):
             print(line)
-        if config.out is not None:
-            print(f"Keypoints:  {_next_command(config, config.out)}")
 
 
 if __name__ == "__main__":

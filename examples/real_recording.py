@@ -82,7 +82,8 @@ def main(
             cameras=(str(rig),),
             split=counts(data),
         )
-        write_keypoints(open_source(videos), KeypointMaker(config), out / "episodes")
+        source = open_source(videos)
+        write_keypoints(source, KeypointMaker(config, source), out / "episodes")
         print(f"keypoints: {distance(truth, out / 'episodes', views)}")
         for name, folder in (("the simulator's keypoints", data), ("clicks", out / "episodes")):
             run = out / f"run_{folder.name}"

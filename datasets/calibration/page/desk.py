@@ -98,7 +98,7 @@ class Desk:
             return None
         camera, calibrator = solved.solved.camera, self.calibrator
         with self._lock:
-            calibrator.episode(episode)[1].place(time)
+            calibrator.motion_in(view, episode).place(time)
             local = calibrator.robot.positions(calibrator.points)
         return camera.project(local, camera.pose @ calibrator.base, calibrator.size[view])[0]
 
@@ -112,7 +112,7 @@ class Desk:
         scale = min(1.0, _OUTLINE_SIDE / max(size))
         shape = round(size[0] * scale), round(size[1] * scale)
         with self._lock:
-            motion = self.calibrator.episode(episode)[1]
+            motion = self.calibrator.motion_in(view, episode)
             return silhouette(motion, solved.solved.camera, time, size, shape)
 
     def portrait(
