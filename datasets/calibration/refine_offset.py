@@ -15,8 +15,6 @@ from datasets.kinematics.timing import ClockOffset
 _VAGUE = 10.0
 # Half the width of a 95 % interval in standard deviations.
 _WIDE = 1.96
-# Bootstraps of smooth motions come out narrower than clicks could confirm, in frames.
-_LEAST_SPREAD = 0.05
 
 
 def refine_offset(
@@ -41,7 +39,6 @@ def refine_offset(
     usual = USUAL * max(size) if size is not None else 1.0
     middle = late if told.problem else told.frames
     certain = _VAGUE if told.problem else (told.high - told.low) / (2 * _WIDE)
-    certain = max(certain, _LEAST_SPREAD)
 
     def residuals(move: Float[np.ndarray, " 7"]) -> Float[np.ndarray, " numbers"]:
         camera = moved(solved.camera, move[:6])

@@ -7,6 +7,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -190,7 +191,7 @@ def synchronised(
 
 def _cut(episode: Episode, start: int, stop: int) -> Episode:
     """The time steps from `start` on before `stop`, of all but the pictures."""
-    kept: dict[str, object] = {
+    kept: dict[str, Any] = {
         name: values[start:stop]
         for name in OVER_TIME
         if (values := getattr(episode, name)) is not None

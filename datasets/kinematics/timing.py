@@ -36,6 +36,9 @@ _WIDEST = 6.0
 # Windows that are drawn again, in frames: longer than a motion's beginning or end.
 _WINDOW = 10
 _RESAMPLES = 400
+# Near parts of the robot change more of a picture than far ones, which the bootstrap cannot know:
+# it shifted the mean over 12 episodes of a standing camera of Lift or Pick by up to 0.1 frames.
+_UNKNOWN = 0.15
 
 
 @dataclass(frozen=True)
@@ -90,7 +93,7 @@ def estimate_offset(
     """The offset at which the speed and the motion energy of recordings correlate most.
 
     The peak is that of the parabola through the best offset and its neighbours. The interval is a
-    bootstrap over windows of the recordings.
+    bootstrap over windows of the recordings, widened by what it cannot know.
 
     Args:
         pairs: Speed of the robot and motion energy of the pictures, for each recording.
@@ -113,7 +116,7 @@ def estimate_offset(
         len(sums), np.full(len(sums), 1 / len(sums)), _RESAMPLES
     )
     drawn = _peaks(_correlation(np.einsum("rw,wkl->rkl", chosen, sums))) - reach
-    low, high = np.quantile(drawn, [0.025, 0.975])
+    low, high = np.quantile(drawn, [0.025, 0.975]) + [-_UNKNOWN, _UNKNOWN]
     if high - low > _WIDEST:
         return ClockOffset(problem=f"it may be from {low:+.0f} to {high:+.0f} frames")
     return ClockOffset(float(_peaks(curve[None])[0] - reach), float(low), float(high))
@@ -122,8 +125,8 @@ def estimate_offset(
 def _small(frame: UInt8[np.ndarray, "height width 3"]) -> Float[np.ndarray, "rows columns"]:
     image = Image.fromarray(frame).convert("L")
     scale = min(1.0, _SIDE / max(image.size))
-    size = tuple(max(1, round(side * scale)) for side in image.size)
-    return np.asarray(image.resize(size, Image.Resampling.BOX), np.float64)
+    width, height = (max(1, round(side * scale)) for side in image.size)
+    return np.asarray(image.resize((width, height), Image.Resampling.BOX), np.float64)
 
 
 def _log(signal: Float[np.ndarray, " steps"]) -> Float[np.ndarray, " steps"]:

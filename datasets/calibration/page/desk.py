@@ -123,11 +123,11 @@ class Desk:
             self.calibrator.episode(0)[1].place(0)
             return portrait(self.calibrator.robot, list(self.calibrator.places.values()), side)
 
-    def save(self) -> list[str]:
+    def save(self) -> tuple[list[str], list[str]]:
         """Writes the cameras that are known.
 
         Returns:
-            The views that have one.
+            The views that have one, and a sentence on how late the pictures of each are.
 
         Raises:
             MissingDataError: When none is known.
@@ -138,7 +138,9 @@ class Desk:
         if not found:
             raise MissingDataError(f"no view has a camera yet. Click {LEAST_CLICKS} links in one.")
         write_rig(self.rig, cameras_of(found))
-        return [one.view for one in found]
+        with self._lock:
+            offsets = {one.view: self.calibrator.offset(one) for one in found}
+            return list(offsets), list(self.calibrator.clocks.judged(offsets))
 
     def _solve(self, view: str, clicks: Sequence[Click]) -> Answer:
         placed = [replace(click, place=f"click {n + 1}") for n, click in enumerate(clicks)]

@@ -86,8 +86,9 @@ class ClickRoutes:
         elif path == "remove":
             self.desk.remove(_number(asked, "number"))
         elif path == "save":
+            views, clocks = self.desk.save()
             files = {"rig": str(self.desk.rig), "table": str(self.desk.table)}
-            return as_json({"views": self.desk.save(), "then": self._then} | files)
+            return as_json({"views": views, "clocks": clocks, "then": self._then} | files)
         else:
             raise NoContentError(path)
         return self.clicks()

@@ -77,6 +77,7 @@ def test_a_whole_calibration(routes, desk, tmp_path):
     expected = places(tmp_path, 2, ("lower",))["lower"]
     assert np.linalg.norm(np.array(seen["lower"]) - expected) < 1
     saved = json.loads(routes.act("save", {}).body)
+    assert saved["clocks"][0].startswith("front: ")
     assert saved["views"] == ["front"] and saved["then"] == "the next command"
     assert list(read_cameras([saved["rig"]])) == ["front"]
     assert len(read_clicks(Path(saved["table"]))) == 12

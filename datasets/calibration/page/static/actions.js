@@ -86,9 +86,10 @@ export function zoomBy(factor, at = { x: state.zoom.x, y: state.zoom.y }) {
 
 export async function save() {
   try {
-    const { views, rig, table, then } = await tell("save");
+    const { views, clocks, rig, table, then } = await tell("save");
     const words = `${rig} has the cameras of ${views.join(", ")}; ${table} has the clicks.`;
     document.getElementById("saved-words").textContent = words;
+    document.getElementById("clocks").textContent = clocks.join("\n");
     document.getElementById("then").textContent = then;
     document.getElementById("saved").showModal();
   } catch (error) {
