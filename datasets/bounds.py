@@ -53,6 +53,8 @@ OptionalWidth = Annotated[int, Interval(ge=0, le=2**16), _shown(int, "0..65536")
 Processes = Annotated[int, Interval(ge=0, le=1024), _shown(int, "0..1024")]
 Crf = Annotated[int, Interval(ge=0, le=51), _shown(int, "0..51")]
 Quality = Annotated[int, Interval(ge=1, le=100), _shown(int, "1..100")]
+# A port of this machine; 0 takes any free one.
+Port = Annotated[int, Interval(ge=0, le=65535), _shown(int, "0..65535")]
 Columns = Annotated[int, Interval(ge=1, le=100), _shown(int, "1..100")]
 
 PositiveFloat = Annotated[float, Interval(gt=0, le=_MANY), _shown(float, "FLOAT>0")]

@@ -27,11 +27,12 @@ from datasets.command import command, command_line, optional, parse
 from datasets.convert import read_split, write_episodes
 from datasets.errors import MismatchError, MissingDataError
 from datasets.formats.detect import open_source
+from datasets.kinematics.clocks import Clocks, Synchronised, synchronised
 from datasets.kinematics.preview import write_preview
 from datasets.kinematics.recording import RecordedRobot, RecordingOptions
 from datasets.kinematics.rig import Convention, RigCamera, episode_cameras
 from datasets.kinematics.silhouette import CLEARLY_BETTER, best_convention, residual
-from datasets.kinematics.track import add_keypoints
+from datasets.kinematics.track import Motion, add_keypoints
 from datasets.skeletons import BUILT_IN
 from datasets.source import Source, in_memory
 from datasets.square import FitName, squared
@@ -70,10 +71,17 @@ class KeypointsConfig(RecordingOptions):
 class KeypointMaker(RecordedRobot):
     """Adds keypoints to the episodes of one robot."""
 
-    def __init__(self, config: KeypointsConfig) -> None:
-        """Loads the robot and the cameras; errors as of `RecordedRobot` and `read_cameras`."""
+    def __init__(self, config: KeypointsConfig, source: Source) -> None:
+        """Loads the robot and the cameras.
+
+        Raises:
+            DataError: See `RecordedRobot` and `read_cameras`.
+            OptionError: When --offset cannot be read.
+        """
         super().__init__(config)
-        self.config, self._rig = config, read_cameras(config.cameras)
+        self.config, self._source = config, source
+        self._rig = read_cameras(config.cameras)
+        self.clocks = Clocks(config.offset, source, self._moving, self.points)
 
     def cameras(self, episode: Episode, name: str) -> dict[str, RigCamera]:
         """The camera of each view.
@@ -87,10 +95,20 @@ class KeypointMaker(RecordedRobot):
             found = episode_cameras(episode, name)
         return {view: camera.read_as(self.config.convention) for view, camera in found.items()}
 
-    def __call__(self, episode: Episode, name: str) -> Episode:
-        """The episode with keypoints; errors as of `motion` and `cameras`."""
+    def synchronised(self, episode: Episode, name: str) -> Synchronised:
+        """The episode on one clock; errors as of `motion` and `synchronised`."""
         motion, _ = self.motion(episode, name)
-        return add_keypoints(episode, motion, self.cameras(episode, name), self.points)
+        return synchronised(episode, motion, self.clocks.late, name)
+
+    def __call__(self, episode: Episode, name: str) -> Episode:
+        """The episode with keypoints; errors as of `synchronised` and `cameras`."""
+        moved = self.synchronised(episode, name)
+        cameras = self.cameras(moved.episode, name)
+        return add_keypoints(moved.episode, moved.motion, cameras, self.points, moved.views)
+
+    def _moving(self, i: int) -> tuple[Episode, Motion]:
+        episode = self._source.sound_episode(i)
+        return episode, self.motion(episode, f"{self._source.root}: {self._source.names[i]}")[0]
 
 
 def check_first(source: Source, maker: KeypointMaker) -> Iterator[str]:
@@ -100,21 +118,23 @@ def check_first(source: Source, maker: KeypointMaker) -> Iterator[str]:
         A sentence for each view; doubts are logged as warnings.
     """
     name = f"{source.root}: {source.names[0]}"
-    episode = source.sound_episode(0)
-    motion, doubts = maker.motion(episode, name)
-    cameras = maker.cameras(episode, name)
-    times = np.linspace(0, len(episode) - 1, min(LOOKS, len(episode))).round().astype(int).tolist()
+    recorded = source.sound_episode(0)
+    _, doubts = maker.motion(recorded, name)
     for doubt in doubts:
         logger.warning("%s", doubt)
-    for view in episode.images:
-        found = residual(episode, motion, cameras[view], view, times)
-        yield f"{view}: {found}"
-    scores = best_convention(episode, motion, cameras, times)
+    yield from maker.clocks.judged(maker.clocks.estimates)
+    moved = maker.synchronised(recorded, name)
+    episode, steps = moved.episode, len(moved.episode)
+    cameras = maker.cameras(episode, name)
+    times = np.linspace(0, steps - 1, min(LOOKS, steps)).round().astype(int).tolist()
+    for view, motion in moved.views.items():
+        yield f"{view}: {residual(episode, motion, cameras[view], view, times)}"
+    scores = best_convention(episode, moved.views, cameras, times)
     _warn_of_convention(scores, maker.config.convention)
     if maker.config.preview is not None:
-        drawn = add_keypoints(episode, motion, cameras, maker.points)
+        drawn = add_keypoints(episode, moved.motion, cameras, maker.points, moved.views)
         for file in write_preview(
-            maker.config.preview, drawn, motion, cameras, maker.skeleton, times
+            maker.config.preview, drawn, moved.views, cameras, maker.skeleton, times
         ):
             yield str(file)
 
@@ -190,7 +210,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         description=__doc__,
     )
     with command(resume="Nothing was written."):
-        maker, source = KeypointMaker(config), open_source(config.data)
+        source = open_source(config.data)
+        maker = KeypointMaker(config, source)
         for line in check_first(source, maker):
             print(line)
         if config.out is not None:

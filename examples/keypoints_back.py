@@ -66,11 +66,12 @@ def main(
             base=base,
             split=f"{len(truth)},0,0",
         )
-        maker = KeypointMaker(config)
+        opened = open_source(source)
+        maker = KeypointMaker(config, opened)
         if conventions:
             tell_apart(maker, truth)
             return
-        write_keypoints(open_source(source), maker, Path(folder) / "back")
+        write_keypoints(opened, maker, Path(folder) / "back")
         compare(truth, EpisodeDataset(Path(folder) / "back"))
 
 
@@ -123,7 +124,7 @@ def tell_apart(maker: KeypointMaker, truth: EpisodeDataset) -> None:
             view: given_in(camera, given)
             for view, camera in maker.cameras(episode, "episode 0").items()
         }
-        scores = best_convention(episode, motion, cameras, times)
+        scores = best_convention(episode, dict.fromkeys(cameras, motion), cameras, times)
         listed = ", ".join(f"{name} {score:.2f}" for name, score in scores.items())
         print(f"given {given}: best {max(scores, key=lambda name: scores[name])} ({listed})")
 

@@ -69,11 +69,10 @@ def main(
             robot=ROBOT,
             joints=ARM_COLUMNS,
             gripper=FINGER_COLUMNS,
-            clicks=clicks,
             out=rig,
             focal=True,
         )
-        for line in calibrate(asked):
+        for line in calibrate(asked, clicks):
             print(line)
         config = KeypointsConfig(
             data=videos,
@@ -83,7 +82,8 @@ def main(
             cameras=(str(rig),),
             split=counts(data),
         )
-        write_keypoints(open_source(videos), KeypointMaker(config), out / "episodes")
+        source = open_source(videos)
+        write_keypoints(source, KeypointMaker(config, source), out / "episodes")
         print(f"keypoints: {distance(truth, out / 'episodes', views)}")
         for name, folder in (("the simulator's keypoints", data), ("clicks", out / "episodes")):
             run = out / f"run_{folder.name}"

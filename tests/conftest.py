@@ -1,6 +1,7 @@
 """Fixtures for every package's tests."""
 
 import os
+import shutil
 from pathlib import Path
 
 # These are set before torch or a renderer is imported, and are inherited by the processes that
@@ -47,3 +48,24 @@ def _clips_are_checked_for_these_tests_alone(tmp_path_factory: pytest.TempPathFa
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("datasets.clips.checked.user_cache", lambda: folder)
         yield
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    """The browser of this machine."""
+    names = ("chromium", "chromium-browser", "google-chrome")
+    found = next(filter(None, map(shutil.which, names)), None)
+    if found is None:
+        pytest.skip(f"no browser: none of {', '.join(names)} is installed")
+    os.environ.setdefault("NO_PROXY", "127.0.0.1")
+    return found
+
+
+@pytest.fixture(scope="module")
+def browser(chromium: str):
+    """A Chromium that Playwright drives."""
+    api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    with api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        yield browser
+        browser.close()

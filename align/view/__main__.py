@@ -19,10 +19,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
-from annotated_types import Interval
 
 from align.engine.run_folder import require_runs
-from datasets.bounds import NaturalInt
+from datasets.bounds import NaturalInt, Port
 from datasets.command import command, optional, parse
 from datasets.errors import MissingDataError, OptionError, require, require_known
 
@@ -44,7 +43,7 @@ def run(
     references: NaturalInt = 4,
     export: Annotated[Path | None, optional("HTML")] = None,
     host: str = "127.0.0.1",
-    port: Annotated[int, Interval(ge=0, le=65535)] = PORT,
+    port: Port = PORT,
     network: bool = False,
 ) -> None:
     """Serves one local page to look through the alignments of trained runs.
@@ -153,11 +152,13 @@ def _export(routes: Routes, out: Path) -> None:
 def _serve(routes: Routes, host: str, port: int) -> None:
     for module in ("starlette", "uvicorn"):
         require(module, "view")
-    from align.view.server import LOOPBACK, address, open_socket, serve
+    from align.view.page import served_page
+    from datasets.pages.server import LOOPBACK, address, make_app, open_socket, serve
 
+    names = [*LOOPBACK, host, *_own_names(host)]
     with open_socket(host, port) as listening:
         print(f"{address(listening, host)}  (Ctrl-C ends it)", flush=True)
-        serve(routes, listening, [*LOOPBACK, host, *_own_names(host)])
+        serve(make_app(served_page(), routes.answer, names), listening)
 
 
 def _own_names(host: str) -> list[str]:

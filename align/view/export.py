@@ -10,7 +10,8 @@ from pathlib import Path
 from align.report.html import write_page
 from align.view.packing import CHUNK
 from align.view.page import exported_page
-from align.view.routes import JSON, Content, Routes
+from align.view.routes import Routes
+from datasets.pages.content import JSON, Content
 
 
 def export(routes: Routes, out: Path) -> Path:

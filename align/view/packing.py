@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import io
 import struct
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from jaxtyping import Float, UInt8
-from PIL import Image
+
+from datasets.pages.content import as_jpeg
 
 # A player is at most about this wide on a screen; a larger picture only takes longer to come.
 MOST_PIXELS = 480
@@ -21,11 +21,7 @@ CHUNK = 24
 
 def jpeg(frame: UInt8[np.ndarray, "height width 3"]) -> bytes:
     """A frame as JPEG, made smaller where it is larger than a player."""
-    picture = Image.fromarray(frame)
-    picture.thumbnail((MOST_PIXELS, MOST_PIXELS), Image.Resampling.LANCZOS)
-    buffer = io.BytesIO()
-    picture.save(buffer, "jpeg", quality=_QUALITY)
-    return buffer.getvalue()
+    return as_jpeg(frame, _QUALITY, MOST_PIXELS).body
 
 
 def pack_parts(parts: Sequence[bytes]) -> bytes:

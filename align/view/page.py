@@ -3,33 +3,25 @@
 from __future__ import annotations
 
 import base64
-import hashlib
 import json
 from collections.abc import Mapping
-from importlib.resources import files
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from datasets.pages import page
+from datasets.pages.content import JSON, Content
+from datasets.pages.page import ServedPage
 
-from align.view.routes import JSON, Content
-
-STATIC = files("align.view") / "static"
-_STYLE = "style.css"
+_PACKAGE, _PREFIX = "align.view", "view"
 
 
 def scripts() -> dict[str, str]:
-    """Name to source of each module of the page."""
-    found = sorted(STATIC.iterdir(), key=lambda file: file.name)
-    return {file.name: file.read_text() for file in found if file.name.endswith(".js")}
+    """Address to source of each script of the page."""
+    found = page.modules(_PACKAGE, _PREFIX).values()
+    return {module.address: module.text for module in found}
 
 
-def served_page() -> tuple[str, str]:
-    """The page that asks a server for everything, and the digest of its one inline script.
-
-    The browser runs an inline script only if the server names its digest beside the page.
-    """
-    imports = json.dumps({"imports": {f"view/{name}": f"./static/{name}" for name in scripts()}})
-    digest = base64.b64encode(hashlib.sha256(imports.encode()).digest()).decode()
-    return _render(imports=imports, style=None, inlined=None), f"sha256-{digest}"
+def served_page() -> ServedPage:
+    """The page that asks a server for everything."""
+    return page.served_page(_PACKAGE, _PREFIX, style=None, inlined=None, title="posealign")
 
 
 def exported_page(contents: Mapping[str, Content], title: str) -> str:
@@ -40,8 +32,8 @@ def exported_page(contents: Mapping[str, Content], title: str) -> str:
         title: Its title.
     """
     modules = {
-        f"view/{name}": f"data:text/javascript;base64,{_base64(text.encode())}"
-        for name, text in scripts().items()
+        name: f"data:text/javascript;base64,{_base64(module.text.encode())}"
+        for name, module in page.modules(_PACKAGE, _PREFIX).items()
     }
     inlined = {
         path: json.loads(content.body) if content.kind == JSON else _base64(content.body)
@@ -49,17 +41,10 @@ def exported_page(contents: Mapping[str, Content], title: str) -> str:
     }
     # `</script>` in a name must not end the element.
     data = json.dumps(inlined, separators=(",", ":")).replace("<", "\\u003c")
-    style = (STATIC / _STYLE).read_text()
-    return _render(json.dumps({"imports": modules}), style, data, title)
+    imports = json.dumps({"imports": modules})
+    style = page.styles(_PACKAGE)
+    return page.render(_PACKAGE, imports=imports, style=style, inlined=data, title=title)
 
 
 def _base64(content: bytes) -> str:
     return base64.b64encode(content).decode()
-
-
-def _render(imports: str, style: str | None, inlined: str | None, title: str = "posealign") -> str:
-    environment = Environment(
-        loader=PackageLoader("align.view"), autoescape=True, undefined=StrictUndefined
-    )
-    template = environment.get_template("page.html.j2")
-    return template.render(imports=imports, style=style, inlined=inlined, title=title)

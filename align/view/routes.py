@@ -16,37 +16,25 @@ Episodes I, J, views V, W, runs R, chunks C and frames T are numbers.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from align.view.packing import CHUNK, jpeg, pack_array, pack_parts, rounded
 from align.view.runs import RunAbout
 from align.view.shown import Shown
+from datasets.pages.content import BINARY, JPEG, Content, NoContentError, as_json
 from datasets.storage.episode_file import EGO
 
 if TYPE_CHECKING:
     from align.view.method import Method
 
-JSON, BINARY, JPEG = "application/json", "application/octet-stream", "image/jpeg"
 # Chunks of JPEGs that are kept: a few episodes of five views.
 _KEPT_CHUNKS = 128
-
-
-class Content(NamedTuple):
-    """Bytes of a media type."""
-
-    kind: str
-    body: bytes
-
-
-class NoContentError(LookupError):
-    """Raised for a path that names nothing."""
 
 
 @dataclass
@@ -107,7 +95,7 @@ class Routes:
         skeleton, phases = self.shown.skeleton, list(self.shown.phase_names)
         colours = keypoint_colours(skeleton) if len(skeleton) else []
         of_runs = method_colours(_apart([run.method for run in self.runs], self.runs))
-        return _json(
+        return as_json(
             {
                 "title": self.shown.title,
                 "runs": [
@@ -142,7 +130,7 @@ class Routes:
             | {"times": rounded(view.times, 3)}
             for view in self.shown.views(i)
         ]
-        return _json(
+        return as_json(
             {
                 "name": self.shown.names[i],
                 "views": views,
@@ -177,11 +165,11 @@ class Routes:
         if (pose := self.shown.pose(i, view)) is None:
             raise NoContentError("these frames have no keypoints")
         visible = pose.visible.astype(int).tolist()
-        return _json({"points": rounded(pose.points, 4), "visible": visible})
+        return as_json({"points": rounded(pose.points, 4), "visible": visible})
 
     def picks(self, run: int, i: int) -> Content:
         """Matching frames between all views."""
-        return _json(self._method(run, i).picks(i))
+        return as_json(self._method(run, i).picks(i))
 
     def distances(self, run: int, i: int, a: int, b: int) -> Content:
         """Distances between two views."""
@@ -191,11 +179,11 @@ class Routes:
     def near(self, run: int, i: int, j: int) -> Content:
         """Nearest moments in another episode."""
         self._require_episode(j)
-        return _json(self._method(run, i).near(i, j))
+        return as_json(self._method(run, i).near(i, j))
 
     def progress(self, run: int, i: int) -> Content:
         """Progress of each view."""
-        return _json(self._method(run, i).progress_of(i, self.references_of(i)))
+        return as_json(self._method(run, i).progress_of(i, self.references_of(i)))
 
     def attention(self, run: int, i: int, view: int) -> Content:
         """Attention of all frames of a view."""
@@ -238,7 +226,3 @@ class Routes:
 def _apart(methods: Sequence[str], runs: Sequence[RunAbout]) -> Sequence[str]:
     """What colours are chosen by: the methods, as in reports, or runs where methods repeat."""
     return methods if len(set(methods)) == len(methods) else [str(run.path) for run in runs]
-
-
-def _json(value: Any) -> Content:
-    return Content(JSON, json.dumps(value, separators=(",", ":"), allow_nan=False).encode())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -13,13 +13,16 @@ from jaxtyping import Float
 
 from datasets.calibration.clicks import Click, require_possible
 from datasets.calibration.reading import read_cameras
+from datasets.calibration.refine_offset import refine_offset
 from datasets.calibration.solve import Solved, Start, solve_camera
 from datasets.errors import MissingDataError, counted
+from datasets.kinematics.clocks import Clocks
 from datasets.kinematics.lens import Lens
 from datasets.kinematics.preview import write_preview
 from datasets.kinematics.recording import RecordedRobot, RecordingOptions
 from datasets.kinematics.rig import RigCamera
 from datasets.kinematics.silhouette import residual
+from datasets.kinematics.timing import ClockOffset
 from datasets.kinematics.track import Motion, add_keypoints
 from datasets.source import Source
 from datasets.storage.episode_file import Episode
@@ -80,6 +83,8 @@ class Calibrator(RecordedRobot):
     Attributes:
         source: The data set.
         focal: Whether focal lengths are solved, too.
+        clocks: What is known of the clocks of cameras and joints.
+        late: View to the frames by which its pictures are taken to be late.
     """
 
     def __init__(self, options: RecordingOptions, source: Source, focal: bool = False) -> None:
@@ -87,17 +92,33 @@ class Calibrator(RecordedRobot):
 
         Raises:
             DataError: See `RecordedRobot` and `read_cameras`.
+            OptionError: When --offset cannot be read.
+            MismatchError: When offsets are to be estimated, and cannot be.
         """
         super().__init__(options)
         self.source, self.focal = source, focal
         self._known = read_cameras(options.cameras)
         self._opened = lru_cache(maxsize=4)(self._open)
+        self.clocks = Clocks(options.offset, source, self.episode, self.points)
+        self.late = dict(self.clocks.late)
         first = self.episode(0)[0]
         self.size = {v: (f.shape[1], f.shape[2]) for v, f in first.images.items()}
 
     def episode(self, i: int) -> tuple[Episode, Motion]:
         """An episode and how the robot moves in it; errors as of `motion`."""
         return self._opened(i)
+
+    def motion_in(self, view: str, i: int, late: float | None = None) -> Motion:
+        """How the robot moves in the pictures of a view, time step by time step.
+
+        Args:
+            view: The view.
+            i: Position of the episode.
+            late: Frames by which the pictures are late; by default those of `late`.
+        """
+        motion = self.episode(i)[1]
+        late = self.late[view] if late is None else late
+        return motion.at(np.arange(len(motion.values)) - late) if late else motion
 
     def start(self, view: str) -> Start:
         """What is known of a view's camera: from --cameras, or else from the recordings.
@@ -128,9 +149,14 @@ class Calibrator(RecordedRobot):
             raise MissingDataError("there are no clicks. Click links in some frames of each view.")
         require_possible(clicks, self.source.views, self.source.lengths, self.places, self.size)
         views = [view for view in self.source.views if any(c.view == view for c in clicks)]
-        return [self._view(view, [c for c in clicks if c.view == view]) for view in views]
+        return [self.calibrate_view(view, [c for c in clicks if c.view == view]) for view in views]
 
-    def _view(self, view: str, clicks: Sequence[Click]) -> Calibrated:
+    def calibrate_view(self, view: str, clicks: Sequence[Click]) -> Calibrated:
+        """The camera of one view from its clicks, which must be possible.
+
+        Raises:
+            UserError: When they do not tell the camera; names the lines.
+        """
         pixels = np.array([[click.x, click.y] for click in clicks])
         name = f"{view} ({clicks[0].place} to {clicks[-1].place.rpartition(':')[2]})"
         start = self.start(view)
@@ -138,11 +164,22 @@ class Calibrator(RecordedRobot):
             view, clicks, solve_camera(name, self._points(clicks), pixels, start, self.focal)
         )
 
-    def _points(self, clicks: Sequence[Click]) -> Float[np.ndarray, "clicks 3"]:
+    def offset(self, found: Calibrated) -> ClockOffset:
+        """How late the pictures of a view are, by their motion and refined by clicks."""
+        told = self.clocks.estimates[found.view]
+        if len({(click.episode, click.frame) for click in found.clicks}) < 2:
+            return told
+        pixels = np.array([[click.x, click.y] for click in found.clicks])
+        places = partial(self._points, found.clicks)
+        return refine_offset(places, pixels, found.solved, self.late[found.view], told)
+
+    def _points(
+        self, clicks: Sequence[Click], late: float | None = None
+    ) -> Float[np.ndarray, "clicks 3"]:
         """Where the robot's kinematics put the clicked links, in the world."""
         places, found = self.places, []
         for click in clicks:
-            self.episode(click.episode)[1].place(click.frame)
+            self.motion_in(click.view, click.episode, late).place(click.frame)
             found.append(self.robot.positions([places[click.link]])[0])
         return np.array(found) @ self.base[:3, :3].T + self.base[:3, 3]
 
@@ -160,7 +197,7 @@ def looks(calibrator: Calibrator, found: Sequence[Calibrated]) -> Iterator[str]:
     for one in found:
         first = one.clicks[0].episode
         times = sorted({c.frame for c in one.clicks if c.episode == first})[:_LOOKS]
-        episode, motion = calibrator.episode(first)
+        episode, motion = calibrator.episode(first)[0], calibrator.motion_in(one.view, first)
         fit = residual(episode, motion, one.solved.camera, one.view, times)
         yield f"{one.view}: {fit}"
 
@@ -175,10 +212,11 @@ def write_looks(folder: Path, calibrator: Calibrator, found: Sequence[Calibrated
     frames = {c.frame for one in found for c in one.clicks if c.episode == first}
     episode, motion = calibrator.episode(first)
     cameras = cameras_of(found)
+    views = {view: calibrator.motion_in(view, first) for view in cameras}
     seen = replace(episode, images={view: episode.images[view] for view in cameras})
-    drawn = add_keypoints(seen, motion, cameras, calibrator.points)
+    drawn = add_keypoints(seen, motion, cameras, calibrator.points, views)
     times = sorted(frames)[:_LOOKS]
-    return write_preview(folder, drawn, motion, cameras, calibrator.skeleton, times)
+    return write_preview(folder, drawn, views, cameras, calibrator.skeleton, times)
 
 
 def cameras_of(found: Sequence[Calibrated]) -> Mapping[str, RigCamera]:

@@ -19,7 +19,7 @@ from datasets.kinematics.rig import RigCamera
 LEAST_CLICKS = 6
 # All lengths are shares of the picture's longer side. People click to about 1 % of it: 2 of 224
 # pixels. A click that is 4 % off is 4.5 times as far.
-_USUAL, _OUTLIER = 0.01, 0.04
+USUAL, _OUTLIER = 0.01, 0.04
 # Clicks spread less across than along by this ratio lie on a line: the camera could turn around it.
 _LINE = 0.05
 # Fields of view of the picture's longer side at which an unknown focal length is looked for.
@@ -140,7 +140,7 @@ def _best(
     for begun in start.cameras(focal):
         proposals = sorted(
             _proposals(begun, points, pixels, start),
-            key=lambda camera: misfit(np.linalg.norm(_seen(camera, points) - pixels, axis=1)),
+            key=lambda camera: misfit(np.linalg.norm(seen(camera, points) - pixels, axis=1)),
         )
         # Points in one plane have a second pose that is nearly as good, and may look better.
         found += [_refined(camera, points, pixels, start, focal, every) for camera in proposals[:2]]
@@ -197,20 +197,21 @@ def _refined(
     """The camera moved so that the clicks inside fit best."""
 
     def residuals(move: Float[np.ndarray, " numbers"]) -> Float[np.ndarray, " twice"]:
-        moved = _moved(camera, move)
-        off = (_seen(moved, points[inside]) - pixels[inside]).ravel()
-        return np.append(off, _unusual(moved, start)) if focal else off
+        at = moved(camera, move)
+        off = (seen(at, points[inside]) - pixels[inside]).ravel()
+        return np.append(off, _unusual(at, start)) if focal else off
 
     numbers = 7 if focal else 6
     result = least_squares(
-        residuals, np.zeros(numbers), loss="soft_l1", f_scale=_USUAL * start.side, x_scale="jac"
+        residuals, np.zeros(numbers), loss="soft_l1", f_scale=USUAL * start.side, x_scale="jac"
     )
-    moved = _moved(camera, result.x)
-    errors = np.linalg.norm(_seen(moved, points) - pixels, axis=1)
-    return Solved(moved, errors, ~inside, _focal_spread(result, errors[inside]) if focal else 0.0)
+    found = moved(camera, result.x)
+    errors = np.linalg.norm(seen(found, points) - pixels, axis=1)
+    spread = spread_of(result, errors[inside], 6) if focal else 0.0
+    return Solved(found, errors, ~inside, spread)
 
 
-def _moved(camera: RigCamera, move: Float[np.ndarray, " numbers"]) -> RigCamera:
+def moved(camera: RigCamera, move: Float[np.ndarray, " numbers"]) -> RigCamera:
     """A camera turned and shifted in its own frame, and with another focal length if there are 7.
 
     A small turn has no direction in which its three numbers fail, as those of a whole pose have.
@@ -225,12 +226,10 @@ def _moved(camera: RigCamera, move: Float[np.ndarray, " numbers"]) -> RigCamera:
 def _unusual(camera: RigCamera, start: Start) -> float:
     """How unusual a focal length is, in pixels as of a click."""
     usual = start.side / 2 / np.tan(_USUAL_FIELD / 2)
-    return float(np.log(camera.intrinsics[0, 0] / usual) / _FOCAL_SPREAD * _USUAL * start.side)
+    return float(np.log(camera.intrinsics[0, 0] / usual) / _FOCAL_SPREAD * USUAL * start.side)
 
 
-def _seen(
-    camera: RigCamera, points: Float[np.ndarray, "clicks 3"]
-) -> Float[np.ndarray, "clicks 2"]:
+def seen(camera: RigCamera, points: Float[np.ndarray, "clicks 3"]) -> Float[np.ndarray, "clicks 2"]:
     """Where a camera sees points, finite also behind it, so that least squares find back."""
     local = points @ camera.pose[:3, :3].T + camera.pose[:3, 3]
     flat = local[:, :2] / np.maximum(local[:, 2:], _LEAST_DEPTH)
@@ -238,12 +237,15 @@ def _seen(
     return np.nan_to_num(pixels, nan=_FAR)
 
 
-def _focal_spread(result: OptimizeResult, errors: Float[np.ndarray, " clicks"]) -> float:
-    """By the covariance of least squares, with the error of a coordinate from the residuals."""
+def spread_of(result: OptimizeResult, errors: Float[np.ndarray, " clicks"], number: int) -> float:
+    """The standard deviation of one number that least squares found.
+
+    It is by their covariance, with the error of a coordinate from the residuals.
+    """
     numbers = result.jac.shape[1]
     variance = (errors**2).sum() / max(1, 2 * len(errors) - numbers)
     covariance = np.linalg.pinv(result.jac.T @ result.jac) * variance
-    return float(np.sqrt(max(0.0, covariance[6, 6])))
+    return float(np.sqrt(max(0.0, covariance[number, number])))
 
 
 def _require_enough(

@@ -24,7 +24,7 @@ _STRENGTH = 0.4
 def write_preview(
     folder: Path,
     episode: Episode,
-    motion: Motion,
+    views: Mapping[str, Motion],
     cameras: Mapping[str, RigCamera],
     skeleton: Skeleton,
     times: Sequence[int],
@@ -34,7 +34,7 @@ def write_preview(
     Args:
         folder: Where they are written.
         episode: An episode with keypoints.
-        motion: How its robot moves.
+        views: View to how the robot moves at the moments of its pictures.
         cameras: View to its camera.
         skeleton: The skeleton of the keypoints.
         times: The time steps.
@@ -44,7 +44,7 @@ def write_preview(
         size = frames.shape[1], frames.shape[2]
         row = []
         for time in times:
-            mask = silhouette(motion, cameras[view], time, size, size)
+            mask = silhouette(views[view], cameras[view], time, size, size)
             frame = frames[time].astype(np.float64)
             frame[mask] = (1 - _STRENGTH) * frame[mask] + _STRENGTH * _TINT
             frame[outline(mask)] = _TINT

@@ -43,6 +43,8 @@ class RecordingOptions(JointOptions):
             pitch and yaw in degrees as in URDF.
         cameras: Calibrations, each a file, a folder, or VIEW=FILE, of OpenCV, ROS, Kalibr, DROID or
             a rig of this project; by default those that the recordings hold.
+        offset: Seconds by which the pictures are later than the joints, for all views or as
+            VIEW=SECONDS; or the word estimated. By default, nothing is shifted.
     """
 
     data: tyro.conf.Positional[Annotated[Path, optional("DATA")]]
@@ -50,6 +52,7 @@ class RecordingOptions(JointOptions):
     links: tuple[str, ...] = ()
     base: tuple[float, ...] = (0.0, 0.0, 0.0)
     cameras: tuple[str, ...] = ()
+    offset: tuple[str, ...] = ()
 
 
 class RecordedRobot:

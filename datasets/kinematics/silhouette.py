@@ -106,7 +106,10 @@ def residual(
 
 
 def best_convention(
-    episode: Episode, motion: Motion, cameras: Mapping[str, RigCamera], times: Sequence[int]
+    episode: Episode,
+    views: Mapping[str, Motion],
+    cameras: Mapping[str, RigCamera],
+    times: Sequence[int],
 ) -> dict[Convention, float]:
     """The mean score of all views where the poses are read in each convention."""
     return {
@@ -114,7 +117,7 @@ def best_convention(
             np.mean(
                 [
                     residual(episode, motion, cameras[view].read_as(convention), view, times).score
-                    for view in episode.images
+                    for view, motion in views.items()
                 ]
             )
         )

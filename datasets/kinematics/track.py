@@ -31,6 +31,12 @@ class Motion:
     values: Float[np.ndarray, "time joints"]
     base: Float[np.ndarray, "4 4"]
 
+    def at(self, times: Float[np.ndarray, " times"]) -> Motion:
+        """The same motion at other moments, in time steps: between two, joints move evenly."""
+        steps = np.arange(len(self.values))
+        columns = [np.interp(times, steps, column) for column in self.values.T]
+        return replace(self, values=np.stack(columns, axis=1))
+
     def place(self, time: int) -> None:
         """Sets the robot's joints as they are at a time step."""
         self.robot.place(self.joints, self.values[time])
@@ -48,6 +54,7 @@ def add_keypoints(
     motion: Motion,
     cameras: Mapping[str, RigCamera],
     points: Sequence[Attachment],
+    views: Mapping[str, Motion] | None = None,
 ) -> Episode:
     """The episode with the keypoints of its robot, and with its cameras.
 
@@ -60,6 +67,8 @@ def add_keypoints(
         motion: How its robot moves.
         cameras: View to its camera.
         points: Where the keypoints are on the robot.
+        views: View to how the robot moves at the moments of its pictures; by default, at those of
+            the joints.
     """
     steps, count = len(episode), len(points)
     world = np.zeros((steps, count, 3), np.float32)
@@ -71,6 +80,9 @@ def add_keypoints(
         local = motion.robot.positions(points)
         world[time] = local @ motion.base[:3, :3].T + motion.base[:3, 3]
         for view, frames in episode.images.items():
+            if views is not None:
+                views[view].place(time)
+                local = motion.robot.positions(points)
             camera, pose = cameras[view], motion.world_to_camera(cameras[view], time)
             height, width = frames.shape[1:3]
             in_robot = pose @ motion.base

@@ -184,6 +184,14 @@ def test_calibrate_back(run_example, lift_dataset):
 
 
 @pytest.mark.slow
+def test_late_pictures(run_example, lift_dataset):
+    words = ("--base", "-0.56", "0", "0.912", "--shifts", "-3", "3", "--episodes", 3)
+    printed = run_example("late_pictures", lift_dataset, *words, "--together", 3)
+    errors = re.findall(r"view_\d: 2 of 2 told, .* mean, ([\d.]+) at most", printed)
+    assert len(errors) == 2 and max(map(float, errors)) < 1
+
+
+@pytest.mark.slow
 def test_real_recording(run_example, lift_dataset, tmp_path):
     words = ("--epochs", 1, "--epoch-steps", 2, "--depth", 1)
     printed = run_example("real_recording", lift_dataset, "--out", tmp_path / "out", *words)

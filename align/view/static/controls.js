@@ -1,7 +1,7 @@
 // Keys, buttons and playing.
 
 import { openNext } from "view/episodes.js";
-import { say } from "view/canvas.js";
+import { say } from "page/canvas.js";
 import { change, goTo, lengthOf, onChange, setLead, state } from "view/store.js";
 
 const help = document.getElementById("help");

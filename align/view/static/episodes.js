@@ -1,7 +1,7 @@
 // Opening an episode, and what every panel does then.
 
 import { fetchPath } from "view/api.js";
-import { make } from "view/canvas.js";
+import { make } from "page/canvas.js";
 import { prefetch } from "view/frames.js";
 import { change, state } from "view/store.js";
 

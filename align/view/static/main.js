@@ -1,7 +1,7 @@
 // The start: what there is to show, then the first episode.
 
 import { fetchPath } from "view/api.js";
-import { say } from "view/canvas.js";
+import { say } from "page/canvas.js";
 import { listen } from "view/controls.js";
 import { fillList, onOpen, openEpisode } from "view/episodes.js";
 import { build as buildMatrix } from "view/matrix.js";

@@ -1,7 +1,7 @@
 // Distances between the frames of the lead (rows) and of another view (columns), with a cursor.
 
 import { asArray, ask } from "view/api.js";
-import { clear, line, make, onDrag, say } from "view/canvas.js";
+import { clear, line, make, onDrag, say } from "page/canvas.js";
 import { frame } from "view/frames.js";
 import { matched, picked } from "view/picks.js";
 import { change, lengthOf, onChange, state } from "view/store.js";

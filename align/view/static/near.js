@@ -1,7 +1,7 @@
 // The moments of other episodes that are nearest to the lead's frame. A click goes there.
 
 import { ask } from "view/api.js";
-import { clear, make, say } from "view/canvas.js";
+import { clear, make, say } from "page/canvas.js";
 import { openEpisode } from "view/episodes.js";
 import { still } from "view/frames.js";
 import { matched } from "view/picks.js";

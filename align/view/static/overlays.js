@@ -1,7 +1,7 @@
 // What is drawn over a frame: attention, pose patches, keypoints.
 
 import { asArray, ask } from "view/api.js";
-import { line } from "view/canvas.js";
+import { line } from "page/canvas.js";
 import { state } from "view/store.js";
 
 const HIDDEN = 0.5; // opacity of bones whose ends are hidden

@@ -1,7 +1,7 @@
 // For each run, the frame that it picks in every other view for the frame of the lead.
 
 import { ask } from "view/api.js";
-import { clear, make, say } from "view/canvas.js";
+import { clear, make, say } from "page/canvas.js";
 import { frame } from "view/frames.js";
 import { change, lengthOf, onChange, state, useOffsets } from "view/store.js";
 

@@ -1,6 +1,6 @@
 // All views at one moment. A click makes a view the lead; a drag over it moves through time.
 
-import { clear, make, say } from "view/canvas.js";
+import { clear, make, say } from "page/canvas.js";
 import { frame } from "view/frames.js";
 import { drawOverlays } from "view/overlays.js";
 import { goTo, lengthOf, onChange, setLead, state, togetherFrame } from "view/store.js";

@@ -1,7 +1,7 @@
 // The line of time with its phases, and the progress that each run tells.
 
 import { ask } from "view/api.js";
-import { clear, colour, line, make, onDrag, say } from "view/canvas.js";
+import { clear, colour, line, make, onDrag, say } from "page/canvas.js";
 import { matched } from "view/picks.js";
 import { goTo, lengthOf, onChange, state } from "view/store.js";
 

@@ -11,20 +11,12 @@ from align.embedder import FrameEmbedder
 from align.metrics.alignment import distances
 from align.view.__main__ import main
 from datasets.episodes import EpisodeDataset
+from tests.pages import watch
 
 pytestmark = pytest.mark.slow
 PHONE = {"width": 390, "height": 844}
 WIDE = {"width": 1400, "height": 1000}
 FULL = "#progress[data-shown='2']"  # both runs have said all
-
-
-@pytest.fixture(scope="module")
-def browser(chromium):
-    api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    with api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="module")
@@ -42,14 +34,7 @@ def open_page(browser):
         context = browser.new_context(viewport=viewport, has_touch=viewport is PHONE)
         contexts.append(context)
         page = context.new_page()
-        page.on("pageerror", lambda error: faults.append(str(error)))
-        page.on("console", lambda said: said.type == "error" and faults.append(said.text))
-        page.on(
-            "request",
-            lambda request: (
-                request.url.startswith((address, "data:", "blob:")) or faults.append(request.url)
-            ),
-        )
+        watch(page, address, faults)
         page.goto(address)
         page.wait_for_selector(wait, timeout=120_000)
         return page
@@ -298,7 +283,7 @@ def test_an_exported_page_is_whole(open_page, viewed_runs, tmp_path, dots, capsy
 
 def test_a_name_cannot_break_out_of_an_exported_page():
     from align.view.page import exported_page
-    from align.view.routes import JSON, Content
+    from datasets.pages.content import JSON, Content
 
     evil = "</script><script>document.title='broken'</script>"
     text = exported_page({"about.json": Content(JSON, json.dumps(evil).encode())}, evil)

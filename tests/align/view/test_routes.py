@@ -15,9 +15,9 @@ from align.metrics.decoding import dtw_picks, with_motion
 from align.view.__main__ import open_routes
 from align.view.packing import CHUNK, pack_array
 from align.view.progress import nearest_progress
-from align.view.routes import NoContentError
 from datasets.episodes import EpisodeDataset
 from datasets.errors import DataError, MismatchError, OptionError, UnknownNameError
+from datasets.pages.content import NoContentError
 
 
 @pytest.fixture(scope="module")

@@ -11,8 +11,8 @@ import pytest
 
 from align.view.__main__ import main
 from align.view.page import scripts
-from align.view.server import open_socket
 from datasets.errors import OptionError
+from datasets.pages.server import open_socket
 
 
 @pytest.fixture(scope="module")
@@ -61,11 +61,12 @@ def test_answers_say_what_may_be_loaded(address):
 
 
 def test_scripts_and_style_come_from_the_package(address):
-    for name, text in scripts().items():
-        answer, body = get(address, f"/static/{name}")
+    for path, text in scripts().items():
+        answer, body = get(address, path.removeprefix("."))
         assert answer.headers.get_content_type() == "text/javascript"
         assert body.decode() == text and "http" not in text.replace("http:", "")
-    assert get(address, "/static/style.css")[0].status == 200
+    for style in ("/shared/base.css", "/static/style.css"):
+        assert get(address, style)[0].status == 200
 
 
 @pytest.mark.parametrize("path", ["/static/../page.py", "/static/%2e%2e/page.py", "/api/../page"])

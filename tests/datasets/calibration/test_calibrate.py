@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-import datasets
 from datasets.calibrate import main
 from datasets.calibration.clicks import Click, write_clicks
 from datasets.cameras import Camera
@@ -18,25 +17,11 @@ from tests.datasets.kinematics.arm import (
     joints,
     load_arm,
     make_motion,
-    pictures,
-    rig_camera,
     write_arm,
 )
 
 pytest.importorskip("cv2")
 LINKS = ("lower", "left_tip", "upper")
-
-
-@pytest.fixture
-def recording(tmp_path):
-    """Two episodes of the arm with pictures and joints; no cameras."""
-    root, arm = tmp_path / "recording", load_arm(tmp_path)
-    for i in range(2):
-        values = joints() - 0.02 * i
-        frames = {"front": pictures(make_motion(arm, values), rig_camera())}
-        datasets.write_episode(root, frames, joints=values, hz=10)
-    datasets.finish_data_set(root)
-    return root
 
 
 def clicks(recording, error=0.6, **changed):

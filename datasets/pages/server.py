@@ -1,64 +1,98 @@
-"""The server of the page: this machine alone, and only under its own names."""
+"""The server of a local page: this machine alone, and only under its own names."""
 
 from __future__ import annotations
 
 import errno
+import json
 import socket
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, TypeAlias
 
 import uvicorn
 from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import MutableHeaders
 from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
-from starlette.routing import Mount, Route
+from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from align.view.page import STATIC, served_page
-from align.view.routes import NoContentError, Routes
 from datasets.errors import OptionError, UserError
+from datasets.pages.content import JSON, Content, NoContentError
+from datasets.pages.page import ServedPage
+
+Answer: TypeAlias = Callable[[str], Content]
+Act: TypeAlias = Callable[[str, Any], Content]
 
 # Names of this machine that no other machine's page can have: a foreign page whose own name is made
 # to point here (DNS rebinding) sends that name.
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
-def make_app(routes: Routes, names: Sequence[str] = LOOPBACK) -> Starlette:
+def make_app(
+    page: ServedPage, answer: Answer, names: Sequence[str] = LOOPBACK, act: Act | None = None
+) -> Starlette:
     """The application.
 
     Args:
-        routes: Answers its questions.
+        page: The page.
+        answer: Answers its questions: a path to its content.
         names: Names under which it may be called.
+        act: Changes something as the page asks, by a path and what was sent; by default nothing
+            can be changed.
     """
-    text, digest = served_page()
 
-    def page(request: Request) -> Response:
-        return HTMLResponse(text)
+    def index(request: Request) -> Response:
+        return HTMLResponse(page.text)
 
     # Not a coroutine: Starlette then runs it in a thread, and others are answered meanwhile.
-    def api(request: Request) -> Response:
-        try:
-            content = routes.answer(request.path_params["path"])
-        except NoContentError as error:
-            return JSONResponse({"problem": f"there is no {error}"}, 404)
-        except UserError as error:
-            return JSONResponse({"problem": str(error)}, 422)
-        return Response(content.body, media_type=content.kind)
+    def ask(request: Request) -> Response:
+        return _told(lambda: answer(request.path_params["path"]))
 
+    routes: list[BaseRoute] = [Route("/", index), Route("/api/{path:path}", ask)]
+    if act is not None:
+        routes.append(Route("/do/{path:path}", _acting(act), methods=["POST"]))
+    for address, folder in page.static.items():
+        routes.append(Mount(f"/{address}", StaticFiles(directory=str(folder))))
     return Starlette(
-        routes=[
-            Route("/", page),
-            Route("/api/{path:path}", api),
-            Mount("/static", StaticFiles(directory=str(STATIC))),
-        ],
+        routes=routes,
         middleware=[
             Middleware(TrustedHostMiddleware, allowed_hosts=_bracketed(names), www_redirect=False),
-            Middleware(SafeHeaders, digest=digest),
+            Middleware(SafeHeaders, digest=page.digest),
         ],
     )
+
+
+def _acting(act: Act) -> Callable[[Request], Awaitable[Response]]:
+    """Changes things for this page alone.
+
+    Another page of the same browser may send a form or a text here, but JSON only after it has
+    asked this server, which does not allow it.
+    """
+
+    async def change(request: Request) -> Response:
+        if request.headers.get("content-type") != JSON:
+            return JSONResponse({"problem": f"send {JSON}"}, 415)
+        try:
+            asked = json.loads(await request.body())
+        except ValueError:
+            return JSONResponse({"problem": "this is not valid JSON"}, 400)
+        return await run_in_threadpool(_told, lambda: act(request.path_params["path"], asked))
+
+    return change
+
+
+def _told(content: Callable[[], Content]) -> Response:
+    try:
+        found = content()
+    except NoContentError as error:
+        return JSONResponse({"problem": f"there is no {error}"}, 404)
+    except UserError as error:
+        return JSONResponse({"problem": str(error)}, 422)
+    return Response(found.body, media_type=found.kind)
 
 
 class SafeHeaders:
@@ -96,11 +130,6 @@ def _bracketed(names: Sequence[str]) -> list[str]:
     return [f"[{name}]" if ":" in name else name for name in names]
 
 
-def is_loopback(host: str) -> bool:
-    """Whether only this machine reaches a host."""
-    return host in LOOPBACK
-
-
 def open_socket(host: str, port: int) -> socket.socket:
     """A listening socket.
 
@@ -135,7 +164,7 @@ def address(listening: socket.socket, host: str) -> str:
     return f"http://{_bracketed([host])[0]}:{listening.getsockname()[1]}/"
 
 
-def serve(routes: Routes, listening: socket.socket, names: Sequence[str]) -> None:
-    """Serves the page until Ctrl-C."""
-    config = uvicorn.Config(make_app(routes, names), log_level="warning", access_log=False)
+def serve(app: Starlette, listening: socket.socket) -> None:
+    """Serves a page until Ctrl-C."""
+    config = uvicorn.Config(app, log_level="warning", access_log=False)
     uvicorn.Server(config).run(sockets=[listening])

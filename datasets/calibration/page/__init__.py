@@ -1,0 +1,1 @@
+"""The local page on which links of a robot are clicked, to find the cameras of recordings."""
