@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -17,6 +18,7 @@ from datasets.storage.episode_file import SPLITS
 from datasets.storage.meta import short_name
 from sims.errors import OptionError
 from sims.failures import FIRST_FAILURE
+from sims.given_cameras import GivenCameras, read_given
 from sims.registry import GYMNASIUM, own_views, require_environment
 
 
@@ -94,6 +96,9 @@ class GenerateConfig:
         keep_failures: Also make episodes in which the expert is made to fail, this share of
             --episodes: it lets go, goes to the wrong place, or stops half-way. They are the split
             `failure`, which no training reads.
+        cameras: Files of the third-person cameras, in place of the world's own: our rig as JSON, or
+            any that `datasets.keypoints --cameras` reads. They are called view_0, view_1 …, or are
+            named as VIEW=FILE:CAMERA, and stand still.
         policy: What acts in an environment of Gymnasium: random, or your own generator function as
             `package.module:function`. By default random.
         keypoints: Names of bodies and sites that are the keypoints of an environment of Gymnasium;
@@ -115,6 +120,7 @@ class GenerateConfig:
     split: Annotated[str | None, optional("TRAIN,VALID,TEST")] = None
     random_cameras: bool = False
     keep_failures: Share = 0.0
+    cameras: tuple[str, ...] = ()
     policy: Annotated[str | None, optional("random|MODULE:FUNCTION")] = None
     keypoints: tuple[str, ...] = ()
 
@@ -134,11 +140,18 @@ class GenerateConfig:
         given = {"policy": self.policy, "points": self.keypoints}
         return {name: value for name, value in given.items() if value}
 
+    @cached_property
+    def given_cameras(self) -> GivenCameras | None:
+        """The cameras of --cameras; errors as of `sims.given_cameras.read_given`."""
+        return read_given(self.cameras, self.size) if self.cameras else None
+
     @property
     def num_views(self) -> int:
         """Number of third-person views."""
         if self.views is not None:
             return self.views
+        if self.given_cameras is not None:
+            return len(self.given_cameras.cameras)
         if self.recipe is not None:
             return self.recipe.views
         return (own_views(self.env) if ":" in self.env else None) or usual_views(self.env)
@@ -193,6 +206,7 @@ class GenerateConfig:
         words = [word for name, value in options.items() for word in (f"--{name}", str(value))]
         words += ["--random-cameras"] if self.random_cameras else []
         words += ["--keep-failures", f"{self.keep_failures:g}"] if self.keep_failures else []
+        words += ["--cameras", *self.cameras] if self.cameras else []
         words += ["--policy", self.policy] if self.policy else []
         words += ["--keypoints", *self.keypoints] if self.keypoints else []
         return command_line("sims.generate", words)
@@ -207,6 +221,7 @@ class GenerateConfig:
             )
         require_folder(self.root)
         self._check_preset()
+        self._check_cameras()
         for name, value in (
             ("views", self.num_views),
             ("episodes", self.num_episodes),
@@ -221,6 +236,18 @@ class GenerateConfig:
             parse_split(self.split)
         if self.shard is not None:
             parse_shard(self.shard)
+
+    def _check_cameras(self) -> None:
+        if self.given_cameras is None:
+            return
+        if self.random_cameras:
+            raise OptionError("--cameras says where the cameras are: leave out --random-cameras.")
+        views, given = self.views or (self.recipe and self.recipe.views), self.given_cameras.cameras
+        if views not in (None, len(given)):
+            raise OptionError(
+                f"--cameras has {len(given)} third-person cameras ({', '.join(given)}), but "
+                f"{views} views were asked for: leave out --views and --preset, or add cameras."
+            )
 
     def _check_preset(self) -> None:
         try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from inspect import signature
 from typing import Any, NamedTuple
 
@@ -74,6 +74,7 @@ class MultiViewEnv(gymnasium.Env[dict[str, np.ndarray], np.ndarray]):
     views: tuple[str, ...]
     size: int
     _cameras_are_random = False
+    _given_cameras: Mapping[str, Camera] | None = None
 
     @classmethod
     def usual_views(cls) -> int | None:
@@ -100,10 +101,39 @@ class MultiViewEnv(gymnasium.Env[dict[str, np.ndarray], np.ndarray]):
             self.place_cameras(np.random.default_rng([seed, CAMERA_STREAM]))
             self._cameras_are_random = True
         elif self._cameras_are_random:
-            self.place_cameras(None)
+            self._place_usual_cameras()
             self._cameras_are_random = False
         self.begin(seed)
         return self.observe(), {"success": self.success()}
+
+    def use_cameras(self, cameras: Mapping[str, Camera]) -> None:
+        """Take these third-person cameras instead of the environment's own, from `reset` on.
+
+        Args:
+            cameras: Every third-person view to its camera, in the order of the views.
+
+        Raises:
+            SimulatorError: When the cameras cannot be moved.
+        """
+        self.set_cameras(cameras)
+        self._given_cameras = cameras
+
+    def _place_usual_cameras(self) -> None:
+        if self._given_cameras is None:
+            self.place_cameras(None)
+        else:
+            self.set_cameras(self._given_cameras)
+
+    def set_cameras(self, cameras: Mapping[str, Camera]) -> None:
+        """Move the third-person cameras of the next episodes; see `use_cameras`.
+
+        Raises:
+            SimulatorError: In an environment that does not override this method.
+        """
+        raise SimulatorError(
+            f"The third-person cameras of {self.name} cannot be moved: leave out --cameras, or "
+            "override MultiViewEnv.set_cameras."
+        )
 
     def place_cameras(self, rng: np.random.Generator | None) -> None:
         """Draw the third-person cameras of the next episodes; None restores the default ones.

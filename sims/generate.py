@@ -5,6 +5,7 @@ Examples:
     python -m sims.generate --env pick --preset ftpv
     python -m sims.generate --env lift --views 9 --episodes 20 --size 112 --out data/lift9
     python -m sims.generate --env can --random-cameras   (for tests on unseen views)
+    python -m sims.generate --env lift --cameras rig.json              (your own cameras)
     python -m sims.generate --env mine.door:DoorEnv --episodes 20      (your own simulator)
     python -m sims.generate --env gymnasium:Reacher-v5 --episodes 20   (any of Gymnasium on MuJoCo)
     python -m sims.generate --env mocap --views 3        (people; see `sims.mocap.generate`)
@@ -42,11 +43,13 @@ from datasets.storage.checks import open_episode
 from datasets.storage.episode_file import FAILURE
 from datasets.storage.meta import DatasetMeta
 from sims.config import GenerateConfig
+from sims.env import MultiViewEnv
+from sims.given_cameras import blind_views
 from sims.mocap.config import MocapConfig
 from sims.production.run import RESUME, make_missing, progress, require_same_split, versions
 from sims.production.worker import MAX_ATTEMPTS, Generation
 from sims.registry import ENVIRONMENTS, make
-from sims.rollout import attempt_of
+from sims.rollout import attempt_of, episode_seed
 
 log = logging.getLogger(__name__)
 
@@ -61,6 +64,9 @@ def describe(config: GenerateConfig) -> DatasetMeta:
         require_known("skeleton", env.skeleton.name, SKELETONS)
         if config.random_cameras:
             env.place_cameras(np.random.default_rng(0))  # raises when they cannot be moved
+        if config.given_cameras is not None:
+            env.use_cameras(config.given_cameras.cameras)
+            _warn_of_blind_views(env, episode_seed(config.seed, 0, 0))
         if config.keep_failures:
             env.failing_expert(*map(np.random.default_rng, (0, 1)))  # raises when it cannot fail
         return DatasetMeta(
@@ -76,9 +82,20 @@ def describe(config: GenerateConfig) -> DatasetMeta:
             command=config.command,
             preset=config.preset or "",
             random_cameras=config.random_cameras,
+            rig="" if config.given_cameras is None else config.given_cameras.digest,
         )
     finally:
         env.close()
+
+
+def _warn_of_blind_views(env: MultiViewEnv, seed: int) -> None:
+    for view in blind_views(env, seed):
+        log.warning(
+            "%s of --cameras sees nothing of the robot at the start of the first episode: check "
+            "its pose, which is from the world of %s to the camera, in metres.",
+            view,
+            env.name,
+        )
 
 
 def generate(config: GenerateConfig) -> Path | None:
@@ -99,7 +116,9 @@ def generate(config: GenerateConfig) -> Path | None:
     meta = describe(config)
     root = config.root.absolute()  # workers of a cluster may have another current folder
     require_same_split(root, meta, lambda numbers: config.deal(len(numbers)))
-    job = Generation(root, meta, config.seed, tuple(config.env_options.items()))
+    job = Generation(
+        root, meta, config.seed, tuple(config.env_options.items()), config.given_cameras
+    )
     todo = [*config.share, *config.failure_share]
     writer = make_missing(job, todo, config.workers, config.cluster)
     if config.shard is not None:

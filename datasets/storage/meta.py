@@ -26,7 +26,10 @@ MOST_HZ = 10_000
 # Fields that may differ between two runs that add episodes to one data set.
 _INFORMATIVE = {"command", "versions", "preset"}
 # Fields that were added later, so that older data sets lack them.
-_OPTIONAL = {"preset", "own_skeleton", "random_cameras"}
+_OPTIONAL = {"preset", "own_skeleton", "random_cameras", "rig"}
+# Of these, fields that `meta.json` leaves out where they say nothing, so that data sets without
+# them stay as they were, to the byte.
+_UNSAID = {"rig": ""}
 # Types of the fields that reading an episode depends on.
 _KINDS: dict[str, type | tuple[type, ...]] = {
     "env": str,
@@ -65,6 +68,8 @@ class DatasetMeta:
         preset: Name of the preset that the data set follows, see `datasets.presets`; empty without
             one.
         random_cameras: Whether every episode drew its own third-person cameras.
+        rig: Digest of the third-person cameras that were given in place of the world's own; empty
+            without any.
         own_skeleton: Definition of the skeleton, where this project has no skeleton of that name.
     """
 
@@ -80,6 +85,7 @@ class DatasetMeta:
     command: str = ""
     preset: str = ""
     random_cameras: bool = False
+    rig: str = ""
     own_skeleton: Skeleton | None = None
 
     def __post_init__(self) -> None:
@@ -103,7 +109,8 @@ class DatasetMeta:
 
     def to_json(self) -> str:
         """The text of `meta.json`."""
-        return json.dumps(asdict(self), indent=2) + "\n"
+        said = {k: v for k, v in asdict(self).items() if k not in _UNSAID or v != _UNSAID[k]}
+        return json.dumps(said, indent=2) + "\n"
 
     @classmethod
     def load(cls, root: Path) -> DatasetMeta:

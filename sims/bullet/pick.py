@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from importlib.metadata import version
 from itertools import product
 from typing import Any
@@ -102,6 +102,10 @@ class PickEnv(MultiViewEnv):
     def place_cameras(self, rng: np.random.Generator | None) -> None:
         """Draws the ring of cameras; None selects the fixed ring."""
         self._ring = rig.ring(self.views[1:], WORKSPACE, CAMERA_DISTANCE, self.size, rng)
+
+    def set_cameras(self, cameras: Mapping[str, Camera]) -> None:
+        """Moves the third-person cameras of the next episodes."""
+        self._ring = dict(cameras)
 
     def begin(self, seed: int) -> None:
         """Builds a new world, which does not depend on earlier episodes."""

@@ -8,6 +8,7 @@ SimulatorError that says what to install. All positions and angles are in the wo
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Protocol
 
 import numpy as np
@@ -46,6 +47,10 @@ class Backend(Protocol):
         Raises:
             SimulatorError: When the back end cannot move its cameras.
         """
+        ...
+
+    def set_cameras(self, cameras: Mapping[str, Camera]) -> None:
+        """Moves the third-person cameras of the next episodes; errors as of `place_cameras`."""
         ...
 
     def begin(self, seed: int) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from importlib import import_module
 from typing import Any
 
@@ -75,6 +75,14 @@ class MinecraftEnv(MultiViewEnv):
             SimulatorError: With the real game, whose spectators stay where they joined.
         """
         self._backend.place_cameras(rng)
+
+    def set_cameras(self, cameras: Mapping[str, Camera]) -> None:
+        """Moves the third-person cameras of the next episodes.
+
+        Raises:
+            SimulatorError: With the real game, whose spectators stay where they joined.
+        """
+        self._backend.set_cameras(cameras)
 
     def begin(self, seed: int) -> None:
         """Makes the world of a seed, with the player at its start."""

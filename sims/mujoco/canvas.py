@@ -160,7 +160,7 @@ class Canvas:
         """Writes a camera into the scene so that pixels agree with `Camera.project`."""
         visual, extent = model.vis, model.stat.extent
         near = visual.map.znear * extent
-        top = near * camera.height / 2 / camera.intrinsics[1, 1]
+        (left, top), (right, bottom) = _borders(camera, near)
         rotation = camera.world_to_camera[:3, :3]
         # The scene has a left and a right eye. MuJoCo averages them unless stereo is on, so both
         # get the same camera. Its axes are forward and up; the camera's y axis points down.
@@ -170,14 +170,22 @@ class Canvas:
             eye.up = -rotation[1]
             eye.frustum_near = near
             eye.frustum_far = visual.map.zfar * extent
-            eye.frustum_center = eye.frustum_width = 0
-            eye.frustum_bottom, eye.frustum_top = -top, top
+            # MuJoCo's y points up, and its width is half of what it says.
+            eye.frustum_center, eye.frustum_width = (left + right) / 2, (right - left) / 2
+            eye.frustum_bottom, eye.frustum_top = -bottom, -top
             eye.orthographic = 0
         for i in range(self._scene.nlight):
             light = self._scene.lights[i]
             if light.headlight:
                 light.pos = camera.position
                 light.dir = rotation[2]
+
+
+def _borders(camera: Camera, depth: float = 1.0) -> Float[np.ndarray, "2 2"]:
+    """The x and y of the picture's upper left and lower right corner at a depth, y downwards."""
+    (fx, _, cx), (_, fy, cy) = camera.intrinsics[:2]
+    corners = np.array([[0.0, 0.0], [camera.width, camera.height]])
+    return depth * (corners - [cx, cy]) / [fx, fy]
 
 
 def _out_of_sight(
@@ -187,8 +195,11 @@ def _out_of_sight(
     centers = data.geom_xpos @ camera.world_to_camera[:3, :3].T + camera.world_to_camera[:3, 3]
     # MuJoCo gives planes, which are infinite, a radius of 0.
     radius = np.where(model.geom_rbound > 0, model.geom_rbound, np.inf)
-    slopes = np.array([camera.width, camera.height]) / (2 * np.diag(camera.intrinsics)[:2])
-    # Distance outside the side planes, which pass through the camera's centre. The absolute value
-    # treats left and right, top and bottom alike.
-    beyond = (np.abs(centers[:, :2]) - slopes * centers[:, 2:]) / np.sqrt(1 + slopes**2)
+    # Distance outside the side planes, which pass through the camera's centre: left and top, then
+    # right and bottom.
+    sides, depth = centers[:, :2], centers[:, 2:]
+    low, high = _borders(camera)
+    before = (low * depth - sides) / np.sqrt(1 + low**2)
+    behind = (sides - high * depth) / np.sqrt(1 + high**2)
+    beyond = np.maximum(before, behind)
     return (beyond > radius[:, None]).any(axis=1) | (centers[:, 2] < -radius)

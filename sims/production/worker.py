@@ -18,6 +18,7 @@ from datasets.storage.meta import DatasetMeta
 from sims.env import MultiViewEnv
 from sims.errors import ProductionError
 from sims.failures import FIRST_FAILURE
+from sims.given_cameras import GivenCameras
 from sims.memory import return_large_blocks
 from sims.registry import make
 from sims.rollout import attempt_of, episode_seed, record, record_failure
@@ -69,12 +70,14 @@ class Generation:
         meta: Description of the data set.
         seed: Base seed.
         options: Arguments of the environment besides views and size, by name.
+        cameras: Third-person cameras in place of the environment's own.
     """
 
     root: Path
     meta: DatasetMeta
     seed: int
     options: tuple[tuple[str, Any], ...] = ()
+    cameras: GivenCameras | None = None
 
     def make(self, index: int) -> None:
         """Make and write one episode, which does not depend on what this process made before.
@@ -83,7 +86,9 @@ class Generation:
             ProductionError: When the expert fails `MAX_ATTEMPTS` times.
         """
         meta = self.meta
-        env = process_env(meta.env, len(meta.views) - 1, meta.image_size, self.options)
+        env = process_env(
+            meta.env, len(meta.views) - 1, meta.image_size, self.options, self.cameras
+        )
         writer = EpisodeWriter(self.root, meta)
         make_one = record if index < FIRST_FAILURE else record_failure
         for attempt in range(MAX_ATTEMPTS):
@@ -110,13 +115,20 @@ class Generation:
 
 @lru_cache(maxsize=1)
 def process_env(
-    env: str, third_person_views: int, size: int, options: tuple[tuple[str, Any], ...] = ()
+    env: str,
+    third_person_views: int,
+    size: int,
+    options: tuple[tuple[str, Any], ...] = (),
+    cameras: GivenCameras | None = None,
 ) -> MultiViewEnv:
     """Return the one environment of this process, with its graphics context."""
     # There is one worker per core, so threads of the software rasterizer would only compete.
     os.environ.setdefault("LP_NUM_THREADS", "0")
     return_large_blocks()
-    return make(env, views=third_person_views, size=size, **dict(options))
+    made = make(env, views=third_person_views, size=size, **dict(options))
+    if cameras is not None:
+        made.use_cameras(cameras.cameras)
+    return made
 
 
 def begin_worker(parent: int) -> None:

@@ -105,6 +105,10 @@ class RobosuiteEnv(MultiViewEnv):
         """Draws the ring of cameras; None selects the fixed ring."""
         self._ring = rig.ring(self.views[1:], self.workspace, self.camera_distance, self.size, rng)
 
+    def set_cameras(self, cameras: Mapping[str, Camera]) -> None:
+        """Moves the third-person cameras of the next episodes."""
+        self._ring = dict(cameras)
+
     def begin(self, seed: int) -> None:
         """Makes a new robosuite environment whose models and placements come from the seed."""
         self._release()

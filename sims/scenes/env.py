@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from abc import abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import MethodType
 from typing import TYPE_CHECKING, Any, TypedDict, get_type_hints
@@ -245,6 +245,10 @@ class SceneEnv(MultiViewEnv):
         else:
             named = zip(views, self.third_person, strict=False)
             self._third = {view: self._camera(which) for view, which in named}
+
+    def set_cameras(self, cameras: Mapping[str, Camera]) -> None:
+        """Moves the third-person cameras of the next episodes."""
+        self._third = dict(cameras)
 
     def _camera(self, which: str | Viewpoint) -> Camera:
         if isinstance(which, str):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from importlib.metadata import version
 from typing import Any
 
@@ -66,6 +67,10 @@ class BlocksBackend:
         """Draws the third-person cameras; None selects the fixed ones."""
         cameras = third_person_cameras(len(self._third_person), self._size, rng)
         self._fixed = dict(zip(self._third_person, cameras, strict=True))
+
+    def set_cameras(self, cameras: Mapping[str, Camera]) -> None:
+        """Moves the third-person cameras of the next episodes."""
+        self._fixed = dict(cameras)
 
     def begin(self, seed: int) -> None:
         """Begins an episode; the world is loaded into the renderer with the first picture."""

@@ -188,10 +188,13 @@ class BlocksScene:
         lens = core.PerspectiveLens()
         # The renderer stretches a picture of n pixels over n - 0.5 pixels from the upper left on. A
         # film that is smaller by this half pixel and shifted by a quarter compensates for it.
-        film = self.size - 0.5
-        lens.set_film_size(film, film)
-        lens.set_film_offset(-0.25, 0.25)
-        lens.set_focal_length(float(camera.intrinsics[1, 1]))
+        film, (middle_x, middle_y) = self.size - 0.5, camera.intrinsics[:2, 2]
+        fx, fy = float(camera.intrinsics[0, 0]), float(camera.intrinsics[1, 1])
+        # The lens has one focal length, that of y; the film's width and offset make up for x.
+        right, up = self.size / 2 - middle_x - 0.25, middle_y - self.size / 2 + 0.25
+        lens.set_film_size(film * fy / fx, film)
+        lens.set_film_offset(float(right) * fy / fx, float(up))
+        lens.set_focal_length(fy)
         lens.set_near_far(NEAR, FAR)
         path = self._cameras[view]
         path.node().set_lens(lens)

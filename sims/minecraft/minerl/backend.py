@@ -11,6 +11,7 @@ Known differences that a live game may show:
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -116,6 +117,17 @@ class MinerlBackend:
                 "The real game's spectators stay where they joined: leave out --random-cameras, or "
                 "take the back end `blocks`."
             )
+
+    def set_cameras(self, cameras: Mapping[str, Camera]) -> None:
+        """Refuses all.
+
+        Raises:
+            SimulatorError: In any case.
+        """
+        raise SimulatorError(
+            "The real game's spectators stay where they joined: leave out --cameras, or take the "
+            "back end `blocks`."
+        )
 
     def begin(self, seed: int) -> None:
         """Begins an episode."""

@@ -1,0 +1,134 @@
+"""Third-person cameras of files, in place of a world's own: read, checked, and looked through."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from datasets.cameras import Camera
+from datasets.storage.episode_file import EGO
+from sims.env import MultiViewEnv, view_names
+from sims.errors import OptionError
+
+if TYPE_CHECKING:
+    from datasets.calibration.parts import CameraParts
+    from datasets.kinematics.rig import RigCamera
+
+# Fields of view that lenses have, in degrees, from a telescope's to almost a half-space. A pinhole
+# cannot show 180 degrees, and files in wrong units end far beyond either bound.
+FIELD_OF_VIEW = (1.0, 170.0)
+# The axes of a pixel grid are at right angles to within this share of the focal length.
+_SKEW_WITHIN = 1e-6
+
+
+@dataclass(frozen=True)
+class GivenCameras:
+    """Cameras that stand still, for pictures of one size.
+
+    Attributes:
+        digest: Digest of all their numbers. Two rigs with the same digest are equal.
+        cameras: View to camera, in the order of the views.
+    """
+
+    digest: str
+    cameras: Mapping[str, Camera] = field(compare=False)
+
+    @classmethod
+    def of(cls, cameras: Mapping[str, Camera]) -> GivenCameras:
+        """The rig of these cameras."""
+        digest = hashlib.blake2b(digest_size=8)
+        for view, camera in cameras.items():
+            digest.update(view.encode())
+            digest.update(camera.intrinsics.tobytes() + camera.world_to_camera.tobytes())
+        return cls(digest.hexdigest(), cameras)
+
+
+def read_given(words: Sequence[str], size: int) -> GivenCameras:
+    """Reads the third-person cameras of a world.
+
+    Args:
+        words: Files of cameras as `datasets.calibration.reading.read_cameras` takes them. The
+            first-person camera of a file is left out: it belongs to the world.
+        size: Height and width of the pictures in pixels.
+
+    Raises:
+        OptionError: When the views are not view_0, view_1 …, or a world cannot draw such a camera.
+        DataError: When a file is missing, or holds a camera that cannot be.
+    """
+    from datasets.calibration.reading import read_cameras  # takes a second, and help needs none
+
+    found = read_cameras(words)
+    found.pop(EGO, None)
+    if not found:
+        raise OptionError("--cameras holds no third-person camera; call the first one view_0.")
+    wanted = view_names(len(found))[1:]
+    if strange := [name for name in found if name not in wanted]:
+        raise OptionError(
+            f"--cameras must hold {', '.join(wanted)}, one after another, but has "
+            f"{', '.join(found)}. Choose a name for each: --cameras {wanted[0]}=FILE:{strange[0]}"
+        )
+    return GivenCameras.of({view: _pinhole(found[view], view, size) for view in wanted})
+
+
+def _pinhole(parts: CameraParts, view: str, size: int) -> Camera:
+    """A camera of square pictures that every renderer can draw."""
+    camera = parts.camera(view)
+    if camera.link:
+        raise OptionError(
+            f"{parts.source} moves with {camera.link!r}, and third-person cameras stand still. "
+            f"Leave {view} out, or give its pose in the world."
+        )
+    if any(camera.lens.coefficients) or camera.lens.name == "fisheye":
+        raise OptionError(
+            f"{parts.source} has a lens with distortion, and simulators draw without it. Leave out "
+            '"lens" and "distortion", and undistort the pictures that it is compared with.'
+        )
+    scaled = _scaled(camera, parts.source, size)
+    _require_drawable(scaled.intrinsics, parts.source, size)
+    return Camera(scaled.intrinsics, scaled.pose, size, size)
+
+
+def _scaled(camera: RigCamera, source: str, size: int) -> RigCamera:
+    if camera.size is not None and camera.size[0] != camera.size[1]:
+        height, width = camera.size
+        cut, axis = abs(width - height) / 2, "cx" if width > height else "cy"
+        side = min(height, width)
+        raise OptionError(
+            f"{source} is of pictures of {width} x {height} pixels, and those of episodes are "
+            f"square. Cut out their middle: subtract {cut:g} from {axis}, and set "
+            f'"size": [{side}, {side}].'
+        )
+    return camera.of_pictures((size, size), source)
+
+
+def _require_drawable(intrinsics: np.ndarray, source: str, size: int) -> None:
+    (fx, skew, cx), (across, fy, cy) = intrinsics[:2]
+    if max(abs(skew), abs(across)) > _SKEW_WITHIN * fx or intrinsics[2].tolist() != [0, 0, 1]:
+        raise OptionError(
+            f"{source} has pixels whose sides are not at right angles. Its intrinsics must be "
+            "[[fx, 0, cx], [0, fy, cy], [0, 0, 1]]."
+        )
+    if not (0 < cx < size and 0 < cy < size):
+        raise OptionError(
+            f"{source} has its middle at ({cx:g}, {cy:g}), outside of pictures of {size} x {size} "
+            'pixels. Say for which pictures its intrinsics are: "size": [width, height].'
+        )
+    for name, focal in (("horizontal", fx), ("vertical", fy)):
+        angle = 2 * np.degrees(np.arctan(size / 2 / focal))
+        if not FIELD_OF_VIEW[0] <= angle <= FIELD_OF_VIEW[1]:
+            raise OptionError(
+                f"{source} has a {name} field of view of {angle:.3g} degrees; it must be from "
+                f"{FIELD_OF_VIEW[0]:g} to {FIELD_OF_VIEW[1]:g}. Intrinsics are in pixels of the "
+                'pictures of "size": [width, height].'
+            )
+
+
+def blind_views(env: MultiViewEnv, seed: int) -> list[str]:
+    """Third-person views that show no keypoint at the start of an episode."""
+    env.reset(seed=seed)
+    seen = env.visible()
+    return [view for view in env.views[1:] if not seen[view].any()]
