@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
-from jaxtyping import Int
+from jaxtyping import Bool, Float, Int, UInt8
 
+from datasets.cameras import Camera
 from datasets.episodes import Episode
 from sims.env import EXPERT_STREAM, FAILURE_STREAM, MultiViewEnv, Step
 
@@ -23,10 +24,23 @@ def attempt_of(base_seed: int, index: int, seed: int, limit: int) -> int | None:
     return next((a for a in range(limit) if episode_seed(base_seed, index, a) == seed), None)
 
 
+class Seen(Protocol):
+    """What is recorded: a state, the cameras that see it, and its keypoints; see `MultiViewEnv`."""
+
+    @property
+    def views(self) -> tuple[str, ...]: ...  # noqa: D102
+    def cameras(self) -> dict[str, Camera]: ...  # noqa: D102
+    def render_views(self) -> dict[str, UInt8[np.ndarray, "height width 3"]]: ...  # noqa: D102
+    def keypoints(self) -> Float[np.ndarray, "keypoints 3"]: ...  # noqa: D102
+    def visible(self) -> dict[str, Bool[np.ndarray, " keypoints"]]: ...  # noqa: D102
+    def state(self) -> Float[np.ndarray, " state"]: ...  # noqa: D102
+    def model_file(self) -> str | None: ...  # noqa: D102
+
+
 class Recording:
     """The record of one episode: state, pictures and keypoints of each time step."""
 
-    def __init__(self, env: MultiViewEnv) -> None:
+    def __init__(self, env: Seen) -> None:
         """Begins a recording of the environment's current episode."""
         self._env = env
         self._intrinsics = {view: camera.intrinsics for view, camera in env.cameras().items()}
