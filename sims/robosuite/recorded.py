@@ -86,13 +86,13 @@ class RecordedScene:
                     f"{missing[0]} is not there, nor are {len(missing) - 1} other files"
                 )
             self._model = self._mujoco.MjModel.from_xml_string(model)
-            robots = find_robots(self._model, "-".join(self._robot_names).lower())
         except (ElementTree.ParseError, ValueError) as error:
             reason = " ".join(str(error).split())
             raise MismatchError(
                 f"The model does not load: {reason.rstrip('.')}. Install the package that has its "
                 "objects and robots (robosuite, mimicgen), in the version that recorded it."
             ) from error
+        robots = find_robots(self._model, "-".join(self._robot_names).lower())
         if self._loaded and robots.skeleton != self.skeleton:
             raise MismatchError(
                 "its robots are not those of the first demonstration: split the file."

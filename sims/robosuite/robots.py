@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from datasets.errors import FormatError
+from datasets.errors import MismatchError
 from datasets.kinematics.points import MAX_DEPTH_IN_LINK
 from datasets.skeletons import PANDA, Skeleton, add_skeleton
 from sims.arm import panda
@@ -65,13 +65,16 @@ def find_robots(model: mujoco.MjModel, names: str) -> Robots:
         names: Names of the robots, from which that of a skeleton of links is made.
 
     Raises:
-        FormatError: When the model has no robot.
+        MismatchError: When the model has no robot.
     """
     body = [model.body(i).name for i in range(model.nbody)]
     parts = [PART.match(name) for name in body]
     numbers = sorted({part[2] for part in parts if part and part[1] == "robot"})
     if not numbers:
-        raise FormatError("its model has no robot of robosuite (no body robot0_…).")
+        raise MismatchError(
+            "its model has no robot of robosuite, whose bodies are called robot0_…, and keypoints "
+            "are those of a robot. Replay a file of a task with a robot."
+        )
     is_gripper = np.array([bool(part and part[1] == "gripper") for part in parts])
     finger = _fingers(model, is_gripper)
     own = np.array([part is not None for part in parts])
