@@ -19,7 +19,7 @@ from sims.mujoco.renderer import ViewRenderer
 from sims.mujoco.visibility import visible_keypoints
 from sims.robosuite.demos import DemonstrationFile
 from sims.robosuite.motion import ring_in_room, workspace
-from sims.robosuite.robots import PART, find_robots
+from sims.robosuite.robots import PART, Robots, find_robots
 from sims.robosuite.xml import missing_files, with_installed_files, with_present_names
 from sims.scenes.env import RING_DISTANCE
 from sims.scenes.viewpoints import behind, mounted
@@ -49,6 +49,8 @@ class RecordedScene:
     """
 
     control_hz = 20.0
+    phases: tuple[str, ...]
+    _robots: Robots
 
     def __init__(self, file: DemonstrationFile, views: int, size: int) -> None:
         """Loads the first demonstration.
