@@ -74,6 +74,29 @@ def read_given(words: Sequence[str], size: int) -> GivenCameras:
     return GivenCameras.of({view: _pinhole(found[view], view, size) for view in wanted})
 
 
+def read_additional(words: Sequence[str], size: int) -> GivenCameras:
+    """Reads third-person cameras that are views of their own names, beside those of a world.
+
+    Args:
+        words: Each `NAME=FILE`, or what `datasets.calibration.reading.read_cameras` takes besides.
+        size: Height and width of the pictures in pixels.
+
+    Raises:
+        OptionError: When a view cannot have such a name, or a world cannot draw such a camera.
+        DataError: When a file is missing, or holds a camera that cannot be.
+    """
+    from datasets.calibration.reading import read_cameras  # takes a second, and help needs none
+
+    found = read_cameras(words)
+    for name in found:
+        if name == EGO or not name.isidentifier():
+            raise OptionError(
+                f"--camera {name!r} cannot be the name of a third-person view: it must be letters, "
+                f"digits and _, and not {EGO}. Name it: --camera front=FILE:{name}"
+            )
+    return GivenCameras.of({name: _pinhole(found[name], name, size) for name in found})
+
+
 def _pinhole(parts: CameraParts, view: str, size: int) -> Camera:
     """A camera of square pictures that every renderer can draw."""
     camera = parts.camera(view)

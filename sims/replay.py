@@ -1,14 +1,18 @@
-"""Render recorded robosuite demonstrations as multi-view episodes with keypoints.
+"""Render recorded demonstrations of robosuite and MimicGen as multi-view episodes with keypoints.
 
 Examples:
     python -m sims.replay --demos lift_mh.hdf5 --views 4
     python -m sims.replay --demos can/ph/low_dim_v141.hdf5 --episodes 20 --out data/can_ph
+    python -m sims.replay --demos square_d0.hdf5 --camera front=front.json   (your own camera)
 
 It reads robomimic's HDF5 files, with or without pictures, and files that robosuite collected and
 robomimic's convert_robosuite converted. The model and states of each episode are restored; its
 actions are not repeated. So nothing drifts, and files of robosuite 1.4 work under robosuite 1.5.
 
 It can be stopped with Ctrl-C, or killed, at any time: the same command resumes.
+
+Lift and Can are restored into robosuite's own environments. All other tasks, and other robots, need
+nothing but the model in the file and the meshes that it names, see `sims.robosuite.recorded`.
 
 Phases are derived from the states, see `sims.robosuite.restore`.
 """
@@ -18,6 +22,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from shlex import quote
 from typing import Annotated
@@ -32,16 +37,11 @@ from datasets.presets import usual_views
 from datasets.storage.checks import open_episode
 from datasets.storage.meta import DatasetMeta
 from sims.config import SPLIT, Cluster, parse_split, require_folder, split_episodes
+from sims.given_cameras import GivenCameras, read_additional
 from sims.production.run import RESUME, make_missing, progress, require_same_split, versions
-from sims.registry import make
-from sims.robosuite.can import CanEnv
 from sims.robosuite.demos import DemonstrationFile
-from sims.robosuite.env import RobosuiteEnv
-from sims.robosuite.lift import LiftEnv
-from sims.robosuite.restore import Replay, opened, require_restorable
-
-# robosuite's name of a task to the name of its environment.
-WORLDS = {env.task: env.name for env in (LiftEnv, CanEnv)}
+from sims.robosuite.restore import Replay, require_restorable
+from sims.robosuite.worlds import World, make_world, opened, world_name
 
 log = logging.getLogger(__name__)
 
@@ -60,6 +60,9 @@ class ReplayConfig:
         workers: Number of processes; by default one per core.
         cluster: Machines that the processes run on. local: this one; ray: the Ray cluster that
             RAY_ADDRESS names. The machines must share --demos and --out.
+        camera: Your own cameras, each NAME=FILE: a rig as JSON, or any file that
+            `datasets.keypoints --cameras` reads. Each is one more view, or replaces that of its
+            name, such as view_0, and stands still.
         split: Shares of train, valid and test; they are counts when they sum to the number of
             episodes. By default the file's own masks train, valid and test, or 4,1,1 if it has
             none.
@@ -72,6 +75,7 @@ class ReplayConfig:
     out: Annotated[Path | None, optional("FOLDER")] = None
     workers: Annotated[Processes | None, optional("INT")] = None
     cluster: Cluster = "local"
+    camera: tuple[str, ...] = ()
     split: Annotated[str | None, optional("TRAIN,VALID,TEST")] = None
 
     @property
@@ -87,7 +91,17 @@ class ReplayConfig:
             if (value := getattr(self, name)) is not None:
                 options[name] = value
         words = [word for name, value in options.items() for word in (f"--{name}", str(value))]
+        words += ["--camera", *self.camera] if self.camera else []
         return command_line("sims.replay", words)
+
+    @cached_property
+    def cameras(self) -> GivenCameras | None:
+        """The cameras of --camera; errors as of `sims.given_cameras.read_additional`."""
+        return read_additional(self.camera, self.size) if self.camera else None
+
+    def own_views(self, file: DemonstrationFile) -> int:
+        """Number of third-person views of the world's own."""
+        return usual_views(world_name(file)) if self.views is None else self.views
 
     def check(self) -> None:
         """Raise an OptionError that names the invalid value and valid ones."""
@@ -98,6 +112,7 @@ class ReplayConfig:
                 raise OptionError(f"--{name} must be at least 1, got {value}.")
         if self.split is not None:
             parse_split(self.split)
+        _ = self.cameras  # raises before any work
 
     def parts(self, file: DemonstrationFile) -> dict[str, list[int]]:
         """Return the numbers of the demonstrations of each split."""
@@ -120,24 +135,19 @@ def describe(config: ReplayConfig, file: DemonstrationFile) -> DatasetMeta:
     The model of the first demonstration is loaded, so that errors appear before any work.
 
     Raises:
-        DataError: When the task is unknown or the model cannot be loaded.
+        DataError: When the model cannot be loaded.
         SimulatorError: When robosuite or the graphics driver is missing.
     """
-    task = file.env_args["env_name"]
-    if task not in WORLDS:
-        raise FormatError(
-            f"{file.path} is of robosuite's {task}; only {', '.join(WORLDS)} can be replayed."
-        )
-    name = WORLDS[task]
-    views = usual_views(name) if config.views is None else config.views
-    env = make(name, views=views, size=config.size)
-    assert isinstance(env, RobosuiteEnv)
+    env = make_world(file, config.own_views(file), config.size, config.cameras)
     try:
-        _compare_versions(file, env)
+        _compare_versions(file)
         number, first = next(iter(file.names.items()))
-        require_restorable(env, file.read(number), f"{file.path}: {first}")
+        demo = file.read(number)
+        require_restorable(env, demo, f"{file.path}: {first}")
+        env.set_state(demo.states[0])
+        _warn_of_blind_views(config, env)
         return DatasetMeta(
-            env=name,
+            env=env.name,
             views=list(env.views),
             skeleton=env.skeleton.name,
             image_size=config.size,
@@ -147,21 +157,33 @@ def describe(config: ReplayConfig, file: DemonstrationFile) -> DatasetMeta:
             env_args=file.env_args,
             versions=versions(),
             command=config.command,
+            rig="" if config.cameras is None else config.cameras.digest,
         )
     finally:
         env.close()
 
 
-def _compare_versions(file: DemonstrationFile, env: RobosuiteEnv) -> None:
-    recorded, installed = file.env_version, env.env_args()["env_version"]
+def _warn_of_blind_views(config: ReplayConfig, env: World) -> None:
+    seen = env.visible()
+    for view in () if config.cameras is None else config.cameras.cameras:
+        if not seen[view].any():
+            log.warning(
+                "%s of --camera sees nothing of the robot at the start of the first demonstration: "
+                "check its pose, which is from the world to the camera, in metres.",
+                view,
+            )
+
+
+def _compare_versions(file: DemonstrationFile) -> None:
+    recorded, installed = file.env_version, versions().get("robosuite")
     if recorded != installed:
         log.warning(
             "%s was recorded with robosuite %s, but %s is installed. States are restored exactly; "
             "textures, meshes, and observations and rewards that the file lacks, are those of %s.",
             file.path,
             recorded or "of an unknown version",
-            installed,
-            installed,
+            installed or "not there",
+            installed or "this machine",
         )
 
 
@@ -202,7 +224,8 @@ def replay(config: ReplayConfig) -> Path:
             )
     meta = describe(config, file)
     require_same_split(root, meta, lambda stored: config.deal(file, stored))
-    writer = make_missing(Replay(root, meta, demos), numbers, config.workers, config.cluster)
+    job = Replay(root, meta, demos, config.own_views(file), config.cameras)
+    writer = make_missing(job, numbers, config.workers, config.cluster)
     return writer.write_index(parts)
 
 

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, Protocol
 
 import numpy as np
-from jaxtyping import Int
+from jaxtyping import Bool, Float, Int, UInt8
 
+from datasets.cameras import Camera
 from datasets.episodes import Episode
 from sims.env import EXPERT_STREAM, FAILURE_STREAM, MultiViewEnv, Step
-from sims.survey import millimetres
+from sims.survey import Survey, millimetres
 
 
 def episode_seed(base_seed: int, index: int, attempt: int) -> int:
@@ -24,18 +25,35 @@ def attempt_of(base_seed: int, index: int, seed: int, limit: int) -> int | None:
     return next((a for a in range(limit) if episode_seed(base_seed, index, a) == seed), None)
 
 
+# Measures depth and instances of every view.
+Surveyor = Callable[[], Mapping[str, Survey]]
+
+
+class Seen(Protocol):
+    """What is recorded: a state, the cameras that see it, and its keypoints; see `MultiViewEnv`."""
+
+    @property
+    def views(self) -> tuple[str, ...]: ...  # noqa: D102
+    def cameras(self) -> dict[str, Camera]: ...  # noqa: D102
+    def render_views(self) -> dict[str, UInt8[np.ndarray, "height width 3"]]: ...  # noqa: D102
+    def keypoints(self) -> Float[np.ndarray, "keypoints 3"]: ...  # noqa: D102
+    def visible(self) -> dict[str, Bool[np.ndarray, " keypoints"]]: ...  # noqa: D102
+    def state(self) -> Float[np.ndarray, " state"]: ...  # noqa: D102
+    def model_file(self) -> str | None: ...  # noqa: D102
+
+
 class Recording:
     """The record of one episode: state, pictures and keypoints of each time step."""
 
-    def __init__(self, env: MultiViewEnv, depth: bool = False, masks: bool = False) -> None:
+    def __init__(self, env: Seen, survey: Surveyor | None = None, *streams: str) -> None:
         """Begins a recording of the environment's current episode.
 
         Args:
             env: The environment.
-            depth: Whether depth is recorded too.
-            masks: Whether instances are recorded too.
+            survey: Measures depth and instances of its current state, where they are recorded.
+            *streams: `depth`, `masks`, or both.
         """
-        self._env, self._depth, self._masks = env, depth, masks
+        self._env, self._survey_views, self._streams = env, survey, streams
         self._intrinsics = {view: camera.intrinsics for view, camera in env.cameras().items()}
         self._frames: dict[str, dict[str, list[np.ndarray]]] = {
             part: {view: [] for view in env.views}
@@ -56,19 +74,22 @@ class Recording:
             frames["keypoints"][view].append(camera.project(keypoints)[0].astype(np.float32))
             frames["visible"][view].append(visible[view].copy())
             frames["extrinsics"][view].append(camera.world_to_camera.copy())
-        if self._depth or self._masks:
-            self._survey()
+        if self._survey_views is not None:
+            self._add_survey(self._survey_views())
         for name, value in observation.items():
             self._observations[name].append(np.array(value))
         self._steps["keypoints_world"].append(keypoints.copy())
         self._steps["states"].append(env.state().copy())
 
-    def _survey(self) -> None:
-        for view, survey in self._env.survey_views().items():
-            if self._depth:
+    def _add_survey(self, views: Mapping[str, Survey]) -> None:
+        for view, survey in views.items():
+            if "depth" in self._streams:
                 self._frames["depth"][view].append(millimetres(survey.depth))
-            if self._masks:
+            if "masks" in self._streams:
                 self._frames["masks"][view].append(survey.instances.copy())
+
+    def _survey_of(self, stream: str) -> dict[str, np.ndarray]:
+        return _stacked(self._frames[stream]) if stream in self._streams else {}
 
     def episode(self, phases: Sequence[int], **parts: Any) -> Episode:
         """The episode of all steps so far, which ends the recording.
@@ -85,8 +106,8 @@ class Recording:
             visible=_stacked(frames["visible"]),
             intrinsics=self._intrinsics,
             world_to_camera={view: _fixed_or_moving(value) for view, value in extrinsics.items()},
-            depth=_stacked(frames["depth"]) if self._depth else {},
-            masks=_stacked(frames["masks"]) if self._masks else {},
+            depth=self._survey_of("depth"),
+            masks=self._survey_of("masks"),
             keypoints_world=np.stack(self._steps["keypoints_world"]),
             states=np.stack(self._steps["states"]),
             phases=np.array(phases, np.uint8),
@@ -94,6 +115,11 @@ class Recording:
             model_file=self._env.model_file(),
             **parts,
         )
+
+
+def _begin(env: MultiViewEnv, depth: bool, masks: bool) -> Recording:
+    streams = ["depth"] * depth + ["masks"] * masks
+    return Recording(env, env.survey_views if streams else None, *streams)
 
 
 def record(
@@ -127,7 +153,7 @@ def record(
     options = {"random_cameras": random_cameras, "random_scenes": random_scenes}
     observation, info = env.reset(seed=seed, options=options)
     steps = env.expert(np.random.default_rng([seed, EXPERT_STREAM]))
-    recording = Recording(env, depth, masks)
+    recording = _begin(env, depth, masks)
     return _recorded(env, seed, steps, observation, recording, success=True)
 
 
@@ -150,7 +176,7 @@ def record_failure(
     expert, failure = (
         np.random.default_rng([seed, stream]) for stream in (EXPERT_STREAM, FAILURE_STREAM)
     )
-    recording = Recording(env, depth, masks)
+    recording = _begin(env, depth, masks)
     steps = env.failing_expert(expert, failure)
     return _recorded(env, seed, steps, observation, recording, success=False)
 

@@ -120,6 +120,13 @@ class Generation:
         return None if known else f"its seed is {seed}"
 
 
+def prepare_process() -> None:
+    """Prepare this process for its one environment, before that is made."""
+    # There is one worker per core, so threads of the software rasterizer would only compete.
+    os.environ.setdefault("LP_NUM_THREADS", "0")
+    return_large_blocks()
+
+
 @lru_cache(maxsize=1)
 def process_env(
     env: str,
@@ -129,9 +136,7 @@ def process_env(
     cameras: GivenCameras | None = None,
 ) -> MultiViewEnv:
     """Return the one environment of this process, with its graphics context."""
-    # There is one worker per core, so threads of the software rasterizer would only compete.
-    os.environ.setdefault("LP_NUM_THREADS", "0")
-    return_large_blocks()
+    prepare_process()
     made = make(env, views=third_person_views, size=size, **dict(options))
     if cameras is not None:
         made.use_cameras(cameras.cameras)

@@ -1,1 +1,1 @@
-"""The tasks Lift and Can in robosuite, and replays of recorded demonstrations."""
+"""The tasks Lift and Can in robosuite, and replays of recorded demonstrations of any task."""

@@ -20,7 +20,11 @@ from jaxtyping import Float
 from datasets.errors import DamagedDataError, FormatError, MismatchError, MissingDataError
 from datasets.storage.episode_file import SPLITS
 from datasets.storage.index import demo_number, read_splits
-from datasets.storage.inside import require_links_inside, require_own_content
+from datasets.storage.inside import (
+    require_links_inside,
+    require_own_content,
+    require_plain_name,
+)
 from sims.robosuite.env import ROBOMIMIC_ROBOSUITE_TYPE
 
 ROBOT = "Panda"
@@ -56,6 +60,7 @@ class DemonstrationFile:
         path: The file.
         env_args: Arguments that made the environment, in robomimic's form.
         names: Names of the demonstrations by the numbers in them, in order.
+        robots: robosuite's names of the robots.
     """
 
     def __init__(self, path: Path) -> None:
@@ -74,6 +79,7 @@ class DemonstrationFile:
                 )
             require_links_inside(file, path, "data")  # this project's own indices have such links
             self.env_args = self._read_env_args(data)
+            require_plain_name(self.world, path)  # it becomes the name of a file
             self.names = {demo_number(name)[0]: name for name in sorted(data, key=demo_number)}
             if len(self.names) < len(data) or -1 in self.names:
                 raise FormatError(
@@ -91,6 +97,16 @@ class DemonstrationFile:
     def env_version(self) -> str | None:
         """Version of robosuite that recorded the file; None where the file does not say."""
         return self.env_args.get("env_version")
+
+    @property
+    def task(self) -> str:
+        """Name of the task, robosuite's or MimicGen's."""
+        return str(self.env_args["env_name"])
+
+    @property
+    def world(self) -> str:
+        """Name of the task, with those of its robots that are no Pandas."""
+        return "-".join([self.task, *dict.fromkeys(r for r in self.robots if r != ROBOT)])
 
     @property
     def control_hz(self) -> float | None:
@@ -192,10 +208,7 @@ class DemonstrationFile:
                 f"{self.path} is of {env_args['env_name']}, an environment of robomimic's type "
                 f"{kind}; only robosuite's (type {ROBOMIMIC_ROBOSUITE_TYPE}) can be replayed."
             )
-        if ([robots] if isinstance(robots, str) else list(robots)) != [ROBOT]:
-            raise FormatError(
-                f"{self.path} was recorded with {robots}; keypoints are known of one {ROBOT} only."
-            )
+        self.robots = [robots] if isinstance(robots, str) else list(map(str, robots))
         return env_args
 
     def _require_restorable(self, demo: h5py.Group) -> int:

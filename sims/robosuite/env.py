@@ -108,8 +108,9 @@ class RobosuiteEnv(MultiViewEnv):
         self._ring = rig.ring(self.views[1:], self.workspace, self.camera_distance, self.size, rng)
 
     def set_cameras(self, cameras: Mapping[str, Camera]) -> None:
-        """Moves the third-person cameras of the next episodes."""
+        """Moves the third-person cameras of the next episodes; new names are new views."""
         self._ring = dict(cameras)
+        self.views = (EGO, *cameras)
 
     def draw_scene(self, rng: np.random.Generator | None) -> None:
         """Draws textures, colours and lights of all but the arm; None selects robosuite's own."""
@@ -252,6 +253,13 @@ class RobosuiteEnv(MultiViewEnv):
     def reward(self) -> float:
         """The reward of the current state, by robosuite's own rule."""
         return float(self._env.reward())
+
+    def solved(self, rewards: np.ndarray | None) -> bool:
+        """Whether a recorded episode is solved, by its current last state or its last reward.
+
+        People stop at the action that solves the task, so its outcome may be in no state.
+        """
+        return self.success() or (rewards is not None and bool(rewards[-1] >= 1))
 
     @abstractmethod
     def phase_now(self) -> int:

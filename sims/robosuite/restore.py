@@ -1,13 +1,12 @@
 """Replays of recorded demonstrations: every state is restored and rendered from every view.
 
-Phases are judged by each state alone, see `phase_now` of `lift.py` and `can.py`, and then smoothed
-by a median over five time steps, since contacts flicker.
+Phases are judged by each state alone, see `phase_now` of `lift.py`, `can.py` and `recorded.py`, and
+then smoothed by a median over five time steps, since contacts flicker.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 
 import h5py
@@ -19,18 +18,12 @@ from datasets.episodes import EpisodeWriter
 from datasets.errors import DataError, MismatchError
 from datasets.storage.episode_file import Episode
 from datasets.storage.meta import DatasetMeta
-from sims.production.worker import process_env
-from sims.robosuite.demos import Demonstration, DemonstrationFile
-from sims.robosuite.env import RobosuiteEnv
+from sims.given_cameras import GivenCameras
+from sims.robosuite.demos import Demonstration
+from sims.robosuite.worlds import World, opened, process_world
 from sims.rollout import Recording, done_at_end
 
 MEDIAN_STEPS = 5
-
-
-@lru_cache(maxsize=1)
-def opened(path: Path) -> DemonstrationFile:
-    """The file, opened once a process: checking thousands of demonstrations takes a while."""
-    return DemonstrationFile(path)
 
 
 @dataclass(frozen=True)
@@ -41,11 +34,15 @@ class Replay:
         root: Folder of the data set.
         meta: Facts that all of its episodes have in common.
         demos: robomimic's HDF5 file.
+        own_views: Number of third-person views of the world's own.
+        cameras: More third-person cameras.
     """
 
     root: Path
     meta: DatasetMeta
     demos: Path
+    own_views: int
+    cameras: GivenCameras | None = None
 
     def make(self, index: int) -> None:
         """Renders and writes one demonstration.
@@ -54,8 +51,7 @@ class Replay:
             DataError: When the model cannot be loaded, or the states do not fit it.
         """
         file = opened(self.demos)
-        env = process_env(self.meta.env, len(self.meta.views) - 1, self.meta.image_size)
-        assert isinstance(env, RobosuiteEnv)
+        env = process_world(self.demos, self.own_views, self.meta.image_size, self.cameras)
         episode = restore_episode(env, file.read(index), f"{self.demos}: {file.names[index]}")
         EpisodeWriter(self.root, self.meta).write(index, episode)
 
@@ -70,7 +66,7 @@ class Replay:
         return None if same else f"its states are not those in {self.demos}"
 
 
-def require_restorable(env: RobosuiteEnv, demo: Demonstration, name: str) -> None:
+def require_restorable(env: World, demo: Demonstration, name: str) -> None:
     """Loads the model of a demonstration into an environment of its task.
 
     Args:
@@ -92,13 +88,12 @@ def require_restorable(env: RobosuiteEnv, demo: Demonstration, name: str) -> Non
         )
 
 
-def restore_episode(env: RobosuiteEnv, demo: Demonstration, name: str) -> Episode:
+def restore_episode(env: World, demo: Demonstration, name: str) -> Episode:
     """Restores every state of a demonstration and records all views of it.
 
     Rewards and observations are the recording's own where it has them. Otherwise a step's reward
     is that of the next state; the last step, whose outcome was not recorded, has that of its own
-    state. An episode is a success when its last state is solved or its last reward says so:
-    people stop at the action that solves the task.
+    state. See `solved` of the world for whether an episode is a success.
 
     Args:
         env: An environment of the demonstration's task; its own episode ends.
@@ -118,13 +113,12 @@ def restore_episode(env: RobosuiteEnv, demo: Demonstration, name: str) -> Episod
         phases.append(env.phase_now())
         rewards.append(env.reward())
     rewards = [*rewards[1:], rewards[-1]]
-    solved = env.success() or (demo.rewards is not None and demo.rewards[-1] >= 1)
     return recording.episode(
         steady(np.array(phases, np.uint8)).tolist(),
         actions=demo.actions,
         rewards=np.array(rewards) if demo.rewards is None else demo.rewards,
         dones=done_at_end(len(demo.actions)) if demo.dones is None else demo.dones,
-        success=bool(solved),
+        success=env.solved(demo.rewards),
     )
 
 

@@ -2,38 +2,79 @@
 
 from __future__ import annotations
 
+import re
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Callable
-from pathlib import Path
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path, PurePosixPath
+
+# MimicGen's own meshes lie in a folder `robosuite` of its package, so it comes first.
+PACKAGES = ("mimicgen", "robosuite_task_zoo", "robosuite")
 
 # robosuite 1.5 added the arm to the names of grippers, renamed mounts, moved their meshes, and
 # marks the arm's origin with a site. None of this changes the meaning of a state.
-OLD_GRIPPER, GRIPPER = "gripper0_", "gripper0_right_"
-OLD_MOUNT, MOUNT = "mount0_", "fixed_mount0_"
+OLD_GRIPPER = re.compile(r"^(gripper\d+_)(?!right_|left_)")
+OLD_NAMES = re.compile(r"^(gripper\d+_)"), re.compile(r"^(mount\d+_)")
+NAMES = r"\1right_", r"fixed_\1"
 OLD_ASSETS, ASSETS = "/assets/mounts/", "/assets/bases/"
 ARM_ORIGIN, FIRST_LINK = "robot0_right_center", "robot0_link0"
 
 
 def with_present_names(model_file: str) -> str:
-    """Renames the parts of a single-arm model of robosuite before 1.5 as 1.5 names them.
+    """Renames the parts of single-arm robots of robosuite before 1.5 as 1.5 names them.
 
     A model of robosuite 1.5 is returned unchanged.
     """
-    if f'"{GRIPPER}right_gripper"' in model_file:
-        return model_file
     root = ElementTree.fromstring(model_file)
+    if not any(OLD_GRIPPER.match(value) for part in root.iter() for value in part.attrib.values()):
+        return model_file
     for element in root.iter():
         for attribute, value in element.items():
-            if value.startswith(OLD_GRIPPER):
-                element.set(attribute, GRIPPER + value.removeprefix(OLD_GRIPPER))
-            elif value.startswith(OLD_MOUNT):
-                element.set(attribute, MOUNT + value.removeprefix(OLD_MOUNT))
-            elif attribute == "file":
+            if attribute == "file":
                 element.set(attribute, value.replace(OLD_ASSETS, ASSETS))
+            else:
+                element.set(attribute, _present(value))
     first = root.find(f".//body[@name='{FIRST_LINK}']")
     if first is not None:
         ElementTree.SubElement(first, "site", name=ARM_ORIGIN, size="0.01", rgba="0 0 0 0")
     return ElementTree.tostring(root, encoding="unicode")
+
+
+def _present(name: str) -> str:
+    for old, new in zip(OLD_NAMES, NAMES, strict=True):
+        name = old.sub(new, name)
+    return name
+
+
+def with_installed_files(model_file: str) -> str:
+    """Names the meshes and textures of a model as the packages on this machine have them.
+
+    A path of the machine that recorded the model names its package, and leads on from there.
+    """
+    root = ElementTree.fromstring(model_file)
+    for element in root.iterfind("asset/*"):
+        if file := element.get("file"):
+            element.set("file", _installed(file))
+    return ElementTree.tostring(root, encoding="unicode")
+
+
+def _installed(file: str) -> str:
+    parts = PurePosixPath(file).parts
+    for package, folder in _folders().items():
+        if package in parts:
+            last = len(parts) - parts[::-1].index(package)
+            path = folder.joinpath(*parts[last:])
+            if path.is_file():
+                return str(path)
+    return file
+
+
+@cache
+def _folders() -> dict[str, Path]:
+    """The folders of the installed packages that have meshes; none is imported."""
+    specs = {package: find_spec(package) for package in PACKAGES}
+    return {name: Path(spec.origin).parent for name, spec in specs.items() if spec and spec.origin}
 
 
 def missing_files(model_file: str) -> list[str]:

@@ -89,6 +89,36 @@ def make_old(path: Path) -> None:
             demo.attrs["model_file"] = _old_model(demo.attrs["model_file"])
 
 
+def act_randomly(path: Path, task: str, robots: list[str], steps: int, episodes: int = 1) -> Path:
+    """Demonstrations of one of robosuite's tasks in robomimic's form, by slowly varying actions."""
+    from sims.robosuite.package import import_robosuite, no_model_of_the_robot_alone
+
+    options = {"robots": robots, "control_freq": 20, "use_camera_obs": False}
+    hidden = {"has_renderer": False, "has_offscreen_renderer": False, "ignore_done": True}
+    rng = np.random.default_rng(0)
+    robosuite = import_robosuite()
+    with no_model_of_the_robot_alone():
+        env = robosuite.make(task, seed=0, **options, **hidden)
+    low, high = env.action_spec
+    with h5py.File(path, "w") as file:
+        data = file.create_group("data")
+        version = {"env_version": robosuite.__version__}
+        made_by = {"env_name": task, "type": 1, "env_kwargs": options, **version}
+        data.attrs["env_args"] = json.dumps(made_by)
+        for episode in range(episodes):
+            env.reset()
+            demo = data.create_group(f"demo_{episode}")
+            demo.attrs["model_file"] = env.sim.model.get_xml()
+            action, states = rng.uniform(low, high), []
+            for _ in range(steps):
+                states.append(env.sim.get_state().flatten())
+                env.step(action)
+            demo["states"] = np.stack(states)
+            demo["actions"] = np.tile(action, (steps, 1))
+    env.close()
+    return path
+
+
 def _old_model(model: str) -> str:
     import robosuite
 

@@ -13,6 +13,7 @@ from datasets.errors import (
     MismatchError,
     MissingDataError,
     OptionError,
+    OutsideFolderError,
 )
 from sims.replay import ReplayConfig, replay
 from tests.sims.runs import finish
@@ -25,6 +26,13 @@ OPTIONS = {"views": 2, "size": 64, "workers": 1}
 def edit_env_args(file, **changes):
     env_args = {**json.loads(file["data"].attrs["env_args"]), **changes}
     file["data"].attrs["env_args"] = json.dumps(env_args)
+
+
+def edit_models(file, change):
+    """Changes the models of a task that is none of ours."""
+    edit_env_args(file, env_name="Elsewhere")
+    for demo in file["data"].values():
+        demo.attrs["model_file"] = change(demo.attrs["model_file"])
 
 
 def put(group, name, value):
@@ -50,12 +58,16 @@ BROKEN = {
         "env_name",
     ),
     "gym": (lambda f: edit_env_args(f, type=2, env_name="Hopper"), FormatError, "Hopper"),
-    "task": (
-        lambda f: edit_env_args(f, env_name="ToolHang"),
-        FormatError,
-        "ToolHang.*Lift, PickPlaceCan",
+    "no robot": (
+        lambda f: edit_models(f, lambda model: model.replace('"robot0_', '"arm0_')),
+        MismatchError,
+        "demo_1: .*robot0_",
     ),
-    "robot": (lambda f: edit_env_args(f, env_kwargs={"robots": ["Sawyer"]}), FormatError, "Sawyer"),
+    "a path for a task": (
+        lambda f: edit_env_args(f, env_name="../Lift"),
+        OutsideFolderError,
+        "../Lift",
+    ),
     "no states": (lambda f: f["data/demo_2"].pop("states"), MissingDataError, "demo_2 .*states"),
     "no model": (
         lambda f: f["data/demo_3"].attrs.pop("model_file"),
@@ -101,6 +113,11 @@ BROKEN = {
         ),
         MismatchError,
         r"demo_1: .*none\.stl",
+    ),
+    "mesh of a task that is not ours": (
+        lambda f: edit_models(f, lambda model: model.replace("link0.stl", "none.stl")),
+        MismatchError,
+        r"demo_1: .*none\.stl.*mimicgen",
     ),
     "no XML": (
         lambda f: f["data/demo_1"].attrs.modify("model_file", "<mujoco>"),
