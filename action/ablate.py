@@ -20,8 +20,8 @@ from typing import Annotated, get_args
 
 import tyro
 
+from action.comparing.grid import ActionGridConfig, run_one, tested_protocols
 from action.config import Ensemble
-from action.grid import ActionGridConfig, run_one, tested_protocols
 from action.train import default_options
 from align.engine.claim import Claim
 from align.engine.jobs import default_jobs, require_success, run_all
@@ -63,7 +63,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         """
         with command(ValueError, resume=f"Resume with: {command_line('action.ablate', arguments)}"):
             from action.clips import open_data
-            from action.studying import group_folder, plan_studies, write_tables
+            from action.comparing.studying import group_folder, plan_studies, write_tables
             from align.report.study_figure import publish
 
             common, data = config.of_one_run(), open_data(config)

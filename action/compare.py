@@ -25,9 +25,9 @@ from typing import Annotated
 
 import tyro
 
+from action.comparing.grid import ActionGridConfig, run_one
+from action.comparing.pretraining import plan_fine_tuning, plan_pretraining, pretrain_one
 from action.config import ActionMethod, DataName, Ensemble
-from action.grid import ActionGridConfig, run_one
-from action.pretraining import plan_fine_tuning, plan_pretraining, pretrain_one
 from action.train import default_options
 from align.engine.claim import Claim
 from align.engine.jobs import default_jobs, require_success, run_all
@@ -84,8 +84,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
             ValueError, resume=f"Resume with: {command_line('action.compare', arguments)}"
         ):
             from action.clips import open_data
-            from action.comparison import Comparison
-            from action.protocols import groups_of
+            from action.comparing.comparison import Comparison
+            from action.comparing.protocols import groups_of
 
             _require_no_grids(pretrain_on is not None, variant, protocols)
             how = (num_clips, ensemble)

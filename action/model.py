@@ -7,9 +7,9 @@ from jaxtyping import Bool, Float, UInt8
 from torch import Tensor, nn
 
 from action.config import ActionConfig
-from action.joint_model import JointClassifier, VpnClassifier
 from action.models.features import ClipFeature, FeatureNetwork, feature_network, require_size
 from action.models.graphs import NTU25, SkeletonGraph
+from action.models.joint_model import JointClassifier, VpnClassifier
 from action.models.normalisation import TIMESFORMER, Normalisation
 from action.models.registry import build
 from action.timesformer import TimeSformer

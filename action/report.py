@@ -10,7 +10,7 @@ import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
 
-from action.controls import Control
+from action.comparing.controls import Control
 from action.evaluation import ActionEvaluation, evaluation_name
 from action.results import BASELINE, ActionRun, notes, result_rows, setting, table
 from align.engine.run_folder import RunFolder

@@ -12,9 +12,9 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 
+from action.comparing.controls import NOTE as CONTROLS_NOTE
+from action.comparing.controls import Control, control_lines
 from action.config import ACTION_METHODS, ActionConfig
-from action.controls import NOTE as CONTROLS_NOTE
-from action.controls import Control, control_lines
 from action.evaluation import ActionEvaluation, Ensemble, find_evaluation
 from action.models.registry import architecture, modality
 from align.engine.csv_files import write_csv

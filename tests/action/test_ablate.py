@@ -13,10 +13,10 @@ from PIL import Image
 
 from action import ablate
 from action.ablate import main
+from action.comparing.studying import STUDIES, measured, plan_studies
 from action.config import ActionConfig, TimeSformerConfig
 from action.evaluation import load_evaluation
 from action.model import build_classifier
-from action.studying import STUDIES, measured, plan_studies
 from align.engine.run_folder import RunFolder
 from align.results.studies import StudyName, option, variants
 from align.results.study_tables import Measure, Measured, Point, StudyResult, as_markdown

@@ -11,11 +11,11 @@ from PIL import Image
 
 from action import compare
 from action.compare import main
+from action.comparing.grid import ActionGridConfig
+from action.comparing.pretraining import plan_fine_tuning, plan_pretraining
+from action.comparing.pretraining_results import write_pretraining
 from action.config import ActionConfig, TimeSformerConfig
 from action.evaluation import ActionEvaluation, find_evaluation, load_evaluation
-from action.grid import ActionGridConfig
-from action.pretraining import plan_fine_tuning, plan_pretraining
-from action.pretraining_results import write_pretraining
 from action.report import finding, retrieval_table, typical
 from action.results import ActionRun, gain, measured_runs, notes, result_rows, setting, table
 from align.engine.run_folder import RunFolder

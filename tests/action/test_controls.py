@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from action import controls
+from action.comparing.controls import CONTROLS_NAME, Control, border_widths, find_controls, timeline
 from action.config import ActionConfig, ClipBatchConfig
-from action.controls import CONTROLS_NAME, Control, border_widths, find_controls, timeline
 from action.results import notes, result_rows, table
 from datasets.clips.samples import Crop
 from tests.action.test_compare import run_of

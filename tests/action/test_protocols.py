@@ -10,9 +10,9 @@ import pytest
 
 from action import compare, comparison, grid
 from action.compare import main
+from action.comparing.grid import ActionGridConfig, run_one
+from action.comparing.protocols import accuracies, groups_of, means_of, write_protocols
 from action.config import ActionConfig
-from action.grid import ActionGridConfig, run_one
-from action.protocols import accuracies, groups_of, means_of, write_protocols
 from action.results import ActionRun
 from align.engine.jobs import Outcome
 from align.engine.run_folder import RunFolder

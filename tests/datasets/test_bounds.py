@@ -33,7 +33,7 @@ CONFIGS = {
     "align.config": "TrainConfig",
     "align.grid": "GridConfig",
     "action.config": "ActionConfig",
-    "action.grid": "ActionGridConfig",
+    "action.comparing.grid": "ActionGridConfig",
 }
 
 

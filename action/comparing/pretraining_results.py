@@ -9,7 +9,7 @@ import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
 
-from action.pretraining import STARTS
+from action.comparing.pretraining import STARTS
 from action.results import ActionRun
 from align.report.style import STYLE, WIDTH, light_grid, method_colours, save_png
 from align.results.labels import variant_of

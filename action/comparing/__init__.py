@@ -1,0 +1,1 @@
+"""Comparisons and ablations of recognisers: their runs, controls and tables."""
