@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 from xml.etree import ElementTree
 
 import numpy as np
@@ -23,6 +24,9 @@ from sims.robosuite.robots import PART, Robots, find_robots
 from sims.robosuite.xml import missing_files, with_installed_files, with_present_names
 from sims.scenes.env import RING_DISTANCE
 from sims.scenes.viewpoints import behind, mounted
+
+if TYPE_CHECKING:
+    import mujoco
 
 HAND_CAMERA = "eye_in_hand"
 FREE, HOLD = 0, 1
@@ -81,30 +85,34 @@ class RecordedScene:
         Raises:
             MismatchError: When it cannot be loaded, or has other robots than the first one.
         """
+        model, text = self._compiled(model_file)
+        robots = find_robots(model, "-".join(self._robot_names).lower())
+        if self._loaded and robots.skeleton != self.skeleton:
+            raise MismatchError(
+                "its robots are not those of the first demonstration: split the file."
+            )
+        self._model, self._model_file, self._robots, self._loaded = model, text, robots, True
+        self._data, self._is_drawn = self._mujoco.MjData(model), False
+        self._mujoco.mj_forward(model, self._data)
+        things = ~robots.own & (model.body_weldid > 0)
+        self._thing = np.where(things, model.body_rootid, -1)
+        return_small_blocks()
+
+    def _compiled(self, model_file: str) -> tuple[mujoco.MjModel, str]:
+        """The model, and its text with the names and meshes of this machine."""
         try:
-            model = with_installed_files(with_present_names(model_file))
-            if missing := missing_files(model):
+            text = with_installed_files(with_present_names(model_file))
+            if missing := missing_files(text):
                 raise ValueError(
                     f"{missing[0]} is not there, nor are {len(missing) - 1} other files"
                 )
-            self._model = self._mujoco.MjModel.from_xml_string(model)
+            return self._mujoco.MjModel.from_xml_string(text), text
         except (ElementTree.ParseError, ValueError) as error:
             reason = " ".join(str(error).split())
             raise MismatchError(
                 f"The model does not load: {reason.rstrip('.')}. Install the package that has its "
                 "objects and robots (robosuite, mimicgen), in the version that recorded it."
             ) from error
-        robots = find_robots(self._model, "-".join(self._robot_names).lower())
-        if self._loaded and robots.skeleton != self.skeleton:
-            raise MismatchError(
-                "its robots are not those of the first demonstration: split the file."
-            )
-        self._model_file, self._robots, self._loaded = model, robots, True
-        self._data, self._is_drawn = self._mujoco.MjData(self._model), False
-        self._mujoco.mj_forward(self._model, self._data)
-        things = ~robots.own & (self._model.body_weldid > 0)
-        self._thing = np.where(things, self._model.body_rootid, -1)
-        return_small_blocks()
 
     def _fingers_of_hands(self) -> list[set[int]]:
         """The fingers of each hand, by the bodies that begin them."""
