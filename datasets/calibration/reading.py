@@ -101,7 +101,7 @@ def _named(word: str) -> dict[str, CameraParts]:
     if not camera and len(cameras) > 1:
         raise FormatError(
             f"{file} holds the cameras {', '.join(cameras)}: say which one {view} is, such as "
-            f"--cameras {view}={file}:{next(iter(cameras))}"
+            f"{view}={file}:{next(iter(cameras))}"
         )
     if camera:
         require_known(f"camera of {file}", camera, cameras)
@@ -122,7 +122,7 @@ def _folder(folder: Path) -> dict[str, CameraParts]:
     files = sorted(f for f in folder.iterdir() if f.suffix.lower() in _SUFFIXES)
     if not files:
         raise MissingDataError(
-            f"{folder} holds no calibrations ({', '.join(sorted(_SUFFIXES))}). Check --cameras."
+            f"{folder} holds no calibrations ({', '.join(sorted(_SUFFIXES))}). Name another folder."
         )
     return read_cameras([str(file) for file in files])
 
@@ -131,7 +131,7 @@ def _text(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
-        raise MissingDataError(f"{path} does not exist. Check the path of --cameras.") from None
+        raise MissingDataError(f"{path} does not exist. Check the path.") from None
     except UnicodeDecodeError:
         raise DamagedDataError(f"{path} is no text. Name a calibration: {_KNOWN}.") from None
 

@@ -102,5 +102,5 @@ def test_what_a_file_says_wrongly_is_named(tmp_path, content, error, message):
 
 
 def test_a_missing_file(tmp_path):
-    with pytest.raises(MissingDataError, match="Check the path of --cameras"):
+    with pytest.raises(MissingDataError, match="rig.json does not exist"):
         read_rig(tmp_path / "rig.json")
