@@ -11,7 +11,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from action.comparing.controls import Control
-from action.evaluation import ActionEvaluation, evaluation_name
+from action.evaluation import ActionEvaluation, evaluation_name, own_metric
 from action.results import BASELINE, ActionRun, notes, result_rows, setting, table
 from align.engine.run_folder import RunFolder
 from align.report.curves import draw_curves
@@ -22,6 +22,7 @@ from align.results.statistics import lower_median
 from align.results.text import ARROWS, format_spread, spread, with_arrow
 
 _RETRIEVAL_TITLES = {"map": "mAP"}
+METRIC_NAMES = {"top1": "top-1 accuracy", "mean_class_accuracy": "mean class accuracy"}
 RETRIEVAL_NOTE = (
     "In percent, mean ± sample standard deviation over seeds; with one seed the mean alone. "
     "recall@k: share of queries with a clip of their class among the k nearest; mAP: mean average "
@@ -65,9 +66,10 @@ def finding(runs: Sequence[ActionRun]) -> str:
     sentences = []
     rows = result_rows(runs)
     for protocol in runs[0].evaluations:
-        best = max((r for r in rows if r.protocol == protocol), key=lambda row: row.mean["top1"])
-        text = f"{protocol}: {best.method} has the highest top-1 accuracy, "
-        text += f"{best.mean['top1']:.1f} %"
+        own = [row for row in rows if row.protocol == protocol]
+        best = max(own, key=lambda row: row.mean[row.metric])
+        name = METRIC_NAMES[best.metric]
+        text = f"{protocol}: {best.method} has the highest {name}, {best.mean[best.metric]:.1f} %"
         if best.gain is not None:
             text += f", {best.gain} points against the {BASELINE}"
             if best.gain.low <= 0 <= best.gain.high:
@@ -120,9 +122,11 @@ def recall_bars(runs: Sequence[ActionRun], protocol: str, colours: Mapping[str, 
 
 
 def typical(runs: Sequence[ActionRun], label: str, protocol: str) -> ActionEvaluation:
-    """The evaluation with the median top-1 among a method's runs; the lower one of two."""
-    own = [run.evaluations[protocol] for run in runs if run.label == label]
-    return lower_median(own, key=lambda evaluation: evaluation.metrics["top1"])
+    """The evaluation with the median accuracy among a method's runs; the lower one of two."""
+    own = [run for run in runs if run.label == label]
+    metric = own_metric(own[0].config.data)
+    evaluations = [run.evaluations[protocol] for run in own]
+    return lower_median(evaluations, key=lambda evaluation: evaluation.metrics[metric])
 
 
 def _confusions(runs: Sequence[ActionRun]) -> list[tuple[str, list[tuple[str, str]]]]:

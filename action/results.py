@@ -15,7 +15,7 @@ from jaxtyping import Float
 from action.comparing.controls import NOTE as CONTROLS_NOTE
 from action.comparing.controls import Control, control_lines
 from action.config import ACTION_METHODS, ActionConfig
-from action.evaluation import ActionEvaluation, Ensemble, find_evaluation
+from action.evaluation import ActionEvaluation, Ensemble, find_evaluation, own_metric
 from action.models.registry import architecture, modality
 from align.engine.csv_files import write_csv
 from align.engine.run_folder import RunFolder
@@ -48,8 +48,9 @@ TITLES = {
 NOTE = (
     "Accuracy in percent, mean ± sample standard deviation over seeds; with one seed the mean "
     f"alone. {ARROWS} Runs of a method that differ in an option have rows of their own, which name "
-    "it. Against the baseline: difference of top-1 in points over the seeds that both have, with "
-    "its 95 % t-interval over seeds and test clips, which one seed cannot give; the baseline is "
+    "it. Against the baseline: difference of top-1, on Smarthome of mean class accuracy, in points "
+    "over the seeds that both have, with its 95 % t-interval over seeds and test clips, which one "
+    "seed cannot give; the baseline is "
     "that of the same variant where there is one. The row "
     f"“{RANDOM_LABEL}” is chance: guessing among the classes of the test clips. A dash "
     f"({NO_VALUE}): the baseline itself, or no seed in common with it."
@@ -91,7 +92,10 @@ class ActionRun:
 
 @dataclass(frozen=True)
 class Gain:
-    """Difference of top-1 to the baseline's, in points, with its 95 % interval (NaN: one seed)."""
+    """Difference of a metric to the baseline's, in points, with its 95 % interval.
+
+    With one seed the interval is NaN.
+    """
 
     points: float
     low: float
@@ -116,6 +120,7 @@ class ActionRow:
         gain: Difference to the baseline; None for the baseline, and without a common seed.
         classes: Number of classes of the test clips.
         sees: What the model sees at inference.
+        metric: The metric of the data set, of which `gain` is the difference.
     """
 
     method: str
@@ -126,6 +131,7 @@ class ActionRow:
     gain: Gain | None
     classes: int
     sees: str
+    metric: str = "top1"
 
 
 def measured_runs(
@@ -209,15 +215,17 @@ def _row(
     values = {name: [100 * e.metrics[name] for e in own] for name in own[0].metrics}
     against = _opponent(method, methods)
     baseline = [run.evaluations[protocol] for run in runs if run.label == against]
+    metric = own_metric(of_method[0].config.data)
     return ActionRow(
         method,
         protocol,
         tuple(e.seed for e in own),
         {name: mean(of_runs) for name, of_runs in values.items()},
         {name: std(of_runs) for name, of_runs in values.items()},
-        gain(baseline, own),
+        gain(baseline, own, metric),
         len(own[0].recall),
         modality(of_method[0].config),
+        metric,
     )
 
 
@@ -233,14 +241,16 @@ def _opponent(label: str, labels: Sequence[str]) -> str | None:
 def gain(
     baseline: Sequence[ActionEvaluation],
     method: Sequence[ActionEvaluation],
+    metric: str = "top1",
 ) -> Gain | None:
-    """Difference of a method's top-1 to the baseline's, over the seeds that both have.
+    """Difference of a method's metric to the baseline's, over the seeds that both have.
 
     Seeds whose two runs were trained or measured on other processors are named and left out.
 
     Args:
         baseline: Evaluations of the baseline, one for each seed.
         method: Evaluations of the method, on the same clips.
+        metric: `top1` or `mean_class_accuracy`.
 
     Returns:
         The difference; None without a common seed that ran on one processor.
@@ -249,7 +259,9 @@ def gain(
     seeds = common_seeds(_ran(ours), _ran(theirs))
     if not seeds:
         return None
-    own, others = (np.stack([_correct(group[seed]) for seed in seeds]) for group in (ours, theirs))
+    own, others = (
+        np.stack([_scores(group[seed], metric) for seed in seeds]) for group in (ours, theirs)
+    )
     found = mean_difference(100 * own, 100 * others)
     low, high = found.interval()
     return Gain(float(found.value), float(low), float(high))
@@ -259,10 +271,17 @@ def _ran(evaluations: Mapping[int, ActionEvaluation]) -> dict[int, Ran]:
     return {s: Ran(e.run, e.processors, e.processor) for s, e in evaluations.items()}
 
 
-def _correct(evaluation: ActionEvaluation) -> Float[np.ndarray, " clips"]:
-    """1 for each clip that is recognised and 0 for all others, sorted by name."""
+def _scores(evaluation: ActionEvaluation, metric: str) -> Float[np.ndarray, " clips"]:
+    """What each clip adds to a metric, sorted by name; the mean over clips is the metric."""
     clips = sorted(evaluation.clips.items())
-    return np.array([float(true == guess) for _, (true, guess) in clips])
+    correct = np.array([float(true == guess) for _, (true, guess) in clips])
+    if metric == "top1":
+        return correct
+    # Every class weighs the same, however many clips it has.
+    _, of_class, counts = np.unique(
+        [true for _, (true, _) in clips], return_inverse=True, return_counts=True
+    )
+    return correct * len(clips) / (len(counts) * counts[of_class])
 
 
 def table(rows: Sequence[ActionRow], controls: Sequence[Control] = ()) -> list[list[str]]:

@@ -97,6 +97,27 @@ def test_a_gain_of_every_clip_is_certain_and_none_is_nothing():
     assert gain(worse[:1], better[1:]) is None
 
 
+def test_smarthome_is_compared_by_mean_class_accuracy():
+    # Three clips of one class and one of another: recognising the single one counts half.
+    def of_classes(method: str, guesses: str) -> ActionRun:
+        run = run_of(method, 0, [True] * 4)
+        clips = {f"clip{i}": ("aaab"[i], guess) for i, guess in enumerate(guesses)}
+        share = float(np.mean([guesses[:3].count("a") / 3, guesses[3] == "b"]))
+        metrics = {"top1": 0.0, "mean_class_accuracy": share}
+        own = replace(
+            run.evaluations["CVS3"], clips=clips, metrics=metrics, recall={"a": 0, "b": 0}
+        )
+        config = replace(run.config, data="smarthome")
+        return replace(run, config=config, evaluations={"CVS3": own})
+
+    runs = [of_classes("baseline", "aaaa"), of_classes("paab", "bbab")]
+    row = result_rows(runs)[1]
+    assert row.gain is not None
+    assert row.gain.points == pytest.approx(row.mean["mean_class_accuracy"] - 50)
+    assert row.gain.points == pytest.approx(100 * (2 / 3 - 1 / 2))
+    assert finding(runs).startswith("CVS3: paab has the highest mean class accuracy, 66.7 %")
+
+
 def test_one_seed_gives_a_gain_without_an_interval():
     one = gain([evaluation("baseline", 0, [False] * 5)], [evaluation("paab", 0, [True] * 5)])
     assert str(one) == "+100.0 [–]"

@@ -92,5 +92,5 @@ def test_controls_stand_below_chance() -> None:
         ["CVS3", "random, about"],
         ["CVS3", "keypoints alone"],
     ]
-    assert lines[3][2:] == ["75.0", "75.0", "", ""]
+    assert lines[3][2:] == ["", "75.0", "75.0", "", ""]
     assert "Border alone" in notes(runs, found)[-1] and "Border" not in notes(runs)[-1]

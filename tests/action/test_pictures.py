@@ -140,7 +140,7 @@ def test_chance_follows_each_protocol() -> None:
     run = recalled("baseline", 0, walk=1, fall=1, sit=1, jump=1)
     other = replace(run.evaluations["CVS3"], recall={"walk": 1.0, "fall": 1.0})
     lines = table(result_rows([replace(run, evaluations=run.evaluations | {"CVS1": other})]))
-    assert [(line[0], line[1], line[2]) for line in lines[1:]] == [
+    assert [(line[0], line[1], line[3]) for line in lines[1:]] == [
         ("CVS3", "baseline", "100.0"),
         ("CVS3", "random, about", "25.0"),
         ("CVS1", "baseline", "100.0"),
