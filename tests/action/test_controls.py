@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from action import controls
+from action.comparing import controls
 from action.comparing.controls import CONTROLS_NAME, Control, border_widths, find_controls, timeline
 from action.config import ActionConfig, ClipBatchConfig
 from action.results import notes, result_rows, table

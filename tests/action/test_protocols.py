@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from action import compare, comparison, grid
+from action import compare
 from action.compare import main
+from action.comparing import comparison, grid
 from action.comparing.grid import ActionGridConfig, run_one
 from action.comparing.protocols import accuracies, groups_of, means_of, write_protocols
 from action.config import ActionConfig
