@@ -232,9 +232,7 @@ _PAPER = ActionConfig(
 )
 # Clips a step; the rendered set, which the paper does not know, has the fewest.
 _PAPER_CLIPS: dict[DataName, int] = {"smarthome": 32, "ntu": 64, "nucla": 64, "mocap": 32}
-
-
-# Two seconds of 30 frames each, of which every other one does: half the time of all.
+# 32 frames, every other one, span two seconds at 30 frames a second and take half the time of all.
 _JOINT_FRAMES, _JOINT_STRIDE = 32, 2
 # Of ST-GCN's configuration for NTU and of 2s-AGCN's for Smarthome: epochs, clips of a step, and the
 # epochs after which the learning rate falls to a tenth.

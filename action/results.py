@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import logging
-import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
-from jaxtyping import Float
-
 from action.comparing.controls import NOTE as CONTROLS_NOTE
 from action.comparing.controls import Control, control_lines
+from action.comparing.gains import Gain, gain
 from action.config import ACTION_METHODS, ActionConfig
 from action.evaluation import ActionEvaluation, Ensemble, find_evaluation, own_metric
 from action.models.registry import architecture, modality
@@ -21,8 +18,8 @@ from align.engine.csv_files import write_csv
 from align.engine.run_folder import RunFolder
 from align.results.chance import RANDOM_LABEL
 from align.results.labels import label_runs, variant_options
-from align.results.processors import UNKNOWN, Ran, baseline_of, common_seeds, not_compared, on
-from align.results.statistics import mean, mean_difference, std
+from align.results.processors import UNKNOWN, baseline_of, not_compared, on
+from align.results.statistics import mean, std
 from align.results.text import (
     ARROWS,
     NO_VALUE,
@@ -88,23 +85,6 @@ class ActionRun:
     def minutes(self) -> float:
         """Minutes of training and validation."""
         return sum(row["seconds"] for row in self.history) / 60
-
-
-@dataclass(frozen=True)
-class Gain:
-    """Difference of a metric to the baseline's, in points, with its 95 % interval.
-
-    With one seed the interval is NaN.
-    """
-
-    points: float
-    low: float
-    high: float
-
-    def __str__(self) -> str:
-        """`+3.1 [1.0, 5.2]`."""
-        ends = NO_VALUE if math.isnan(self.low) else f"{self.low:.1f}, {self.high:.1f}"
-        return f"{self.points:+.1f} [{ends}]".replace("-", "−")
 
 
 @dataclass(frozen=True)
@@ -236,52 +216,6 @@ def _opponent(label: str, labels: Sequence[str]) -> str | None:
     if method != BASELINE and same in labels:
         return same
     return baseline_of(label, labels, BASELINE)
-
-
-def gain(
-    baseline: Sequence[ActionEvaluation],
-    method: Sequence[ActionEvaluation],
-    metric: str = "top1",
-) -> Gain | None:
-    """Difference of a method's metric to the baseline's, over the seeds that both have.
-
-    Seeds whose two runs were trained or measured on other processors are named and left out.
-
-    Args:
-        baseline: Evaluations of the baseline, one for each seed.
-        method: Evaluations of the method, on the same clips.
-        metric: `top1` or `mean_class_accuracy`.
-
-    Returns:
-        The difference; None without a common seed that ran on one processor.
-    """
-    theirs, ours = ({e.seed: e for e in group} for group in (baseline, method))
-    seeds = common_seeds(_ran(ours), _ran(theirs))
-    if not seeds:
-        return None
-    own, others = (
-        np.stack([_scores(group[seed], metric) for seed in seeds]) for group in (ours, theirs)
-    )
-    found = mean_difference(100 * own, 100 * others)
-    low, high = found.interval()
-    return Gain(float(found.value), float(low), float(high))
-
-
-def _ran(evaluations: Mapping[int, ActionEvaluation]) -> dict[int, Ran]:
-    return {s: Ran(e.run, e.processors, e.processor) for s, e in evaluations.items()}
-
-
-def _scores(evaluation: ActionEvaluation, metric: str) -> Float[np.ndarray, " clips"]:
-    """What each clip adds to a metric, sorted by name; the mean over clips is the metric."""
-    clips = sorted(evaluation.clips.items())
-    correct = np.array([float(true == guess) for _, (true, guess) in clips])
-    if metric == "top1":
-        return correct
-    # Every class weighs the same, however many clips it has.
-    _, of_class, counts = np.unique(
-        [true for _, (true, _) in clips], return_inverse=True, return_counts=True
-    )
-    return correct * len(clips) / (len(counts) * counts[of_class])
 
 
 def table(rows: Sequence[ActionRow], controls: Sequence[Control] = ()) -> list[list[str]]:

@@ -22,7 +22,7 @@ from datasets.kinematics.timing import (
 )
 from datasets.kinematics.track import Motion
 from datasets.source import Source
-from datasets.storage.episode_file import OVER_TIME, Episode
+from datasets.storage.episode_file import OVER_TIME, STREAMS, Episode
 
 logger = logging.getLogger(__name__)
 
@@ -180,17 +180,22 @@ def synchronised(
             f"{min(shifts.values())} to {max(shifts.values())}: none is left. Correct --offset."
         )
     times = np.arange(start, stop)
-    cut = replace(
-        _cut(episode, start, stop),
-        images={v: _frames(f, start + shifts[v], len(times)) for v, f in episode.images.items()},
-    )
+    # Depth and masks were measured with the pictures.
+    shown: dict[str, Any] = {
+        part: {
+            view: _frames(frames, start + shifts[view], len(times))
+            for view, frames in getattr(episode, part).items()
+        }
+        for part in ("images", *STREAMS)
+    }
+    cut = replace(_cut(episode, start, stop), **shown)
     beside = {view: shift - late.get(view, 0.0) for view, shift in shifts.items()}
     views = {view: motion.at(times + off) for view, off in beside.items()}
     return Synchronised(cut, motion.at(times), views)
 
 
 def _cut(episode: Episode, start: int, stop: int) -> Episode:
-    """The time steps from `start` on before `stop`, of all but the pictures."""
+    """The time steps from `start` on before `stop`, of all but the pictures, depth and masks."""
     kept: dict[str, Any] = {
         name: values[start:stop]
         for name in OVER_TIME

@@ -21,7 +21,7 @@ from sims.mujoco.visibility import visible_keypoints
 from sims.robosuite.demos import DemonstrationFile
 from sims.robosuite.motion import ring_in_room, workspace
 from sims.robosuite.robots import PART, Robots, find_robots
-from sims.robosuite.xml import missing_files, with_installed_files, with_present_names
+from sims.robosuite.xml import require_files, with_installed_files, with_present_names
 from sims.scenes.env import RING_DISTANCE
 from sims.scenes.viewpoints import behind, mounted
 
@@ -102,10 +102,7 @@ class RecordedScene:
         """The model, and its text with the names and meshes of this machine."""
         try:
             text = with_installed_files(with_present_names(model_file))
-            if missing := missing_files(text):
-                raise ValueError(
-                    f"{missing[0]} is not there, nor are {len(missing) - 1} other files"
-                )
+            require_files(text)
             return self._mujoco.MjModel.from_xml_string(text), text
         except (ElementTree.ParseError, ValueError) as error:
             reason = " ".join(str(error).split())

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
-from jaxtyping import Bool, Float, UInt8
+from jaxtyping import Float
 
 from datasets.cameras import Camera
 from datasets.skeletons import Skeleton
@@ -20,6 +20,7 @@ from sims.robosuite.demos import ROBOT, DemonstrationFile
 from sims.robosuite.env import RobosuiteEnv
 from sims.robosuite.lift import LiftEnv
 from sims.robosuite.recorded import RecordedScene
+from sims.rollout import Seen
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -28,11 +29,10 @@ if TYPE_CHECKING:
 WORLDS = {env.task: env.name for env in (LiftEnv, CanEnv)}
 
 
-class World(Protocol):
+class World(Seen, Protocol):
     """What restores a demonstration and shows it from every view; see `RecordedScene`."""
 
     name: str
-    views: tuple[str, ...]
     skeleton: Skeleton
     phases: tuple[str, ...]
     control_hz: float
@@ -41,17 +41,11 @@ class World(Protocol):
     def state_size(self) -> int: ...  # noqa: D102
     def load_episode(self, model_file: str) -> None: ...  # noqa: D102
     def set_state(self, state: Float[np.ndarray, " state"]) -> None: ...  # noqa: D102
-    def state(self) -> Float[np.ndarray, " state"]: ...  # noqa: D102
     def observe(self) -> dict[str, np.ndarray]: ...  # noqa: D102
     def set_cameras(self, cameras: Mapping[str, Camera]) -> None: ...  # noqa: D102
-    def cameras(self) -> dict[str, Camera]: ...  # noqa: D102
-    def keypoints(self) -> Float[np.ndarray, "keypoints 3"]: ...  # noqa: D102
-    def visible(self) -> dict[str, Bool[np.ndarray, " keypoints"]]: ...  # noqa: D102
-    def render_views(self) -> dict[str, UInt8[np.ndarray, "height width 3"]]: ...  # noqa: D102
     def phase_now(self) -> int: ...  # noqa: D102
     def reward(self) -> float: ...  # noqa: D102
     def solved(self, rewards: np.ndarray | None) -> bool: ...  # noqa: D102
-    def model_file(self) -> str: ...  # noqa: D102
     def close(self) -> None: ...  # noqa: D102
 
 

@@ -77,6 +77,12 @@ def _folders() -> dict[str, Path]:
     return {name: Path(spec.origin).parent for name, spec in specs.items() if spec and spec.origin}
 
 
+def require_files(model_file: str) -> None:
+    """Raises a ValueError when meshes or textures of a model do not exist on this machine."""
+    if missing := missing_files(model_file):
+        raise ValueError(f"{missing[0]} is not there, nor are {len(missing) - 1} other files")
+
+
 def missing_files(model_file: str) -> list[str]:
     """The meshes and textures of a model that do not exist on this machine."""
     root = ElementTree.fromstring(model_file)
@@ -98,6 +104,5 @@ def loadable(edit: Callable[[str], str], model_file: str) -> str:
     if "<asset>" not in model_file:  # robosuite assumes that there are assets
         raise ValueError("it has no assets, so it is no model of robosuite")
     model = edit(with_present_names(model_file))
-    if missing := missing_files(model):
-        raise ValueError(f"{missing[0]} is not there, nor are {len(missing) - 1} other files")
+    require_files(model)
     return model

@@ -120,11 +120,13 @@ def test_each_time_step_gets_the_nearest_picture(tmp_path, lazy):
     if lazy:
         held = LazyFrames("x", frames.shape, lambda times: (frames[time] for time in times))
     arm = load_arm(tmp_path)
-    episode = Episode({"a": held, "b": frames}, np.arange(10, dtype=np.uint8))
+    depth = {"a": frames[..., 0].astype(np.uint16)}
+    episode = Episode({"a": held, "b": frames}, np.arange(10, dtype=np.uint8), depth=depth)
     values = np.arange(20.0).reshape(10, 2) / 100
     moved = synchronised(episode, make_motion(arm, values), {"a": 2.3, "b": -1.0}, "x")
     assert moved.episode.phases.tolist() == list(range(1, 8))
     assert [frame[0, 0, 0] for frame in moved.episode.images["a"]] == list(range(3, 10))
+    assert moved.episode.depth["a"][:, 0, 0].tolist() == list(range(3, 10))
     assert moved.episode.images["b"][:, 0, 0, 0].tolist() == list(range(0, 7))
     # Frame 3 of `a` shows the joints of step 0.7.
     assert moved.views["a"].values[0] == pytest.approx(values[0] * 0.3 + values[1] * 0.7)
