@@ -25,7 +25,7 @@ from align.results.summary import BASELINE
 from align.results.tables import measured_runs
 from datasets.storage.meta import DatasetMeta
 
-MEASURE = Measure("alignment error", RANDOM_ERROR, "episodes")
+MEASURE = Measure("alignment error", RANDOM_ERROR, "episodes", lower_is_better=True)
 
 
 def depth_of(config: TrainConfig, image_size: int) -> int:

@@ -28,22 +28,18 @@ class Measure:
     """What is measured of each run.
 
     Attributes:
-        name: Its name, such as `alignment error`; errors are better when lower, all else when
-            higher.
+        name: Its name, such as `alignment error`.
         chance: Its value without any information.
         items: What it is measured on, such as `episodes`.
         digits: Decimals that tables show.
+        lower_is_better: Whether lower values are better, as of errors.
     """
 
     name: str
     chance: float
     items: str
     digits: int = 3
-
-    @property
-    def lower_is_better(self) -> bool:
-        """Whether lower values are better."""
-        return "error" in self.name
+    lower_is_better: bool = False
 
     def spread(self, values: Sequence[float]) -> str:
         """Mean and sample standard deviation as text."""

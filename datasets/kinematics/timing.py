@@ -58,7 +58,7 @@ class ClockOffset:
     problem: str = ""
 
     def sentence(self, view: str, hz: float) -> str:
-        """The offset in words."""
+        """The offset as a sentence."""
         if self.problem:
             return f"{view}: whether its pictures are late cannot be told: {self.problem}"
         return (

@@ -181,7 +181,7 @@ class ViewRenderer:
 def visual_digest(model: mujoco.MjModel) -> str:
     """Digest of the data that a rendering context uploads, but for what textures show.
 
-    Models with equal digests may share a context, into which a model's textures are uploaded anew.
+    Models with equal digests may share a context, into which `load` uploads a model's textures.
     """
     names = (
         *("mesh_vert", "mesh_face", "mesh_normal", "mesh_facenormal", "mesh_texcoord"),

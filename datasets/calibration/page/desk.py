@@ -41,7 +41,7 @@ class Desk:
     """
 
     def __init__(self, calibrator: Calibrator, rig: Path, table: Path) -> None:
-        """Takes up the clicks of `table` where it exists.
+        """Reads the clicks of `table` where it exists.
 
         Raises:
             UserError: When a view's focal length is neither known nor to be solved, or a click of

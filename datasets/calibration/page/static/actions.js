@@ -4,7 +4,7 @@ import { ask, change, clicksHere, lengthOf, problem, state, tell, viewName } fro
 
 const asked = []; // how often each view was asked about
 
-// Asks for the camera of a view anew; an older answer that comes later is dropped.
+// Asks for the camera of a view again; an older answer that comes later is dropped.
 export async function solve(view) {
   const number = (asked[view] = (asked[view] ?? 0) + 1);
   try {

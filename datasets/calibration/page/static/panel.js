@@ -134,7 +134,7 @@ export function listenToPanel() {
   for (const draw of [drawHead, drawAdvice, drawLinks, drawPortrait]) onChange(draw);
   let before = "";
   onChange(() => {
-    // Rows that are made anew under the pointer would lose a click on them.
+    // Rows that are replaced under the pointer would lose a click on them.
     const now = JSON.stringify([state.view, clicksHere()]);
     if (now !== before) drawTable();
     before = now;
