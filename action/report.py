@@ -68,8 +68,14 @@ def finding(runs: Sequence[ActionRun]) -> str:
     for protocol in runs[0].evaluations:
         own = [row for row in rows if row.protocol == protocol]
         best = max(own, key=lambda row: row.mean[row.metric])
-        name = METRIC_NAMES[best.metric]
-        text = f"{protocol}: {best.method} has the highest {name}, {best.mean[best.metric]:.1f} %"
+        name, value = METRIC_NAMES[best.metric], best.mean[best.metric]
+        alike = [row.method for row in own if row.mean[best.metric] == value]
+        if len(alike) > 1:
+            sentences.append(
+                f"{protocol}: {', '.join(alike)} share the highest {name}, {value:.1f} %."
+            )
+            continue
+        text = f"{protocol}: {best.method} has the highest {name}, {value:.1f} %"
         if best.gain is not None:
             text += f", {best.gain} points against the {BASELINE}"
             if best.gain.low <= 0 <= best.gain.high:

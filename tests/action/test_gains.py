@@ -62,3 +62,8 @@ def test_runs_of_other_processors_are_no_pair(elsewhere, caplog):
     assert found is not None and np.isnan(found.low), "one seed is left"
     assert "paab_1" in caplog.text and "EPYC" in caplog.text
     assert gain(worse[1:], better[1:]) is None
+
+
+def test_methods_that_are_equal_share_the_finding():
+    runs = [run_of("baseline", 0, [True, False]), run_of("paab", 0, [False, True])]
+    assert finding(runs) == "CVS3: baseline, paab share the highest top-1 accuracy, 50.0 %."
