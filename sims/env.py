@@ -174,6 +174,14 @@ class MultiViewEnv(gymnasium.Env[dict[str, np.ndarray], np.ndarray]):
     def observe(self) -> dict[str, np.ndarray]:
         """Return the low-dimensional observation of `reset` and `step`, which episodes record."""
 
+    def policy_state(self) -> Float[np.ndarray, " state"]:
+        """Return the state as the input of a policy: by default the observation's entries.
+
+        A world overrides it where its own observation is a poor input, such as a place in the
+        world's frame for a player who acts in its own frame.
+        """
+        return np.concatenate([np.ravel(entry) for entry in self.observe().values()])
+
     @abstractmethod
     def render_views(self) -> dict[str, UInt8[np.ndarray, "height width 3"]]:
         """Render the current state from every view, as upright RGB images."""

@@ -44,19 +44,25 @@ class ImitateConfig:
     """Third-person cameras of the environment, which decide where each stands."""
     image_size: Pixels = 112
     """Side of the camera's frames in pixels."""
-    algorithm: Algorithm = "sac"
-    """Stable-Baselines3's SAC or PPO."""
+    algorithm: Algorithm = "ppo"
+    """Stable-Baselines3's PPO or SAC. SAC needs fewer steps and far more time for each."""
     steps: PositiveInt = 50_000
     """Time steps that each agent learns from."""
-    envs: PositiveInt = 1
-    """Environments side by side, each in a process of its own where there are several."""
+    envs: PositiveInt = 8
+    """Environments side by side."""
+    processes: bool = False
+    """Give each environment a process of its own: faster where cores are idle and a step takes
+    milliseconds, as it does for the rewards from video."""
     evaluate_every: PositiveInt = 5_000
     """Time steps between evaluations."""
     episodes: PositiveInt = 50
     """Held-out episodes of an evaluation."""
     gamma: Share = 0.99
     """The agent's discount."""
-    scale: NonNegativeFloat = 10.0
+    # In Minecraft, PPO with the oracle reward solves 0 of 20 episodes after 60,000 steps at a
+    # weight of 10, where an episode's end costs more progress than success brings; at 1, 17 of 20
+    # after 14,000.
+    scale: NonNegativeFloat = 1.0
     """Weight of the progress beside the environment's own reward, which is 1 at success."""
     lr: PositiveFloat = 3e-4
     """Learning rate."""

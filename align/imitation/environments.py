@@ -7,7 +7,7 @@ from typing import Any
 import gymnasium
 import numpy as np
 from gymnasium.spaces import Box
-from gymnasium.wrappers import DtypeObservation, FlattenObservation, TransformAction
+from gymnasium.wrappers import DtypeObservation, TransformAction
 
 from align.embedder import FrameEmbedder
 from align.imitation.config import ImitateConfig, Reward, run_of
@@ -32,6 +32,26 @@ class OverAtSuccess(gymnasium.Wrapper):
         return observation, float(solved), solved, cut_off and not solved, told
 
 
+class PolicyStates(gymnasium.ObservationWrapper):
+    """Shows the states of a world of `sims` as a policy takes them."""
+
+    def __init__(self, env: gymnasium.Env) -> None:
+        """Begins an episode, which shows how many numbers a state has."""
+        super().__init__(env)
+        env.reset(seed=0)
+        shape = self._state().shape
+        self.observation_space = Box(-np.inf, np.inf, shape, np.float64)
+
+    def observation(self, observation: Any) -> np.ndarray:
+        """The state instead of the observation."""
+        return self._state()
+
+    def _state(self) -> np.ndarray:
+        world: Any = self.unwrapped
+        state: np.ndarray = world.policy_state()
+        return state
+
+
 def make_environment(config: ImitateConfig, reward: Reward) -> gymnasium.Env:
     """An environment with one of the rewards.
 
@@ -52,7 +72,7 @@ def make_environment(config: ImitateConfig, reward: Reward) -> gymnasium.Env:
     potential = make_potential(config, reward, made)
     if potential is not None:
         env = PotentialReward(env, potential, config.gamma, config.scale)
-    return _in_single_precision(FlattenObservation(env))
+    return _in_single_precision(PolicyStates(env))
 
 
 def _in_single_precision(env: gymnasium.Env) -> gymnasium.Env:

@@ -23,6 +23,8 @@ from datasets.storage.atomic import atomic_path
 INSTALL = "pip install 'posealign[imitate]'"
 # Held-out episodes start from seeds of a stream of their own.
 _HELD_OUT = 5
+# Time steps between updates of PPO, the default of Stable-Baselines3 for one environment.
+ROLLOUT = 2048
 POLICY_NAME, CURVE_NAME = "policy.safetensors", "curve.csv"
 
 
@@ -53,6 +55,7 @@ def learn(config: ImitateConfig, reward: Reward, seed: int, folder: Path) -> Cur
             gamma=config.gamma,
             seed=seed,
             device="cpu",  # a policy of two small layers
+            **_pace(config),
         )
         held_out = make_environment(config, "sparse")
         points = _learning(agent, held_out, config, f"{reward}, seed {seed}")
@@ -82,15 +85,22 @@ def _algorithm(config: ImitateConfig) -> Callable[..., Any]:
     return {"sac": SAC, "ppo": PPO}[config.algorithm]
 
 
+def _pace(config: ImitateConfig) -> dict[str, int]:
+    """How often an agent learns, independent of the number of environments."""
+    if config.algorithm == "sac":
+        return {"gradient_steps": -1}  # one for each time step of each environment
+    return {"n_steps": max(2, ROLLOUT // config.envs)}
+
+
 def _side_by_side(config: ImitateConfig, reward: Reward, seed: int) -> Any:
     from stable_baselines3.common.vec_env import DummyVecEnv, SubprocVecEnv, VecMonitor
 
     makers: list[Callable[[], gymnasium.Env]] = [
         partial(_seeded, config, reward, seed, i) for i in range(config.envs)
     ]
-    if config.envs == 1:
-        return VecMonitor(DummyVecEnv(makers))
-    return VecMonitor(SubprocVecEnv(makers, start_method="spawn"))
+    if config.processes:
+        return VecMonitor(SubprocVecEnv(makers, start_method="spawn"))
+    return VecMonitor(DummyVecEnv(makers))
 
 
 def _seeded(config: ImitateConfig, reward: Reward, seed: int, index: int) -> gymnasium.Env:
@@ -107,12 +117,13 @@ def _learning(
     points = [Point(0, _success(agent, held_out, config.episodes))]
     with tqdm(total=config.steps, desc=title, unit="step") as bar:
         while points[-1].steps < config.steps:
-            more = min(config.evaluate_every, config.steps - points[-1].steps)
+            before = points[-1].steps
+            more = min(config.evaluate_every, config.steps - before)
             agent.learn(more, reset_num_timesteps=False)
-            points.append(
-                Point(points[-1].steps + more, _success(agent, held_out, config.episodes))
-            )
-            bar.update(more)
+            # An agent learns from whole rollouts, which may be more than was asked for.
+            steps = int(agent.num_timesteps)
+            points.append(Point(steps, _success(agent, held_out, config.episodes)))
+            bar.update(steps - before)
             bar.set_postfix(success=f"{points[-1].success:.2f}")
     return points
 

@@ -95,6 +95,14 @@ class Backend(Protocol):
         """Upright RGB pictures of the current state from every view."""
         ...
 
+    def render_view(self, view: str) -> UInt8[np.ndarray, "height width 3"]:
+        """The picture of one view alone.
+
+        Raises:
+            KeyError: When there is no such view.
+        """
+        ...
+
     def visible(
         self, keypoints: Float[np.ndarray, "keypoints 3"]
     ) -> dict[str, Bool[np.ndarray, " keypoints"]]:

@@ -108,6 +108,21 @@ class MinecraftEnv(MultiViewEnv):
             "goal_pos": np.array(self.goal() - pose.position, np.float64),
         }
 
+    def policy_state(self) -> Float[np.ndarray, 5]:
+        """The goal as the player sees it.
+
+        Returns:
+            Cosine and sine of its bearing (left positive), its elevation above the look and the
+            look's own in radians, and its distance from the eyes in metres / `NEAR_GOAL`.
+        """
+        pose = self.player()
+        offset = self.goal() - pose.eyes
+        bearing = np.arctan2(offset[1], offset[0]) - pose.yaw
+        elevation = np.arctan2(offset[2], np.linalg.norm(offset[:2]))
+        distance = np.linalg.norm(offset) / NEAR_GOAL
+        parts = [np.cos(bearing), np.sin(bearing), elevation - pose.pitch, pose.pitch, distance]
+        return np.array(parts, np.float64)
+
     def player(self) -> PlayerPose:
         """The current pose of the player's body."""
         return self._backend.player()
@@ -123,6 +138,10 @@ class MinecraftEnv(MultiViewEnv):
     def render_views(self) -> dict[str, UInt8[np.ndarray, "height width 3"]]:
         """Renders the current state from every view, upright RGB."""
         return self._backend.render()
+
+    def render_view(self, view: str) -> UInt8[np.ndarray, "height width 3"]:
+        """Renders the current state from one view; the project's own world skips the others."""
+        return self._backend.render_view(view)
 
     def keypoints(self) -> Float[np.ndarray, "keypoints 3"]:
         """World coordinates of the player's keypoints in metres, at the time of the pictures."""

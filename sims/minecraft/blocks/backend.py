@@ -117,6 +117,11 @@ class BlocksBackend:
         """Pictures of the current state."""
         return self._drawing().render(player_boxes(self.player()), self.struck(), self.cameras())
 
+    def render_view(self, view: str) -> UInt8[np.ndarray, "height width 3"]:
+        """Draws one view alone."""
+        boxes, camera = player_boxes(self.player()), self.cameras()[view]
+        return self._drawing().render_view(boxes, self.struck(), view, camera)
+
     def actor_masks(self) -> dict[str, Bool[np.ndarray, "height width"]]:
         """The pixels that show the player."""
         return self._drawing().masks(player_boxes(self.player()), self.struck(), self.cameras())

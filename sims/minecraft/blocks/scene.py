@@ -75,6 +75,7 @@ class BlocksScene:
         self._shadow = self._root.attach_new_node("shadow", _SHADOW)
         self._player = self._add_player()
         self._aimed: dict[str, Camera] = {}
+        self._regions: dict[str, Any] = {}
         self._cameras = {view: self._add_camera(i, view) for i, view in enumerate(views)}
 
     def load(self, world: World) -> None:
@@ -107,6 +108,18 @@ class BlocksScene:
         """
         self._pose(boxes, struck, cameras)
         return self._draw()
+
+    def render_view(
+        self, boxes: Boxes, struck: bool, view: str, camera: Camera
+    ) -> UInt8[np.ndarray, "height width 3"]:
+        """Draws a state from one view alone; arguments as of `render`."""
+        self._pose(boxes, struck, {view: camera})
+        for name, region in self._regions.items():
+            region.set_active(name == view)
+        self._engine.render_frame()
+        for region in self._regions.values():
+            region.set_active(True)
+        return self._tile(self._whole(), self.views.index(view))
 
     def masks(
         self, boxes: Boxes, struck: bool, cameras: dict[str, Camera]
@@ -158,14 +171,18 @@ class BlocksScene:
 
     def _draw(self) -> dict[str, UInt8[np.ndarray, "height width 3"]]:
         self._engine.render_frame()
-        rows, columns = self._rows * self.size, self._columns * self.size
+        whole = self._whole()
+        return {view: self._tile(whole, i) for i, view in enumerate(self.views)}
+
+    def _whole(self) -> UInt8[np.ndarray, "rows columns 3"]:
         data = np.frombuffer(self._picture.get_ram_image_as("RGB"), np.uint8)
-        whole = data.reshape(rows, columns, 3)[::-1]
-        images = {}
-        for i, view in enumerate(self.views):
-            y, x = (self.size * n for n in divmod(i, self._columns))
-            images[view] = whole[y : y + self.size, x : x + self.size].copy()
-        return images
+        return data.reshape(self._rows * self.size, self._columns * self.size, 3)[::-1]
+
+    def _tile(
+        self, whole: UInt8[np.ndarray, "rows columns 3"], i: int
+    ) -> UInt8[np.ndarray, "height width 3"]:
+        y, x = (self.size * n for n in divmod(i, self._columns))
+        return whole[y : y + self.size, x : x + self.size].copy()
 
     def _add_camera(self, i: int, view: str) -> Any:
         core = self._core
@@ -181,6 +198,7 @@ class BlocksScene:
         node.set_camera_mask(core.BitMask32.bit(0 if view == EGO else 1))
         path = self._root.attach_new_node(node)
         region.set_camera(path)
+        self._regions[view] = region
         return path
 
     def _aim(self, view: str, camera: Camera) -> None:

@@ -233,6 +233,10 @@ class MinerlBackend:
         """The game's pictures of the current state."""
         return {view: image.copy() for view, image in self._images.items()}
 
+    def render_view(self, view: str) -> UInt8[np.ndarray, "height width 3"]:
+        """The game's picture from one view."""
+        return self._images[view].copy()
+
     def visible(
         self, keypoints: Float[np.ndarray, "keypoints 3"]
     ) -> dict[str, Bool[np.ndarray, " keypoints"]]:

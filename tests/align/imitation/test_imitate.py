@@ -21,7 +21,7 @@ from tests.align.conftest import tiny_config
 def test_an_agent_sees_a_vector_and_is_rewarded_for_success_alone() -> None:
     env = make_environment(ImitateConfig("minecraft", views=1, image_size=32), "sparse")
     observation, _ = env.reset(seed=0)
-    assert observation.shape == env.observation_space.shape == (8,)
+    assert observation.shape == env.observation_space.shape == (5,)
     assert observation.dtype == env.action_space.dtype == np.float32
     _, reward, ended, _, info = env.step(env.action_space.sample())
     assert (reward, ended, info["is_success"]) == (0.0, False, False)
@@ -79,6 +79,7 @@ def test_agents_are_trained_once(dots: Path, tmp_path: Path) -> None:
         evaluate_every=10,
         episodes=1,
         algorithm="sac",
+        envs=2,
         out=tmp_path / "study",
     )
     curves = imitate(config)
@@ -92,6 +93,18 @@ def test_agents_are_trained_once(dots: Path, tmp_path: Path) -> None:
     assert (tmp_path / "study/curves.png").exists()
     with pytest.raises(MismatchError, match=r"options\.json"):
         imitate(replace(config, gamma=0.5))
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("short")
+def test_a_curve_counts_the_steps_that_were_learned_from(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("align.imitation.training.ROLLOUT", 64)
+    config = ImitateConfig("minecraft", reward=("sparse",), seeds=(0,), views=1, image_size=32)
+    config = replace(config, steps=80, evaluate_every=40, episodes=1, envs=4, out=tmp_path)
+    (curve,) = imitate(config)
+    assert [point.steps for point in curve.points] == [0, 64, 128]
 
 
 def test_a_reward_from_video_needs_a_run(tmp_path: Path) -> None:

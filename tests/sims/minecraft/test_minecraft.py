@@ -7,6 +7,7 @@ import sys
 import numpy as np
 import pytest
 from scipy.ndimage import binary_dilation, binary_erosion
+from scipy.spatial.transform import Rotation
 
 import sims
 from datasets.cameras import Camera
@@ -131,6 +132,16 @@ def test_the_first_person_view_is_from_the_eyes_and_shows_no_head(minecraft):
     assert minecraft.actor_masks()["ego"].mean() < 0.4
     head = minecraft.skeleton.keypoints.index("head")
     assert not minecraft.visible()["ego"][head]
+
+
+def test_a_policy_sees_the_goal_in_the_players_own_frame(minecraft):
+    minecraft.reset(seed=6)
+    pose, offset = minecraft.player(), minecraft.goal() - minecraft.player().eyes
+    along, left, above, look, distance = minecraft.policy_state()
+    turned = Rotation.from_euler("z", -pose.yaw).apply(offset)
+    assert np.allclose([along, left], turned[:2] / np.linalg.norm(turned[:2]))
+    elevation = np.arcsin(turned[2] / np.linalg.norm(offset))
+    assert np.allclose([above + look, distance * 6], [elevation, np.linalg.norm(offset)])
 
 
 def test_what_lies_behind_the_body_is_hidden(minecraft):
