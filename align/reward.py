@@ -123,6 +123,15 @@ class OraclePotential:
         return self._world.progress()
 
 
+def change_of_potential(before: Any, after: Any, ended: Any, gamma: float) -> Any:
+    """The reward of a step by a potential; numbers or arrays.
+
+    An episode's end has a potential of 0: the rewards' sum depends on an episode's ends alone only
+    where all ends have one potential. An episode that is cut off has not ended.
+    """
+    return gamma * np.where(ended, 0.0, after) - before
+
+
 class PotentialReward(gymnasium.Wrapper[Any, Any, Any, Any]):
     """Adds the change of a potential to an environment's reward.
 
@@ -162,10 +171,9 @@ class PotentialReward(gymnasium.Wrapper[Any, Any, Any, Any]):
         """Steps the environment, and rewards progress."""
         observation, reward, terminated, truncated, info = self.env.step(action)
         now = self.potential.follow()
-        # The sum depends on an episode's ends alone only where all ends have one potential.
-        change = self.gamma * (0.0 if terminated else now) - self._before
+        change = change_of_potential(self._before, now, terminated, self.gamma)
         self._before = now
-        total = self.own * float(reward) + self.scale * change
+        total = self.own * float(reward) + self.scale * float(change)
         return observation, total, terminated, truncated, {**info, "progress": now}
 
 

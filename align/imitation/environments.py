@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, SupportsFloat
 
 import gymnasium
 import numpy as np
 from gymnasium.spaces import Box
 from gymnasium.wrappers import DtypeObservation, TransformAction
 
-from align.embedder import FrameEmbedder
-from align.imitation.config import ImitateConfig, Reward, run_of
-from align.inputs.protocols import training_views
-from align.progress.demonstrations import Demonstrations
-from align.progress.tracker import ProgressTracker
-from align.reward import AlignmentPotential, OraclePotential, Potential, PotentialReward
-from align.stored.suitable import require_frames_alone
-from align.zoo.store import resolve
-from datasets.storage.episode_file import EGO
+from align.imitation.config import OF_VIDEO, ImitateConfig, Reward
+from align.reward import OraclePotential, PotentialReward
+from datasets.errors import require_known
+
+# Where `info` holds the picture of the camera that looks on.
+FRAME = "onlooker"
 
 
 class OverAtSuccess(gymnasium.Wrapper):
@@ -52,26 +49,53 @@ class PolicyStates(gymnasium.ObservationWrapper):
         return state
 
 
+class Onlooker(gymnasium.Wrapper):
+    """Puts the picture of a camera that looks on into `info`, after each step and each reset."""
+
+    def __init__(self, env: gymnasium.Env, view: str) -> None:
+        """Names the camera.
+
+        Raises:
+            UnknownNameError: When the environment has no such view.
+        """
+        super().__init__(env)
+        self._world: Any = env.unwrapped
+        require_known("view of the environment", view, self._world.views)
+        self._view = view
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Any, dict[str, Any]]:
+        """Begins an episode."""
+        observation, info = self.env.reset(seed=seed, options=options)
+        return observation, {**info, FRAME: self._world.render_view(self._view)}
+
+    def step(self, action: Any) -> tuple[Any, SupportsFloat, bool, bool, dict[str, Any]]:
+        """Advances by a time step."""
+        *result, info = self.env.step(action)
+        return *result, {**info, FRAME: self._world.render_view(self._view)}  # type: ignore[return-value]
+
+
 def make_environment(config: ImitateConfig, reward: Reward) -> gymnasium.Env:
-    """An environment with one of the rewards.
+    """An environment with the sparse or the oracle reward, or that films itself for the others.
 
     Args:
         config: All options.
         reward: What is added to the sparse reward, if anything.
 
     Raises:
-        OptionError: When the reward needs a run and there is none, or the run looks ahead.
         UnknownNameError: When the environment has no such view.
-        DataError: When the run or its references cannot be used.
     """
     name = f"sims:posealign/{config.env.capitalize()}-v0"
     made = gymnasium.make(
         name, views=config.views, size=config.image_size, disable_env_checker=True
     ).unwrapped
     env: gymnasium.Env = OverAtSuccess(made)
-    potential = make_potential(config, reward, made)
-    if potential is not None:
-        env = PotentialReward(env, potential, config.gamma, config.scale)
+    if reward == "oracle":
+        world: Any = made
+        env = PotentialReward(env, OraclePotential(world), config.gamma, config.scale)
+    if reward in OF_VIDEO:
+        env = Onlooker(env, config.view)
     return _in_single_precision(PolicyStates(env))
 
 
@@ -82,24 +106,3 @@ def _in_single_precision(env: gymnasium.Env) -> gymnasium.Env:
     single = Box(space.low.astype(np.float32), space.high.astype(np.float32), dtype=np.float32)
     acting = TransformAction(env, lambda action: np.asarray(action, np.float64), single)
     return DtypeObservation(acting, np.float32)
-
-
-def make_potential(config: ImitateConfig, reward: Reward, world: Any) -> Potential | None:
-    """The potential of a reward; None for the sparse one. Errors as of `make_environment`."""
-    match reward:
-        case "sparse":
-            return None
-        case "oracle":
-            return OraclePotential(world)
-    run = resolve(run_of(config))
-    embedder = FrameEmbedder.load(run)
-    lacking = "which would tell the agent's state to its reward"
-    require_frames_alone(run, embedder.config, lacking)
-    views = config.reference_views or tuple(
-        view for view in training_views(embedder.config, embedder.plan.meta) if view != EGO
-    )
-    shuffled = reward == "shuffled"
-    chosen = Demonstrations(config.references, config.reference_data, views, shuffled)
-    references = chosen.embed(run, embedder, config.reading.centre, progress=False)
-    tracker = ProgressTracker(embedder, references, config.method, config.reading)
-    return AlignmentPotential(world, tracker, config.view)

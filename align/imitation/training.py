@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 from align.engine.csv_files import read_csv, write_csv
 from align.engine.device import import_compiler
-from align.imitation.config import ImitateConfig, Reward
+from align.imitation.config import OF_VIDEO, ImitateConfig, Reward
 from align.imitation.environments import make_environment
 from align.imitation.results import COLUMNS, Curve, Point
 from datasets.errors import MissingDataError
@@ -98,9 +98,12 @@ def _side_by_side(config: ImitateConfig, reward: Reward, seed: int) -> Any:
     makers: list[Callable[[], gymnasium.Env]] = [
         partial(_seeded, config, reward, seed, i) for i in range(config.envs)
     ]
-    if config.processes:
-        return VecMonitor(SubprocVecEnv(makers, start_method="spawn"))
-    return VecMonitor(DummyVecEnv(makers))
+    made = SubprocVecEnv(makers, start_method="spawn") if config.processes else DummyVecEnv(makers)
+    if reward not in OF_VIDEO:
+        return VecMonitor(made)
+    from align.imitation.video_rewards import VideoRewards, make_trackers
+
+    return VecMonitor(VideoRewards(made, make_trackers(config, reward), config.gamma, config.scale))
 
 
 def _seeded(config: ImitateConfig, reward: Reward, seed: int, index: int) -> gymnasium.Env:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 from jaxtyping import Float, UInt8
@@ -66,16 +68,44 @@ class ProgressTracker:
         Raises:
             ValueError: When the method needs keypoints and there are none.
         """
-        # Frames that a later moment looks back at, and no more.
-        kept = 1 + self.embedder.config.time.step * (self.embedder.config.time.frames - 1)
+        return see_together([self], [image], side)[0]
+
+    def remember(self, image: Image) -> list[Image]:
+        """The frames that the encoder needs of the video so far, with this one as the last.
+
+        Before a video's start is its first frame, as in `TimeConfig.around`.
+        """
+        first = self._seen[0] if self._seen else image
+        time = self.embedder.config.time
+        kept = 1 + time.step * (time.frames - 1)
         self._seen = [*self._seen, image.copy()][-kept:]
-        raw = self.embedder.encode_at(self._read, np.array([len(self._seen) - 1]), kept, side)
+        return [first] * (kept - len(self._seen)) + self._seen
+
+    def judge(self, raw: Float[Tensor, "1 dim"]) -> float:
+        """Progress at the embedding of the video's next frame, before `FrameEncoder.compare`."""
         if self._first is None:
             self._first = raw[0]
         return self._follow(self.references.place(raw, self._first))
 
-    def _read(self, times: np.ndarray) -> UInt8[np.ndarray, "time height width 3"]:
-        return np.stack([self._seen[time] for time in times])
+
+def see_together(
+    trackers: Sequence[ProgressTracker], images: Sequence[Image], side: SideInputs = FRAMES_ALONE
+) -> list[float]:
+    """Progress of several videos after the next frame of each, in one pass of their encoder.
+
+    Eight frames of 112 pixels together take a third of the time of eight passes on one core.
+
+    Args:
+        trackers: One a video, all of one encoder.
+        images: RGB, all of one size.
+        side: What a method with keypoints receives of these frames.
+    """
+    pairs = zip(trackers, images, strict=True)
+    blocks = [tracker.remember(image) for tracker, image in pairs]
+    kept, frames = len(blocks[0]), np.stack([image for block in blocks for image in block])
+    lasts = np.arange(kept - 1, len(frames), kept)
+    raw = trackers[0].embedder.encode_at(frames.__getitem__, lasts, len(frames), side)
+    return [tracker.judge(one[None]) for tracker, one in zip(trackers, raw, strict=True)]
 
 
 def pose_of(

@@ -13,6 +13,10 @@ from align.imitation.config import ImitateConfig
 from align.imitation.environments import make_environment
 from align.imitation.results import Curve, Point, Row, as_markdown, draw
 from align.imitation.study import imitate
+from align.imitation.training import _side_by_side
+from align.imitation.video_rewards import make_trackers
+from align.inputs.sampling import TimeConfig
+from align.reward import AlignmentReward
 from align.train import make_trainer
 from datasets.errors import MismatchError, OptionError
 from tests.align.conftest import tiny_config
@@ -93,6 +97,42 @@ def test_agents_are_trained_once(dots: Path, tmp_path: Path) -> None:
     assert (tmp_path / "study/curves.png").exists()
     with pytest.raises(MismatchError, match=r"options\.json"):
         imitate(replace(config, gamma=0.5))
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("short")
+def test_environments_that_are_seen_together_are_rewarded_as_each_alone(
+    dots: Path, tmp_path: Path
+) -> None:
+    run = tmp_path / "deit_seed0"
+    trained = tiny_config(dots, run, epochs=1, time=TimeConfig(frames=2, step=2, causal=True))
+    make_trainer(trained, progress=False).fit()
+    config = ImitateConfig("minecraft", run, views=1, image_size=32, envs=2, scale=2.0)
+    together = _side_by_side(config, "alignment", seed=0)
+    together.seed(3)
+    together.reset()
+    tracker = make_trackers(config, "alignment")[0]
+    embedder, references = tracker.embedder, tracker.references
+    alone = [
+        AlignmentReward(
+            make_environment(config, "sparse"), embedder, references=references, scale=2.0
+        )
+        for _ in range(2)
+    ]
+    for i, env in enumerate(alone):
+        env.reset(seed=3 + i)
+    actions = np.random.default_rng(0).uniform(-1, 1, (5, 2, 5)).astype(np.float32)
+    for t, pair in enumerate(actions):
+        _, rewards, dones, infos = together.step(pair)
+        expected = [env.step(action)[1] for env, action in zip(alone, pair, strict=True)]
+        assert len({*expected, 0.0}) > 1
+        assert np.allclose(rewards, expected, atol=1e-4)
+        assert not any("onlooker" in info for info in infos)
+        assert dones.tolist() == [t == 4] * 2
+    # A new episode has begun, which does not remember the frames of the last one.
+    (begun,) = {tuple(map(len, (tracker._seen for tracker in together.venv._trackers)))}
+    assert begun == (1, 1)
+    together.close()
 
 
 @pytest.mark.slow

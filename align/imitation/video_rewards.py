@@ -1,0 +1,91 @@
+"""Rewards from video for several environments at once, whose frames are embedded together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from stable_baselines3.common.vec_env import VecEnv, VecEnvWrapper
+
+from align.embedder import FrameEmbedder
+from align.imitation.config import ImitateConfig, Reward, run_of
+from align.imitation.environments import FRAME
+from align.inputs.protocols import training_views
+from align.progress.demonstrations import Demonstrations
+from align.progress.tracker import ProgressTracker, see_together
+from align.reward import change_of_potential
+from align.stored.suitable import require_frames_alone
+from align.zoo.store import resolve
+from datasets.storage.episode_file import EGO
+
+
+class VideoRewards(VecEnvWrapper):
+    """Adds the change of progress that `Onlooker`'s pictures show to the rewards."""
+
+    def __init__(
+        self, venv: VecEnv, trackers: Sequence[ProgressTracker], gamma: float, scale: float
+    ) -> None:
+        """Wraps environments that film themselves.
+
+        Args:
+            venv: The environments.
+            trackers: One for each, all of one encoder.
+            gamma: Discount of the potential after a step.
+            scale: Weight of the potential's change.
+        """
+        super().__init__(venv)
+        self._trackers, self._gamma, self._scale = list(trackers), gamma, scale
+        self._before = np.zeros(len(self._trackers))
+
+    def reset(self) -> Any:
+        """Begins an episode in every environment."""
+        observations = self.venv.reset()
+        self._begin(np.arange(self.num_envs))
+        return observations
+
+    def step_wait(self) -> Any:
+        """The step's results; where an episode is over, the next one has begun."""
+        observations, rewards, dones, infos = self.venv.step_wait()
+        now = np.array(see_together(self._trackers, [info.pop(FRAME) for info in infos]))
+        ended = dones & ~np.array([info["TimeLimit.truncated"] for info in infos])
+        change = change_of_potential(self._before, now, ended, self._gamma)
+        self._before = now
+        self._begin(np.flatnonzero(dones))
+        return observations, rewards + self._scale * change, dones, infos
+
+    def _begin(self, which: np.ndarray) -> None:
+        if not which.size:
+            return
+        beginning = [self._trackers[i] for i in which]
+        for tracker in beginning:
+            tracker.begin()
+        frames = [self.venv.reset_infos[i][FRAME] for i in which]
+        self._before[which] = see_together(beginning, frames)
+
+
+def make_trackers(config: ImitateConfig, reward: Reward) -> list[ProgressTracker]:
+    """What reads progress off the references, one for each environment.
+
+    Args:
+        config: All options.
+        reward: alignment, or shuffled.
+
+    Raises:
+        OptionError: When there is no run, or it needs keypoints or looks ahead.
+        DataError: When the run or its references cannot be used.
+    """
+    run = resolve(run_of(config))
+    embedder = FrameEmbedder.load(run)
+    lacking = "which would tell the agent's state to its reward"
+    require_frames_alone(run, embedder.config, lacking)
+    views = config.reference_views or tuple(
+        view for view in training_views(embedder.config, embedder.plan.meta) if view != EGO
+    )
+    shuffled = reward == "shuffled"
+    chosen = Demonstrations(config.references, config.reference_data, views, shuffled)
+    references = chosen.embed(run, embedder, config.reading.centre)
+    return [
+        ProgressTracker(embedder, references, config.method, config.reading)
+        for _ in range(config.envs)
+    ]
