@@ -16,7 +16,8 @@ from jaxtyping import Float
 from scipy.spatial.transform import Rotation
 
 from datasets.skeletons import Skeleton
-from sims.bullet.client import BulletClient, import_pybullet
+from sims.bullet.client import BulletClient, data_folder
+from sims.bullet.files import read_xml
 from sims.mocap.motion import JOINTS, Motion
 from sims.mocap.subject import GARMENTS, Color, Shape, Subject
 
@@ -143,12 +144,7 @@ class Person:
 
 def person_urdf(subject: Subject) -> str:
     """The humanoid's URDF with a subject's proportions and clothes, and only spherical joints."""
-    import_pybullet()
-    import pybullet_data
-
-    source = Path(pybullet_data.getDataPath(), "humanoid", "humanoid.urdf")
-    # The file ends with a zero byte, which is not XML.
-    robot = ElementTree.fromstring(source.read_text().rstrip("\0\r\n\t "))
+    robot = read_xml(data_folder() / "humanoid" / "humanoid.urdf")
     for joint in robot.iter("joint"):
         if joint.attrib["type"] == "revolute":
             joint.set("type", "spherical")
