@@ -19,6 +19,7 @@ from sims.bullet.files import Placed
 from sims.checker import check_multi_view_env
 from sims.config import GenerateConfig
 from sims.generate import generate
+from sims.scenes.viewpoints import Viewpoint
 
 HAND = "arm/lbr_iiwa_link_7"
 
@@ -33,7 +34,7 @@ class Reach(BulletEnv):
     }
     home = (0.0, 0.5, 0.0, -1.4, 0.0, 1.2, 0.0)  # bent, so that it can move in all directions
     workspace = ((-0.1, -0.35, 0.0), (0.7, 0.35, 0.8))  # what the third-person cameras show
-    ego = ((-0.4, -0.4, 1.2), (0.5, 0.1, 0.1))  # over the arm's shoulder
+    ego = Viewpoint((-0.4, -0.4, 1.2), (0.5, 0.1, 0.1))  # over the arm's shoulder
     phases = ("approach", "lower")
 
     def randomize(self, rng):

@@ -24,6 +24,7 @@ from sims.scenes.env import Settings
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
+Vector = Sequence[float] | np.ndarray
 # PyBullet's usual physics step, for which its motors and contacts are tuned.
 TIMESTEP = 1 / 240
 GRAVITY = -9.81
@@ -148,8 +149,11 @@ class BulletEnv(BulletWorld):
         return tuple(known[name] for name in self.joints or known)
 
     def _make_spaces(self) -> None:
-        low, high = self.action_range or zip(*[(m.low, m.high) for m in self._motors], strict=True)
-        low, high = np.array(low, float), np.array(high, float)
+        least, greatest = self.action_range or (
+            [motor.low for motor in self._motors],
+            [motor.high for motor in self._motors],
+        )
+        low, high = np.array(least, float), np.array(greatest, float)
         if not low.shape == high.shape == (len(self._motors),):
             raise OptionError(
                 f"action_range has {low.size} and {high.size} numbers, but actions move "
@@ -197,7 +201,7 @@ class BulletEnv(BulletWorld):
         ]
         return np.array([state[0] for state in states])
 
-    def set_joints(self, positions: Sequence[float]) -> None:
+    def set_joints(self, positions: Vector) -> None:
         """Puts the joints that actions move to positions, at rest.
 
         Raises:
@@ -212,9 +216,7 @@ class BulletEnv(BulletWorld):
             self.client.call("resetJointState", joint.body, joint.number, float(position))
         self._seen = None
 
-    def place(
-        self, body: str, position: Sequence[float], turn: Sequence[float] = (0.0, 0.0, 0.0)
-    ) -> None:
+    def place(self, body: str, position: Vector, turn: Sequence[float] = (0.0, 0.0, 0.0)) -> None:
         """Puts a body's base somewhere, at rest.
 
         Args:
@@ -233,7 +235,7 @@ class BulletEnv(BulletWorld):
         self._seen = None
 
     def reach_for(
-        self, link: str, position: Sequence[float], turn: Sequence[float] | None = None
+        self, link: str, position: Vector, turn: Sequence[float] | None = None
     ) -> Float[np.ndarray, " action"]:
         """The action that brings a link somewhere, by PyBullet's inverse kinematics.
 

@@ -67,10 +67,12 @@ class View:
     def over(self, backdrop: View) -> View:
         """This view in front of another one from the same camera, merged by depth."""
         front = self.buffer < backdrop.buffer
-        merged = [value.copy() for value in (backdrop.image, backdrop.segments, backdrop.buffer)]
-        for value, mine in zip(merged, (self.image, self.segments, self.buffer), strict=True):
-            value[front] = mine[front]
-        return View(*merged, self.span)
+        image, segments, buffer = (
+            value.copy() for value in (backdrop.image, backdrop.segments, backdrop.buffer)
+        )
+        image[front], segments[front] = self.image[front], self.segments[front]
+        buffer[front] = self.buffer[front]
+        return View(image, segments, buffer, self.span)
 
     def sees(
         self,

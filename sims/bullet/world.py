@@ -52,7 +52,7 @@ class BulletWorld(SteppedScene):
         """Positions of the joints that actions move, in radians and metres."""
 
     @abstractmethod
-    def set_joints(self, positions: Sequence[float]) -> None:
+    def set_joints(self, positions: Sequence[float] | np.ndarray) -> None:
         """Puts the joints that actions move to positions, at rest."""
 
     # Names.

@@ -84,7 +84,7 @@ class SceneEnv(MultiViewEnv):
     bones: Sequence[tuple[str, str]] = ()
     third_person: Sequence[str | Viewpoint] = ()
     ego: str | Viewpoint = ""
-    phases = ("act",)
+    phases: tuple[str, ...] = ("act",)
     control_hz = 20.0
     workspace: tuple[Point, Point] | None = None
     max_steps = 1000
