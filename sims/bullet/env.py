@@ -14,7 +14,7 @@ from jaxtyping import Float
 from datasets.errors import require_known
 from sims.bullet.bodies import Joint, load_bodies, require_names
 from sims.bullet.client import BulletClient, choose_renderer, data_folder
-from sims.bullet.files import Placed, is_mjcf, left_out, quaternion
+from sims.bullet.files import Placed, is_mjcf, left_out, placed, quaternion, vector
 from sims.bullet.points import find_points
 from sims.bullet.scene_views import SceneViews
 from sims.bullet.world import BulletWorld
@@ -104,10 +104,12 @@ class BulletEnv(BulletWorld):
     def _find_files(self) -> None:
         self._file = self.find_scene() if str(self.scene) or not self.bodies else None
         self._is_mjcf = self._file is not None and is_mjcf(self._file)
-        given = {
-            name: each if isinstance(each, Placed) else Placed(each)
-            for name, each in self.bodies.items()
-        }
+        if not isinstance(self.bodies, Mapping):
+            raise OptionError(
+                f"`bodies` of {type(self).__name__} must be a dictionary of names and files, such "
+                'as {"arm": "arm.urdf"}.'
+            )
+        given = {name: placed(name, each) for name, each in self.bodies.items()}
         self._placed = {
             name: each._replace(file=self.find_file(each.file, "bodies"))
             for name, each in given.items()
@@ -159,6 +161,8 @@ class BulletEnv(BulletWorld):
                 f"action_range has {low.size} and {high.size} numbers, but actions move "
                 f"{len(self._motors)} joints: {', '.join(joint.name for joint in self._motors)}."
             )
+        if (low > high).any():
+            raise OptionError(f"action_range must hold the least action first, got {low}, {high}.")
         self.action_space = Box(low, high, dtype=np.float64)
         self.set_observation_space()
 
@@ -170,9 +174,8 @@ class BulletEnv(BulletWorld):
             for joint in body.joints:
                 if (joint.body, joint.number) not in acting:  # PyBullet brakes all joints at first
                     self._drive(joint, self.client.api.VELOCITY_CONTROL, force=0.0)
-        self.set_joints(
-            self.home or [float(np.clip(0.0, joint.low, joint.high)) for joint in self._motors]
-        )
+        usual = [float(np.clip(0.0, joint.low, joint.high)) for joint in self._motors]
+        self.set_joints(self.home if len(self.home) else usual)
 
     def advance(self, action: Float[np.ndarray, " action"]) -> None:
         """Advances the physics by one action."""
@@ -212,8 +215,9 @@ class BulletEnv(BulletWorld):
                 f"{len(positions)} positions were given (`home`, or set_joints) for the "
                 f"{len(self._motors)} joints {', '.join(joint.name for joint in self._motors)}."
             )
-        for joint, position in zip(self._motors, positions, strict=True):
-            self.client.call("resetJointState", joint.body, joint.number, float(position))
+        numbers = vector(positions, len(self._motors), "a pose of the joints (`home`)")
+        for joint, position in zip(self._motors, numbers, strict=True):
+            self.client.call("resetJointState", joint.body, joint.number, position)
         self._seen = None
 
     def place(self, body: str, position: Vector, turn: Sequence[float] = (0.0, 0.0, 0.0)) -> None:
@@ -230,7 +234,8 @@ class BulletEnv(BulletWorld):
         require_known(f"body of {self.scene_name}", body, [each.name for each in self._bodies])
         number, base = self.part(body)
         inertial = self.client.call("getDynamicsInfo", number, base)[3:5]
-        middle = self.client.api.multiplyTransforms(list(position), quaternion(turn), *inertial)
+        pose = vector(position, 3, f"the place of {body}"), quaternion(turn)
+        middle = self.client.api.multiplyTransforms(*pose, *inertial)
         self.client.call("resetBasePositionAndOrientation", number, *middle)
         self._seen = None
 
@@ -260,7 +265,7 @@ class BulletEnv(BulletWorld):
             "calculateInverseKinematics",
             number,
             part,
-            list(position),
+            vector(position, 3, f"the goal of {link}"),
             *orientation,
             lowerLimits=low.tolist(),
             upperLimits=high.tolist(),

@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from xml.etree import ElementTree
 
+import numpy as np
 from scipy.spatial.transform import Rotation
 
 from datasets.errors import FormatError
 from sims.bullet.client import BulletClient, captured, text_of
+from sims.errors import OptionError
 
 log = logging.getLogger(__name__)
 
@@ -41,6 +43,38 @@ class Placed(NamedTuple):
     turn: tuple[float, float, float] = (0.0, 0.0, 0.0)
     fixed: bool | None = None
     scale: float = 1.0
+
+
+def placed(name: str, given: Any) -> Placed:
+    """What a user gives for a body, a path or `Placed`, checked.
+
+    Raises:
+        OptionError: When it is neither, or its numbers cannot be used; names the body.
+    """
+    if not isinstance(given, (str, Path, Placed)):
+        raise OptionError(f"`bodies` has {given!r} for {name!r}: give a path, or Placed(path, …).")
+    found = given if isinstance(given, Placed) else Placed(given)
+    vector(found.position, 3, f"the position of {name!r}")
+    vector(found.turn, 3, f"the turn of {name!r}")
+    if not 0 < found.scale < np.inf:
+        raise OptionError(f"the scale of {name!r} is {found.scale}: it must be above 0.")
+    return found
+
+
+def vector(values: Any, count: int, what: str) -> list[float]:
+    """Numbers of a user as a list.
+
+    Raises:
+        OptionError: When they are not `count` finite numbers; says what they stand for.
+    """
+    try:
+        numbers = np.asarray(values, np.float64)
+    except (TypeError, ValueError):
+        numbers = np.empty(0)
+    if numbers.shape != (count,) or not np.isfinite(numbers).all():
+        raise OptionError(f"{what} is {values!r}: give {count} finite numbers.")
+    found: list[float] = numbers.tolist()
+    return found
 
 
 def quaternion(turn: Sequence[float]) -> list[float]:

@@ -160,6 +160,8 @@ def test_a_link_is_brought_where_it_shall_be(make):
     pose = env.body_pose("arm/lbr_iiwa_link_7")
     np.testing.assert_allclose(pose[:3, 3], goal, atol=0.01)
     np.testing.assert_allclose(pose[:3, 2], [0, 0, -1], atol=0.05)
+    with pytest.raises(OptionError, match=r"goal of arm/lbr_iiwa_link_7 is .*: give 3 finite"):
+        env.reach_for("arm/lbr_iiwa_link_7", (0.5, 0.2))
     with pytest.raises(OptionError, match="cube is not carried by joints"):
         env.reach_for("cube", goal)
 
@@ -306,6 +308,12 @@ def test_parts_of_mjcf_that_are_left_out_are_named(make, caplog):
         ({"draws_with": "tyni"}, UnknownNameError, "'tyni'.* 'tiny'"),
         ({"body": "x"}, UnknownNameError, "unknown setting 'body'; did you mean 'bodies'"),
         ({"bodies": {}}, OptionError, "Arm names no scene"),
+        ({"bodies": ["arm.urdf"]}, OptionError, "`bodies` of Arm must be a dictionary"),
+        ({"bodies": {"a": ("arm.urdf", (0, 0, 1))}}, OptionError, "for 'a': give a path"),
+        ({"bodies": {"a": Placed("x", (1, 2))}}, OptionError, r"of 'a' is \(1, 2\): give 3"),
+        ({"bodies": {"a": Placed("x", scale=0)}}, OptionError, "scale of 'a' is 0: .* above 0"),
+        ({"home": (np.nan,) * 7}, OptionError, "pose of the joints .* 7 finite numbers"),
+        ({"action_range": ((1,) * 7, (0,) * 7)}, OptionError, "the least action first"),
     ],
 )  # fmt: skip
 def test_a_wrong_setting_is_named(make, settings, error, complaint):
