@@ -14,12 +14,22 @@ from sims.errors import SimulatorError
 from sims.registry import ENVIRONMENTS, make, register_gymnasium
 
 if TYPE_CHECKING:
+    from sims.bullet.env import BulletEnv
     from sims.mujoco.env import MujocoEnv
 
-__all__ = ["ENVIRONMENTS", "MujocoEnv", "SimulatorError", "UnknownNameError", "make"]
+__all__ = [
+    "ENVIRONMENTS",
+    "BulletEnv",
+    "MujocoEnv",
+    "SimulatorError",
+    "UnknownNameError",
+    "make",
+]
 
 # These classes are imported when they are first used.
-__getattr__, _, _ = lazy_loader.attach(__name__, submod_attrs={"mujoco.env": ["MujocoEnv"]})
+__getattr__, _, _ = lazy_loader.attach(
+    __name__, submod_attrs={"bullet.env": ["BulletEnv"], "mujoco.env": ["MujocoEnv"]}
+)
 
 
 def __dir__() -> list[str]:

@@ -10,6 +10,7 @@ Examples:
     python -m sims.generate --env mine.door:DoorEnv --episodes 20      (your own simulator)
     python -m sims.generate --env gymnasium:Reacher-v5 --episodes 20   (any of Gymnasium on MuJoCo)
     python -m sims.generate --env mocap --views 3        (people; see `sims.mocap.generate`)
+    python -m sims.generate --env mocap --as episodes    (people, for alignment)
 
 It can be stopped with Ctrl-C, or killed, at any time: the same command resumes. The result is the
 same to the byte, whatever the number of workers and interruptions. A killed worker is replaced.
@@ -45,8 +46,9 @@ from datasets.storage.episode_file import FAILURE
 from datasets.storage.meta import DatasetMeta
 from sims.config import GenerateConfig
 from sims.env import MultiViewEnv
+from sims.errors import OptionError
 from sims.given_cameras import blind_views
-from sims.mocap.config import MocapConfig
+from sims.mocap.config import MocapConfig, MocapEpisodesConfig
 from sims.production.run import RESUME, make_missing, progress, require_same_split, versions
 from sims.production.worker import MAX_ATTEMPTS, Generation
 from sims.registry import ENVIRONMENTS, make
@@ -56,6 +58,7 @@ log = logging.getLogger(__name__)
 
 PROG = "python -m sims.generate"
 MOCAP_PROG = f"{PROG} --env {MocapConfig.env}"
+MOCAP_EPISODES_PROG = f"{MOCAP_PROG} --as {MocapEpisodesConfig.as_}"
 
 
 def describe(config: GenerateConfig) -> DatasetMeta:
@@ -198,19 +201,50 @@ def _run(config: GenerateConfig) -> None:
         print(summarize(config))
 
 
+# Options of one form of `--env mocap` that mean nothing in another one, with the reason.
+_OUT_OF_PLACE = {
+    MocapEpisodesConfig.as_: {
+        "--layout": "episodes have one format, and --layout is that of clips"
+    },
+    MocapConfig.as_: {"--split": "clips are split by the protocols of their --layout"},
+}
+
+
+def _refuse_out_of_place(arguments: Sequence[str], form: str) -> None:
+    for option, reason in _OUT_OF_PLACE[form].items():
+        if preset_of(arguments, option, ""):
+            raise OptionError(f"{reason}: leave out {option}, or choose another --as.")
+
+
+def _run_mocap(arguments: Sequence[str]) -> None:
+    form = preset_of(arguments, "--as", MocapConfig.as_, tuple(_OUT_OF_PLACE))
+    with command():
+        _refuse_out_of_place(arguments, form)
+    # These modules need more libraries than the robots' worlds.
+    if form == MocapEpisodesConfig.as_:
+        from sims.mocap import episodes
+
+        episodes.run(parse(MocapEpisodesConfig, MOCAP_EPISODES_PROG, arguments))
+        return
+    from sims.mocap import generate as mocap
+
+    also = {MOCAP_EPISODES_PROG: MocapEpisodesConfig}
+    mocap.run(parse(MocapConfig, MOCAP_PROG, arguments, also=also))
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line."""
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     env = preset_of(arguments, "--env", GenerateConfig.env)
     if env == MocapConfig.env:
-        from sims.mocap import generate as mocap  # needs more libraries than the robots' worlds
-
-        mocap.run(parse(MocapConfig, MOCAP_PROG, arguments))
+        _run_mocap(arguments)
         return
     with command():
         # A misspelt --env mocap is named here, before its options are called unknown.
         if ":" not in env:
             require_known("environment", env, (*ENVIRONMENTS, MocapConfig.env))
+        if preset_of(arguments, "--as", ""):
+            raise OptionError(f"--as is for --env {MocapConfig.env}: {env} is always episodes.")
     _run(parse(GenerateConfig, PROG, arguments, also={MOCAP_PROG: MocapConfig}))
 
 

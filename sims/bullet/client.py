@@ -33,7 +33,7 @@ def import_pybullet() -> Any:
         SimulatorError: When PyBullet is not installed; gives the command that installs it.
     """
     try:
-        with _captured():
+        with captured():
             import pybullet
     except ImportError as error:
         raise SimulatorError(
@@ -42,9 +42,21 @@ def import_pybullet() -> Any:
     return pybullet
 
 
+def data_folder() -> Path:
+    """The folder of pybullet_data, which holds PyBullet's own robots and things.
+
+    Raises:
+        SimulatorError: When PyBullet is not installed.
+    """
+    import_pybullet()
+    import pybullet_data
+
+    return Path(pybullet_data.getDataPath())
+
+
 @contextmanager
-def _captured() -> Iterator[IO[str]]:
-    """Redirects output of compiled code, about its build and the driver, into a file."""
+def captured() -> Iterator[IO[str]]:
+    """Redirects output of compiled code, such as on its build or the driver, into a file."""
     with tempfile.TemporaryFile("w+") as file:
         kept = {}
         _flush()
@@ -58,6 +70,13 @@ def _captured() -> Iterator[IO[str]]:
             for descriptor, copy in kept.items():
                 os.dup2(copy, descriptor)
                 os.close(copy)
+
+
+def text_of(output: IO[str]) -> str:
+    """What was redirected so far into a file of `captured`."""
+    _flush()
+    output.seek(0)
+    return output.read()
 
 
 def _flush() -> None:
@@ -143,14 +162,12 @@ class BulletClient:
         if spec is None or spec.origin is None:
             self.close()
             raise SimulatorError(f"PyBullet came without its plugin {EGL_MODULE}.")
-        with _captured() as output:
+        with captured() as output:
             plugin = self.call("loadPlugin", spec.origin, EGL_ENTRY)
             # The plugin prints with its first pictures; draw them while output is redirected.
             for _ in range(2 if plugin >= 0 else 0):
                 self.call("getCameraImage", 8, 8, renderer=self.api.ER_BULLET_HARDWARE_OPENGL)
-            _flush()
-            output.seek(0)
-            said = output.read()
+            said = text_of(output)
         if plugin < 0:
             self.close()
             raise SimulatorError(f"PyBullet's plugin {spec.origin} does not load: {said.strip()}")
@@ -167,7 +184,7 @@ class BulletClient:
         """Stops the server; a second call does nothing."""
         if self.id < 0:
             return
-        with _captured():
+        with captured():
             if self._plugin is not None:
                 self.call("unloadPlugin", self._plugin)
             self.call("disconnect")

@@ -20,7 +20,7 @@ from datasets.storage.atomic import atomic_path
 from datasets.storage.user_cache import user_cache
 from sims.arm import meshes
 from sims.arm.meshes import LightMesh, simplified
-from sims.bullet.client import INSTALL_PYBULLET, import_pybullet
+from sims.bullet.client import INSTALL_PYBULLET, data_folder
 
 PANDA_FOLDER = "franka_panda"
 URDF = "panda.urdf"
@@ -40,10 +40,7 @@ def panda_folder() -> Path:
     Raises:
         SimulatorError: When PyBullet is not installed.
     """
-    import_pybullet()
-    import pybullet_data
-
-    return Path(pybullet_data.getDataPath()) / PANDA_FOLDER
+    return data_folder() / PANDA_FOLDER
 
 
 def light_panda() -> Path:

@@ -8,11 +8,10 @@ import numpy as np
 from jaxtyping import Float
 
 from sims.bullet.client import BulletClient
+from sims.bullet.lighting import USUAL_LIGHTING, Color, Lighting, random_color
 from sims.bullet.meshes import box_mesh
-from sims.bullet.views import AWAY, LIGHT, USUAL_LIGHTING, Lighting
-from sims.paint import random_colour
+from sims.bullet.views import AWAY
 
-Color = tuple[float, float, float, float]
 Vector = tuple[float, float, float]
 
 # The table's top is the plane z = 0; metres throughout.
@@ -35,9 +34,6 @@ LEG: Color = (0.35, 0.33, 0.32, 1.0)
 FLOOR: Color = (0.50, 0.53, 0.56, 1.0)
 RED: Color = (0.85, 0.12, 0.10, 1.0)
 GREEN: Color = (0.13, 0.62, 0.25, 1.0)
-# Of a random light: how far its colour is from white, and its coefficients, usually 0.5 and 0.45.
-LIGHT_TINT = 0.3
-AMBIENT, DIFFUSE = (0.35, 0.6), (0.25, 0.6)
 
 
 class Look(NamedTuple):
@@ -62,21 +58,9 @@ class Look(NamedTuple):
     @classmethod
     def draw(cls, rng: np.random.Generator) -> Look:
         """Draws colours of all things but the robot, and a light from above."""
-        light = {
-            "lightDirection": (*rng.uniform(-1, 1, 2).tolist(), 1.6),
-            "lightColor": tuple((1 - LIGHT_TINT * random_colour(rng)).tolist()),
-            "lightAmbientCoeff": float(rng.uniform(*AMBIENT)),
-            "lightDiffuseCoeff": float(rng.uniform(*DIFFUSE)),
-        }
-        background = np.rint(255 * random_colour(rng)).astype(np.uint8)
-        lighting = Lighting({**LIGHT, **light}, background)
-        table, legs, floor, cube, spot = (_random_color(rng) for _ in range(5))
+        lighting = Lighting.random(rng)
+        table, legs, floor, cube, spot = (random_color(rng) for _ in range(5))
         return cls(table, legs, floor, cube, spot, lighting)
-
-
-def _random_color(rng: np.random.Generator) -> Color:
-    red, green, blue = random_colour(rng).tolist()
-    return red, green, blue, 1.0
 
 
 USUAL_LOOK = Look()

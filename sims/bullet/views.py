@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,43 +14,20 @@ from jaxtyping import Bool, Float, Int, UInt8
 from datasets.cameras import Camera
 from datasets.kinematics.points import MAX_DEPTH_IN_LINK
 from sims.bullet.client import BulletClient
+from sims.bullet.lighting import LIGHT, USUAL_LIGHTING, Lighting
 
-# Distances from the camera between which bodies are drawn, in metres.
-NEAR, FAR = 0.01, 10.0
+# Distances from the camera between which bodies are usually drawn, in metres.
+SPAN = (0.01, 10.0)
 # TinyRenderer samples a pixel at its corner, OpenGL in its middle. Moving the principal point by
 # this many pixels makes its pictures agree with `Camera.project`, as masks of spheres showed.
 TINY_SHIFT = (-0.5, 0.5)
 # PyBullet stores a link's number from this bit on, above the body's number.
 LINK_SHIFT = 24
-# Colour of pixels that show no body.
-BACKGROUND_COLOR = np.array([188, 198, 208], np.uint8)
-LIGHT: Mapping[str, Any] = {
-    "lightDirection": (0.5, -0.8, 1.6),
-    "lightColor": (1.0, 1.0, 1.0),
-    "lightAmbientCoeff": 0.5,
-    "lightDiffuseCoeff": 0.45,
-    "lightSpecularCoeff": 0.05,
-}
-
-
-@dataclass(frozen=True, eq=False)
-class Lighting:
-    """Light and background of all views.
-
-    Attributes:
-        light: PyBullet's options of the light.
-        background: RGB of pixels that show no body.
-    """
-
-    light: Mapping[str, Any]
-    background: UInt8[np.ndarray, 3]
-
-
-USUAL_LIGHTING = Lighting(LIGHT, BACKGROUND_COLOR)
 # Position of the scenery while a picture is drawn without it: beyond every camera's range.
 AWAY = (0.0, 0.0, -1000.0)
 UPRIGHT = (0.0, 0.0, 0.0, 1.0)
 
+Pose = tuple[tuple[float, float, float], tuple[float, float, float, float]]
 # Adds bodies without collision shapes to a simulation and returns the position of each.
 Scenery = Callable[[BulletClient], Mapping[int, tuple[float, float, float]]]
 
@@ -61,12 +40,14 @@ class View:
         image: Upright RGB.
         segments: At each pixel -1 for no body, or else the body's number, with the link's number
             plus 1 in the bits from 24 on.
-        buffer: OpenGL's depth buffer, 0 at `NEAR` and 1 at `FAR`.
+        buffer: OpenGL's depth buffer, 0 at the nearest distance that is drawn, 1 at the farthest.
+        span: These two distances, in metres.
     """
 
     image: UInt8[np.ndarray, "height width 3"]
     segments: Int[np.ndarray, "height width"]
     buffer: Float[np.ndarray, "height width"]
+    span: tuple[float, float] = SPAN
 
     def mask(self, body: int) -> Bool[np.ndarray, "height width"]:
         """The pixels that show a body."""
@@ -74,7 +55,7 @@ class View:
 
     def depth(self) -> Float[np.ndarray, "height width"]:
         """Distance along the optical axis in metres; 0 where there is no body."""
-        return np.where(self.segments >= 0, _metres(self.buffer), 0.0)
+        return np.where(self.segments >= 0, _metres(self.buffer, self.span), 0.0)
 
     def instances(self, of_body: Mapping[int, int]) -> UInt8[np.ndarray, "height width"]:
         """The instance at each pixel, 0 where there is no body, from those of bodies by number."""
@@ -86,16 +67,19 @@ class View:
     def over(self, backdrop: View) -> View:
         """This view in front of another one from the same camera, merged by depth."""
         front = self.buffer < backdrop.buffer
-        merged = [value.copy() for value in (backdrop.image, backdrop.segments, backdrop.buffer)]
-        for value, mine in zip(merged, (self.image, self.segments, self.buffer), strict=True):
-            value[front] = mine[front]
-        return View(*merged)
+        image, segments, buffer = (
+            value.copy() for value in (backdrop.image, backdrop.segments, backdrop.buffer)
+        )
+        image[front], segments[front] = self.image[front], self.segments[front]
+        buffer[front] = self.buffer[front]
+        return View(image, segments, buffer, self.span)
 
     def sees(
         self,
         camera: Camera,
         points: Float[np.ndarray, "keypoints 3"],
         own_segments: Sequence[frozenset[int]],
+        max_depth: float | Sequence[float] = MAX_DEPTH_IN_LINK,
     ) -> Bool[np.ndarray, " keypoints"]:
         """Whether each keypoint is in the image and not hidden, as in `sims.mujoco.visibility`.
 
@@ -103,20 +87,23 @@ class View:
             camera: The camera of this view.
             points: World coordinates in metres.
             own_segments: For each keypoint, the segments whose surface shows it.
+            max_depth: How deep a keypoint may lie under such a surface, in metres.
         """
+        deepest = np.broadcast_to(max_depth, len(points))
         pixels, depth = camera.project(points)
         seen = camera.contains(pixels)
         for i in np.flatnonzero(seen):
             column, row = np.floor(pixels[i]).astype(int)
-            surface = float(_metres(self.buffer[row, column]))
+            surface = float(_metres(self.buffer[row, column], self.span))
             own = int(self.segments[row, column]) in own_segments[i]
-            seen[i] = own and depth[i] - surface <= MAX_DEPTH_IN_LINK
+            seen[i] = own and depth[i] - surface <= deepest[i]
         return seen
 
 
-def _metres(buffer: np.ndarray) -> np.ndarray:
+def _metres(buffer: np.ndarray, span: tuple[float, float]) -> np.ndarray:
     """Depth in metres from OpenGL's depth buffer, which is linear in 1 / depth."""
-    return FAR * NEAR / (FAR - (FAR - NEAR) * np.asarray(buffer, np.float64))
+    near, far = span
+    return far * near / (far - (far - near) * np.asarray(buffer, np.float64))
 
 
 def segment(body: int, link: int) -> int:
@@ -124,13 +111,68 @@ def segment(body: int, link: int) -> int:
     return body + ((link + 1) << LINK_SHIFT)
 
 
-class BulletViews:
+class LayeredViews:
     """Draws the views of episodes whose third-person cameras and scenery do not move.
 
     TinyRenderer spends most of its time on the pixels of floor and table. For the fixed cameras
     they are drawn once; moving bodies are drawn without them and merged by depth. A GPU draws the
     whole scene each time.
     """
+
+    def __init__(self, client: BulletClient) -> None:
+        """Draws nothing yet.
+
+        Args:
+            client: The physics server.
+        """
+        self._client = client
+        self._span = SPAN
+        self._fixed: Mapping[str, Camera] = {}
+        self._lighting = USUAL_LIGHTING
+        self._bodies: dict[int, Pose] = {}
+        self._backdrops: dict[str, View] = {}
+
+    def look(self, cameras: Mapping[str, Camera]) -> dict[str, View]:
+        """Draws the current state; cameras of views that are not fixed may be anywhere."""
+        backdrops = {view: self._backdrops[view] for view in self._backdrops if view in cameras}
+        with self._without(self._bodies if backdrops else {}):
+            fixed = {
+                view: self._front(self._fixed[view]).over(backdrop)
+                for view, backdrop in backdrops.items()
+            }
+        return {
+            view: fixed[view] if view in fixed else self._draw(camera)
+            for view, camera in cameras.items()
+        }
+
+    @contextmanager
+    def _without(self, bodies: Mapping[int, Pose]) -> Iterator[None]:
+        """Takes bodies out of all pictures, and puts them back at their poses."""
+        move = partial(self._client.call, "resetBasePositionAndOrientation")
+        for body in bodies:
+            move(body, AWAY, UPRIGHT)
+        try:
+            yield
+        finally:
+            for body, pose in bodies.items():
+                move(body, *pose)
+
+    def _front(self, camera: Camera) -> View:
+        return draw(self._client, camera, self._lighting.light, self._span)
+
+    def _draw(self, camera: Camera) -> View:
+        view = self._front(camera)
+        empty = (view.segments < 0)[..., None]
+        return replace(view, image=np.where(empty, self._lighting.background, view.image))
+
+    def _draw_backdrops(self) -> None:
+        # EGL's shadows cannot be turned off, and would be missing on a backdrop.
+        if self._client.renderer == "tiny":
+            self._backdrops = {view: self._draw(camera) for view, camera in self._fixed.items()}
+
+
+class BulletViews(LayeredViews):
+    """Views of a world whose scenery is added first, and looks the same in many episodes."""
 
     def __init__(self, client: BulletClient, scenery: Scenery) -> None:
         """Keeps its arguments; nothing is drawn yet.
@@ -139,11 +181,8 @@ class BulletViews:
             client: The physics server.
             scenery: Adds the bodies that never move to an empty simulation.
         """
-        self._client = client
+        super().__init__(client)
         self._scenery = scenery
-        self._fixed: Mapping[str, Camera] = {}
-        self._lighting = USUAL_LIGHTING
-        self._backdrops: dict[str, View] = {}
 
     def begin(self, fixed: Mapping[str, Camera], lighting: Lighting = USUAL_LIGHTING) -> None:
         """Adds the scenery to a simulation that was reset, and draws it for new cameras.
@@ -153,52 +192,37 @@ class BulletViews:
             lighting: Light and background. If both arguments are the same objects as in the last
                 call, the backdrops are reused: scenery that looks otherwise needs another lighting.
         """
-        self._bodies = self._scenery(self._client)
+        self._bodies = {
+            body: (place, UPRIGHT) for body, place in self._scenery(self._client).items()
+        }
         if fixed is self._fixed and lighting is self._lighting:
             return
         self._fixed, self._lighting = fixed, lighting
-        # EGL's shadows cannot be turned off, and would be missing on a backdrop.
-        if self._client.renderer == "tiny":
-            self._backdrops = {view: self._draw(camera) for view, camera in fixed.items()}
+        self._draw_backdrops()
 
     @property
     def scenery(self) -> tuple[int, ...]:
         """Numbers of the bodies of the scenery, in the order in which they were added."""
         return tuple(self._bodies)
 
-    def look(self, cameras: Mapping[str, Camera]) -> dict[str, View]:
-        """Draws the current state; cameras of views that are not fixed may be anywhere."""
-        self._place_scenery(away=True)
-        try:
-            fixed = {
-                view: draw(self._client, self._fixed[view], self._lighting.light).over(backdrop)
-                for view, backdrop in self._backdrops.items()
-                if view in cameras
-            }
-        finally:
-            self._place_scenery(away=False)
-        return {
-            view: fixed[view] if view in fixed else self._draw(camera)
-            for view, camera in cameras.items()
-        }
 
-    def _place_scenery(self, away: bool) -> None:
-        for body, place in self._bodies.items():
-            self._client.call(
-                "resetBasePositionAndOrientation", body, AWAY if away else place, UPRIGHT
-            )
+def draw(
+    client: BulletClient,
+    camera: Camera,
+    light: Mapping[str, Any] = LIGHT,
+    span: tuple[float, float] = SPAN,
+) -> View:
+    """Draws the whole scene from one camera, with a light given as PyBullet's options.
 
-    def _draw(self, camera: Camera) -> View:
-        view = draw(self._client, camera, self._lighting.light)
-        empty = (view.segments < 0)[..., None]
-        return replace(view, image=np.where(empty, self._lighting.background, view.image))
-
-
-def draw(client: BulletClient, camera: Camera, light: Mapping[str, Any] = LIGHT) -> View:
-    """Draws the whole scene from one camera, with a light given as PyBullet's options."""
+    Args:
+        client: The physics server.
+        camera: The camera.
+        light: Options of PyBullet's function.
+        span: Distances between which bodies are drawn, in metres.
+    """
     api: Any = client.api
     tiny = client.renderer == "tiny"
-    view, projection = matrices(camera, TINY_SHIFT if tiny else (0.0, 0.0))
+    view, projection = matrices(camera, TINY_SHIFT if tiny else (0.0, 0.0), span)
     _, _, rgba, depth, segments = client.call(
         "getCameraImage",
         camera.width,
@@ -210,20 +234,22 @@ def draw(client: BulletClient, camera: Camera, light: Mapping[str, Any] = LIGHT)
         flags=api.ER_SEGMENTATION_MASK_OBJECT_AND_LINKINDEX,
         **light,
     )
-    return View(rgba[..., :3], segments, depth)
+    return View(rgba[..., :3], segments, depth, span)
 
 
 def matrices(
-    camera: Camera, shift: tuple[float, float] = (0.0, 0.0)
+    camera: Camera, shift: tuple[float, float] = (0.0, 0.0), span: tuple[float, float] = SPAN
 ) -> tuple[list[float], list[float]]:
     """OpenGL's view and projection matrix of a camera, in column-major order.
 
     Args:
         camera: The camera.
         shift: Shift of the principal point, in pixels.
+        span: Distances of the nearest and the farthest plane, in metres.
     """
     # OpenGL's camera looks along -z with y up, `Camera` along z with y down.
     view = np.diag([1.0, -1.0, -1.0, 1.0]) @ camera.world_to_camera
+    near, far = span
     (fx, _, cx), (_, fy, cy) = camera.intrinsics[:2]
     cx, cy = cx + shift[0], cy + shift[1]
     width, height = camera.width, camera.height
@@ -231,7 +257,7 @@ def matrices(
         [
             [2 * fx / width, 0, 1 - 2 * cx / width, 0],
             [0, 2 * fy / height, 2 * cy / height - 1, 0],
-            [0, 0, (FAR + NEAR) / (NEAR - FAR), 2 * FAR * NEAR / (NEAR - FAR)],
+            [0, 0, (far + near) / (near - far), 2 * far * near / (near - far)],
             [0, 0, -1, 0],
         ]
     )

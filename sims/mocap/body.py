@@ -15,8 +15,11 @@ import numpy as np
 from jaxtyping import Float
 from scipy.spatial.transform import Rotation
 
+from datasets.cameras import Camera
 from datasets.skeletons import Skeleton
-from sims.bullet.client import BulletClient, import_pybullet
+from sims.bullet.client import BulletClient, data_folder
+from sims.bullet.files import read_xml
+from sims.bullet.views import segment
 from sims.mocap.motion import JOINTS, Motion
 from sims.mocap.subject import GARMENTS, Color, Shape, Subject
 
@@ -30,14 +33,25 @@ _SIDES = (("left", -1), ("right", 1))
 
 
 class Place(NamedTuple):
-    """The position of a point of the body: a link, and an offset in the link's frame."""
+    """The position of a point of the body.
+
+    Attributes:
+        link: Name of a link.
+        offset: Position in the link's frame.
+        next_link: A link besides this one and the one that carries it, whose surface shows the
+            point: that which begins there.
+    """
 
     link: str
     offset: Offset
+    next_link: str = ""
 
 
-def _both(part: str, link: str, offset: Offset) -> dict[str, Place]:
-    return {f"{side}_{part}": Place(f"{side}_{link}", offset) for side, _ in _SIDES}
+def _both(part: str, link: str, offset: Offset, next_link: str = "") -> dict[str, Place]:
+    return {
+        f"{side}_{part}": Place(f"{side}_{link}", offset, next_link and f"{side}_{next_link}")
+        for side, _ in _SIDES
+    }
 
 
 # Every keypoint of the action data sets' skeletons. The humanoid has no face and no fingers, so
@@ -45,7 +59,7 @@ def _both(part: str, link: str, offset: Offset) -> dict[str, Place]:
 PLACES = {
     "base_spine": Place("root", (0.0, 0.1, 0.0)),
     "mid_spine": Place("chest", (0.0, 0.1, 0.0)),
-    "spine": Place("chest", (-0.05, 0.8, 0.0)),
+    "spine": Place("chest", (-0.05, 0.8, 0.0), "neck"),
     "neck": Place("neck", (0.0, 0.15, 0.0)),
     "head": Place("neck", (0.05, 0.75, 0.0)),
     "nose": Place("neck", (0.42, 0.66, 0.0)),
@@ -53,7 +67,7 @@ PLACES = {
     **{f"{side}_ear": Place("neck", (0.0, 0.7, 0.38 * sign)) for side, sign in _SIDES},
     **_both("shoulder", "shoulder", (0.0, 0.0, 0.0)),
     **_both("elbow", "elbow", (0.0, 0.0, 0.0)),
-    **_both("wrist", "elbow", (0.0, -0.92, 0.0)),
+    **_both("wrist", "elbow", (0.0, -0.92, 0.0), "wrist"),
     **_both("hand", "wrist", (0.0, -0.1, 0.0)),
     **_both("hand_tip", "wrist", (0.0, -0.32, 0.0)),
     **_both("thumb", "wrist", (0.12, -0.12, 0.0)),
@@ -62,6 +76,9 @@ PLACES = {
     **_both("ankle", "ankle", (0.0, 0.0, 0.0)),
     **_both("foot", "ankle", (0.42, -0.12, 0.0)),
 }
+# A camera before the nose, in the frame of the head; below it are the hands of a person who holds
+# something, so it looks down, with the field of view of a camera on a helmet.
+EYES, LOOK_DOWN_DEGREES, EYES_FOVY = np.array([0.52, 0.72, 0.0]), 25.0, 90.0
 # Points of the soles. Every clip has a time at which one of them touches the floor.
 _SOLES = [place for x in (-0.17, 0.53) for place in _both("sole", "ankle", (x, -0.2, 0.0)).values()]
 
@@ -83,8 +100,9 @@ class Person:
                 "loadURDF", str(path), useFixedBase=True, globalScaling=self._unit
             )
         joints = range(client.call("getNumJoints", self.body))
-        names = [client.call("getJointInfo", self.body, i)[12].decode() for i in joints]
-        self._link = {name: i for i, name in enumerate(names)}
+        infos = [client.call("getJointInfo", self.body, i) for i in joints]
+        self._link = {info[12].decode(): i for i, info in enumerate(infos)}
+        self._carrier = [info[16] for info in infos]
         self._joints = [self._link[joint] for joint in JOINTS[1:]]
 
     @property
@@ -128,6 +146,37 @@ class Person:
         """A skeleton's keypoints in world metres."""
         return self._points([PLACES[name] for name in skeleton.keypoints])
 
+    def own_segments(self, skeleton: Skeleton) -> list[frozenset[int]]:
+        """For each keypoint of a skeleton, the segments of `View` whose surface shows it."""
+        own = []
+        for name in skeleton.keypoints:
+            place = PLACES[name]
+            links = {self._link[place.link], self._carrier[self._link[place.link]]}
+            links |= {self._link[place.next_link]} if place.next_link else set()
+            own.append(frozenset(segment(self.body, link) for link in links))
+        return own
+
+    def eyes(self, size: int) -> Camera:
+        """A camera before the face, which looks ahead and down to the hands."""
+        state = self._client.call(
+            "getLinkState", self.body, self._link["neck"], computeForwardKinematics=True
+        )
+        turn = Rotation.from_quat(state[5])
+        place = np.array(state[4]) + turn.apply(self._subject.scale("neck") * EYES * self._unit)
+        # The camera's x is the head's right, its y the head's down, its z the head's front.
+        level = turn * Rotation.from_matrix([[0, 0, 1], [0, -1, 0], [1, 0, 0]])
+        rotation = (level * Rotation.from_euler("x", -LOOK_DOWN_DEGREES, degrees=True)).inv()
+        pose = np.eye(4)
+        pose[:3, :3], pose[:3, 3] = rotation.as_matrix(), -rotation.apply(place)
+        return Camera.from_fovy(EYES_FOVY, size, size, pose)
+
+    def posture(self) -> Float[np.ndarray, " numbers"]:
+        """Position and quaternion of the pelvis in the world, then quaternions of all joints."""
+        call = self._client.call
+        base = call("getBasePositionAndOrientation", self.body)
+        joints = call("getJointStatesMultiDof", self.body, self._joints)
+        return np.concatenate([*base, *(state[0] for state in joints)])
+
     def _points(self, places: list[Place]) -> Float[np.ndarray, "places 3"]:
         states = self._client.call(
             "getLinkStates",
@@ -143,12 +192,7 @@ class Person:
 
 def person_urdf(subject: Subject) -> str:
     """The humanoid's URDF with a subject's proportions and clothes, and only spherical joints."""
-    import_pybullet()
-    import pybullet_data
-
-    source = Path(pybullet_data.getDataPath(), "humanoid", "humanoid.urdf")
-    # The file ends with a zero byte, which is not XML.
-    robot = ElementTree.fromstring(source.read_text().rstrip("\0\r\n\t "))
+    robot = read_xml(data_folder() / "humanoid" / "humanoid.urdf")
     for joint in robot.iter("joint"):
         if joint.attrib["type"] == "revolute":
             joint.set("type", "spherical")

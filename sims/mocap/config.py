@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
+
+import tyro
 
 from datasets.bounds import NaturalInt, Pixels, PositiveInt, Processes, Seed
 from datasets.clips.base import ClipInfo
 from datasets.clips.mocap import MocapMeta
 from datasets.command import command_line, optional
 from datasets.errors import require_known
-from sims.config import require_folder
+from sims.config import SPLIT, parse_split, require_folder, split_episodes
 from sims.errors import OptionError
 
 # What takes are made with is imported by the methods that plan them: the help text of
@@ -21,6 +24,8 @@ if TYPE_CHECKING:
     from sims.mocap.take import Take
 
 SUBJECTS = 12
+# In fewer pixels a person cannot be told from the room.
+LEAST_SIZE = 16
 
 
 class PlannedTake(NamedTuple):
@@ -43,6 +48,7 @@ class MocapConfig:
 
     Attributes:
         env: mocap; the robots' worlds have other options (see --env lift --help).
+        as_: clips; episodes, for alignment, have other options (see --as episodes --help).
         layout: Data set whose file names and formats are written.
         views: Number of cameras, the first ones of the layout. The protocols need three, at 0, 45
             and 90 degrees; smarthome has up to 7. The first camera of ntu is the one at 45 degrees.
@@ -59,6 +65,7 @@ class MocapConfig:
     """
 
     env: Literal["mocap"] = "mocap"
+    as_: Annotated[Literal["clips"], tyro.conf.arg(name="as")] = "clips"
     layout: Literal["ntu", "smarthome", "nucla"] = "ntu"
     views: PositiveInt = 3
     subjects: Annotated[NaturalInt | None, optional("INT")] = None
@@ -156,8 +163,6 @@ class MocapConfig:
             OptionError: For a number out of range, an action named twice, or a file for --out.
             UnknownNameError: For an action that is not in `sims.mocap.motion.ACTIONS`.
         """
-        from sims.mocap.motion import ACTIONS
-
         require_folder(self.root)
         plan = self.plan
         for name, value, most in (
@@ -170,12 +175,143 @@ class MocapConfig:
                 raise OptionError(
                     f"--{name} must be from 1 to {most} for {self.layout}, got {value}."
                 )
-        for name, number, least in (("size", self.size, 16), ("seed", self.seed, 0)):
+        for name, number, least in (("size", self.size, LEAST_SIZE), ("seed", self.seed, 0)):
             if number < least:
                 raise OptionError(f"--{name} must be at least {least}, got {number}.")
         if self.workers is not None and self.workers < 1:
             raise OptionError(f"--workers must be at least 1, got {self.workers}.")
-        for action in self.motions:
-            require_known("action", action, ACTIONS)
-        if len(set(self.motions)) < len(self.motions):
-            raise OptionError(f"--actions has a name twice: {' '.join(self.motions)}.")
+        require_motions(self.motions)
+
+
+def require_motions(motions: Sequence[str]) -> None:
+    """Raise an error that names an action that is unknown or named twice."""
+    from sims.mocap.motion import ACTIONS
+
+    for action in motions:
+        require_known("action", action, ACTIONS)
+    if len(set(motions)) < len(motions):
+        raise OptionError(f"--actions has a name twice: {' '.join(motions)}.")
+
+
+class Performance(NamedTuple):
+    """Who does what in an episode.
+
+    Attributes:
+        action: Index of the motion among those of the data set.
+        subject: Number of the person, from 1.
+        repetition: Number of the person's earlier takes of this motion.
+    """
+
+    action: int
+    subject: int
+    repetition: int
+
+
+@dataclass(frozen=True)
+class MocapEpisodesConfig:
+    """Render human motion capture as multi-view episodes, for alignment.
+
+    A first-person camera is on the head; third-person cameras stand all around. Keypoints are the
+    25 joints of NTU. The phase of an episode's frames is its action.
+
+    Attributes:
+        env: mocap; the robots' worlds have other options (see --env lift --help).
+        as_: episodes; clips, for recognition, have other options (see --env mocap --help).
+        views: Number of third-person views, in addition to the first-person view `ego`.
+        subjects: Number of people.
+        repetitions: Number of takes of each action by each person. A data set can grow by it.
+        actions: Names of the motions; by default all 15.
+        split: Shares of people for train, valid and test; they are counts when they sum to
+            --subjects. By default 4,1,1.
+        size: Height and width of the pictures, in pixels.
+        seed: Seed of all random draws: people, rooms, cameras and takes.
+        out: Folder of the data set; by default data/mocap_episodes.
+        workers: Number of processes; by default one per core.
+    """
+
+    env: Literal["mocap"] = "mocap"
+    as_: Annotated[Literal["episodes"], tyro.conf.arg(name="as")] = "episodes"
+    views: PositiveInt = 4
+    subjects: PositiveInt = SUBJECTS
+    repetitions: PositiveInt = 1
+    actions: tuple[str, ...] = ()
+    split: Annotated[str | None, optional("TRAIN,VALID,TEST")] = None
+    size: Pixels = 224
+    seed: Seed = 0
+    out: Annotated[Path | None, optional("FOLDER")] = None
+    workers: Annotated[Processes | None, optional("INT")] = None
+
+    @property
+    def root(self) -> Path:
+        """Folder of the data set."""
+        return Path("data", "mocap_episodes") if self.out is None else self.out
+
+    @property
+    def motions(self) -> tuple[str, ...]:
+        """Names of the motions."""
+        from sims.mocap.motion import ACTIONS
+
+        return self.actions or ACTIONS
+
+    @property
+    def num_episodes(self) -> int:
+        """Number of episodes of the whole data set."""
+        return self.repetitions * self.subjects * len(self.motions)
+
+    def place(self, index: int) -> Performance:
+        """Who does what in an episode; further repetitions follow after all others."""
+        rest, action = divmod(index, len(self.motions))
+        repetition, subject = divmod(rest, self.subjects)
+        return Performance(action, subject + 1, repetition)
+
+    @property
+    def split_of_people(self) -> dict[str, list[int]]:
+        """Numbers of the people of each split."""
+        dealt = split_episodes(self.subjects, parse_split(self.split or SPLIT))
+        return {name: [person + 1 for person in people] for name, people in dealt.items()}
+
+    def deal(self, numbers: Sequence[int]) -> dict[str, list[int]]:
+        """Which of these episodes are in each split: those of its people."""
+        return {
+            name: [number for number in numbers if self.place(number).subject in people]
+            for name, people in self.split_of_people.items()
+        }
+
+    @property
+    def parts(self) -> dict[str, list[int]]:
+        """Numbers of the episodes of each split."""
+        return self.deal(range(self.num_episodes))
+
+    @property
+    def command(self) -> str:
+        """Command line that makes the data set."""
+        options = {
+            "env": self.env,
+            "as": self.as_,
+            "views": self.views,
+            "subjects": self.subjects,
+            "repetitions": self.repetitions,
+            "split": self.split or SPLIT,
+            "size": self.size,
+            "seed": self.seed,
+            "out": self.root,
+        }
+        words = [word for name, value in options.items() for word in (f"--{name}", str(value))]
+        words += ["--actions", *self.actions] if self.actions else []
+        return command_line("sims.generate", words)
+
+    def check(self) -> None:
+        """Raise an error that names the invalid value and valid ones.
+
+        Raises:
+            OptionError: For a number out of range, an action named twice, or a file for --out.
+            UnknownNameError: For an action that is not in `sims.mocap.motion.ACTIONS`.
+        """
+        require_folder(self.root)
+        for name in ("views", "subjects", "repetitions"):
+            if (value := getattr(self, name)) < 1:
+                raise OptionError(f"--{name} must be at least 1, got {value}.")
+        if self.size < LEAST_SIZE:
+            raise OptionError(f"--size must be at least {LEAST_SIZE}, got {self.size}.")
+        parse_split(self.split or SPLIT)
+        require_motions(self.motions)

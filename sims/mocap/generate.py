@@ -32,6 +32,7 @@ from datasets.clips.mocap import MOCAP_NAME, MocapMeta
 from datasets.command import command
 from datasets.errors import MismatchError
 from datasets.storage.atomic import remove_leftovers
+from datasets.storage.meta import META_NAME
 from datasets.video import write_video
 from sims.bullet.client import BulletClient
 from sims.mocap.config import MocapConfig, PlannedTake
@@ -114,6 +115,10 @@ def generate_mocap(config: MocapConfig) -> Path:
     """
     config.check()
     meta, root = config.meta, config.root.absolute()
+    if (root / META_NAME).exists():
+        raise MismatchError(
+            f"{root} holds episodes, for alignment. Choose another folder with --out."
+        )
     job = MocapGeneration(replace(config, out=root))
     files = [path for take in job.takes for clip in take.clips for path in _files(clip)]
     _require_same(root, meta, files)

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float
 from scipy.spatial.transform import Rotation, Slerp
 
 from datasets.errors import FormatError, require_known
-from sims.bullet.client import import_pybullet
+from sims.bullet.client import data_folder
 
 # Names of the clips in pybullet_data.
 ACTIONS = (
@@ -101,10 +100,7 @@ def load_motion(action: str) -> Motion:
         SimulatorError: When PyBullet is not installed.
     """
     require_known("action", action, ACTIONS)
-    import_pybullet()
-    import pybullet_data
-
-    path = Path(pybullet_data.getDataPath(), "data", "motions", f"humanoid3d_{action}.txt")
+    path = data_folder() / "data" / "motions" / f"humanoid3d_{action}.txt"
     content = json.loads(path.read_text())
     frames = np.array(content["Frames"])
     if frames.shape[1] != _FIELDS:

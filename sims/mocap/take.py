@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Float
 
+from datasets.cameras import Camera
 from datasets.skeletons import Skeleton
 from sims.bullet.client import BulletClient
-from sims.bullet.views import View, draw
+from sims.bullet.views import LINK_SHIFT, View, draw
 from sims.mocap.body import Person
 from sims.mocap.motion import ACTIONS, Style, load_motion, perform
 from sims.mocap.room import Room, place_camera
@@ -37,11 +39,23 @@ class Take(NamedTuple):
     repetition: int
 
 
+# Number of the room in the segments of a view, whose bodies are numbered as the person's are.
+ROOM = (1 << LINK_SHIFT) - 1
+
+
+def backdrop(client: BulletClient, camera: Camera, light: Mapping[str, Any]) -> View:
+    """The view of an empty room."""
+    view = draw(client, camera, light)
+    return replace(view, segments=np.where(view.segments < 0, view.segments, ROOM))
+
+
 class Stage:
     """A take in its own simulation.
 
     Attributes:
         cameras: The cameras.
+        room: The room.
+        light: Options of the light for PyBullet's renderer.
         person: The acting person.
         motion: Motion of the person.
     """
@@ -72,12 +86,12 @@ class Stage:
         self.motion = perform(load_motion(take.action), style, rng)
         heading = facing + np.radians(rng.uniform(-HEADING_DEGREES, HEADING_DEGREES))
         place = rng.uniform(-PLACE, PLACE, 2)
-        room = Room.draw(rng, np.array(azimuths))
+        self.room = Room.draw(rng, np.array(azimuths))
         self.cameras = [place_camera(rng, azimuth, size) for azimuth in azimuths]
-        self._light = room.light
+        self.light = self.room.light
         client.call("resetSimulation")
-        room.build(client)
-        self._backdrops = [draw(client, camera, room.light) for camera in self.cameras]
+        self.room.build(client)
+        self._backdrops = [backdrop(client, camera, self.light) for camera in self.cameras]
         client.call("resetSimulation")
         self.person = Person(client, subject)
         self._positions, self._turns = self.person.on_floor(self.motion, heading, place)
@@ -89,8 +103,8 @@ class Stage:
         ):
             self.person.pose(position, turn, rotations)
             yield [
-                draw(self._client, camera, self._light).over(backdrop)
-                for camera, backdrop in zip(self.cameras, self._backdrops, strict=True)
+                draw(self._client, camera, self.light).over(behind)
+                for camera, behind in zip(self.cameras, self._backdrops, strict=True)
             ]
 
     def pixels(self, skeleton: Skeleton) -> Float[np.ndarray, "cameras keypoints 2"]:

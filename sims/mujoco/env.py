@@ -14,7 +14,7 @@ from sims.errors import OptionError
 from sims.mujoco.points import find_points
 from sims.mujoco.scene import load_scene
 from sims.mujoco.world import MujocoWorld
-from sims.scenes.acting import source_of
+from sims.scenes.physics import SteppedScene
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from sims.scenes.env import Settings
 
 
-class MujocoEnv(MujocoWorld):
+class MujocoEnv(MujocoWorld, SteppedScene):
     """A world from a scene file, MJCF or URDF; its attributes are those of `SceneEnv`.
 
     An episode begins in the scene's first keyframe, or else in its initial pose, which `randomize`
@@ -39,6 +39,8 @@ class MujocoEnv(MujocoWorld):
                 for _ in range(40):
                     yield 5 * (goal - self.data.qpos)
     """
+
+    finer_physics = ", or a smaller timestep there"
 
     def __init__(
         self,
@@ -69,21 +71,10 @@ class MujocoEnv(MujocoWorld):
             self._original, self.scene_name, self.name, self.points, self.bones
         )
         self.skeleton = self._points.skeleton
-        self._substeps = self._physics_steps()
-        self._start()
+        self._substeps = self.physics_steps(self._original.opt.timestep)
+        self.start()
         self._make_spaces()
         self.find_cameras()
-
-    def _physics_steps(self) -> int:
-        """Physics steps of one action."""
-        timestep = self._original.opt.timestep
-        steps = round(1 / (self.control_hz * timestep))
-        if steps < 1:
-            raise OptionError(
-                f"control_hz is {self.control_hz:g}, but {self.scene_name} has physics steps of "
-                f"{timestep:g} s: choose at most {1 / timestep:g}, or a smaller timestep there."
-            )
-        return steps
 
     def _make_spaces(self) -> None:
         if self.action_range is None and not self._original.nu:
@@ -101,50 +92,22 @@ class MujocoEnv(MujocoWorld):
         low, high = np.where(limited, self._original.actuator_ctrlrange, unlimited).T
         return low, high
 
-    def _start(self) -> None:
+    def start(self) -> None:
         """Puts the file's model into its initial pose."""
         self.model = copy.copy(self._original)
         self.data = self._engine.MjData(self.model)
         if self.model.nkey:
             self._engine.mj_resetDataKeyframe(self.model, self.data, 0)
-        self._steps, self._is_loaded = 0, False
+        self._is_loaded = False
         self.refresh()
 
-    def begin(self, seed: int) -> None:
-        """Begins an episode in the initial pose, changed by `randomize`."""
-        self._start()
-        self.randomize(np.random.default_rng(seed))
-        self.require_stable(f"at the start, by {source_of(self.randomize)}")
-        self.refresh()
-        self.require_stable(f"at the start, by {source_of(self.randomize)}")
-
-    def step(
-        self, action: Float[np.ndarray, " action"]
-    ) -> tuple[dict[str, np.ndarray], float, bool, bool, dict[str, Any]]:
-        """Advances the physics by one action; the reward is 1 while the task is solved.
-
-        Solving the task does not end the episode; it sets `info["success"]`.
-
-        Raises:
-            HookError: When the action, or what `control` makes of it, cannot be used.
-            SimulatorError: When the physics becomes unstable.
-        """
-        action = self.checked(action)
+    def advance(self, action: Float[np.ndarray, " action"]) -> None:
+        """Advances the physics by one action."""
         for _ in range(self._substeps):
             self.data.ctrl[:] = self.controls(action, self.model.nu)
             self._engine.mj_step(self.model, self.data)
         # MuJoCo leaves poses one physics step older than the state.
         self.refresh()
-        self._steps += 1
-        self.require_stable(f"at step {self._steps}")
-        success = self.success()
-        return (
-            self.observe(),
-            float(success),
-            False,
-            self._steps >= self.max_steps,
-            {"success": success},
-        )
 
     def model_file(self) -> str:
         """The scene as MJCF, without what `randomize` changes in it."""

@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from datasets.errors import FormatError, require_known
-from datasets.kinematics.points import linked_skeleton
-from datasets.skeletons import Skeleton, add_skeleton
-from sims.errors import OptionError
+from datasets.errors import FormatError
+from datasets.skeletons import Skeleton
+from sims.scenes.points import ROUNDING, require_points, scene_skeleton, shown_by
 
 if TYPE_CHECKING:
     import mujoco
-
-# Rounding makes the middle of a sphere lie a little deeper under its surface than its radius.
-ROUNDING = 1.01
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,38 +75,22 @@ def find_points(
     chosen = list(chosen) or list(bodies)
     if not chosen:
         raise FormatError(f'{scene} has no body with a name: give bodies a name="…" there.')
-    for point in chosen:
-        require_known(f"body or site of {scene}", point, [*bodies, *sites])
-    if len(set(chosen)) < len(chosen):
-        raise OptionError(f"the points {chosen} name one thing twice; name each once.")
+    require_points(f"body or site of {scene}", chosen, [*bodies, *sites])
     body_of = {site: int(model.site_bodyid[i]) for site, i in sites.items()} | bodies
     carriers = np.array([body_of[point] for point in chosen])
-    own = [_shown_by(model, body) for body in carriers.tolist()]
+    own = [
+        shown_by(body, _ancestors(model, body), lambda part: bool(model.body_geomnum[part]))
+        for body in carriers.tolist()
+    ]
     trees = model.body_rootid[carriers]
     return ModelPoints(
-        _skeleton(name, _parents(model, bodies, sites), chosen, bones),
+        scene_skeleton(name, _parents(model, bodies, sites), chosen, bones),
         bodies=carriers,
         sites=np.array([sites.get(point, -1) for point in chosen]),
         own_bodies=own,
         depth=ROUNDING * np.array([_largest(model, each) for each in own]),
         actor=np.isin(model.body_rootid, trees),
     )
-
-
-def _skeleton(
-    name: str,
-    parents: dict[str, str | None],
-    chosen: Sequence[str],
-    bones: Sequence[tuple[str, str]],
-) -> Skeleton:
-    skeleton = linked_skeleton(name, parents, chosen)
-    for end in (end for bone in bones for end in bone):
-        require_known("point", end, chosen)
-    if bones:
-        pairs = tuple((chosen.index(a), chosen.index(b)) for a, b in bones)
-        skeleton = replace(skeleton, bones=pairs)
-    digest = hashlib.blake2b(repr(skeleton).encode(), digest_size=2).hexdigest()
-    return add_skeleton(replace(skeleton, name=f"{name}-{digest}"))
 
 
 def _parents(
@@ -134,15 +113,6 @@ def _ancestors(model: mujoco.MjModel, body: int) -> Iterator[int]:
     """The bodies that carry a body, from the nearest to that on the world."""
     while (body := int(model.body_parentid[body])) > 0:
         yield body
-
-
-def _shown_by(model: mujoco.MjModel, body: int) -> frozenset[int]:
-    own = {body}
-    for count, above in enumerate(_ancestors(model, body)):
-        if count and any(model.body_geomnum[each] for each in own):
-            break
-        own.add(above)
-    return frozenset(own)
 
 
 def _largest(model: mujoco.MjModel, bodies: frozenset[int]) -> float:

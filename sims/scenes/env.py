@@ -7,20 +7,21 @@ from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import MethodType
-from typing import TYPE_CHECKING, Any, TypedDict, get_type_hints
+from typing import TYPE_CHECKING, Any, ClassVar, TypedDict, get_type_hints
 
 import gymnasium
 import numpy as np
 from jaxtyping import Float
 
 from datasets.cameras import Camera
-from datasets.errors import MissingDataError, require_known
+from datasets.errors import require_known
 from datasets.storage.episode_file import EGO
 from sims import rig
 from sims.env import MultiViewEnv, Step, view_names
 from sims.errors import HookError, OptionError
 from sims.scenes.acting import checked_action, read_steps, source_of
-from sims.scenes.viewpoints import Viewpoint, behind, mounted
+from sims.scenes.files import find_file
+from sims.scenes.viewpoints import Viewpoint, behind, mounted, require_in_view
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -74,6 +75,7 @@ class SceneEnv(MultiViewEnv):
             default where the joints take the bodies of the points.
         max_steps: Actions after which an episode is truncated.
         action_range: Least and greatest action; by default those of the scene's actuators.
+        settings: Lists the names that may be given as keywords.
         rng: Source of randomness of the expert's current episode.
     """
 
@@ -82,12 +84,13 @@ class SceneEnv(MultiViewEnv):
     bones: Sequence[tuple[str, str]] = ()
     third_person: Sequence[str | Viewpoint] = ()
     ego: str | Viewpoint = ""
-    phases = ("act",)
+    phases: tuple[str, ...] = ("act",)
     control_hz = 20.0
     workspace: tuple[Point, Point] | None = None
     max_steps = 1000
     action_range: tuple[Sequence[float], Sequence[float]] | None = None
 
+    settings: ClassVar[type] = Settings
     action_space: gymnasium.spaces.Box
     rng: np.random.Generator
 
@@ -114,7 +117,7 @@ class SceneEnv(MultiViewEnv):
         """
         self.scene = self.scene if scene is None else scene
         for name, value in settings.items():
-            require_known("setting", name, get_type_hints(Settings))
+            require_known("setting", name, get_type_hints(self.settings))
             is_method = callable(getattr(type(self), name, None))
             setattr(self, name, MethodType(value, self) if is_method else value)  # type: ignore[arg-type]
         most = len(self.third_person)
@@ -205,7 +208,7 @@ class SceneEnv(MultiViewEnv):
 
         Raises:
             UnknownNameError: For a name that the scene does not have.
-            OptionError: When a third-person camera moves.
+            OptionError: When a third-person camera moves, or no camera sees a point.
         """
         corners = self.reach() if self.workspace is None else np.array(self.workspace, float)
         low, high = corners.min(0), corners.max(0)
@@ -213,10 +216,22 @@ class SceneEnv(MultiViewEnv):
         self._length = float((high - low).max())
         for camera in self.third_person:
             if isinstance(camera, str):
-                require_known(f"camera of {self.scene_name}", camera, self.camera_names())
-                self.require_still(camera)
+                self._require_camera(camera)
         self.place_cameras(None)
         self._mount_ego()
+        if self.third_person or self.workspace is not None:  # the rig shows the whole reach
+            require_in_view(
+                self.scene_name, self.skeleton.keypoints, self.keypoints(), self.cameras()
+            )
+
+    def _require_camera(self, name: str) -> None:
+        if not self.camera_names():
+            raise OptionError(
+                f"{self.scene_name} holds no camera, and so none is called {name!r}. Give the "
+                "camera's position and target: third_person = [((1, 1, 1), (0, 0, 0))]."
+            )
+        require_known(f"camera of {self.scene_name}", name, self.camera_names())
+        self.require_still(name)
 
     def _mount_ego(self) -> None:
         self._carrier, self._to_ego = "", np.eye(4)
@@ -311,15 +326,20 @@ class SceneEnv(MultiViewEnv):
             raise OptionError(
                 f"{type(self).__name__} names no scene: set `scene` to a file's path."
             )
+        return self.find_file(self.scene, "scene")
+
+    def find_file(self, file: str | Path, attribute: str) -> Path:
+        """The path of a file that an attribute names.
+
+        Raises:
+            MissingDataError: When there is no such file; names the folders that were searched.
+        """
+        return find_file(file, self.folders(), f"`{attribute}` of {type(self).__name__}")
+
+    def folders(self) -> list[Path]:
+        """Where files are looked for: beside the class, and in the current folder."""
         module = getattr(sys.modules[type(self).__module__], "__file__", None)
-        folders = [Path(module).parent, Path()] if module else [Path()]
-        for folder in folders:
-            if (folder / self.scene).is_file():
-                return folder / self.scene
-        raise MissingDataError(
-            f"{self.scene} is neither in {folders[0].absolute()} nor in {Path.cwd()}: correct "
-            f"`scene` of {type(self).__name__}."
-        )
+        return [Path(module).parent, Path()] if module else [Path()]
 
     def env_args(self) -> dict[str, Any]:
         """The world's name and scene, in robomimic's format."""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float
 
 from datasets.cameras import Camera
+from datasets.errors import shortened
 from sims.errors import OptionError
 
 # A camera that a body carries, in multiples of the workspace's longest side: it stands behind and
@@ -16,6 +18,8 @@ BEHIND, ABOVE, AHEAD = 0.3, 0.3, 0.15
 # Its vertical field of view in degrees, wide enough for the body and what is before it.
 EGO_FOVY = 75.0
 UP = np.array([0.0, 0.0, 1.0])
+# A message names so many points at most.
+LISTED = 5
 
 
 class Viewpoint(NamedTuple):
@@ -70,3 +74,32 @@ def behind(
 def mounted(camera: Camera, body: Float[np.ndarray, "4 4"]) -> Float[np.ndarray, "4 4"]:
     """The transform from a body's frame to a camera's, for a camera that the body carries."""
     return camera.world_to_camera @ body
+
+
+def require_in_view(
+    scene: str,
+    names: Sequence[str],
+    points: Float[np.ndarray, "keypoints 3"],
+    cameras: Mapping[str, Camera],
+) -> None:
+    """Checks that each keypoint lies in the picture of some camera.
+
+    Args:
+        scene: The scene, for messages.
+        names: Names of the keypoints.
+        points: Their positions in the world, in metres.
+        cameras: View to camera.
+
+    Raises:
+        OptionError: When a keypoint is in no picture; names it.
+    """
+    seen = np.zeros(len(points), bool)
+    for camera in cameras.values():
+        seen |= camera.contains(camera.project(points)[0])
+    if unseen := [name for name, known in zip(names, seen, strict=True) if not known]:
+        place = np.round(points[~seen][0], 2).tolist()
+        raise OptionError(
+            f"no camera of {scene} shows {shortened(unseen, LISTED)} at the start ({unseen[0]} is "
+            f"at {place}): turn `third_person` there, enlarge `workspace`, or leave these out of "
+            "`points`."
+        )

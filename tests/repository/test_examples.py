@@ -64,6 +64,18 @@ def test_own_simulator(run_example, tmp_path):
     data.check(need_keypoints=True)
 
 
+@pytest.mark.slow
+def test_own_bullet_scene(run_example, tmp_path):
+    out = tmp_path / "reach"
+    words = ("--out", out, "--episodes", 3, "--views", 2, "--size", 48)
+    shown = run_example("own_bullet_scene", *words)
+    assert f"python -m align.train --method paab --data {out}" in shown
+    data = EpisodeDataset(out)
+    assert data.skeleton.keypoints[0] == "arm/lbr_iiwa_link_0" and len(data.skeleton) == 8
+    assert len(data) == 3 and set(data.phases(0)) == {0, 1}
+    data.check(need_keypoints=True)
+
+
 @pytest.fixture(scope="module")
 def dots(tmp_path_factory):
     return make_data_set(tmp_path_factory.mktemp("own") / "dots", 3, 1, steps=FRAMES, size=32)

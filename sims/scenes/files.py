@@ -1,0 +1,40 @@
+"""Files that a user's world names, found in the folders where they may lie."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+from pathlib import Path
+
+from datasets.errors import MissingDataError
+
+
+def find_file(file: str | Path, folders: Sequence[Path], named_by: str) -> Path:
+    """The path of a file in the first of some folders that has it.
+
+    Args:
+        file: Path relative to one of the folders, or absolute.
+        folders: Where to look, in this order.
+        named_by: What names the file, for messages.
+
+    Raises:
+        MissingDataError: When none has it; names the folders, and the nearest file there.
+    """
+    for folder in folders:
+        if (folder / file).is_file():
+            return folder / file
+    near = difflib.get_close_matches(str(file), _others(Path(file), folders), 1)
+    meant = f" Did you mean {near[0]!r}?" if near else ""
+    places = " nor in ".join(str(folder.absolute()) for folder in folders)
+    raise MissingDataError(f"{file} is neither in {places}: correct {named_by}.{meant}")
+
+
+def _others(file: Path, folders: Sequence[Path]) -> list[str]:
+    """The files of the same kind beside it, and those of its name in other folders."""
+    found = []
+    for folder in folders:
+        beside = (folder / file).parent
+        if beside.is_dir():
+            found += [str(file.parent / each.name) for each in beside.glob(f"*{file.suffix}")]
+        found += [str(each.relative_to(folder)) for each in folder.glob(f"*/{file.name}")]
+    return sorted(set(found))
