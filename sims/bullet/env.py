@@ -47,7 +47,7 @@ class BulletEnv(BulletWorld):
     Files are looked for beside the class, in the current folder, and in pybullet_data. The points
     are links, named `body/link`. Actions are positions of joints, in radians and metres, to which
     motors pull them. An episode begins at `home`, changed by `randomize`; each one loads its files
-    anew. Third-person cameras are `Viewpoint`s, since the files hold none.
+    again. Third-person cameras are `Viewpoint`s, since the files hold none.
 
     Attributes:
         scene: A URDF, whose body has the name that the file gives it, or an MJCF, whose bodies have

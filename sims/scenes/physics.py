@@ -14,7 +14,7 @@ from sims.scenes.env import SceneEnv
 
 
 class SteppedScene(SceneEnv):
-    """A scene that is built anew for each episode, and advanced by whole physics steps."""
+    """A scene that is built again for each episode, and advanced by whole physics steps."""
 
     _steps = 0
 
