@@ -42,7 +42,7 @@ class Stem:
 class Block:
     """A node: its level, the stems and nodes that it reads, and the shape of its layers.
 
-    ``shares`` says how much of each input counts, as learned on Charades; learned from scratch by default.
+    ``shares`` says how much of each input counts, as learned on Charades; these learn by default.
     """
 
     level: int
