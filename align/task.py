@@ -23,7 +23,7 @@ from align.inputs.data import Batch, EpisodeSamples
 from align.late import choose_weight
 from align.losses import build_loss
 from align.losses.distillation import distillation
-from align.losses.pairs import Embeddings, Times
+from align.losses.pairs import Embeddings, Times, ViewTimes
 from align.metrics.alignment import episode_metrics, mean_metrics
 from align.metrics.collapse import CollapseWatch, diagnose
 from align.models.config import PoseTarget
@@ -139,16 +139,20 @@ class AlignmentTask:
                 name: rearrange(part.float(), "(e v t) d -> e v t d", e=episodes, v=views, t=times)
                 for name, part in encoded.parts.items()
             }
-            losses = self._contrastive(z, batch["times"]) | losses | self._detection(encoded, side)
+            losses = (
+                self._contrastive(z, batch["times"], step) | losses | self._detection(encoded, side)
+            )
         total = torch.zeros((), device=frames.device)
         for weight, value in losses.values():
             total = total + weight * value
         return total, {name: value for name, (_, value) in losses.items()}
 
-    def _contrastive(self, parts: Mapping[str, Embeddings], times: Times) -> Losses:
+    def _contrastive(
+        self, parts: Mapping[str, Embeddings], times: Times | ViewTimes, step: int
+    ) -> Losses:
         """The time-contrastive loss of each part, and late pose's distillation."""
         z = {name: self.embedder.model.compare_part(part) for name, part in parts.items()}
-        losses = {name: (1.0, self.losses[name](part, times)) for name, part in z.items()}
+        losses = {name: (1.0, self.losses[name](part, times, step)) for name, part in z.items()}
         if self.plan.parts.late == "distilled":
             loss = distillation(z[PIXEL_LOSS], z[KEYPOINT_LOSS], self.plan.loss.temperature)
             losses["distillation"] = (self.config.late.distill, loss)
