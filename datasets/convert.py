@@ -8,6 +8,7 @@ Examples:
     python -m datasets.convert data/lift out/lift_rerun --to rerun
     python -m datasets.convert ftpv/can_mh data/can_mh --to episodes --size 224
     python -m datasets.convert ftpv/mine data/mine --to episodes --split 10,5,5
+    python -m datasets.convert ae2/break_eggs data/break_eggs --to episodes --size 224
 
 The source may have any format that `python -m datasets.info` reads; the format is detected from its
 files. The result appears only when it is complete, and no existing file is overwritten.
@@ -48,8 +49,8 @@ logger = logging.getLogger(__name__)
 
 SHOWN = 10
 Target = Literal["ftpv", "lerobot", "mp4", "rerun", "robomimic", "episodes"]
-# The formats that hold depth and masks as they are. LeRobot and videos would compress them with
-# loss, and FTPV has no place for them.
+# The formats that hold depth, masks and viewpoints as they are. LeRobot and videos would compress
+# pictures with loss, and FTPV has no place for them.
 WITH_STREAMS: tuple[Target, ...] = ("episodes", "robomimic")
 Writer = Callable[[Path, DatasetMeta, Iterable[tuple[str, Episode]]], None]
 
@@ -158,8 +159,8 @@ def _meta(source: Source, config: ConvertConfig, made_by: str) -> DatasetMeta:
 
 
 def _without_streams(source: Source, to: Target) -> DatasetMeta:
-    """The source's metadata, without the streams that the format of the result cannot hold."""
-    streams = [part for part in STREAMS if getattr(source.meta, part)]
+    """The source's metadata, without what the format of the result cannot hold."""
+    streams = [part for part in (*STREAMS, "viewpoints") if getattr(source.meta, part)]
     if not streams or to in WITH_STREAMS:
         return source.meta
     logger.warning(
@@ -169,7 +170,7 @@ def _without_streams(source: Source, to: Target) -> DatasetMeta:
         to,
         " and ".join(WITH_STREAMS),
     )
-    return replace(source.meta, depth=False, masks=[])
+    return replace(source.meta, depth=False, masks=[], viewpoints=[])
 
 
 def _order(source: Source, config: ConvertConfig) -> list[tuple[str, int]]:

@@ -2,9 +2,9 @@
 
 Every loss takes the embeddings z (episodes, views, times, dim) of synchronized views and the time
 step of each column, times (episodes, times), or (episodes, views, times) where the views are videos
-of different executions, which the losses of `UNPAIRED_LOSSES` take. Frames of one episode at most `window` time steps
-apart count as near, all others as far. Frames of different episodes are never compared, since
-nothing says which of their moments correspond.
+of different executions, which the losses of `UNPAIRED_LOSSES` take. Frames of one episode at most
+`window` time steps apart count as near, all others as far. Frames of different episodes are never
+compared, since nothing says which of their moments correspond.
 """
 
 from __future__ import annotations
