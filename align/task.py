@@ -56,6 +56,7 @@ class AlignmentTask:
     """Trains a frame encoder with a time-contrastive loss, and what else the method learns from."""
 
     metric = "alignment_error"
+    samples_of: type[EpisodeSamples] = EpisodeSamples
 
     def __init__(self, plan: RunPlan) -> None:
         """Opens the data and builds the model.
@@ -96,7 +97,7 @@ class AlignmentTask:
         return self.embedder.model.learners()
 
     def _samples(self, length: int) -> EpisodeSamples:
-        return EpisodeSamples(
+        return self.samples_of(
             self.train,
             self.config.batch,
             self.plan.image_size,
@@ -121,7 +122,8 @@ class AlignmentTask:
     def seen(self, step: int) -> str:
         """The episodes of a step's batch, and their files."""
         count, samples = self.config.batch.episodes, self._samples(0)
-        drawn = [samples.episode_of(item) for item in range(step * count, (step + 1) * count)]
+        items = range(step * count, (step + 1) * count)
+        drawn = [i for item in items for i in samples.episodes_of(item)]
         return ", ".join(f"{self.train.names[i]} ({self.train.paths[i]})" for i in drawn)
 
     def loss(

@@ -24,15 +24,12 @@ PICKLE, TABLE = "label.pickle", "label.csv"
 _COLUMNS = ["video", "frame", "phase"]
 # What a pickle of lists and arrays of numbers is made of; NumPy 2 calls its `core` `_core`.
 _ALLOWED = {
-    (module, name)
-    for module, name in (
-        ("numpy", "ndarray"),
-        ("numpy", "dtype"),
-        ("numpy.core.multiarray", "_reconstruct"),
-        ("numpy.core.multiarray", "scalar"),
-        ("numpy.core.numeric", "_frombuffer"),
-        ("_codecs", "encode"),
-    )
+    ("numpy", "ndarray"),
+    ("numpy", "dtype"),
+    ("numpy.core.multiarray", "_reconstruct"),
+    ("numpy.core.multiarray", "scalar"),
+    ("numpy.core.numeric", "_frombuffer"),
+    ("_codecs", "encode"),
 }
 
 
@@ -42,9 +39,8 @@ class PhaseLabels(NamedTuple):
     Attributes:
         path: The file.
         names: Names of the phases.
-        starts: Video to the first frame of each stretch, and its phase; None where `numbers` has
-            the phase of every frame.
-        numbers: Video to the phase of every frame.
+        starts: Video to the first frame of each stretch and its phase, as the table has them.
+        numbers: Video to the phase of every frame, as the pickle has them.
     """
 
     path: Path
