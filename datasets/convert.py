@@ -8,6 +8,7 @@ Examples:
     python -m datasets.convert data/lift out/lift_rerun --to rerun
     python -m datasets.convert ftpv/can_mh data/can_mh --to episodes --size 224
     python -m datasets.convert ftpv/mine data/mine --to episodes --split 10,5,5
+    python -m datasets.convert takes data/takes --to episodes --size 224 --split 10,5,5 --hz 30
     python -m datasets.convert ae2/break_eggs data/break_eggs --to episodes --size 224
 
 The source may have any format that `python -m datasets.info` reads; the format is detected from its

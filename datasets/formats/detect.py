@@ -8,6 +8,7 @@ from pathlib import Path
 from datasets.episodes import EpisodeDataset
 from datasets.errors import FormatError, MissingDataError
 from datasets.formats.ftpv import FtpvSource
+from datasets.formats.image_folders import ImageFolderSource
 from datasets.formats.lerobot import LeRobotSource
 from datasets.formats.maniskill import ManiSkillSource
 from datasets.formats.robomimic import RobomimicSource
@@ -73,6 +74,7 @@ FORMATS: tuple[type[Source], ...] = (
     RobomimicSource,
     RosbagSource,
     VideoSource,
+    ImageFolderSource,
 )
 
 
