@@ -50,9 +50,12 @@ logger = logging.getLogger(__name__)
 
 SHOWN = 10
 Target = Literal["ftpv", "lerobot", "mp4", "rerun", "robomimic", "episodes"]
-# The formats that hold depth, masks and viewpoints as they are. LeRobot and videos would compress
-# pictures with loss, and FTPV has no place for them.
-WITH_STREAMS: tuple[Target, ...] = ("episodes", "robomimic")
+# What formats hold as it is of depth, masks and viewpoints. Videos would compress with loss.
+_HELD: Mapping[Target, tuple[str, ...]] = {
+    "episodes": (*STREAMS, "viewpoints"),
+    "robomimic": (*STREAMS, "viewpoints"),
+    "lerobot": ("depth",),
+}
 Writer = Callable[[Path, DatasetMeta, Iterable[tuple[str, Episode]]], None]
 
 
@@ -161,17 +164,19 @@ def _meta(source: Source, config: ConvertConfig, made_by: str) -> DatasetMeta:
 
 def _without_streams(source: Source, to: Target) -> DatasetMeta:
     """The source's metadata, without what the format of the result cannot hold."""
-    streams = [part for part in (*STREAMS, "viewpoints") if getattr(source.meta, part)]
-    if not streams or to in WITH_STREAMS:
+    held, absent = _HELD.get(to, ()), {"depth": False, "masks": [], "viewpoints": []}
+    lost = {part: none for part, none in absent.items() if part not in held}
+    streams = [part for part in lost if getattr(source.meta, part)]
+    if not streams:
         return source.meta
     logger.warning(
         "%s of %s are left out: --to %s has no place for them without loss; %s do.",
         " and ".join(streams),
         source.root,
         to,
-        " and ".join(WITH_STREAMS),
+        " and ".join(name for name in _HELD if set(streams) <= set(_HELD[name])),
     )
-    return replace(source.meta, depth=False, masks=[], viewpoints=[])
+    return replace(source.meta, **lost)
 
 
 def _order(source: Source, config: ConvertConfig) -> list[tuple[str, int]]:
