@@ -25,7 +25,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import tyro
 from tqdm import tqdm
@@ -164,8 +164,8 @@ def _meta(source: Source, config: ConvertConfig, made_by: str) -> DatasetMeta:
 
 def _without_streams(source: Source, to: Target) -> DatasetMeta:
     """The source's metadata, without what the format of the result cannot hold."""
-    held, absent = _HELD.get(to, ()), {"depth": False, "masks": [], "viewpoints": []}
-    lost = {part: none for part, none in absent.items() if part not in held}
+    absent: dict[str, Any] = {"depth": False, "masks": [], "viewpoints": []}
+    lost = {part: none for part, none in absent.items() if part not in _HELD.get(to, ())}
     streams = [part for part in lost if getattr(source.meta, part)]
     if not streams:
         return source.meta

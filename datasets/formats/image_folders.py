@@ -52,8 +52,8 @@ class ImageFolderSource(Source):
         self.names = list(folders)
         self._steps: list[Steps] = []
         self._files: list[Views] = []
-        for name, views in folders.items():
-            files, steps = _read_episode(views, f"{path}: {name}")
+        for name, cameras in folders.items():
+            files, steps = _read_episode(cameras, f"{path}: {name}")
             self._files.append(files)
             self._steps.append(steps)
         views = list(self._files[0])

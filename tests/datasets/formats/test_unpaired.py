@@ -34,7 +34,7 @@ def dots(number: int):
 
 
 def test_each_video_is_an_episode_with_its_viewpoint_phases_and_split(
-    root: Path, tmp_path: Path
+    root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "episodes"
     convert(ConvertConfig(root, out, "episodes"))
@@ -52,6 +52,7 @@ def test_each_video_is_an_episode_with_its_viewpoint_phases_and_split(
         )
         np.testing.assert_array_equal(data.phases(i), true.phases)
     assert not info(InfoConfig(out))
+    assert "unpaired  videos of ego and exo" in capsys.readouterr().out
 
 
 def test_splits_may_be_folders_of_videos(tmp_path: Path) -> None:
