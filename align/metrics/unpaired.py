@@ -31,9 +31,8 @@ from sklearn.svm import SVC
 from torch import Tensor
 
 from align.metrics.alignment import BLOCK, distances
-from datasets.storage.episode_file import EGO
+from datasets.storage.episode_file import EGO, EXO
 
-EXO = "exo"
 # What a measure's name ends in to the viewpoints that it leads from and to; None for all.
 DIRECTIONS: dict[str, tuple[str | None, str | None]] = {
     "": (None, None),

@@ -26,14 +26,13 @@ from datasets.formats.numbered import holds_frames, lazy_pictures, list_frames, 
 from datasets.formats.phase_labels import has_labels, read_labels
 from datasets.frames import LazyFrames
 from datasets.source import USUAL_HZ, Source, bare_episode, bare_meta, in_memory
-from datasets.storage.episode_file import EGO, SPLITS, Episode
+from datasets.storage.episode_file import EGO, EXO, SPLITS, Episode
 from datasets.storage.inside import path_inside
 from datasets.video import VIDEO_SUFFIXES, lazy_frames, video_shape
 
 logger = logging.getLogger(__name__)
 
 VIEW = "video"
-EXO = "exo"
 VIEWPOINTS = (EGO, EXO)
 # AE2's names of the splits.
 _SPLITS = dict(zip(SPLITS, ("train", "val", "test"), strict=True))

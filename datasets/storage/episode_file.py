@@ -16,6 +16,8 @@ from datasets.storage.arrays import own_array, read_array
 
 # The first-person view; third-person views are called view_0, view_1, …
 EGO = "ego"
+# The viewpoint of unpaired third-person videos; that of first-person ones is EGO.
+EXO = "exo"
 # The splits of a data set, as robomimic's masks name them.
 SPLITS = ("train", "valid", "test")
 # The split of the episodes in which the expert was made to fail. It is none of SPLITS, so that
