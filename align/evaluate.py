@@ -109,7 +109,9 @@ def run(
             )
             chance = chance_of(EpisodeDataset(evaluation.data, split))
             print(evaluation_table(evaluation, chance), end="\n\n")
-            measured.setdefault(evaluation.name, []).append(str(folder))
+            reported = measured.setdefault(evaluation.name, [])
+            if evaluation.pairs:  # reports are about errors between views of the same moments
+                reported.append(str(folder))
 
         try:
             for_each(runs, measure_and_print)
@@ -117,6 +119,8 @@ def run(
             if measured:
                 print(NOTE)
             for name, folders in measured.items():
+                if not folders:
+                    continue
                 words = [*folders, *([] if name == "test" else ["--evaluation", name])]
                 print(f"next: {command_line('align.report', words)}")
 

@@ -89,6 +89,7 @@ def test_training_puts_the_moments_of_other_videos_in_order(run: Path, capsys) -
     run_command((run,))
     printed = capsys.readouterr().out
     assert "unpaired videos)" in printed and "AP@10, ego to exo" in printed
+    assert "align.report" not in printed  # which would refuse the run
     evaluation = load_evaluation(run)
     assert evaluation.labelled_episodes == 8
     assert evaluation.pairs == []
