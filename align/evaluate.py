@@ -4,6 +4,7 @@
     python -m align.evaluate runs/* --split valid
     python -m align.evaluate runs/… --protocol unseen     # ego and the last third-person views
     python -m align.evaluate runs/… --data data/can       # another world
+    python -m align.evaluate runs/… --data data/break_eggs    # unpaired videos: AE2's protocol
 
 Writes `evaluation/<name>.json` (the means, and the metrics of every pair of views of every episode)
 and `evaluation/<name>_embeddings.safetensors` (`<episode>/<view>` to (time, dim)) into the run's
@@ -15,19 +16,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
 from align.config import Protocol, Split, TrainConfig
 from align.engine.run_folder import Checkpoint, require_runs
 from datasets.bounds import NaturalInt
-from datasets.command import command, command_line, parse
+from datasets.command import command, command_line, optional, parse
 
 if TYPE_CHECKING:
     from align.results.evaluation import Evaluation
-
-LABELLED_EPISODES = 10
 
 
 def evaluate(
@@ -38,7 +37,7 @@ def evaluate(
     *,
     data: Path | None = None,
     protocol: Protocol | None = None,
-    labelled_episodes: int = LABELLED_EPISODES,
+    labelled_episodes: int | None = None,
     relocate: bool = False,
 ) -> Evaluation:
     """Embeds every frame of a split once, measures all pairs of views, and stores the result.
@@ -51,7 +50,7 @@ def evaluate(
         data: Another data set than the run's own.
         protocol: Which views to test on; the run's own by default.
         labelled_episodes: Number of training episodes that the phase metrics learn from, from the
-            first on; 0 leaves these metrics out.
+            first on; 0 leaves these metrics out. By default 10, and all of unpaired videos.
         relocate: Whether `data` is where the run's own data set lies now; the run then stores it.
 
     Raises:
@@ -72,7 +71,7 @@ def run(
     checkpoint: Checkpoint = "best",
     data: Path | None = None,
     protocol: Protocol | None = None,
-    labelled_episodes: NaturalInt = LABELLED_EPISODES,
+    labelled_episodes: Annotated[NaturalInt | None, optional("NUMBER")] = None,
     relocate: bool = False,
 ) -> None:
     """Measures how well trained runs align the views of held-out episodes.
@@ -85,7 +84,8 @@ def run(
         protocol: seen: all views; unseen: ego and the last third-person views, which a run trained
             with that protocol has not seen. The run's own by default.
         labelled_episodes: Number of training episodes whose phases the classifiers and regressions
-            learn from, from the first on; 0 leaves the phase metrics out.
+            learn from, from the first on; 0 leaves the phase metrics out. By default 10, and all
+            of unpaired videos.
         relocate: Store --data in the runs as the place where their own data set lies now.
     """
     with command():
@@ -109,7 +109,9 @@ def run(
             )
             chance = chance_of(EpisodeDataset(evaluation.data, split))
             print(evaluation_table(evaluation, chance), end="\n\n")
-            measured.setdefault(evaluation.name, []).append(str(folder))
+            reported = measured.setdefault(evaluation.name, [])
+            if evaluation.pairs:  # reports are about errors between views of the same moments
+                reported.append(str(folder))
 
         try:
             for_each(runs, measure_and_print)
@@ -117,6 +119,8 @@ def run(
             if measured:
                 print(NOTE)
             for name, folders in measured.items():
+                if not folders:
+                    continue
                 words = [*folders, *([] if name == "test" else ["--evaluation", name])]
                 print(f"next: {command_line('align.report', words)}")
 

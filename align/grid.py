@@ -187,7 +187,13 @@ def check_views(configs: Iterable[TrainConfig]) -> None:
         OptionError: When a step would draw more views than there are to train on.
     """
     for config in configs:
-        views_a_step(config.batch, RunPlan.load(config).views, config.training_data)
+        plan = RunPlan.load(config)
+        if plan.meta.viewpoints:
+            raise MismatchError(
+                f"{config.training_data} holds unpaired videos, which have no alignment error to "
+                "compare: train and measure with align.train and align.evaluate."
+            )
+        views_a_step(config.batch, plan.views, config.training_data)
 
 
 def run_one(config: TrainConfig, place: int) -> None:

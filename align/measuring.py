@@ -6,6 +6,7 @@ import logging
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from torch import Tensor
@@ -18,9 +19,10 @@ from align.engine.origin import Origin
 from align.engine.run_folder import Checkpoint, RunFolder
 from align.inputs.protocols import evaluation_views, require_known_body
 from align.metrics.alignment import PairResult, episode_metrics, mean_metrics, view_errors
-from align.metrics.collapse import diagnose
+from align.metrics.collapse import Collapse, diagnose
 from align.metrics.decoding import episode_decodings
 from align.metrics.phases import PhaseEpisode, PhaseResult, mean_phase_metrics, phase_metrics
+from align.metrics.unpaired import UnpairedVideo, unpaired_metrics
 from align.plan import RunPlan
 from align.results.evaluation import Evaluation, evaluation_name, load_evaluation
 from align.stored.data import find_test_data, is_training_data
@@ -33,6 +35,8 @@ from datasets.storage.meta import DatasetMeta
 
 log = logging.getLogger(__name__)
 
+LABELLED_EPISODES = 10
+
 
 def measure(
     run: Path,
@@ -40,7 +44,7 @@ def measure(
     checkpoint: Checkpoint,
     data: Path | None,
     protocol: Protocol | None,
-    labelled_episodes: int,
+    labelled_episodes: int | None,
     progress: bool,
     move: bool = False,
 ) -> Evaluation:
@@ -58,13 +62,10 @@ def measure(
         measured.names[i]: embedder.embed_episode(measured, i)
         for i in tqdm(range(len(measured)), desc=run.name, unit="episode", disable=not progress)
     }
-    pairs = [p for name, views in embeddings.items() for p in _episode_pairs(name, views)]
-    metrics = mean_metrics(pairs) | view_errors(pairs)
-    phases = _phases(measured, embeddings, embedder, labelled_episodes, progress)
-    metrics |= mean_phase_metrics(phases)
-    collapse = diagnose(embeddings.values(), metrics["alignment_error"])
-    if collapse.message:
-        log.warning("%s: %s", run, collapse.message)
+    of = _unpaired if measured.meta.viewpoints else _synchronized
+    found = of(measured, embeddings, embedder, labelled_episodes, progress)
+    if found.collapse is not None and found.collapse.message:
+        log.warning("%s: %s", run, found.collapse.message)
     digest = identity.digest if identity else None
     name = evaluation_name(config, split, None if own else root, protocol, checkpoint)
     evaluation = Evaluation(
@@ -73,14 +74,14 @@ def measure(
         method=config.method,
         data=measured.root,
         seed=config.seed,
-        metrics=metrics,
-        pairs=pairs,
+        metrics=found.metrics,
+        pairs=found.pairs,
         protocol=protocol or config.protocol,
         name=_free_name(run, name, digest),
         world=measured.meta.env,
-        phases=phases,
-        labelled_episodes=labelled_episodes if phases else 0,
-        collapse=collapse,
+        phases=found.phases,
+        labelled_episodes=found.labelled,
+        collapse=found.collapse,
         parameters=sum(parameter.numel() for parameter in embedder.model.parameters()),
         identity=digest,
         processor=processor_of(embedder.model.mean.device, config.precision),
@@ -89,6 +90,54 @@ def measure(
     )
     evaluation.save(embeddings)
     return evaluation
+
+
+class _Found(NamedTuple):
+    """What was measured; see `Evaluation`."""
+
+    metrics: dict[str, float]
+    pairs: list[PairResult]
+    phases: list[PhaseResult]
+    labelled: int
+    collapse: Collapse | None
+
+
+def _synchronized(
+    measured: EpisodeDataset,
+    embeddings: Mapping[str, Mapping[str, Tensor]],
+    embedder: FrameEmbedder,
+    labelled: int | None,
+    progress: bool,
+) -> _Found:
+    """Measures views of the same moments, by default with LABELLED_EPISODES labelled episodes."""
+    pairs = [p for name, views in embeddings.items() for p in _episode_pairs(name, views)]
+    metrics = mean_metrics(pairs) | view_errors(pairs)
+    count = LABELLED_EPISODES if labelled is None else labelled
+    phases = _phases(measured, embeddings, embedder, count, progress)
+    collapse = diagnose(embeddings.values(), metrics["alignment_error"])
+    metrics |= mean_phase_metrics(phases)
+    return _Found(metrics, pairs, phases, count if phases else 0, collapse)
+
+
+def _unpaired(
+    measured: EpisodeDataset,
+    embeddings: Mapping[str, Mapping[str, Tensor]],
+    embedder: FrameEmbedder,
+    labelled: int | None,
+    progress: bool,
+) -> _Found:
+    """Measures unpaired videos by AE2's protocol, by default with all training videos' labels."""
+    train = EpisodeDataset(measured.root, "train")
+    chosen = range(min(len(train) if labelled is None else labelled, len(train)))
+    bar = tqdm(chosen, desc="labelled", unit="video", leave=False, disable=not progress)
+    learned = [_video(train, i, embedder.embed_episode(train, i)) for i in bar]
+    test = [_video(measured, i, embeddings[name]) for i, name in enumerate(measured.names)]
+    return _Found(unpaired_metrics(learned, test), [], [], len(learned), None)
+
+
+def _video(data: EpisodeDataset, i: int, views: Mapping[str, Tensor]) -> UnpairedVideo:
+    (embedding,) = views.values()
+    return UnpairedVideo(str(data.viewpoint(i)), embedding, data.phases(i).astype(np.int64))
 
 
 def _core_seconds(run: RunFolder) -> float:

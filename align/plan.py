@@ -17,7 +17,7 @@ from pydantic import TypeAdapter
 
 from align.config import RENAMED, SMALL_IMAGE_SIZE, TrainConfig
 from align.engine.stored_config import parse_config
-from align.inputs.protocols import require_testable, training_views
+from align.inputs.protocols import require_testable, require_unpaired, training_views
 from align.losses.config import LossConfig
 from align.methods import Parts, compose
 from align.models.config import ModelConfig, PaabConfig, PaatConfig
@@ -58,8 +58,12 @@ class RunPlan:
 
         Raises:
             MismatchError: When the data set has too few views.
+            OptionError: When it holds unpaired videos, from which the method cannot learn.
         """
         parts, paat = config.parts, config.paat
+        loss = _loss(config, meta)
+        if meta.viewpoints:
+            require_unpaired(config, loss.name, meta)
         if config.pose_source == "motion" and paat.target == "p3d":
             paat = replace(paat, target="p2d")
         return cls(
@@ -69,7 +73,7 @@ class RunPlan:
             views=tuple(training_views(config, meta)),
             image_size=config.image_size or meta.image_size,
             num_keypoints=len(meta.get_skeleton()),
-            loss=_loss(config, meta),
+            loss=loss,
             paab=config.paab if parts.paab else None,
             paat=paat if parts.paat else None,
         )

@@ -23,7 +23,7 @@ from align.inputs.data import Batch, EpisodeSamples
 from align.late import choose_weight
 from align.losses import build_loss
 from align.losses.distillation import distillation
-from align.losses.pairs import Embeddings, Times
+from align.losses.pairs import Embeddings, Times, ViewTimes
 from align.metrics.alignment import episode_metrics, mean_metrics
 from align.metrics.collapse import CollapseWatch, diagnose
 from align.models.config import PoseTarget
@@ -56,6 +56,7 @@ class AlignmentTask:
     """Trains a frame encoder with a time-contrastive loss, and what else the method learns from."""
 
     metric = "alignment_error"
+    samples_of: type[EpisodeSamples] = EpisodeSamples
 
     def __init__(self, plan: RunPlan) -> None:
         """Opens the data and builds the model.
@@ -96,7 +97,7 @@ class AlignmentTask:
         return self.embedder.model.learners()
 
     def _samples(self, length: int) -> EpisodeSamples:
-        return EpisodeSamples(
+        return self.samples_of(
             self.train,
             self.config.batch,
             self.plan.image_size,
@@ -121,7 +122,8 @@ class AlignmentTask:
     def seen(self, step: int) -> str:
         """The episodes of a step's batch, and their files."""
         count, samples = self.config.batch.episodes, self._samples(0)
-        drawn = [samples.episode_of(item) for item in range(step * count, (step + 1) * count)]
+        items = range(step * count, (step + 1) * count)
+        drawn = [i for item in items for i in samples.episodes_of(item)]
         return ", ".join(f"{self.train.names[i]} ({self.train.paths[i]})" for i in drawn)
 
     def loss(
@@ -139,16 +141,20 @@ class AlignmentTask:
                 name: rearrange(part.float(), "(e v t) d -> e v t d", e=episodes, v=views, t=times)
                 for name, part in encoded.parts.items()
             }
-            losses = self._contrastive(z, batch["times"]) | losses | self._detection(encoded, side)
+            losses = (
+                self._contrastive(z, batch["times"], step) | losses | self._detection(encoded, side)
+            )
         total = torch.zeros((), device=frames.device)
         for weight, value in losses.values():
             total = total + weight * value
         return total, {name: value for name, (_, value) in losses.items()}
 
-    def _contrastive(self, parts: Mapping[str, Embeddings], times: Times) -> Losses:
+    def _contrastive(
+        self, parts: Mapping[str, Embeddings], times: Times | ViewTimes, step: int
+    ) -> Losses:
         """The time-contrastive loss of each part, and late pose's distillation."""
         z = {name: self.embedder.model.compare_part(part) for name, part in parts.items()}
-        losses = {name: (1.0, self.losses[name](part, times)) for name, part in z.items()}
+        losses = {name: (1.0, self.losses[name](part, times, step)) for name, part in z.items()}
         if self.plan.parts.late == "distilled":
             loss = distillation(z[PIXEL_LOSS], z[KEYPOINT_LOSS], self.plan.loss.temperature)
             losses["distillation"] = (self.config.late.distill, loss)

@@ -49,11 +49,11 @@ def make_trainer(
     """
     require_in_bounds(config)
     from align.engine.command import open_run
-    from align.task import AlignmentTask
+    from align.unpaired import task_of
 
     return open_run(
         config,
-        lambda: AlignmentTask(RunPlan.load(config)),
+        lambda: task_of(RunPlan.load(config)),
         "align",
         resumed=resumed,
         progress=progress,

@@ -8,6 +8,8 @@ Examples:
     python -m datasets.convert data/lift out/lift_rerun --to rerun
     python -m datasets.convert ftpv/can_mh data/can_mh --to episodes --size 224
     python -m datasets.convert ftpv/mine data/mine --to episodes --split 10,5,5
+    python -m datasets.convert takes data/takes --to episodes --size 224 --split 10,5,5 --hz 30
+    python -m datasets.convert ae2/break_eggs data/break_eggs --to episodes --size 224
 
 The source may have any format that `python -m datasets.info` reads; the format is detected from its
 files. The result appears only when it is complete, and no existing file is overwritten.
@@ -23,7 +25,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import tyro
 from tqdm import tqdm
@@ -48,9 +50,12 @@ logger = logging.getLogger(__name__)
 
 SHOWN = 10
 Target = Literal["ftpv", "lerobot", "mp4", "rerun", "robomimic", "episodes"]
-# The formats that hold depth and masks as they are. LeRobot and videos would compress them with
-# loss, and FTPV has no place for them.
-WITH_STREAMS: tuple[Target, ...] = ("episodes", "robomimic")
+# What formats hold as it is of depth, masks and viewpoints. Videos would compress with loss.
+_HELD: Mapping[Target, tuple[str, ...]] = {
+    "episodes": (*STREAMS, "viewpoints"),
+    "robomimic": (*STREAMS, "viewpoints"),
+    "lerobot": ("depth",),
+}
 Writer = Callable[[Path, DatasetMeta, Iterable[tuple[str, Episode]]], None]
 
 
@@ -158,18 +163,20 @@ def _meta(source: Source, config: ConvertConfig, made_by: str) -> DatasetMeta:
 
 
 def _without_streams(source: Source, to: Target) -> DatasetMeta:
-    """The source's metadata, without the streams that the format of the result cannot hold."""
-    streams = [part for part in STREAMS if getattr(source.meta, part)]
-    if not streams or to in WITH_STREAMS:
+    """The source's metadata, without what the format of the result cannot hold."""
+    absent: dict[str, Any] = {"depth": False, "masks": [], "viewpoints": []}
+    lost = {part: none for part, none in absent.items() if part not in _HELD.get(to, ())}
+    streams = [part for part in lost if getattr(source.meta, part)]
+    if not streams:
         return source.meta
     logger.warning(
         "%s of %s are left out: --to %s has no place for them without loss; %s do.",
         " and ".join(streams),
         source.root,
         to,
-        " and ".join(WITH_STREAMS),
+        " and ".join(name for name in _HELD if set(streams) <= set(_HELD[name])),
     )
-    return replace(source.meta, depth=False, masks=[])
+    return replace(source.meta, **lost)
 
 
 def _order(source: Source, config: ConvertConfig) -> list[tuple[str, int]]:

@@ -260,6 +260,11 @@ class EpisodeDataset:
                 )
             return read_array(file, name)
 
+    def viewpoint(self, i: int) -> str | None:
+        """Of an unpaired video, one of `meta.viewpoints`; None for synchronized views."""
+        with open_episode(self.paths[i]) as file:
+            return file.attrs.get("viewpoint")
+
     def success(self, i: int) -> bool | None:
         """Whether the task was solved; None where the episode does not say."""
         with open_episode(self.paths[i]) as file:

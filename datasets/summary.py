@@ -158,9 +158,13 @@ def describe_source(source: Source) -> str:
 
 
 def _streams(meta: DatasetMeta) -> dict[str, str]:
-    """What each pixel has beside its colour."""
-    depth = {"depth": "millimetres along the optical axis, 0 for none"} if meta.depth else {}
-    return depth | ({"masks": ", ".join(meta.masks)} if meta.masks else {})
+    """What each pixel has beside its colour, and whether the videos are unpaired."""
+    facts = {"depth": "millimetres along the optical axis, 0 for none"} if meta.depth else {}
+    if meta.masks:
+        facts["masks"] = ", ".join(meta.masks)
+    if meta.viewpoints:
+        facts["unpaired"] = f"videos of {' and '.join(meta.viewpoints)}"
+    return facts
 
 
 def _counts(data: EpisodeDataset | Source, lengths: Sequence[int]) -> str:

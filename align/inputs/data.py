@@ -64,7 +64,7 @@ class EpisodeSamples(Dataset[dict[str, Any]]):
         self.length, self.seed = length, seed
         self.time, self.motion = time, motion
         self.lengths = data.lengths
-        self.num_views = views_a_step(config, data.views, data.root)
+        self.num_views = self._videos_a_step()
         self.num_times = min(config.times, *self.lengths)
         if config.triplets and config.spread:
             raise OptionError("--batch.triplets and --batch.spread: moments are drawn in one way")
@@ -80,10 +80,17 @@ class EpisodeSamples(Dataset[dict[str, Any]]):
         """Number of items."""
         return self.length
 
+    def _videos_a_step(self) -> int:
+        return views_a_step(self.config, self.data.views, self.data.root)
+
     def episode_of(self, item: int) -> int:
         """Position of the episode that an item is drawn from."""
         passes, place = divmod(item, len(self.data))
         return int(order_of_pass(len(self.data), self.seed, passes)[place])
+
+    def episodes_of(self, item: int) -> list[int]:
+        """Positions of all episodes that an item shows."""
+        return [self.episode_of(item)]
 
     def __getitem__(self, item: int) -> dict[str, Any]:
         """Draws one episode's moments.
@@ -98,32 +105,33 @@ class EpisodeSamples(Dataset[dict[str, Any]]):
         """
         i = self.episode_of(item)
         rng = np.random.default_rng([1, self.seed, item])
-        times = sample_times(self.lengths[i], self.num_times, self.window, self.config, rng)
+        times = self._times(i, rng)
         drawn = rng.permutation(len(self.data.views))[: self.num_views]
-        around = self.time.around(times, self.lengths[i]).flatten()
-        frames, keypoints, visible, motions = [], [], [], []
-        for view in (self.data.views[v] for v in drawn):
-            images = self.data.images(i, view, around)
-            points, seen = self._keypoints(i, view, times)
-            motion = self._motion(i, view, images[self.time.own :: self.time.frames])
-            # Drawn only with mirroring, so that other runs keep the draws of their seed.
-            if self.config.flip and rng.random() < self.config.flip:
-                images, points, seen = self._mirrored(images, points, seen)
-                motion = {name: values.flip(-1) for name, values in motion.items()}
-            moved_images, moved = augment_view(
-                frames_to_tensor(images), points, self.image_size, self.config.augment, rng
-            )
-            frames.append(stack_channels(moved_images, self.time.frames))
-            keypoints.append(moved)
-            visible.append(seen)
-            motions.append(motion)
+        views = [self._view(i, self.data.views[v], times, rng) for v in drawn]
+        return {**default_collate(views), "times": torch.from_numpy(times), "episode": i}
+
+    def _times(self, i: int, rng: np.random.Generator) -> np.ndarray:
+        return sample_times(self.lengths[i], self.num_times, self.window, self.config, rng)
+
+    def _view(
+        self, i: int, view: str, times: np.ndarray, rng: np.random.Generator
+    ) -> dict[str, Tensor]:
+        """What an item shows of one view."""
+        images = self.data.images(i, view, self.time.around(times, self.lengths[i]).flatten())
+        points, seen = self._keypoints(i, view, times)
+        motion = self._motion(i, view, images[self.time.own :: self.time.frames])
+        # Drawn only with mirroring, so that other runs keep the draws of their seed.
+        if self.config.flip and rng.random() < self.config.flip:
+            images, points, seen = self._mirrored(images, points, seen)
+            motion = {name: values.flip(-1) for name, values in motion.items()}
+        moved_images, moved = augment_view(
+            frames_to_tensor(images), points, self.image_size, self.config.augment, rng
+        )
         return {
-            "frames": torch.stack(frames),
-            "keypoints": torch.from_numpy(np.stack(keypoints)),
-            "visible": torch.from_numpy(np.stack(visible)),
-            "times": torch.from_numpy(times),
-            "episode": i,
-            **default_collate(motions),
+            "frames": stack_channels(moved_images, self.time.frames),
+            "keypoints": torch.from_numpy(moved),
+            "visible": torch.from_numpy(seen),
+            **motion,
         }
 
     def _motion(

@@ -6,6 +6,9 @@
 
 In a data set whose cameras were drawn for every episode, a view's name stands for another camera in
 each, so training holds none out.
+
+Unpaired videos have one view each, and no two of them show the same moment, so that only losses
+which compare whole sequences can learn from them.
 """
 
 from __future__ import annotations
@@ -14,7 +17,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from align.config import Protocol, TrainConfig
-from datasets.errors import MismatchError
+from align.losses.config import UNPAIRED_LOSSES, LossName
+from datasets.errors import MismatchError, OptionError
 from datasets.presets import PRESETS
 from datasets.skeletons import Skeleton
 from datasets.storage.episode_file import EGO
@@ -22,11 +26,13 @@ from datasets.storage.meta import DatasetMeta
 
 
 def training_views(config: TrainConfig, meta: DatasetMeta) -> list[str]:
-    """The views that a run trains and validates on.
+    """The views that a run trains and validates on; of unpaired videos, their only one.
 
     Raises:
         MismatchError: When fewer than two views are left, or more are asked for than there are.
     """
+    if meta.viewpoints:
+        return list(meta.views)
     first, third = _by_person(config.views or meta.views)
     if config.protocol == "unseen" and not meta.random_cameras:
         third = third[: -held_out_views(meta.env, len(third))]
@@ -41,11 +47,13 @@ def training_views(config: TrainConfig, meta: DatasetMeta) -> list[str]:
 
 
 def evaluation_views(config: TrainConfig, meta: DatasetMeta, protocol: Protocol) -> list[str]:
-    """The views that a protocol tests on, of the data set that `meta` describes.
+    """The views that a protocol tests on, of the data set that `meta` describes; see above.
 
     Raises:
         MismatchError: When fewer than two views are left.
     """
+    if meta.viewpoints:
+        return list(meta.views)
     # Views that the run names may be missing in another data set that it is tested on.
     chosen = [view for view in config.views if view in meta.views]
     first, third = _by_person(chosen or meta.views)
@@ -103,3 +111,37 @@ def held_out_views(env: str, third_person: int) -> int:
     if preset is not None and preset.views == third_person:
         return preset.test_views
     return max(1, third_person // 3)
+
+
+def require_unpaired(config: TrainConfig, loss: LossName, meta: DatasetMeta) -> None:
+    """Refuses what needs views of the same moments, for a data set of unpaired videos.
+
+    Args:
+        config: Options of the run.
+        loss: The loss that they come to.
+        meta: Facts about the data set that the run is trained on.
+
+    Raises:
+        OptionError: When the method or the loss compares views of one moment.
+        MismatchError: When views are to be held out or counted.
+    """
+    what = f"{config.training_data if config.data else meta.env} holds unpaired videos"
+    if config.parts.encoder == "disentangle":
+        raise OptionError(
+            f"--method {config.method} exchanges the views of one moment, but {what}: take "
+            "another, such as deit."
+        )
+    if loss not in UNPAIRED_LOSSES:
+        remedy = (
+            f"--method {config.method} chooses it: take deit with one of"
+            if config.parts.objective != "chosen"
+            else "take one of"
+        )
+        raise OptionError(
+            f"the loss {loss} compares views of the same moment, but {what}; {remedy} "
+            f"--loss.name {', '.join(UNPAIRED_LOSSES)}."
+        )
+    if config.protocol == "unseen" or config.train_views is not None or config.views:
+        raise MismatchError(
+            f"{what}, each of one view: leave out --protocol unseen, --views and --train-views."
+        )

@@ -6,6 +6,8 @@ from .dynamic_time_warping import contrastive_idm as contrastive_idm
 from .dynamic_time_warping import lav as lav
 from .dynamic_time_warping import soft_dtw as soft_dtw
 from .dynamic_time_warping import time_reversed as time_reversed
+from .global_consistency import dtw_consistency as dtw_consistency
+from .optimal_transport import vava as vava
 from .time_contrastive import contrastive as contrastive
 from .time_contrastive import margin_triplet as margin_triplet
 from .time_contrastive import n_pairs as n_pairs

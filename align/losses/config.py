@@ -16,7 +16,19 @@ LossName = Literal[
     "tcc",
     "soft_dtw",
     "time_reversed",
+    "dtw_consistency",
+    "vava",
 ]
+# The losses that compare no moment of one view with the same moment of another, so that the views
+# may be videos of different executions of a task.
+UNPAIRED_LOSSES: tuple[LossName, ...] = (
+    "single_view_triplet",
+    "tcc",
+    "soft_dtw",
+    "time_reversed",
+    "dtw_consistency",
+    "vava",
+)
 PoseReduction = Literal["mean", "patch_sum"]
 
 

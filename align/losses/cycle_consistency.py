@@ -9,13 +9,13 @@ from jaxtyping import Float
 from torch import Tensor
 
 from align.losses.config import TccConfig
-from align.losses.pairs import Embeddings, Times, ordered_view_pairs
+from align.losses.pairs import Embeddings, Times, ViewTimes, ordered_view_pairs, times_of_views
 
 # In squared time steps: the clock's step bounds how exactly a return can be placed.
 LEAST_VARIANCE = 1.0
 
 
-def tcc(z: Embeddings, times: Times, config: TccConfig) -> Float[Tensor, ""]:
+def tcc(z: Embeddings, times: Times | ViewTimes, config: TccConfig) -> Float[Tensor, ""]:
     """Cycle-back regression over every ordered pair of views.
 
     A frame u_i of one view finds its soft nearest neighbour v among the frames of the other, and v
@@ -31,8 +31,9 @@ def tcc(z: Embeddings, times: Times, config: TccConfig) -> Float[Tensor, ""]:
     distance = torch.cdist(neighbours.flatten(0, 1), z[:, first].flatten(0, 1))
     back = rearrange(distance, "(e p) t s -> e p t s", p=len(first)).square()
     beta = (-back / config.temperature).softmax(dim=-1)
-    moment = times[:, None, None, :].to(z.dtype)
+    started = times_of_views(times, z.shape[1])[:, first].to(z.dtype)
+    moment = started[:, :, None, :]
     mean = (beta * moment).sum(-1, keepdim=True)
     variance = (beta * (moment - mean).square()).sum(-1).clamp(min=LEAST_VARIANCE)
-    error = (times[:, None].to(z.dtype) - mean.squeeze(-1)).square()
+    error = (started - mean.squeeze(-1)).square()
     return (error / variance + config.variance_weight * variance.log() / 2).mean()

@@ -12,7 +12,15 @@ from jaxtyping import Float
 from torch import Tensor
 
 from align.losses.config import SoftDtwConfig, TimeReversedConfig
-from align.losses.pairs import Embeddings, Times, in_order, ordered_view_pairs, time_gaps
+from align.losses.pairs import (
+    Embeddings,
+    Times,
+    ViewTimes,
+    in_order,
+    ordered_view_pairs,
+    time_gaps,
+    times_of_views,
+)
 
 # Cost of cells outside the matrix. Infinity would make gradients NaN; this is far above any path.
 _OUTSIDE = 1e8
@@ -44,7 +52,9 @@ def soft_dtw(cost: Float[Tensor, "batch rows cols"], gamma: float) -> Float[Tens
     return last[:, -1]
 
 
-def lav(z: Embeddings, times: Times, window: int, config: SoftDtwConfig) -> Float[Tensor, ""]:
+def lav(
+    z: Embeddings, times: Times | ViewTimes, window: int, config: SoftDtwConfig
+) -> Float[Tensor, ""]:
     """Soft-DTW over every pair of views plus a regulariser within each (Haresh et al. 2021).
 
     Costs are squared distances of unit vectors, and a path's sum is divided by the frames of both
@@ -61,7 +71,10 @@ def lav(z: Embeddings, times: Times, window: int, config: SoftDtwConfig) -> Floa
 
 
 def contrastive_idm(
-    squared: Float[Tensor, "episodes views times times"], times: Times, window: int, margin: float
+    squared: Float[Tensor, "episodes views times times"],
+    times: Times | ViewTimes,
+    window: int,
+    margin: float,
 ) -> Float[Tensor, ""]:
     """LAV's regulariser: frames of a view near in time lie close, far ones at least `margin` apart.
 
@@ -75,18 +88,20 @@ def contrastive_idm(
         window: Largest gap between near frames, in time steps.
         margin: Distance beyond which far frames are no longer pushed.
     """
-    gap = time_gaps(times)[:, None].to(squared.dtype)
+    gap = time_gaps(times_of_views(times, squared.shape[1])).to(squared.dtype)
     weight = 1 + (gap / max(window, 1)).square()
     # The root has no gradient at 0, which is a frame's distance from itself.
     distance = squared.clamp(min=1e-12).sqrt()
-    far = (gap > window).to(squared.dtype).expand_as(squared)
+    far = (gap > window).to(squared.dtype)
     pull, push = (1 - far) / weight, far * weight
     return (pull * distance).sum() / pull.sum() + (push * F.relu(margin - distance)).sum() / (
         push.sum().clamp(min=1)
     )
 
 
-def time_reversed(z: Embeddings, times: Times, config: TimeReversedConfig) -> Float[Tensor, ""]:
+def time_reversed(
+    z: Embeddings, times: Times | ViewTimes, config: TimeReversedConfig
+) -> Float[Tensor, ""]:
     """Alignment cost, and a hinge above that of time-reversed negatives (Xue and Grauman 2023).
 
     Matching frame i of one view with frame j of another costs the negative log of the softmax over

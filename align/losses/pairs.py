@@ -10,11 +10,18 @@ from datasets.errors import TooFewViewsError
 
 Embeddings = Float[Tensor, "episodes views times dim"]
 Times = Int64[Tensor, "episodes times"]
+# Of unpaired videos, which stand for the views of an episode, each has moments of its own.
+ViewTimes = Int64[Tensor, "episodes views times"]
 
 
-def time_gaps(times: Times) -> Int64[Tensor, "episodes times times"]:
-    """Time steps between any two moments of an episode."""
-    return (times[:, :, None] - times[:, None, :]).abs()
+def time_gaps(times: Times | ViewTimes) -> Int64[Tensor, "*videos times times"]:
+    """Time steps between any two moments of an episode, or of each of its views."""
+    return (times[..., :, None] - times[..., None, :]).abs()
+
+
+def times_of_views(times: Times | ViewTimes, views: int) -> ViewTimes:
+    """The time steps of each view, where the views may share them."""
+    return times[:, None].expand(-1, views, -1) if times.ndim == 2 else times
 
 
 def ordered_view_pairs(views: int, device: torch.device) -> tuple[Tensor, Tensor]:
@@ -29,10 +36,10 @@ def ordered_view_pairs(views: int, device: torch.device) -> tuple[Tensor, Tensor
     return i, j
 
 
-def in_order(z: Embeddings, times: Times) -> tuple[Embeddings, Times]:
+def in_order(z: Embeddings, times: Times | ViewTimes) -> tuple[Embeddings, ViewTimes]:
     """Embeddings and times sorted by time, since some samplers draw moments in another order."""
-    times, order = times.sort(dim=-1, stable=True)
-    return z.gather(2, order[:, None, :, None].expand_as(z)), times
+    times, order = times_of_views(times, z.shape[1]).sort(dim=-1, stable=True)
+    return z.gather(2, order[..., None].expand_as(z)), times
 
 
 def mean_where(values: Tensor, mask: Tensor) -> Float[Tensor, ""]:

@@ -8,7 +8,15 @@ from einops import rearrange
 from jaxtyping import Float
 from torch import Tensor
 
-from align.losses.pairs import Embeddings, Times, mean_where, ordered_view_pairs, time_gaps
+from align.losses.pairs import (
+    Embeddings,
+    Times,
+    ViewTimes,
+    mean_where,
+    ordered_view_pairs,
+    time_gaps,
+    times_of_views,
+)
 
 
 def contrastive(
@@ -72,7 +80,7 @@ def margin_triplet(z: Embeddings, times: Times, window: int, margin: float) -> F
 
 
 def single_view_triplet(
-    z: Embeddings, times: Times, window: int, margin: float
+    z: Embeddings, times: Times | ViewTimes, window: int, margin: float
 ) -> Float[Tensor, ""]:
     """Single-view TCN on unit vectors: each view of a step counts as a separate video.
 
@@ -81,12 +89,11 @@ def single_view_triplet(
     """
     z = F.normalize(z, dim=-1)
     squared = 2 - 2 * z @ z.transpose(-1, -2)
-    gap = time_gaps(times)
+    gap = time_gaps(times_of_views(times, z.shape[1]))
     near, far = (gap > 0) & (gap <= window), gap > 2 * window
     # (episodes, views, anchor, positive, 1) against (…, anchor, 1, negative).
     hinge = F.relu(squared[..., :, None] - squared[..., None, :] + margin)
-    triplets = near[:, None, :, :, None] & far[:, None, :, None, :]
-    return mean_where(hinge, triplets.expand_as(hinge))
+    return mean_where(hinge, near[..., :, None] & far[..., None, :])
 
 
 def published_triplet(z: Embeddings, times: Times, window: int, margin: float) -> Float[Tensor, ""]:

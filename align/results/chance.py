@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import product
 
 import numpy as np
 from jaxtyping import UInt8
@@ -11,6 +12,15 @@ from jaxtyping import UInt8
 from align.metrics.alignment import METRICS
 from align.metrics.decoding import chance_errors
 from align.metrics.phases import PHASE_METRICS
+from align.metrics.unpaired import (
+    AP,
+    DIRECTIONS,
+    F1,
+    ORDER,
+    PROGRESSION,
+    RETRIEVED,
+    average_precision,
+)
 from align.results.statistics import mean
 from datasets.episodes import EpisodeDataset
 
@@ -42,6 +52,8 @@ def reference_rows(lengths: Sequence[int] = ()) -> dict[str, dict[str, float]]:
 def chance_of(data: EpisodeDataset) -> dict[str, float]:
     """All metrics of random embeddings on the episodes of a split."""
     phases = [data.phases(i) for i in range(len(data))]
+    if data.meta.viewpoints:
+        return unpaired_chance(phases, [str(data.viewpoint(i)) for i in range(len(data))])
     return {**alignment_chance(data.lengths), **phase_chance(phases)}
 
 
@@ -75,3 +87,37 @@ def phase_chance(phases: Sequence[UInt8[np.ndarray, " time"]]) -> dict[str, floa
         for name in PHASE_METRICS
     }
     return {f"{prefix}{name}": v for name, v in values.items() for prefix in ("", "across_")}
+
+
+def unpaired_chance(
+    phases: Sequence[UInt8[np.ndarray, " time"]], viewpoints: Sequence[str]
+) -> dict[str, float]:
+    """The measures of unpaired videos for embeddings without information; see `phase_chance`.
+
+    Average precision is that of ten draws from the frames that are searched.
+
+    Args:
+        phases: Phase of each frame of each test video.
+        viewpoints: Viewpoint of each.
+    """
+    values = {PROGRESSION: 0.0, ORDER: 0.0}
+    for ending, ends in DIRECTIONS.items():
+        asked, searched = (
+            [p for p, view in zip(phases, viewpoints, strict=True) if end in (None, view)]
+            for end in ends
+        )
+        if asked and searched:
+            values[F1 + ending] = phase_chance(searched)["phase_f1"]
+            values[AP + ending] = _drawn_precision(np.concatenate(asked), np.concatenate(searched))
+    return values
+
+
+def _drawn_precision(asked: np.ndarray, searched: np.ndarray) -> float:
+    """Expected average precision of RETRIEVED frames that are drawn with repeats."""
+    hits = np.array(list(product((0, 1), repeat=RETRIEVED)))
+    count, precision = hits.sum(axis=1), average_precision(hits)
+    total = 0.0
+    for phase, frames in zip(*np.unique(asked, return_counts=True), strict=True):
+        p = float((searched == phase).mean())
+        total += frames * float((p**count * (1 - p) ** (RETRIEVED - count) * precision).sum())
+    return total / len(asked)

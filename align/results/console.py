@@ -24,10 +24,9 @@ def evaluation_table(evaluation: Evaluation, chance: Mapping[str, float]) -> str
         chance: Metric to its value for random embeddings.
     """
     metrics = evaluation.metrics
-    lines = [
-        f"{evaluation.run} ({evaluation.method}, {evaluation.name}, {evaluation.protocol} views, "
-        f"{len(evaluation.pairs)} pairs)"
-    ]
+    shown = f"{evaluation.protocol} views, {len(evaluation.pairs)} pairs"
+    shown = shown if evaluation.pairs else "unpaired videos"
+    lines = [f"{evaluation.run} ({evaluation.method}, {evaluation.name}, {shown})"]
     for group in GROUPS:
         known = {name: title for name, title in group.metrics.items() if name in metrics}
         if known:

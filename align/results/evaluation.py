@@ -26,7 +26,13 @@ from align.engine.tensor_files import as_system_errors, open_tensors
 from align.metrics.alignment import PairResult
 from align.metrics.collapse import Collapse
 from align.metrics.phases import PhaseResult
-from datasets.errors import DamagedDataError, FormatError, MissingDataError, first_fault
+from datasets.errors import (
+    DamagedDataError,
+    FormatError,
+    MismatchError,
+    MissingDataError,
+    first_fault,
+)
 from datasets.storage.atomic import atomic_path
 
 
@@ -130,6 +136,19 @@ class Evaluation:
             metrics.write_text(json.dumps(stored, indent=1) + "\n")
             with as_system_errors(temporary):
                 save_file(flat, temporary)
+
+
+def require_pairs(evaluation: Evaluation) -> None:
+    """Checks that views of the same moments were measured.
+
+    Raises:
+        MismatchError: When the videos are unpaired, so that there is no alignment error.
+    """
+    if "alignment_error" not in evaluation.metrics:
+        raise MismatchError(
+            f"{evaluation.path} is of unpaired videos, which have no alignment error to compare. "
+            f"Print its measures: `{_measuring(evaluation.run, evaluation.name)}`."
+        )
 
 
 def evaluation_name(

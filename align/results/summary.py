@@ -10,7 +10,7 @@ from pathlib import Path
 from align.engine.csv_files import write_csv
 from align.methods import METHODS
 from align.metrics.alignment import METRICS
-from align.results.evaluation import Evaluation
+from align.results.evaluation import Evaluation, require_pairs
 from align.results.processors import baseline_of
 from align.results.statistics import mean, std
 from datasets.errors import MismatchError, MissingDataError
@@ -86,6 +86,8 @@ def require_comparable(evaluations: Sequence[Evaluation], labels: Sequence[str])
         raise MissingDataError(
             "no run to report on; name one or more folders made by `align.train`."
         )
+    for evaluation in evaluations:
+        require_pairs(evaluation)
     seen: dict[tuple[str, int], Path] = {}
     for label, evaluation in zip(labels, evaluations, strict=True):
         if text := difference(evaluations[0], evaluation):

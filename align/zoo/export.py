@@ -14,7 +14,7 @@ from align.config import TrainConfig
 from align.embedder import FrameEmbedder
 from align.engine.checkpoint import save_checkpoint
 from align.engine.run_folder import RunFolder
-from align.results.evaluation import load_evaluation
+from align.results.evaluation import load_evaluation, require_pairs
 from align.results.runs import train_command
 from align.zoo.card import CARD, Card, Score
 from align.zoo.store import SUFFIX
@@ -95,6 +95,7 @@ def _scores(run: Path) -> dict[str, Score]:
 
 def _score(run: Path, name: str) -> Score:
     evaluation = load_evaluation(run, name)
+    require_pairs(evaluation)
     views = dict.fromkeys(view for pair in evaluation.pairs for view in (pair.view1, pair.view2))
     episodes = {pair.episode for pair in evaluation.pairs}
     error = evaluation.metrics["alignment_error"]

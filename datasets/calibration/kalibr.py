@@ -1,22 +1,27 @@
 """Kalibr's camera chain as YAML (github.com/ethz-asl/kalibr, wiki, "YAML formats").
 
-`T_cn_cnm1` leads from one camera of the chain to the next, and `T_cam_imu` from an IMU; neither
-leads from the robot, so the chain gives no poses.
+`T_cn_cnm1` leads from one camera of the chain to the next, and `T_cam_imu` from an IMU to a camera.
+Neither leads from the world, so a chain gives the pose of each camera relative to its first one;
+`datasets.calibration.chains` places all of them by the pose of any.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
+from jaxtyping import Float
 
 from datasets.calibration.parts import (
     CameraParts,
+    InChain,
     in_our_pixels,
     make_lens,
     numbers,
     picture_size,
+    rigid,
 )
 from datasets.errors import FormatError, require_known
 from datasets.kinematics.lens import LensName
@@ -41,11 +46,46 @@ def read(name: str, stored: Mapping[str, Any]) -> dict[str, CameraParts]:
     Raises:
         FormatError: When a value cannot be, or a camera has another model than a pinhole.
     """
+    cameras = {str(camera): parts for camera, parts in stored.items() if isinstance(parts, dict)}
+    poses = _from_first(name, cameras)
     return {
-        str(camera): _camera(f"{name}: {camera}", parts)
-        for camera, parts in stored.items()
-        if isinstance(parts, dict)
+        camera: replace(_camera(f"{name}: {camera}", parts), in_chain=poses.get(camera))
+        for camera, parts in cameras.items()
     }
+
+
+def _from_first(name: str, cameras: Mapping[str, Mapping[str, Any]]) -> dict[str, InChain]:
+    """The pose of each camera relative to the first, as far as the chain goes without a gap."""
+    order = sorted(cameras, key=lambda camera: (len(camera), camera))
+    found: dict[str, InChain] = {}
+    pose = np.eye(4)
+    for before, camera in zip([None, *order], order, strict=False):
+        if before is not None:
+            step = _step(name, cameras, before, camera)
+            if step is None:
+                break
+            pose = step @ pose
+        found[camera] = InChain(name, order[0], pose)
+    return found
+
+
+def _step(
+    name: str, cameras: Mapping[str, Mapping[str, Any]], before: str, camera: str
+) -> Float[np.ndarray, "4 4"] | None:
+    """From a camera to the next one of the chain: as stored, or by way of the IMU."""
+    if "T_cn_cnm1" in cameras[camera]:
+        return _transform(name, cameras, camera, "T_cn_cnm1")
+    if all("T_cam_imu" in cameras[one] for one in (before, camera)):
+        first, second = (_transform(name, cameras, one, "T_cam_imu") for one in (before, camera))
+        return second @ np.linalg.inv(first)
+    return None
+
+
+def _transform(
+    name: str, cameras: Mapping[str, Mapping[str, Any]], camera: str, key: str
+) -> Float[np.ndarray, "4 4"]:
+    where = f"{name}: {camera}: {key}"
+    return rigid(where, numbers(f"{name}: {camera}", key, cameras[camera][key], 4, 4))
 
 
 def _camera(name: str, parts: Mapping[str, Any]) -> CameraParts:

@@ -21,6 +21,21 @@ _LONGEST = 8
 
 
 @dataclass(frozen=True, eq=False)
+class InChain:
+    """Where a camera is among several that were calibrated together.
+
+    Attributes:
+        source: The file, which tells chains apart.
+        first: Name of the first camera of the chain.
+        pose: (4, 4), from the first camera to this one.
+    """
+
+    source: str
+    first: str
+    pose: Float[np.ndarray, "4 4"]
+
+
+@dataclass(frozen=True, eq=False)
 class CameraParts:
     """What a file says about a camera; what it does not say is None.
 
@@ -31,6 +46,7 @@ class CameraParts:
         size: Height and width of the pictures for which the intrinsics are.
         pose: (4, 4), world to camera, or from the frame of `link`.
         link: Link that carries the camera; empty for one that stands in the world.
+        in_chain: Where it is among cameras that were calibrated together.
     """
 
     source: str
@@ -39,6 +55,7 @@ class CameraParts:
     size: tuple[int, int] | None = None
     pose: Float[np.ndarray, "4 4"] | None = None
     link: str = ""
+    in_chain: InChain | None = None
 
     def joined(self, other: CameraParts) -> CameraParts:
         """One camera of two files, of which one says what the other one does not.
@@ -59,6 +76,7 @@ class CameraParts:
             source=f"{self.source} and {other.source}",
             pose=placed.pose,
             link=placed.link,
+            in_chain=self.in_chain or other.in_chain,
         )
 
     def camera(self, view: str) -> RigCamera:
@@ -72,6 +90,13 @@ class CameraParts:
                 f"{self.source} has no intrinsics. Give a file that has them as well: "
                 f"--cameras {view}=camera_info.yaml; or estimate the focal length: "
                 "python -m datasets.calibrate … --focal"
+            )
+        if self.pose is None and self.in_chain is not None:
+            raise MissingDataError(
+                f"{self.source} says where the camera is relative to {self.in_chain.first} of "
+                f"{self.in_chain.source} alone. Give the pose of one camera of the chain as well, "
+                f"such as --cameras {view}=POSE.json, from which the others follow; or find it by "
+                "clicks: python -m datasets.calibrate."
             )
         if self.pose is None:
             raise MissingDataError(

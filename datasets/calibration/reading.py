@@ -11,6 +11,7 @@ from typing import Any
 import yaml
 
 from datasets.calibration import droid, kalibr, opencv, own, ros
+from datasets.calibration.chains import placed_by_chains
 from datasets.calibration.parts import CameraParts
 from datasets.errors import (
     DamagedDataError,
@@ -45,7 +46,7 @@ def read_cameras(words: Sequence[str]) -> dict[str, CameraParts]:
     for word in words:
         for view, parts in _named(word).items():
             found[view] = found[view].joined(parts) if view in found else parts
-    return found
+    return placed_by_chains(found)
 
 
 def whole_cameras(

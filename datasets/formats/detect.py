@@ -8,10 +8,12 @@ from pathlib import Path
 from datasets.episodes import EpisodeDataset
 from datasets.errors import FormatError, MissingDataError
 from datasets.formats.ftpv import FtpvSource
+from datasets.formats.image_folders import ImageFolderSource
 from datasets.formats.lerobot import LeRobotSource
 from datasets.formats.maniskill import ManiSkillSource
 from datasets.formats.robomimic import RobomimicSource
 from datasets.formats.rosbag import RosbagSource
+from datasets.formats.unpaired import UnpairedSource
 from datasets.formats.videos import VideoSource
 from datasets.source import Source
 from datasets.storage.checks import WRITE_INDEX_AGAIN, check_episode
@@ -65,11 +67,14 @@ FORMATS: tuple[type[Source], ...] = (
     EpisodesSource,
     LeRobotSource,
     FtpvSource,
+    # Before that of videos, which would take its folders for episodes.
+    UnpairedSource,
     # Before robomimic's, which takes any HDF5 file.
     ManiSkillSource,
     RobomimicSource,
     RosbagSource,
     VideoSource,
+    ImageFolderSource,
 )
 
 

@@ -12,19 +12,16 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
-from jaxtyping import UInt8
 from PIL import Image
 
 from datasets.bounds import Quality
 from datasets.errors import FormatError, MismatchError, MissingDataError
-from datasets.frames import LazyFrames, Picture
-from datasets.pictures import read_picture
+from datasets.formats.numbered import lazy_pictures, list_frames, size_of
 from datasets.presets import PRESETS
 from datasets.source import Source, bare_episode, bare_meta, deal, in_memory
 from datasets.storage.episode_file import EGO, Episode
@@ -39,12 +36,9 @@ PUBLISHED = {
     "lift_mh": "lift",
 }
 _EPISODE = re.compile(rf"({'|'.join(PREFIXES.values())})_(\d+)")
-# A third-person view, and a frame, with or without a word before the number.
+# A third-person view, with or without a word before the number.
 _VIEW = re.compile(r"(?:view|cam|camera)?_?(\d+)")
-_FRAME = re.compile(r"(?:[a-z]+[_-]?)?(\d+)\.(jpe?g|png)", re.IGNORECASE)
 _PILLOW = {"jpg": "JPEG", "png": "PNG"}
-# Pictures, for messages about those whose names are not read.
-_PICTURE_SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".gif"}
 
 
 @dataclass(frozen=True)
@@ -96,8 +90,7 @@ class FtpvSource(Source):
                     f"{views}: all episodes need the same. Remove it, or add the missing views."
                 )
         self.lengths = [len(found[views[0]]) for found in self._frames]
-        height, width = _read_frame(self._frames[0][views[0]][0]).shape[:2]
-        self.frame_size = (height, width)
+        self.frame_size = height, _ = size_of(self._frames[0][views[0]][0])
         env = PUBLISHED.get(path.resolve().name, path.resolve().name)
         self.meta = bare_meta(env, views, height)
         self.splits = _splits_by_prefix(self.names) or preset_splits(env, len(self.names))
@@ -109,23 +102,7 @@ class FtpvSource(Source):
     def lazy_episode(self, i: int) -> Episode:
         """The pictures of an episode, which are read as they are used."""
         views = self._frames[i].items()
-        return bare_episode({view: _lazy_frames(files) for view, files in views})
-
-
-def _lazy_frames(files: Sequence[Path]) -> LazyFrames:
-    height, width, _ = _read_frame(files[0]).shape
-
-    def read(times: Sequence[int]) -> Iterator[Picture]:
-        for time in times:
-            frame = _read_frame(files[time])
-            if frame.shape[:2] != (height, width):
-                raise MismatchError(
-                    f"{files[time]} is {_size(frame)} pixels, {files[0].name} beside it "
-                    f"{width} x {height}: the frames of a view must be of one size."
-                )
-            yield frame
-
-    return LazyFrames(str(files[0].parent), (len(files), height, width, 3), read)
+        return bare_episode({view: lazy_pictures(files) for view, files in views})
 
 
 def write_ftpv(
@@ -208,7 +185,7 @@ def _list_views(episode: Path) -> dict[str, list[Path]]:
     folders |= {f"view_{number}": path for number, path in sorted(numbered.items())}
     if not folders:
         raise MissingDataError(f"{episode} has no fpv/ or tpv/view_0000/: remove or complete it.")
-    views = {view: _list_frames(folder) for view, folder in folders.items()}
+    views = {view: list_frames(folder) for view, folder in folders.items()}
     first, *others = views
     for view in others:
         if len(views[view]) != len(views[first]):
@@ -222,43 +199,7 @@ def _list_views(episode: Path) -> dict[str, list[Path]]:
                 f"{folders[view]} begins with frame {min(views[view])}, {folders[first]} with "
                 f"{min(views[first])}: number the views of an episode alike."
             )
-    return {view: [frames[number] for number in sorted(frames)] for view, frames in views.items()}
-
-
-def _list_frames(folder: Path) -> dict[int, Path]:
-    """The frames by their numbers, which begin at 0 or 1 and have no gap."""
-    numbered: dict[int, Path] = {}
-    for file in sorted(folder.iterdir()):
-        match = _FRAME.fullmatch(file.name)
-        if match is None:
-            if file.suffix.lower() in _PICTURE_SUFFIXES and not file.name.startswith("."):
-                raise FormatError(
-                    f"{file} is a picture whose name is not read: name frames 000000.jpg, "
-                    "000001.jpg and so on (or .png)."
-                )
-            continue
-        number = int(match[1])
-        if number in numbered:
-            raise FormatError(f"{numbered[number]} and {file} are the same frame: remove one.")
-        numbered[number] = file
-    if not numbered:
-        raise MissingDataError(f"{folder} has no frames 000000.jpg, 000001.jpg, … (or .png).")
-    first = min(min(numbered), 1)
-    for expected, number in enumerate(sorted(numbered), first):
-        if number != expected:
-            raise MissingDataError(
-                f"{folder} has no frame {expected:06d} but {numbered[number].name}: frames must be "
-                "numbered from 0 or 1 without a gap. Restore it, or leave the episode out."
-            )
-    return numbered
-
-
-def _read_frame(file: Path) -> UInt8[np.ndarray, "height width 3"]:
-    return read_picture(file, str(file))
-
-
-def _size(frame: UInt8[np.ndarray, "height width 3"]) -> str:
-    return f"{frame.shape[1]} x {frame.shape[0]}"
+    return {view: list(frames.values()) for view, frames in views.items()}
 
 
 def preset_splits(env: str, episodes: int) -> dict[str, list[int]] | None:

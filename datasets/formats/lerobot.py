@@ -8,26 +8,32 @@ Data of a robot have LeRobot's names: `action`, `observation.state` (all proprio
 `observation.images.VIEW`, `next.reward`, `next.done`, `next.success`. Poses and cameras have names
 that policies ignore: `keypoints.VIEW` (x and y of each keypoint, NaN where behind the camera),
 `visible.VIEW`, `camera.VIEW.intrinsics`, `camera.VIEW.world_to_camera`, `keypoints_world`, `phase`,
-`sim_state`. `meta/posealign.json` is this project's `meta.json`, which LeRobot does not read.
+`sim_state`. The depth of a view is `observation.images.VIEW_depth`, see
+`datasets.formats.lerobot_depth`. `meta/posealign.json` is this project's `meta.json`, which LeRobot
+does not read.
 """
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import UInt8
+from jaxtyping import UInt8, UInt16
 
 from datasets.errors import FormatError, MismatchError, MissingDataError
 from datasets.formats.lerobot_columns import episode_from_columns
+from datasets.formats.lerobot_depth import decode_depth, depth_key
 from datasets.formats.lerobot_layout import (
     COPY_AGAIN,
     IMAGES,
     INFO,
     EpisodeFiles,
+    Feature,
     read_episodes,
     read_info,
     read_table,
@@ -75,6 +81,7 @@ class LeRobotSource(Source):
         """
         self.root, self._info = path, read_info(path)
         self._features = self._views_of(path)
+        self._depth = self._depth_of(path)
         first = next(iter(self._features))
         self._files = read_episodes(path, self._info, self._keys("video"))
         self.names = [f"{files.index:06d}" for files in self._files]
@@ -85,12 +92,9 @@ class LeRobotSource(Source):
         self.meta = self._read_meta(path)
 
     def _views_of(self, path: Path) -> dict[str, str]:
-        """Name of each view to the key of its feature; depth is left out."""
-        pictures = {k: f for k, f in self._info.features.items() if f.dtype in ("video", "image")}
-        if depth := [key for key, feature in pictures.items() if feature.is_depth]:
-            logger.warning("%s: depth is not read: %s", path, ", ".join(depth))
+        """Name of each view to the key of its feature, without depth."""
         views: dict[str, str] = {}
-        for key in (key for key in pictures if key not in depth):
+        for key in (key for key, feature in self._pictures.items() if not feature.is_depth):
             view = key.removeprefix(IMAGES)
             require_plain_name(view, path / INFO)
             if view in views:
@@ -102,6 +106,29 @@ class LeRobotSource(Source):
             raise MissingDataError(f"{path} has no pictures, neither videos nor images.")
         return views
 
+    @property
+    def _pictures(self) -> dict[str, Feature]:
+        return {k: f for k, f in self._info.features.items() if f.dtype in ("video", "image")}
+
+    def _depth_of(self, path: Path) -> dict[str, str]:
+        """Name of each view to the key of its depth; empty where some view has none of its size.
+
+        Depth that belongs to no view, or is in videos, is left out with a message.
+        """
+        found = {
+            view: depth_key(view)
+            for view, key in self._features.items()
+            if (feature := self._info.features.get(depth_key(view))) is not None
+            and feature.is_depth
+            and (feature.dtype, feature.size) == ("image", self._info.features[key].size)
+        }
+        found = found if found.keys() == self._features.keys() else {}
+        if left_out := [
+            k for k, f in self._pictures.items() if f.is_depth and k not in found.values()
+        ]:
+            logger.warning("%s: depth is not read: %s", path, ", ".join(left_out))
+        return found
+
     def _keys(self, dtype: str) -> list[str]:
         return [k for k in self._features.values() if self._info.features[k].dtype == dtype]
 
@@ -109,14 +136,15 @@ class LeRobotSource(Source):
         ours = path / OUR_META
         if not ours.exists():
             name, hz = path.resolve().name, self._info.fps
-            return bare_meta(name, list(self._features), self.frame_size[0], hz)
+            meta = bare_meta(name, list(self._features), self.frame_size[0], hz)
+            return replace(meta, depth=bool(self._depth))
         meta = DatasetMeta.from_json(ours.read_bytes(), ours)
         if set(meta.views) != set(self._features):
             raise MismatchError(
                 f"{ours} has the views {meta.views}, {path / INFO} {list(self._features)}; "
                 f"{COPY_AGAIN}"
             )
-        return meta
+        return replace(meta, depth=meta.depth and bool(self._depth))
 
     @cached_property
     def splits(self) -> dict[str, list[int]] | None:
@@ -163,7 +191,7 @@ class LeRobotSource(Source):
         features = self._info.features
         table = read_table(
             files.table,
-            [*_PLACES, *self._keys("image")],
+            [*_PLACES, *self._keys("image"), *self._depth.values()],
             [name for name in features if self._is_read(name)],
             files.index,
         )
@@ -179,10 +207,13 @@ class LeRobotSource(Source):
             for name, feature in features.items()
             if name in table.column_names and feature.dtype in _NUMBERS
         }
-        return episode_from_columns(images, columns, self.meta, str(files.table))
+        episode = episode_from_columns(images, columns, self.meta, str(files.table))
+        depth = {view: self._depth_from_table(files, table, k) for view, k in self._depth.items()}
+        return replace(episode, depth=depth if self.meta.depth else {})
 
     def _is_read(self, name: str) -> bool:
-        return name in self._features.values() or self._info.features[name].dtype in _NUMBERS
+        pictures = (*self._features.values(), *self._depth.values())
+        return name in pictures or self._info.features[name].dtype in _NUMBERS
 
     def _column(self, files: EpisodeFiles, table: Any, name: str) -> np.ndarray:
         try:
@@ -245,14 +276,16 @@ class LeRobotSource(Source):
         self, files: EpisodeFiles, table: Any, key: str
     ) -> UInt8[np.ndarray, "time height width 3"]:
         frames = []
-        for step, cell in enumerate(table[key].to_pylist()):
-            content = cell.get("bytes") if isinstance(cell, dict) else cell
-            name = f"{files.table}: {key} of episode {files.index}, time step {step},"
-            if not isinstance(content, bytes):
-                raise MissingDataError(f"{name} is not inside the table; {COPY_AGAIN}")
+        for content, name in _cells(files, table, key):
             frames.append(read_picture(content, name))
             self._require_size((1, *frames[-1].shape), name, key)
         return np.stack(frames)
+
+    def _depth_from_table(
+        self, files: EpisodeFiles, table: Any, key: str
+    ) -> UInt16[np.ndarray, "time height width"]:
+        size, cells = self._info.features[key].size, _cells(files, table, key)
+        return np.stack([decode_depth(content, size, name) for content, name in cells])
 
     def _require_size(self, shape: tuple[int, ...], name: str, key: str) -> None:
         height, width = self._info.features[key].size
@@ -261,3 +294,13 @@ class LeRobotSource(Source):
                 f"{name} has frames of {shape[2]} x {shape[1]} pixels, but "
                 f"{self.root / INFO} says {width} x {height}; {COPY_AGAIN}"
             )
+
+
+def _cells(files: EpisodeFiles, table: Any, key: str) -> Iterator[tuple[bytes, str]]:
+    """The pictures inside a table, and a name of each for messages."""
+    for step, cell in enumerate(table[key].to_pylist()):
+        content = cell.get("bytes") if isinstance(cell, dict) else cell
+        name = f"{files.table}: {key} of episode {files.index}, time step {step},"
+        if not isinstance(content, bytes):
+            raise MissingDataError(f"{name} is not inside the table; {COPY_AGAIN}")
+        yield content, name

@@ -14,6 +14,7 @@ from datasets.bounds import Crf
 from datasets.errors import MismatchError, require
 from datasets.formats.lerobot import OUR_META
 from datasets.formats.lerobot_columns import episode_columns, feature_names
+from datasets.formats.lerobot_depth import depth_feature, depth_histogram, depth_key, encode_depth
 from datasets.formats.lerobot_layout import EPISODES_FOLDER, EXTRA, IMAGES, INFO
 from datasets.formats.lerobot_stats import (
     Stats,
@@ -72,6 +73,7 @@ class LeRobotWriter:
         self.frames = 0
         self._columns: dict[str, list[np.ndarray]] = {}
         self._histograms: dict[str, np.ndarray] = {}
+        self._depth_histograms: dict[str, np.ndarray] = {}
         self._table: Any = None
         self._table_index, self._table_bytes = -1, 0
 
@@ -90,7 +92,7 @@ class LeRobotWriter:
                 "All episodes of LeRobot have the same parts; leave the odd ones out."
             )
         self._require_alike(index, columns)
-        self._write_rows(columns)
+        self._write_rows(columns, self._depth_arrays(episode))
         stats = {name: vector_stats(value) for name, value in columns.items()}
         row = {
             "episode_index": index,
@@ -103,6 +105,8 @@ class LeRobotWriter:
         }
         for view in self.meta.views:
             row |= self._write_video(index, view, episode, stats)
+            if view in episode.depth:
+                self._count_depth(view, episode, stats)
         self.rows.append(row | flatten(stats))
         for name, value in columns.items():
             self._columns.setdefault(name, []).append(value)
@@ -143,6 +147,8 @@ class LeRobotWriter:
         self.pq.write_table(self._tasks(), self.out / TASKS)
         stats = {name: vector_stats(np.concatenate(v)) for name, v in self._columns.items()}
         stats |= {key: image_stats(h, self.frames) for key, h in self._histograms.items()}
+        depths = self._depth_histograms.items()
+        stats |= {key: image_stats(h, self.frames, scale=1) for key, h in depths}
         _write_json(self.out / STATS, stats)
         _write_json(self.out / INFO, self._info())
         (self.out / OUR_META).write_text(self.meta.to_json())
@@ -169,6 +175,8 @@ class LeRobotWriter:
                     "has_audio": False,
                 },
             }
+        for view, depth in episode.depth.items():
+            features[depth_key(view)] = depth_feature(*depth.shape[1:])
         for name, value in columns.items():
             features[name] = {
                 "dtype": value.dtype.name,
@@ -177,9 +185,25 @@ class LeRobotWriter:
             }
         return features
 
-    def _write_rows(self, columns: dict[str, np.ndarray]) -> None:
+    def _depth_arrays(self, episode: Episode) -> dict[str, Any]:
+        """The depth of each view as Hugging Face's columns of pictures."""
+        kind = self.pa.struct([("bytes", self.pa.binary()), ("path", self.pa.string())])
+        return {
+            depth_key(view): self.pa.array(
+                [{"bytes": encode_depth(frame), "path": None} for frame in depth], kind
+            )
+            for view, depth in episode.depth.items()
+        }
+
+    def _count_depth(self, view: str, episode: Episode, stats: dict[str, Stats]) -> None:
+        """The statistics of an episode's depth, in millimetres."""
+        key, histogram = depth_key(view), depth_histogram(episode.depth[view])
+        stats[key] = image_stats(histogram, len(episode), scale=1)
+        self._depth_histograms[key] = self._depth_histograms.get(key, 0) + histogram
+
+    def _write_rows(self, columns: dict[str, np.ndarray], depth: dict[str, Any]) -> None:
         pa = self.pa
-        arrays = {}
+        arrays = dict(depth)
         for name in self._vectors():
             flat = pa.array(np.ascontiguousarray(columns[name]).ravel())
             size = self.features[name]["shape"][0]

@@ -34,21 +34,24 @@ def colour_histogram(frames: UInt8[np.ndarray, "*shape 3"]) -> Int64[np.ndarray,
     return np.stack([np.bincount(frames[..., c].ravel(), minlength=256) for c in range(3)])
 
 
-def image_stats(histogram: Int64[np.ndarray, "3 256"], frames: int) -> Stats:
-    """Statistics of the pixels in a histogram, scaled to [0, 1], of shape (3, 1, 1).
+def image_stats(
+    histogram: Int64[np.ndarray, "channels levels"], frames: int, scale: float = 255
+) -> Stats:
+    """Statistics of the pixels in a histogram, divided by `scale`, of shape (channels, 1, 1).
 
     Args:
-        histogram: Sum of the `colour_histogram` of one or more episodes.
+        histogram: Sum of the `colour_histogram` of one or more episodes, or of their depths.
         frames: Number of frames in the histogram.
+        scale: The value that counts as 1; of colours their largest.
     """
-    levels = np.arange(256) / 255
+    levels = np.arange(histogram.shape[1]) / scale
     totals = histogram.sum(axis=1)
     mean = histogram @ levels / totals
     cumulative = np.cumsum(histogram, axis=1) / totals[:, None]
     seen = histogram > 0
     found = {
         "min": levels[seen.argmax(axis=1)],
-        "max": levels[255 - seen[:, ::-1].argmax(axis=1)],
+        "max": levels[len(levels) - 1 - seen[:, ::-1].argmax(axis=1)],
         "mean": mean,
         # Rounding can make the variance of one colour slightly negative.
         "std": np.sqrt(np.maximum(histogram @ levels**2 / totals - mean**2, 0)),

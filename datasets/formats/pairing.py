@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float, Int64
@@ -11,6 +13,23 @@ from jaxtyping import Float, Int64
 from datasets.errors import DamagedDataError, MismatchError
 
 logger = logging.getLogger(__name__)
+
+# A rate that is read from times in milliseconds is off by up to this share.
+SAME_RATE = 0.01
+
+
+class Steps(NamedTuple):
+    """The time steps of an episode.
+
+    Attributes:
+        picks: View to the frame of each time step.
+        rate: Time steps a second.
+        measured: Name to measurements at each time step.
+    """
+
+    picks: dict[str, Int64[np.ndarray, " time"]]
+    rate: float
+    measured: dict[str, Float[np.ndarray, "time columns"]]
 
 
 def pair_by_time(
@@ -166,3 +185,24 @@ def _listed(
     describe: Callable[[Float[np.ndarray, " frames"]], object],
 ) -> str:
     return ", ".join(f"{describe(t)} ({view})" for view, t in times.items())
+
+
+def one_rate(path: Path, rates: Mapping[str, float]) -> float:
+    """The rate of all episodes.
+
+    Args:
+        path: The data set, for messages.
+        rates: Episode to its time steps a second.
+
+    Raises:
+        MismatchError: When two of them differ.
+    """
+    first, rate = next(iter(rates.items()))
+    for name, other in rates.items():
+        if abs(other / rate - 1) > SAME_RATE:
+            raise MismatchError(
+                f"{path}: {first} has {rate:.4g} time steps a second, {name} {other:.4g}; all "
+                "episodes of a data set need one rate. Convert them apart, or encode them again at "
+                "one rate: ffmpeg -i IN -r RATE OUT"
+            )
+    return rate

@@ -3,7 +3,8 @@
     recordings/take_1.bag
     recordings/take_2/metadata.yaml  take_2_0.mcap
 
-Topics of pictures become views, and those of joint states become observations.
+Topics of pictures become views, those of joint states become observations, and camera_info with
+static transforms become the cameras of the views.
 """
 
 from __future__ import annotations
@@ -18,8 +19,9 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, Int64
 
-from datasets.errors import DamagedDataError, MismatchError, MissingDataError, require
+from datasets.errors import DamagedDataError, DataError, MismatchError, MissingDataError, require
 from datasets.formats.pairing import pair_by_clock
+from datasets.formats.ros_cameras import INFO, STATIC, TRANSFORMS, RecordedCameras
 from datasets.formats.ros_messages import (
     COMPRESSED,
     JOINTS,
@@ -31,6 +33,7 @@ from datasets.formats.ros_messages import (
     view_of,
 )
 from datasets.frames import LazyFrames, Picture
+from datasets.kinematics.rig import RigCamera
 from datasets.source import Source, bare_episode, bare_meta, in_memory
 from datasets.storage.episode_file import EGO, Episode
 
@@ -68,6 +71,7 @@ class _Recording:
     joints: dict[str, JointSeries] = field(default_factory=dict)
     picks: dict[str, Int64[np.ndarray, " time"]] = field(default_factory=dict)
     positions: dict[str, Float[np.ndarray, "time joints"]] = field(default_factory=dict)
+    cameras: dict[str, RigCamera] = field(default_factory=dict)
 
 
 class RosbagSource(Source):
@@ -123,7 +127,13 @@ class RosbagSource(Source):
         episode = bare_episode(
             {view: _frames(recording, view, recording.picks[view]) for view in self.views}
         )
-        return replace(episode, observations=recording.positions)
+        cameras = recording.cameras.items()
+        return replace(
+            episode,
+            observations=recording.positions,
+            intrinsics={view: camera.intrinsics for view, camera in cameras},
+            world_to_camera={view: camera.pose for view, camera in cameras},
+        )
 
     def has_keypoints(self, i: int) -> bool:
         """Bags have no keypoints."""
@@ -177,12 +187,23 @@ def _messages(
 
 
 def _scan(path: Path) -> _Recording:
-    """Reads times and joints of a bag in one pass, and leaves depth out."""
+    """Reads times, joints and cameras of a bag in one pass, and leaves depth out."""
     topics: dict[str, _Topic] = {}
     depth: set[str] = set()
-    found = _Recording(path)
-    kinds = (RAW, COMPRESSED, JOINTS)
-    for topic, logged, message in _messages(path, lambda c: c.msgtype in kinds):
+    found, cameras = _Recording(path), RecordedCameras()
+    kinds = (RAW, COMPRESSED, JOINTS, INFO)
+
+    def chosen(connection: Any) -> bool:
+        static = connection.msgtype == TRANSFORMS and connection.topic.endswith(STATIC)
+        return static or connection.msgtype in kinds
+
+    for topic, logged, message in _messages(path, chosen):
+        if hasattr(message, "transforms"):
+            cameras.add_transforms(message)
+            continue
+        if hasattr(message, "distortion_model"):
+            cameras.add_info(topic, message)
+            continue
         stamp = _stamp(message, logged)
         if hasattr(message, "position"):
             name = view_of(topic)
@@ -199,9 +220,20 @@ def _scan(path: Path) -> _Recording:
         logger.warning("%s: depth is not read: %s", path, ", ".join(sorted(depth)))
     _leave_out_empty(found)
     found.views = _views(path, topics)
+    found.cameras = _cameras(found, cameras)
     for name, series in found.joints.items():
         logger.info("%s: the columns of %s are %s", path, name, ", ".join(series.samples))
     return found
+
+
+def _cameras(recording: _Recording, cameras: RecordedCameras) -> dict[str, RigCamera]:
+    """The cameras of all views; none, with a message, where one of them is not known."""
+    views = {view: (topic.name, topic.size) for view, topic in recording.views.items()}
+    try:
+        return cameras.cameras(views)
+    except DataError as error:
+        logger.warning("%s: its cameras are not read: %s", recording.path, error)
+        return {}
 
 
 def _leave_out_empty(recording: _Recording) -> None:

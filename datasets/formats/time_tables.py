@@ -1,16 +1,20 @@
-"""CSV files beside videos: when frames were taken, and what was measured at which time."""
+"""CSV files beside views: when frames were taken, and what was measured at which time."""
 
 from __future__ import annotations
 
 import csv
+import logging
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float
 
-from datasets.errors import FormatError
+from datasets.errors import FormatError, MismatchError, MissingDataError
 from datasets.formats.pairing import values_at
+
+logger = logging.getLogger(__name__)
 
 # Names of the column of times; endings that name its unit, and the seconds in it.
 _TIMES = ("time", "timestamp", "stamp", "t")
@@ -41,6 +45,54 @@ class TimeTable(NamedTuple):
             for name, values in zip(self.names, self.values.T, strict=True)
         ]
         return np.stack(columns, axis=1)
+
+
+def tables_beside(folder: Path, views: Collection[str]) -> dict[str, TimeTable]:
+    """The CSV files of a folder by their names without the ending.
+
+    Those with the name of a view must have times; others without times are named in a warning.
+
+    Raises:
+        FormatError: See `read_time_table`.
+    """
+    tables = {}
+    for file in sorted(folder.glob("*.csv")):
+        if file.stem in views or has_times(file):
+            tables[file.stem] = read_time_table(file)
+        else:
+            logger.warning("%s has no column of times and is not read", file)
+    return tables
+
+
+def stamps_of(
+    tables: Mapping[str, TimeTable], frames: Mapping[str, int], name: str
+) -> dict[str, Float[np.ndarray, " frames"]]:
+    """The times of the frames of each view; empty where no view has a table.
+
+    Args:
+        tables: See `tables_beside`.
+        frames: View to the number of its frames.
+        name: The episode, for messages.
+
+    Raises:
+        MissingDataError: When some views have a table and others have none.
+        MismatchError: When a table has another number of rows than its view has frames.
+    """
+    clocked = [view for view in frames if view in tables]
+    if not clocked:
+        return {}
+    if missing := [view for view in frames if view not in tables]:
+        raise MissingDataError(
+            f"{name}: {clocked[0]}.csv has the times of its frames, but {missing[0]}.csv does "
+            "not exist. Write such a file for every view, or for none."
+        )
+    for view, count in frames.items():
+        if len(tables[view].times) != count:
+            raise MismatchError(
+                f"{tables[view].path} has {len(tables[view].times)} times, but {view} has {count} "
+                "frames. Write one row for each frame."
+            )
+    return {view: tables[view].times for view in frames}
 
 
 def read_time_table(path: Path) -> TimeTable:

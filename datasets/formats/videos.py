@@ -6,16 +6,15 @@ import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float, Int64, UInt8
+from jaxtyping import UInt8
 
 from datasets.bounds import Crf
 from datasets.draw import draw_skeleton
 from datasets.errors import FormatError, MismatchError, MissingDataError
-from datasets.formats.pairing import pair_by_clock, pair_by_time
-from datasets.formats.time_tables import TimeTable, has_times, read_time_table
+from datasets.formats.pairing import SAME_RATE, Steps, one_rate, pair_by_clock, pair_by_time
+from datasets.formats.time_tables import stamps_of, tables_beside
 from datasets.frames import LazyFrames, Picture
 from datasets.source import Source, bare_episode, bare_meta, in_memory
 from datasets.storage.episode_file import EGO, Episode
@@ -78,7 +77,7 @@ class VideoSource(Source):
         self.lengths = [len(steps.picks[views[0]]) for steps in self._steps.values()]
         first = video_shape(self._files[self.names[0]][views[0]])
         self.frame_size = (first.height, first.width)
-        rate = _one_rate(path, {name: steps.rate for name, steps in self._steps.items()})
+        rate = one_rate(path, {name: steps.rate for name, steps in self._steps.items()})
         self.meta = bare_meta(path.resolve().name, views, first.height, rate)
 
     def episode(self, i: int) -> Episode:
@@ -109,73 +108,25 @@ class VideoSource(Source):
         return lazy_frames(self._files[name][view], self._steps[name].picks[view])
 
 
-class _Steps(NamedTuple):
-    """The time steps of an episode.
-
-    Attributes:
-        picks: View to the frame of each time step.
-        rate: Time steps a second.
-        measured: Name to measurements at each time step.
-    """
-
-    picks: dict[str, Int64[np.ndarray, " time"]]
-    rate: float
-    measured: dict[str, Float[np.ndarray, "time columns"]]
-
-
-# A rate that is read from times in milliseconds is off by up to this share.
-_SAME_RATE = 0.01
-
-
-def _pair(files: Mapping[str, Path], name: str) -> _Steps:
+def _pair(files: Mapping[str, Path], name: str) -> Steps:
     """Brings the videos of an episode together with the CSV files beside them."""
     folder = next(iter(files.values())).parent
-    tables: dict[str, TimeTable] = {}
-    for file in sorted(folder.glob("*.csv")):
-        if file.stem in files or has_times(file):
-            tables[file.stem] = read_time_table(file)
-        else:
-            logger.warning("%s has no column of times and is not read", file)
+    tables = tables_beside(folder, files)
     times = {view: video_times(file) for view, file in files.items()}
-    if clocked := [view for view in files if view in tables]:
-        if missing := [view for view in files if view not in tables]:
-            raise MissingDataError(
-                f"{name}: {clocked[0]}.csv has the times of its frames, but {missing[0]}.csv does "
-                "not exist. Write such a file for every view, or for none."
-            )
-        stamps = {view: _stamps(tables.pop(view), len(t)) for view, t in times.items()}
+    if stamps := stamps_of(tables, {view: len(t) for view, t in times.items()}, name):
         picks, grid = pair_by_clock(stamps, name)
         rate = 1 / float(grid[1] - grid[0])
     else:
         picks, measured_rate = pair_by_time(times, name)
         declared = video_shape(next(iter(files.values()))).fps
         # Times are rounded, so the rate of the header is more exact where both agree.
-        agrees = measured_rate is None or abs(declared / measured_rate - 1) < _SAME_RATE
+        agrees = measured_rate is None or abs(declared / measured_rate - 1) < SAME_RATE
         rate = declared if agrees or measured_rate is None else measured_rate
         grid = np.arange(len(next(iter(picks.values())))) / rate
-    return _Steps(picks, rate, {stem: table.at(grid, 1 / rate) for stem, table in tables.items()})
-
-
-def _stamps(table: TimeTable, frames: int) -> Float[np.ndarray, " frames"]:
-    """The times of a video's frames."""
-    if len(table.times) != frames:
-        raise MismatchError(
-            f"{table.path} has {len(table.times)} times, but its video {frames} frames. Write one "
-            "row for each frame."
-        )
-    return table.times
-
-
-def _one_rate(path: Path, rates: Mapping[str, float]) -> float:
-    first, rate = next(iter(rates.items()))
-    for name, other in rates.items():
-        if abs(other / rate - 1) > _SAME_RATE:
-            raise MismatchError(
-                f"{path}: {first} has {rate:.4g} time steps a second, {name} {other:.4g}; all "
-                "episodes of a data set need one rate. Convert them apart, or encode them again at "
-                "one rate: ffmpeg -i IN -r RATE OUT"
-            )
-    return rate
+    measured = {
+        stem: table.at(grid, 1 / rate) for stem, table in tables.items() if stem not in files
+    }
+    return Steps(picks, rate, measured)
 
 
 def write_videos(

@@ -183,6 +183,7 @@ def check_episode(
                 _check_keypoints(path, observations, view, steps, len(meta.get_skeleton()))
         _check_lengths(path, file, steps)
         _check_phases(path, read_array(file, "phases"), meta)
+        _check_viewpoint(path, file, meta)
     if steps < 2 * window + 2:
         raise MismatchError(
             f"{path} has {steps} time steps, fewer than the {2 * window + 2} that a window of "
@@ -292,6 +293,14 @@ def _check_lengths(path: Path, file: h5py.File, steps: int) -> None:
                 f"{path}: {name} has shape {found[0]}, the episode {steps} time steps. "
                 f"{again(path)}"
             )
+
+
+def _check_viewpoint(path: Path, file: h5py.File, meta: DatasetMeta) -> None:
+    found = file.attrs.get("viewpoint")
+    if meta.viewpoints and found not in meta.viewpoints:
+        raise FormatError(
+            f"{path} has the viewpoint {found!r}; viewpoints are {meta.viewpoints}. {again(path)}"
+        )
 
 
 def _check_phases(path: Path, phases: np.ndarray, meta: DatasetMeta) -> None:

@@ -16,6 +16,8 @@ from datasets.storage.arrays import own_array, read_array
 
 # The first-person view; third-person views are called view_0, view_1, …
 EGO = "ego"
+# The viewpoint of unpaired third-person videos; that of first-person ones is EGO.
+EXO = "exo"
 # The splits of a data set, as robomimic's masks name them.
 SPLITS = ("train", "valid", "test")
 # The split of the episodes in which the expert was made to fail. It is none of SPLITS, so that
@@ -24,7 +26,7 @@ FAILURE = "failure"
 # Arrays with one entry a time step that do not belong to a view.
 OVER_TIME = ("actions", "states", "rewards", "dones", "phases", "keypoints_world")
 # Attributes of an episode as a whole.
-_OVERALL = ("seed", "success", "model_file")
+_OVERALL = ("seed", "success", "model_file", "viewpoint")
 _VIEW_PARTS = ("image", "keypoints", "visible")
 # Parts of a view that simulators can measure beside the pictures, and their numbers: the field of
 # `Episode`, the ending in the file, and the type.
@@ -58,6 +60,7 @@ class Episode:
         seed: The seed that reproduces this episode.
         success: Whether the task was solved.
         model_file: The simulator's model as text; None for simulators without one.
+        viewpoint: Of an unpaired video, one of `DatasetMeta.viewpoints`.
     """
 
     images: Mapping[str, Frames]
@@ -77,6 +80,7 @@ class Episode:
     seed: int | None = None
     success: bool | None = None
     model_file: str | None = None
+    viewpoint: str | None = None
 
     def __len__(self) -> int:
         """Number of time steps."""
@@ -218,6 +222,7 @@ def read_episode(
         seed=whole_number(group, "seed") if "seed" in group.attrs else None,
         success=None if success is None else bool(np.all(success)),
         model_file=group.attrs.get("model_file"),
+        viewpoint=group.attrs.get("viewpoint"),
     )
 
 

@@ -50,6 +50,8 @@ def _faults(episode: Episode, meta: DatasetMeta) -> Iterator[str]:
     for view, poses in episode.world_to_camera.items():
         yield from _pose_faults(poses, view)
     yield from _number_faults(episode)
+    if meta.viewpoints and episode.viewpoint not in meta.viewpoints:
+        yield f"it has the viewpoint {episode.viewpoint!r}; viewpoints are {meta.viewpoints}"
 
 
 def _phase_faults(episode: Episode, meta: DatasetMeta) -> Iterator[str]:

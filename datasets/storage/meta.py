@@ -28,10 +28,25 @@ MOST_HZ = 10_000
 # Fields that may differ between two runs that add episodes to one data set.
 _INFORMATIVE = {"command", "versions", "preset"}
 # Fields that were added later, so that older data sets lack them.
-_OPTIONAL = {"preset", "own_skeleton", "random_cameras", "random_scenes", "rig", "depth", "masks"}
+_OPTIONAL = {
+    "preset",
+    "own_skeleton",
+    "random_cameras",
+    "random_scenes",
+    "rig",
+    "depth",
+    "masks",
+    "viewpoints",
+}
 # Of these, fields that `meta.json` leaves out where they say nothing, so that data sets without
 # them stay as they were, to the byte.
-_UNSAID: dict[str, object] = {"random_scenes": False, "rig": "", "depth": False, "masks": []}
+_UNSAID: dict[str, object] = {
+    "random_scenes": False,
+    "rig": "",
+    "depth": False,
+    "masks": [],
+    "viewpoints": [],
+}
 # Types of the fields that reading an episode depends on.
 _KINDS: dict[str, type | tuple[type, ...]] = {
     "env": str,
@@ -76,6 +91,8 @@ class DatasetMeta:
             masks.
         rig: Digest of the third-person cameras that were given in place of the world's own; empty
             without any.
+        viewpoints: Names of the viewpoints of unpaired videos, of which each is an episode of its
+            own with one view; empty where the views of an episode show it at the same time.
         own_skeleton: Definition of the skeleton, where this project has no skeleton of that name.
     """
 
@@ -95,6 +112,7 @@ class DatasetMeta:
     depth: bool = False
     masks: list[str] = field(default_factory=list)
     rig: str = ""
+    viewpoints: list[str] = field(default_factory=list)
     own_skeleton: Skeleton | None = None
 
     def __post_init__(self) -> None:
@@ -197,9 +215,11 @@ def _require_sound(stored: dict[str, Any], path: Path) -> None:
             raise FormatError(f"{path}: `{name}` must be a list of names, got {values}; {_AGAIN}")
         if repeated := [value for value in values if values.count(value) > 1]:
             raise FormatError(f"{path}: `{name}` names {repeated[0]!r} twice; {_AGAIN}")
+    for name in ("masks", "viewpoints"):
+        values = stored.get(name, [])
+        if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
+            raise FormatError(f"{path}: `{name}` must be a list of names, got {values!r}; {_AGAIN}")
     masks, depth = stored.get("masks", []), stored.get("depth", False)
-    if not isinstance(masks, list) or not all(isinstance(name, str) for name in masks):
-        raise FormatError(f"{path}: `masks` must be a list of names, got {masks!r}; {_AGAIN}")
     if len(masks) > MOST_INSTANCES:
         raise FormatError(f"{path}: `masks` names more than {MOST_INSTANCES} instances; {_AGAIN}")
     if not isinstance(depth, bool):

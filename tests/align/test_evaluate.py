@@ -58,7 +58,10 @@ def test_a_run_is_tested_on_the_views_of_its_protocol(run: Path) -> None:
 @pytest.mark.slow
 def test_every_metric_has_a_title_and_a_value(run: Path) -> None:
     evaluation = evaluate(run, progress=False, protocol="seen")
-    assert set(evaluation.metrics) == {name for group in GROUPS for name in group.metrics}
+    titled = {name for group in GROUPS for name in group.metrics}
+    # Those of unpaired videos are not measured here.
+    assert titled - evaluation.metrics.keys() == {n for n in titled if n.startswith("unpaired_")}
+    assert evaluation.metrics.keys() <= titled
     assert not any(math.isnan(value) for value in evaluation.metrics.values())
     views = {(r.learned_view, r.asked_view) for r in evaluation.phases}
     assert len(views) == 9 and len(evaluation.phases) == 9

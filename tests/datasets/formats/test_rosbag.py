@@ -29,14 +29,18 @@ Message = tuple[str, float, Any]  # topic, seconds after the start, content
 
 def store_of(kind: str) -> Any:
     stores = typesys.Stores
-    return typesys.get_typestore(stores.ROS1_NOETIC if kind == "ros1" else stores.ROS2_HUMBLE)
+    store = typesys.get_typestore(stores.ROS1_NOETIC if kind == "ros1" else stores.ROS2_HUMBLE)
+    if kind == "ros1":  # whose usual messages lack that of transforms
+        text = "geometry_msgs/TransformStamped[] transforms"
+        store.register(typesys.get_types_from_msg(text, "tf2_msgs/msg/TFMessage"))
+    return store
 
 
-def header(kind: str, seconds: float) -> Any:
+def header(kind: str, seconds: float, frame: str = "") -> Any:
     types = store_of(kind).types
     stamp = types["builtin_interfaces/msg/Time"](int(seconds), round(seconds % 1 * 1e9))
     numbered = {"seq": 0} if kind == "ros1" else {}
-    return types["std_msgs/msg/Header"](**numbered, stamp=stamp, frame_id="")
+    return types["std_msgs/msg/Header"](**numbered, stamp=stamp, frame_id=frame)
 
 
 def picture(

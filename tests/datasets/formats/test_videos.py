@@ -131,7 +131,7 @@ def test_measurements_without_times_of_frames_are_counted_from_the_first(tmp_pat
 @pytest.mark.parametrize(
     ("files", "message"),
     [
-        ({"ego": "time\n0\n1\n"}, "has 2 times, but its video 20 frames"),
+        ({"ego": "time\n0\n1\n"}, "has 2 times, but ego has 20 frames"),
         ({"joints": "time,a\n0,1\n0,2\n"}, "time of line 3 does not come after"),
         ({"joints": "time,a\n0,1\n1,x\n"}, "line 3 holds something else than numbers"),
         ({"joints": "time,a\n0,1\n1\n"}, "line 3 has 1 values, not 2"),
