@@ -50,8 +50,9 @@ class MocapConfig:
             default 12, or 10 for nucla, which has no more.
         repetitions: Number of takes of each action by each person. In ntu the person turns from one
             take to the next.
-        actions: Names of the motions; by default the first of the 15, one for each class of the
-            layout.
+        actions: Names of the motions, all of one family, or the name of a family: athletic (15
+            clips as they were captured) or everyday (actions composed of them). A family gives as
+            many as the layout has classes.
         size: Height and width of the videos, in pixels.
         seed: Seed of all random draws: people, rooms, cameras and takes.
         out: Folder of the data set; by default data/mocap for ntu, else data/mocap_<layout>.
@@ -63,7 +64,7 @@ class MocapConfig:
     views: PositiveInt = 3
     subjects: Annotated[NaturalInt | None, optional("INT")] = None
     repetitions: PositiveInt = 2
-    actions: tuple[str, ...] = ()
+    actions: tuple[str, ...] = ("athletic",)
     size: Pixels = 224
     seed: Seed = 0
     out: Annotated[Path | None, optional("FOLDER")] = None
@@ -95,9 +96,11 @@ class MocapConfig:
     @property
     def motions(self) -> tuple[str, ...]:
         """Names of the motions, in the order of their classes."""
-        from sims.mocap.motion import ACTIONS
+        from sims.mocap.families import FAMILIES
 
-        return self.actions or ACTIONS[: len(self.plan.classes)]
+        if len(self.actions) == 1 and self.actions[0] in FAMILIES:
+            return FAMILIES[self.actions[0]][: len(self.plan.classes)]
+        return self.actions
 
     @property
     def takes(self) -> list[PlannedTake]:
@@ -134,7 +137,7 @@ class MocapConfig:
             "out": self.root,
         }
         words = [word for name, value in options.items() for word in (f"--{name}", str(value))]
-        words += ["--actions", *self.actions] if self.actions else []
+        words += ["--actions", *self.actions]
         return command_line("sims.generate", ["--env", self.env, *words])
 
     @property
@@ -153,11 +156,10 @@ class MocapConfig:
         """Raise an error that names the invalid value and valid ones.
 
         Raises:
-            OptionError: For a number out of range, an action named twice, or a file for --out.
-            UnknownNameError: For an action that is not in `sims.mocap.motion.ACTIONS`.
+            OptionError: For a number out of range, an action named twice, actions of two families,
+                or a file for --out.
+            UnknownNameError: For an action that is in no family of `sims.mocap.families`.
         """
-        from sims.mocap.motion import ACTIONS
-
         require_folder(self.root)
         plan = self.plan
         for name, value, most in (
@@ -175,7 +177,20 @@ class MocapConfig:
                 raise OptionError(f"--{name} must be at least {least}, got {number}.")
         if self.workers is not None and self.workers < 1:
             raise OptionError(f"--workers must be at least 1, got {self.workers}.")
+        self._check_actions()
+
+    def _check_actions(self) -> None:
+        from sims.mocap.families import FAMILIES, family_of
+
+        known = [name for names in FAMILIES.values() for name in names]
         for action in self.motions:
-            require_known("action", action, ACTIONS)
+            require_known("action", action, (*known, *FAMILIES))
+        if mixed := set(self.motions) & set(FAMILIES):
+            raise OptionError(f"--actions names a family beside others: give {min(mixed)} alone.")
         if len(set(self.motions)) < len(self.motions):
             raise OptionError(f"--actions has a name twice: {' '.join(self.motions)}.")
+        if len(families := {family_of(action) for action in self.motions}) > 1:
+            raise OptionError(
+                f"--actions has names of {' and '.join(sorted(families))} actions. Their rooms "
+                "differ, so that a room would tell the class: make a data set of each."
+            )

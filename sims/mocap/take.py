@@ -7,13 +7,17 @@ from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float
+from scipy.spatial.transform import Rotation
 
 from datasets.skeletons import Skeleton
 from sims.bullet.client import BulletClient
 from sims.bullet.views import View, draw
 from sims.mocap.body import Person
-from sims.mocap.motion import ACTIONS, Style, load_motion, perform
-from sims.mocap.room import Room, place_camera
+from sims.mocap.body import facing as facing_turn
+from sims.mocap.everyday.scene import Placing, Props
+from sims.mocap.families import number_of, rehearse
+from sims.mocap.motion import Style
+from sims.mocap.room import place_camera
 from sims.mocap.subject import Subject
 
 # Largest deviation of a person's heading from the camera it faces, in degrees, and of its position
@@ -26,7 +30,7 @@ class Take(NamedTuple):
 
     Attributes:
         seed: Seed of the data set.
-        action: One of `ACTIONS`.
+        action: One of an entry of `sims.mocap.families.FAMILIES`.
         subject: Number of the subject.
         repetition: Number of the subject's take of this action, from 0.
     """
@@ -65,29 +69,39 @@ class Stage:
         """
         subject_rng = np.random.default_rng([*take.seed, 0, take.subject])
         subject, style = Subject.draw(subject_rng), Style.draw(subject_rng)
-        # The number among all actions: a take does not depend on the data set's actions.
-        number = ACTIONS.index(take.action)
-        rng = np.random.default_rng([*take.seed, 1, take.subject, number, take.repetition])
+        rng = np.random.default_rng(
+            [*take.seed, 1, take.subject, number_of(take.action), take.repetition]
+        )
         self._client = client
-        self.motion = perform(load_motion(take.action), style, rng)
+        act = rehearse(take.action, subject, style, rng)
+        self.motion = act.motion
         heading = facing + np.radians(rng.uniform(-HEADING_DEGREES, HEADING_DEGREES))
         place = rng.uniform(-PLACE, PLACE, 2)
-        room = Room.draw(rng, np.array(azimuths))
+        room = act.rooms.draw(rng, np.array(azimuths))
         self.cameras = [place_camera(rng, azimuth, size) for azimuth in azimuths]
+        placing = Placing(facing_turn(heading), place)
+        props = Props(act.props, placing, rng)
         self._light = room.light
         client.call("resetSimulation")
         room.build(client)
+        props.build(client, moving=False)
         self._backdrops = [draw(client, camera, room.light) for camera in self.cameras]
         client.call("resetSimulation")
         self.person = Person(client, subject)
-        self._positions, self._turns = self.person.on_floor(self.motion, heading, place)
+        self._carried = props.build(client, moving=True)
+        self._positions, self._turns = (
+            placing(self.motion.root, Rotation.from_quat(self.motion.rotations[:, 0]))
+            if act.on_floor
+            else self.person.on_floor(self.motion, heading, place)
+        )
 
     def play(self) -> Iterator[list[View]]:
         """Poses the person as in each frame, and yields the cameras' views of it."""
-        for position, turn, rotations in zip(
-            self._positions, self._turns, self.motion.rotations, strict=True
-        ):
+        frames = zip(self._positions, self._turns, self.motion.rotations, strict=True)
+        for frame, (position, turn, rotations) in enumerate(frames):
             self.person.pose(position, turn, rotations)
+            for prop in self._carried:
+                prop.show(frame)
             yield [
                 draw(self._client, camera, self._light).over(backdrop)
                 for camera, backdrop in zip(self.cameras, self._backdrops, strict=True)
