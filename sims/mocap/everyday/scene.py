@@ -5,7 +5,6 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -154,10 +153,10 @@ def _pattern(rng: np.random.Generator) -> Pattern | None:
 
 def _paint(client: BulletClient, body: int, pattern: Pattern) -> None:
     """Gives a body a texture, which PyBullet reads from a file."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder, "pattern.png")
-        Image.fromarray(pattern).save(path)
-        texture = client.call("loadTexture", str(path))
+    with tempfile.NamedTemporaryFile(suffix=".png") as file:
+        Image.fromarray(pattern).save(file, compress_level=1)
+        file.flush()
+        texture = client.call("loadTexture", file.name)
     # The texture is multiplied by the colour.
     client.call("changeVisualShape", body, -1, textureUniqueId=texture, rgbaColor=(1, 1, 1, 1))
 
