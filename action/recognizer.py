@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -13,7 +14,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 from tqdm import tqdm
 
-from action.clips import ActionData, TestingClips, open_own_data
+from action.clips import ActionData, TestingClips, name_coinciding, open_own_data
 from action.config import ActionConfig
 from action.joints import joint_graph, joint_sampling
 from action.model import build_classifier
@@ -26,6 +27,8 @@ from align.pose import pose_map_2d, pose_map_3d
 from datasets.clips.base import ClipFormat, ClipInfo
 from datasets.clips.sets import get_format
 from datasets.errors import MismatchError
+
+logger = logging.getLogger(__name__)
 
 # Axes of keypoints: batch, frame, person, keypoint, x and y. Those of one person have no person's.
 _WITH_PERSONS = 5
@@ -151,6 +154,8 @@ class ClipRecognizer:
             num_clips: Samples of each, spread over its time.
             progress: What to write before a progress bar; None draws none.
         """
+        if self.config.sees_pixels and (same := name_coinciding(clips, self.sample, num_clips)):
+            logger.warning("%s", same)
         device = next(self.model.parameters()).device
         loader = DataLoader(
             TestingClips(clips, self.sample, num_clips, self.joints),

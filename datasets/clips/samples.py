@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int, UInt8
 from PIL import Image
 
-from datasets.clips.base import ClipInfo
+from datasets.clips.base import ClipInfo, ShortVideos
 from datasets.clips.sets import get_format, read_persons
 from datasets.skeletons import mirror
 from datasets.video import Window, read_frames, video_shape
@@ -52,6 +52,7 @@ class SampleConfig:
         inside: Whether that crop stays inside the picture, see `person_crop`. Otherwise black fills
             what lies beyond.
         persons: Persons to crop to, and whose keypoints a sample has: 1, or 2 where two act.
+        short: How videos shorter than a sample are sampled, see `sample_indices`.
         trust_pickles: Whether NTU's `.skeleton.npy` files may be loaded.
     """
 
@@ -63,6 +64,7 @@ class SampleConfig:
     person: bool = True
     inside: bool = False
     persons: int = 1
+    short: ShortVideos = "spread"
     trust_pickles: bool = False
 
 
@@ -95,13 +97,18 @@ def sample_indices(
     rng: np.random.Generator | None = None,
     clip: int = 0,
     num_clips: int = 1,
+    short: ShortVideos = "spread",
 ) -> Int[np.ndarray, " frames"]:
     """Indices of every `stride`-th frame of a segment of the video.
 
     With `rng`, the segment begins at a random frame. Without it, `num_clips` segments are spread
     from the beginning of the video to its end and `clip` is the index of one of them; a single
-    segment lies in the middle. A video shorter than a segment is sampled evenly from its first
-    frame to its last.
+    segment lies in the middle.
+
+    Every segment of a video shorter than one is the same. With `spread`, it is sampled evenly from
+    its first frame to its last. With `hold`, frames are taken as TimeSformer's published code does:
+    evenly over the `frames * stride` frames from its first one on, with its last frame in place of
+    those that it lacks.
 
     Raises:
         ValueError: When a count is below 1, or `clip` is not below `num_clips`.
@@ -111,6 +118,9 @@ def sample_indices(
     if not 0 <= clip < num_clips:
         raise ValueError(f"clip {clip} is not among {num_clips}")
     room = num_frames - 1 - (frames - 1) * stride
+    if room < 0 and short == "hold":
+        spread = np.linspace(0, frames * stride - 1, frames).astype(np.int64)
+        return np.minimum(spread, num_frames - 1)
     if room < 0:
         return np.linspace(0, num_frames - 1, frames).round().astype(np.int64)
     if rng is not None:
@@ -120,6 +130,11 @@ def sample_indices(
     else:
         start = round(room * clip / (num_clips - 1))
     return start + stride * np.arange(frames)
+
+
+def is_short(num_frames: int, frames: int, stride: int) -> bool:
+    """Whether a video holds one segment at most, so that all its test clips are the same."""
+    return num_frames <= (frames - 1) * stride + 1
 
 
 def person_crop(
@@ -241,7 +256,9 @@ def load_sample(
         DataError: When the video or the skeleton cannot be read.
     """
     shape = video_shape(clip.video)
-    indices = sample_indices(shape.frames, config.frames, config.stride, rng, clip_index, num_clips)
+    indices = sample_indices(
+        shape.frames, config.frames, config.stride, rng, clip_index, num_clips, config.short
+    )
     both = read_persons(clip, config.trust_pickles)
     keypoints = both if config.persons > 1 else both[:, 0]
     nowhere = np.full((0, *keypoints.shape[1:]), np.nan, np.float32)

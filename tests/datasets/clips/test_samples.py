@@ -2,6 +2,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -11,6 +12,7 @@ from datasets.clips.samples import (
     Crop,
     SampleConfig,
     cut,
+    is_short,
     jitter_crop,
     keypoints_at,
     load_sample,
@@ -39,6 +41,37 @@ def test_a_short_video_is_sampled_evenly_from_end_to_end():
     assert sample_indices(15, 8, 32).tolist() == [0, 2, 4, 6, 8, 10, 12, 14]
     assert sample_indices(1, 8, 32).tolist() == [0] * 8
     assert sample_indices(3, 8, 32, np.random.default_rng(0)).tolist() == [0, 0, 1, 1, 1, 1, 2, 2]
+
+
+def published_indices(num_frames, frames, stride, clip, num_clips):
+    """What TimeSformer's decoder computes of a whole video, in its order of steps."""
+    size = frames * stride
+    start = max(num_frames - size, 0) * clip / num_clips
+    index = torch.linspace(start, start + size - 1, frames)
+    return torch.clamp(index, 0, num_frames - 1).long().tolist()
+
+
+@pytest.mark.parametrize("num_frames", [1, 15, 113, 200, 224])
+def test_a_short_video_is_held_as_the_published_code_does(num_frames):
+    for clip in (0, 9):
+        found = sample_indices(num_frames, 8, 32, clip=clip, num_clips=10, short="hold")
+        assert found.tolist() == published_indices(num_frames, 8, 32, clip, 10)
+    assert sample_indices(15, 8, 32, short="hold").tolist() == [0] + [14] * 7
+
+
+def test_a_video_as_long_as_a_sample_is_sampled_at_its_stride_either_way():
+    ways = [sample_indices(225, 8, 32, short=short).tolist() for short in ("spread", "hold")]
+    assert ways == [list(range(0, 225, 32))] * 2
+
+
+@given(
+    st.integers(1, 60), st.integers(1, 9), st.integers(1, 9), st.sampled_from(["spread", "hold"])
+)
+def test_all_clips_of_a_short_video_are_the_same_and_of_no_other(num_frames, frames, stride, short):
+    clips = {
+        tuple(sample_indices(num_frames, frames, stride, None, i, 10, short)) for i in range(10)
+    }
+    assert (len(clips) == 1) == is_short(num_frames, frames, stride)
 
 
 @given(st.integers(1, 400), st.integers(1, 20), st.integers(1, 40), st.integers(0, 9))
