@@ -50,6 +50,8 @@ class MocapConfig:
             default 12, or 10 for nucla, which has no more.
         repetitions: Number of takes of each action by each person. In ntu the person turns from one
             take to the next.
+        test_repetitions: Number of takes of each action by each person who is not for training; by
+            default as many. Fewer of them leave time to render more for training.
         actions: Names of the motions, all of one family, or the name of a family: athletic (15
             clips as they were captured) or everyday (actions composed of them). A family gives as
             many as the layout has classes.
@@ -64,6 +66,7 @@ class MocapConfig:
     views: PositiveInt = 3
     subjects: Annotated[NaturalInt | None, optional("INT")] = None
     repetitions: PositiveInt = 2
+    test_repetitions: Annotated[PositiveInt | None, optional("INT")] = None
     actions: tuple[str, ...] = ("athletic",)
     size: Pixels = 224
     seed: Seed = 0
@@ -111,8 +114,14 @@ class MocapConfig:
             self._plan_take(Slot(label, subject, repetition))
             for repetition in range(self.repetitions)
             for subject in self.plan.subjects[: self.num_subjects]
+            if repetition < self._repetitions_of(subject)
             for label in range(len(self.motions))
         ]
+
+    def _repetitions_of(self, subject: int) -> int:
+        if self.test_repetitions is None or subject in self.plan.learners:
+            return self.repetitions
+        return self.test_repetitions
 
     def _plan_take(self, slot: Slot) -> PlannedTake:
         from datasets.clips.sets import FORMATS
@@ -132,11 +141,13 @@ class MocapConfig:
             "views": self.views,
             "subjects": self.num_subjects,
             "repetitions": self.repetitions,
+            "test-repetitions": self.test_repetitions,
             "size": self.size,
             "seed": self.seed,
             "out": self.root,
         }
-        words = [word for name, value in options.items() for word in (f"--{name}", str(value))]
+        given = {name: value for name, value in options.items() if value is not None}
+        words = [word for name, value in given.items() for word in (f"--{name}", str(value))]
         words += ["--actions", *self.actions]
         return command_line("sims.generate", ["--env", self.env, *words])
 
@@ -166,6 +177,7 @@ class MocapConfig:
             ("views", self.views, len(plan.cameras)),
             ("subjects", self.num_subjects, len(plan.subjects)),
             ("repetitions", self.repetitions, plan.repetitions),
+            ("test-repetitions", self.test_repetitions or 1, self.repetitions),
             ("actions", len(self.motions), len(plan.classes)),
         ):
             if not 1 <= value <= most:

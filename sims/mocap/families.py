@@ -14,7 +14,7 @@ from sims.mocap.motion import ACTIONS, Motion, Style, load_motion, perform
 from sims.mocap.room import Room
 from sims.mocap.subject import Subject
 
-# The names of each family's actions. The rooms of the families differ, so that a data set holds one.
+# The names of each family's actions. A data set holds one family, since their rooms differ.
 FAMILIES: Mapping[str, tuple[str, ...]] = {"athletic": ACTIONS, "everyday": tuple(SCORES)}
 # Everyday actions are counted from here in seeds, whatever their number and that of the clips.
 FIRST_EVERYDAY = 1000

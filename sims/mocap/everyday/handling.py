@@ -30,14 +30,18 @@ def _drink(draft: Draft, vessel: str, tilt: float, back: float) -> None:
     moments = [lift, drinks, ends, low]
     draft.actor.bend("neck", swell(draft.share, moments, [12, -back, -back, 12]))
     spot = draft.spot(draft.between(0.1, 0.2), draft.between(0.08, 0.22)) + (0, 0.07, 0)
-    held = draft.near(draft.between(0.24, 0.32), draft.between(-0.05, 0.15), draft.between(0.08, 0.2))
+    held = draft.near(
+        draft.between(0.24, 0.32), draft.between(-0.05, 0.15), draft.between(0.08, 0.2)
+    )
     start = spot if at_table else held
     # The far end of a bottle is higher than its mouth.
     long = 0.1 if vessel == "bottle" else 0.05
     angle = np.radians(tilt)
     mouth = draft.mouth(0.03 + long * np.sin(angle), -long * np.cos(angle), 0.02)
     points = [start, mouth, mouth, start]
-    path = draft.guide("right", moments, points, RAISED if draft.chance(0.4) else np.array([0.0, -1, 0.4]))
+    path = draft.guide(
+        "right", moments, points, RAISED if draft.chance(0.4) else np.array([0.0, -1, 0.4])
+    )
     parts = (props.bottle if vessel == "bottle" else props.cup)(draft.rng)
     draft.hold(parts, path + (0.03, 0, 0), swell(draft.share, moments, [0, tilt, tilt, 0]))
     _other_hand(draft)
@@ -51,7 +55,7 @@ def _other_hand(draft: Draft) -> None:
 
 
 def pour(draft: Draft) -> None:
-    """The person pours from a bottle or can into a cup on a table or in the other hand."""
+    """The person pours from a bottle into a cup on a table or in the other hand."""
     lift, pours, ends, low = draft.beats(0.08, 0.32, 0.74, 0.94)
     draft.at_table(0.3)
     draft.look(24, 0, 8)
@@ -180,9 +184,7 @@ def stir(draft: Draft) -> None:
     pace, radius = draft.between(0.8, 1.6), draft.between(0.05, 0.08)
     phase = 2 * np.pi * pace * draft.seconds * (1 if draft.chance(0.5) else -1)
     height = draft.between(0.26, 0.32)
-    circle = np.stack(
-        [radius * np.cos(phase), 0 * phase + height, radius * np.sin(phase)], axis=1
-    )
+    circle = np.stack([radius * np.cos(phase), 0 * phase + height, radius * np.sin(phase)], axis=1)
     path = draft.steer("right", pot + circle, RAISED)
     draft.hold(props.spoon(draft.rng, 0.28), path)
     if draft.chance(0.5):

@@ -1,4 +1,4 @@
-"""Actions in which the whole body moves: sitting down, standing up, walking, picking up, reaching."""
+"""Actions of the whole body: sitting down, standing up, walking, picking up, reaching."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ BRISK_LEAN = 14.0
 
 
 def sit_down(draft: Draft) -> None:
-    """Steps in front of a chair are over: the person bends forward and sits down on it."""
+    """The person stands before a chair, bends forward and sits down on it."""
     _change_seat(draft, *draft.beats(0.2, 0.75), up=False)
 
 

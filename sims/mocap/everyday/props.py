@@ -209,7 +209,11 @@ def bread(rng: np.random.Generator) -> tuple[Part, ...]:
 
 def pot(rng: np.random.Generator) -> tuple[Part, ...]:
     """A cooking pot."""
-    radius, height, color = float(rng.uniform(0.1, 0.13)), float(rng.uniform(0.11, 0.16)), paint(rng)
+    radius, height, color = (
+        float(rng.uniform(0.1, 0.13)),
+        float(rng.uniform(0.11, 0.16)),
+        paint(rng),
+    )
     return (
         Part("cylinder", (radius, height, 0), (0, height / 2, 0), color),
         Part("cylinder", (0.85 * radius, 0.01, 0), (0, height, 0), paint(rng)),

@@ -107,6 +107,7 @@ class PropBody:
     def __init__(
         self, client: BulletClient, prop: Prop, placing: Placing, rng: np.random.Generator
     ) -> None:
+        """Adds the parts, where they are in the first frame."""
         self._client = client
         turns = Rotation.from_quat(prop.turns)
         self._tracks = []
@@ -169,7 +170,9 @@ def _spare(rng: np.random.Generator, azimuths: Float[np.ndarray, " cameras"]) ->
         if apart < np.radians(25):
             around, far = around + np.pi, CLUTTER_DISTANCE[0]
         chair = props.chair(rng, float(rng.uniform(0.42, 0.5)))
-        board = props.table(rng, (0.3, float(rng.uniform(0.35, 0.6))), float(rng.uniform(0.66, 0.9)))
+        board = props.table(
+            rng, (0.3, float(rng.uniform(0.35, 0.6))), float(rng.uniform(0.66, 0.9))
+        )
         place = (far * np.cos(around), 0.0, -far * np.sin(around))
         parts = chair if rng.random() < 0.6 else board
         found.append(props.standing(parts, place, float(rng.uniform(0, 2 * np.pi))))
