@@ -9,7 +9,9 @@ from sims.mocap.everyday import props
 from sims.mocap.everyday.draft import Draft
 from sims.mocap.everyday.paths import Path, swell
 
-# Elbows of raised arms point outward and down.
+# Elbows of raised arms point outward and down. Where a hand passes outward and down itself, they
+# point back, since an arm whose hand passes where its elbow points would spin.
+BEHIND = np.array([-1.0, -0.4, 0.35])
 RAISED = np.array([-0.1, -0.7, 0.9])
 
 
@@ -81,7 +83,7 @@ def pour(draft: Draft) -> None:
 
 def wave(draft: Draft) -> None:
     """The person raises a hand and waves it from side to side."""
-    up, down = draft.beats(0.16, 0.93)
+    up, down = draft.beats(0.22, 0.78)
     draft.anywhere(0.35)
     rest, size = draft.rest("right"), draft.build.size
     high = draft.near(draft.between(0.08, 0.28), draft.between(0.24, 0.42), 0.3, "right_shoulder")
@@ -92,7 +94,7 @@ def wave(draft: Draft) -> None:
     if draft.chance(0.3):
         raised = swell(draft.share, [0.0, 1.0], [1, 1])
     path = rest + raised[:, None] * (high + sway - rest)
-    draft.steer("right", path, RAISED)
+    draft.steer("right", path, BEHIND)
 
 
 def use_phone(draft: Draft) -> None:

@@ -48,11 +48,12 @@ def bend_limb(
     aside = _unit(pole - (pole * along).sum(axis=1, keepdims=True) * along)
     cosine = np.clip((upper**2 + reach**2 - lower**2) / (2 * upper * reach), -1, 1)
     bone = along * cosine + aside * np.sqrt(1 - cosine**2)
-    sign = -1.0 if forward else 1.0
-    x = _unit(sign * (aside - (aside * bone).sum(axis=1, keepdims=True) * bone))
-    axes = np.stack([x, -bone, np.cross(x, -bone)], axis=-1)
+    sign = 1.0 if forward else -1.0
+    # The hinge is normal to the plane of the limb; the front of the bone follows.
+    z = sign * np.cross(aside, along)
+    axes = np.stack([np.cross(-bone, z), -bone, z], axis=-1)
     inner = np.clip((upper**2 + lower**2 - reach**2) / (2 * upper * lower), -1, 1)
-    angle = -sign * (np.pi - np.arccos(inner))
+    angle = sign * (np.pi - np.arccos(inner))
     return Bend(Rotation.from_matrix(axes), Rotation.from_rotvec(angle * [[0.0, 0.0, 1.0]]))
 
 
