@@ -121,7 +121,7 @@ def test_every_action_stays_on_the_floor_and_moves_smoothly(action):
             assert len(prop.positions) in (1, len(actor))
 
 
-@pytest.mark.parametrize("action", EVERYDAY)
+@pytest.mark.parametrize("action", ["walk_about", "sit_down", "stir"])
 def test_takes_of_one_person_differ(action):
     first, again, other = (performed(action, seed)[1].motion for seed in (1, 1, 2))
     assert np.array_equal(first.rotations, again.rotations)
@@ -251,15 +251,15 @@ def test_test_subjects_may_have_fewer_takes():
 @pytest.mark.slow
 def test_a_data_set_of_everyday_actions_is_read_and_the_same_again(tmp_path):
     config = MocapConfig(
-        actions=("sit_down", "pour"), subjects=2, repetitions=1, size=48, workers=1
+        actions=("sit_down", "pour"), subjects=2, views=1, repetitions=1, size=48, workers=1
     )
-    roots = [generate_mocap(replace(config, out=tmp_path / name)) for name in ("first", "second")]
-    files = [sorted(path for path in root.rglob("*.*") if path.stem != "mocap") for root in roots]
-    assert len(files[0]) == 2 * 2 * 3 * 2
-    for mine, other in zip(*files, strict=True):
-        assert mine.read_bytes() == other.read_bytes()
-    clips = open_clip_set(roots[0], "ntu")
-    _, motions = MocapMeta.load(roots[0]).relabel(clips.split("CVS1"), clips.classes)
+    root = generate_mocap(replace(config, out=tmp_path / "both"))
+    again = generate_mocap(replace(config, subjects=1, out=tmp_path / "one"))
+    clips = open_clip_set(root, "ntu")
+    assert len(clips.clips) == 4
+    for clip in open_clip_set(again, "ntu").clips:
+        assert clip.video.read_bytes() == (root / "rgb" / clip.video.name).read_bytes()
+    _, motions = MocapMeta.load(root).relabel(clips.split("CS"), clips.classes_of("CS"))
     assert motions == ("sit_down", "pour")
 
 
