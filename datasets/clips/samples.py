@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -259,7 +260,7 @@ def load_sample(
     indices = sample_indices(
         shape.frames, config.frames, config.stride, rng, clip_index, num_clips, config.short
     )
-    both = read_persons(clip, config.trust_pickles)
+    both = _persons_of(clip, config.trust_pickles)
     keypoints = both if config.persons > 1 else both[:, 0]
     nowhere = np.full((0, *keypoints.shape[1:]), np.nan, np.float32)
     crop = person_crop(
@@ -278,6 +279,27 @@ def load_sample(
     with np.errstate(invalid="ignore"):
         visible = ((points >= 0) & (points < config.size)).all(axis=-1)
     return ClipSample(frames, points, visible, clip.label, indices, mirrored)
+
+
+def _persons_of(
+    clip: ClipInfo, trust_pickles: bool
+) -> Float[np.ndarray, "time 2 keypoints 2"]:
+    """Both persons' keypoints, as `read_persons`, remembered until their file changes."""
+    if clip.skeleton is None or not clip.skeleton.is_file():
+        return read_persons(clip, trust_pickles)
+    changed = tuple(path.stat().st_mtime_ns for path in (clip.skeleton, clip.video))
+    return _remembered_persons(clip, trust_pickles, clip.skeleton.stat().st_size, changed)
+
+
+# Reading the text of a skeleton takes longer than decoding a small video. Of NTU's longest clips,
+# 1,024 take 120 MB in each process that reads; the clips of a small data set all stay.
+@lru_cache(maxsize=1024)
+def _remembered_persons(
+    clip: ClipInfo, trust_pickles: bool, _size: int, _changed: tuple[int, ...]
+) -> Float[np.ndarray, "time 2 keypoints 2"]:
+    persons = read_persons(clip, trust_pickles)
+    persons.setflags(write=False)
+    return persons
 
 
 def keypoints_at(
