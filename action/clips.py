@@ -22,10 +22,9 @@ from datasets.clips.base import ClipFormat, ClipInfo
 from datasets.clips.checks import check_clips
 from datasets.clips.identity import clips_digest
 from datasets.clips.mocap import MocapMeta
-from datasets.clips.samples import ClipSample, SampleConfig, is_short, load_sample
+from datasets.clips.samples import ClipSample, SampleConfig, load_sample
 from datasets.clips.sets import LISTS, ClipSet, open_clip_set, protocol_parts
 from datasets.errors import MismatchError, OptionError
-from datasets.video import video_shape
 
 MANY_CLIPS = 1000
 
@@ -243,24 +242,6 @@ def sample_config(config: ActionConfig, fmt: ClipFormat) -> SampleConfig:
         persons=config.batch.persons,
         short=config.batch.short,
         trust_pickles=config.trust_pickles,
-    )
-
-
-def name_coinciding(clips: Sequence[ClipInfo], config: SampleConfig, num_clips: int) -> str:
-    """Says how many clips are so short that all their samples are the same; empty for none.
-
-    Raises:
-        DataError: When a video cannot be read.
-    """
-    if num_clips == 1:
-        return ""
-    lengths = [video_shape(clip.video).frames for clip in clips]
-    count = sum(is_short(length, config.frames, config.stride) for length in lengths)
-    if not count:
-        return ""
-    return (
-        f"{count} of {len(clips)} videos are not longer than one sample, {config.frames} frames "
-        f"every {config.stride}: their {num_clips} samples are the same."
     )
 
 

@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 from tqdm import tqdm
 
-from action.clips import ActionData, TestingClips, name_coinciding, open_own_data
+from action.clips import ActionData, TestingClips, open_own_data
 from action.config import ActionConfig
 from action.joints import joint_graph, joint_sampling
 from action.model import build_classifier
@@ -25,6 +25,7 @@ from align.engine.loading import reading_batches, reading_processes
 from align.engine.run_folder import Checkpoint
 from align.pose import pose_map_2d, pose_map_3d
 from datasets.clips.base import ClipFormat, ClipInfo
+from datasets.clips.samples import name_coinciding
 from datasets.clips.sets import get_format
 from datasets.errors import MismatchError
 

@@ -138,6 +138,24 @@ def is_short(num_frames: int, frames: int, stride: int) -> bool:
     return num_frames <= (frames - 1) * stride + 1
 
 
+def name_coinciding(clips: Sequence[ClipInfo], config: SampleConfig, num_clips: int) -> str:
+    """Says how many clips are so short that all their samples are the same; empty for none.
+
+    Raises:
+        DataError: When a video cannot be read.
+    """
+    if num_clips == 1:
+        return ""
+    lengths = [video_shape(clip.video).frames for clip in clips]
+    count = sum(is_short(length, config.frames, config.stride) for length in lengths)
+    if not count:
+        return ""
+    return (
+        f"{count} of {len(clips)} videos are not longer than one sample, {config.frames} frames "
+        f"every {config.stride}: their {num_clips} samples are the same."
+    )
+
+
 def person_crop(
     keypoints: Float[np.ndarray, "time *persons keypoints 2"],
     height: int,
@@ -281,9 +299,7 @@ def load_sample(
     return ClipSample(frames, points, visible, clip.label, indices, mirrored)
 
 
-def _persons_of(
-    clip: ClipInfo, trust_pickles: bool
-) -> Float[np.ndarray, "time 2 keypoints 2"]:
+def _persons_of(clip: ClipInfo, trust_pickles: bool) -> Float[np.ndarray, "time 2 keypoints 2"]:
     """Both persons' keypoints, as `read_persons`, remembered until their file changes."""
     if clip.skeleton is None or not clip.skeleton.is_file():
         return read_persons(clip, trust_pickles)

@@ -153,7 +153,7 @@ def _require_same(root: Path, meta: MocapMeta, planned: Iterable[Path]) -> None:
     if files and replace(there, command="") != replace(meta, command=""):
         raise MismatchError(
             f"{root} holds a data set made with `{there.command}`. Choose another folder with "
-            "--out, or give the same options; only --subjects and the numbers of repetitions can grow."
+            "--out, or give the same options; only subjects and repetitions can grow."
         )
 
 

@@ -101,12 +101,12 @@ class Draft:
         self.actor.bend("root", self.between(-8, 4))
         self.stand(np.array([0.0, seat + ABOVE_SEAT, 0.0]), 0.36 * self.build.size)
 
-    def table(self, seated: bool = False, side: float = 0.0) -> None:
+    def table(self, seated: bool) -> None:
         """Puts a table in front of the person, with some things on it."""
         self.top = self.between(*(DESK if seated else COUNTER)) * self.build.size
         self.edge = self.between(*EDGE) * self.build.size
         half = (self.between(0.25, 0.36), self.between(0.45, 0.75))
-        place = (self.edge + half[0], 0.0, side + self.between(-0.1, 0.1))
+        place = (self.edge + half[0], 0.0, self.between(-0.1, 0.1))
         self.add(props.standing(props.table(self.rng, half, self.top), place))
         for sign in (-1, 1):
             if self.chance(0.35):
@@ -115,13 +115,15 @@ class Draft:
 
     def at_table(self, seated: float) -> None:
         """Stands or, with this probability, sits at a table."""
-        sits = self.chance(seated)
-        self.sit() if sits else self.stand()
-        self.table(sits)
+        self.table(seated=self.anywhere(seated))
 
-    def anywhere(self, seated: float = 0.4) -> None:
-        """Stands or, with this probability, sits."""
-        self.sit() if self.chance(seated) else self.stand()
+    def anywhere(self, seated: float = 0.4) -> bool:
+        """Stands or, with this probability, sits; returns whether the person sits."""
+        if sits := self.chance(seated):
+            self.sit()
+        else:
+            self.stand()
+        return sits
 
     def walk(self, motion: Motion) -> None:
         """Replaces all that the body does by a motion, whose root is in metres of this body."""

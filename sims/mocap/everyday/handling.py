@@ -28,7 +28,10 @@ def drink_from_bottle(draft: Draft) -> None:
 def _drink(draft: Draft, vessel: str, tilt: float, back: float) -> None:
     lift, drinks, ends, low = draft.beats(0.08, 0.3, 0.72, 0.94)
     at_table = draft.chance(0.5)
-    draft.at_table(0.5) if at_table else draft.anywhere()
+    if at_table:
+        draft.at_table(0.5)
+    else:
+        draft.anywhere()
     moments = [lift, drinks, ends, low]
     draft.actor.bend("neck", swell(draft.share, moments, [12, -back, -back, 12]))
     spot = draft.spot(draft.between(0.1, 0.2), draft.between(0.08, 0.22)) + (0, 0.07, 0)
@@ -113,8 +116,7 @@ def use_phone(draft: Draft) -> None:
 
 def read_book(draft: Draft) -> None:
     """The person holds an open book and turns a page."""
-    seated = draft.chance(0.6)
-    draft.sit() if seated else draft.stand()
+    draft.anywhere(0.6)
     draft.look(30, 0, 4)
     x, y = draft.between(0.26, 0.34), draft.between(0.05, 0.22)
     middle = draft.near(x, y, draft.between(-0.04, 0.04))
@@ -124,9 +126,10 @@ def read_book(draft: Draft) -> None:
     turn, over, back = draft.beats(0.3, 0.5, 0.7)
     page = middle + (-0.04, 0.08, -0.08)
     points = [hands["right"], page, hands["right"]]
-    draft.guide("right", [turn, over, back], points) if draft.chance(0.7) else draft.steer(
-        "right", hands["right"]
-    )
+    if draft.chance(0.7):
+        draft.guide("right", [turn, over, back], points)
+    else:
+        draft.steer("right", hands["right"])
     draft.hold(props.book(draft.rng), middle, -tilt)
 
 

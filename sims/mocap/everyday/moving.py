@@ -5,12 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-from jaxtyping import Float
 from scipy.spatial.transform import Rotation
 
 from sims.mocap.everyday import props
 from sims.mocap.everyday.draft import ABOVE_SEAT, Draft
-from sims.mocap.everyday.paths import swell, through
+from sims.mocap.everyday.paths import Waypoint, swell, through
 from sims.mocap.motion import FPS, MIN_FRAMES, Motion, load_motion, repeated, resampled, styled
 
 # Share of the thigh by which a person who sits down moves backward.
@@ -27,26 +26,27 @@ BRISK_LEAN = 14.0
 
 def sit_down(draft: Draft) -> None:
     """The person stands before a chair, bends forward and sits down on it."""
-    _change_seat(draft, *draft.beats(0.2, 0.75), up=False)
+    _change_seat(draft, draft.beats(0.2, 0.75), up=False)
 
 
 def stand_up(draft: Draft) -> None:
     """The person bends forward on a chair and rises from it."""
-    _change_seat(draft, *draft.beats(0.2, 0.75), up=True)
+    _change_seat(draft, draft.beats(0.2, 0.75), up=True)
 
 
-def _change_seat(draft: Draft, first: float, last: float, up: bool) -> None:
+def _change_seat(draft: Draft, ends: list[float], up: bool) -> None:
+    first, last = ends
     seat, high = draft.seat(), draft.standing_height
     half = BACK / 2 * draft.build.bone("right_knee")
     low = seat + ABOVE_SEAT
     # Hips go back before they go down, and forward before they go up.
-    ends = [(half, high, 0), (-half / 2, 0.55 * low + 0.45 * high, 0), (-half, low, 0)]
+    places = _points((half, high), (-half / 2, 0.55 * low + 0.45 * high), (-half, low))
     moments = [first, (first + last) / 2, last]
     lean = draft.between(28, 45)
     draft.actor.bend("root", swell(draft.share, moments, [0, lean, 0]))
     draft.actor.bend("neck", swell(draft.share, moments, [0, -lean / 2, 0]))
     draft.chair(seat, -half - 0.02)
-    draft.stand(through(draft.share, moments, _points(ends[::-1] if up else ends)), half)
+    draft.stand(through(draft.share, moments, places[::-1] if up else places), half)
     _rest_on_thighs(draft, moments, up)
 
 
@@ -133,8 +133,7 @@ def pick_up(draft: Draft) -> None:
     draft.actor.bend("root", 0.6 * bent)
     draft.actor.bend("chest", 0.4 * bent)
     draft.actor.bend("neck", -0.15 * bent)
-    ends = [(0, high, 0), (back, low, 0), (0, high, 0)]
-    draft.stand(through(draft.share, moments, _points(ends)))
+    draft.stand(through(draft.share, moments, _points((0, high), (back, low), (0, high))))
     object_at = np.array([draft.between(0.26, 0.36) * size, 0.1, side_z])
     parts = props.parcel(draft.rng)
     lifted = draft.near(draft.between(0.22, 0.34), draft.between(-0.1, 0.25), 0.12)
@@ -165,5 +164,6 @@ def reach_shelf(draft: Draft) -> None:
     draft.hold(props.parcel(draft.rng), draft.lifted(path, taken, object_at))
 
 
-def _points(ends: list[tuple[float, float, float]]) -> list[Float[np.ndarray, 3]]:
-    return [np.array(end, float) for end in ends]
+def _points(*places: tuple[float, float]) -> list[Waypoint]:
+    """Points in the middle, from their distance to the front and their height."""
+    return [np.array([x, y, 0.0]) for x, y in places]
