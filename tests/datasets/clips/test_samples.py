@@ -1,4 +1,6 @@
+import shutil
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -6,6 +8,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from datasets.clips import samples
 from datasets.clips.nucla import Nucla
 from datasets.clips.samples import (
     JITTER,
@@ -20,7 +23,7 @@ from datasets.clips.samples import (
     person_crop,
     sample_indices,
 )
-from datasets.clips.sets import open_clip_set
+from datasets.clips.sets import get_format, open_clip_set, read_persons
 from datasets.skeletons import COCO18, mirror
 from datasets.video import write_video
 
@@ -270,10 +273,25 @@ def test_testing_sees_the_whole_person(clip):
 
 
 def test_a_sample_is_fixed_by_its_generator(clip):
-    samples = [load_sample(clip, CONFIG, np.random.default_rng(seed)) for seed in (5, 5, 6)]
-    assert np.array_equal(samples[0].frames, samples[1].frames)
-    assert np.array_equal(samples[0].keypoints, samples[1].keypoints, equal_nan=True)
-    assert not np.array_equal(samples[0].frames, samples[2].frames)
+    drawn = [load_sample(clip, CONFIG, np.random.default_rng(seed)) for seed in (5, 5, 6)]
+    assert np.array_equal(drawn[0].frames, drawn[1].frames)
+    assert np.array_equal(drawn[0].keypoints, drawn[1].keypoints, equal_nan=True)
+    assert not np.array_equal(drawn[0].frames, drawn[2].frames)
+
+
+def test_keypoints_are_remembered_until_their_file_changes(clip, tmp_path, monkeypatch):
+    path = shutil.copy(clip.skeleton, tmp_path / clip.skeleton.name)
+    own = replace(clip, skeleton=Path(path))
+    reads = []
+    monkeypatch.setattr(
+        samples, "read_persons", lambda *args: reads.append(args) or read_persons(*args)
+    )
+    first, again = (load_sample(own, CONFIG).keypoints for _ in range(2))
+    assert len(reads) == 1 and np.array_equal(first, again, equal_nan=True)
+    moved = np.full((40, 18, 2), 30, np.float32)
+    get_format(clip.format).write_keypoints(Path(path), moved, 160)
+    changed = load_sample(own, CONFIG).keypoints
+    assert len(reads) == 2 and np.ptp(changed) < np.nanmax(first) - np.nanmin(first)
 
 
 def test_half_of_the_samples_are_mirrored(clip):
