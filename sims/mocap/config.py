@@ -44,17 +44,14 @@ class MocapConfig:
     Attributes:
         env: mocap; the robots' worlds have other options (see --env lift --help).
         layout: Data set whose file names and formats are written.
-        views: Number of cameras, the first ones of the layout. The protocols need three, at 0, 45
-            and 90 degrees; smarthome has up to 7. The first camera of ntu is the one at 45 degrees.
-        subjects: Number of people. Half of them are for training, or all but one for nucla. By
-            default 12, or 10 for nucla, which has no more.
+        views: Number of cameras, the first ones of the layout, up to 7 of smarthome. Protocols need
+            three, at 0, 45 and 90 degrees; the first camera of ntu is at 45.
+        subjects: Number of people, half of them for training, or all but one of nucla. By default
+            12, or nucla's 10.
         repetitions: Number of takes of each action by each person. In ntu the person turns from one
             take to the next.
-        test_repetitions: Number of takes of each action by each person who is not for training; by
-            default as many. Fewer of them leave time to render more for training.
-        actions: Names of the motions, all of one family, or the name of a family: athletic (15
-            clips as they were captured) or everyday (actions composed of them). A family gives as
-            many as the layout has classes.
+        test_repetitions: The same of people for test; by default as many.
+        actions: Names of motions of one family, or a family: athletic (captured clips) or everyday.
         size: Height and width of the videos, in pixels.
         seed: Seed of all random draws: people, rooms, cameras and takes.
         out: Folder of the data set; by default data/mocap for ntu, else data/mocap_<layout>.
