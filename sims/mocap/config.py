@@ -42,18 +42,18 @@ class MocapConfig:
     """Render human motion capture from several cameras as the clips of an action data set.
 
     Attributes:
-        env: mocap; the robots' worlds have other options (see --env lift --help).
-        layout: Data set whose file names and formats are written.
+        env: mocap; robots: see --env lift --help.
+        layout: Data set whose names and formats are written.
         views: Number of cameras, the first ones of the layout, up to 7 of smarthome. Protocols need
             three, at 0, 45 and 90 degrees; the first camera of ntu is at 45.
-        subjects: Number of people, half of them for training, or all but one of nucla. By default
-            12, or nucla's 10.
+        subjects: Number of people, half of them for training, or all but one of nucla; by default
+            as many as 12, or nucla's 10.
         repetitions: Number of takes of each action by each person. In ntu the person turns from one
             take to the next.
         test_repetitions: The same of people for test; by default as many.
-        actions: Names of motions of one family, or a family: athletic (captured clips) or everyday.
+        actions: Motions of one family, or a family: athletic (captured) or everyday.
         size: Height and width of the videos, in pixels.
-        seed: Seed of all random draws: people, rooms, cameras and takes.
+        seed: Seed of people, rooms, cameras and takes.
         out: Folder of the data set; by default data/mocap for ntu, else data/mocap_<layout>.
         workers: Number of processes; by default one per core.
     """
