@@ -240,6 +240,7 @@ def sample_config(config: ActionConfig, fmt: ClipFormat) -> SampleConfig:
         person=config.batch.person,
         inside=config.batch.inside,
         persons=config.batch.persons,
+        short=config.batch.short,
         trust_pickles=config.trust_pickles,
     )
 

@@ -23,6 +23,7 @@ from datasets.bounds import (
     ShareBelowOne,
     Width,
 )
+from datasets.clips.base import ShortVideos
 
 ActionMethod = Literal["baseline", "paab", "paat", "paab+paat"]
 ACTION_METHODS: tuple[ActionMethod, ...] = get_args(ActionMethod)
@@ -112,6 +113,10 @@ class ClipBatchConfig:
     # Runs of earlier versions lack this option, too; the rendered set has one person.
     persons: Persons = 1
     """Persons to cut to and to mark in pose maps: with 2, a second one who acts too."""
+    # The recipe paper switches hold on; runs of earlier versions spread.
+    short: ShortVideos = "spread"
+    """Frames of a video shorter than a sample: spread over it evenly, or hold: at the usual
+    distances, and its last one from its end on, as the published code does."""
 
 
 @dataclass(frozen=True)
@@ -267,7 +272,8 @@ def _recipe(name: ActionRecipe, data: DataName) -> ActionConfig:
         case "small":
             return ActionConfig(data=data, batch=batch)
         case "paper":
-            return replace(_PAPER, data=data, batch=replace(batch, clips=_PAPER_CLIPS[data]))
+            batch = replace(batch, clips=_PAPER_CLIPS[data], short="hold")
+            return replace(_PAPER, data=data, batch=batch)
         case _:
             assert_never(name)
 

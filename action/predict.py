@@ -51,7 +51,7 @@ def run(
         poses: Folder of the videos' poses, or the file of one video's; by default the folder
             `poses` beside each video.
         num_clips: Samples of each video, spread over its time, whose probabilities are averaged.
-        short: Take videos that are shorter than a clip, too, their frames spread evenly.
+        short: Take videos that are shorter than a clip, too, sampled as --batch.short of the run.
         checkpoint: Of a folder; best: lowest validation error; last: the end of training.
         json: Write JSON.
     """

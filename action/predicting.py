@@ -106,7 +106,7 @@ class Predictor:
             poses: File or folder of its poses, see `datasets.clips.own.find_poses`. Poses that
                 are found nowhere are extracted where they are used.
             num_clips: Samples of the video, spread over its time, whose probabilities are averaged.
-            short: Whether videos shorter than a sample are taken, sampled evenly.
+            short: Whether videos shorter than a sample are taken, sampled as `batch.short` says.
 
         Raises:
             DataError: When the video or its poses cannot be used, or poses are needed and there

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -24,8 +25,11 @@ from align.engine.loading import reading_batches, reading_processes
 from align.engine.run_folder import Checkpoint
 from align.pose import pose_map_2d, pose_map_3d
 from datasets.clips.base import ClipFormat, ClipInfo
+from datasets.clips.samples import name_coinciding
 from datasets.clips.sets import get_format
 from datasets.errors import MismatchError
+
+logger = logging.getLogger(__name__)
 
 # Axes of keypoints: batch, frame, person, keypoint, x and y. Those of one person have no person's.
 _WITH_PERSONS = 5
@@ -151,6 +155,8 @@ class ClipRecognizer:
             num_clips: Samples of each, spread over its time.
             progress: What to write before a progress bar; None draws none.
         """
+        if self.config.sees_pixels and (same := name_coinciding(clips, self.sample, num_clips)):
+            logger.warning("%s", same)
         device = next(self.model.parameters()).device
         loader = DataLoader(
             TestingClips(clips, self.sample, num_clips, self.joints),

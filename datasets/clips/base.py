@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import numpy as np
 from jaxtyping import Float
@@ -17,6 +17,10 @@ from datasets.storage.episode_file import SPLITS
 # A damaged file of a few bytes can claim any number of frames. This limit is an hour of video at
 # 60 frames a second.
 MAX_FRAMES = 216_000
+
+# How a video shorter than a sample is sampled: evenly from its first frame to its last, or at the
+# usual distances until it ends, and its last frame from there on, as TimeSformer's code does.
+ShortVideos = Literal["spread", "hold"]
 
 # The persons of each frame, (persons, keypoints, 2) in pixels, NaN where a keypoint is missing.
 Persons = list[Float[np.ndarray, "persons keypoints 2"]]

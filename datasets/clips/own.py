@@ -85,7 +85,7 @@ def require_own_video(video: Path, span: int, short: bool = False) -> None:
     if (frames := video_shape(video).frames) < span and not short:
         raise MismatchError(
             f"{video} has {frames} frames, and a clip of this run spans {span}. Name a longer "
-            "video, or use --short, which spreads the frames of a clip over the video evenly."
+            "video, or use --short, which samples it as the run does short clips (--batch.short)."
         )
 
 

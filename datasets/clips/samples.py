@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal, NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float, Int, UInt8
 from PIL import Image
 
-from datasets.clips.base import ClipInfo
+from datasets.clips.base import ClipInfo, ShortVideos
 from datasets.clips.sets import get_format, read_persons
 from datasets.skeletons import mirror
 from datasets.video import Window, read_frames, video_shape
@@ -52,6 +53,7 @@ class SampleConfig:
         inside: Whether that crop stays inside the picture, see `person_crop`. Otherwise black fills
             what lies beyond.
         persons: Persons to crop to, and whose keypoints a sample has: 1, or 2 where two act.
+        short: How videos shorter than a sample are sampled, see `sample_indices`.
         trust_pickles: Whether NTU's `.skeleton.npy` files may be loaded.
     """
 
@@ -63,6 +65,7 @@ class SampleConfig:
     person: bool = True
     inside: bool = False
     persons: int = 1
+    short: ShortVideos = "spread"
     trust_pickles: bool = False
 
 
@@ -95,13 +98,18 @@ def sample_indices(
     rng: np.random.Generator | None = None,
     clip: int = 0,
     num_clips: int = 1,
+    short: ShortVideos = "spread",
 ) -> Int[np.ndarray, " frames"]:
     """Indices of every `stride`-th frame of a segment of the video.
 
     With `rng`, the segment begins at a random frame. Without it, `num_clips` segments are spread
     from the beginning of the video to its end and `clip` is the index of one of them; a single
-    segment lies in the middle. A video shorter than a segment is sampled evenly from its first
-    frame to its last.
+    segment lies in the middle.
+
+    Every segment of a video shorter than one is the same. With `spread`, it is sampled evenly from
+    its first frame to its last. With `hold`, frames are taken as TimeSformer's published code does:
+    evenly over the `frames * stride` frames from its first one on, with its last frame in place of
+    those that it lacks.
 
     Raises:
         ValueError: When a count is below 1, or `clip` is not below `num_clips`.
@@ -111,6 +119,9 @@ def sample_indices(
     if not 0 <= clip < num_clips:
         raise ValueError(f"clip {clip} is not among {num_clips}")
     room = num_frames - 1 - (frames - 1) * stride
+    if room < 0 and short == "hold":
+        spread = np.linspace(0, frames * stride - 1, frames).astype(np.int64)
+        return np.minimum(spread, num_frames - 1)
     if room < 0:
         return np.linspace(0, num_frames - 1, frames).round().astype(np.int64)
     if rng is not None:
@@ -120,6 +131,29 @@ def sample_indices(
     else:
         start = round(room * clip / (num_clips - 1))
     return start + stride * np.arange(frames)
+
+
+def is_short(num_frames: int, frames: int, stride: int) -> bool:
+    """Whether a video holds one segment at most, so that all its test clips are the same."""
+    return num_frames <= (frames - 1) * stride + 1
+
+
+def name_coinciding(clips: Sequence[ClipInfo], config: SampleConfig, num_clips: int) -> str:
+    """Says how many clips are so short that all their samples are the same; empty for none.
+
+    Raises:
+        DataError: When a video cannot be read.
+    """
+    if num_clips == 1:
+        return ""
+    lengths = [video_shape(clip.video).frames for clip in clips]
+    count = sum(is_short(length, config.frames, config.stride) for length in lengths)
+    if not count:
+        return ""
+    return (
+        f"{count} of {len(clips)} videos are not longer than one sample, {config.frames} frames "
+        f"every {config.stride}: their {num_clips} samples are the same."
+    )
 
 
 def person_crop(
@@ -241,8 +275,10 @@ def load_sample(
         DataError: When the video or the skeleton cannot be read.
     """
     shape = video_shape(clip.video)
-    indices = sample_indices(shape.frames, config.frames, config.stride, rng, clip_index, num_clips)
-    both = read_persons(clip, config.trust_pickles)
+    indices = sample_indices(
+        shape.frames, config.frames, config.stride, rng, clip_index, num_clips, config.short
+    )
+    both = _persons_of(clip, config.trust_pickles)
     keypoints = both if config.persons > 1 else both[:, 0]
     nowhere = np.full((0, *keypoints.shape[1:]), np.nan, np.float32)
     crop = person_crop(
@@ -261,6 +297,25 @@ def load_sample(
     with np.errstate(invalid="ignore"):
         visible = ((points >= 0) & (points < config.size)).all(axis=-1)
     return ClipSample(frames, points, visible, clip.label, indices, mirrored)
+
+
+def _persons_of(clip: ClipInfo, trust_pickles: bool) -> Float[np.ndarray, "time 2 keypoints 2"]:
+    """Both persons' keypoints, as `read_persons`, remembered until their file changes."""
+    if clip.skeleton is None or not clip.skeleton.is_file():
+        return read_persons(clip, trust_pickles)
+    changed = tuple(path.stat().st_mtime_ns for path in (clip.skeleton, clip.video))
+    return _remembered_persons(clip, trust_pickles, clip.skeleton.stat().st_size, changed)
+
+
+# Reading the text of a skeleton takes longer than decoding a small video. Of NTU's longest clips,
+# 1,024 take 120 MB in each process that reads; the clips of a small data set all stay.
+@lru_cache(maxsize=1024)
+def _remembered_persons(
+    clip: ClipInfo, trust_pickles: bool, _size: int, _changed: tuple[int, ...]
+) -> Float[np.ndarray, "time 2 keypoints 2"]:
+    persons = read_persons(clip, trust_pickles)
+    persons.setflags(write=False)
+    return persons
 
 
 def keypoints_at(

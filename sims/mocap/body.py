@@ -80,7 +80,7 @@ PLACES = {
 # something, so it looks down, with the field of view of a camera on a helmet.
 EYES, LOOK_DOWN_DEGREES, EYES_FOVY = np.array([0.52, 0.72, 0.0]), 25.0, 90.0
 # Points of the soles. Every clip has a time at which one of them touches the floor.
-_SOLES = [place for x in (-0.17, 0.53) for place in _both("sole", "ankle", (x, -0.2, 0.0)).values()]
+SOLES = [place for x in (-0.17, 0.53) for place in _both("sole", "ankle", (x, -0.2, 0.0)).values()]
 
 
 class Person:
@@ -119,14 +119,14 @@ class Person:
             heading: Azimuth that the person faces, in radians from +x to +y.
             place: Position of the motion's origin on the floor, in metres.
         """
-        to_world = Rotation.from_euler("z", heading) * UPRIGHT
+        to_world = facing(heading)
         size = self._subject.height * np.array([1.0, self._subject.leg, 1.0])
         positions = to_world.apply(motion.root * size) + (*place, 0.0)
         turns = to_world * Rotation.from_quat(motion.rotations[:, 0])
         heights = []
         for i in range(len(motion)):
             self.pose(positions[i], turns[i], motion.rotations[i])
-            heights.append(self._points(_SOLES)[:, 2].min())
+            heights.append(self._points(SOLES)[:, 2].min())
         return positions - (0.0, 0.0, min(heights)), turns
 
     def pose(
@@ -188,6 +188,11 @@ class Person:
         turns = Rotation.from_quat([state[5] for state in states])
         offsets = [self._subject.scale(place.link) * place.offset for place in places]
         return origins + turns.apply(np.array(offsets) * self._unit)
+
+
+def facing(heading: float) -> Rotation:
+    """Rotation from the frame of a motion to the world, for a person who faces an azimuth."""
+    return Rotation.from_euler("z", heading) * UPRIGHT
 
 
 def person_urdf(subject: Subject) -> str:

@@ -47,19 +47,19 @@ class MocapConfig:
     """Render human motion capture from several cameras as the clips of an action data set.
 
     Attributes:
-        env: mocap; the robots' worlds have other options (see --env lift --help).
+        env: mocap; robots: see --env lift --help.
         as_: clips; episodes, for alignment, have other options (see --as episodes --help).
-        layout: Data set whose file names and formats are written.
-        views: Number of cameras, the first ones of the layout. The protocols need three, at 0, 45
-            and 90 degrees; smarthome has up to 7. The first camera of ntu is the one at 45 degrees.
-        subjects: Number of people. Half of them are for training, or all but one for nucla. By
-            default 12, or 10 for nucla, which has no more.
+        layout: Data set whose names and formats are written.
+        views: Number of cameras, the first ones of the layout, up to 7 of smarthome. Protocols need
+            three, at 0, 45 and 90 degrees; the first camera of ntu is at 45.
+        subjects: Number of people, half of them for training, or all but one of nucla; by default
+            as many as 12, or nucla's 10.
         repetitions: Number of takes of each action by each person. In ntu the person turns from one
             take to the next.
-        actions: Names of the motions; by default the first of the 15, one for each class of the
-            layout.
+        test_repetitions: The same of people for test; by default as many.
+        actions: Motions of one family, or a family: athletic (captured) or everyday.
         size: Height and width of the videos, in pixels.
-        seed: Seed of all random draws: people, rooms, cameras and takes.
+        seed: Seed of people, rooms, cameras and takes.
         out: Folder of the data set; by default data/mocap for ntu, else data/mocap_<layout>.
         workers: Number of processes; by default one per core.
     """
@@ -70,7 +70,8 @@ class MocapConfig:
     views: PositiveInt = 3
     subjects: Annotated[NaturalInt | None, optional("INT")] = None
     repetitions: PositiveInt = 2
-    actions: tuple[str, ...] = ()
+    test_repetitions: Annotated[PositiveInt | None, optional("INT")] = None
+    actions: tuple[str, ...] = ("athletic",)
     size: Pixels = 224
     seed: Seed = 0
     out: Annotated[Path | None, optional("FOLDER")] = None
@@ -102,9 +103,8 @@ class MocapConfig:
     @property
     def motions(self) -> tuple[str, ...]:
         """Names of the motions, in the order of their classes."""
-        from sims.mocap.motion import ACTIONS
-
-        return self.actions or ACTIONS[: len(self.plan.classes)]
+        expanded = _expanded(self.actions)
+        return self.actions if expanded == self.actions else expanded[: len(self.plan.classes)]
 
     @property
     def takes(self) -> list[PlannedTake]:
@@ -115,8 +115,14 @@ class MocapConfig:
             self._plan_take(Slot(label, subject, repetition))
             for repetition in range(self.repetitions)
             for subject in self.plan.subjects[: self.num_subjects]
+            if repetition < self._repetitions_of(subject)
             for label in range(len(self.motions))
         ]
+
+    def _repetitions_of(self, subject: int) -> int:
+        if self.test_repetitions is None or subject in self.plan.learners:
+            return self.repetitions
+        return self.test_repetitions
 
     def _plan_take(self, slot: Slot) -> PlannedTake:
         from datasets.clips.sets import FORMATS
@@ -136,12 +142,14 @@ class MocapConfig:
             "views": self.views,
             "subjects": self.num_subjects,
             "repetitions": self.repetitions,
+            "test-repetitions": self.test_repetitions,
             "size": self.size,
             "seed": self.seed,
             "out": self.root,
         }
-        words = [word for name, value in options.items() for word in (f"--{name}", str(value))]
-        words += ["--actions", *self.actions] if self.actions else []
+        given = {name: value for name, value in options.items() if value is not None}
+        words = [word for name, value in given.items() for word in (f"--{name}", str(value))]
+        words += ["--actions", *self.actions]
         return command_line("sims.generate", ["--env", self.env, *words])
 
     @property
@@ -160,8 +168,9 @@ class MocapConfig:
         """Raise an error that names the invalid value and valid ones.
 
         Raises:
-            OptionError: For a number out of range, an action named twice, or a file for --out.
-            UnknownNameError: For an action that is not in `sims.mocap.motion.ACTIONS`.
+            OptionError: For a number out of range, an action named twice, actions of two families,
+                or a file for --out.
+            UnknownNameError: For an action that is in no family of `sims.mocap.families`.
         """
         require_folder(self.root)
         plan = self.plan
@@ -169,6 +178,7 @@ class MocapConfig:
             ("views", self.views, len(plan.cameras)),
             ("subjects", self.num_subjects, len(plan.subjects)),
             ("repetitions", self.repetitions, plan.repetitions),
+            ("test-repetitions", self.test_repetitions or 1, self.repetitions),
             ("actions", len(self.motions), len(plan.classes)),
         ):
             if not 1 <= value <= most:
@@ -184,13 +194,28 @@ class MocapConfig:
 
 
 def require_motions(motions: Sequence[str]) -> None:
-    """Raise an error that names an action that is unknown or named twice."""
-    from sims.mocap.motion import ACTIONS
+    """Raise an error that names an action that is unknown, named twice or of another family."""
+    from sims.mocap.families import FAMILIES, family_of
 
+    known = [name for names in FAMILIES.values() for name in names]
     for action in motions:
-        require_known("action", action, ACTIONS)
+        require_known("action", action, (*known, *FAMILIES))
+    if mixed := set(motions) & set(FAMILIES):
+        raise OptionError(f"--actions names a family beside others: give {min(mixed)} alone.")
     if len(set(motions)) < len(motions):
         raise OptionError(f"--actions has a name twice: {' '.join(motions)}.")
+    if len(families := {family_of(action) for action in motions}) > 1:
+        raise OptionError(
+            f"--actions has names of {' and '.join(sorted(families))} actions. Their rooms "
+            "differ, so that a room would tell the class: make a data set of each."
+        )
+
+
+def _expanded(actions: tuple[str, ...]) -> tuple[str, ...]:
+    """The actions of a family that is named alone; others as they are."""
+    from sims.mocap.families import FAMILIES
+
+    return FAMILIES.get(actions[0], actions) if len(actions) == 1 else actions
 
 
 class Performance(NamedTuple):
@@ -220,7 +245,7 @@ class MocapEpisodesConfig:
         views: Number of third-person views, in addition to the first-person view `ego`.
         subjects: Number of people.
         repetitions: Number of takes of each action by each person. A data set can grow by it.
-        actions: Names of the motions; by default all 15.
+        actions: Motions of one family, or a family: athletic (captured) or everyday.
         split: Shares of people for train, valid and test; they are counts when they sum to
             --subjects. By default 4,1,1.
         size: Height and width of the pictures, in pixels.
@@ -234,7 +259,7 @@ class MocapEpisodesConfig:
     views: PositiveInt = 4
     subjects: PositiveInt = SUBJECTS
     repetitions: PositiveInt = 1
-    actions: tuple[str, ...] = ()
+    actions: tuple[str, ...] = ("athletic",)
     split: Annotated[str | None, optional("TRAIN,VALID,TEST")] = None
     size: Pixels = 224
     seed: Seed = 0
@@ -249,9 +274,7 @@ class MocapEpisodesConfig:
     @property
     def motions(self) -> tuple[str, ...]:
         """Names of the motions."""
-        from sims.mocap.motion import ACTIONS
-
-        return self.actions or ACTIONS
+        return _expanded(self.actions)
 
     @property
     def num_episodes(self) -> int:
@@ -297,7 +320,7 @@ class MocapEpisodesConfig:
             "out": self.root,
         }
         words = [word for name, value in options.items() for word in (f"--{name}", str(value))]
-        words += ["--actions", *self.actions] if self.actions else []
+        words += ["--actions", *self.actions]
         return command_line("sims.generate", words)
 
     def check(self) -> None:
@@ -305,7 +328,7 @@ class MocapEpisodesConfig:
 
         Raises:
             OptionError: For a number out of range, an action named twice, or a file for --out.
-            UnknownNameError: For an action that is not in `sims.mocap.motion.ACTIONS`.
+            UnknownNameError: For an action that is in no family of `sims.mocap.families`.
         """
         require_folder(self.root)
         for name in ("views", "subjects", "repetitions"):

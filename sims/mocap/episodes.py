@@ -25,8 +25,9 @@ from datasets.storage.meta import DatasetMeta
 from sims.bullet.client import BulletClient
 from sims.env import view_names
 from sims.mocap.config import MocapEpisodesConfig
+from sims.mocap.families import number_of
 from sims.mocap.filming import SKELETON, Film, film
-from sims.mocap.motion import ACTIONS, FPS
+from sims.mocap.motion import FPS
 from sims.mocap.take import Take
 from sims.production.run import RESUME, make_missing, progress, require_same_split, versions
 
@@ -58,7 +59,7 @@ class MocapEpisodes:
     def seed(self, index: int) -> int:
         """The number that an episode stores for its take."""
         take = self.take(index)
-        parts = [*take.seed, take.subject, ACTIONS.index(take.action), take.repetition]
+        parts = [*take.seed, take.subject, number_of(take.action), take.repetition]
         return int(np.random.SeedSequence(parts).generate_state(1)[0])
 
     def make(self, index: int) -> None:

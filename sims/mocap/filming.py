@@ -46,7 +46,7 @@ class Film:
         self._client, self._empty, self._size = client, empty, size
         self._stage = Stage(client, take, azimuths.tolist(), 0.0, size)
         empty.call("resetSimulation")
-        self._stage.room.build(empty)
+        self._stage.furnish(empty)
         self._own = self._stage.person.own_segments(SKELETON)
         self._seen: dict[str, View] = {}
 

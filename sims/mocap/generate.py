@@ -4,8 +4,10 @@ Examples:
     python -m sims.generate --env mocap --views 3
     python -m sims.generate --env mocap --layout smarthome --subjects 6 --repetitions 1
     python -m sims.generate --env mocap --layout nucla --actions walk run jump --out data/three
+    python -m sims.generate --env mocap --actions everyday --out data/everyday
 
-The motions are part of PyBullet: one recording of a real person for each of 15 athletic actions.
+The athletic motions are part of PyBullet: one recording of a real person for each of 15 actions.
+Everyday actions are composed of poses of these recordings and of inverse kinematics.
 Every subject has an individual build, clothing, speed and style. Every take has its own noise,
 room, light and camera positions, and all cameras record it at the same time.
 
@@ -156,7 +158,7 @@ def _require_same(root: Path, meta: MocapMeta, planned: Iterable[Path]) -> None:
     if files and replace(there, command="") != replace(meta, command=""):
         raise MismatchError(
             f"{root} holds a data set made with `{there.command}`. Choose another folder with "
-            "--out, or give the same options; only --subjects and --repetitions can grow."
+            "--out, or give the same options; only subjects and repetitions can grow."
         )
 
 

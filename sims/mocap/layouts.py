@@ -41,6 +41,7 @@ class Layout:
         format: The data set's names and file formats.
         classes: Classes that a motion can be stored under.
         subjects: Numbers of the subjects, those of training and test interleaved.
+        learners: Numbers of those whom cross-subject protocols train on.
         cameras: Azimuth of each camera in degrees, by its number.
         repetitions: Largest number of performances of a class by a subject.
         faced: Returns the camera that a subject faces in a repetition.
@@ -51,6 +52,7 @@ class Layout:
     format: ClipFormat
     classes: tuple[str, ...]
     subjects: tuple[int, ...]
+    learners: frozenset[int]
     cameras: Mapping[int, float]
     repetitions: int
     faced: Callable[[int], int]
@@ -126,6 +128,7 @@ _NTU_OTHERS = tuple(n for n in range(1, 41) if n not in ntu.TRAIN_SUBJECTS)
 # The first cameras are those of training, validation and test of cross-view protocols.
 _SMARTHOME_AZIMUTHS = {1: 0.0, 5: 45.0, 2: 90.0, 3: -45.0, 4: -90.0, 6: 22.5, 7: -22.5}
 _NUCLA_AZIMUTHS = {1: 0.0, 2: 45.0, 3: 90.0}
+_NUCLA_LEARNERS = range(1, 10)
 _NUCLA_NUMBERS = tuple(nucla.ACTIONS)
 
 _LAYOUTS = {
@@ -133,6 +136,7 @@ _LAYOUTS = {
         format=get_format("ntu"),
         classes=ntu.CLASSES,
         subjects=_in_turn(sorted(ntu.TRAIN_SUBJECTS), _NTU_OTHERS),
+        learners=frozenset(ntu.TRAIN_SUBJECTS),
         cameras=_NTU_AZIMUTHS,
         repetitions=20,
         faced=lambda repetition: 3 if repetition % _NTU_REPLICATIONS == 0 else 2,
@@ -147,6 +151,7 @@ _LAYOUTS = {
             sorted(smarthome.SUBJECTS["train"]),
             sorted(smarthome.SUBJECTS["test"] | smarthome.SUBJECTS["valid"]),
         ),
+        learners=frozenset(smarthome.SUBJECTS["train"]),
         cameras=_SMARTHOME_AZIMUTHS,
         repetitions=100,
         faced=lambda repetition: 1,
@@ -159,7 +164,8 @@ _LAYOUTS = {
     "nucla": Layout(
         format=get_format("nucla"),
         classes=nucla.CLASSES,
-        subjects=_in_turn(range(1, 10), sorted(nucla.CS_TEST_SUBJECTS)),
+        subjects=_in_turn(_NUCLA_LEARNERS, sorted(nucla.CS_TEST_SUBJECTS)),
+        learners=frozenset(_NUCLA_LEARNERS),
         cameras=_NUCLA_AZIMUTHS,
         repetitions=11,
         faced=lambda repetition: 1,

@@ -127,13 +127,13 @@ def perform(motion: Motion, style: Style, rng: np.random.Generator) -> Motion:
     seconds = motion.times[-1] / style.speed
     least = (MIN_FRAMES - 1) / FPS
     if motion.loops and seconds < least:
-        motion = _repeated(motion, int(np.ceil(least / seconds)))
-    take = _resampled(motion, style.speed, rng)
-    take = replace(take, rotations=_styled(take, style, rng), root=_shortened(take.root))
-    return _mirrored(take) if style.left_handed else take
+        motion = repeated(motion, int(np.ceil(least / seconds)))
+    take = resampled(motion, style.speed, rng)
+    take = replace(take, rotations=styled(take, style, rng), root=_shortened(take.root))
+    return mirrored(take) if style.left_handed else take
 
 
-def _repeated(motion: Motion, times: int) -> Motion:
+def repeated(motion: Motion, times: int) -> Motion:
     """Repeats a motion; each pass begins at the place and heading where the last one ended."""
     first, last = (Rotation.from_quat(motion.rotations[i, 0]) for i in (0, -1))
     turn = _heading(last * first.inv())
@@ -158,7 +158,7 @@ def _heading(rotation: Rotation) -> Rotation:
     return Rotation.from_quat([0.0, y, 0.0, w]) if abs(y) + abs(w) > 1e-6 else Rotation.identity()
 
 
-def _resampled(motion: Motion, speed: float, rng: np.random.Generator) -> Motion:
+def resampled(motion: Motion, speed: float, rng: np.random.Generator) -> Motion:
     """The motion at `FPS`, at a speed that varies slightly over time."""
     count = max(MIN_FRAMES, int(motion.times[-1] / speed * FPS) + 1)
     share = np.minimum(np.arange(count) / FPS * speed / motion.times[-1], 1.0)
@@ -176,10 +176,11 @@ def _resampled(motion: Motion, speed: float, rng: np.random.Generator) -> Motion
     return Motion(np.arange(count) / FPS, root, rotations, motion.loops)
 
 
-def _styled(
+def styled(
     take: Motion, style: Style, rng: np.random.Generator
 ) -> Float[np.ndarray, "time joints 4"]:
-    styled = np.empty_like(take.rotations)
+    """The rotations of a take in a subject's way of moving, with slow swings added."""
+    turned = np.empty_like(take.rotations)
     wobble = _wobble(take.times, rng)
     for i in range(len(JOINTS)):
         turns = Rotation.from_quat(take.rotations[:, i])
@@ -187,8 +188,8 @@ def _styled(
             mean = turns.mean()
             turns = mean * (mean.inv() * turns) ** style.vigour
         noise = Rotation.from_rotvec(style.posture[i] + wobble[:, i])
-        styled[:, i] = (turns * noise).as_quat()
-    return styled
+        turned[:, i] = (turns * noise).as_quat()
+    return turned
 
 
 def _wobble(
@@ -216,7 +217,7 @@ def _shortened(root: Float[np.ndarray, "time 3"]) -> Float[np.ndarray, "time 3"]
     return placed
 
 
-def _mirrored(motion: Motion) -> Motion:
+def mirrored(motion: Motion) -> Motion:
     """The mirror image of a motion, with left and right swapped."""
     other = {"left": "right", "right": "left"}
     sources = []

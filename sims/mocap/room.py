@@ -59,8 +59,9 @@ class Room:
         """Draws a room whose middle is visible to cameras at some azimuths, in radians."""
         return cls((*_shell(rng), *_furniture(rng, azimuths)), _light(rng))
 
-    def build(self, client: BulletClient) -> None:
-        """Adds the room to a simulation, without collision shapes."""
+    def build(self, client: BulletClient) -> list[int]:
+        """Adds the room to a simulation, without collision shapes, and returns the bodies."""
+        bodies = []
         for box in self.boxes:
             look = client.call(
                 "createVisualShape",
@@ -69,7 +70,9 @@ class Room:
                 rgbaColor=(*box.color, 1.0),
             )
             turn = [0.0, 0.0, np.sin(box.yaw / 2), np.cos(box.yaw / 2)]
-            client.call("createMultiBody", 0, -1, look, box.middle.tolist(), turn)
+            place = box.middle.tolist()
+            bodies.append(client.call("createMultiBody", 0, -1, look, place, turn))
+        return bodies
 
 
 def place_camera(rng: np.random.Generator, azimuth: float, size: int) -> Camera:

@@ -8,14 +8,18 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Float
+from scipy.spatial.transform import Rotation
 
 from datasets.cameras import Camera
 from datasets.skeletons import Skeleton
 from sims.bullet.client import BulletClient
 from sims.bullet.views import LINK_SHIFT, View, draw
 from sims.mocap.body import Person
-from sims.mocap.motion import ACTIONS, Style, load_motion, perform
-from sims.mocap.room import Room, place_camera
+from sims.mocap.body import facing as facing_turn
+from sims.mocap.everyday.scene import Placing, Props
+from sims.mocap.families import number_of, rehearse
+from sims.mocap.motion import Style
+from sims.mocap.room import place_camera
 from sims.mocap.subject import Subject
 
 # Largest deviation of a person's heading from the camera it faces, in degrees, and of its position
@@ -28,7 +32,7 @@ class Take(NamedTuple):
 
     Attributes:
         seed: Seed of the data set.
-        action: One of `ACTIONS`.
+        action: One of an entry of `sims.mocap.families.FAMILIES`.
         subject: Number of the subject.
         repetition: Number of the subject's take of this action, from 0.
     """
@@ -54,7 +58,6 @@ class Stage:
 
     Attributes:
         cameras: The cameras.
-        room: The room.
         light: Options of the light for PyBullet's renderer.
         person: The acting person.
         motion: Motion of the person.
@@ -79,29 +82,43 @@ class Stage:
         """
         subject_rng = np.random.default_rng([*take.seed, 0, take.subject])
         subject, style = Subject.draw(subject_rng), Style.draw(subject_rng)
-        # The number among all actions: a take does not depend on the data set's actions.
-        number = ACTIONS.index(take.action)
-        rng = np.random.default_rng([*take.seed, 1, take.subject, number, take.repetition])
+        rng = np.random.default_rng(
+            [*take.seed, 1, take.subject, number_of(take.action), take.repetition]
+        )
         self._client = client
-        self.motion = perform(load_motion(take.action), style, rng)
+        act = rehearse(take.action, subject, style, rng)
+        self.motion = act.motion
         heading = facing + np.radians(rng.uniform(-HEADING_DEGREES, HEADING_DEGREES))
         place = rng.uniform(-PLACE, PLACE, 2)
-        self.room = Room.draw(rng, np.array(azimuths))
+        self._room = act.rooms.draw(rng, np.array(azimuths))
         self.cameras = [place_camera(rng, azimuth, size) for azimuth in azimuths]
-        self.light = self.room.light
+        placing = Placing(facing_turn(heading), place)
+        self._props = Props(act.props, placing, rng)
+        self.light = self._room.light
         client.call("resetSimulation")
-        self.room.build(client)
+        self.furnish(client)
         self._backdrops = [backdrop(client, camera, self.light) for camera in self.cameras]
         client.call("resetSimulation")
         self.person = Person(client, subject)
-        self._positions, self._turns = self.person.on_floor(self.motion, heading, place)
+        self._carried = self._props.build(client, moving=True)
+        self._positions, self._turns = (
+            placing(self.motion.root, Rotation.from_quat(self.motion.rotations[:, 0]))
+            if act.on_floor
+            else self.person.on_floor(self.motion, heading, place)
+        )
+
+    def furnish(self, client: BulletClient) -> None:
+        """Adds the room, and what stands still in it, to a simulation."""
+        self._room.build(client)
+        self._props.build(client, moving=False)
 
     def play(self) -> Iterator[list[View]]:
         """Poses the person as in each frame, and yields the cameras' views of it."""
-        for position, turn, rotations in zip(
-            self._positions, self._turns, self.motion.rotations, strict=True
-        ):
+        frames = zip(self._positions, self._turns, self.motion.rotations, strict=True)
+        for frame, (position, turn, rotations) in enumerate(frames):
             self.person.pose(position, turn, rotations)
+            for prop in self._carried:
+                prop.show(frame)
             yield [
                 draw(self._client, camera, self.light).over(behind)
                 for camera, behind in zip(self.cameras, self._backdrops, strict=True)

@@ -4,14 +4,34 @@ from dataclasses import replace
 
 import pytest
 
-from action.clips import open_data
-from action.config import ActionConfig
+from action.clips import open_data, sample_config
+from action.config import ActionConfig, action_recipe
 from action.train import main
+from datasets.clips.samples import SampleConfig, name_coinciding
+from datasets.clips.sets import get_format
 from datasets.errors import OptionError
 
 
 def subjects(data):
     return {part: {clip.subject for clip in clips} for part, clips in data.parts.items()}
+
+
+def test_clips_whose_samples_coincide_are_counted(squares):
+    """Clips of the set have 36 frames."""
+    clips = open_data(ActionConfig(root=squares)).parts["test"]
+    longer, whole = (SampleConfig(frames=frames, stride=5) for frames in (7, 8))
+    assert name_coinciding(clips, longer, 10) == ""
+    assert name_coinciding(clips, whole, 1) == ""
+    found = name_coinciding(clips, whole, 10)
+    assert found.startswith(f"{len(clips)} of {len(clips)} videos") and "10 samples" in found
+
+
+def test_the_paper_holds_the_last_frame_of_short_videos():
+    shorts = {
+        name: sample_config(action_recipe(name), get_format("ntu")).short
+        for name in ("small", "paper")
+    }
+    assert shorts == {"small": "spread", "paper": "hold"}
 
 
 @pytest.fixture

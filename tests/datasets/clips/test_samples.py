@@ -1,16 +1,21 @@
+import shutil
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from datasets.clips import samples
 from datasets.clips.nucla import Nucla
 from datasets.clips.samples import (
     JITTER,
     Crop,
     SampleConfig,
     cut,
+    is_short,
     jitter_crop,
     keypoints_at,
     load_sample,
@@ -18,7 +23,7 @@ from datasets.clips.samples import (
     person_crop,
     sample_indices,
 )
-from datasets.clips.sets import open_clip_set
+from datasets.clips.sets import get_format, open_clip_set, read_persons
 from datasets.skeletons import COCO18, mirror
 from datasets.video import write_video
 
@@ -39,6 +44,37 @@ def test_a_short_video_is_sampled_evenly_from_end_to_end():
     assert sample_indices(15, 8, 32).tolist() == [0, 2, 4, 6, 8, 10, 12, 14]
     assert sample_indices(1, 8, 32).tolist() == [0] * 8
     assert sample_indices(3, 8, 32, np.random.default_rng(0)).tolist() == [0, 0, 1, 1, 1, 1, 2, 2]
+
+
+def published_indices(num_frames, frames, stride, clip, num_clips):
+    """What TimeSformer's decoder computes of a whole video, in its order of steps."""
+    size = frames * stride
+    start = max(num_frames - size, 0) * clip / num_clips
+    index = torch.linspace(start, start + size - 1, frames)
+    return torch.clamp(index, 0, num_frames - 1).long().tolist()
+
+
+@pytest.mark.parametrize("num_frames", [1, 15, 113, 200, 224])
+def test_a_short_video_is_held_as_the_published_code_does(num_frames):
+    for clip in (0, 9):
+        found = sample_indices(num_frames, 8, 32, clip=clip, num_clips=10, short="hold")
+        assert found.tolist() == published_indices(num_frames, 8, 32, clip, 10)
+    assert sample_indices(15, 8, 32, short="hold").tolist() == [0] + [14] * 7
+
+
+def test_a_video_as_long_as_a_sample_is_sampled_at_its_stride_either_way():
+    ways = [sample_indices(225, 8, 32, short=short).tolist() for short in ("spread", "hold")]
+    assert ways == [list(range(0, 225, 32))] * 2
+
+
+@given(
+    st.integers(1, 60), st.integers(1, 9), st.integers(1, 9), st.sampled_from(["spread", "hold"])
+)
+def test_all_clips_of_a_short_video_are_the_same_and_of_no_other(num_frames, frames, stride, short):
+    clips = {
+        tuple(sample_indices(num_frames, frames, stride, None, i, 10, short)) for i in range(10)
+    }
+    assert (len(clips) == 1) == is_short(num_frames, frames, stride)
 
 
 @given(st.integers(1, 400), st.integers(1, 20), st.integers(1, 40), st.integers(0, 9))
@@ -237,10 +273,25 @@ def test_testing_sees_the_whole_person(clip):
 
 
 def test_a_sample_is_fixed_by_its_generator(clip):
-    samples = [load_sample(clip, CONFIG, np.random.default_rng(seed)) for seed in (5, 5, 6)]
-    assert np.array_equal(samples[0].frames, samples[1].frames)
-    assert np.array_equal(samples[0].keypoints, samples[1].keypoints, equal_nan=True)
-    assert not np.array_equal(samples[0].frames, samples[2].frames)
+    drawn = [load_sample(clip, CONFIG, np.random.default_rng(seed)) for seed in (5, 5, 6)]
+    assert np.array_equal(drawn[0].frames, drawn[1].frames)
+    assert np.array_equal(drawn[0].keypoints, drawn[1].keypoints, equal_nan=True)
+    assert not np.array_equal(drawn[0].frames, drawn[2].frames)
+
+
+def test_keypoints_are_remembered_until_their_file_changes(clip, tmp_path, monkeypatch):
+    path = shutil.copy(clip.skeleton, tmp_path / clip.skeleton.name)
+    own = replace(clip, skeleton=Path(path))
+    reads = []
+    monkeypatch.setattr(
+        samples, "read_persons", lambda *args: reads.append(args) or read_persons(*args)
+    )
+    first, again = (load_sample(own, CONFIG).keypoints for _ in range(2))
+    assert len(reads) == 1 and np.array_equal(first, again, equal_nan=True)
+    moved = np.full((40, 18, 2), 30, np.float32)
+    get_format(clip.format).write_keypoints(Path(path), moved, 160)
+    changed = load_sample(own, CONFIG).keypoints
+    assert len(reads) == 2 and np.ptp(changed) < np.nanmax(first) - np.nanmin(first)
 
 
 def test_half_of_the_samples_are_mirrored(clip):

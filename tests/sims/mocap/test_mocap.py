@@ -107,6 +107,18 @@ def test_every_keypoint_of_every_skeleton_has_a_place_on_the_body():
         assert set(skeleton.keypoints) <= set(PLACES), skeleton.name
 
 
+def test_takes_of_captured_clips_stay_as_they_were(client):
+    """Pixels of the first frame of a take, as the first version of this world drew it."""
+    stage = Stage(client, Take((0, 0), "kick", 1, 1), [0.0, np.pi / 2], 0.0, SIZE)
+    next(stage.play())
+    head, hand, foot = (NTU25.keypoints.index(name) for name in ("head", "left_hand", "left_foot"))
+    expected = [
+        [[23.87, 14.94], [27.96, 19.14], [26.27, 36.68]],
+        [[30.86, 14.81], [28.36, 19.17], [27.69, 38.71]],
+    ]
+    np.testing.assert_allclose(stage.pixels(NTU25)[:, [head, hand, foot]], expected, atol=0.01)
+
+
 @pytest.mark.slow
 def test_keypoints_lie_on_the_person(client):
     """Keypoints are near the pixels that the renderer shows of the body."""
