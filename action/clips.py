@@ -14,7 +14,15 @@ import torch
 from torch.utils.data import Dataset
 
 from action.config import ActionConfig, DataName
-from action.joints import Draw, JointSampling, load_joints, sees_joints, with_joints
+from action.joints import (
+    Draw,
+    JointSampling,
+    learns_joints,
+    load_joints,
+    sees_joints,
+    with_joints,
+)
+from action.mmnet_pictures import load_picture
 from action.models.registry import architecture
 from align.engine.loading import order_of_pass
 from align.engine.origin import DataRecord, Origin, find_data, relocate
@@ -216,17 +224,25 @@ def hold_out(
     )
 
 
-def usable(clips: Sequence[ClipInfo], config: ActionConfig) -> tuple[ClipInfo, ...]:
+def usable(
+    clips: Sequence[ClipInfo], config: ActionConfig, learning: bool = False
+) -> tuple[ClipInfo, ...]:
     """The clips that can be read; a few others are left out and named.
 
+    Args:
+        clips: The clips.
+        config: The run's options.
+        learning: Whether the run learns from them, perhaps also from their joints.
+
     Raises:
-        DataError: When more than `max_bad_share` of them are bad, or the model sees joints and
+        DataError: When more than `max_bad_share` of them are bad, or the run sees joints and
             there are none.
     """
     # A few hundred are checked sooner than processes start.
     workers = 1 if len(clips) < MANY_CLIPS else joblib.cpu_count()
     whole = check_clips(clips, config.max_bad_share, workers, config.trust_pickles)
-    return with_joints(whole, config) if sees_joints(config) else whole
+    needs_joints = learns_joints(config) if learning else sees_joints(config)
+    return with_joints(whole, config) if needs_joints else whole
 
 
 def sample_config(config: ActionConfig, fmt: ClipFormat) -> SampleConfig:
@@ -310,22 +326,27 @@ def load_tensors(
     Args:
         clip: The clip.
         config: How pixels are sampled.
-        joints: How joints are sampled; None for a model that sees none.
+        joints: How joints are sampled; None where none are seen.
         draw: What the sample is drawn by.
 
     Returns:
-        Those of `to_tensors` where the model sees pixels, `joints` (3, T, J, persons) where it sees
-        joints, and `label`.
+        Those of `to_tensors` where the model sees frames, `pictures` (3, 225, 225) where it is
+        MMNet, `joints` (3, T, J, persons) where joints are seen, and `label`.
 
     Raises:
-        DataError: When the clip cannot be read, or lacks joints that the model sees.
+        DataError: When the clip cannot be read, or lacks joints that are seen.
     """
-    if joints is not None and not joints.moments:
-        return {"joints": load_joints(clip, joints, draw), "label": clip.label}
-    sample = load_sample(clip, config, draw.rng, draw.clip, draw.num_clips)
-    tensors = to_tensors(sample)
+    if joints is None or not (joints.alone or joints.pictures):
+        sample = load_sample(clip, config, draw.rng, draw.clip, draw.num_clips)
+        draw = draw._replace(mirrored=sample.mirrored, start=int(sample.indices[0]))
+        tensors = to_tensors(sample)
+    else:
+        tensors = {"label": clip.label}
+    if joints is not None and joints.pictures:
+        draw = draw._replace(mirrored=draw.rng is not None and draw.rng.random() < config.flip)
+        tensors["pictures"] = load_picture(clip, config, draw)
     if joints is not None:
-        tensors["joints"] = load_joints(clip, joints, draw._replace(mirrored=sample.mirrored))
+        tensors["joints"] = load_joints(clip, joints, draw)
     return tensors
 
 

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from typing_extensions import assert_never
 
 from action.config import RgbModelName
+from action.models.assemblenet import AssembleNetPlusPlus
 from action.models.i3d import I3D_WIDTH, I3dTrunk
 from action.models.wrapped import resnet50_3d, separable_3d, video_swin
 from action.weights import SHOWN, read_weights
@@ -18,8 +19,9 @@ from datasets.errors import OptionError, shortened
 
 # How the published files name their classifiers, which are left out.
 _HEADS = ("head.", "fc.", "classifier.", "logits.")
-# Frames, and their side in pixels: S3D halves time three times and space five times, rounded down.
-_LEAST: dict[RgbModelName, tuple[int, int]] = {"s3d": (8, 32)}
+# Frames, and their side in pixels: S3D halves time three times and space five times, rounded down;
+# AssembleNet++ sees the flow from a frame to the next.
+_LEAST: dict[RgbModelName, tuple[int, int]] = {"s3d": (8, 32), "assemblenet_pp": (2, 1)}
 # The classes of a head that is thrown away.
 _ONE = 1
 
@@ -85,6 +87,10 @@ def feature_network(name: RgbModelName) -> FeatureNetwork:
         case "i3d":
             head = (nn.AdaptiveAvgPool3d(1), nn.Flatten(), nn.Dropout(0.5))
             return FeatureNetwork(nn.Sequential(I3dTrunk(), *head), I3D_WIDTH)
+        case "assemblenet_pp":
+            assembled = AssembleNetPlusPlus(_ONE)
+            width, assembled.head = assembled.widths[-1], nn.Identity()
+            return FeatureNetwork(assembled, width)
         case "timesformer" | "motionformer":
             raise OptionError(f"{name} is built as a sequence of tokens, see TimeSformer")
         case _:

@@ -7,12 +7,13 @@ import pytest
 import torch
 
 from action.analyzing import analyze
-from action.config import RgbModelName, action_recipe
+from action.config import RgbModelName
 from action.evaluate import evaluate
 from action.model import build_classifier
 from action.models.features import feature_network, load_features
 from action.models.normalisation import KINETICS
 from action.models.registry import build
+from action.recipes import action_recipe
 from action.recognizer import ClipRecognizer
 from action.train import default_options, make_trainer, resolve
 from align.engine.checkpoint import MissingCheckpointError, OtherModelError
