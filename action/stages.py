@@ -19,8 +19,6 @@ from action.recipes import action_recipe
 from align.engine.run_folder import RunFolder
 from datasets.errors import MismatchError, OptionError
 
-STAGES = "stages"
-
 
 @dataclass(frozen=True)
 class Stage:
@@ -129,7 +127,7 @@ def _stage(
         config,
         method="baseline",
         model=model,
-        out=config.out / STAGES / name,
+        out=RunFolder(config.out).stage(name),
         init=None,
         backbone=replace(config.backbone, weights=None),
         joints=replace(config.joints, stream=stream),

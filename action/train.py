@@ -71,12 +71,12 @@ def make_trainer(
         started = config.out is not None and RunFolder(config.out).started
         return ActionTask(config, pretrained=not started)
 
-    given_stages(config)  # an error before any data are read
-    share = on_step if on_step is not None and not stages_of(config) else None
-    trainer = open_run(
-        config, open_task, "action", resumed=resumed, progress=progress, on_step=share
-    )
-    if stages_of(config):
+    if config.out is not None and not RunFolder(config.out).finished:
+        given_stages(config)  # an error before any data are read
+    staged = config.out is not None and len(stages_of(config)) > 0
+    own = None if staged else on_step  # else its share is known after the stages
+    trainer = open_run(config, open_task, "action", resumed=resumed, progress=progress, on_step=own)
+    if staged:
         trainer.before = partial(_learn_from_stages, trainer, config, progress, on_step, resumed)
     return trainer
 
