@@ -123,13 +123,15 @@ def _stage(
     """A stage with the run's options, or with those of its own recipe where that is the paper's."""
     assert config.out is not None
     wanted, batch = config.stages, config.batch
+    # The CNN is what ImageNet's weights are for; other stages are other networks than the run.
+    weights = config.backbone.weights if model == "glimpse_cnn" else None
     own = replace(
         config,
         method="baseline",
         model=model,
         out=RunFolder(config.out).stage(name),
         init=None,
-        backbone=replace(config.backbone, weights=None),
+        backbone=replace(config.backbone, weights=weights),
         joints=replace(config.joints, stream=stream),
         stages=StagesConfig(),
     )

@@ -20,8 +20,13 @@ from action.evaluation import recognition_metrics
 from action.joints import joint_sampling
 from action.model import Classifier, ClipClassifier, StagedClassifier
 from action.models.features import FeatureNetwork, load_features
+from action.models.inflated_resnet import inflated_weights
 from action.models.registry import architecture, modality
-from action.models.staged_model import GlimpseClassifier
+from action.models.staged_model import (
+    GlimpseClassifier,
+    GlimpseCnnClassifier,
+    MmnetClassifier,
+)
 from action.objectives import Objective, objective_of
 from action.plan import LearnedClips, RecognizerPlan
 from action.recognizer import ClipRecognizer
@@ -201,12 +206,20 @@ def _load_weights(model: Classifier, path: Path) -> None:
     Raises:
         OptionError: For a network of which none can be read.
     """
-    if not isinstance(model, ClipClassifier):
-        raise OptionError("--backbone.weights fits networks that see RGB alone: leave it out.")
-    if isinstance(model.backbone, FeatureNetwork):
-        load_features(model.backbone, path)
-    else:
-        load_pretrained(cast(TimeSformer, model.backbone.backbone), path)
+    match model:
+        case ClipClassifier(backbone=FeatureNetwork() as features):
+            load_features(features.network, path)
+        case ClipClassifier():
+            load_pretrained(cast(TimeSformer, model.backbone.backbone), path)
+        case MmnetClassifier():
+            load_features(model.network.rgb.network, path)
+        case GlimpseCnnClassifier() | GlimpseClassifier():
+            load_features(model.network.trunk, path, inflated_weights)
+        case _:
+            raise OptionError(
+                "--backbone.weights fits networks that see RGB alone, and the ResNets of mmnet and "
+                "glimpse_clouds: leave it out."
+            )
 
 
 def _accuracy(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,6 +20,7 @@ from datasets.errors import OptionError, shortened
 
 # How the published files name their classifiers, which are left out.
 _HEADS = ("head.", "fc.", "classifier.", "logits.")
+_COUNTER = ".num_batches_tracked"
 # Frames, and their side in pixels: S3D halves time three times and space five times, rounded down;
 # AssembleNet++ sees the flow from a frame to the next.
 _LEAST: dict[RgbModelName, tuple[int, int]] = {"s3d": (8, 32), "assemblenet_pp": (2, 1)}
@@ -97,12 +99,17 @@ def feature_network(name: RgbModelName) -> FeatureNetwork:
             assert_never(name)
 
 
-def load_features(network: FeatureNetwork, path: Path) -> None:
+def load_features(
+    network: nn.Module,
+    path: Path,
+    adapted: Callable[[Mapping[str, Tensor]], Mapping[str, Tensor]] = dict,
+) -> None:
     """Loads published weights, but for those of the classifier.
 
     Args:
-        network: A network of torchvision.
-        path: Its file of weights.
+        network: A network of torchvision, or one that takes over its weights.
+        path: The file of weights.
+        adapted: Makes weights by the network's names of those in the file.
 
     Raises:
         MissingCheckpointError: When there is no such file.
@@ -111,12 +118,14 @@ def load_features(network: FeatureNetwork, path: Path) -> None:
     """
     if not path.exists():
         raise MissingCheckpointError(f"{path} does not exist; name torchvision's .pth file.")
-    stored = {n: v for n, v in read_weights(path).items() if not n.startswith(_HEADS)}
-    wanted = network.network.state_dict()
+    stored = adapted({n: v for n, v in read_weights(path).items() if not n.startswith(_HEADS)})
+    # Files of torch before version 0.4 do not count batches.
+    counted = network.state_dict().items()
+    wanted = {n: v for n, v in counted if n in stored or not n.endswith(_COUNTER)}
     wrong = [n for n in wanted if n not in stored or stored[n].shape != wanted[n].shape]
     if wrong := wrong + [n for n in stored if n not in wanted]:
         raise OtherModelError(
             f"{path} holds another network: {shortened(wrong, SHOWN)} are missing, unknown or of "
             "another shape. Name torchvision's file for the same --model."
         )
-    network.network.load_state_dict(stored)
+    network.load_state_dict(stored, strict=False)

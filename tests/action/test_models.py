@@ -94,14 +94,14 @@ def test_published_weights_are_loaded_without_their_classifier(tmp_path):
     published, file = build("s3d", 400), tmp_path / "s3d.pth"
     torch.save(published.state_dict(), file)
     ours = feature_network("s3d").eval()
-    load_features(ours, file)
+    load_features(ours.network, file)
     clips = torch.randn(1, 3, 8, 32, 32)
     expected = published.eval().avgpool(published.features(clips)).flatten(1)
     assert torch.equal(ours(clips).embedding, expected)
     with pytest.raises(OtherModelError, match="--model"):
-        load_features(feature_network("r3d50"), file)
+        load_features(feature_network("r3d50").network, file)
     with pytest.raises(MissingCheckpointError):
-        load_features(ours, tmp_path / "none.pth")
+        load_features(ours.network, tmp_path / "none.pth")
 
 
 def test_a_run_is_normalised_as_its_model_was_published(squares, tmp_path):

@@ -6,7 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from torchvision.models import resnet18
 
+from action import compare
 from action.config import JointsConfig, StagesConfig, TimeSformerConfig
 from action.evaluate import evaluate
 from action.joints import Draw, joint_indices, load_joints
@@ -24,12 +26,14 @@ from action.task import ActionTask
 from action.train import default_options, main, make_trainer
 from align.engine.checkpoint import model_weights
 from align.engine.run_folder import RunFolder
+from align.results.chance import RANDOM_LABEL
 from datasets import skeletons
 from datasets.clips.samples import SampleConfig
 from datasets.clips.sets import open_clip_set
 from datasets.errors import MismatchError, MissingDataError, OptionError
 from tests.action.test_joints import first_clip, joint_run, sampling
 from tests.action.test_train import TINY
+from tests.shared import all_here
 
 SMALL = TimeSformerConfig(image_size=64, frames=8, stride=1)
 JOINTS = JointsConfig(persons=1, frames=8, stride=1)
@@ -227,6 +231,44 @@ def test_glimpses_learn_on_the_frozen_cnn_of_the_stage_before(bodies):
     task.model.eval()
     _, features = task.recognizer.recognize(task.train[:1])
     assert features.shape == (1, 2048)
+
+
+@pytest.mark.slow
+def test_weights_of_imagenet_are_for_the_resnets(bodies, tmp_path):
+    published, file = resnet18(), tmp_path / "resnet18.pth"
+    torch.save(published.state_dict(), file)
+    backbone = replace(SMALL, weights=file)
+    task = ActionTask(staged_run(bodies, None, "mmnet", backbone=backbone))
+    own = task.model.network.rgb.network.state_dict()
+    assert own and all(torch.equal(t, published.state_dict()[n]) for n, t in own.items())
+    for model, given in (("mmnet", None), ("glimpse_clouds", file), ("vpnpp", None)):
+        stages = stages_of(staged_run(bodies, tmp_path, model, backbone=backbone))
+        assert {stage.config.backbone.weights for stage in stages} == {given}
+    with pytest.raises(OptionError, match="ResNets of mmnet and glimpse_clouds"):
+        ActionTask(staged_run(bodies, None, "vpnpp", backbone=backbone))
+
+
+@pytest.mark.slow
+def test_several_models_and_methods_stand_in_one_table(bodies, tmp_path, capsys, monkeypatch):
+    out = tmp_path / "compared"
+    small = ("--backbone.image-size", "32", "--backbone.dim", "24", "--backbone.depth", "1")
+    small += ("--backbone.heads", "2", "--backbone.frames", "2", "--joints.frames", "8")
+    command = ["--root", str(bodies), "--out", str(out), "--seeds", "0", "--epochs", "1", *small]
+    command += ["--backbone.stride", "1", "--jobs", "1", "--no-controls"]
+    monkeypatch.setattr(compare, "run_all", all_here)
+    compare.main([*command, "--methods", "baseline", "3d", "--stages.pose", "st_gcn"])
+    pose = out / "3d_seed0" / "stages" / "pose"
+    joints = ["--model", "st_gcn", "--variant", "st_gcn", "--joints.stream", "bones"]
+    compare.main([*command, "--methods", "baseline", *joints])
+    assert RunFolder(pose).finished
+    header, *rows = table(result_rows(measured_runs(out, ["CS"])))
+    sees = {row[1]: row[header.index("at inference")] for row in rows}
+    assert sees == {
+        "baseline": "RGB",
+        "baseline, st_gcn": "3D pose",
+        "3d": "RGB",
+        RANDOM_LABEL: "",
+    }
 
 
 @pytest.mark.slow

@@ -2,7 +2,10 @@
 
 import pytest
 import torch
+from torch import nn
+from torchvision.models import resnet18, resnet50
 
+from action.models.features import load_features
 from action.models.glimpse_clouds import (
     GlimpseClouds,
     GlimpseHead,
@@ -10,7 +13,8 @@ from action.models.glimpse_clouds import (
     similarities,
 )
 from action.models.glimpse_losses import attraction, diversity, glimpse_loss, pose_loss
-from action.models.inflated_resnet import InflatedResNet50, Maps, inflated
+from action.models.inflated_resnet import InflatedResNet50, Maps, inflated, inflated_weights
+from align.engine.checkpoint import OtherModelError
 from tests.action.models.reference import (
     assert_agrees,
     difference,
@@ -115,6 +119,22 @@ def test_the_cnn_agrees():
     assert_agrees(maps.final.mean(dim=(3, 4)), oracle["final_map_mean"], 1e-5)
     assert_agrees(maps.pose.mean(dim=(3, 4)), oracle["pose_map_mean"], 1e-5)
     assert torch.equal(inflated(oracle["weights_2d"]), oracle["weights_inflated"])
+
+
+@pytest.mark.slow
+@torch.no_grad()
+def test_imagenets_weights_see_a_clip_of_one_frame_as_a_picture(tmp_path):
+    torch.manual_seed(0)
+    published, ours, file = resnet50().eval(), InflatedResNet50().eval(), tmp_path / "resnet50.pth"
+    state = published.state_dict().items()
+    torch.save({n: t for n, t in state if not n.endswith("num_batches_tracked")}, file)
+    load_features(ours, file, inflated_weights)
+    pictures = torch.randn(1, 3, 64, 64)
+    layers = nn.Sequential(*list(published.children())[:-2])
+    assert_agrees(ours(pictures[:, :, None]).final[:, :, 0], layers(pictures), 1e-5)
+    torch.save(resnet18().state_dict(), file)
+    with pytest.raises(OtherModelError, match="another network"):
+        load_features(ours, file, inflated_weights)
 
 
 @pytest.mark.slow
