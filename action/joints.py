@@ -123,7 +123,8 @@ def joint_sampling(
         alone=alone,
         moments=config.model == "vpn",
         pictures=not alone and not config.sees_clips,
-        stream=own.stream,
+        # Beside pixels, what learns bones makes them of joints.
+        stream=own.stream if alone else "joints",
         trust_pickles=config.trust_pickles,
     )
 

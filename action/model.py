@@ -116,12 +116,12 @@ def build_classifier(
         OptionError: Options of the model that do not fit each other.
     """
     _require_fit(config)
+    require_size(config.model, frames, config.backbone.image_size)
     torch.manual_seed(config.seed)
     match config.model:
         case "timesformer" | "motionformer":
             model: PoseAware | FeatureNetwork = _transformer(config, frames, num_keypoints)
         case "swin3d_t" | "swin3d_b" | "s3d" | "r3d50" | "i3d" | "assemblenet_pp":
-            require_size(config.model, frames, config.backbone.image_size)
             model = feature_network(config.model)
         case _:
             size = Size(

@@ -81,6 +81,8 @@ _PAPER_PIXELS: dict[str, _Published] = {
     "glimpse_cnn": _Published(10, 10, 8, 15, _PAPER_GLIMPSES),
     "glimpse_clouds": _Published(10, 32, 8, 15, _PAPER_GLIMPSES),
 }
+# Those that see the joints of all persons; VPN sees the first one's, and most see none.
+_OF_BOTH_PERSONS = ("st_gcn", "agcn", "vpnpp_teacher", "vpnpp", "mmnet")
 # The longest skeletons of NTU.
 _PAPER_JOINT_FRAMES = 300
 
@@ -90,6 +92,8 @@ def action_recipe(
 ) -> ActionConfig:
     """The settings that a recipe's name stands for with a model on a data set."""
     config = replace(_recipe(name, data), model=model)
+    if model in _OF_BOTH_PERSONS:
+        config = replace(config, joints=JointsConfig(persons=config.batch.persons))
     if model == "motionformer":
         backbone = replace(config.backbone, attention="trajectory", tubelet=2)
         return replace(config, backbone=backbone)
@@ -103,13 +107,12 @@ def action_recipe(
 def _recipe(name: ActionRecipe, data: DataName) -> ActionConfig:
     """A recipe's settings of TimeSformer."""
     batch = ClipBatchConfig(inside=True, persons=1 if data == "mocap" else 2)
-    joints = JointsConfig(persons=batch.persons)
     match name:
         case "small":
-            return ActionConfig(data=data, batch=batch, joints=joints)
+            return ActionConfig(data=data, batch=batch)
         case "paper":
             batch = replace(batch, clips=_PAPER_CLIPS[data])
-            return replace(_PAPER, data=data, batch=batch, joints=joints)
+            return replace(_PAPER, data=data, batch=batch)
         case _:
             assert_never(name)
 
@@ -145,6 +148,6 @@ def _paper_recipe(config: ActionConfig) -> ActionConfig:
         epochs=published.epochs,
         backbone=replace(config.backbone, frames=frames, stride=stride),
         batch=replace(config.batch, clips=published.clips),
-        joints=joints,
+        joints=joints if config.model in _OF_BOTH_PERSONS else config.joints,
         optim=published.optim,
     )

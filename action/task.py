@@ -140,10 +140,17 @@ class ActionTask:
         return total, logs
 
     def origin(self, run: Path) -> Origin:
-        """The data set of a run in this folder, and the clips that it learns from."""
+        """The data set of a run in this folder, and the clips that it learns from.
+
+        What it learns from a finished run, it learns from that run's clips.
+        """
         data = self.data
         record = DataRecord.of(data.clip_set.root, data.digest, run)
-        return Origin({"root": record}, clip_seals(self.train))
+        learned = dict(clip_seals(self.train))
+        for given in self.config.stages.runs:
+            if (origin := Origin.load(given)) is not None:
+                learned |= {f"{given}: {clip}": seal for clip, seal in origin.learned.items()}
+        return Origin({"root": record}, learned)
 
     def carry_over(self, weights: Mapping[str, Tensor], about: Mapping[str, Any]) -> CarriedOver:
         """All but the classifier of other classes and PAAT's of other keypoints.

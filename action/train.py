@@ -10,6 +10,7 @@ python -m action.train --resume runs/paab_ntu_CVS3_20260101-120000 --epochs 60
 
 from __future__ import annotations
 
+import logging
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -28,6 +29,8 @@ from datasets.command import command, parse, preset_of
 
 if TYPE_CHECKING:
     from align.engine.trainer import Trainer
+
+log = logging.getLogger(__name__)
 
 
 def resolve(config: ActionConfig) -> ActionConfig:
@@ -98,6 +101,8 @@ def _learn_from_stages(
         return lambda share: on_step(start + share * (stop - start))
 
     def train(stage: ActionConfig, start: float, stop: float) -> None:
+        if progress:
+            log.info("%s learns from %s, which comes first", config.model, stage.out)
         make_trainer(stage, progress, within(start, stop), resumed=resumed).fit()
 
     task = trainer.task

@@ -10,20 +10,24 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from typing_extensions import assert_never
 
-from action.config import RgbModelName
+from action.config import ModelName, RgbModelName
 from action.models.assemblenet import AssembleNetPlusPlus
 from action.models.i3d import I3D_WIDTH, I3dTrunk
 from action.models.wrapped import resnet50_3d, separable_3d, video_swin
 from action.weights import SHOWN, read_weights
 from align.engine.checkpoint import MissingCheckpointError, OtherModelError
-from datasets.errors import OptionError, shortened
+from datasets.errors import OptionError, counted, shortened
 
 # How the published files name their classifiers, which are left out.
 _HEADS = ("head.", "fc.", "classifier.", "logits.")
 _COUNTER = ".num_batches_tracked"
 # Frames, and their side in pixels: S3D halves time three times and space five times, rounded down;
-# AssembleNet++ sees the flow from a frame to the next.
-_LEAST: dict[RgbModelName, tuple[int, int]] = {"s3d": (8, 32), "assemblenet_pp": (2, 1)}
+# AssembleNet++ sees the flow from a frame to the next, and VPN++ attends to two places or more.
+_LEAST: dict[ModelName, tuple[int, int]] = {
+    "s3d": (8, 32),
+    "assemblenet_pp": (2, 1),
+    "vpnpp": (1, 64),
+}
 # The classes of a head that is thrown away.
 _ONE = 1
 
@@ -57,12 +61,12 @@ class FeatureNetwork(nn.Module):
         return ClipFeature(self.network(clips), {})
 
 
-def require_size(name: RgbModelName, frames: int, image_size: int) -> None:
+def require_size(name: ModelName, frames: int, image_size: int) -> None:
     """Raises an OptionError for clips of which a network would leave nothing."""
     least_frames, least_side = _LEAST.get(name, (1, 1))
     if frames < least_frames or image_size < least_side:
         raise OptionError(
-            f"{name} needs {least_frames} frames of {least_side} pixels or more: raise "
+            f"{name} needs {counted(least_frames, 'frame')} of {least_side} pixels or more: raise "
             "--backbone.frames or --backbone.image-size."
         )
 

@@ -25,6 +25,7 @@ from action.starting import network_of
 from action.task import ActionTask
 from action.train import default_options, main, make_trainer
 from align.engine.checkpoint import model_weights
+from align.engine.origin import Origin
 from align.engine.run_folder import RunFolder
 from align.results.chance import RANDOM_LABEL
 from datasets import skeletons
@@ -127,6 +128,27 @@ def test_runs_that_fit_no_stage_are_refused(bodies, tmp_path):
     single = replace(config, whiten=False, batch=replace(config.batch, clips=1))
     with pytest.raises(OptionError, match="raise --batch.clips"):
         ActionTask(single)
+
+
+@pytest.mark.slow
+def test_what_a_named_run_has_learned_is_not_measured_on(bodies, students, tmp_path):
+    given = students / "stages" / "pose"
+    config = staged_run(bodies, tmp_path / "run", stages=StagesConfig(runs=(given,)))
+    task = ActionTask(config)
+    stored = Origin.load(given)
+    learned = {**stored.learned, "another clip": "its seal"}
+    replace(stored, learned=learned).save(given)
+    try:
+        with pytest.raises(MismatchError, match="trained on 1 of the 1"):
+            task.origin(tmp_path).require_unseen({"mine": "its seal"}, tmp_path, bodies)
+    finally:
+        stored.save(given)
+
+
+def test_vpnpp_needs_two_places_to_attend_to(bodies):
+    small = replace(SMALL, image_size=32)
+    with pytest.raises(OptionError, match="vpnpp needs 1 frame of 64 pixels"):
+        ActionTask(staged_run(bodies, None, backbone=small))
 
 
 def test_stages_have_the_epochs_that_are_asked_for_or_published(bodies, tmp_path):
