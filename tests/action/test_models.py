@@ -20,7 +20,7 @@ from align.engine.checkpoint import MissingCheckpointError, OtherModelError
 from datasets.errors import OptionError
 from tests.action.test_train import TINY, config_for
 
-CONVOLUTIONAL = ["swin3d_t", "swin3d_b", "s3d", "r3d50", "i3d"]
+CONVOLUTIONAL = ["swin3d_t", "swin3d_b", "s3d", "r3d50", "i3d", "assemblenet_pp"]
 ALONG_TRAJECTORIES = replace(TINY, attention="trajectory", tubelet=2)
 
 
