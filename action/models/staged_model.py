@@ -49,7 +49,7 @@ class VpnppClassifier(nn.Module):
         """Make the map of a pose's features into the space of the student's."""
         super().__init__()
         self.network, self.normalisation = network, normalisation
-        # Published as a random map that never learns; as described, it learns.
+        # The published map is random and never learns.
         self.project = nn.Linear(SKELETON_WIDTH, EMBEDDING)
 
     def forward(
