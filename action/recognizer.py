@@ -13,7 +13,8 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 from tqdm import tqdm
 
-from action.clips import ActionData, TestingClips, open_own_data
+from action.batches import TestingClips
+from action.clips import ActionData, open_own_data
 from action.config import ActionConfig
 from action.joints import joint_graph, joint_sampling
 from action.model import build_classifier

@@ -14,7 +14,8 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Subset
 
-from action.clips import TrainingClips, open_data, usable
+from action.batches import TrainingClips
+from action.clips import open_data, usable
 from action.config import ActionConfig
 from action.evaluation import recognition_metrics
 from action.joints import joint_sampling

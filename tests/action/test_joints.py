@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from action.clips import TrainingClips, sample_config
+from action.batches import TrainingClips
+from action.clips import sample_config
 from action.config import ClipBatchConfig, JointsConfig, TimeSformerConfig
 from action.evaluate import evaluate
 from action.joints import Draw, JointSampling, about_body, joint_indices, load_joints
