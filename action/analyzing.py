@@ -9,7 +9,8 @@ import torch
 from torch.utils.data import DataLoader
 from tqdm import tqdm
 
-from action.clips import TestingClips, open_own_data, usable
+from action.batches import TestingClips
+from action.clips import open_own_data, usable
 from action.config import ActionConfig
 from action.evaluation import evaluation_name
 from action.recognizer import ClipRecognizer

@@ -1,4 +1,4 @@
-"""A run's clips: which data set, which split, and batches of them."""
+"""A run's clips: which data set, and which split; `action.batches` draws samples of them."""
 
 from __future__ import annotations
 
@@ -6,23 +6,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import joblib
 import numpy as np
-import torch
-from torch.utils.data import Dataset
 
 from action.config import ActionConfig, DataName
-from action.joints import Draw, JointSampling, load_joints, sees_joints, with_joints
+from action.joints import learns_joints, sees_joints, with_joints
 from action.models.registry import architecture
-from align.engine.loading import order_of_pass
 from align.engine.origin import DataRecord, Origin, find_data, relocate
 from datasets.clips.base import ClipFormat, ClipInfo
 from datasets.clips.checks import check_clips
 from datasets.clips.identity import clips_digest
 from datasets.clips.mocap import MocapMeta
-from datasets.clips.samples import ClipSample, SampleConfig, load_sample
+from datasets.clips.samples import SampleConfig
 from datasets.clips.sets import LISTS, ClipSet, open_clip_set, protocol_parts
 from datasets.errors import MismatchError, OptionError
 
@@ -216,17 +212,25 @@ def hold_out(
     )
 
 
-def usable(clips: Sequence[ClipInfo], config: ActionConfig) -> tuple[ClipInfo, ...]:
+def usable(
+    clips: Sequence[ClipInfo], config: ActionConfig, learning: bool = False
+) -> tuple[ClipInfo, ...]:
     """The clips that can be read; a few others are left out and named.
 
+    Args:
+        clips: The clips.
+        config: The run's options.
+        learning: Whether the run learns from them, perhaps also from their joints.
+
     Raises:
-        DataError: When more than `max_bad_share` of them are bad, or the model sees joints and
+        DataError: When more than `max_bad_share` of them are bad, or the run sees joints and
             there are none.
     """
     # A few hundred are checked sooner than processes start.
     workers = 1 if len(clips) < MANY_CLIPS else joblib.cpu_count()
     whole = check_clips(clips, config.max_bad_share, workers, config.trust_pickles)
-    return with_joints(whole, config) if sees_joints(config) else whole
+    needs_joints = learns_joints(config) if learning else sees_joints(config)
+    return with_joints(whole, config) if needs_joints else whole
 
 
 def sample_config(config: ActionConfig, fmt: ClipFormat) -> SampleConfig:
@@ -243,103 +247,3 @@ def sample_config(config: ActionConfig, fmt: ClipFormat) -> SampleConfig:
         short=config.batch.short,
         trust_pickles=config.trust_pickles,
     )
-
-
-class TrainingClips(Dataset[dict[str, Any]]):
-    """Random samples of clips; item i is drawn from (seed, i) alone.
-
-    Item i belongs to pass i // len(clips) over the clips, which is in an order of its own.
-    """
-
-    def __init__(
-        self,
-        clips: Sequence[ClipInfo],
-        config: SampleConfig,
-        length: int,
-        seed: int,
-        joints: JointSampling | None = None,
-    ) -> None:
-        """Prepares `length` items, with joints where a model sees them."""
-        self.clips, self.config, self.length, self.seed = clips, config, length, seed
-        self.joints = joints
-
-    def __len__(self) -> int:
-        """Number of items."""
-        return self.length
-
-    def clip_of(self, item: int) -> ClipInfo:
-        """The clip that an item is drawn from."""
-        passes, place = divmod(item, len(self.clips))
-        return self.clips[int(order_of_pass(len(self.clips), self.seed, passes)[place])]
-
-    def __getitem__(self, item: int) -> dict[str, Any]:
-        """Draws one sample, see `load_tensors`."""
-        draw = Draw(np.random.default_rng([1, self.seed, item]))
-        return load_tensors(self.clip_of(item), self.config, self.joints, draw)
-
-
-class TestingClips(Dataset[dict[str, Any]]):
-    """Every clip in `num_clips` samples, spread over its time; the same every time."""
-
-    def __init__(
-        self,
-        clips: Sequence[ClipInfo],
-        config: SampleConfig,
-        num_clips: int = 1,
-        joints: JointSampling | None = None,
-    ) -> None:
-        """Prepares the samples, those of one clip beside each other."""
-        self.clips, self.config, self.num_clips = clips, config, num_clips
-        self.joints = joints
-
-    def __len__(self) -> int:
-        """Number of samples."""
-        return len(self.clips) * self.num_clips
-
-    def __getitem__(self, item: int) -> dict[str, Any]:
-        """One sample, see `load_tensors`."""
-        clip, index = divmod(item, self.num_clips)
-        draw = Draw(None, index, self.num_clips)
-        return load_tensors(self.clips[clip], self.config, self.joints, draw)
-
-
-def load_tensors(
-    clip: ClipInfo, config: SampleConfig, joints: JointSampling | None, draw: Draw
-) -> dict[str, Any]:
-    """One sample of a clip as a model takes it.
-
-    Args:
-        clip: The clip.
-        config: How pixels are sampled.
-        joints: How joints are sampled; None for a model that sees none.
-        draw: What the sample is drawn by.
-
-    Returns:
-        Those of `to_tensors` where the model sees pixels, `joints` (3, T, J, persons) where it sees
-        joints, and `label`.
-
-    Raises:
-        DataError: When the clip cannot be read, or lacks joints that the model sees.
-    """
-    if joints is not None and not joints.moments:
-        return {"joints": load_joints(clip, joints, draw), "label": clip.label}
-    sample = load_sample(clip, config, draw.rng, draw.clip, draw.num_clips)
-    tensors = to_tensors(sample)
-    if joints is not None:
-        tensors["joints"] = load_joints(clip, joints, draw._replace(mirrored=sample.mirrored))
-    return tensors
-
-
-def to_tensors(sample: ClipSample) -> dict[str, Any]:
-    """A sample as the model takes it.
-
-    Returns:
-        `frames` (3, T, size, size) uint8, `keypoints` (T, K, 2) float32 pixels of the frames,
-        `visible` (T, K) bool, and `label`. Of two persons, keypoints are (T, 2, K, 2).
-    """
-    return {
-        "frames": torch.from_numpy(sample.frames).permute(3, 0, 1, 2).contiguous(),
-        "keypoints": torch.from_numpy(sample.keypoints),
-        "visible": torch.from_numpy(sample.visible),
-        "label": sample.label,
-    }

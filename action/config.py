@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, get_args
-
-from typing_extensions import assert_never
 
 from align.config import PaatLossConfig, PoseMapConfig, Split
 from align.engine.config import OptimConfig, Precision
@@ -15,6 +13,7 @@ from align.models.config import PaabConfig, PaatConfig, Readout
 from datasets.bounds import (
     Depth,
     NaturalInt,
+    NonNegativeFloat,
     Pixels,
     PositiveInt,
     Processes,
@@ -25,15 +24,26 @@ from datasets.bounds import (
 )
 from datasets.clips.base import ShortVideos
 
-ActionMethod = Literal["baseline", "paab", "paat", "paab+paat"]
+ActionMethod = Literal["baseline", "paab", "paat", "paab+paat", "3d", "paat+3d"]
 ACTION_METHODS: tuple[ActionMethod, ...] = get_args(ActionMethod)
 # Those that see RGB alone in training and at inference.
-RgbModelName = Literal["timesformer", "motionformer", "swin3d_t", "swin3d_b", "s3d", "r3d50", "i3d"]
+RgbModelName = Literal[
+    "timesformer",
+    "motionformer",
+    "swin3d_t",
+    "swin3d_b",
+    "s3d",
+    "r3d50",
+    "i3d",
+    "assemblenet_pp",
+]
 # Those that see joints in space alone.
 JointModelName = Literal["st_gcn", "agcn"]
-# Those that `action.train` trains.
-TrainedModelName = Literal[RgbModelName, JointModelName, Literal["vpn"]]
-ModelName = Literal[TrainedModelName, "vpnpp", "mmnet", "glimpse_clouds", "assemblenet_pp"]
+# Those whose only use is that another one learns from them.
+StageModelName = Literal["vpnpp_teacher", "glimpse_cnn"]
+ModelName = Literal[
+    RgbModelName, JointModelName, StageModelName, Literal["vpn", "vpnpp", "mmnet", "glimpse_clouds"]
+]
 DataName = Literal["mocap", "smarthome", "ntu", "nucla"]
 ActionRecipe = Literal["small", "paper"]
 Ensemble = Literal["mean", "max"]
@@ -43,6 +53,7 @@ RENAMED = {"recipe": {"default": "small"}}
 AttentionType = Literal["divided_space_time", "joint_space_time", "space_only", "trajectory"]
 TrajectoryValues = Literal["projected", "points"]
 JointOrigin = Literal["body", "camera"]
+JointStream = Literal["joints", "bones"]
 Persons = Literal[1, 2]
 
 
@@ -95,6 +106,37 @@ class JointsConfig:
     camera, as ST-GCN was published."""
     persons: Persons = 2
     """Persons of a clip; the rendered set has one, which halves the time."""
+    stream: JointStream = "joints"
+    """What st_gcn and agcn see: the joints, or the bones, each joint minus its parent."""
+    # These span two seconds at 30 frames a second and take half the time of all.
+    frames: PositiveInt = 32
+    """Frames of joints beside pixels; networks on joints alone have --backbone.frames."""
+    stride: PositiveInt = 2
+    """Every which frame of the clip they are."""
+
+
+@dataclass(frozen=True)
+class StagesConfig:
+    """Networks that are trained before, for a network that learns from them."""
+
+    runs: tuple[Path, ...] = ()
+    """Finished runs that take the place of stages of their --model; the others are trained."""
+    pose: JointModelName = "agcn"
+    """Network on joints whose features VPN++ and the method 3d learn."""
+    epochs: PositiveInt | None = None
+    """Epochs of each stage before the last; those of the run by default."""
+    clips: PositiveInt | None = None
+    """Clips a step in these stages; those of the run by default."""
+
+
+@dataclass(frozen=True)
+class InductionConfig:
+    """Weights of the losses of the method 3d beside cross-entropy; the defaults are published."""
+
+    align: NonNegativeFloat = 1.0
+    """Of the distance to the features of a network on joints."""
+    classify: NonNegativeFloat = 1.0
+    """Of the cross-entropy of the class that these features tell."""
 
 
 @dataclass(frozen=True)
@@ -124,10 +166,11 @@ class ActionConfig:
     """Options of `python -m action.train`."""
 
     method: ActionMethod = "baseline"
-    """baseline: the model alone; paab, paat: with the pose-aware block or task, or both."""
-    model: TrainedModelName = "timesformer"
-    """Network; PAAB and PAAT work on timesformer and motionformer. st_gcn, agcn and vpn see joints
-    in space."""
+    """baseline: the model alone; paab, paat: with the pose-aware block or task, or both; 3d: learns
+    the features of a network on joints in space, also beside paat."""
+    model: ModelName = "timesformer"
+    """Network; PAAB and PAAT work on timesformer and motionformer. st_gcn, agcn, vpn and mmnet see
+    joints in space; vpnpp and glimpse_clouds learn from poses."""
     data: DataName = "mocap"
     """Data set; mocap: rendered clips in the layout that their mocap.json names."""
     root: Path | None = None
@@ -173,6 +216,8 @@ class ActionConfig:
     pose_map: PoseMapConfig = field(default_factory=PoseMapConfig)
     batch: ClipBatchConfig = field(default_factory=ClipBatchConfig)
     joints: JointsConfig = field(default_factory=JointsConfig)
+    stages: StagesConfig = field(default_factory=StagesConfig)
+    induction: InductionConfig = field(default_factory=InductionConfig)
     optim: OptimConfig = field(default_factory=OptimConfig)
 
     @property
@@ -182,8 +227,13 @@ class ActionConfig:
 
     @property
     def sees_pixels(self) -> bool:
-        """Whether the model sees frames, not joints alone."""
+        """Whether the model sees pixels, not joints alone."""
         return self.model not in get_args(JointModelName)
+
+    @property
+    def sees_clips(self) -> bool:
+        """Whether the model sees frames in a row; MMNet sees crops of a few."""
+        return self.sees_pixels and self.model != "mmnet"
 
     @property
     def uses_paab(self) -> bool:
@@ -194,6 +244,11 @@ class ActionConfig:
     def uses_paat(self) -> bool:
         """Whether the method has the pose-aware auxiliary task."""
         return "paat" in self.method.split("+")
+
+    @property
+    def uses_3d(self) -> bool:
+        """Whether the method learns the features of a network on joints in space."""
+        return "3d" in self.method.split("+")
 
     def save(self, folder: Path) -> None:
         """Stores the options in a run's folder."""
@@ -207,92 +262,6 @@ class ActionConfig:
             DataError: When the folder is no run, or has options that are not known.
         """
         return RunFolder(folder).load_config(cls, "action.train", RENAMED)
-
-
-# Paper section 4.2 and appendix B.
-_PAPER = ActionConfig(
-    recipe="paper",
-    whiten=False,
-    epochs=15,
-    seed=42,
-    backbone=TimeSformerConfig(
-        image_size=224,
-        frames=None,
-        dim=768,
-        depth=12,
-        heads=12,
-        drop_path=0.1,
-        readout="class",
-    ),
-    paat_loss=PaatLossConfig(weight=1.6, reduction="mean"),
-    optim=OptimConfig(
-        name="sgd",
-        lr=0.005,
-        weight_decay=1e-4,
-        momentum=0.9,
-        warmup=0,
-        schedule="steps",
-        clip_norm=0,
-    ),
-)
-# Clips a step; the rendered set, which the paper does not know, has the fewest.
-_PAPER_CLIPS: dict[DataName, int] = {"smarthome": 32, "ntu": 64, "nucla": 64, "mocap": 32}
-# 32 frames, every other one, span two seconds at 30 frames a second and take half the time of all.
-_JOINT_FRAMES, _JOINT_STRIDE = 32, 2
-# Of ST-GCN's configuration for NTU and of 2s-AGCN's for Smarthome: epochs, clips of a step, and the
-# epochs after which the learning rate falls to a tenth.
-_PAPER_JOINTS: dict[str, tuple[int, int, tuple[int, int]]] = {
-    "st_gcn": (80, 64, (10, 50)),
-    "agcn": (60, 16, (30, 40)),
-}
-# VPN's: the rate never falls, since the published code does not pass its schedule on.
-_PAPER_VPN = OptimConfig(
-    name="sgd", lr=0.01, weight_decay=0, warmup=0, schedule="constant", clip_norm=0
-)
-
-
-def action_recipe(
-    name: ActionRecipe, data: DataName = "mocap", model: TrainedModelName = "timesformer"
-) -> ActionConfig:
-    """The settings that a recipe's name stands for with a model on a data set."""
-    config = replace(_recipe(name, data), model=model)
-    backbone, batch = config.backbone, config.batch
-    if model == "motionformer":
-        return replace(config, backbone=replace(backbone, attention="trajectory", tubelet=2))
-    if model == "vpn" and name == "paper":
-        backbone, batch = replace(backbone, frames=16), replace(batch, clips=4)
-        return replace(config, backbone=backbone, batch=batch, optim=_PAPER_VPN)
-    return config if config.sees_pixels else _joint_recipe(config)
-
-
-def _recipe(name: ActionRecipe, data: DataName) -> ActionConfig:
-    """A recipe's settings of TimeSformer."""
-    batch = ClipBatchConfig(inside=True, persons=1 if data == "mocap" else 2)
-    match name:
-        case "small":
-            return ActionConfig(data=data, batch=batch)
-        case "paper":
-            batch = replace(batch, clips=_PAPER_CLIPS[data], short="hold")
-            return replace(_PAPER, data=data, batch=batch)
-        case _:
-            assert_never(name)
-
-
-def _joint_recipe(config: ActionConfig) -> ActionConfig:
-    """The settings of a network that sees joints alone."""
-    joints = JointsConfig(persons=config.batch.persons)
-    if config.recipe == "small":
-        backbone = replace(config.backbone, frames=_JOINT_FRAMES, stride=_JOINT_STRIDE)
-        return replace(config, backbone=backbone, joints=joints)
-    epochs, clips, falls = _PAPER_JOINTS[config.model]
-    milestones = tuple(epoch / epochs for epoch in falls)
-    return replace(
-        config,
-        epochs=epochs,
-        batch=replace(config.batch, clips=clips, flip=0),
-        joints=replace(joints, origin="camera"),
-        optim=replace(config.optim, lr=0.1, milestones=milestones),
-    )
 
 
 @dataclass(frozen=True)

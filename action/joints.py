@@ -12,8 +12,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from action.config import ActionConfig, JointOrigin
-from action.models.graphs import GRAPHS, SkeletonGraph
+from action.config import ActionConfig, JointOrigin, JointStream
+from action.models.graphs import GRAPHS, SkeletonGraph, bones_of
 from action.models.registry import architecture
 from action.models.vpn import sample_moments
 from datasets.clips.base import ClipFormat, ClipInfo
@@ -40,7 +40,10 @@ class JointSampling:
         origin: What the joints are measured from, see `JointsConfig`.
         persons: Persons of a sample.
         flip: Probability that training mirrors a sample.
+        alone: Whether no pixels are seen beside them.
         moments: Whether they are VPN's 16 moments of the whole clip instead, beside its pixels.
+        pictures: Whether MMNet's crops are seen beside them, not frames in a row.
+        stream: Whether they are joints, or bones.
         trust_pickles: Whether NTU's `.skeleton.npy` files may be loaded.
     """
 
@@ -49,7 +52,10 @@ class JointSampling:
     origin: JointOrigin
     persons: int
     flip: float
+    alone: bool = True
     moments: bool = False
+    pictures: bool = False
+    stream: JointStream = "joints"
     trust_pickles: bool = False
 
 
@@ -61,17 +67,24 @@ class Draw(NamedTuple):
         clip: Index of the sample among `num_clips`.
         num_clips: Samples of the clip.
         mirrored: Whether the sample is mirrored, where its pixels decided so.
+        start: The first frame of the sample, where its pixels decided so.
     """
 
     rng: np.random.Generator | None = None
     clip: int = 0
     num_clips: int = 1
     mirrored: bool | None = None
+    start: int | None = None
 
 
 def sees_joints(config: ActionConfig) -> bool:
     """Whether a run's model takes joints in space."""
     return "joints" in architecture(config.model).inputs
+
+
+def learns_joints(config: ActionConfig) -> bool:
+    """Whether a run takes joints in space in training, perhaps for what it learns from."""
+    return config.uses_3d or "3D" in architecture(config.model).trained_with
 
 
 def with_joints(clips: Sequence[ClipInfo], config: ActionConfig) -> tuple[ClipInfo, ...]:
@@ -88,22 +101,30 @@ def with_joints(clips: Sequence[ClipInfo], config: ActionConfig) -> tuple[ClipIn
     return found
 
 
-def joint_sampling(config: ActionConfig, sample: SampleConfig) -> JointSampling | None:
-    """How the joints of a run's clips are sampled; None for a model that sees none.
+def joint_sampling(
+    config: ActionConfig, sample: SampleConfig, learning: bool = False
+) -> JointSampling | None:
+    """How the joints of a run's clips are sampled; None where none are seen.
 
     Args:
         config: The run's options.
         sample: How its clips are sampled.
+        learning: Whether training is meant, where a run may see joints that it then does without.
     """
-    if not sees_joints(config):
+    if not (learns_joints(config) if learning else sees_joints(config)):
         return None
+    alone, own = not config.sees_pixels, config.joints
     return JointSampling(
-        frames=sample.frames,
-        stride=sample.stride,
-        origin=config.joints.origin,
-        persons=config.joints.persons,
+        frames=sample.frames if alone else own.frames,
+        stride=sample.stride if alone else own.stride,
+        origin=own.origin,
+        persons=own.persons,
         flip=config.batch.flip,
-        moments=config.sees_pixels,
+        alone=alone,
+        moments=config.model == "vpn",
+        pictures=not alone and not config.sees_clips,
+        # Beside pixels, what learns bones makes them of joints.
+        stream=own.stream if alone else "joints",
         trust_pickles=config.trust_pickles,
     )
 
@@ -138,12 +159,18 @@ def load_joints(
     if mirrored is None:
         mirrored = draw.rng is not None and draw.rng.random() < sampling.flip
     points = mirror_joints(points, skeleton) if mirrored else points
-    return torch.from_numpy(np.ascontiguousarray(points.transpose(3, 0, 2, 1)))
+    tensor = torch.from_numpy(np.ascontiguousarray(points.transpose(3, 0, 2, 1)))
+    return bones_of(tensor, GRAPHS[skeleton.name]) if sampling.stream == "bones" else tensor
 
 
 def joint_indices(count: int, frames: int, stride: int, draw: Draw) -> Int[np.ndarray, " chosen"]:
-    """Every `stride`-th frame: of a segment, or of the whole clip where it is shorter."""
-    if count > (frames - 1) * stride:
+    """Every `stride`-th frame: of a segment, or of the whole clip where it is shorter.
+
+    Beside pixels, the segment begins where theirs does, or earlier so that it fits.
+    """
+    if (room := count - 1 - (frames - 1) * stride) >= 0:
+        if draw.start is not None:
+            return min(draw.start, room) + stride * np.arange(frames)
         return sample_indices(count, frames, stride, draw.rng, draw.clip, draw.num_clips)
     return np.arange(0, count, stride)
 

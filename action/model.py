@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+from typing import Any, ClassVar, cast
+
 import torch
 from jaxtyping import Bool, Float, UInt8
 from torch import Tensor, nn
 
-from action.config import ActionConfig
+from action.config import ActionConfig, ModelName
 from action.models.features import ClipFeature, FeatureNetwork, feature_network, require_size
 from action.models.graphs import NTU25, SkeletonGraph
+from action.models.induction import InducedOutput, SkeletonInduction
 from action.models.joint_model import JointClassifier, VpnClassifier
 from action.models.normalisation import TIMESFORMER, Normalisation
-from action.models.registry import build
+from action.models.registry import Size, architecture
+from action.models.staged_model import (
+    GlimpseClassifier,
+    GlimpseCnnClassifier,
+    MmnetClassifier,
+    VpnppClassifier,
+)
 from action.timesformer import TimeSformer
 from align.models.pose_aware import PoseAware, PoseAwareOutput
 from align.models.shared_norm import SharedBatchNorm
@@ -21,12 +30,15 @@ from datasets.errors import OptionError
 class ClipClassifier(nn.Module):
     """Class logits of clips, from the feature of a network."""
 
+    HEADS: ClassVar[tuple[str, ...]] = ("head.", "skeleton.classify.")
+
     def __init__(
         self,
         backbone: PoseAware | FeatureNetwork,
         num_classes: int,
         whiten: bool,
         normalisation: Normalisation = TIMESFORMER,
+        induced: bool = False,
     ) -> None:
         """Puts a linear head on `backbone`, after a batch norm if features are whitened.
 
@@ -35,6 +47,7 @@ class ClipClassifier(nn.Module):
             num_classes: Number of classes.
             whiten: Whether features are normalised over the clips of a batch, without affine.
             normalisation: How pixels are normalised.
+            induced: Whether its tokens learn the features of a network on joints.
         """
         super().__init__()
         self.backbone = backbone
@@ -44,12 +57,15 @@ class ClipClassifier(nn.Module):
         self.head = nn.Linear(backbone.embed_dim, num_classes)
         nn.init.trunc_normal_(self.head.weight, std=0.02)
         nn.init.zeros_(self.head.bias)
+        self.skeleton: SkeletonInduction | None = None
+        if induced and isinstance(backbone, PoseAware):
+            self.skeleton = SkeletonInduction(backbone.backbone.embed_dim, num_classes)
 
     def forward(
         self,
         frames: UInt8[Tensor, "batch 3 frames height width"],
         pose_map: Bool[Tensor, "batch frames patches"] | None = None,
-    ) -> tuple[Float[Tensor, "batch classes"], PoseAwareOutput | ClipFeature]:
+    ) -> tuple[Float[Tensor, "batch classes"], PoseAwareOutput | InducedOutput | ClipFeature]:
         """Classifies clips.
 
         Args:
@@ -59,13 +75,23 @@ class ClipClassifier(nn.Module):
         Returns:
             Logits, and the output of the backbone, whose `embedding` is the clip's feature.
         """
-        output = self.backbone(self.normalisation.apply(frames), pose_map)
+        pixels = self.normalisation.apply(frames)
+        output = self.backbone(pixels, pose_map)
         # At first, features of different clips differ too little for half precision.
         with torch.autocast(frames.device.type, enabled=False):
-            return self.head(self.whiten(output.embedding.float())), output
+            logits = self.head(self.whiten(output.embedding.float()))
+        if self.skeleton is None or not self.training:
+            return logits, output
+        transformer = cast(PoseAware, self.backbone).backbone
+        _, patches = transformer.layout(pixels).split(output.tokens)
+        induced = self.skeleton(patches)
+        return logits, InducedOutput(output.embedding, output.pose_logits, *induced)
 
 
-Classifier = ClipClassifier | JointClassifier | VpnClassifier
+StagedClassifier = VpnppClassifier | MmnetClassifier | GlimpseClassifier
+Classifier = (
+    ClipClassifier | JointClassifier | VpnClassifier | GlimpseCnnClassifier | StagedClassifier
+)
 
 
 def build_classifier(
@@ -90,21 +116,37 @@ def build_classifier(
         OptionError: Options of the model that do not fit each other.
     """
     _require_fit(config)
+    require_size(config.model, frames, config.backbone.image_size)
     torch.manual_seed(config.seed)
     match config.model:
-        case "st_gcn" | "agcn":
-            persons = config.joints.persons
-            network = build(config.model, num_classes, graph=graph, persons=persons)
-            return JointClassifier(network)  # type: ignore[arg-type]
-        case "vpn":
-            vpn = build(config.model, num_classes, frames, config.backbone.image_size, graph)
-            return VpnClassifier(vpn, normalisation)  # type: ignore[arg-type]
         case "timesformer" | "motionformer":
             model: PoseAware | FeatureNetwork = _transformer(config, frames, num_keypoints)
-        case _:
-            require_size(config.model, frames, config.backbone.image_size)
+        case "swin3d_t" | "swin3d_b" | "s3d" | "r3d50" | "i3d" | "assemblenet_pp":
             model = feature_network(config.model)
-    return ClipClassifier(model, num_classes, config.whiten, normalisation)
+        case _:
+            size = Size(
+                *(num_classes, frames, config.backbone.image_size, graph),
+                *(config.joints.persons, num_keypoints),
+            )
+            return _whole(config.model, architecture(config.model).make(size), normalisation)
+    return ClipClassifier(model, num_classes, config.whiten, normalisation, config.uses_3d)
+
+
+def _whole(name: ModelName, network: Any, normalisation: Normalisation) -> Classifier:
+    """A network that has its own classifier."""
+    match name:
+        case "st_gcn" | "agcn":
+            return JointClassifier(network)
+        case "vpn" | "vpnpp_teacher":
+            return VpnClassifier(network, normalisation)
+        case "vpnpp":
+            return VpnppClassifier(network, normalisation)
+        case "mmnet":
+            return MmnetClassifier(network)
+        case "glimpse_cnn":
+            return GlimpseCnnClassifier(network, normalisation)
+        case _:
+            return GlimpseClassifier(network, normalisation)
 
 
 def _transformer(config: ActionConfig, frames: int, num_keypoints: int) -> PoseAware:

@@ -115,6 +115,7 @@ class RecognizerPlan:
             init=None,
             epochs=usual.epochs,
             workers=None,
+            stages=usual.stages,
             trust_pickles=False,
             backbone=replace(
                 self.config.backbone, frames=sample.frames, stride=sample.stride, weights=None

@@ -10,6 +10,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from action.measuring import ensembled
+from action.models.registry import architecture
 from action.recognizer import ClipRecognizer
 from align.engine.run_folder import Checkpoint
 from datasets.clips.own import (
@@ -79,8 +80,9 @@ class Predictor:
 
     @property
     def needs_poses(self) -> bool:
-        """Whether the model takes keypoints at inference, as PAAB does."""
-        return self.recognizer.config.uses_paab
+        """Whether the model takes keypoints at inference, as PAAB and MMNet do."""
+        config = self.recognizer.config
+        return config.uses_paab or "2D" in architecture(config.model).recognises_with
 
     @property
     def needs_joints(self) -> bool:
@@ -94,7 +96,7 @@ class Predictor:
         Without them, the middle of the picture is taken, as in training and evaluation.
         """
         config = self.recognizer.config
-        return config.batch.person and config.sees_pixels
+        return config.batch.person and config.sees_clips
 
     def predict(
         self, video: Path, poses: Path | None = None, num_clips: int = 1, short: bool = False
@@ -112,9 +114,9 @@ class Predictor:
             DataError: When the video or its poses cannot be used, or poses are needed and there
                 are none.
         """
-        sample, pixels = self.recognizer.sample, self.recognizer.config.sees_pixels
-        # Zeros follow joints that end early.
-        span = (sample.frames - 1) * sample.stride + 1 if pixels else 1
+        sample, in_a_row = self.recognizer.sample, self.recognizer.config.sees_clips
+        # Zeros follow joints that end early, and crops are of any five frames.
+        span = (sample.frames - 1) * sample.stride + 1 if in_a_row else 1
         require_own_video(video, span, short)
         with self._poses_of(video, poses) as (file, name):
             clip = own_clip(video, file, self.recognizer.plan.learned.format)

@@ -14,10 +14,12 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 from tqdm import tqdm
 
-from action.clips import ActionData, TestingClips, open_own_data
+from action.batches import TestingClips
+from action.clips import ActionData, open_own_data
 from action.config import ActionConfig
 from action.joints import joint_graph, joint_sampling
 from action.model import build_classifier
+from action.models.registry import architecture
 from action.models.trajectory import tubelet_map
 from action.plan import LearnedClips, RecognizerPlan
 from align.engine.checkpoint import is_described, load_trained, read_about, weights_of
@@ -33,6 +35,8 @@ logger = logging.getLogger(__name__)
 
 # Axes of keypoints: batch, frame, person, keypoint, x and y. Those of one person have no person's.
 _WITH_PERSONS = 5
+# What a network takes to its name in a batch.
+_NAMES = {"clips": "frames", "joints": "joints", "pictures": "pictures"}
 
 
 class ClipRecognizer:
@@ -109,10 +113,9 @@ class ClipRecognizer:
         return data.labelled_by(known.classes)
 
     def inputs(self, batch: Mapping[str, Tensor], seed: int) -> tuple[Tensor | None, ...]:
-        """What the model takes of a batch: frames, joints or both, and PAAB's maps."""
-        if self.joints is None:
-            return batch["frames"], self.given_map(batch, seed)
-        return tuple(batch[name] for name in ("frames", "joints") if name in batch)
+        """What the model takes of a batch at inference: frames, joints or both, and PAAB's maps."""
+        given = [batch[_NAMES[kind]] for kind in architecture(self.config.model).inputs]
+        return (*given, self.given_map(batch, seed)) if self.config.uses_paab else tuple(given)
 
     def pose_map(
         self, batch: Mapping[str, Tensor], seed: int
@@ -155,7 +158,7 @@ class ClipRecognizer:
             num_clips: Samples of each, spread over its time.
             progress: What to write before a progress bar; None draws none.
         """
-        if self.config.sees_pixels and (same := name_coinciding(clips, self.sample, num_clips)):
+        if self.config.sees_clips and (same := name_coinciding(clips, self.sample, num_clips)):
             logger.warning("%s", same)
         device = next(self.model.parameters()).device
         loader = DataLoader(

@@ -248,7 +248,7 @@ def setting(runs: Sequence[ActionRun]) -> str:
     first = next(iter(runs[0].evaluations.values()))
     epochs = count((int(run.history[-1]["epoch"]) for run in runs), "epoch")
     titles = dict.fromkeys(architecture(run.config.model).title for run in runs)
-    sizes = dict.fromkeys(run.config.backbone.image_size for run in runs if run.config.sees_pixels)
+    sizes = dict.fromkeys(run.config.backbone.image_size for run in runs if run.config.sees_clips)
     pixels = f", {span(sizes)} pixels" if sizes else ""
     depths, widths = count((b.depth for b in backbones), "block"), span(b.dim for b in backbones)
     blocks = f", {depths} of width {widths}" * any(run.config.is_transformer for run in runs)

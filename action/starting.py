@@ -1,4 +1,4 @@
-"""What a recogniser takes of a run on other data: all that means the same there."""
+"""What a recogniser takes of other runs: all that means the same, or a whole stage's network."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from typing import Any
 
 from torch import Tensor
 
+from action.model import Classifier
 from action.recognizer import ClipRecognizer
 from action.timesformer import TimeSformer
 from action.weights import resized_embeddings
 from align.engine.starting import CarriedOver
 from align.models.pose_aware import PoseAware
+from datasets.errors import MismatchError
 
-# Classifiers of pixels, of joints, and VPN's, whose second one follows the first.
-_HEADS = ("head.", "network.head.", "network.coupler.head.", "network.coupler.second_head.")
 _BACKBONE = "backbone.backbone."
 _PAAT, _CLASSIFY = "backbone.paat.", ".classify."
 
@@ -38,7 +38,7 @@ def carried_over(
     reasons: dict[str, str] = {}
     if classes != here.classes:
         why = f"it tells other classes apart ({len(classes)}, here {len(here.classes)})"
-        reasons |= dict.fromkeys(_names(weights, _HEADS), why)
+        reasons |= dict.fromkeys(_names(weights, recognizer.model.HEADS), why)
     # A run of align names its skeleton.
     keypoints = tuple(skeleton["keypoints"]) if isinstance(skeleton, dict) else ()
     # P2D asks whether a patch holds any keypoint at all.
@@ -46,6 +46,35 @@ def carried_over(
         why = f"its skeleton has other keypoints ({len(keypoints)}, here {len(here.skeleton)})"
         reasons |= dict.fromkeys(_names(weights, _PAAT, _CLASSIFY), why)
     return CarriedOver(_resized(recognizer, weights), reasons)
+
+
+def network_of(run: Path, recognizer: ClipRecognizer) -> Classifier:
+    """The network of a stage's run, frozen, in evaluation mode, on the CPU.
+
+    Args:
+        run: The run's folder.
+        recognizer: The recogniser that learns from it.
+
+    Raises:
+        MismatchError: When the run has learned from clips that are split or labelled otherwise, or
+            sees other joints.
+        CheckpointError: When its checkpoint cannot be used.
+    """
+    stage = ClipRecognizer.load(run, device="cpu")
+    here, there = recognizer.plan.learned, stage.plan.learned
+    if here != there:
+        raise MismatchError(
+            f"{run} has learned {len(there.classes)} classes of {there.format}, {there.protocol}; "
+            f"this run learns {len(here.classes)} of {here.format}, {here.protocol}. Name a run on "
+            "the same clips with --stages.runs, or leave it out."
+        )
+    ours, theirs = (each.config.joints for each in (recognizer, stage))
+    if stage.joints is not None and (ours.origin, ours.persons) != (theirs.origin, theirs.persons):
+        raise MismatchError(
+            f"{run} sees joints of {theirs.persons} from the {theirs.origin}: use --joints.persons "
+            f"{theirs.persons} --joints.origin {theirs.origin}, or leave it out of --stages.runs."
+        )
+    return stage.model.requires_grad_(False)
 
 
 def _names(

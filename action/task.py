@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import Any, cast
 
@@ -13,13 +14,21 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Subset
 
-from action.clips import TrainingClips, open_data, usable
+from action.batches import TrainingClips
+from action.clips import open_data, usable
 from action.config import ActionConfig
 from action.evaluation import recognition_metrics
-from action.model import Classifier, ClipClassifier
+from action.joints import joint_sampling
+from action.model import Classifier, ClipClassifier, StagedClassifier
 from action.models.features import FeatureNetwork, load_features
+from action.models.inflated_resnet import inflated_weights
 from action.models.registry import architecture, modality
-from action.models.vpn import VpnOutput, vpn_loss
+from action.models.staged_model import (
+    GlimpseClassifier,
+    GlimpseCnnClassifier,
+    MmnetClassifier,
+)
+from action.objectives import Objective, objective_of
 from action.plan import LearnedClips, RecognizerPlan
 from action.recognizer import ClipRecognizer
 from action.starting import carried_over
@@ -34,7 +43,7 @@ from datasets.errors import OptionError
 
 
 class ActionTask:
-    """Trains a classifier of clips with cross-entropy, and PAAT's loss where there is PAAT.
+    """Trains a classifier of clips with its objective, and PAAT's loss where there is PAAT.
 
     Without clips to validate on, each validation is better than the one before: what is chosen by
     it is the end of training.
@@ -52,17 +61,15 @@ class ActionTask:
             CheckpointError: When the weights to start from cannot be used.
             OptionError: When options do not fit each other.
         """
-        if config.whiten and config.batch.clips // config.optim.accumulate < 2:
-            raise OptionError(
-                "whitening takes statistics over the clips that pass through the model together, "
-                "two or more: raise --batch.clips, lower --optim.accumulate, or use --no-whiten."
-            )
+        _require_several_clips(config)
         self.config = config
         self.data = data = open_data(config)
-        self.train = usable(data.parts["train"], config)
+        self.train = usable(data.parts["train"], config, learning=True)
         self.valid = usable(data.parts["valid"], config) if data.parts["valid"] else ()
         self.metric = "class_error" if self.valid else "steps_to_go"
         self.recognizer = ClipRecognizer(RecognizerPlan.new(config, LearnedClips.of(data)))
+        self.joints = joint_sampling(config, self.recognizer.sample, learning=True)
+        self._networks: Mapping[str, Classifier] = {}
         if pretrained and config.backbone.weights is not None:
             _load_weights(self.model, config.backbone.weights)
         self.steps_per_epoch = max(1, round(len(self.train) / config.batch.clips))
@@ -73,9 +80,26 @@ class ActionTask:
         """The classifier."""
         return self.recognizer.model
 
+    @cached_property
+    def objective(self) -> Objective:
+        """What the model learns from."""
+        return objective_of(self.config, self._networks)
+
+    def learn_from(self, networks: Mapping[str, Classifier]) -> None:
+        """Takes over what the run's stages have learned.
+
+        Args:
+            networks: The network of each stage by the stage's name, see `network_of`.
+        """
+        self._networks = networks
+        if isinstance(self.model, StagedClassifier):
+            self.model.take(self._networks)
+        if isinstance(self.model, GlimpseClassifier):
+            self.model.measure_by(next(iter(self.loader(0, 1)))["frames"])
+
     def _samples(self, length: int) -> TrainingClips:
-        recognizer, seed = self.recognizer, self.config.seed
-        return TrainingClips(self.train, recognizer.sample, length, seed, recognizer.joints)
+        sample = self.recognizer.sample
+        return TrainingClips(self.train, sample, length, self.config.seed, self.joints)
 
     def loader(self, start_step: int, stop_step: int) -> DataLoader:
         """Batches of the steps start_step … stop_step - 1."""
@@ -88,7 +112,7 @@ class ActionTask:
         )
 
     def learners(self) -> list[list[nn.Parameter]]:
-        """The parameters, all of which learn from one loss."""
+        """The parameters, all of which learn from one loss, but for frozen ones."""
         return [list(self.model.parameters())]
 
     def seen(self, step: int) -> str:
@@ -100,27 +124,34 @@ class ActionTask:
     def loss(
         self, model: nn.Module, batch: Mapping[str, Tensor], step: int
     ) -> tuple[Float[Tensor, ""], dict[str, Tensor]]:
-        """Cross-entropy plus, with its weight, PAAT's (paper Eq. 8); VPN has a loss of its own."""
+        """The model's own loss, most often cross-entropy, plus PAAT's (paper Eq. 8)."""
         config = self.config
         seed = config.seed + step
         self._steps_done = step + 1
-        logits, output = model(*self.recognizer.inputs(batch, seed))
-        total = recognition = F.cross_entropy(logits.float(), batch["label"])
-        logs = {"recognition": recognition, "accuracy": _accuracy(logits, batch["label"])}
+        beside = self.objective.beside(batch)
+        logits, output = model(*self.recognizer.inputs(batch, seed), *beside)
+        recognition = F.cross_entropy(logits.float(), batch["label"])
+        total, parts = self.objective.total(recognition, output, batch)
+        logs = {"recognition": recognition, "accuracy": _accuracy(logits, batch["label"]), **parts}
         if config.uses_paat:
             target = self.recognizer.pose_map(batch, seed)
             paat = mean_pose_loss(output.pose_logits, target, config.paat_loss.reduction)
             total = total + config.paat_loss.weight * paat
             logs["paat"] = paat
-        if isinstance(output, VpnOutput):
-            total = vpn_loss(output, batch["label"])
         return total, logs
 
     def origin(self, run: Path) -> Origin:
-        """The data set of a run in this folder, and the clips that it learns from."""
+        """The data set of a run in this folder, and the clips that it learns from.
+
+        What it learns from a finished run, it learns from that run's clips.
+        """
         data = self.data
         record = DataRecord.of(data.clip_set.root, data.digest, run)
-        return Origin({"root": record}, clip_seals(self.train))
+        learned = dict(clip_seals(self.train))
+        for given in self.config.stages.runs:
+            if (origin := Origin.load(given)) is not None:
+                learned |= {f"{given}: {clip}": seal for clip, seal in origin.learned.items()}
+        return Origin({"root": record}, learned)
 
     def carry_over(self, weights: Mapping[str, Tensor], about: Mapping[str, Any]) -> CarriedOver:
         """All but the classifier of other classes and PAAT's of other keypoints.
@@ -141,11 +172,12 @@ class ActionTask:
         sample, title = self.recognizer.sample, architecture(config.model).title
         backbone = config.backbone
         blocks = f", {backbone.depth} blocks of width {backbone.dim}" * config.is_transformer
-        pixels = f" of {sample.size} x {sample.size} pixels" * config.sees_pixels
+        pixels = f" of {sample.size} x {sample.size} pixels" * config.sees_clips
+        frames = sample.frames if config.sees_clips or self.joints is None else self.joints.frames
         return {
             "data": f"{data.clip_set.root} ({config.data}, {data.protocol}): {clips}",
             "classes": str(len(data.classes)),
-            "model": f"{config.method}: {title}{blocks}, {sample.frames} frames{pixels}, "
+            "model": f"{config.method}: {title}{blocks}, {frames} frames{pixels}, "
             f"{millions:.1f} M parameters",
             "sees": modality(config),
         }
@@ -160,18 +192,42 @@ class ActionTask:
         return metrics | {self.metric: 1 - metrics["mean_class_accuracy"]}
 
 
+def _require_several_clips(config: ActionConfig) -> None:
+    """Refuses a single clip at a time where a model compares clips."""
+    if config.batch.clips // config.optim.accumulate >= 2:
+        return
+    if config.whiten:
+        raise OptionError(
+            "whitening takes statistics over the clips that pass through the model together, "
+            "two or more: raise --batch.clips, lower --optim.accumulate, or use --no-whiten."
+        )
+    if config.model == "vpnpp":
+        raise OptionError(
+            "VPN++ tells the pose of a clip from that of another one that passes through the model "
+            "with it: raise --batch.clips, or lower --optim.accumulate."
+        )
+
+
 def _load_weights(model: Classifier, path: Path) -> None:
     """Loads published weights.
 
     Raises:
         OptionError: For a network of which none can be read.
     """
-    if not isinstance(model, ClipClassifier):
-        raise OptionError("--backbone.weights fits networks that see RGB alone: leave it out.")
-    if isinstance(model.backbone, FeatureNetwork):
-        load_features(model.backbone, path)
-    else:
-        load_pretrained(cast(TimeSformer, model.backbone.backbone), path)
+    match model:
+        case ClipClassifier(backbone=FeatureNetwork() as features):
+            load_features(features.network, path)
+        case ClipClassifier():
+            load_pretrained(cast(TimeSformer, model.backbone.backbone), path)
+        case MmnetClassifier():
+            load_features(model.network.rgb.network, path)
+        case GlimpseCnnClassifier() | GlimpseClassifier():
+            load_features(model.network.trunk, path, inflated_weights)
+        case _:
+            raise OptionError(
+                "--backbone.weights fits networks that see RGB alone, and the ResNets of mmnet and "
+                "glimpse_clouds: leave it out."
+            )
 
 
 def _accuracy(

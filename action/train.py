@@ -4,26 +4,33 @@ python -m action.train --data ntu --root NTU --protocol CVS3 --method paab
 python -m action.train --data smarthome --root /data/smarthome --recipe paper --method paat
 python -m action.train --model motionformer --method paab
 python -m action.train --model st_gcn    # on joints in space, without pixels
+python -m action.train --model vpnpp     # after what it learns from, in stages
 python -m action.train --resume runs/paab_ntu_CVS3_20260101-120000 --epochs 60
 """
 
 from __future__ import annotations
 
+import logging
 import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, cast, get_args
 
 import tyro
 
-from action.config import ActionConfig, ActionRecipe, DataName, TrainedModelName, action_recipe
+from action.config import ActionConfig, ActionRecipe, DataName, ModelName
+from action.recipes import action_recipe
+from action.stages import given_stages, stages_of, trained_stages
 from datasets.bounds import require_in_bounds
 from datasets.command import command, parse, preset_of
 
 if TYPE_CHECKING:
     from align.engine.trainer import Trainer
+
+log = logging.getLogger(__name__)
 
 
 def resolve(config: ActionConfig) -> ActionConfig:
@@ -53,7 +60,7 @@ def make_trainer(
 
     Raises:
         DataError: When the data cannot be used.
-        MismatchError: When the folder holds another run.
+        MismatchError: When the folder holds another run, or a named stage does not fit.
         CheckpointError: When the initial weights cannot be read or do not fit.
         OptionError: When an option is invalid, or options do not fit each other.
     """
@@ -67,9 +74,43 @@ def make_trainer(
         started = config.out is not None and RunFolder(config.out).started
         return ActionTask(config, pretrained=not started)
 
-    return open_run(
-        config, open_task, "action", resumed=resumed, progress=progress, on_step=on_step
-    )
+    if config.out is not None and not RunFolder(config.out).finished:
+        given_stages(config)  # an error before any data are read
+    staged = config.out is not None and len(stages_of(config)) > 0
+    own = None if staged else on_step  # else its share is known after the stages
+    trainer = open_run(config, open_task, "action", resumed=resumed, progress=progress, on_step=own)
+    if staged:
+        trainer.before = partial(_learn_from_stages, trainer, config, progress, on_step, resumed)
+    return trainer
+
+
+def _learn_from_stages(
+    trainer: Trainer,
+    config: ActionConfig,
+    progress: bool,
+    on_step: Callable[[float], object] | None,
+    resumed: bool,
+) -> None:
+    """Trains the stages before a run that have not ended, and gives the run what they learned."""
+    from action.starting import network_of
+    from action.task import ActionTask
+
+    def within(start: float, stop: float) -> Callable[[float], object] | None:
+        if on_step is None:
+            return None
+        return lambda share: on_step(start + share * (stop - start))
+
+    def train(stage: ActionConfig, start: float, stop: float) -> None:
+        if progress:
+            log.info("%s learns from %s, which comes first", config.model, stage.out)
+        make_trainer(stage, progress, within(start, stop), resumed=resumed).fit()
+
+    task = trainer.task
+    assert isinstance(task, ActionTask)
+    runs = trained_stages(config, train)
+    task.learn_from({name: network_of(run, task.recognizer) for name, run in runs.items()})
+    count = len(stages_of(config))
+    trainer.on_step = within(count / (count + 1), 1.0)
 
 
 def default_options(arguments: Sequence[str]) -> ActionConfig:
@@ -82,10 +123,8 @@ def default_options(arguments: Sequence[str]) -> ActionConfig:
         return replace(ActionConfig.load(Path(resume)), out=Path(resume))
     recipe = preset_of(arguments, "--recipe", "small", get_args(ActionRecipe))
     data = preset_of(arguments, "--data", ActionConfig.data, get_args(DataName))
-    model = preset_of(arguments, "--model", ActionConfig.model, get_args(TrainedModelName))
-    return action_recipe(
-        cast(ActionRecipe, recipe), cast(DataName, data), cast(TrainedModelName, model)
-    )
+    model = preset_of(arguments, "--model", ActionConfig.model, get_args(ModelName))
+    return action_recipe(cast(ActionRecipe, recipe), cast(DataName, data), cast(ModelName, model))
 
 
 def _found(run: Path, config: ActionConfig, stored: ActionConfig) -> ActionConfig:

@@ -20,7 +20,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
-from action.config import action_recipe
+from action.recipes import action_recipe
 from action.timesformer import TimeSformer, resized_in_space, resized_in_time
 from align.engine.checkpoint import (
     DamagedCheckpointError,

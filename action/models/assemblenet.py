@@ -144,7 +144,7 @@ class AssembleNetPlusPlus(nn.Module):
         for block in blocks:
             self._add(block)
         self.dropout = nn.Dropout(dropout)
-        self.head = nn.Linear(self.widths[-1], num_classes)
+        self.head: nn.Module = nn.Linear(self.widths[-1], num_classes)
 
     def forward(
         self,

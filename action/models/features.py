@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -9,17 +10,24 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from typing_extensions import assert_never
 
-from action.config import RgbModelName
+from action.config import ModelName, RgbModelName
+from action.models.assemblenet import AssembleNetPlusPlus
 from action.models.i3d import I3D_WIDTH, I3dTrunk
 from action.models.wrapped import resnet50_3d, separable_3d, video_swin
 from action.weights import SHOWN, read_weights
 from align.engine.checkpoint import MissingCheckpointError, OtherModelError
-from datasets.errors import OptionError, shortened
+from datasets.errors import OptionError, counted, shortened
 
 # How the published files name their classifiers, which are left out.
 _HEADS = ("head.", "fc.", "classifier.", "logits.")
-# Frames, and their side in pixels: S3D halves time three times and space five times, rounded down.
-_LEAST: dict[RgbModelName, tuple[int, int]] = {"s3d": (8, 32)}
+_COUNTER = ".num_batches_tracked"
+# Frames, and their side in pixels: S3D halves time three times and space five times, rounded down;
+# AssembleNet++ sees the flow from a frame to the next, and VPN++ attends to two places or more.
+_LEAST: dict[ModelName, tuple[int, int]] = {
+    "s3d": (8, 32),
+    "assemblenet_pp": (2, 1),
+    "vpnpp": (1, 64),
+}
 # The classes of a head that is thrown away.
 _ONE = 1
 
@@ -53,12 +61,12 @@ class FeatureNetwork(nn.Module):
         return ClipFeature(self.network(clips), {})
 
 
-def require_size(name: RgbModelName, frames: int, image_size: int) -> None:
+def require_size(name: ModelName, frames: int, image_size: int) -> None:
     """Raises an OptionError for clips of which a network would leave nothing."""
     least_frames, least_side = _LEAST.get(name, (1, 1))
     if frames < least_frames or image_size < least_side:
         raise OptionError(
-            f"{name} needs {least_frames} frames of {least_side} pixels or more: raise "
+            f"{name} needs {counted(least_frames, 'frame')} of {least_side} pixels or more: raise "
             "--backbone.frames or --backbone.image-size."
         )
 
@@ -85,18 +93,27 @@ def feature_network(name: RgbModelName) -> FeatureNetwork:
         case "i3d":
             head = (nn.AdaptiveAvgPool3d(1), nn.Flatten(), nn.Dropout(0.5))
             return FeatureNetwork(nn.Sequential(I3dTrunk(), *head), I3D_WIDTH)
+        case "assemblenet_pp":
+            assembled = AssembleNetPlusPlus(_ONE)
+            width, assembled.head = assembled.widths[-1], nn.Identity()
+            return FeatureNetwork(assembled, width)
         case "timesformer" | "motionformer":
             raise OptionError(f"{name} is built as a sequence of tokens, see TimeSformer")
         case _:
             assert_never(name)
 
 
-def load_features(network: FeatureNetwork, path: Path) -> None:
+def load_features(
+    network: nn.Module,
+    path: Path,
+    adapted: Callable[[Mapping[str, Tensor]], Mapping[str, Tensor]] = dict,
+) -> None:
     """Loads published weights, but for those of the classifier.
 
     Args:
-        network: A network of torchvision.
-        path: Its file of weights.
+        network: A network of torchvision, or one that takes over its weights.
+        path: The file of weights.
+        adapted: Makes weights by the network's names of those in the file.
 
     Raises:
         MissingCheckpointError: When there is no such file.
@@ -105,12 +122,14 @@ def load_features(network: FeatureNetwork, path: Path) -> None:
     """
     if not path.exists():
         raise MissingCheckpointError(f"{path} does not exist; name torchvision's .pth file.")
-    stored = {n: v for n, v in read_weights(path).items() if not n.startswith(_HEADS)}
-    wanted = network.network.state_dict()
+    stored = adapted({n: v for n, v in read_weights(path).items() if not n.startswith(_HEADS)})
+    # Files of torch before version 0.4 do not count batches.
+    counted = network.state_dict().items()
+    wanted = {n: v for n, v in counted if n in stored or not n.endswith(_COUNTER)}
     wrong = [n for n in wanted if n not in stored or stored[n].shape != wanted[n].shape]
     if wrong := wrong + [n for n in stored if n not in wanted]:
         raise OtherModelError(
             f"{path} holds another network: {shortened(wrong, SHOWN)} are missing, unknown or of "
             "another shape. Name torchvision's file for the same --model."
         )
-    network.network.load_state_dict(stored)
+    network.load_state_dict(stored, strict=False)

@@ -24,8 +24,8 @@ _TEMPERATURE = 0.5
 # Steps in which what a worker has seen loses a factor e of its weight.
 _MEMORY = 4.0
 _LARGEST_DISTANCE = 1e5
-# Two persons, 25 joints, x and y.
-_POSE_NUMBERS = 2 * 25 * 2
+# Of NTU's persons.
+_JOINTS = 25
 
 
 class GlimpseOutput(NamedTuple):
@@ -35,10 +35,15 @@ class GlimpseOutput(NamedTuple):
     """
 
     logits: Float[Tensor, "batch classes"]
-    pose: Float[Tensor, "batch frames 2 25 2"]
+    pose: Float[Tensor, "batch frames 2 joints 2"]
     points: Float[Tensor, "batch frames glimpses 4"]
     features: Float[Tensor, "batch frames glimpses width"]
     assignment: Float[Tensor, "batch workers frames glimpses"]
+
+    @property
+    def embedding(self) -> Float[Tensor, "batch width"]:
+        """The mean of the glimpses."""
+        return self.features.mean(dim=(1, 2))
 
 
 class Zoomer(nn.Module):
@@ -115,6 +120,19 @@ def similarities(
     return 1 - distance / largest.clamp_min(torch.finfo(distance.dtype).tiny)
 
 
+def pose_reader(joints: int, width: int = RESNET_WIDTH // 2) -> nn.Linear:
+    """The layer that reads x and y of two persons' joints."""
+    return nn.Linear(width, 2 * joints * 2)
+
+
+def poses(
+    reader: nn.Linear, pose_map: Float[Tensor, "batch half_width frames rows cols"]
+) -> Float[Tensor, "batch frames 2 joints 2"]:
+    """Two persons' joints from -1 to 1 in each frame."""
+    numbers = reader(pose_map.mean(dim=(3, 4)).transpose(1, 2)).tanh()
+    return numbers.unflatten(2, (2, -1, 2))
+
+
 class GlimpseHead(nn.Module):
     """Everything after the CNN: glimpses, workers and the classifier.
 
@@ -128,6 +146,7 @@ class GlimpseHead(nn.Module):
             steps from the start ("oldest").
         shared_state: Whether all workers start each step from the first one's new state, as
             published.
+        joints: Joints of a person.
     """
 
     precision: Tensor
@@ -141,6 +160,7 @@ class GlimpseHead(nn.Module):
         scale_over: Literal["clip", "batch"] = "clip",
         memory: Literal["newest", "oldest"] = "newest",
         shared_state: bool = False,
+        joints: int = _JOINTS,
     ) -> None:
         """Make the layers; distances are Euclidean until `measure_by` is called."""
         super().__init__()
@@ -148,7 +168,7 @@ class GlimpseHead(nn.Module):
         self.memory, self.shared_state = memory, shared_state
         self.hidden = hidden
         self.register_buffer("precision", torch.eye(width))
-        self.read_pose = nn.Linear(width // 2, _POSE_NUMBERS)
+        self.read_pose = pose_reader(joints, width // 2)
         self.zoomer = Zoomer(width, hidden, embedding)
         self.first_assignment = nn.Parameter(torch.randn(WORKERS, GLIMPSES).abs())
         self.workers = nn.ModuleList(nn.GRUCell(width, hidden) for _ in range(WORKERS))
@@ -175,18 +195,11 @@ class GlimpseHead(nn.Module):
             logits += [head(state) for head, state in zip(self.heads, states, strict=True)]
         return GlimpseOutput(
             torch.stack(logits).mean(dim=0),
-            self.pose(maps.pose),
+            poses(self.read_pose, maps.pose),
             torch.stack(points, dim=1),
             torch.stack(features, dim=1),
             torch.stack(assigned, dim=2),
         )
-
-    def pose(
-        self, pose_map: Float[Tensor, "batch half_width frames rows cols"]
-    ) -> Float[Tensor, "batch frames 2 25 2"]:
-        """Two persons' joints from -1 to 1 in each frame."""
-        numbers = self.read_pose(pose_map.mean(dim=(3, 4)).transpose(1, 2)).tanh()
-        return numbers.unflatten(2, (2, 25, 2))
 
     def measure_by(self, features: Float[Tensor, "clips frames glimpses width"]) -> None:
         """Measures distances in units of the spread of these glimpses, axis by axis.
@@ -234,30 +247,52 @@ class GlimpseHead(nn.Module):
         return new_states
 
 
-class GlimpseClouds(nn.Module):
-    """The CNN and the glimpses, which classify clips of RGB alone.
+class CnnOutput(NamedTuple):
+    """Logits of the mean of the last map, poses, and that mean."""
 
-    Training has two stages: first `whole_frame` classifies the mean of the map, then the CNN is
-    frozen, in evaluation mode, and the glimpses learn.
+    logits: Float[Tensor, "batch classes"]
+    pose: Float[Tensor, "batch frames 2 joints 2"]
+    embedding: Float[Tensor, "batch width"]
+
+
+class GlimpseCnn(nn.Module):
+    """The CNN before it has glimpses: it classifies the mean of its map, and reads poses.
 
     Args:
         num_classes: Classes.
+        joints: Joints of a person.
     """
 
-    def __init__(self, num_classes: int) -> None:
+    def __init__(self, num_classes: int, joints: int = _JOINTS) -> None:
         """Make the layers."""
         super().__init__()
         self.trunk = InflatedResNet50()
-        self.whole_frame = nn.Linear(RESNET_WIDTH, num_classes)
-        self.head = GlimpseHead(num_classes)
+        self.head = nn.Linear(RESNET_WIDTH, num_classes)
+        self.read_pose = pose_reader(joints)
+
+    def forward(self, clips: Float[Tensor, "batch 3 frames height width"]) -> CnnOutput:
+        """Logits and poses of clips, pixels normalised as for ImageNet."""
+        maps = self.trunk(clips)
+        mean = maps.final.mean(dim=(2, 3, 4))
+        return CnnOutput(self.head(mean), poses(self.read_pose, maps.pose), mean)
+
+
+class GlimpseClouds(nn.Module):
+    """The CNN and the glimpses, which classify clips of RGB alone.
+
+    The CNN is trained before, see `GlimpseCnn`, and is frozen while the glimpses learn.
+
+    Args:
+        num_classes: Classes.
+        joints: Joints of a person.
+    """
+
+    def __init__(self, num_classes: int, joints: int = _JOINTS) -> None:
+        """Make the layers."""
+        super().__init__()
+        self.trunk = InflatedResNet50()
+        self.head = GlimpseHead(num_classes, joints=joints)
 
     def forward(self, clips: Float[Tensor, "batch 3 frames height width"]) -> GlimpseOutput:
         """Logits of clips, pixels normalised as for ImageNet."""
         return self.head(self.trunk(clips))
-
-    def first_stage(
-        self, clips: Float[Tensor, "batch 3 frames height width"]
-    ) -> tuple[Float[Tensor, "batch classes"], Float[Tensor, "batch frames 2 25 2"]]:
-        """Logits of the mean of the map, and poses, from which the CNN learns."""
-        maps = self.trunk(clips)
-        return self.whole_frame(maps.final.mean(dim=(2, 3, 4))), self.head.pose(maps.pose)

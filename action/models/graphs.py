@@ -87,6 +87,13 @@ class SkeletonGraph:
         return torch.stack(parts)
 
 
+def bones_of(
+    joints: Float[Tensor, "*batch channels frames joints persons"], graph: SkeletonGraph
+) -> Float[Tensor, "*batch channels frames joints persons"]:
+    """Each joint minus its parent; the root's bone is zero."""
+    return joints - joints[..., list(graph.parents), :]
+
+
 def normalised_columns(matrix: Float[Tensor, "rows cols"]) -> Float[Tensor, "rows cols"]:
     """A matrix whose columns are divided by their sums; columns of zeros stay."""
     sums = matrix.sum(dim=0)

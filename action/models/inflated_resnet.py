@@ -6,6 +6,7 @@ CVPR 2018.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import torch
@@ -100,3 +101,28 @@ def inflated(
     inflated = torch.zeros(*kernel.shape[:2], steps, *kernel.shape[2:])
     inflated[:, :, steps // 2] = kernel
     return inflated
+
+
+# torchvision's name of a layer of a bottleneck to its place in our body, after a rectifier each.
+_BODY = {"conv1": 0, "bn1": 1, "conv2": 3, "bn2": 4, "conv3": 6, "bn3": 7}
+
+
+def inflated_weights(published: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The weights of torchvision's ResNet-50 without its classifier, by our names."""
+    return {_our_name(name): _inflated_kernel(t) for name, t in published.items()}
+
+
+def _our_name(name: str) -> str:
+    first, *rest = name.split(".")
+    if not first.startswith("layer"):
+        return ".".join(["stem", {"conv1": "0", "bn1": "1"}.get(first, first), *rest])
+    block, layer, *last = rest
+    place = ["projection"] if layer == "downsample" else ["body", str(_BODY.get(layer, layer))]
+    return ".".join(["stages", str(int(first.removeprefix("layer")) - 1), block, *place, *last])
+
+
+def _inflated_kernel(tensor: Tensor) -> Tensor:
+    """A kernel for pictures as one for clips; the stem's and the single ones see one moment."""
+    if tensor.ndim < 4:
+        return tensor
+    return inflated(tensor, 3 if tensor.shape[-1] == 3 else 1)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor, nn
@@ -11,6 +13,7 @@ from action.models.features import ClipFeature
 from action.models.normalisation import Normalisation
 from action.models.st_gcn import StGcn
 from action.models.vpn import Vpn, VpnOutput
+from action.models.vpnpp import TeacherOutput, VpnppTeacher
 
 
 class JointClassifier(nn.Module):
@@ -19,6 +22,8 @@ class JointClassifier(nn.Module):
     Args:
         network: The network, whose classifier is its own.
     """
+
+    HEADS: ClassVar[tuple[str, ...]] = ("network.head.",)
 
     def __init__(self, network: StGcn | Agcn) -> None:
         """Keep the network."""
@@ -35,14 +40,19 @@ class JointClassifier(nn.Module):
 
 
 class VpnClassifier(nn.Module):
-    """Class logits of clips from pixels and joints.
+    """Class logits of clips from pixels and joints, of VPN or of VPN++'s teacher.
 
     Args:
         network: The network.
         normalisation: How pixels are normalised.
     """
 
-    def __init__(self, network: Vpn, normalisation: Normalisation) -> None:
+    HEADS: ClassVar[tuple[str, ...]] = (
+        *("network.coupler.head.", "network.coupler.second_head."),
+        "network.head.",
+    )
+
+    def __init__(self, network: Vpn | VpnppTeacher, normalisation: Normalisation) -> None:
         """Keep the network."""
         super().__init__()
         self.network, self.normalisation = network, normalisation
@@ -50,8 +60,8 @@ class VpnClassifier(nn.Module):
     def forward(
         self,
         frames: UInt8[Tensor, "batch 3 frames height width"],
-        joints: Float[Tensor, "batch 3 16 joints persons"],
-    ) -> tuple[Float[Tensor, "batch classes"], VpnOutput]:
-        """Logits, and what VPN's losses need."""
+        joints: Float[Tensor, "batch 3 moments joints persons"],
+    ) -> tuple[Float[Tensor, "batch classes"], VpnOutput | TeacherOutput]:
+        """Logits, and what the losses need."""
         output = self.network(self.normalisation.apply(frames), joints)
         return output.logits, output

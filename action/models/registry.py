@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from action.config import ActionConfig, ModelName
 from action.models.agcn import Agcn
 from action.models.assemblenet import AssembleNetPlusPlus
-from action.models.glimpse_clouds import GlimpseClouds
+from action.models.glimpse_clouds import GlimpseClouds, GlimpseCnn
 from action.models.graphs import NTU25, SkeletonGraph
 from action.models.i3d import I3d
 from action.models.mmnet import Mmnet
@@ -30,7 +30,7 @@ from action.models.normalisation import (
 from action.models.paper import PAPER
 from action.models.st_gcn import StGcn
 from action.models.vpn import Vpn
-from action.models.vpnpp import VpnppStudent
+from action.models.vpnpp import VpnppStudent, VpnppTeacher
 from action.models.wrapped import resnet50_3d, separable_3d, video_swin
 from action.timesformer import TimeSformer
 from align.results.text import NO_VALUE, markdown
@@ -53,6 +53,7 @@ class Size:
         image_size: Side of the frames in pixels.
         graph: The skeleton of the joints.
         persons: Persons of a clip.
+        keypoints: Keypoints of a person in the frames.
     """
 
     classes: int
@@ -60,6 +61,7 @@ class Size:
     image_size: int
     graph: SkeletonGraph
     persons: int
+    keypoints: int
 
 
 @dataclass(frozen=True)
@@ -173,6 +175,14 @@ ARCHITECTURES: Mapping[ModelName, Architecture] = {
         *(_BOTH, SYMMETRIC, 16, 224, "3D", "3D"),
         lambda size: Vpn(size.classes, size.graph, size.frames, size.image_size),
     ),
+    "vpnpp_teacher": Architecture(
+        "VPN++'s teacher",
+        "Das et al., T-PAMI 2021",
+        *(_BOTH, SYMMETRIC, 64, 224, "3D", "3D"),
+        lambda size: VpnppTeacher(
+            size.classes, size.graph, size.persons, size.frames, size.image_size
+        ),
+    ),
     "vpnpp": Architecture(
         "VPN++",
         "Das et al., T-PAMI 2021",
@@ -185,11 +195,17 @@ ARCHITECTURES: Mapping[ModelName, Architecture] = {
         *(("pictures", "joints"), IMAGENET, 300, 225, "2D and 3D", "2D and 3D"),
         lambda size: Mmnet(size.classes, size.graph),
     ),
+    "glimpse_cnn": Architecture(
+        "Glimpse Clouds' CNN",
+        "Baradel et al., CVPR 2018",
+        *(_RGB, IMAGENET, 8, 224, "2D", ""),
+        lambda size: GlimpseCnn(size.classes, size.keypoints),
+    ),
     "glimpse_clouds": Architecture(
         "Glimpse Clouds",
         "Baradel et al., CVPR 2018",
         *(_RGB, IMAGENET, 8, 224, "2D", ""),
-        lambda size: GlimpseClouds(size.classes),
+        lambda size: GlimpseClouds(size.classes, size.keypoints),
     ),
     "assemblenet_pp": Architecture(
         "AssembleNet++",
@@ -222,6 +238,7 @@ def build(
     image_size: int | None = None,
     graph: SkeletonGraph = NTU25,
     persons: int = 2,
+    keypoints: int = 25,
 ) -> nn.Module:
     """A recogniser at its published size, with random weights.
 
@@ -232,13 +249,14 @@ def build(
         image_size: Side of the frames in pixels; as published by default.
         graph: The skeleton of the joints.
         persons: Persons of a clip.
+        keypoints: Keypoints of a person in the frames.
 
     Raises:
         UnknownNameError: An unknown name.
     """
     known = architecture(name)
     frames, image_size = frames or known.frames, image_size or known.image_size
-    return known.make(Size(classes, frames, image_size, graph, persons))
+    return known.make(Size(classes, frames, image_size, graph, persons, keypoints))
 
 
 def parameters(name: ModelName, classes: int = NTU_CLASSES) -> int:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import torch
 import torch.nn.functional as F
 from einops import rearrange
 from jaxtyping import Bool, Float, Int
@@ -91,10 +92,11 @@ class MapHead(nn.Module):
 
 
 class TeacherOutput(NamedTuple):
-    """The teacher's logits, and its attention, which the student learns."""
+    """The teacher's logits, its attention, which the student learns, and the weighed map's mean."""
 
     logits: Float[Tensor, "batch classes"]
     attention: Float[Tensor, "batch steps rows cols"]
+    embedding: Float[Tensor, "batch 1024"]
 
 
 class VpnppTeacher(nn.Module):
@@ -135,7 +137,8 @@ class VpnppTeacher(nn.Module):
             joints: Joints in space.
         """
         attention = self.attention(joints)
-        return TeacherOutput(self.head(weighed(self.trunk(clips), attention)), attention)
+        features = weighed(self.trunk(clips), attention)
+        return TeacherOutput(self.head(features), attention, features.mean(dim=(2, 3, 4)))
 
 
 def weighed(
@@ -239,26 +242,6 @@ class VpnppStudent(nn.Module):
         return self.head(self.trunk(clips))
 
 
-class PoseFeature(nn.Module):
-    """2s-AGCN's features in the space in which the student's are compared with them.
-
-    Args:
-        trunk: A trained 2s-AGCN without its classifier.
-    """
-
-    def __init__(self, trunk: AdaptiveTrunk) -> None:
-        """Make the projection."""
-        super().__init__()
-        self.trunk = trunk
-        self.project = nn.Linear(trunk.width, EMBEDDING)
-
-    def forward(
-        self, joints: Float[Tensor, "batch 3 moments joints persons"]
-    ) -> Float[Tensor, "batch embedding"]:
-        """Embeddings of poses."""
-        return self.project(self.trunk(joints))
-
-
 def attention_loss(
     student: Float[Tensor, "batch places"], teacher: Float[Tensor, "batch steps rows cols"]
 ) -> Float[Tensor, ""]:
@@ -292,6 +275,16 @@ class PosePairs(NamedTuple):
     clip: Int[Tensor, " pairs"]
     pose: Float[Tensor, "pairs embedding"]
     positive: Bool[Tensor, " pairs"]
+
+
+def pose_pairs(poses: Float[Tensor, "batch embedding"]) -> PosePairs:
+    """Each clip with its own pose, and with that of the clip before it in the batch.
+
+    That may be of the same class, as published.
+    """
+    clips = torch.arange(len(poses), device=poses.device)
+    own = torch.ones_like(clips, dtype=torch.bool)
+    return PosePairs(clips.repeat(2), torch.cat([poses, poses.roll(1, 0)]), torch.cat([own, ~own]))
 
 
 def vpnpp_loss(

@@ -12,6 +12,7 @@
     retrieval/<name>.json, .png                found clips (action)
     embeddings/<name>.npz                      embeddings of any videos (alignment)
     progress/<name>.npz, .json                 progress of any videos (alignment)
+    stages/<name>/                             a run from which it learns (action)
     report.html                                the page about the run
 
 TensorBoard's files lie in the folder as well. No other module spells these names.
@@ -47,6 +48,7 @@ _CHECKPOINTS, _EVALUATION, _ANALYSIS, _RETRIEVAL, _EMBEDDINGS, _PROGRESS = (
     "embeddings",
     "progress",
 )
+_STAGES = "stages"
 _TENSORS = ".safetensors"
 # A message lists this many runs; more would hide what it says.
 _NEWEST = 5
@@ -115,6 +117,10 @@ class RunFolder:
     def checkpoint(self, which: Checkpoint = "best") -> Path:
         """The weights with the lowest validation error, or those of the last epoch."""
         return self.path / _CHECKPOINTS / f"{which}{_TENSORS}"
+
+    def stage(self, name: str) -> Path:
+        """The folder of a run that comes before this one."""
+        return self.path / _STAGES / name
 
     def evaluation(self, name: str) -> Path:
         """The metrics of an evaluation."""
@@ -254,7 +260,7 @@ def require_runs(runs: Iterable[Path], kind: type[Any], under: Path = Path("runs
 
 
 def newest_runs(kind: type[Any], under: Path) -> list[Path]:
-    """The newest runs below a folder, newest first.
+    """The newest runs below a folder, newest first; the stages of others are left out.
 
     Args:
         kind: The dataclass of the options of such runs.
@@ -263,7 +269,8 @@ def newest_runs(kind: type[Any], under: Path) -> list[Path]:
     names = {field.name for field in fields(kind)}
     # A grid keeps its runs one or two folders further down.
     places = (path for depth in range(1, 4) for path in under.glob("*/" * depth + CONFIG_NAME))
-    paths = [path for path in places if _options_in(path) <= names]
+    own = (path for path in places if path.parent.parent.name != _STAGES)
+    paths = [path for path in own if _options_in(path) <= names]
     paths.sort(key=lambda path: path.stat().st_mtime, reverse=True)
     return [path.parent for path in paths[:_NEWEST]]
 

@@ -83,6 +83,8 @@ class Trainer:
         )
         self.task, self.config, self.folder = task, config, config.out
         self.progress, self.on_step, self.claim = progress, on_step, claim
+        # What comes before the first step, such as the training of what the task learns from.
+        self.before: Callable[[], object] | None = None
         self.total_steps = config.epochs * task.steps_per_epoch
         self.model, self.optimizer = self.accelerator.prepare(
             task.model, build_optimizer(task.model, config.optim)
@@ -111,6 +113,8 @@ class Trainer:
             DataError: When data turns unreadable, or a process that reads it dies.
         """
         try:
+            if self.before is not None:
+                self.before()
             return self._fit()
         finally:
             if self.claim is not None:

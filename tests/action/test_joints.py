@@ -1,17 +1,18 @@
 """Networks that see joints in space: their samples, training, measurement and prediction."""
 
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from action.clips import TrainingClips, sample_config
-from action.config import ClipBatchConfig, JointsConfig, TimeSformerConfig, action_recipe
+from action.batches import TrainingClips
+from action.clips import sample_config
+from action.config import ClipBatchConfig, JointsConfig, TimeSformerConfig
 from action.evaluate import evaluate
 from action.joints import Draw, JointSampling, about_body, joint_indices, load_joints
 from action.predicting import Predictor
+from action.recipes import action_recipe
 from action.recognizer import ClipRecognizer
 from action.results import measured_runs, result_rows, table
 from action.task import ActionTask
@@ -19,45 +20,15 @@ from action.train import default_options, make_trainer
 from align.engine.config import OptimConfig
 from align.engine.run_folder import RunFolder
 from datasets.clips.joints import Joints, read_joints
-from datasets.clips.mocap import MocapMeta
 from datasets.clips.sets import get_format, open_clip_set
 from datasets.errors import MismatchError, MissingDataError, OptionError
 from datasets.skeletons import NTU25
-from datasets.video import write_video
-from tests.action.conftest import DIRECTIONS, SUBJECTS
+from tests.action.conftest import BODY_FRAMES as FRAMES
+from tests.action.conftest import BODY_SIZE as SIZE
 from tests.action.test_train import config_for
 
-FRAMES, SIZE = 12, 32
 SMALL = TimeSformerConfig(image_size=SIZE, frames=8, stride=1)
 CENTRE = NTU25.keypoints.index(NTU25.centre)
-
-
-def moving_body(action: int, rng: np.random.Generator) -> np.ndarray:
-    """A body that moves a metre right or up, or that stands, three metres from the camera."""
-    time = np.linspace(0, 1, FRAMES)[:, None]
-    way = time * np.array([*DIRECTIONS[action], 0])
-    body = np.random.default_rng(0).uniform(-0.5, 0.5, (25, 3)) + rng.normal(0, 0.1, 3) + (0, 0, 3)
-    return way[:, None] + body + rng.normal(0, 0.02, (FRAMES, 25, 3))
-
-
-@pytest.fixture(scope="module")
-def bodies(tmp_path_factory):
-    """Clips of 3 actions by 6 subjects with joints in space."""
-    root, fmt = tmp_path_factory.mktemp("bodies"), get_format("ntu")
-    for subject in SUBJECTS:
-        for action in DIRECTIONS:
-            clip = fmt.identify(Path(f"S001C001P{subject:03}R001A{action:03}_rgb.avi"))
-            video, skeleton = root / fmt.video_name(clip), root / fmt.skeleton_name(clip)
-            for path in (video, skeleton):
-                path.parent.mkdir(parents=True, exist_ok=True)
-            # Each of a grey of its own: a run knows the videos that it has learned from.
-            grey = 20 + 10 * (3 * subject + action)
-            write_video(video, np.full((FRAMES, SIZE, SIZE, 3), grey, np.uint8), 30)
-            joints = moving_body(action, np.random.default_rng([subject, action]))
-            fmt.write_keypoints(skeleton, np.full((FRAMES, 25, 2), 9.0), SIZE, joints)
-    motions = dict(zip(fmt.classes, ("right", "still", "up"), strict=False))
-    MocapMeta("ntu", motions, views=1, size=SIZE, seed=0, command="tests").save(root)
-    return root
 
 
 def joint_run(root, out, model="st_gcn", **options):

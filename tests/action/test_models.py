@@ -7,19 +7,20 @@ import pytest
 import torch
 
 from action.analyzing import analyze
-from action.config import RgbModelName, action_recipe
+from action.config import RgbModelName
 from action.evaluate import evaluate
 from action.model import build_classifier
 from action.models.features import feature_network, load_features
 from action.models.normalisation import KINETICS
 from action.models.registry import build
+from action.recipes import action_recipe
 from action.recognizer import ClipRecognizer
 from action.train import default_options, make_trainer, resolve
 from align.engine.checkpoint import MissingCheckpointError, OtherModelError
 from datasets.errors import OptionError
 from tests.action.test_train import TINY, config_for
 
-CONVOLUTIONAL = ["swin3d_t", "swin3d_b", "s3d", "r3d50", "i3d"]
+CONVOLUTIONAL = ["swin3d_t", "swin3d_b", "s3d", "r3d50", "i3d", "assemblenet_pp"]
 ALONG_TRAJECTORIES = replace(TINY, attention="trajectory", tubelet=2)
 
 
@@ -93,14 +94,14 @@ def test_published_weights_are_loaded_without_their_classifier(tmp_path):
     published, file = build("s3d", 400), tmp_path / "s3d.pth"
     torch.save(published.state_dict(), file)
     ours = feature_network("s3d").eval()
-    load_features(ours, file)
+    load_features(ours.network, file)
     clips = torch.randn(1, 3, 8, 32, 32)
     expected = published.eval().avgpool(published.features(clips)).flatten(1)
     assert torch.equal(ours(clips).embedding, expected)
     with pytest.raises(OtherModelError, match="--model"):
-        load_features(feature_network("r3d50"), file)
+        load_features(feature_network("r3d50").network, file)
     with pytest.raises(MissingCheckpointError):
-        load_features(ours, tmp_path / "none.pth")
+        load_features(ours.network, tmp_path / "none.pth")
 
 
 def test_a_run_is_normalised_as_its_model_was_published(squares, tmp_path):

@@ -17,11 +17,11 @@ from action.config import (
     ClipBatchConfig,
     DataName,
     TimeSformerConfig,
-    action_recipe,
 )
 from action.evaluate import evaluate
 from action.evaluation import class_recall, confusion, recognition_metrics
 from action.measuring import ensembled
+from action.recipes import action_recipe
 from action.starting import carried_over
 from action.task import ActionTask
 from action.train import default_options, make_trainer

@@ -3,12 +3,13 @@
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 from action.models.agcn import AdaptiveTrunk
 from action.models.graphs import NTU25, SMARTHOME15
 from action.models.vpnpp import (
+    EMBEDDING,
     PoseAttention,
-    PoseFeature,
     PosePairs,
     StudentHead,
     StudentOutput,
@@ -17,6 +18,7 @@ from action.models.vpnpp import (
     VpnppTeacher,
     attention_loss,
     contrastive_loss,
+    pose_pairs,
     vpnpp_loss,
     weighed,
 )
@@ -81,7 +83,7 @@ def test_losses_and_gradients_agree():
     assert difference(plain, published) > 0.1
     total = vpnpp_loss(
         StudentOutput(oracle["logits_student"], student, video),
-        TeacherOutput(oracle["logits_teacher_branch"], teacher),
+        TeacherOutput(oracle["logits_teacher_branch"], teacher, video),
         PosePairs(torch.arange(6), pose, positive),
         oracle["labels"],
     )
@@ -96,14 +98,17 @@ def test_the_student_learns_from_both_teachers_at_a_small_size():
     clips = torch.randn(2, 3, 16, 64, 64)
     student = VpnppStudent(4, 16, 64)
     teacher = VpnppTeacher(4, SMARTHOME15, 1, 16, 64).eval()
-    feature = PoseFeature(AdaptiveTrunk(SMARTHOME15, 1, units=((64, 1), (64, 1))))
+    trunk = AdaptiveTrunk(SMARTHOME15, 1, units=((64, 1), (64, 1)))
+    feature = nn.Sequential(trunk, nn.Linear(trunk.width, EMBEDDING))
     output = student(clips)
     with torch.no_grad():
         seen = teacher(clips, joints)
         poses = feature(joints)
-    pairs = PosePairs(
-        torch.tensor([0, 1, 0, 1]), torch.cat([poses, poses.flip(0)]), torch.arange(4) < 2
+    pairs = pose_pairs(poses)
+    assert (
+        pairs.clip.tolist() == [0, 1, 0, 1] and pairs.positive.tolist() == [True] * 2 + [False] * 2
     )
+    assert torch.equal(pairs.pose, torch.cat([poses, poses.flip(0)]))
     vpnpp_loss(output, seen, pairs, torch.tensor([0, 3])).backward()
     assert all(p.grad is not None for p in student.parameters())
     assert output.attention.shape == (2, seen.attention[0].numel())

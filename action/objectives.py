@@ -1,0 +1,160 @@
+"""What each recogniser learns from beside the classes of clips: poses, and earlier networks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from action.config import ActionConfig, InductionConfig
+from action.models.glimpse_losses import ABSENT, glimpse_loss, pose_loss
+from action.models.vpn import vpn_loss
+from action.models.vpnpp import contrastive_loss, pose_pairs, vpnpp_loss
+
+Batch = Mapping[str, Tensor]
+Logs = dict[str, Tensor]
+
+
+@dataclass(frozen=True, eq=False)
+class Objective:
+    """Cross-entropy alone, which most models learn from.
+
+    Attributes:
+        networks: Networks of earlier stages by the stage's name, frozen, in evaluation mode.
+    """
+
+    networks: Mapping[str, nn.Module]
+
+    def beside(self, batch: Batch) -> tuple[Tensor, ...]:
+        """What the model takes in training beside what it takes at inference."""
+        return ()
+
+    def total(self, recognition: Tensor, output: Any, batch: Batch) -> tuple[Tensor, Logs]:
+        """The loss, and its parts to log.
+
+        Args:
+            recognition: Cross-entropy of the logits.
+            output: What the model returns beside its logits.
+            batch: The batch.
+        """
+        return recognition, {}
+
+    @torch.no_grad()
+    def _ask(self, name: str, *inputs: Tensor) -> Any:
+        """What an earlier network returns beside its logits, and where it lies."""
+        return self.networks[name].to(inputs[0].device)(*inputs)
+
+
+class VpnObjective(Objective):
+    """VPN's loss."""
+
+    def total(self, recognition: Tensor, output: Any, batch: Batch) -> tuple[Tensor, Logs]:
+        """See `vpn_loss`."""
+        return vpn_loss(output, batch["label"]), {}
+
+
+class VpnppObjective(Objective):
+    """VPN++'s student learns the teacher's attention, and to tell its pose from another clip's."""
+
+    def beside(self, batch: Batch) -> tuple[Tensor, ...]:
+        """The features of the poses."""
+        return (self._ask("pose", batch["joints"])[1].embedding,)
+
+    def total(self, recognition: Tensor, output: Any, batch: Batch) -> tuple[Tensor, Logs]:
+        """See `vpnpp_loss`."""
+        _, teacher = self._ask("teacher", batch["frames"], batch["joints"])
+        pairs = pose_pairs(output.pose)
+        total = vpnpp_loss(output.student, teacher, pairs, batch["label"])
+        told = contrastive_loss(output.student.feature[pairs.clip], pairs.pose, pairs.positive)
+        return total, {"contrastive": told}
+
+
+class MmnetObjective(Objective):
+    """The network on pictures learns from its own scores, not from the sum."""
+
+    def total(self, recognition: Tensor, output: Any, batch: Batch) -> tuple[Tensor, Logs]:
+        """Cross-entropy of the network on pictures."""
+        return F.cross_entropy(output.rgb.float(), batch["label"]), {}
+
+
+class GlimpseCnnObjective(Objective):
+    """Classes, and a tenth of the poses."""
+
+    def total(self, recognition: Tensor, output: Any, batch: Batch) -> tuple[Tensor, Logs]:
+        """Cross-entropy and the pose loss."""
+        pose = pose_loss(output.pose, skeletons_of(batch))
+        return recognition + 0.1 * pose, {"pose": pose}
+
+
+class GlimpseObjective(Objective):
+    """Classes, a tenth of the poses, and where glimpses lie."""
+
+    def total(self, recognition: Tensor, output: Any, batch: Batch) -> tuple[Tensor, Logs]:
+        """See `glimpse_loss`."""
+        skeletons = skeletons_of(batch)
+        pose = pose_loss(output.pose, skeletons)
+        return glimpse_loss(output, skeletons, batch["label"]), {"pose": pose}
+
+
+@dataclass(frozen=True, eq=False)
+class Induction(Objective):
+    """3D-SIM: the tokens learn the features of a network on joints.
+
+    Attributes:
+        weights: Of its two losses.
+    """
+
+    weights: InductionConfig
+
+    def total(self, recognition: Tensor, output: Any, batch: Batch) -> tuple[Tensor, Logs]:
+        """Cross-entropy, the distance of the features, and cross-entropy of what they tell."""
+        feature = self._ask("pose", batch["joints"])[1].embedding
+        apart = F.mse_loss(output.skeleton.float(), feature.float())
+        told = F.cross_entropy(output.skeleton_logits.float(), batch["label"])
+        total = recognition + self.weights.align * apart + self.weights.classify * told
+        return total, {"skeleton": apart, "skeleton_recognition": told}
+
+
+_OF_MODEL: dict[str, type[Objective]] = {
+    "vpn": VpnObjective,
+    "vpnpp": VpnppObjective,
+    "mmnet": MmnetObjective,
+    "glimpse_cnn": GlimpseCnnObjective,
+    "glimpse_clouds": GlimpseObjective,
+}
+
+
+def objective_of(config: ActionConfig, networks: Mapping[str, nn.Module]) -> Objective:
+    """What a run learns from, but for PAAT.
+
+    Args:
+        config: The run's options.
+        networks: Networks of its earlier stages by name.
+    """
+    if config.uses_3d:
+        return Induction(networks, config.induction)
+    return _OF_MODEL.get(config.model, Objective)(networks)
+
+
+def skeletons_of(batch: Batch) -> Float[Tensor, "batch frames 2 joints 2"]:
+    """Joints of two persons from -1 to 1, as Glimpse Clouds learns them.
+
+    A joint that is missing lies amid the person's others. An absent second person has -1
+    everywhere; of a first one, who is taken to be there, all joints lie in the middle.
+    """
+    points, side = batch["keypoints"], batch["frames"].shape[-1]
+    persons = points if points.ndim == 5 else points.unsqueeze(2)
+    scaled = (2 * persons / side - 1).clamp(-1, 1)
+    known = scaled.isfinite().all(dim=-1, keepdim=True)
+    filled = torch.where(known, scaled, 0)
+    count = known.sum(dim=3, keepdim=True)
+    filled = torch.where(known, filled, filled.sum(dim=3, keepdim=True) / count.clamp_min(1))
+    first, absent = filled[:, :, :1], torch.full_like(filled[:, :, :1], ABSENT)
+    if persons.shape[2] == 1:
+        return torch.cat([first, absent], dim=2)
+    return torch.cat([first, torch.where(count[:, :, 1:] > 0, filled[:, :, 1:], absent)], dim=2)
