@@ -59,9 +59,9 @@ class Onlooker(gymnasium.Wrapper):
             UnknownNameError: When the environment has no such view.
         """
         super().__init__(env)
-        self._world: Any = env.unwrapped
-        require_known("view of the environment", view, self._world.views)
-        self._view = view
+        world: Any = env.unwrapped
+        require_known("view of the environment", view, world.views)
+        self._world, self._view = world, view
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
