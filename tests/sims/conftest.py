@@ -9,6 +9,23 @@ import sims
 from tests.shared import made_once
 from tests.sims.recorded import collect, convert
 
+# Views and pixels of worlds from scene files, which tests make in numbers.
+SMALL = {"views": 2, "size": 48}
+
+
+@pytest.fixture
+def make():
+    """Make worlds from scene files, which are closed after the test."""
+    made = []
+
+    def one(kind, *arguments, **settings):
+        made.append(kind(*arguments, **SMALL | settings))
+        return made[-1]
+
+    yield one
+    for env in made:
+        env.close()
+
 
 @pytest.fixture(scope="session")
 def lift():

@@ -26,24 +26,9 @@ from tests.sims.runs import command, contents, finish
 URDF = REPOSITORY / "tests" / "sims" / "mujoco" / "arm.urdf"
 AWAY = ((2.0, 0.0, 0.5), (4.0, 0.0, 0.5))
 ARM = "tests.sims.bullet.worlds:Arm"
-SMALL = {"views": 2, "size": 48}
 BOX = """<robot name="box"><link name="{link}"><inertial><mass value="1"/>
 <inertia ixx="1" iyy="1" izz="1" ixy="0" ixz="0" iyz="0"/></inertial>
 <visual><geometry><box size="{size}"/></geometry></visual></link>{more}</robot>"""
-
-
-@pytest.fixture
-def make():
-    """Make worlds that are closed after the test."""
-    made = []
-
-    def one(kind, *arguments, **settings):
-        made.append(kind(*arguments, **SMALL | settings))
-        return made[-1]
-
-    yield one
-    for env in made:
-        env.close()
 
 
 @pytest.fixture

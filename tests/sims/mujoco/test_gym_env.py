@@ -30,27 +30,14 @@ def lame(env):
     yield np.zeros(5)
 
 
-@pytest.fixture
-def make():
-    made = []
-
-    def one(name, **options):
-        made.append(sims.make(name, **{"views": 2, "size": 48} | options))
-        return made[-1]
-
-    yield one
-    for env in made:
-        env.close()
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["Reacher-v5", "HalfCheetah-v5"])
 def test_environments_keep_every_promise(name, make):
-    check_multi_view_env(make(f"gymnasium:{name}", size=96), steps=6)
+    check_multi_view_env(make(sims.make, f"gymnasium:{name}", size=96), steps=6)
 
 
 def test_an_episode_has_the_environments_length_rewards_and_bodies(make):
-    env = make(REACHER)
+    env = make(sims.make, REACHER)
     episode = record(env, seed=3)
     assert env.skeleton.keypoints == ("body0", "body1", "fingertip", "target")
     assert len(episode.actions) == 50 and (episode.rewards < 0).all()
@@ -58,7 +45,7 @@ def test_an_episode_has_the_environments_length_rewards_and_bodies(make):
 
 
 def test_keypoints_and_policies_are_chosen(make):
-    env = make(REACHER, policy=f"{HERE}:swing", points=("fingertip",))
+    env = make(sims.make, REACHER, policy=f"{HERE}:swing", points=("fingertip",))
     episode = record(env, seed=0)
     assert episode.keypoints["ego"].shape == (6, 1, 2)
     assert env.phases == ("out", "back") and episode.phases.tolist() == [0, 0, 0, 1, 1, 1]
@@ -76,7 +63,7 @@ def test_keypoints_and_policies_are_chosen(make):
 )
 def test_what_does_not_exist_is_named(make, name, options, error, complaint):
     with pytest.raises(error, match=complaint):
-        make(name, **options)
+        make(sims.make, name, **options)
 
 
 def test_an_id_of_a_package_that_is_not_installed_has_its_remedy(make, monkeypatch):
@@ -84,12 +71,12 @@ def test_an_id_of_a_package_that_is_not_installed_has_its_remedy(make, monkeypat
 
     monkeypatch.setattr(gym_env, "find_spec", lambda name: None)
     with pytest.raises(UnknownNameError, match="pip install gymnasium-robotics"):
-        make("gymnasium:FetchPickAndPlace-v4")
+        make(sims.make, "gymnasium:FetchPickAndPlace-v4")
 
 
 def test_a_policy_of_another_shape_is_named(make):
     with pytest.raises(HookError, match=r"lame\(\), step 0: .* \(5,\); give 2 numbers"):
-        record(make(REACHER, policy=f"{HERE}:lame"), seed=0)
+        record(make(sims.make, REACHER, policy=f"{HERE}:lame"), seed=0)
 
 
 def test_its_options_are_refused_for_other_worlds():

@@ -22,21 +22,6 @@ from tests.sims.runs import command, contents, finish
 FOLDER = REPOSITORY / "tests" / "sims" / "mujoco"
 SCENE, URDF = FOLDER / "arm.xml", FOLDER / "arm.urdf"
 ARM = "tests.sims.mujoco.worlds:Arm"
-SMALL = {"views": 2, "size": 48}
-
-
-@pytest.fixture
-def make():
-    """Make worlds that are closed after the test."""
-    made = []
-
-    def one(kind, *arguments, **settings):
-        made.append(kind(*arguments, **SMALL | settings))
-        return made[-1]
-
-    yield one
-    for env in made:
-        env.close()
 
 
 def still(env):
