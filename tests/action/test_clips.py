@@ -5,7 +5,8 @@ from dataclasses import replace
 import pytest
 
 from action.clips import open_data, sample_config
-from action.config import ActionConfig, action_recipe
+from action.config import ActionConfig
+from action.recipes import action_recipe
 from action.train import main
 from datasets.clips.samples import SampleConfig, name_coinciding
 from datasets.clips.sets import get_format
