@@ -290,7 +290,10 @@ def _check_keypoints(
 
 
 def _check_camera(path: Path, file: h5py.File, view: str, steps: int) -> None:
-    shapes = {"intrinsics": [(3, 3)], "world_to_camera": [(4, 4), (steps, 4, 4)]}
+    shapes: dict[str, list[tuple[int, ...]]] = {
+        "intrinsics": [(3, 3)],
+        "world_to_camera": [(4, 4), (steps, 4, 4)],
+    }
     for part, allowed in shapes.items():
         found = _described(file, f"cameras/{view}/{part}")
         if found is None:
