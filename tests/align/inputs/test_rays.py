@@ -219,6 +219,7 @@ def run(dots: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out
 
 
+@pytest.mark.slow
 def test_a_trained_run_is_measured_with_the_cameras_that_it_is_given(run: Path, dots: Path) -> None:
     embedder = FrameEmbedder.load(run, "last", "cpu")
     network = embedder.model.backbone
