@@ -43,6 +43,7 @@ Split = Literal["test", "valid", "train"]
 # Also the episodes in which the expert was made to fail, and all episodes.
 AnySplit = Literal["all", "train", "valid", "test", "failure"]
 PoseSource = Literal["keypoints", "motion"]
+Rays = Literal["none", "own", "shuffled"]
 # Before recipes suited the machine, the whole model was the default one.
 RENAMED = {"recipe": {"default": "full"}}
 _METHODS_SHOWN = "{" + ",".join(SHOWN_METHODS) + "}"
@@ -108,6 +109,9 @@ class TrainConfig:
     # and Pick, 4 to 8 agree best with the patches of keypoints.
     motion_threshold: NonNegativeFloat = 6.0
     """Change above which a patch moves, 0 to 255; for --pose-source motion."""
+    # own costs six numbers a patch. shuffled tells whether a gain is due to true cameras.
+    rays: Rays = "none"
+    """Also show where each patch is seen from: by own cameras, or (control) by other views'."""
     data: Path | None = None
     """Data set to train and test on; the newest folder under data/ by default."""
     recipe: Recipe = "full"
@@ -171,6 +175,11 @@ class TrainConfig:
     def needs_keypoints(self) -> bool:
         """Whether inference reads keypoints too."""
         return self.parts.needs_poses and self.pose_source == "keypoints"
+
+    @property
+    def needs_cameras(self) -> bool:
+        """Whether training and inference read calibrated cameras."""
+        return self.rays != "none"
 
     @property
     def network(self) -> str:

@@ -21,6 +21,7 @@ from align.engine.run_folder import Checkpoint
 from align.inputs.augment import frames_to_tensor, resize_frames, stack_channels
 from align.inputs.motion import EpisodeMotion, VideoMotion
 from align.inputs.motion_options import motion_use
+from align.inputs.rays import rays_of
 from align.inputs.reading import Reader, ReadOnce
 from align.models.encoder import FRAMES_ALONE, SideInputs
 from align.models.late_pose import describe_keypoints
@@ -70,6 +71,7 @@ class FrameEmbedder:
             attend_plainly(network)
         self.model = build_encoder(plan, network)
         self.motion = motion_use(network, config, plan.image_size)
+        self.rays = rays_of(config, self.motion.rows, self.motion.cols)
         self._motions: WeakKeyDictionary[EpisodeDataset, EpisodeMotion] = WeakKeyDictionary()
         if config.backbone.pretrained:
             self.normalise(expected_statistics(plan))
@@ -199,7 +201,7 @@ class FrameEmbedder:
             poses: What methods that need poses receive of all frames; see `pose_inputs`.
 
         Raises:
-            ValueError: When the method needs poses and there are none.
+            ValueError: When the method needs poses or rays and there are none.
         """
         side, moving = self._video_inputs(images, poses)
         return self._encode(images.__getitem__, len(images), side, moving)
@@ -285,9 +287,10 @@ class FrameEmbedder:
         found = self.motion_of(data)
         motion = None if found is None else found.of(i, view)
         kept = self._kept(motion, data.lengths[i])
+        rays = None if self.rays is None else self.rays.of(data, i, view).flatten(1, 2)
         if self.config.needs_keypoints:
-            return self._of_keypoints(data, i, view)._replace(kept=kept), None
-        return SideInputs(kept=kept), motion if self._maps_motion else None
+            return self._of_keypoints(data, i, view)._replace(kept=kept, rays=rays), None
+        return SideInputs(kept=kept, rays=rays), motion if self._maps_motion else None
 
     def motion_of(self, data: EpisodeDataset) -> EpisodeMotion | None:
         """The motion of a data set, read once for all of its uses; None where it is not read."""

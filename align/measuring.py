@@ -169,7 +169,7 @@ def _open_episodes(
     """The episodes to measure a run on, which must fit the data set that it was trained on."""
     config, learned_from = plan.config, plan.meta
     data = EpisodeDataset(root, split, evaluation_views(config, DatasetMeta.load(root), protocol))
-    data.check(need_keypoints=config.needs_keypoints)
+    data.check(need_keypoints=config.needs_keypoints, need_cameras=config.needs_cameras)
     known = set(data.views) & set(plan.views) - {EGO}
     if protocol == "unseen" and known and is_training_data(run, config, root):
         log.warning(

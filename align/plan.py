@@ -18,6 +18,7 @@ from pydantic import TypeAdapter
 from align.config import RENAMED, SMALL_IMAGE_SIZE, TrainConfig
 from align.engine.stored_config import parse_config
 from align.inputs.protocols import require_testable, require_unpaired, training_views
+from align.inputs.ray_options import require_rays
 from align.losses.config import LossConfig
 from align.methods import Parts, compose
 from align.models.config import ModelConfig, PaabConfig, PaatConfig
@@ -58,8 +59,10 @@ class RunPlan:
 
         Raises:
             MismatchError: When the data set has too few views.
-            OptionError: When it holds unpaired videos, from which the method cannot learn.
+            OptionError: When it holds unpaired videos, from which the method cannot learn, or rays
+                do not fit the other options.
         """
+        require_rays(config, meta)
         parts, paat = config.parts, config.paat
         loss = _loss(config, meta)
         if meta.viewpoints:
@@ -161,6 +164,7 @@ class RunPlan:
             pose_free=config.pose_free if self.parts.pose_free else None,
             trl3d=config.trl3d if self.parts.trl3d else None,
             frames=config.time.frames,
+            rays=config.needs_cameras,
         )
 
 

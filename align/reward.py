@@ -23,6 +23,7 @@ from align.progress.demonstrations import Demonstrations
 from align.progress.options import Method, ReadingConfig
 from align.progress.references import References
 from align.progress.tracker import Image, ProgressTracker, pose_of
+from align.stored.suitable import require_no_cameras
 from datasets.cameras import Camera
 from datasets.errors import require_known
 
@@ -207,11 +208,13 @@ class AlignmentReward(PotentialReward):
             own: Weight of the environment's own reward.
 
         Raises:
-            DataError: When the run or a reference cannot be used.
+            DataError: When the run or a reference cannot be used; a run with --rays cannot.
             OptionError: When the run cannot be causal; or names no data to take references from.
             UnknownNameError: When the environment has no such view.
         """
         embedder = run if isinstance(run, FrameEmbedder) else FrameEmbedder.load(run)
+        who = "the run" if isinstance(run, FrameEmbedder) else run
+        require_no_cameras(who, embedder.config, "which a reward is not given")
         if not isinstance(references, References):
             if isinstance(run, FrameEmbedder):
                 raise TypeError("an encoder does not know its data: pass embedded `References`.")

@@ -72,7 +72,7 @@ class AlignmentTask:
         self.train = EpisodeDataset(root, "train", plan.views, config.train_episodes)
         self.valid = EpisodeDataset(root, "valid", plan.views)
         for data in (self.train, self.valid):
-            data.check(plan.loss.negatives_from, need_keypoints=config.trains_on_keypoints)
+            data.check(plan.loss.negatives_from, config.trains_on_keypoints, config.needs_cameras)
         self.embedder = FrameEmbedder(plan)
         if config.out is not None and RunFolder(config.out).checkpoint("last").exists():
             self.embedder.normalise(stored_normalisation(config.out))  # the run is resumed
@@ -106,6 +106,7 @@ class AlignmentTask:
             self.config.seed,
             self.config.time,
             self.motion,
+            self.embedder.rays,
         )
 
     def loader(self, start_step: int, stop_step: int) -> DataLoader:
@@ -168,11 +169,11 @@ class AlignmentTask:
 
     def _side_inputs(self, batch: Batch, step: int) -> SideInputs:
         """What the encoder receives beside the frames."""
-        kept = self._kept(batch)
         if "change" in batch:
-            return SideInputs(self._moving(batch) if self.plan.parts.paab else None, kept=kept)
-        side = self.embedder.pose_inputs(*_poses(batch), self._pose_generator(batch, step))
-        return side._replace(kept=kept)
+            side = SideInputs(self._moving(batch) if self.plan.parts.paab else None)
+        else:
+            side = self.embedder.pose_inputs(*_poses(batch), self._pose_generator(batch, step))
+        return side._replace(kept=self._kept(batch), rays=_rays(batch))
 
     def _moving(self, batch: Batch) -> Bool[Tensor, "batch patches"]:
         """The patches that move in every frame of a batch."""
@@ -292,3 +293,10 @@ def _poses(
     """Keypoints and their visibility in every frame of a batch."""
     keypoints = rearrange(batch["keypoints"], "e v t k xy -> (e v t) k xy")
     return keypoints, rearrange(batch["visible"], "e v t k -> (e v t) k")
+
+
+def _rays(batch: Batch) -> Float[Tensor, "batch patches 6"] | None:
+    """The rays of the patches of every frame of a batch, where they are read."""
+    if "rays" not in batch:
+        return None
+    return rearrange(batch["rays"], "e v t r c d -> (e v t) (r c) d")

@@ -117,12 +117,15 @@ class EpisodeDataset:
         require_disjoint(members, self.index_path, WRITE_INDEX_AGAIN)
         return {split: len(members[split]) for split in (*SPLITS, FAILURE) if split in members}
 
-    def check(self, window: int = 0, need_keypoints: bool = True) -> None:
+    def check(
+        self, window: int = 0, need_keypoints: bool = True, need_cameras: bool = False
+    ) -> None:
         """Reads every file's structure and raises at the first file that cannot be trained on.
 
         Args:
             window: The time-contrastive window; an episode needs 2 * window + 2 time steps.
             need_keypoints: Whether the method uses keypoints.
+            need_cameras: Whether it uses calibrated cameras, of any view of the data set.
 
         Raises:
             DataError: When a file cannot be trained on; names the file and the remedy.
@@ -136,7 +139,7 @@ class EpisodeDataset:
             raise MismatchError(f"{self.index_path}: {fault}")
         # Training asks for these next. This pass over the files already knows them.
         self.lengths = [
-            check_episode(path, self.meta, self.views, need_keypoints, window)
+            check_episode(path, self.meta, self.views, need_keypoints, window, need_cameras)
             for path in self.paths
         ]
         if need_keypoints:
@@ -209,6 +212,23 @@ class EpisodeDataset:
                 raise MissingDataError(
                     f"{self.paths[i]} has no {part} of {view}. Use data with keypoints, or what "
                     "needs none, such as --method deit."
+                )
+            return read_array(file, name)
+
+    def intrinsics(self, i: int, view: str) -> Float[np.ndarray, "3 3"]:
+        """Intrinsics of a view's camera, in pixels of its frames.
+
+        Raises:
+            UnknownNameError: When the data set has no such view.
+            MissingDataError: When the episode has no cameras.
+        """
+        self._require_view(view)
+        name = f"cameras/{view}/intrinsics"
+        with open_episode(self.paths[i]) as file:
+            if name not in file:
+                raise MissingDataError(
+                    f"{self.paths[i]} has no camera of {view}. Use data with cameras, or what "
+                    "needs none, such as runs without --rays."
                 )
             return read_array(file, name)
 

@@ -18,6 +18,7 @@ from torch.utils.data import Dataset, default_collate
 from align.engine.loading import order_of_pass
 from align.inputs.augment import augment_view, frames_to_tensor, stack_channels
 from align.inputs.motion import EpisodeMotion
+from align.inputs.rays import EpisodeRays
 from align.inputs.sampling import BatchConfig, TimeConfig, sample_times, views_a_step
 from datasets.episodes import EpisodeDataset
 from datasets.errors import FormatError, OptionError
@@ -43,6 +44,7 @@ class EpisodeSamples(Dataset[dict[str, Any]]):
         seed: int,
         time: TimeConfig = ONE_FRAME,
         motion: EpisodeMotion | None = None,
+        rays: EpisodeRays | None = None,
     ) -> None:
         """Prepares the samples.
 
@@ -55,6 +57,7 @@ class EpisodeSamples(Dataset[dict[str, Any]]):
             seed: Seed of all draws.
             time: The frames that are seen for each moment.
             motion: Where the views change, for a model that reads it.
+            rays: The rays of the views' patches, for a model that reads them.
 
         Raises:
             OptionError: When more views are asked for than the data set has, or options of the
@@ -62,7 +65,7 @@ class EpisodeSamples(Dataset[dict[str, Any]]):
         """
         self.data, self.config, self.image_size, self.window = data, config, image_size, window
         self.length, self.seed = length, seed
-        self.time, self.motion = time, motion
+        self.time, self.motion, self.rays = time, motion, rays
         self.lengths = data.lengths
         self.num_views = self._videos_a_step()
         self.num_times = min(config.times, *self.lengths)
@@ -101,7 +104,8 @@ class EpisodeSamples(Dataset[dict[str, Any]]):
             `visible` (views, times, K) bool, `times` (times,) int64, `episode` int. Data made
             elsewhere may have no keypoints; K is then 0. With `motion` also `activity` (views,
             rows, cols) float32, see `align.inputs.motion.VideoMotion`, and where that of frames is
-            asked for, the `change` of each moment's own frame (views, times, rows, cols) float32.
+            asked for, the `change` of each moment's own frame (views, times, rows, cols) float32;
+            with `rays` also those of each moment's own frame (views, times, rows, cols, 6) float32.
         """
         i = self.episode_of(item)
         rng = np.random.default_rng([1, self.seed, item])
@@ -120,10 +124,13 @@ class EpisodeSamples(Dataset[dict[str, Any]]):
         images = self.data.images(i, view, self.time.around(times, self.lengths[i]).flatten())
         points, seen = self._keypoints(i, view, times)
         motion = self._motion(i, view, images[self.time.own :: self.time.frames])
+        rays = {} if self.rays is None else {"rays": self.rays.of(self.data, i, view, times)}
         # Drawn only with mirroring, so that other runs keep the draws of their seed.
         if self.config.flip and rng.random() < self.config.flip:
             images, points, seen = self._mirrored(images, points, seen)
             motion = {name: values.flip(-1) for name, values in motion.items()}
+            # A mirrored patch stays on the ray along which its pixels were seen.
+            rays = {name: values.flip(2) for name, values in rays.items()}
         moved_images, moved = augment_view(
             frames_to_tensor(images), points, self.image_size, self.config.augment, rng
         )
@@ -132,6 +139,7 @@ class EpisodeSamples(Dataset[dict[str, Any]]):
             "keypoints": torch.from_numpy(moved),
             "visible": torch.from_numpy(seen),
             **motion,
+            **rays,
         }
 
     def _motion(

@@ -117,7 +117,7 @@ def video_files(who: str, embedder: FrameEmbedder, paths: Sequence[Path]) -> lis
         paths: The files.
 
     Raises:
-        MismatchError: When the run's method needs keypoints.
+        MismatchError: When the run needs keypoints or cameras.
     """
     if paths:
         require_frames_alone(who, embedder.config)
@@ -145,7 +145,8 @@ def open_episodes(
         MismatchError: When the run needs poses and the data show another body.
     """
     data = EpisodeDataset(root, split, views)
-    data.check(need_keypoints=embedder.config.needs_keypoints)
+    config = embedder.config
+    data.check(need_keypoints=config.needs_keypoints, need_cameras=config.needs_cameras)
     learned = embedder.plan.meta.get_skeleton()
     require_known_body(who, embedder.config, learned, data.skeleton, root)
     return data

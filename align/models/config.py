@@ -117,6 +117,8 @@ class ModelConfig:
     """3DTRL."""
     frames: PositiveInt = 1
     """Frames whose channels an image stacks."""
+    rays: bool = False
+    """Rays of the patches are added to their tokens."""
 
 
 @dataclass(frozen=True)

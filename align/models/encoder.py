@@ -39,11 +39,13 @@ class SideInputs(NamedTuple):
         pose_map: P2D maps for PAAB, (batch, patches).
         keypoints: Described keypoints for late pose, see `describe_keypoints`.
         kept: Row-major indices of the patches that a transformer sees; all by default.
+        rays: The ray of each patch, see `align.inputs.rays`.
     """
 
     pose_map: Tensor | None = None
     keypoints: Float[Tensor, "batch keypoints 3"] | None = None
     kept: Int[Tensor, "batch kept"] | None = None
+    rays: Float[Tensor, "batch patches 6"] | None = None
 
     def at(self, times: np.ndarray) -> SideInputs:
         """Those of some frames."""
@@ -120,6 +122,8 @@ class FrameEncoder(nn.Module):
         if side.kept is not None:
             # Cut first: the pixels of patches that are left out need not be normalised.
             frames, given["kept"] = self._cut(frames, side.kept), side.kept
+        if side.rays is not None:
+            given["rays"] = side.rays
         output = self.backbone(self.normalised(frames), **given)
         # Distances between neighbouring frames are too small for half precision.
         with torch.autocast(frames.device.type, enabled=False):

@@ -11,6 +11,7 @@ from align.layout import ClassTokenError
 from align.models.backbones import Backbone, TimmBackbone
 from align.models.config import PaabConfig, PaatConfig, PoseFreeConfig, Trl3dConfig
 from align.models.plugins import Plugin, PoseAttention, PosePrediction, Recovery3d
+from align.models.ray_embedding import RayEmbedding
 from align.models.trl3d import TokenRepresentation3d
 from align.paab import PoseAwareAttentionBlock
 from align.paat import PoseAwareAuxiliaryTask
@@ -64,6 +65,18 @@ def trl3d_layers(
         raise OptionError(f"3DTRL comes before a block counted from 0, not {config.position}")
     position = min(config.position, len(backbone.blocks) - 1)
     return {str(position): TokenRepresentation3d(backbone.embed_dim)}
+
+
+def ray_embedding(wanted: bool, backbone: Backbone) -> RayEmbedding | None:
+    """The layer that adds rays to the tokens of images, where it is wanted."""
+    if not wanted:
+        return None
+    if not isinstance(backbone, TimmBackbone):
+        raise OptionError(
+            "--rays are added before the blocks of a vision transformer of timm: leave the option "
+            "out, or choose a --backbone.name such as deit_tiny_patch16_224"
+        )
+    return RayEmbedding(backbone.embed_dim)
 
 
 def plugins_by_position(

@@ -28,10 +28,11 @@ from align.models.insertion import (
     paab_stacks,
     paat_tasks,
     plugins_by_position,
+    ray_embedding,
     require_a_prediction_for_every_paab,
     trl3d_layers,
 )
-from align.models.kept_patches import cut_patches, embed_kept
+from align.models.kept_patches import cut_patches, embed_kept, keep_in_map
 from align.models.plugins import ForwardState
 from align.models.trl3d import Geometry
 from datasets.errors import OptionError
@@ -67,6 +68,7 @@ class PoseAware(nn.Module):
             (twice as wide); all after the final norm.
         pose_free: PAAB takes PAAT's predicted map at inference; needs both, PAAT first.
         trl3d: 3DTRL, or None; only for backbones of timm.
+        rays: Rays of the patches are added to their tokens; only for transformers of timm.
 
     Raises:
         OptionError: A position that the backbone does not have, or options that do not fit.
@@ -81,6 +83,7 @@ class PoseAware(nn.Module):
         readout: Readout = "class",
         pose_free: PoseFreeConfig | None = None,
         trl3d: Trl3dConfig | None = None,
+        rays: bool = False,
     ) -> None:
         """Insert the modules; the backbone keeps its weights."""
         super().__init__()
@@ -103,6 +106,7 @@ class PoseAware(nn.Module):
             require_a_prediction_for_every_paab(stacks, tasks)
         self.paab, self.paat = nn.ModuleDict(stacks), nn.ModuleDict(tasks)
         self.trl3d = nn.ModuleDict(layers)
+        self.rays = ray_embedding(rays, backbone)
         self.plugins = plugins_by_position(backbone, stacks, tasks, layers, pose_free)
 
     @property
@@ -135,6 +139,7 @@ class PoseAware(nn.Module):
         images: Float[Tensor, "batch 3 *frames height width"],
         pose_map: Tensor | None = None,
         kept: Int[Tensor, "batch kept"] | None = None,
+        rays: Float[Tensor, "batch patches 6"] | None = None,
     ) -> PoseAwareOutput:
         """Embed images (B, 3, H, W) or clips (B, 3, T, H, W).
 
@@ -146,9 +151,10 @@ class PoseAware(nn.Module):
             kept: Row-major indices of the patches of each image that the blocks see; all by
                 default. `images` are then what `cut` gave, and tokens, logits and the mean readout
                 are those of these patches, in this order.
+            rays: The ray of every patch of each image, see `align.inputs.rays`.
 
         Raises:
-            ValueError: Images or a pose map that do not fit the model, or a missing pose map.
+            ValueError: Images, a pose map or rays that do not fit the model, or are missing.
         """
         layout = self.backbone.layout(images) if kept is None else self.layout
         state = self._state(pose_map, layout)
@@ -158,7 +164,8 @@ class PoseAware(nn.Module):
             tokens = self._embed_kept(images, kept)
             state = state.keep(kept)
             layout = state.layout
-        tokens = self._run_plugins(0, tokens, state)
+            rays = rays if rays is None else keep_in_map(rays, kept)
+        tokens = self._run_plugins(0, self._with_rays(tokens, rays, layout), state)
         for index in range(len(self.backbone.blocks)):
             tokens = self.backbone.run_block(index, tokens, state.layout)
             tokens = self._run_plugins(index + 1, tokens, state)
@@ -187,6 +194,15 @@ class PoseAware(nn.Module):
                 "patches can be left out of images, of vision transformers alone: pass no `kept`"
             )
         return self.backbone
+
+    def _with_rays(self, tokens: Tensor, rays: Tensor | None, layout: TokenLayout) -> Tensor:
+        if self.rays is None and rays is None:
+            return tokens
+        if self.rays is None or rays is None:
+            raise ValueError(
+                "a model made with rays needs those of every image, and another takes none"
+            )
+        return self.rays(tokens, rays, layout)
 
     def _run_plugins(self, position: int, tokens: Tensor, state: ForwardState) -> Tensor:
         for plugin in self.plugins[position]:
@@ -248,6 +264,7 @@ def build_model(config: ModelConfig) -> PoseAware:
         config.readout,
         config.pose_free,
         config.trl3d,
+        config.rays,
     )
 
 

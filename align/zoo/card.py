@@ -46,6 +46,7 @@ class Card:
         image_size: Side of the frames that it sees, in pixels.
         needs_keypoints: Whether it needs keypoints beside the frames.
         scores: Name of each evaluation to its result, measured in single precision.
+        needs_cameras: Whether it needs the camera of every frame.
     """
 
     name: str
@@ -57,6 +58,7 @@ class Card:
     image_size: int
     needs_keypoints: bool
     scores: Mapping[str, Score] = field(default_factory=dict)
+    needs_cameras: bool = False
 
     @classmethod
     def of(cls, path: Path) -> Card:
@@ -81,13 +83,14 @@ class Card:
 
     def markdown(self) -> str:
         """The card as Markdown."""
-        poses = "needs keypoints" if self.needs_keypoints else "needs frames alone"
+        needed = {"keypoints": self.needs_keypoints, "cameras": self.needs_cameras}
+        needs = " and ".join(name for name, is_so in needed.items() if is_so) or "frames alone"
         lines = [
             f"## {self.name}",
             "",
             f"`{self.method}`, trained in the world `{self.world}` with seed {self.seed}. "
             f"{self.parameters / 1e6:.1f} M parameters, frames of {self.image_size} x "
-            f"{self.image_size} pixels; it {poses}.",
+            f"{self.image_size} pixels; it needs {needs}.",
             "",
             f"```\n{self.command}\n```",
             "",

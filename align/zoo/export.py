@@ -75,6 +75,7 @@ def _card(run: Path, name: str, embedder: FrameEmbedder, scores: dict[str, Score
         image_size=embedder.image_size,
         needs_keypoints=config.needs_keypoints,
         scores=scores,
+        needs_cameras=config.needs_cameras,
     )
 
 

@@ -157,6 +157,7 @@ def check_episode(
     views: Sequence[str],
     need_keypoints: bool,
     window: int = 0,
+    need_cameras: bool = False,
 ) -> int:
     """Checks the structure of one episode file and its phases, without reading other arrays.
 
@@ -166,6 +167,7 @@ def check_episode(
         views: The views that training reads.
         need_keypoints: Whether the episode needs keypoints of these views.
         window: The time-contrastive window; an episode needs 2 * window + 2 time steps.
+        need_cameras: Whether the episode needs the camera of every view of the data set.
 
     Returns:
         The episode's number of time steps.
@@ -181,6 +183,8 @@ def check_episode(
             _check_streams(path, observations, view, steps, meta)
             if need_keypoints:
                 _check_keypoints(path, observations, view, steps, len(meta.get_skeleton()))
+        for view in meta.views if need_cameras else ():
+            _check_camera(path, file, view, steps)
         _check_lengths(path, file, steps)
         _check_phases(path, read_array(file, "phases"), meta)
         _check_viewpoint(path, file, meta)
@@ -282,6 +286,25 @@ def _check_keypoints(
             raise FormatError(
                 f"{path}: obs/{view}_{part} is {dtype}, but must be "
                 f"{'floating-point' if kind == 'f' else 'boolean'}. {again(path)}"
+            )
+
+
+def _check_camera(path: Path, file: h5py.File, view: str, steps: int) -> None:
+    shapes: dict[str, list[tuple[int, ...]]] = {
+        "intrinsics": [(3, 3)],
+        "world_to_camera": [(4, 4), (steps, 4, 4)],
+    }
+    for part, allowed in shapes.items():
+        found = _described(file, f"cameras/{view}/{part}")
+        if found is None:
+            raise MissingDataError(
+                f"{path} has no camera of {view}: --rays needs its {part}. Leave --rays out, or "
+                "use data with cameras, as sims.generate and datasets.keypoints --cameras write."
+            )
+        if found[0] not in allowed:
+            raise MismatchError(
+                f"{path}: {part} of {view} has shape {found[0]}, but must have shape "
+                f"{' or '.join(map(str, allowed))}. {again(path)}"
             )
 
 
