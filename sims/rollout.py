@@ -196,7 +196,8 @@ def _recorded(
     success: bool,
 ) -> Episode | None:
     """The episode of an expert's steps; None where it does not end as it should."""
-    actions, phases, rewards = [], [], []
+    actions: list[np.ndarray] = []
+    phases, rewards = [], []
     motion = draw_motion(env, seed) if moving_cameras else None
     for step in steps:
         if motion is not None:
