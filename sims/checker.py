@@ -10,6 +10,7 @@ from scipy.ndimage import distance_transform_edt
 from datasets.storage.episode_file import EGO
 from sims.env import MultiViewEnv
 from sims.errors import SimulatorError
+from sims.moving_cameras import draw_motion
 from sims.survey import BACKGROUND, ROBOT
 from sims.upright import Sightings
 
@@ -60,6 +61,7 @@ def check_multi_view_env(env: MultiViewEnv, seed: int = 0, steps: int = 12) -> N
     _check_restore(env, state, start)
     _check_survey(env)
     _check_drawn_cameras(env, seed)
+    _check_moved_cameras(env, seed)
     _check_drawn_scenes(env, seed)
 
 
@@ -155,6 +157,23 @@ def _check_restore(env: MultiViewEnv, state: np.ndarray, start: dict[str, np.nda
     # The tolerance is for rounding of floating-point numbers; images, of integers, must be equal.
     differing = [name for name, now in _look(env).items() if not np.allclose(now, start[name])]
     _require(not differing, f"a restored state differs in {', '.join(differing)}")
+
+
+def _check_moved_cameras(env: MultiViewEnv, seed: int) -> None:
+    """Require that cameras which can move are seen to move, and are back in the next episode."""
+    if not env.cameras_can_move:
+        return
+    usual = _third_person_cameras(env, seed)
+    before = env.render_views()
+    env.move_cameras(draw_motion(env, seed).at(0.0))
+    after = env.render_views()
+    for view in env.views[1:]:
+        _require(not np.array_equal(before[view], after[view]), f"{view} moved, but shows the same")
+    on_body = keypoints_on_body(env)
+    _require(bool(on_body), "no keypoint was visible from moved cameras")
+    share = float(np.mean(on_body))
+    _require(share >= MIN_SHARE_ON_BODY, f"from moved cameras, only {share:.0%} lie on the body")
+    _require(_equal(usual, _third_person_cameras(env, seed)), "moved cameras were kept")
 
 
 def _check_drawn_cameras(env: MultiViewEnv, seed: int) -> None:

@@ -93,6 +93,8 @@ class GenerateConfig:
             makes the missing episodes and writes the index.
         random_cameras: Draw the third-person cameras of every episode from its seed. Training on
             such views generalizes better to unseen views.
+        moving_cameras: Move the third-person cameras during every episode, slowly and a little,
+            about their places, as if hands held them.
         keep_failures: Also make episodes in which the expert is made to fail, this share of
             --episodes: it lets go, goes to the wrong place, or stops half-way. They are the split
             `failure`, which no training reads.
@@ -123,6 +125,7 @@ class GenerateConfig:
     shard: Annotated[str | None, optional("I/N")] = None
     split: Annotated[str | None, optional("TRAIN,VALID,TEST")] = None
     random_cameras: bool = False
+    moving_cameras: bool = False
     keep_failures: Share = 0.0
     cameras: tuple[str, ...] = ()
     random_scenes: bool = False
@@ -212,6 +215,7 @@ class GenerateConfig:
         options |= {"out": self.root}
         words = [word for name, value in options.items() for word in (f"--{name}", str(value))]
         words += ["--random-cameras"] if self.random_cameras else []
+        words += ["--moving-cameras"] if self.moving_cameras else []
         words += ["--random-scenes"] if self.random_scenes else []
         words += ["--depth"] if self.depth else []
         words += ["--masks"] if self.masks else []

@@ -20,7 +20,7 @@ from sims.survey import Survey
 
 # Each use of an episode's seed has its own stream of random numbers, so that drawing cameras does
 # not change what the expert does.
-EXPERT_STREAM, CAMERA_STREAM, FAILURE_STREAM, SCENE_STREAM = 1, 2, 3, 4
+EXPERT_STREAM, CAMERA_STREAM, FAILURE_STREAM, SCENE_STREAM, MOTION_STREAM = 1, 2, 3, 4, 5
 
 
 class Step(NamedTuple):
@@ -49,8 +49,8 @@ def view_names(num_third_person: int) -> tuple[str, ...]:
 class MultiViewEnv(gymnasium.Env[dict[str, np.ndarray], np.ndarray]):
     """An environment whose state is rendered from a first-person and several fixed cameras.
 
-    The third-person cameras do not move during an episode. They have the same poses in every
-    episode, unless `reset` draws new ones.
+    The third-person cameras do not move by themselves: `move_cameras` moves them during an episode.
+    They have the same poses at the start of every episode, unless `reset` draws new ones.
 
     `step` advances the physics once; the methods below it read the current state. Images come from
     `render_views` only, so that an agent that needs none does not pay for rendering.
@@ -62,6 +62,7 @@ class MultiViewEnv(gymnasium.Env[dict[str, np.ndarray], np.ndarray]):
         control_hz: Time steps per second.
         views: `ego`, `view_0` ….
         size: Height and width of the images in pixels.
+        cameras_can_move: Whether what `set_cameras` takes is seen at once, also during an episode.
     """
 
     metadata: dict[str, Any] = {"render_modes": ["rgb_array"], "render_fps": 20}  # noqa: RUF012
@@ -74,7 +75,9 @@ class MultiViewEnv(gymnasium.Env[dict[str, np.ndarray], np.ndarray]):
 
     views: tuple[str, ...]
     size: int
-    _cameras_are_random = False
+    cameras_can_move = False
+    _cameras_are_elsewhere = False
+    _cameras_move = False
     _scene_is_random = False
     _given_cameras: Mapping[str, Camera] | None = None
 
@@ -102,10 +105,11 @@ class MultiViewEnv(gymnasium.Env[dict[str, np.ndarray], np.ndarray]):
         seed = int(self.np_random.integers(2**32)) if seed is None else seed
         if (options or {}).get("random_cameras", False):
             self.place_cameras(np.random.default_rng([seed, CAMERA_STREAM]))
-            self._cameras_are_random = True
-        elif self._cameras_are_random:
+            self._cameras_are_elsewhere = True
+        elif self._cameras_are_elsewhere:
             self._place_usual_cameras()
-            self._cameras_are_random = False
+            self._cameras_are_elsewhere = False
+        self._cameras_move = False
         if (options or {}).get("random_scenes", False):
             self.draw_scene(np.random.default_rng([seed, SCENE_STREAM]))
             self._scene_is_random = True
@@ -154,6 +158,28 @@ class MultiViewEnv(gymnasium.Env[dict[str, np.ndarray], np.ndarray]):
             f"The third-person cameras of {self.name} cannot be moved: leave out --cameras, or "
             "override MultiViewEnv.set_cameras."
         )
+
+    def move_cameras(self, cameras: Mapping[str, Camera]) -> None:
+        """Move the third-person cameras now, during an episode; the next `reset` puts them back.
+
+        Args:
+            cameras: Every third-person view to its camera, in the order of the views.
+
+        Raises:
+            SimulatorError: When the cameras cannot be moved during an episode.
+        """
+        if not self.cameras_can_move:
+            raise SimulatorError(
+                f"The third-person cameras of {self.name} cannot be moved during an episode: leave "
+                "out --moving-cameras, or override MultiViewEnv.set_cameras so that it takes "
+                "effect at once, and set cameras_can_move = True."
+            )
+        self.set_cameras(cameras)
+        self._cameras_are_elsewhere = self._cameras_move = True
+
+    def still_views(self) -> tuple[str, ...]:
+        """Return the third-person views whose camera stands still in the current episode."""
+        return () if self._cameras_move else self.views[1:]
 
     def place_cameras(self, rng: np.random.Generator | None) -> None:
         """Draw the third-person cameras of the next episodes; None restores the default ones.

@@ -5,6 +5,7 @@ Examples:
     python -m sims.generate --env pick --preset ftpv
     python -m sims.generate --env lift --views 9 --episodes 20 --size 112 --out data/lift9
     python -m sims.generate --env can --random-cameras   (for tests on unseen views)
+    python -m sims.generate --env lift --views 3 --moving-cameras   (as if held in hands)
     python -m sims.generate --env lift --random-scenes --depth --masks  (other looks; all pixels)
     python -m sims.generate --env lift --cameras rig.json              (your own cameras)
     python -m sims.generate --env mine.door:DoorEnv --episodes 20      (your own simulator)
@@ -37,12 +38,13 @@ from shlex import quote
 
 import numpy as np
 
+from datasets.cameras import Camera
 from datasets.command import command, parse, preset_of
 from datasets.episodes import EpisodeWriter
 from datasets.errors import counted, require_known
 from datasets.skeletons import SKELETONS
 from datasets.storage.checks import open_episode
-from datasets.storage.episode_file import FAILURE
+from datasets.storage.episode_file import EGO, FAILURE
 from datasets.storage.meta import DatasetMeta
 from sims.config import GenerateConfig
 from sims.env import MultiViewEnv
@@ -68,6 +70,8 @@ def describe(config: GenerateConfig) -> DatasetMeta:
         require_known("skeleton", env.skeleton.name, SKELETONS)
         if config.random_cameras:
             env.place_cameras(np.random.default_rng(0))  # raises when they cannot be moved
+        if config.moving_cameras:
+            env.move_cameras(_third_person(env))  # raises when they cannot be moved
         if config.random_scenes:
             env.draw_scene(np.random.default_rng(0))  # raises when they cannot be drawn
         if config.given_cameras is not None:
@@ -90,6 +94,7 @@ def describe(config: GenerateConfig) -> DatasetMeta:
             command=config.command,
             preset=config.preset or "",
             random_cameras=config.random_cameras,
+            moving_cameras=config.moving_cameras,
             random_scenes=config.random_scenes,
             depth=config.depth,
             masks=list(instances) if config.masks else [],
@@ -97,6 +102,11 @@ def describe(config: GenerateConfig) -> DatasetMeta:
         )
     finally:
         env.close()
+
+
+def _third_person(env: MultiViewEnv) -> dict[str, Camera]:
+    env.reset(seed=0)
+    return {view: camera for view, camera in env.cameras().items() if view != EGO}
 
 
 def _warn_of_blind_views(env: MultiViewEnv, seed: int) -> None:

@@ -12,6 +12,7 @@ from jaxtyping import Bool, Float, Int, UInt8
 from datasets.cameras import Camera
 from datasets.episodes import Episode
 from sims.env import EXPERT_STREAM, FAILURE_STREAM, MultiViewEnv, Step
+from sims.moving_cameras import draw_motion
 from sims.survey import Survey, millimetres
 
 
@@ -127,6 +128,7 @@ def record(
     seed: int,
     random_cameras: bool = False,
     *,
+    moving_cameras: bool = False,
     random_scenes: bool = False,
     depth: bool = False,
     masks: bool = False,
@@ -140,6 +142,8 @@ def record(
         env: The environment.
         seed: Seed of the episode.
         random_cameras: Whether the seed also draws the third-person cameras.
+        moving_cameras: Whether the third-person cameras move about their places; see
+            `sims.moving_cameras`.
         random_scenes: Whether the seed also draws textures, colours and lights.
         depth: Whether depth is recorded too.
         masks: Whether instances are recorded too.
@@ -154,7 +158,7 @@ def record(
     observation, info = env.reset(seed=seed, options=options)
     steps = env.expert(np.random.default_rng([seed, EXPERT_STREAM]))
     recording = _begin(env, depth, masks)
-    return _recorded(env, seed, steps, observation, recording, success=True)
+    return _recorded(env, seed, steps, observation, recording, moving_cameras, success=True)
 
 
 def record_failure(
@@ -162,6 +166,7 @@ def record_failure(
     seed: int,
     random_cameras: bool = False,
     *,
+    moving_cameras: bool = False,
     random_scenes: bool = False,
     depth: bool = False,
     masks: bool = False,
@@ -178,7 +183,7 @@ def record_failure(
     )
     recording = _begin(env, depth, masks)
     steps = env.failing_expert(expert, failure)
-    return _recorded(env, seed, steps, observation, recording, success=False)
+    return _recorded(env, seed, steps, observation, recording, moving_cameras, success=False)
 
 
 def _recorded(
@@ -187,11 +192,16 @@ def _recorded(
     steps: Iterator[Step],
     observation: Mapping[str, np.ndarray],
     recording: Recording,
+    moving_cameras: bool,
     success: bool,
 ) -> Episode | None:
     """The episode of an expert's steps; None where it does not end as it should."""
-    actions, phases, rewards = [], [], []
+    actions: list[np.ndarray] = []
+    phases, rewards = [], []
+    motion = draw_motion(env, seed) if moving_cameras else None
     for step in steps:
+        if motion is not None:
+            env.move_cameras(motion.at(len(actions) / env.control_hz))
         recording.look(observation)
         observation, reward, terminated, truncated, info = env.step(step.action)
         actions.append(np.array(step.action))

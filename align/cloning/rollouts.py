@@ -45,8 +45,14 @@ def environment(meta: DatasetMeta) -> Iterator[Any]:
     """The environment that a data set was generated in, with the same cameras.
 
     Raises:
-        MismatchError: When the data set comes from no environment of `sims`.
+        MismatchError: When the data set comes from no environment of `sims`, or was filmed by
+            cameras that move.
     """
+    if meta.moving_cameras:
+        raise MismatchError(
+            "the third-person cameras of the data set move, and those that a policy is tried with "
+            "stand still. Use a data set that was made without --moving-cameras."
+        )
     name = f"sims:posealign/{meta.env.capitalize()}-v0"
     views = [view for view in meta.views if view != EGO]
     try:

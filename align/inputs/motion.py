@@ -18,6 +18,7 @@ from torch import Tensor
 from align.inputs.augment import frames_to_tensor
 from align.probe import evenly
 from datasets.episodes import EpisodeDataset
+from datasets.errors import MismatchError
 
 # Frames that tell a video's motion, spread over it. Reading them once costs a fifth of a pass over
 # videos of 80 frames.
@@ -127,12 +128,20 @@ class MotionUse:
         return self.share is not None or self.threshold is not None
 
     def of_episodes(self, data: EpisodeDataset) -> EpisodeMotion | None:
-        """The motion of a data set; None where it is not read."""
-        return (
-            EpisodeMotion(data, self.rows, self.cols, self.threshold is not None)
-            if self.any
-            else None
-        )
+        """The motion of a data set; None where it is not read.
+
+        Raises:
+            MismatchError: When the third-person cameras move, so that nothing stands still.
+        """
+        if not self.any:
+            return None
+        if data.meta.moving_cameras:
+            raise MismatchError(
+                f"{data.root}: its third-person cameras move, and --backbone.keep-patches and "
+                "--pose-source motion see what moves before a camera that stands still: train "
+                "without them, or use data without --moving-cameras."
+            )
+        return EpisodeMotion(data, self.rows, self.cols, self.threshold is not None)
 
     def of_video(self, images: UInt8[np.ndarray, "time height width 3"]) -> VideoMotion | None:
         """The motion of a video; None where it is not read."""

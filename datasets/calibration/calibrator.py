@@ -15,7 +15,7 @@ from datasets.calibration.clicks import Click, require_possible
 from datasets.calibration.reading import read_cameras
 from datasets.calibration.refine_offset import refine_offset
 from datasets.calibration.solve import Solved, Start, solve_camera
-from datasets.errors import MissingDataError, counted
+from datasets.errors import MismatchError, MissingDataError, counted
 from datasets.kinematics.clocks import Clocks
 from datasets.kinematics.lens import Lens
 from datasets.kinematics.preview import write_preview
@@ -158,6 +158,13 @@ class Calibrator(RecordedRobot):
             UserError: When they do not tell the camera; names the lines.
         """
         pixels = np.array([[click.x, click.y] for click in clicks])
+        poses = self.episode(clicks[0].episode)[0].world_to_camera.get(view)
+        if poses is not None and poses.ndim == 3:
+            raise MismatchError(
+                f"the camera of {view} moves in {self.source.root}, and clicks find cameras that "
+                "stand still. Leave its clicks out: the recordings hold its poses, and "
+                "datasets.keypoints reads them without --cameras."
+            )
         name = f"{view} ({clicks[0].place} to {clicks[-1].place.rpartition(':')[2]})"
         start = self.start(view)
         return Calibrated(

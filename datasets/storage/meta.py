@@ -32,6 +32,7 @@ _OPTIONAL = {
     "preset",
     "own_skeleton",
     "random_cameras",
+    "moving_cameras",
     "random_scenes",
     "rig",
     "depth",
@@ -41,6 +42,7 @@ _OPTIONAL = {
 # Of these, fields that `meta.json` leaves out where they say nothing, so that data sets without
 # them stay as they were, to the byte.
 _UNSAID: dict[str, object] = {
+    "moving_cameras": False,
     "random_scenes": False,
     "rig": "",
     "depth": False,
@@ -85,6 +87,7 @@ class DatasetMeta:
         preset: Name of the preset that the data set follows, see `datasets.presets`; empty without
             one.
         random_cameras: Whether every episode drew its own third-person cameras.
+        moving_cameras: Whether the third-person cameras move during an episode.
         random_scenes: Whether every episode drew its own textures, colours and lights.
         depth: Whether the episodes hold the depth of every pixel.
         masks: Names of the instances that the episodes' masks number, from 0 on; empty without
@@ -108,6 +111,7 @@ class DatasetMeta:
     command: str = ""
     preset: str = ""
     random_cameras: bool = False
+    moving_cameras: bool = False
     random_scenes: bool = False
     depth: bool = False
     masks: list[str] = field(default_factory=list)

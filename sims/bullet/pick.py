@@ -72,6 +72,7 @@ class PickEnv(MultiViewEnv):
     phases = PHASES
     control_hz = 20.0
     horizon = 240
+    cameras_can_move = True
 
     def __init__(self, views: int = 9, size: int = 224, renderer: str = "tiny") -> None:
         """Starts PyBullet; the first episode begins at `reset`.
@@ -90,6 +91,7 @@ class PickEnv(MultiViewEnv):
         self._client = BulletClient(choose_renderer(renderer))
         self._urdf = light_panda()
         self._look_of_scene = pick_scene.USUAL_LOOK
+        self._seen: dict[str, View] | None = None
         self._views = BulletViews(
             self._client, lambda client: pick_scene.add_scenery(client, self._look_of_scene)
         )
@@ -108,8 +110,9 @@ class PickEnv(MultiViewEnv):
         self._ring = rig.ring(self.views[1:], WORKSPACE, CAMERA_DISTANCE, self.size, rng)
 
     def set_cameras(self, cameras: Mapping[str, Camera]) -> None:
-        """Moves the third-person cameras of the next episodes."""
+        """Moves the third-person cameras from now on."""
         self._ring = dict(cameras)
+        self._seen = None
 
     def draw_scene(self, rng: np.random.Generator | None) -> None:
         """Draws the colours of all but the arm, and the light; None selects the usual ones."""
@@ -133,7 +136,7 @@ class PickEnv(MultiViewEnv):
         self._panda.set_joints(np.append(joints, HOME[len(READY) :]), np.zeros(9))
         self._steps = 0
         self._lifted = False
-        self._seen: dict[str, View] | None = None
+        self._seen = None
 
     def step(
         self, action: Float[np.ndarray, " action"]

@@ -112,7 +112,7 @@ def segment(body: int, link: int) -> int:
 
 
 class LayeredViews:
-    """Draws the views of episodes whose third-person cameras and scenery do not move.
+    """Draws the views of episodes whose scenery and most cameras do not move.
 
     TinyRenderer spends most of its time on the pixels of floor and table. For the fixed cameras
     they are drawn once; moving bodies are drawn without them and merged by depth. A GPU draws the
@@ -133,8 +133,12 @@ class LayeredViews:
         self._backdrops: dict[str, View] = {}
 
     def look(self, cameras: Mapping[str, Camera]) -> dict[str, View]:
-        """Draws the current state; cameras of views that are not fixed may be anywhere."""
-        backdrops = {view: self._backdrops[view] for view in self._backdrops if view in cameras}
+        """Draws the current state; a camera that is no longer where it was fixed sees it whole."""
+        backdrops = {
+            view: backdrop
+            for view, backdrop in self._backdrops.items()
+            if cameras.get(view) is self._fixed[view]
+        }
         with self._without(self._bodies if backdrops else {}):
             fixed = {
                 view: self._front(self._fixed[view]).over(backdrop)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import chain
 
 import numpy as np
@@ -120,6 +120,11 @@ class BulletWorld(SteppedScene):
         ]
         moving = [body.number for body in self._bodies if body.number not in standing]
         self._views.begin(self._third, lighting, standing, moving, self._box)
+        self._seen = None
+
+    def set_cameras(self, cameras: Mapping[str, Camera]) -> None:
+        """Moves the third-person cameras from now on."""
+        super().set_cameras(cameras)
         self._seen = None
 
     def render_views(self) -> dict[str, UInt8[np.ndarray, "height width 3"]]:

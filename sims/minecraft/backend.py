@@ -50,7 +50,7 @@ class Backend(Protocol):
         ...
 
     def set_cameras(self, cameras: Mapping[str, Camera]) -> None:
-        """Moves the third-person cameras of the next episodes; errors as of `place_cameras`."""
+        """Moves the third-person cameras from now on; errors as of `place_cameras`."""
         ...
 
     def begin(self, seed: int) -> None:

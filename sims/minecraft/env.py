@@ -40,6 +40,7 @@ class MinecraftEnv(MultiViewEnv):
     phases = PHASES
     control_hz = CONTROL_HZ
     horizon = 240
+    cameras_can_move = True
 
     def __init__(self, views: int = 8, size: int = 224, backend: str = "blocks") -> None:
         """Loads the back end; the first episode begins at `reset`.
@@ -77,7 +78,7 @@ class MinecraftEnv(MultiViewEnv):
         self._backend.place_cameras(rng)
 
     def set_cameras(self, cameras: Mapping[str, Camera]) -> None:
-        """Moves the third-person cameras of the next episodes.
+        """Moves the third-person cameras from now on.
 
         Raises:
             SimulatorError: With the real game, whose spectators stay where they joined.

@@ -82,7 +82,7 @@ class MujocoWorld(SceneEnv):
         self._load_renderer()
         # What is no geom leaves no trace in the list of things that stand still.
         soft = self.model.ntendon + self.model.nskin + self.model.nflex
-        return self._renderer.render(self.data, cameras, fixed=() if soft else self.views[1:])
+        return self._renderer.render(self.data, cameras, fixed=() if soft else self.still_views())
 
     def actor_masks(self) -> dict[str, Bool[np.ndarray, "height width"]]:
         """The pixels of each view that show the bodies whose trees carry the points."""

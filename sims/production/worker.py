@@ -96,6 +96,7 @@ class Generation:
                 env,
                 episode_seed(self.seed, index, attempt),
                 meta.random_cameras,
+                moving_cameras=meta.moving_cameras,
                 random_scenes=meta.random_scenes,
                 depth=meta.depth,
                 masks=bool(meta.masks),

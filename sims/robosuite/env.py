@@ -54,6 +54,7 @@ class RobosuiteEnv(MultiViewEnv):
     skeleton = PANDA
     control_hz = 20.0
     horizon = 200
+    cameras_can_move = True
 
     task: ClassVar[str]
     camera_distance: ClassVar[float]
@@ -108,7 +109,7 @@ class RobosuiteEnv(MultiViewEnv):
         self._ring = rig.ring(self.views[1:], self.workspace, self.camera_distance, self.size, rng)
 
     def set_cameras(self, cameras: Mapping[str, Camera]) -> None:
-        """Moves the third-person cameras of the next episodes; new names are new views."""
+        """Moves the third-person cameras from now on; new names are new views."""
         self._ring = dict(cameras)
         self.views = (EGO, *cameras)
 
@@ -189,13 +190,13 @@ class RobosuiteEnv(MultiViewEnv):
     def render_views(self) -> dict[str, UInt8[np.ndarray, "height width 3"]]:
         """Renders the current state from every view, upright RGB."""
         self._load_renderer()
-        return self._renderer.render(self._data, self.cameras(), fixed=self._ring)
+        return self._renderer.render(self._data, self.cameras(), fixed=self.still_views())
 
     def render_view(self, view: str) -> UInt8[np.ndarray, "height width 3"]:
         """Renders the current state from one view, upright RGB."""
         self._load_renderer()
         camera = {view: self.cameras()[view]}
-        return self._renderer.render(self._data, camera, fixed=self._ring)[view]
+        return self._renderer.render(self._data, camera, fixed=self.still_views())[view]
 
     def actor_masks(self) -> dict[str, Bool[np.ndarray, "height width"]]:
         """The pixels of each view that show the arm or the gripper."""

@@ -88,6 +88,7 @@ class SceneEnv(MultiViewEnv):
     control_hz = 20.0
     workspace: tuple[Point, Point] | None = None
     max_steps = 1000
+    cameras_can_move = True
     action_range: tuple[Sequence[float], Sequence[float]] | None = None
 
     settings: ClassVar[type] = Settings
@@ -262,7 +263,7 @@ class SceneEnv(MultiViewEnv):
             self._third = {view: self._camera(which) for view, which in named}
 
     def set_cameras(self, cameras: Mapping[str, Camera]) -> None:
-        """Moves the third-person cameras of the next episodes."""
+        """Moves the third-person cameras from now on."""
         self._third = dict(cameras)
 
     def _camera(self, which: str | Viewpoint) -> Camera:

@@ -69,7 +69,7 @@ class BlocksBackend:
         self._fixed = dict(zip(self._third_person, cameras, strict=True))
 
     def set_cameras(self, cameras: Mapping[str, Camera]) -> None:
-        """Moves the third-person cameras of the next episodes."""
+        """Moves the third-person cameras from now on."""
         self._fixed = dict(cameras)
 
     def begin(self, seed: int) -> None:

@@ -125,8 +125,8 @@ class MinerlBackend:
             SimulatorError: In any case.
         """
         raise SimulatorError(
-            "The real game's spectators stay where they joined: leave out --cameras, or take the "
-            "back end `blocks`."
+            "The real game's spectators stay where they joined: leave out --cameras and "
+            "--moving-cameras, or take the back end `blocks`."
         )
 
     def begin(self, seed: int) -> None:

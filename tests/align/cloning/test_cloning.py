@@ -118,6 +118,9 @@ def test_a_data_set_of_no_environment_is_refused() -> None:
     meta = DatasetMeta("dots", ["ego", "view_0"], "panda", 32, 0, ["all"], 20.0)
     with pytest.raises(MismatchError, match="dots"), environment(meta):
         pass
+    moving = replace(meta, env="lift", moving_cameras=True)
+    with pytest.raises(MismatchError, match="--moving-cameras"), environment(moving):
+        pass
 
 
 def test_a_row_has_the_interval_of_all_rollouts() -> None:

@@ -35,7 +35,7 @@ from align.task import AlignmentTask
 from align.train import make_trainer
 from datasets.convert import ConvertConfig, convert
 from datasets.episodes import EpisodeDataset
-from datasets.errors import OptionError
+from datasets.errors import MismatchError, OptionError
 from tests.align.conftest import tiny_config
 from tests.datasets.synthetic import make_data_set
 
@@ -192,6 +192,15 @@ def test_whole_frames_need_no_motion(dots: Path) -> None:
     assert made.motion.of_episodes(data) is None
     assert made.motion.of_video(data.images(0, "ego")) is None
     assert made.motion.kept(torch.rand(2, 3, 3)) is None
+
+
+def test_motion_is_not_read_off_cameras_that_move(dots: Path) -> None:
+    data = EpisodeDataset(dots, "valid")
+    data.meta = replace(data.meta, moving_cameras=True)
+    assert MotionUse(3, 3).of_episodes(data) is None
+    for use in (MotionUse(3, 3, share=0.5), MotionUse(3, 3, threshold=4.0)):
+        with pytest.raises(MismatchError, match="--moving-cameras"):
+            use.of_episodes(data)
 
 
 @pytest.mark.parametrize(

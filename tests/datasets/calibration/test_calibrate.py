@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import datasets
 from datasets.calibrate import main
 from datasets.calibration.clicks import Click, write_clicks
 from datasets.cameras import Camera
@@ -17,6 +18,8 @@ from tests.datasets.kinematics.arm import (
     joints,
     load_arm,
     make_motion,
+    pictures,
+    rig_camera,
     write_arm,
 )
 
@@ -79,6 +82,21 @@ def test_a_wrong_click_is_named(recording, tmp_path, capsys):
     run(recording, "--clicks", table, "--cameras", info(tmp_path))
     assert "left out: left_tip in frame 3" in (printed := capsys.readouterr().out)
     assert f"({table}:6)" in printed
+
+
+def test_a_camera_that_moves_is_not_sought_by_clicks(tmp_path, capsys):
+    recording, arm = tmp_path / "recording", load_arm(tmp_path)
+    for i in range(2):
+        values = joints() - 0.02 * i
+        frames = {"front": pictures(make_motion(arm, values), rig_camera())}
+        poses = np.repeat(camera().world_to_camera[None], len(values), axis=0)
+        poses[1:, 2, 3] += 0.1
+        cameras = {"front": (camera().intrinsics, poses)}
+        datasets.write_episode(recording, frames, joints=values, cameras=cameras, hz=10)
+    datasets.finish_data_set(recording)
+    with pytest.raises(SystemExit):
+        run(recording, "--clicks", clicks(recording))
+    assert "the camera of front moves" in capsys.readouterr().err
 
 
 def test_the_preview_shows_the_clicked_frames(recording, tmp_path):

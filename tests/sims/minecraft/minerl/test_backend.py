@@ -170,6 +170,8 @@ def test_a_live_games_spectators_stay_where_they_joined(game):
     with pytest.raises(SimulatorError, match="--random-cameras.*`blocks`"):
         game.reset(seed=1, options={"random_cameras": True})
     game.reset(seed=1)
+    with pytest.raises(SimulatorError, match="--moving-cameras.*`blocks`"):
+        game.move_cameras({view: game.cameras()[view] for view in game.views[1:]})
 
 
 def test_a_live_game_cannot_go_back(game):
