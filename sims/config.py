@@ -79,31 +79,29 @@ class GenerateConfig:
             mocap, which has other options (see --env mocap --help).
         preset: Published protocol that sets views, episodes and split: ftpv. A different --episodes
             keeps the protocol's shares.
-        views: Number of third-person views, in addition to the first-person view `ego`. The default
-            is 4 for lift and can, 9 for pick, 8 for minecraft, and that of your own class.
+        views: Number of third-person views beside the first-person view `ego`; by default 4 for
+            lift and can, 9 for pick, 8 for minecraft, and that of your own class.
         episodes: Number of successful episodes; failures are discarded and counted. By default 60,
-            or the number of the preset.
-        size: Height and width of the images, in pixels.
+            or the preset's.
+        size: Height and width of images in pixels.
         seed: Base seed; an episode depends only on it and on the episode's index.
         out: Folder of the data set; by default data/<env>.
         workers: Number of processes; by default one per core.
-        cluster: Machines that the processes run on. local: this one; ray: the Ray cluster that
-            RAY_ADDRESS names, or a Ray on this machine. The machines must share --out.
+        cluster: Machines of the processes. local: this one; ray: the Ray cluster that RAY_ADDRESS
+            names, or a Ray on this machine. All of them share --out.
         shard: Make only share i of n, counted from 0, such as 3/16. A last run without --shard
             makes the missing episodes and writes the index.
         random_cameras: Draw the third-person cameras of every episode from its seed. Training on
             such views generalizes better to unseen views.
-        moving_cameras: Move the third-person cameras during every episode, slowly and a little,
-            about their places, as if hands held them.
-        keep_failures: Also make episodes in which the expert is made to fail, this share of
-            --episodes: it lets go, goes to the wrong place, or stops half-way. They are the split
-            `failure`, which no training reads.
-        cameras: Files of the third-person cameras, in place of the world's own: our rig as JSON, or
-            any that `datasets.keypoints --cameras` reads. They are called view_0, view_1 …, or are
-            named as VIEW=FILE:CAMERA, and stand still.
+        moving_cameras: Move the third-person cameras a little during every episode, as if hands
+            held them.
+        keep_failures: Also make this share of --episodes in which the expert lets go, goes to the
+            wrong place, or stops half-way. Their split is `failure`, which no training reads.
+        cameras: Files of the third-person cameras: a rig as JSON, or any that `datasets.keypoints
+            --cameras` reads. They are called view_0, view_1 …, or are named as VIEW=FILE:CAMERA.
         random_scenes: Draw textures, colours, lights and backgrounds of every episode from its
-            seed. Motion and keypoints stay the same, and so does the robot's own look.
-        depth: Also record the depth of every pixel, in millimetres.
+            seed. The robot's look and all motion stay.
+        depth: Also record depth in millimetres.
         masks: Also record what every pixel shows: the background, the robot, an object.
         policy: What acts in an environment of Gymnasium: random, or your own generator function as
             `package.module:function`. By default random.
