@@ -91,8 +91,8 @@ class GenerateConfig:
             names, or a Ray on this machine. All of them share --out.
         shard: Make only share i of n, counted from 0, such as 3/16. A last run without --shard
             makes the missing episodes and writes the index.
-        random_cameras: Draw the third-person cameras of every episode from its seed. Training on
-            such views generalizes better to unseen views.
+        random_cameras: Draw the third-person cameras of every episode from its seed, which helps
+            on unseen views.
         moving_cameras: Move the third-person cameras a little during every episode, as if hands
             held them.
         keep_failures: Also make this share of --episodes in which the expert lets go, goes to the
@@ -102,7 +102,7 @@ class GenerateConfig:
         random_scenes: Draw textures, colours, lights and backgrounds of every episode from its
             seed. The robot's look and all motion stay.
         depth: Also record depth in millimetres.
-        masks: Also record what every pixel shows: the background, the robot, an object.
+        masks: Also record the background, robot or object of every pixel.
         policy: What acts in an environment of Gymnasium: random, or your own generator function as
             `package.module:function`. By default random.
         keypoints: Names of bodies and sites that are the keypoints of an environment of Gymnasium;

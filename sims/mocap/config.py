@@ -48,7 +48,7 @@ class MocapConfig:
 
     Attributes:
         env: mocap; robots: see --env lift --help.
-        as_: clips; episodes, for alignment, have other options (see --as episodes --help).
+        as_: clips; episodes, for alignment: see --as episodes --help.
         layout: Data set whose names and formats are written.
         views: Number of cameras, the first ones of the layout, up to 7 of smarthome. Protocols need
             three, at 0, 45 and 90 degrees; the first camera of ntu is at 45.
@@ -60,7 +60,7 @@ class MocapConfig:
         actions: Motions of one family, or a family: athletic (captured) or everyday.
         size: Height and width of the videos, in pixels.
         seed: Seed of people, rooms, cameras and takes.
-        out: Folder of the data set; by default data/mocap for ntu, else data/mocap_<layout>.
+        out: Folder of the data set; by default data/mocap, or data/mocap_<layout>.
         workers: Number of processes; by default one per core.
     """
 
