@@ -103,12 +103,12 @@ class GenerateConfig:
             seed. The robot's look and all motion stay.
         depth: Also record depth in millimetres.
         masks: Also record the background, robot or object of every pixel.
-        policy: What acts in an environment of Gymnasium: random, or your own generator function as
-            `package.module:function`. By default random.
-        keypoints: Names of bodies and sites that are the keypoints of an environment of Gymnasium;
-            by default all named bodies.
+        policy: What acts in an environment of Gymnasium: random (the default), or your own
+            generator function as `package.module:function`.
+        keypoints: Bodies and sites that are keypoints of an environment of Gymnasium; by default
+            all named bodies.
         split: Shares of train, valid and test; they are counts when they sum to --episodes. By
-            default 4,1,1, or the split of the preset.
+            default 4,1,1, or the preset's split.
     """
 
     env: str = "lift"
