@@ -205,14 +205,14 @@ class EpisodeDataset:
         return self._read_pose(i, view, "visible")
 
     def _read_pose(self, i: int, view: str, part: str) -> np.ndarray:
+        remedy = "Use data with keypoints, or what needs none, such as --method deit."
+        return self._read_of_view(i, view, f"obs/{view}_{part}", part, remedy)
+
+    def _read_of_view(self, i: int, view: str, name: str, what: str, remedy: str) -> np.ndarray:
         self._require_view(view)
-        name = f"obs/{view}_{part}"
         with open_episode(self.paths[i]) as file:
             if name not in file:
-                raise MissingDataError(
-                    f"{self.paths[i]} has no {part} of {view}. Use data with keypoints, or what "
-                    "needs none, such as --method deit."
-                )
+                raise MissingDataError(f"{self.paths[i]} has no {what} of {view}. {remedy}")
             return read_array(file, name)
 
     def intrinsics(self, i: int, view: str) -> Float[np.ndarray, "3 3"]:
@@ -222,15 +222,8 @@ class EpisodeDataset:
             UnknownNameError: When the data set has no such view.
             MissingDataError: When the episode has no cameras.
         """
-        self._require_view(view)
-        name = f"cameras/{view}/intrinsics"
-        with open_episode(self.paths[i]) as file:
-            if name not in file:
-                raise MissingDataError(
-                    f"{self.paths[i]} has no camera of {view}. Use data with cameras, or what "
-                    "needs none, such as runs without --rays."
-                )
-            return read_array(file, name)
+        remedy = "Use data with cameras, or what needs none, such as runs without --rays."
+        return self._read_of_view(i, view, f"cameras/{view}/intrinsics", "camera", remedy)
 
     def world_to_camera(self, i: int, view: str) -> Float[np.ndarray, "poses 4 4"]:
         """Poses of a view's camera: one if it stands still, one a time step if it moves.
