@@ -78,7 +78,8 @@ def test_the_pose_map_goes_with_its_patches() -> None:
     pose_map[0, 5] = True  # left out
     assert torch.equal(model(cut, pose_map, KEPT).tokens, plain)
     pose_map[0, 7] = True  # the third of the first image
-    changed = (model(cut, pose_map, KEPT).tokens != plain).any(-1)
+    # Some processors round an image otherwise when its neighbour in the batch has other tokens.
+    changed = ((model(cut, pose_map, KEPT).tokens - plain).abs() > 1e-5).any(-1)
     assert changed.nonzero().tolist() == [[0, 0], [0, 3]]
 
 
