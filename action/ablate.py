@@ -62,8 +62,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
             jobs: Runs at a time, which share the cores equally.
         """
         with command(ValueError, resume=f"Resume with: {command_line('action.ablate', arguments)}"):
-            from action.clips import open_data
             from action.comparing.studying import group_folder, plan_studies, write_tables
+            from action.inputs.clips import open_data
             from align.report.study_figure import publish
 
             common, data = config.of_one_run(), open_data(config)

@@ -9,10 +9,10 @@ import torch
 from torch.utils.data import DataLoader
 from tqdm import tqdm
 
-from action.batches import TestingClips
-from action.clips import open_own_data, usable
 from action.config import ActionConfig
 from action.evaluation import evaluation_name
+from action.inputs.batches import TestingClips
+from action.inputs.clips import open_own_data, usable
 from action.recognizer import ClipRecognizer
 from align.engine.loading import reading_processes
 from align.engine.run_folder import Checkpoint, RunFolder

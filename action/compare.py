@@ -83,9 +83,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         with command(
             ValueError, resume=f"Resume with: {command_line('action.compare', arguments)}"
         ):
-            from action.clips import open_data
             from action.comparing.comparison import Comparison
             from action.comparing.protocols import groups_of
+            from action.inputs.clips import open_data
 
             _require_no_grids(pretrain_on is not None, variant, protocols)
             how = (num_clips, ensemble)

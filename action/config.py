@@ -84,7 +84,7 @@ class TimeSformerConfig:
     attention: AttentionType = "divided_space_time"
     """How attention goes over space and time; trajectory: MotionFormer's."""
     trajectory_values: TrajectoryValues = "projected"
-    """What trajectory attention sums up: projected values, or the points, as published."""
+    """The sum of trajectory attention: of projected values, or of the points, as published."""
     tubelet: PositiveInt = 1
     """Frames that a token holds; MotionFormer has 2."""
     # The paper's class token learns next to nothing from scratch on few clips.
@@ -102,12 +102,12 @@ class JointsConfig:
     """Joints in space, for networks that see them."""
 
     origin: JointOrigin = "body"
-    """What x, y and z are measured from: the joint between the first person's shoulders, or the
+    """The origin of x, y and z: the joint between the first person's shoulders, or the
     camera, as ST-GCN was published."""
     persons: Persons = 2
     """Persons of a clip; the rendered set has one, which halves the time."""
     stream: JointStream = "joints"
-    """What st_gcn and agcn see: the joints, or the bones, each joint minus its parent."""
+    """The input of st_gcn and agcn: the joints, or the bones, each joint minus its parent."""
     # These span two seconds at 30 frames a second and take half the time of all.
     frames: PositiveInt = 32
     """Frames of joints beside pixels; networks on joints alone have --backbone.frames."""

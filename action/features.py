@@ -15,7 +15,9 @@ from pydantic import TypeAdapter
 from safetensors import SafetensorError
 from safetensors.numpy import save_file
 
-from action.clips import (
+from action.config import ActionConfig, ClipSource
+from action.evaluation import evaluation_name
+from action.inputs.clips import (
     ActionData,
     data_root,
     open_data,
@@ -23,8 +25,6 @@ from action.clips import (
     open_own_data,
     usable,
 )
-from action.config import ActionConfig, ClipSource
-from action.evaluation import evaluation_name
 from action.recognizer import ClipRecognizer
 from align.engine.run_folder import Checkpoint, RunFolder
 from align.engine.tensor_files import as_system_errors, open_tensors

@@ -9,7 +9,6 @@ import numpy as np
 import torch
 from jaxtyping import Float
 
-from action.clips import ActionData, open_data, open_other_data, open_own_data, usable
 from action.config import ActionConfig, DataName, Ensemble
 from action.evaluation import (
     ActionEvaluation,
@@ -18,6 +17,7 @@ from action.evaluation import (
     recognition_metrics,
 )
 from action.features import ClipFeatures, fingerprint
+from action.inputs.clips import ActionData, open_data, open_other_data, open_own_data, usable
 from action.models.registry import modality
 from action.pictures import draw_confusion
 from action.recognizer import ClipRecognizer

@@ -12,8 +12,8 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from action.clips import ActionData, sample_config
 from action.config import RENAMED, ActionConfig
+from action.inputs.clips import ActionData, sample_config
 from action.models.normalisation import TIMESFORMER, Normalisation
 from action.models.registry import architecture
 from align.engine.checkpoint import require_described

@@ -14,10 +14,10 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 from tqdm import tqdm
 
-from action.batches import TestingClips
-from action.clips import ActionData, open_own_data
 from action.config import ActionConfig
-from action.joints import joint_graph, joint_sampling
+from action.inputs.batches import TestingClips
+from action.inputs.clips import ActionData, open_own_data
+from action.inputs.joints import joint_graph, joint_sampling
 from action.model import build_classifier
 from action.models.registry import architecture
 from action.models.trajectory import tubelet_map
@@ -113,7 +113,7 @@ class ClipRecognizer:
         return data.labelled_by(known.classes)
 
     def inputs(self, batch: Mapping[str, Tensor], seed: int) -> tuple[Tensor | None, ...]:
-        """What the model takes of a batch at inference: frames, joints or both, and PAAB's maps."""
+        """The model's inputs at inference: frames, joints or both, and PAAB's maps."""
         given = [batch[_NAMES[kind]] for kind in architecture(self.config.model).inputs]
         return (*given, self.given_map(batch, seed)) if self.config.uses_paab else tuple(given)
 

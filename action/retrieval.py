@@ -9,9 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
-from action.clips import open_own_data
 from action.config import ActionConfig, ClipSource, Metric
 from action.features import ClipFeatures, clip_features
+from action.inputs.clips import open_own_data
 from action.pictures import ASKED, RIGHT, WRONG, Found, draw_retrieval
 from action.search import Retrieval, common_labels, retrieve
 from align.engine.run_folder import Checkpoint, RunFolder

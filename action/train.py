@@ -22,8 +22,8 @@ from typing import TYPE_CHECKING, Annotated, cast, get_args
 import tyro
 
 from action.config import ActionConfig, ActionRecipe, DataName, ModelName
-from action.recipes import action_recipe
-from action.stages import given_stages, stages_of, trained_stages
+from action.training.recipes import action_recipe
+from action.training.stages import given_stages, stages_of, trained_stages
 from datasets.bounds import require_in_bounds
 from datasets.command import command, parse, preset_of
 
@@ -65,7 +65,7 @@ def make_trainer(
         OptionError: When an option is invalid, or options do not fit each other.
     """
     require_in_bounds(config)
-    from action.task import ActionTask
+    from action.training.task import ActionTask
     from align.engine.command import open_run
     from align.engine.run_folder import RunFolder
 
@@ -92,8 +92,8 @@ def _learn_from_stages(
     resumed: bool,
 ) -> None:
     """Trains the stages before a run that have not ended, and gives the run what they learned."""
-    from action.starting import network_of
-    from action.task import ActionTask
+    from action.training.starting import network_of
+    from action.training.task import ActionTask
 
     def within(start: float, stop: float) -> Callable[[float], object] | None:
         if on_step is None:
@@ -129,7 +129,7 @@ def default_options(arguments: Sequence[str]) -> ActionConfig:
 
 def _found(run: Path, config: ActionConfig, stored: ActionConfig) -> ActionConfig:
     """The options of a run to resume, with the folder where its data set lies now."""
-    from action.clips import data_root, open_own_data
+    from action.inputs.clips import data_root, open_own_data
 
     root = None if config.root == stored.root else config.root
     found = open_own_data(run, stored, root).clip_set.root

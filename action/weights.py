@@ -20,8 +20,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
-from action.recipes import action_recipe
 from action.timesformer import TimeSformer, resized_in_space, resized_in_time
+from action.training.recipes import action_recipe
 from align.engine.checkpoint import (
     DamagedCheckpointError,
     MissingCheckpointError,

@@ -20,10 +20,10 @@ from typing import Annotated, get_args
 
 import tyro
 
+from align.comparing.grid import GridConfig, check_views, run_one
 from align.config import Protocol
 from align.engine.claim import Claim
 from align.engine.jobs import default_jobs, require_success, run_all
-from align.grid import GridConfig, check_views, run_one
 from align.results.studies import StudyName
 from datasets.bounds import PositiveInt, Seed
 from datasets.command import command, command_line, parse
@@ -59,8 +59,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
             jobs: Runs at a time, which share the cores equally.
         """
         with command(ValueError, resume=f"Resume with: {command_line('align.ablate', arguments)}"):
+            from align.comparing.studying import plan_studies, write_tables
             from align.report.study_figure import publish
-            from align.studying import plan_studies, write_tables
 
             common, data_sets = config.of_one_run(), config.data_sets(env)
             configs = plan_studies(common, studies, data_sets, protocol, seeds, config.out)

@@ -22,11 +22,11 @@ from typing import Annotated
 
 import tyro
 
+from align.comparing.grid import GridConfig, check_views, plan, run_one
 from align.config import Protocol
 from align.engine.claim import Claim
 from align.engine.jobs import Outcome, default_jobs, require_success, run_all
 from align.engine.run_folder import REPORT_NAME
-from align.grid import GridConfig, check_views, plan, run_one
 from align.methods import PAPER_METHODS, Method
 from datasets.bounds import PositiveInt, Seed
 from datasets.command import command, command_line, parse

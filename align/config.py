@@ -104,7 +104,7 @@ class TrainConfig:
     pose: Pose | None = None
     """Pose modules that are added to --method, where the combination exists."""
     pose_source: PoseSource = "keypoints"
-    """What marks pose patches: keypoints, or motion: the patches that move, by pixels alone."""
+    """The source of pose patches: keypoints, or motion: the patches that move, by pixels alone."""
     # The mean difference from the still picture on a scale of 255. On validation episodes of Lift
     # and Pick, 4 to 8 agree best with the patches of keypoints.
     motion_threshold: NonNegativeFloat = 6.0

@@ -151,7 +151,7 @@ class FrameEmbedder:
         visible: Bool[Tensor, "batch keypoints"],
         generator: torch.Generator | None = None,
     ) -> SideInputs:
-        """What the encoder receives of keypoints given in pixels of the frames that it sees."""
+        """The encoder's inputs for keypoints in pixels of the frames that it sees."""
         pose_map = described = None
         if self.plan.paab is not None:
             pose_map = self._pose_map(pose_map_2d, keypoints, visible, generator)
@@ -207,7 +207,7 @@ class FrameEmbedder:
         return self._encode(images.__getitem__, len(images), side, moving)
 
     def video_inputs(self, images: UInt8[np.ndarray, "time height width 3"]) -> SideInputs:
-        """What the encoder receives beside the frames of a video without poses: its motion."""
+        """The encoder's inputs beside the frames of a video without poses: its motion."""
         side, moving = self._video_inputs(images, FRAMES_ALONE)
         return self._with_map(side, moving, images.__getitem__, np.arange(len(images)))
 
@@ -254,7 +254,7 @@ class FrameEmbedder:
     def frames(
         self, read: Reader, times: Int[np.ndarray, " time"], length: int
     ) -> UInt8[Tensor, "time channels size size"]:
-        """What the encoder sees of a video at some moments, at its size.
+        """The encoder's frames of a video at some moments, at its size.
 
         Args:
             read: Reads frames at increasing time steps.
@@ -271,7 +271,7 @@ class FrameEmbedder:
     def view_inputs(
         self, data: EpisodeDataset, i: int, view: str, times: np.ndarray | None = None
     ) -> SideInputs:
-        """What the encoder receives beside the frames of a view, at `times` or all.
+        """The encoder's inputs beside the frames of a view, at `times` or all.
 
         Converted data may have no keypoints, and most methods need none after training; those with
         a predicted pose, or with motion in its place, need none either.
@@ -283,7 +283,7 @@ class FrameEmbedder:
     def _view_inputs(
         self, data: EpisodeDataset, i: int, view: str
     ) -> tuple[SideInputs, VideoMotion | None]:
-        """What the encoder receives beside all frames, and the motion that gives PAAB's maps."""
+        """The encoder's inputs beside all frames, and the motion that gives PAAB's maps."""
         found = self.motion_of(data)
         motion = None if found is None else found.of(i, view)
         kept = self._kept(motion, data.lengths[i])
@@ -318,7 +318,7 @@ class FrameEmbedder:
         return side._replace(pose_map=self.motion.pose_map(change))
 
     def _of_keypoints(self, data: EpisodeDataset, i: int, view: str) -> SideInputs:
-        """What the keypoints of all frames of a view tell the encoder."""
+        """The encoder's inputs from the keypoints of all frames of a view."""
         scale = self.image_size / data.meta.image_size
         points = torch.from_numpy(data.keypoints(i, view)) * scale
         visible = torch.from_numpy(data.visible(i, view))

@@ -93,7 +93,7 @@ def measure(
 
 
 class _Found(NamedTuple):
-    """What was measured; see `Evaluation`."""
+    """The measurement; see `Evaluation`."""
 
     metrics: dict[str, float]
     pairs: list[PairResult]

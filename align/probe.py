@@ -94,7 +94,7 @@ class FeatureProbe:
         """
         if not self._tokens:
             raise NothingProbedError("run the model inside `with` before `take`")
-        # Of kept patches, the order alone is known; distances do not depend on rows and columns.
+        # Kept patches have an order and no rows and columns, on which distances do not depend.
         frames, patches = pose_map.shape[1:3]
         layout = TokenLayout(frames, 1, patches, self.model.layout.prefix)
         inside = layout.one_frame() if self.model.backbone.frames_apart else layout

@@ -168,7 +168,7 @@ class AlignmentTask:
         return {"detection": (1.0, detection_loss(encoded.found, side.keypoints))}
 
     def _side_inputs(self, batch: Batch, step: int) -> SideInputs:
-        """What the encoder receives beside the frames."""
+        """The encoder's inputs beside the frames."""
         if "change" in batch:
             side = SideInputs(self._moving(batch) if self.plan.parts.paab else None)
         else:

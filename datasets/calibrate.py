@@ -151,7 +151,7 @@ def _next_command(config: CalibrateConfig, rig: Path) -> str:
 
 
 def _left_over(config: CalibrateConfig) -> str:
-    """What is there after Ctrl-C."""
+    """The result so far, after Ctrl-C."""
     if config.clicks is not None:
         return "Nothing was written."
     there = [str(file) for file in _files(config) if file.exists()]

@@ -148,7 +148,7 @@ def finish_data_set(
 
 
 def _stored(folder: Path) -> DatasetMeta | None:
-    """What the episodes of a folder have in common; None where it holds none yet."""
+    """The properties that the episodes of a folder share; None where it holds none yet."""
     begun = (folder / META_NAME).exists() and any((folder / EPISODE_FOLDER).glob("*.hdf5"))
     return DatasetMeta.load(folder) if begun else None
 

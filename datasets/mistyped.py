@@ -44,7 +44,7 @@ _HELP_TEXT = re.compile(r" Argument helptext:.*(?= For full helptext)")
 
 
 def without_frame(explanation: str) -> str:
-    """What tyro says of a mistake, without the frame that it draws around its lines."""
+    """The message of tyro about a mistake, without the frame that it draws around its lines."""
     text = " ".join(_FRAME.sub(" ", explanation).split())
     return "error: " + _HELP_TEXT.sub("", text)
 

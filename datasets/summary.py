@@ -158,7 +158,7 @@ def describe_source(source: Source) -> str:
 
 
 def _streams(meta: DatasetMeta) -> dict[str, str]:
-    """What each pixel has beside its colour, and whether the videos are unpaired."""
+    """The streams beside colour, and whether the videos are unpaired."""
     facts = {"depth": "millimetres along the optical axis, 0 for none"} if meta.depth else {}
     if meta.masks:
         facts["masks"] = ", ".join(meta.masks)

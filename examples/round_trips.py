@@ -31,7 +31,7 @@ PARTS = ("phases", "actions", "states", "rewards", "observations", "success")
 
 @dataclass
 class Trip:
-    """What came back from a format.
+    """The parts of a data set that came back from a format.
 
     Attributes:
         frames: Mean absolute difference of the pictures.
@@ -77,7 +77,7 @@ def main(data: tyro.conf.Positional[Path], formats: tuple[str, ...] = tuple(FORM
 
 
 def compare(before: EpisodeDataset, after: Source) -> Trip:
-    """What came back of the first episode of each split, which conversion puts in their order."""
+    """The result for the first episode of each split, which conversion puts in their order."""
     order = open_source(before.root).splits or {}
     places = [i for split in order.values() for i in split]
     at = {i: k for k, i in enumerate(places)}

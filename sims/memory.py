@@ -1,4 +1,4 @@
-"""What glibc does with freed memory; other C libraries are left as they are.
+"""How glibc treats freed memory; other C libraries are left as they are.
 
 By itself glibc gives a block back to the system only where it is as large as the largest block
 freed so far, and a worker of Lift would keep 300 MB that compiling models, loading textures and

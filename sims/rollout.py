@@ -31,7 +31,7 @@ Surveyor = Callable[[], Mapping[str, Survey]]
 
 
 class Seen(Protocol):
-    """What is recorded: a state, the cameras that see it, and its keypoints; see `MultiViewEnv`."""
+    """A recorded moment: state, the cameras that see it, and its keypoints; see `MultiViewEnv`."""
 
     @property
     def views(self) -> tuple[str, ...]: ...  # noqa: D102

@@ -14,7 +14,7 @@ _FARTHEST = np.iinfo(np.uint16).max
 
 
 class Survey(NamedTuple):
-    """What one view shows.
+    """The content of one view.
 
     Attributes:
         depth: Distance along the optical axis to the surface at each pixel, in metres; 0 where

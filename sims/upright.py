@@ -50,7 +50,7 @@ class Sightings:
             self._masks[view].append(masks[view].copy())
 
     def fault(self, view: str) -> str | None:
-        """What is wrong with the pictures of a view; None when nothing is, or none can be said."""
+        """The fault of the pictures of a view; None when there is none, or none can be named."""
         found, expected = self._moved(view) if view != EGO else ([], [])
         if sum(map(np.sum, expected)) < FEWEST:
             found, expected = self._edges(view)

@@ -1,4 +1,4 @@
-"""What tests of several packages share: material that takes long to make, and runs made here."""
+"""Shared parts of several packages' tests: material that takes long to make, and runs made here."""
 
 from __future__ import annotations
 

@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from action.clips import format_name
 from action.comparing.controls import Control, find_controls
 from action.comparing.pretraining_results import write_pretraining
 from action.comparing.protocols import TABLE_NAME, Group, write_protocols
 from action.config import ActionConfig, ActionMethod, Ensemble
+from action.inputs.clips import format_name
 from action.report import write_report
 from action.results import ActionRun, measured_runs, result_rows, table, write_results
 from align.engine.run_folder import REPORT_NAME, RunFolder

@@ -1,4 +1,4 @@
-"""What test clips give away without a picture of the person: controls beside recognisers.
+"""Controls beside recognisers: classes predicted without a picture of the person.
 
 Each control learns from the training clips of the runs and is tested on the same test clips:
 
@@ -29,9 +29,9 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from action.clips import MANY_CLIPS, ActionData, open_data, sample_config, usable
 from action.config import ActionConfig
 from action.evaluation import recognition_metrics
+from action.inputs.clips import MANY_CLIPS, ActionData, open_data, sample_config, usable
 from align.engine.csv_files import read_csv, write_csv
 from align.results.text import format_spread
 from datasets.clips.base import ClipInfo
@@ -79,7 +79,7 @@ class Control:
 
 
 class Clues(NamedTuple):
-    """What each control sees of some clips; NaN where a keypoint is never seen."""
+    """The features of each control for some clips; NaN where a keypoint is never seen."""
 
     border: Float[np.ndarray, "clips 4"]
     cut: Float[np.ndarray, "clips 7"]
@@ -140,7 +140,7 @@ def control_lines(
 
 
 def clues(clips: Sequence[ClipInfo], sample: SampleConfig) -> Clues:
-    """What the controls see of clips; pictures are not read."""
+    """The controls' features of clips; pictures are not read."""
     # A few hundred are read sooner than processes start.
     jobs = 1 if len(clips) < MANY_CLIPS else joblib.cpu_count()
     found = joblib.Parallel(jobs)(joblib.delayed(_clues_of)(clip, sample) for clip in clips)
@@ -158,7 +158,7 @@ def _clues_of(clip: ClipInfo, sample: SampleConfig) -> tuple[np.ndarray, ...]:
 
 
 def border_widths(crop: Crop, height: int, width: int) -> Float[np.ndarray, " 4"]:
-    """What a cut shows beyond the picture at left, top, right and bottom, as shares of its side."""
+    """How far a cut goes beyond the picture (left, top, right, bottom), as shares of its side."""
     beyond = (-crop.x, -crop.y, crop.x + crop.side - width, crop.y + crop.side - height)
     return np.maximum(beyond, 0) / crop.side
 

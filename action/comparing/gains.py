@@ -66,7 +66,7 @@ def _ran(evaluations: Mapping[int, ActionEvaluation]) -> dict[int, Ran]:
 
 
 def _scores(evaluation: ActionEvaluation, metric: str) -> Float[np.ndarray, " clips"]:
-    """What each clip adds to a metric, sorted by name; the mean over clips is the metric."""
+    """The share of each clip in a metric, sorted by name; their mean is the metric."""
     clips = sorted(evaluation.clips.items())
     correct = np.array([float(true == guess) for _, (true, guess) in clips])
     if metric == "top1":

@@ -65,7 +65,7 @@ def tested_protocols(config: ActionConfig, test: Sequence[str]) -> tuple[str, ..
         DataError: When the data set cannot be opened.
         UnknownNameError: An unknown protocol.
     """
-    from action.clips import open_data
+    from action.inputs.clips import open_data
 
     named = [replace(config, protocol=name) for name in test] or [config]
     return tuple(open_data(each).protocol for each in named)
@@ -114,8 +114,8 @@ def run_one(
 
 def _is_measured(config: ActionConfig, protocol: str, num_clips: int, ensemble: Ensemble) -> bool:
     """Whether a run was measured in this way on a protocol's clips as they are now."""
-    from action.clips import open_data
     from action.evaluation import find_evaluation
+    from action.inputs.clips import open_data
 
     assert config.out is not None
     identity = open_data(replace(config, protocol=protocol)).digest

@@ -12,9 +12,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from action.clips import format_name
 from action.comparing.grid import ActionGridConfig, tested_protocols
 from action.evaluation import own_metric
+from action.inputs.clips import format_name
 from action.results import TITLES, ActionRun, chance
 from align.engine.csv_files import write_csv
 from align.results.chance import RANDOM_LABEL

@@ -8,9 +8,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import get_args
 
-from action.clips import ActionData, data_root
 from action.config import ActionConfig, Ensemble
 from action.evaluation import own_metric
+from action.inputs.clips import ActionData, data_root
 from action.results import BASELINE, TITLES, ActionRun, chance, measured_runs
 from align.engine.run_folder import run_name
 from align.models.config import PaabVariant

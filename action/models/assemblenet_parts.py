@@ -183,7 +183,7 @@ class Node(nn.Sequential):
 
 
 class Peers(nn.Module):
-    """What the nodes of lower levels say to a node's gates: their means, at one width.
+    """The input of a node's gates: the means of the nodes of lower levels, at one width.
 
     Args:
         widths: Channels of these nodes.

@@ -33,7 +33,7 @@ _ONE = 1
 
 
 class ClipFeature(NamedTuple):
-    """What a network says of clips. It predicts no poses."""
+    """A network's output for clips, without poses."""
 
     embedding: Float[Tensor, "batch dim"]
     pose_logits: dict[int, Tensor]

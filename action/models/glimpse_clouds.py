@@ -24,7 +24,7 @@ _TEMPERATURE = 0.5
 # Steps in which what a worker has seen loses a factor e of its weight.
 _MEMORY = 4.0
 _LARGEST_DISTANCE = 1e5
-# Of NTU's persons.
+# The joints of NTU's skeletons.
 _JOINTS = 25
 
 

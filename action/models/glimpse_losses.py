@@ -1,4 +1,4 @@
-"""What Glimpse Clouds learns from poses: to read them, and to look where people's joints are.
+"""Losses of Glimpse Clouds on poses: to predict them, and to look where people's joints are.
 
 Baradel et al., "Glimpse Clouds: Human Activity Recognition from Unstructured Feature Points",
 CVPR 2018.

@@ -17,7 +17,7 @@ _PARTS = (0, 4, 7, 10, 13)
 _MIRRORED = (0, 2, 1, 4, 3)
 # Side of the picture as the network takes it: 45 rows a part.
 PICTURE_SIDE = 225
-# Of ImageNet, on which the network was trained before.
+# ImageNet's statistics: the network was trained on it before.
 _MEAN, _STD = np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225])
 
 

@@ -36,7 +36,7 @@ from action.timesformer import TimeSformer
 from align.results.text import NO_VALUE, markdown
 from datasets.errors import require_known
 
-# Of NTU RGB+D, whose networks' sizes are published.
+# NTU RGB+D's classes: the sizes of its networks are published.
 NTU_CLASSES = 60
 # What a forward pass takes, in the order of its arguments.
 Input = Literal["clips", "joints", "pictures"]
@@ -45,7 +45,7 @@ Pose = Literal["", "2D", "3D", "2D and 3D"]
 
 @dataclass(frozen=True)
 class Size:
-    """What a network is built for.
+    """The sizes for which a network is built.
 
     Attributes:
         classes: Classes.
@@ -92,7 +92,7 @@ class Architecture:
 
     @property
     def modality(self) -> str:
-        """What it sees at inference, as the paper's tables say it."""
+        """The modality that it sees at inference, as the paper's tables say it."""
         seen = ["RGB"] * (self.inputs != ("joints",))
         return " + ".join(seen + [f"{self.recognises_with} pose"] * bool(self.recognises_with))
 
@@ -227,7 +227,7 @@ def architecture(name: str) -> Architecture:
 
 
 def modality(config: ActionConfig) -> str:
-    """What a run's model sees at inference, in the words of the paper's tables."""
+    """The modality that a run's model sees at inference, in the words of the paper's tables."""
     return architecture(config.model).modality + " + 2D pose" * config.uses_paab
 
 

@@ -1,6 +1,6 @@
 """Networks that learn from earlier stages as classifiers of clips: VPN++, MMNet, Glimpse Clouds.
 
-`action.stages` says what these stages are.
+`action.training.stages` says what these stages are.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ SKELETON_WIDTH = 256
 
 
 class VpnppOutput(NamedTuple):
-    """What VPN++'s losses need; the embedding of the pose in training alone."""
+    """The outputs that VPN++'s losses need; the embedding of the pose in training alone."""
 
     student: StudentOutput
     pose: Float[Tensor, "batch embedding"] | None

@@ -34,7 +34,7 @@ class CloneConfig:
     data: Path
     """Folder of episodes that `sims.generate` made."""
     observe: tuple[str, ...] = ("states",)
-    """What each policy observes: states, pixels, or a run (also zoo:NAME)."""
+    """The observations of each policy: states, pixels, or a run (also zoo:NAME)."""
     views: tuple[str, ...] = ("view_0",)
     """Views whose frames the policy learns from; it is tried from the first one."""
     seeds: tuple[Seed, ...] = (0,)

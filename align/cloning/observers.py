@@ -1,4 +1,4 @@
-"""What a cloned policy observes: the simulator's states, an image, or a run's embedding of it."""
+"""Observations of a cloned policy: the simulator's states, an image, or a run's embedding of it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a checkpoint's header says, which is read without torch, and the errors of checkpoints."""
+"""The header of a checkpoint, read without torch, and the errors of checkpoints."""
 
 from __future__ import annotations
 

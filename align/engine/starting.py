@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class CarriedOver:
-    """What a task takes of another run's weights, before shapes are compared.
+    """The weights that a task takes from another run, before shapes are compared.
 
     Attributes:
         weights: Name of each tensor that may be taken to the tensor.

@@ -65,7 +65,7 @@ class VideoRewards(VecEnvWrapper):
 
 
 def make_trackers(config: ImitateConfig, reward: Reward) -> list[ProgressTracker]:
-    """What reads progress off the references, one for each environment.
+    """The readers of progress among the references, one for each environment.
 
     Args:
         config: All options.

@@ -1,1 +1,1 @@
-"""What a network sees: batches for training, views, moments, augmentation, and motion."""
+"""Inputs of a network: batches for training, views, moments, augmentation, and motion."""

@@ -120,7 +120,7 @@ class EpisodeSamples(Dataset[dict[str, Any]]):
     def _view(
         self, i: int, view: str, times: np.ndarray, rng: np.random.Generator
     ) -> dict[str, Tensor]:
-        """What an item shows of one view."""
+        """The part of an item that belongs to one view."""
         images = self.data.images(i, view, self.time.around(times, self.lengths[i]).flatten())
         points, seen = self._keypoints(i, view, times)
         motion = self._motion(i, view, images[self.time.own :: self.time.frames])

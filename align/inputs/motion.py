@@ -108,7 +108,7 @@ def most_active(
 
 @dataclass(frozen=True)
 class MotionUse:
-    """What a network reads off the motion of videos.
+    """A network's inputs from the motion of videos.
 
     Attributes:
         rows: Rows of patches in a frame.

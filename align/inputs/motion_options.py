@@ -11,7 +11,7 @@ from datasets.errors import OptionError
 
 
 def motion_use(network: Network, config: TrainConfig, image_size: int) -> MotionUse:
-    """What a run's network reads off the motion of videos.
+    """The inputs of a run's network from the motion of videos.
 
     Raises:
         OptionError: When patches are to be left out of a network that needs all of them, or the

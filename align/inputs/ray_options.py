@@ -1,4 +1,4 @@
-"""What `--rays` asks of a run's other options and of its data; nothing here needs torch."""
+"""The conditions that `--rays` puts on other options and on data; nothing here needs torch."""
 
 from __future__ import annotations
 

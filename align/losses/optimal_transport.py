@@ -124,7 +124,7 @@ def _nearest(
 
 
 def _unsmooth(x: Float[Tensor, "pairs times dim"]) -> Float[Tensor, " pairs"]:
-    """What near frames differ by, weighted by nearness, and far ones lack of the margin; a mean."""
+    """The mean of two costs: near frames' difference, and far frames' lack of the margin."""
     index = torch.arange(x.shape[1], device=x.device)
     gap = (index[:, None] - index).abs()
     difference = _squared(x, x) / x.shape[2]

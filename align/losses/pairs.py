@@ -10,7 +10,7 @@ from datasets.errors import TooFewViewsError
 
 Embeddings = Float[Tensor, "episodes views times dim"]
 Times = Int64[Tensor, "episodes times"]
-# Of unpaired videos, which stand for the views of an episode, each has moments of its own.
+# Unpaired videos stand for the views of an episode, and each has moments of its own.
 ViewTimes = Int64[Tensor, "episodes views times"]
 
 

@@ -25,6 +25,6 @@ class ReadingConfig:
     nearest: PositiveInt = 3
     """References whose moments are averaged; for the methods nearest and dtw."""
     centre: Centre = "references"
-    """What the causal form subtracts from embeddings where the network centres over a video: the
+    """The mean that the causal form subtracts where the network centres over a video: the
     references' mean, or start: the video's first frame, moved by what lies between the references'
     first frames and means. start suits cameras from which no reference was filmed."""

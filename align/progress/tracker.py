@@ -114,7 +114,7 @@ def pose_of(
     visible: np.ndarray,
     size: int,
 ) -> SideInputs:
-    """What a method with keypoints receives of a frame.
+    """The keypoint inputs of a frame.
 
     Args:
         embedder: The run's encoder.

@@ -1,4 +1,4 @@
-"""What a method costs: validation error against the processor time of its training."""
+"""The cost of a method: validation error against the processor time of its training."""
 
 from __future__ import annotations
 

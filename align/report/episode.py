@@ -26,7 +26,7 @@ DRAWN = 400
 
 @dataclass(frozen=True)
 class Matches:
-    """What one method picks in the target view.
+    """The frames that one method picks in the target view.
 
     Attributes:
         distances: Distances of embeddings, drawn steps of the query by drawn steps of the target.

@@ -41,7 +41,7 @@ class LabelledRun(Protocol):
 
 
 def variant_suffix(variant: str) -> str:
-    """What a variant adds to the name of a method in a run's folder: `_wide`, or nothing.
+    """The suffix that a variant adds to a method's name in a run's folder: `_wide`, or nothing.
 
     Raises:
         OptionError: When it has other characters than letters, digits, dots, dashes and

@@ -25,7 +25,7 @@ StudyName = TypeVar("StudyName", bound=str)
 
 @dataclass(frozen=True)
 class Measure:
-    """What is measured of each run.
+    """The metric that is measured for each run.
 
     Attributes:
         name: Its name, such as `alignment error`.

@@ -81,7 +81,7 @@ def _require(videos: Sequence[Path], out: Path, height: int) -> None:
 
 
 def describe(first: EmbeddedVideo, match: VideoMatch) -> str:
-    """What was found of a video's clock, in one line."""
+    """The offset found for a video's clock, in one line."""
     found, name = match.offset, match.other.path.name
     if not found.fits:
         return f"{name}: no constant offset fits: {found.problem}."

@@ -17,7 +17,7 @@ from datasets.errors import counted
 TOLERANCE = 0.05
 # In frames, so that a short video's tolerance is not below what frames can tell.
 _LEAST_TOLERANCE = 1.5
-# Of the pairs, at least this share must agree. On those videos 87 % or more did in nine of ten
+# At least this share of the pairs must agree. On those videos 87 % or more did in nine of ten
 # cases, and with one video at double speed 33 % or fewer.
 AGREEING = 0.6
 # Fewer pairs are no sample to take an interval from.
@@ -27,7 +27,7 @@ RESAMPLES = 1000
 
 @dataclass(frozen=True)
 class Offset:
-    """What the matching frames of two videos say about their clocks.
+    """The offset of two videos' clocks by their matching frames.
 
     Attributes:
         seconds: The second video's time minus the first's, where both show the same moment.

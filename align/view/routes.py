@@ -1,4 +1,4 @@
-"""What the page can ask for: a path to its content, for the server and for an exported page alike.
+"""Routes of the page: paths to content, for the server and for an exported page alike.
 
     about.json                                       runs, episodes, skeleton, phases
     episodes/I/about.json                            views with times, phases, whether keypoints
@@ -87,7 +87,7 @@ class Routes:
         raise NoContentError(path)
 
     def about(self) -> Content:
-        """What the page shows."""
+        """The content of the page."""
         # matplotlib takes a moment to import, which the server's start need not wait for.
         from align.report.style import method_colours, phase_colours
         from datasets.draw import keypoint_colours
@@ -224,5 +224,5 @@ class Routes:
 
 
 def _apart(methods: Sequence[str], runs: Sequence[RunAbout]) -> Sequence[str]:
-    """What colours are chosen by: the methods, as in reports, or runs where methods repeat."""
+    """The names that colours stand for: methods, as in reports, or runs where methods repeat."""
     return methods if len(set(methods)) == len(methods) else [str(run.path) for run in runs]

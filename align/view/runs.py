@@ -1,4 +1,4 @@
-"""What the page knows of runs before their models are loaded."""
+"""The runs of a page before their models are loaded."""
 
 from __future__ import annotations
 

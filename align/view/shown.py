@@ -1,4 +1,4 @@
-"""What the page shows: the episodes of a data set, or plain videos as the views of one episode.
+"""Sources of the page: the episodes of a data set, or plain videos as the views of one episode.
 
 Nothing here needs torch at import time: pictures appear before a run is loaded.
 """
@@ -48,7 +48,7 @@ class Pose(NamedTuple):
 
 
 class Seen(NamedTuple):
-    """What a network sees of a view.
+    """A network's input from a view.
 
     Attributes:
         read: Reads frames at growing steps of its own.
@@ -64,7 +64,7 @@ class Seen(NamedTuple):
 
 
 class Shown(Protocol):
-    """What a page shows."""
+    """The source of a page."""
 
     @property
     def title(self) -> str:
@@ -80,7 +80,7 @@ class Shown(Protocol):
 
     @property
     def skeleton(self) -> Skeleton:
-        """What the keypoints follow."""
+        """The thing that the keypoints follow."""
 
     @property
     def phase_names(self) -> Sequence[str]:
@@ -104,7 +104,7 @@ class Shown(Protocol):
         """Embeddings of every frame of each view, as distances are measured."""
 
     def inputs(self, embedder: FrameEmbedder, i: int, view: int) -> Seen:
-        """What a network sees of a view."""
+        """A network's input from a view."""
 
 
 @dataclass
@@ -133,7 +133,7 @@ class ShownEpisodes:
 
     @property
     def skeleton(self) -> Skeleton:
-        """What the keypoints follow."""
+        """The thing that the keypoints follow."""
         return self.data.skeleton
 
     @property
@@ -184,7 +184,7 @@ class ShownEpisodes:
         return [z[self.steps(i)] for z in embedder.embed_episode(self.data, i).values()]
 
     def inputs(self, embedder: FrameEmbedder, i: int, view: int) -> Seen:
-        """What a network sees of a view."""
+        """A network's input from a view."""
         name = self.data.views[view]
         read, side = partial(self.data.images, i, name), embedder.view_inputs(self.data, i, name)
         return Seen(read, side, self.steps(i), self.data.lengths[i])
@@ -253,7 +253,7 @@ class ShownVideos:
         return [embed_video(embedder, path, self.every[path]).embeddings for path in self.paths]
 
     def inputs(self, embedder: FrameEmbedder, i: int, view: int) -> Seen:
-        """What a network sees of a video, of which it reads the shown frames alone."""
+        """A network's input from a video, of which it reads the shown frames alone."""
         from align.inputs.footage import network_frames
 
         path = self.paths[view]

@@ -17,7 +17,7 @@ CARD = "card"
 
 @dataclass(frozen=True)
 class Score:
-    """What one evaluation of the run measured.
+    """The errors that one evaluation of the run measured.
 
     Attributes:
         alignment_error: Mean over all pairs of views of the test episodes, in 0 to 1.

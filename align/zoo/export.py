@@ -56,7 +56,7 @@ def export(run: Path, name: str, folder: Path) -> Path:
 
 
 def _about(embedder: FrameEmbedder) -> dict[str, Any]:
-    """What the network is; its number format suits the machine that uses it."""
+    """The network's description; its number format suits the machine that uses it."""
     about = embedder.about()
     return {**about, "config": {**about["config"], "precision": "auto"}}
 

@@ -51,7 +51,7 @@ class Calibrated:
     solved: Solved
 
     def lines(self, focal: bool) -> Iterator[str]:
-        """What came of it, as sentences.
+        """The result as sentences.
 
         Args:
             focal: Whether the focal length was solved, too.
@@ -121,7 +121,7 @@ class Calibrator(RecordedRobot):
         return motion.at(np.arange(len(motion.values)) - late) if late else motion
 
     def start(self, view: str) -> Start:
-        """What is known of a view's camera: from --cameras, or else from the recordings.
+        """The known parts of a view's camera: from --cameras, or else from the recordings.
 
         Raises:
             MissingDataError: When its focal length is neither known nor to be solved.

@@ -1,4 +1,4 @@
-"""What a calibration says about one camera, and how several of them become a camera."""
+"""Parts of one camera's calibration, and how several of them become a camera."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class InChain:
 
 @dataclass(frozen=True, eq=False)
 class CameraParts:
-    """What a file says about a camera; what it does not say is None.
+    """The parts of a camera that a file gives; others are None.
 
     Attributes:
         source: The file and the camera in it, for messages.

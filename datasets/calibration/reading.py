@@ -31,7 +31,7 @@ _HEADER = re.compile(r"\A\s*%YAML:[\d.]+\s*\n")
 
 
 def read_cameras(words: Sequence[str]) -> dict[str, CameraParts]:
-    """What some files say about the cameras, view by view.
+    """The parts of cameras that some files give, view by view.
 
     Args:
         words: Each a file, a folder of files, or `VIEW=FILE`. A file with one camera is of the view

@@ -36,7 +36,7 @@ _FAR = 1e4  # pixels, for a point beyond what the lens can show
 
 @dataclass(frozen=True, eq=False)
 class Start:
-    """What is known of a camera before it is solved.
+    """The known parts of a camera before it is solved.
 
     Attributes:
         intrinsics: (3, 3); None where they are unknown.

@@ -30,7 +30,7 @@ _INFO_TOPIC = "/camera_info"
 
 @dataclass
 class RecordedCameras:
-    """What a bag says about its cameras.
+    """The cameras of a bag.
 
     Attributes:
         infos: View to the first message of its camera_info.

@@ -64,7 +64,7 @@ class _Topic:
 
 @dataclass
 class _Recording:
-    """What one bag holds."""
+    """The content of one bag."""
 
     path: Path
     views: dict[str, _Topic] = field(default_factory=dict)
@@ -152,7 +152,7 @@ def _is_bag(path: Path) -> bool:
 
 @cache
 def _usual_types() -> Any:
-    """What messages are made of, for bags of ROS 2 before Iron, which do not say it."""
+    """The definitions of messages, for bags of ROS 2 before Iron, which do not hold them."""
     types = require("rosbags.typesys", _EXTRA)
     return types.get_typestore(types.Stores.ROS2_HUMBLE)
 

@@ -1,1 +1,1 @@
-"""What the local pages of commands share: a server for this machine alone, their frame, style."""
+"""Shared parts of the commands' local pages: a server for this machine alone, frame, style."""

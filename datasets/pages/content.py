@@ -1,4 +1,4 @@
-"""What a page asks for and is given."""
+"""Requests of a page, and their answers."""
 
 from __future__ import annotations
 

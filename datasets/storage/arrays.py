@@ -56,7 +56,7 @@ def own_array(array: Any) -> h5py.Dataset:
 
 
 def _sizes(array: h5py.Dataset) -> tuple[int, int]:
-    """What an array declares and what the file holds of it, in chunks or bytes.
+    """The size that an array declares and the size that the file holds, in chunks or bytes.
 
     Every chunk takes at least a few bytes, and deflate compresses to a thousandth at best, so an
     array whose chunks are all there takes memory in proportion to its file.

@@ -39,7 +39,7 @@ _OPTIONAL = {
     "masks",
     "viewpoints",
 }
-# Of these, fields that `meta.json` leaves out where they say nothing, so that data sets without
+# Fields that `meta.json` leaves out where they say nothing, so that data sets without
 # them stay as they were, to the byte.
 _UNSAID: dict[str, object] = {
     "moving_cameras": False,

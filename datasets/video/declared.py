@@ -1,4 +1,4 @@
-"""What the headers of Matroska, MP4 and AVI files say, where FFmpeg does not pass it on."""
+"""Values in the headers of Matroska, MP4 and AVI files that FFmpeg does not pass on."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def is_fragmented(video: Path) -> bool:
 
 
 def impossible_times(video: Path) -> str | None:
-    """What an MP4 or AVI file declares that gives its frames no times; None where they have some.
+    """Declared values of an MP4 or AVI file whose frames have no times; None where they have some.
 
     FFmpeg replaces such values by a guess.
     """

@@ -73,7 +73,7 @@ def captured() -> Iterator[IO[str]]:
 
 
 def text_of(output: IO[str]) -> str:
-    """What was redirected so far into a file of `captured`."""
+    """The output that was redirected so far into a file of `captured`."""
     _flush()
     output.seek(0)
     return output.read()

@@ -33,7 +33,7 @@ CLOSE_ENOUGH, MOST_STEPS = 1e-4, 200
 
 
 class BulletSettings(Settings, total=False):
-    """What `BulletEnv` takes besides."""
+    """Further options of `BulletEnv`."""
 
     bodies: Mapping[str, str | Path | Placed]
     joints: Sequence[str]

@@ -46,7 +46,7 @@ class Placed(NamedTuple):
 
 
 def placed(name: str, given: Any) -> Placed:
-    """What a user gives for a body, a path or `Placed`, checked.
+    """A user's entry for a body, a path or `Placed`, checked.
 
     Raises:
         OptionError: When it is neither, or its numbers cannot be used; names the body.
@@ -166,7 +166,7 @@ def _load(client: BulletClient, path: Path, function: str, **options: Any) -> An
 
 
 def _complaint(said: str) -> str:
-    """What PyBullet found wrong, without its many warnings."""
+    """The errors that PyBullet found, without its many warnings."""
     pieces = re.split(_COMPLAINT, said)[1:]
     errors = [
         " ".join(text.split())

@@ -22,7 +22,7 @@ LIGHT: Mapping[str, Any] = {
     "lightDiffuseCoeff": 0.45,
     "lightSpecularCoeff": 0.05,
 }
-# Of a random light: how far its colour is from white, and its coefficients, usually 0.5 and 0.45.
+# A random light: how far its colour is from white, and its coefficients, usually 0.5 and 0.45.
 LIGHT_TINT = 0.3
 AMBIENT, DIFFUSE = (0.35, 0.6), (0.25, 0.6)
 

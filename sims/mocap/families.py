@@ -21,7 +21,7 @@ FIRST_EVERYDAY = 1000
 
 
 class Act(NamedTuple):
-    """What a subject does in a take, and in what kind of room.
+    """A subject's action in a take, and the kind of room.
 
     Attributes:
         motion: The body's motion.

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Backdrop:
-    """What stands still in the view of a camera.
+    """The still part of the view of a camera.
 
     Attributes:
         camera: The camera.

@@ -30,7 +30,7 @@ WORLDS = {env.task: env.name for env in (LiftEnv, CanEnv)}
 
 
 class World(Seen, Protocol):
-    """What restores a demonstration and shows it from every view; see `RecordedScene`."""
+    """The scene that restores a demonstration and shows it from every view; see `RecordedScene`."""
 
     name: str
     skeleton: Skeleton

@@ -1,4 +1,4 @@
-"""What a user's own expert yields, read and checked: actions, and names of phases."""
+"""The actions and phases that a user's own expert yields, checked."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What worlds from scene files have in common, whatever simulator loads the file."""
+"""The base of worlds from scene files, whatever simulator loads the file."""
 
 from __future__ import annotations
 
@@ -289,7 +289,7 @@ class SceneEnv(MultiViewEnv):
         return checked_action(action, self.action_space, self.scene_name)
 
     def controls(self, action: np.ndarray, count: int) -> Float[np.ndarray, " actuators"]:
-        """What `control` makes of an action, for a number of actuators.
+        """The controls that `control` makes of an action, for a number of actuators.
 
         Raises:
             HookError: When it gives another number of values, or values that are not finite.

@@ -13,7 +13,7 @@ from datasets.video import write_video
 
 SIZE, FRAMES, SIDE = 96, 36, 20
 DIRECTIONS = {1: (1.0, 0.0), 2: (0.0, 0.0), 3: (0.0, 1.0)}
-# Of clips of bodies with joints in space.
+# The size of clips of bodies with joints in space.
 BODY_FRAMES, BODY_SIZE = 12, 32
 SUBJECTS = (1, 2, 3, 4, 5, 6)  # of these, NTU's CS trains on 1, 2, 4 and 5
 

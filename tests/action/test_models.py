@@ -13,9 +13,9 @@ from action.model import build_classifier
 from action.models.features import feature_network, load_features
 from action.models.normalisation import KINETICS
 from action.models.registry import build
-from action.recipes import action_recipe
 from action.recognizer import ClipRecognizer
 from action.train import default_options, make_trainer, resolve
+from action.training.recipes import action_recipe
 from align.engine.checkpoint import MissingCheckpointError, OtherModelError
 from datasets.errors import OptionError
 from tests.action.test_train import TINY, config_for

@@ -23,7 +23,7 @@ from action.pictures import (
 )
 from action.report import learning_curves, recall_bars
 from action.results import ActionRun, result_rows, table
-from action.task import open_data
+from action.training.task import open_data
 from align.report.style import method_colours
 from tests.action.test_compare import run_of
 from tests.action.test_train import config_for

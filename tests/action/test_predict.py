@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from action import predicting
-from action.clips import open_own_data
 from action.config import ActionConfig
+from action.inputs.clips import open_own_data
 from action.measuring import ensembled
 from action.predict import main
 from action.predicting import Predictor

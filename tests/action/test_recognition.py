@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from action.clips import open_data
+from action.inputs.clips import open_data
 from action.model import build_classifier
 from action.recognizer import ClipRecognizer
 from action.train import make_trainer

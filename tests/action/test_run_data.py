@@ -13,11 +13,11 @@ import numpy as np
 import pytest
 
 import action.retrieve
-from action.clips import open_own_data
 from action.config import ActionConfig, ClipSource
 from action.evaluate import evaluate
 from action.evaluation import find_evaluation
 from action.features import clip_features
+from action.inputs.clips import open_own_data
 from action.plan import RecognizerPlan
 from action.recognizer import ClipRecognizer
 from action.train import make_trainer

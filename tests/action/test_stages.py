@@ -11,19 +11,19 @@ from torchvision.models import resnet18
 from action import compare
 from action.config import ActionConfig, JointsConfig, StagesConfig, TimeSformerConfig
 from action.evaluate import evaluate
-from action.joints import Draw, joint_indices, load_joints
-from action.mmnet_pictures import as_openpose, load_picture
+from action.inputs.joints import Draw, joint_indices, load_joints
+from action.inputs.mmnet_pictures import as_openpose, load_picture
 from action.models import staged_model, vpnpp
 from action.models.graphs import NTU25, bones_of
 from action.models.mmnet_roi import normalised
-from action.objectives import skeletons_of
 from action.predicting import Predictor
 from action.recognizer import ClipRecognizer
 from action.results import measured_runs, result_rows, table
-from action.stages import stages_of, trained_stages
-from action.starting import network_of
-from action.task import ActionTask
 from action.train import default_options, main, make_trainer
+from action.training.objectives import skeletons_of
+from action.training.stages import stages_of, trained_stages
+from action.training.starting import network_of
+from action.training.task import ActionTask
 from align.engine.checkpoint import model_weights
 from align.engine.origin import Origin
 from align.engine.run_folder import RunFolder, newest_runs
@@ -32,7 +32,7 @@ from datasets import skeletons
 from datasets.clips.samples import SampleConfig
 from datasets.clips.sets import open_clip_set
 from datasets.errors import MismatchError, MissingDataError, OptionError
-from tests.action.test_joints import first_clip, joint_run, sampling
+from tests.action.inputs.test_joints import first_clip, joint_run, sampling
 from tests.action.test_train import TINY
 from tests.shared import all_here
 

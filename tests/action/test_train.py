@@ -11,7 +11,6 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file
 
-from action.clips import hold_out, open_data
 from action.config import (
     ActionConfig,
     ClipBatchConfig,
@@ -20,11 +19,12 @@ from action.config import (
 )
 from action.evaluate import evaluate
 from action.evaluation import class_recall, confusion, recognition_metrics
+from action.inputs.clips import hold_out, open_data
 from action.measuring import ensembled
-from action.recipes import action_recipe
-from action.starting import carried_over
-from action.task import ActionTask
 from action.train import default_options, make_trainer
+from action.training.recipes import action_recipe
+from action.training.starting import carried_over
+from action.training.task import ActionTask
 from align.engine.checkpoint import OtherModelError, model_weights, read_about, read_state
 from align.engine.config import OptimConfig
 from align.engine.optim import learning_rate_factor

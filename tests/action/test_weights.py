@@ -11,9 +11,9 @@ from safetensors.torch import save_file
 from transformers import TimesformerConfig, TimesformerForVideoClassification
 
 from action.config import TimeSformerConfig
-from action.task import ActionTask
 from action.timesformer import TimeSformer
 from action.train import make_trainer
+from action.training.task import ActionTask
 from action.weights import FOLDER_FILES, load_pretrained
 from align.engine.checkpoint import DamagedCheckpointError, MissingCheckpointError, OtherModelError
 from align.engine.run_folder import RunFolder

@@ -12,6 +12,7 @@ from PIL import Image
 
 from align import ablate
 from align.ablate import main
+from align.comparing.studying import MEASURE, depth_of, measured, plan_studies, results
 from align.config import BackboneConfig, PaabConfig, TrainConfig
 from align.engine.jobs import Outcome
 from align.engine.run_folder import RunFolder
@@ -28,7 +29,6 @@ from align.results.studies import (
 )
 from align.results.study_tables import Measured, Point, StudyResult, as_markdown
 from align.results.tables import measured_runs
-from align.studying import MEASURE, depth_of, measured, plan_studies, results
 from tests.align.hand_made_runs import PICKS, make_run
 from tests.datasets.synthetic import make_meta
 from tests.shared import all_here

@@ -12,10 +12,10 @@ import pytest
 
 from align import compare
 from align.compare import main
+from align.comparing.grid import plan, run_one
 from align.config import BackboneConfig, TrainConfig
 from align.engine.jobs import start_worker
 from align.engine.run_folder import RunFolder
-from align.grid import plan, run_one
 from align.methods import Method
 from align.metrics.collapse import Collapse, Kind
 from align.report.grid_page import as_html, as_markdown

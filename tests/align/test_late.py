@@ -12,12 +12,12 @@ import torch.nn.functional as F
 from safetensors.torch import load_file
 from torch import Tensor
 
+from align.comparing.grid import plan, run_one
 from align.config import TrainConfig
 from align.embedder import FrameEmbedder
 from align.engine.checkpoint import MissingCheckpointError
 from align.engine.run_folder import RunFolder
 from align.evaluate import evaluate
-from align.grid import plan, run_one
 from align.late import WEIGHTS, choose_weight
 from align.losses.distillation import distillation
 from align.models.config import LateConfig

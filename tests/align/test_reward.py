@@ -111,7 +111,7 @@ def states() -> Iterator[ToyEnv]:
 
 
 def frames(view: str) -> np.ndarray:
-    """What a camera sees in `play`."""
+    """The frames of a camera in `play`."""
     return np.stack([env.render_view(view) for env in states()])
 
 

@@ -14,12 +14,12 @@ import torch
 from accelerate.state import AcceleratorState
 from safetensors.torch import load_file
 
+from align.comparing.grid import GridConfig
 from align.config import Recipe, TrainConfig, recipe
 from align.engine.config import OptimConfig, Precision
 from align.engine.optim import learning_rate_factor
 from align.engine.run_folder import read_history
 from align.evaluate import evaluate
-from align.grid import GridConfig
 from align.losses.config import LossConfig
 from align.methods import METHODS, Method
 from align.models.encoder import PIXEL_LOSS, Encoded, HeadConfig

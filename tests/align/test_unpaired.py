@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 import torch
 
+from align.comparing.grid import check_views
 from align.config import TrainConfig
 from align.evaluate import evaluate
 from align.evaluate import run as run_command
-from align.grid import check_views
 from align.inputs.sampling import BatchConfig
 from align.inputs.unpaired import UnpairedSamples
 from align.losses.config import UNPAIRED_LOSSES, LossConfig, LossName

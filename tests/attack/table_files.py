@@ -136,7 +136,7 @@ def file_rows() -> Iterator[Row]:
 
 
 def _named(read: Read, fault: str) -> tuple[str]:
-    """What an error on a file must name: the file, or what it is a part of."""
+    """The name that an error on a file must hold: the file, or what it is a part of."""
     folder, _, place = read.place.partition("/")
     name = place.rpartition("/")[2] or folder
     measures = read.command.endswith(("evaluate", "analyze", "report", "view"))

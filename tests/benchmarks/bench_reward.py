@@ -1,4 +1,4 @@
-"""What a step costs that an alignment reward judges, beside the step alone.
+"""The cost of a step that an alignment reward judges, beside the step alone.
 
 Run: python tests/benchmarks/bench_reward.py
      python tests/benchmarks/bench_reward.py --env lift pick --method nearest dtw

@@ -31,7 +31,7 @@ CONFIGS = {
     "sims.mocap.config": "MocapConfig",
     "sims.replay": "ReplayConfig",
     "align.config": "TrainConfig",
-    "align.grid": "GridConfig",
+    "align.comparing.grid": "GridConfig",
     "action.config": "ActionConfig",
     "action.comparing.grid": "ActionGridConfig",
 }

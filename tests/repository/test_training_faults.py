@@ -18,7 +18,7 @@ from safetensors.torch import load_file
 import action.train
 import align.engine.run_folder
 import align.train
-from action.batches import TrainingClips
+from action.inputs.batches import TrainingClips
 from align.engine.checkpoint import CheckpointError, OtherModelError
 from align.engine.run_folder import read_history
 from align.engine.trainer import NonFiniteLossError, Trainer

@@ -1,4 +1,4 @@
-"""What to click next."""
+"""Advice on the next click."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _NARROW = 0.25
 
 
 def advice(clicks: Sequence[Click], size: tuple[int, int], solved: Calibrated | None) -> str:
-    """What to do next for one view.
+    """Advice for one view.
 
     Args:
         clicks: Its clicks.

@@ -1,4 +1,4 @@
-"""What the page asks for, and what it changes.
+"""Requests of the page, and the changes that they make.
 
     about.json                    views, episodes, links, files
     clicks.json                   the clicks so far
@@ -94,7 +94,7 @@ class ClickRoutes:
         return self.clicks()
 
     def about(self) -> Content:
-        """What stays the same."""
+        """The content that stays the same."""
         calibrator = self.desk.calibrator
         source, skeleton = calibrator.source, calibrator.skeleton
         sizes = [calibrator.size[view] for view in source.views]
@@ -136,7 +136,7 @@ class ClickRoutes:
         return as_json({"proposed": spread_times(motion.values, _PROPOSED)})
 
     def camera(self, v: int) -> Content:
-        """What to click next, and how well the clicks fit; errors are in pixels."""
+        """The next click, and how well the clicks fit; errors are in pixels."""
         view = self._require(v, 0, 0)
         clicks, calibrator = self.desk.of_view(view), self.desk.calibrator
         found, problem = self.desk.answer(view)

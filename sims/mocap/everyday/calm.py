@@ -14,7 +14,7 @@ from sims.mocap.motion import FPS, JOINTS, Motion, Style, load_motion, styled
 SOURCES = ("walk", "punch", "kick", "dance_a", "dance_b", "jump", "spin", "getup_faceup")
 # The least y of the pelvis's up axis and the largest turn of an arm from hanging, in degrees.
 UPRIGHT, HANGING = 0.95, 50.0
-# Of a pose's own deviation from standing straight, this share is kept: clips lean, people at home
+# This share of a pose's own deviation from standing straight is kept: clips lean, people at home
 # lean less.
 KEPT = 0.7
 

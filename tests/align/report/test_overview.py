@@ -11,13 +11,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from PIL import Image
 
+from align.comparing.studying import MEASURE
 from align.report.overview import overview, write_overview
 from align.report.study_figure import publish, study_figure
 from align.report.style import method_colours
 from align.results.studies import STUDIES
 from align.results.study_tables import Measured, Point, StudyResult
 from align.results.tables import ResultTable, measured_runs, result_tables
-from align.studying import MEASURE
 from tests.align.hand_made_runs import run_with_error
 from tests.align.report.test_report_pictures import data_of, labels_of
 

@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 import torch
 
+from align.comparing.grid import group_folder
 from align.config import TrainConfig
 from align.embedder import FrameEmbedder
 from align.engine.checkpoint import read_about, read_state
 from align.engine.origin import Origin
 from align.evaluate import evaluate
-from align.grid import group_folder
 from align.results.summary import difference
 from align.stored.data import identify
 from align.train import main as train

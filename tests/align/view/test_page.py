@@ -51,7 +51,7 @@ def page(open_page, address):
 
 
 def told(page):
-    """What the page says of itself, once it has drawn."""
+    """The state that the page reports once it has drawn."""
     page.evaluate("() => new Promise((f) => requestAnimationFrame(() => requestAnimationFrame(f)))")
     return page.evaluate("() => ({...document.body.dataset})")
 

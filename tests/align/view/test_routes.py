@@ -1,4 +1,4 @@
-"""What the page is told, by values that other code computes."""
+"""The page's content, against values that other code computes."""
 
 import io
 import json

@@ -1,4 +1,4 @@
-"""What the page of clicks asks for and changes, without a browser."""
+"""Requests of the page of clicks and their changes, without a browser."""
 
 import http.client
 import io

@@ -47,7 +47,7 @@ def test_a_short_video_is_sampled_evenly_from_end_to_end():
 
 
 def published_indices(num_frames, frames, stride, clip, num_clips):
-    """What TimeSformer's decoder computes of a whole video, in its order of steps."""
+    """The result of TimeSformer's decoder for a whole video, in its order of steps."""
     size = frames * stride
     start = max(num_frames - size, 0) * clip / num_clips
     index = torch.linspace(start, start + size - 1, frames)

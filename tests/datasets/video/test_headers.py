@@ -1,4 +1,4 @@
-"""What headers say is applied, or noticed where the file holds something else."""
+"""Values of headers are applied, or noticed where the file holds something else."""
 
 from __future__ import annotations
 

@@ -4,10 +4,10 @@ from dataclasses import replace
 
 import pytest
 
-from action.clips import open_data, sample_config
 from action.config import ActionConfig
-from action.recipes import action_recipe
+from action.inputs.clips import open_data, sample_config
 from action.train import main
+from action.training.recipes import action_recipe
 from datasets.clips.samples import SampleConfig, name_coinciding
 from datasets.clips.sets import get_format
 from datasets.errors import OptionError

@@ -1,4 +1,4 @@
-"""What a recogniser takes of other runs: all that means the same, or a whole stage's network."""
+"""Initial weights from other runs: all that mean the same, or a whole stage's network."""
 
 from __future__ import annotations
 

@@ -47,7 +47,7 @@ _PAPER = ActionConfig(
 )
 # Clips a step; the rendered set, which the paper does not know, has the fewest.
 _PAPER_CLIPS: dict[DataName, int] = {"smarthome": 32, "ntu": 64, "nucla": 64, "mocap": 32}
-# Of ST-GCN's configuration for NTU and of 2s-AGCN's for Smarthome: epochs, clips of a step, and the
+# From ST-GCN's configuration for NTU and 2s-AGCN's for Smarthome: epochs, clips of a step, and the
 # epochs after which the learning rate falls to a tenth.
 _PAPER_JOINTS: dict[str, tuple[int, int, tuple[int, int]]] = {
     "st_gcn": (80, 64, (10, 50)),
@@ -64,7 +64,7 @@ _PAPER_GLIMPSES = OptimConfig(
 
 
 class _Published(NamedTuple):
-    """What a network on pixels and poses was published with; a stride of None is the data set's."""
+    """Published settings of a network on pixels and poses; a stride of None is the data set's."""
 
     epochs: int
     clips: int

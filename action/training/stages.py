@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from action.config import ActionConfig, JointStream, ModelName, StagesConfig
-from action.recipes import action_recipe
+from action.training.recipes import action_recipe
 from align.engine.run_folder import RunFolder
 from datasets.errors import MismatchError, OptionError
 

@@ -1,4 +1,4 @@
-"""A run's clips: which data set, and which split; `action.batches` draws samples of them."""
+"""A run's clips: which data set, and which split; `action.inputs.batches` draws samples of them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import joblib
 import numpy as np
 
 from action.config import ActionConfig, DataName
-from action.joints import learns_joints, sees_joints, with_joints
+from action.inputs.joints import learns_joints, sees_joints, with_joints
 from action.models.registry import architecture
 from align.engine.origin import DataRecord, Origin, find_data, relocate
 from datasets.clips.base import ClipFormat, ClipInfo

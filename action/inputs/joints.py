@@ -60,7 +60,7 @@ class JointSampling:
 
 
 class Draw(NamedTuple):
-    """What a sample is drawn by.
+    """How a sample is drawn.
 
     Attributes:
         rng: Randomness of training; None samples evenly.

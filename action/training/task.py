@@ -14,11 +14,11 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Subset
 
-from action.batches import TrainingClips
-from action.clips import open_data, usable
 from action.config import ActionConfig
 from action.evaluation import recognition_metrics
-from action.joints import joint_sampling
+from action.inputs.batches import TrainingClips
+from action.inputs.clips import open_data, usable
+from action.inputs.joints import joint_sampling
 from action.model import Classifier, ClipClassifier, StagedClassifier
 from action.models.features import FeatureNetwork, load_features
 from action.models.inflated_resnet import inflated_weights
@@ -28,11 +28,11 @@ from action.models.staged_model import (
     GlimpseCnnClassifier,
     MmnetClassifier,
 )
-from action.objectives import Objective, objective_of
 from action.plan import LearnedClips, RecognizerPlan
 from action.recognizer import ClipRecognizer
-from action.starting import carried_over
 from action.timesformer import TimeSformer
+from action.training.objectives import Objective, objective_of
+from action.training.starting import carried_over
 from action.weights import load_pretrained
 from align.engine.loading import reading_processes
 from align.engine.origin import DataRecord, Origin
@@ -82,7 +82,7 @@ class ActionTask:
 
     @cached_property
     def objective(self) -> Objective:
-        """What the model learns from."""
+        """The losses of the model."""
         return objective_of(self.config, self._networks)
 
     def learn_from(self, networks: Mapping[str, Classifier]) -> None:

@@ -1,4 +1,4 @@
-"""What each recogniser learns from beside the classes of clips: poses, and earlier networks."""
+"""The losses of each recogniser beside that of the classes: on poses, and on earlier networks."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Objective:
     networks: Mapping[str, nn.Module]
 
     def beside(self, batch: Batch) -> tuple[Tensor, ...]:
-        """What the model takes in training beside what it takes at inference."""
+        """The inputs that the model takes in training alone."""
         return ()
 
     def total(self, recognition: Tensor, output: Any, batch: Batch) -> tuple[Tensor, Logs]:
@@ -46,7 +46,7 @@ class Objective:
 
     @torch.no_grad()
     def _ask(self, name: str, *inputs: Tensor) -> Any:
-        """What an earlier network returns beside its logits, and where it lies."""
+        """The output of an earlier network beside its logits, and where that network lies."""
         return self.networks[name].to(inputs[0].device)(*inputs)
 
 
@@ -130,7 +130,7 @@ _OF_MODEL: dict[str, type[Objective]] = {
 
 
 def objective_of(config: ActionConfig, networks: Mapping[str, nn.Module]) -> Objective:
-    """What a run learns from, but for PAAT.
+    """The losses of a run, without that of PAAT.
 
     Args:
         config: The run's options.

@@ -6,17 +6,17 @@ import numpy as np
 import pytest
 import torch
 
-from action.batches import TrainingClips
-from action.clips import sample_config
 from action.config import ClipBatchConfig, JointsConfig, TimeSformerConfig
 from action.evaluate import evaluate
-from action.joints import Draw, JointSampling, about_body, joint_indices, load_joints
+from action.inputs.batches import TrainingClips
+from action.inputs.clips import sample_config
+from action.inputs.joints import Draw, JointSampling, about_body, joint_indices, load_joints
 from action.predicting import Predictor
-from action.recipes import action_recipe
 from action.recognizer import ClipRecognizer
 from action.results import measured_runs, result_rows, table
-from action.task import ActionTask
 from action.train import default_options, make_trainer
+from action.training.recipes import action_recipe
+from action.training.task import ActionTask
 from align.engine.config import OptimConfig
 from align.engine.run_folder import RunFolder
 from datasets.clips.joints import Joints, read_joints

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import torch
 
+from align.comparing.grid import group_folder, placed
 from align.config import Protocol, TrainConfig
-from align.grid import group_folder, placed
 from align.models.backbones import create_timm_backbone
 from align.results.chance import RANDOM_ERROR
 from align.results.runs import Run

@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from torch.utils.data import Dataset
 
-from action.joints import Draw, JointSampling, load_joints
-from action.mmnet_pictures import load_picture
+from action.inputs.joints import Draw, JointSampling, load_joints
+from action.inputs.mmnet_pictures import load_picture
 from align.engine.loading import order_of_pass
 from datasets.clips.base import ClipInfo
 from datasets.clips.samples import ClipSample, SampleConfig, load_sample

@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from action.joints import Draw
+from action.inputs.joints import Draw
 from action.models.mmnet_roi import moments, normalised, resized, roi_picture, with_people
 from datasets.clips.base import ClipInfo
 from datasets.clips.samples import SampleConfig, keypoints_at

@@ -1,0 +1,1 @@
+"""Inputs of recognisers: clips of data sets, joints in space, and batches of both."""

@@ -1,0 +1,1 @@
+"""Grids of runs behind `align.compare` and `align.ablate`."""
