@@ -25,8 +25,8 @@ class OverAtSuccess(gymnasium.Wrapper):
         observation, _, _, cut_off, info = self.env.step(action)
         solved = bool(info["success"])
         # Stable-Baselines3 reads `is_success`.
-        told = {**info, "is_success": solved}
-        return observation, float(solved), solved, cut_off and not solved, told
+        report = {**info, "is_success": solved}
+        return observation, float(solved), solved, cut_off and not solved, report
 
 
 class PolicyStates(gymnasium.ObservationWrapper):

@@ -55,7 +55,7 @@ def run(
         split: Split whose episodes are shown.
         episode: Episode to show first; by default the first of the split.
         references: Other episodes at most in which nearest moments are looked for, and by which
-            progress is told.
+            progress is measured.
         export: Write this one page with the episode in it, and serve nothing.
         host: Name or address of this machine under which the page is served.
         port: Port of the page; 0 takes any free one.

@@ -173,12 +173,12 @@ class Calibrator(RecordedRobot):
 
     def offset(self, found: Calibrated) -> ClockOffset:
         """How late the pictures of a view are, by their motion and refined by clicks."""
-        told = self.clocks.estimates[found.view]
+        by_motion = self.clocks.estimates[found.view]
         if len({(click.episode, click.frame) for click in found.clicks}) < 2:
-            return told
+            return by_motion
         pixels = np.array([[click.x, click.y] for click in found.clicks])
         places = partial(self._points, found.clicks)
-        return refine_offset(places, pixels, found.solved, self.late[found.view], told)
+        return refine_offset(places, pixels, found.solved, self.late[found.view], by_motion)
 
     def _points(
         self, clicks: Sequence[Click], late: float | None = None

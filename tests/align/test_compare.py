@@ -129,14 +129,14 @@ def test_a_variant_has_its_name_as_label_and_its_options_in_a_note(grid: Path, d
     assert labels == ["deit, epochs 5", f"deit, epochs {own.config.epochs}", *["paab"] * 2] + [
         "paab, quick"
     ]
-    told = [
+    differing = [
         replace(run, label=label, config=config)
         for run, label, config in zip([*runs, own], labels, [*configs, variant], strict=True)
     ]
-    assert variant_options(told) == {"paab, quick": "batch.spread True"}
+    assert variant_options(differing) == {"paab, quick": "batch.spread True"}
     alone = replace(own, label="paab, quick", config=variant)
     assert variant_options([alone]) == {}
-    tables = result_tables(told)
+    tables = result_tables(differing)
     assert "Variants: paab, quick: batch.spread True." in as_markdown(tables)
     assert "Variants: paab, quick: batch.spread True." in as_html(tables, grid)
 

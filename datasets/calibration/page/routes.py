@@ -140,17 +140,17 @@ class ClickRoutes:
         view = self._require(v, 0, 0)
         clicks, calibrator = self.desk.of_view(view), self.desk.calibrator
         found, problem = self.desk.answer(view)
-        told: dict[str, Any] = {
+        answer: dict[str, Any] = {
             "advice": advice(clicks, calibrator.size[view], found),
             "problem": problem,
             "solved": found is not None,
         }
         if found is not None:
             solved = found.solved
-            told["lines"] = list(found.lines(calibrator.focal))[:1]
-            told["errors"] = solved.errors.round(2).tolist()
-            told["outliers"] = solved.outliers.tolist()
-        return as_json(told)
+            answer["lines"] = list(found.lines(calibrator.focal))[:1]
+            answer["errors"] = solved.errors.round(2).tolist()
+            answer["outliers"] = solved.outliers.tolist()
+        return as_json(answer)
 
     def frame(self, v: int, i: int, time: int) -> Content:
         """A frame."""

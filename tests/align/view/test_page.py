@@ -50,7 +50,7 @@ def page(open_page, address):
     return open_page(address)
 
 
-def told(page):
+def state_of(page):
     """The state that the page reports once it has drawn."""
     page.evaluate("() => new Promise((f) => requestAnimationFrame(() => requestAnimationFrame(f)))")
     return page.evaluate("() => ({...document.body.dataset})")
@@ -100,7 +100,7 @@ def test_keys_move_through_time(page, dots):
         ("ArrowRight", last),
     ]:
         page.keyboard.press(key)
-        assert told(page)["time"] == str(time), key
+        assert state_of(page)["time"] == str(time), key
         assert frames_of(page, ".view") == [time] * 3
     assert page.locator("#clock").inner_text().startswith(f"{last} / {last}")
 
@@ -109,7 +109,7 @@ def test_runs_pick_frames_in_every_other_view(page, viewed_runs, dots):
     data = EpisodeDataset(dots, "test")
     for _ in range(6):
         page.keyboard.press("ArrowRight")
-    told(page)
+    state_of(page)
     for run, folder in enumerate(viewed_runs):
         z = list(FrameEmbedder.load(folder).embed_episode(data, 0).values())
         wanted = [int(distances(z[1], other)[6].argmin()) for other in (z[0], z[2])]
@@ -134,22 +134,22 @@ def test_the_picture_is_that_frame(page, dots):
 
 def test_digits_clicks_and_keys_choose_view_and_run(page):
     page.keyboard.press("3")
-    assert told(page)["lead"] == "2"
+    assert state_of(page)["lead"] == "2"
     page.locator(".view[data-view='0']").click()
-    assert told(page)["lead"] == "0"
+    assert state_of(page)["lead"] == "0"
     page.keyboard.press("9")  # there is no ninth view
-    assert told(page)["lead"] == "0"
+    assert state_of(page)["lead"] == "0"
     page.keyboard.press("r")
-    assert told(page)["run"] == "1" and page.locator("#run").input_value() == "1"
+    assert state_of(page)["run"] == "1" and page.locator("#run").input_value() == "1"
     page.locator(".row[data-run='0'] .label").click()
-    assert told(page)["run"] == "0"
+    assert state_of(page)["run"] == "0"
 
 
 def test_d_goes_round_the_decodings(page):
     values = []
     for _ in range(3):
         page.keyboard.press("d")
-        told(page)
+        state_of(page)
         values.append(page.locator("#decoding").input_value())
     assert values == ["motion", "dtw", "nearest"]
 
@@ -157,14 +157,14 @@ def test_d_goes_round_the_decodings(page):
 def test_the_timeline_is_dragged(page, dots):
     length = EpisodeDataset(dots, "test").lengths[0]
     drag(page, "#timeline", (0.1, 0.5), (0.999, 0.5))
-    assert told(page)["time"] == str(length - 1)
+    assert state_of(page)["time"] == str(length - 1)
     drag(page, "#progress", (0.9, 0.5), (0.5 / length, 0.5))
-    assert told(page)["time"] == "0"
+    assert state_of(page)["time"] == "0"
 
 
 def test_a_drag_over_a_view_moves_time_and_not_the_lead(page):
     drag(page, ".view[data-view='2']", (0.2, 0.5), (0.7, 0.5))
-    after = told(page)
+    after = state_of(page)
     assert int(after["time"]) > 5 and after["lead"] == "1"
 
 
@@ -172,25 +172,25 @@ def test_the_matrix_has_a_cursor_that_is_dragged(page, dots):
     length = EpisodeDataset(dots, "test").lengths[0]
     middle = [(k + 0.5) / length for k in (3, 12)]
     drag(page, "#distances", (0.9, 0.9), (middle[1], middle[0]))
-    assert told(page)["time"] == "3"
+    assert state_of(page)["time"] == "3"
     place = page.eval_on_selector("#distances", "c => [c.dataset.row, c.dataset.column]")
     assert place == ["3", "12"]
     assert [
         span.strip() for span in page.locator("#pair figcaption > :last-child").all_inner_texts()
     ] == ["3", "12"]
     page.keyboard.press("ArrowRight")  # the cursor is at the picked frame again
-    told(page)
+    state_of(page)
     picked = frames_of(page, ".row[data-run='0'] .pick[data-view='0']")
     assert page.eval_on_selector("#distances", "c => c.dataset.column") == str(picked[0])
 
 
 def test_overlays_are_drawn_and_taken_away(page):
     canvas = ".view[data-view='1'] canvas"
-    told(page)
+    state_of(page)
     plain = pixels(page, canvas)
     for key, name in (("k", "keypoints"), ("p", "patches"), ("a", "attention")):
         page.keyboard.press(key)
-        told(page)
+        state_of(page)
         pressed = page.locator(f"[data-toggle={name}]").get_attribute("aria-pressed")
         assert pressed == "true"
         page.wait_for_function(
@@ -202,7 +202,7 @@ def test_overlays_are_drawn_and_taken_away(page):
             arg=[canvas, plain.ravel().tolist()],
         )
         page.locator(f"[data-toggle={name}]").click()
-        told(page)
+        state_of(page)
         assert (pixels(page, canvas) == plain).all(), f"{name} stays"
 
 
@@ -214,8 +214,8 @@ def test_space_plays_to_the_end(page, dots):
     page.keyboard.press("Space")  # from the start again
     page.wait_for_function(f"() => Number(document.body.dataset.time) < {last}")
     page.keyboard.press("Space")
-    before = told(page)["time"]
-    assert told(page)["time"] == before
+    before = state_of(page)["time"]
+    assert state_of(page)["time"] == before
 
 
 def test_brackets_and_the_list_switch_episodes(page, dots):
@@ -223,9 +223,9 @@ def test_brackets_and_the_list_switch_episodes(page, dots):
     page.keyboard.press("End")
     page.keyboard.press("]")
     page.wait_for_selector(f"body[data-episode='{data.names[1]}']")
-    assert told(page)["time"] == "0"
+    assert state_of(page)["time"] == "0"
     page.keyboard.press("End")
-    assert told(page)["time"] == str(data.lengths[1] - 1)
+    assert state_of(page)["time"] == str(data.lengths[1] - 1)
     page.keyboard.press("]")  # after the last comes the first
     page.wait_for_selector(f"body[data-episode='{data.names[0]}']")
     page.locator("#episode").select_option("1")
@@ -237,14 +237,14 @@ def test_a_click_on_a_near_moment_goes_there(page, dots):
     frame = page.locator(".near").get_attribute("data-frame")
     page.locator(".near").click()
     page.wait_for_selector(f"body[data-episode='{EpisodeDataset(dots, 'test').names[1]}']")
-    assert told(page)["time"] == frame
+    assert state_of(page)["time"] == frame
 
 
 def test_the_question_mark_lists_the_keys(page):
     page.keyboard.press("?")
     assert page.locator("#help").is_visible()
     page.keyboard.press("ArrowRight")  # keys move nothing below it
-    assert told(page)["time"] == "0"
+    assert state_of(page)["time"] == "0"
     page.keyboard.press("?")
     assert not page.locator("#help").is_visible()
 
@@ -258,7 +258,7 @@ def test_a_phone_needs_no_sideways_scrolling(open_page, address):
     heights = [button.bounding_box()["height"] for button in page.locator("#head button").all()]
     assert min(heights) >= 32
     page.touchscreen.tap(*centre(page, "#timeline"))
-    assert int(told(page)["time"]) > 3
+    assert int(state_of(page)["time"]) > 3
     page.keyboard.press("?")
     help_box = page.locator("#help").bounding_box()
     assert help_box["x"] >= 0 and help_box["x"] + help_box["width"] <= PHONE["width"]
@@ -269,12 +269,12 @@ def test_an_exported_page_is_whole(open_page, viewed_runs, tmp_path, dots, capsy
     main([*map(str, viewed_runs), "--export", str(out), "--episode", name])
     assert str(out) in capsys.readouterr().out
     page = open_page(out.as_uri())
-    assert told(page)["episode"] == name and not page.locator("#episodes").is_visible()
+    assert state_of(page)["episode"] == name and not page.locator("#episodes").is_visible()
     assert name in page.title()
     page.wait_for_selector(".view[data-drawn='0']")
     for key in ("k", "p", "a", "r", "d", "2", "]", "End"):
         page.keyboard.press(key)
-        assert told(page)["episode"] == name and "problem" not in told(page)
+        assert state_of(page)["episode"] == name and "problem" not in told(page)
     last = EpisodeDataset(dots, "test").lengths[1] - 1
     page.wait_for_selector(f".view[data-drawn='{last}']")
     assert pixels(page, ".near canvas").std() > 5, "a near moment is not in the file"
@@ -297,7 +297,7 @@ def test_two_videos_need_no_data_set(open_page, serve, viewed_runs, two_videos):
         shapes = page.eval_on_selector_all(".view canvas", "a => a.map(c => c.width / c.height)")
         assert shapes == pytest.approx([1, 2], rel=0.02)
         page.keyboard.press("End")
-        told(page)
+        state_of(page)
         assert page.locator("[data-toggle=keypoints]").is_disabled()
         assert not page.locator("#others").is_visible()
         assert "late.mp4" in page.locator(".row-heading").inner_text()
