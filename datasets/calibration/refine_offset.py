@@ -22,7 +22,7 @@ def refine_offset(
     pixels: Float[np.ndarray, "clicks 2"],
     solved: Solved,
     late: float,
-    told: ClockOffset,
+    by_motion: ClockOffset,
 ) -> ClockOffset:
     """The offset at which clicks fit best, drawn to what motion tells as far as that is certain.
 
@@ -33,12 +33,12 @@ def refine_offset(
         pixels: Where they were clicked.
         solved: The camera that was solved with the offset `late`.
         late: That offset, in frames.
-        told: What the motion in the pictures tells.
+        by_motion: The estimate from the motion in the pictures.
     """
     inside, size = ~solved.outliers, solved.camera.size
     usual = USUAL * max(size) if size is not None else 1.0
-    middle = late if told.problem else told.frames
-    certain = _VAGUE if told.problem else (told.high - told.low) / (2 * _WIDE)
+    middle = late if by_motion.problem else by_motion.frames
+    certain = _VAGUE if by_motion.problem else (by_motion.high - by_motion.low) / (2 * _WIDE)
 
     def residuals(move: Float[np.ndarray, " 7"]) -> Float[np.ndarray, " numbers"]:
         camera = moved(solved.camera, move[:6])

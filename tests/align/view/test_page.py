@@ -274,7 +274,7 @@ def test_an_exported_page_is_whole(open_page, viewed_runs, tmp_path, dots, capsy
     page.wait_for_selector(".view[data-drawn='0']")
     for key in ("k", "p", "a", "r", "d", "2", "]", "End"):
         page.keyboard.press(key)
-        assert state_of(page)["episode"] == name and "problem" not in told(page)
+        assert state_of(page)["episode"] == name and "problem" not in state_of(page)
     last = EpisodeDataset(dots, "test").lengths[1] - 1
     page.wait_for_selector(f".view[data-drawn='{last}']")
     assert pixels(page, ".near canvas").std() > 5, "a near moment is not in the file"
