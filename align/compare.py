@@ -7,9 +7,10 @@
 
 All options of `align.train` apply to every run. Finished runs are kept and stopped ones resumed, so
 the command can be interrupted and repeated, also with more methods, worlds or seeds: the table has
-all runs under `--out`. The results go into that folder: `runs.csv` (one row for each run, updated
-whenever one ends), `table.md`, `table.html`, `overview.png`, `cost.png` (where trainings counted
-their processor time), and a report for each data set and protocol.
+all runs under `--out`. The results go into that folder: `runs.csv` and
+`episodes.csv` (one row for each run, and for each of its test episodes, updated whenever one ends),
+`table.md`, `table.html`, `overview.png`, `cost.png` (where trainings counted their processor time),
+and a report for each data set and protocol.
 """
 
 from __future__ import annotations
@@ -73,10 +74,18 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def _tabulate(out: Path) -> None:
     from align.report.grid_page import write_tables
-    from align.results.tables import RUNS_NAME, measured_runs, result_tables, write_runs
+    from align.results.tables import (
+        EPISODES_NAME,
+        RUNS_NAME,
+        measured_runs,
+        result_tables,
+        write_episodes,
+        write_runs,
+    )
 
     runs = measured_runs(out)
     write_runs(out / RUNS_NAME, runs)
+    write_episodes(out / EPISODES_NAME, runs)
     write_tables(out, result_tables(runs))
 
 

@@ -66,7 +66,7 @@ def paired_tests(
 
 
 def _paired_test(runs: Sequence[tuple[Evaluation, Evaluation]], kind: str) -> PairedTest | None:
-    a, b = (np.array([_episode_errors(run[i], kind) for run in runs]) for i in (0, 1))
+    a, b = (np.array([[*episode_errors(run[i], kind).values()] for run in runs]) for i in (0, 1))
     if not a.size:
         return None
     if not a.mean() or not b.mean():
@@ -88,13 +88,18 @@ def _ran(evaluations: Mapping[int, Evaluation]) -> dict[int, Ran]:
     return {s: Ran(e.run, e.trained_on, e.processor) for s, e in evaluations.items()}
 
 
-def _episode_errors(evaluation: Evaluation, kind: str) -> list[float]:
-    """Mean error over the pairs of views of each episode, episodes sorted by name."""
+def episode_errors(evaluation: Evaluation, kind: str = METRIC) -> dict[str, float]:
+    """The mean error over the pairs of views of each episode, episodes sorted by name.
+
+    Args:
+        evaluation: The evaluation of a run.
+        kind: One of KINDS; empty where no pair is of that kind.
+    """
     found: dict[str, list[float]] = {}
     for pair in evaluation.pairs:
         if _counts(pair, kind):
             found.setdefault(pair.episode, []).append(pair.metrics[METRIC])
-    return [float(np.mean(found[name])) for name in sorted(found)]
+    return {name: float(np.mean(found[name])) for name in sorted(found)}
 
 
 def _counts(pair: PairResult, kind: str) -> bool:

@@ -15,14 +15,21 @@ from align.results.labels import variant_options
 from align.results.paper import paper_error
 from align.results.processors import baseline_of, without_processor
 from align.results.runs import Run, load_runs
-from align.results.significance import METRIC, PairedTest, corrected, paired_tests
+from align.results.significance import (
+    KINDS,
+    METRIC,
+    PairedTest,
+    corrected,
+    episode_errors,
+    paired_tests,
+)
 from align.results.summary import BASELINE, SummaryRow, difference, summary_table
 from align.results.text import between, count, span
 from datasets.errors import DataError
 
 log = logging.getLogger(__name__)
 
-RUNS_NAME = "runs.csv"
+RUNS_NAME, EPISODES_NAME = "runs.csv", "episodes.csv"
 _METRICS = tuple(dict.fromkeys(name for group in GROUPS for name in group.metrics))
 
 
@@ -118,6 +125,19 @@ def write_runs(path: Path, runs: Sequence[Run]) -> None:
     """Writes one row for each run as CSV in full precision; missing values are empty."""
     rows = [run_row(run) for run in runs]
     write_csv(path, list(rows[0]) if rows else [], [list(row.values()) for row in rows])
+
+
+def write_episodes(path: Path, runs: Sequence[Run]) -> None:
+    """Writes one row for each test episode of each run as CSV, for statistics of your own."""
+    header = ["world", "protocol", "method", "seed", "episode", *KINDS]
+    write_csv(path, header, [row for run in runs for row in _episode_rows(run)])
+
+
+def _episode_rows(run: Run) -> list[list[Any]]:
+    evaluation = run.evaluation
+    about = [evaluation.world, evaluation.protocol, run.label, run.config.seed]
+    errors = [episode_errors(evaluation, kind) for kind in KINDS]
+    return [[*about, name, *(found.get(name) for found in errors)] for name in errors[0]]
 
 
 def run_row(run: Run) -> dict[str, Any]:

@@ -8,12 +8,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import h5py
+import numpy as np
 import pytest
 
 from align import compare
 from align.compare import main
 from align.comparing.grid import plan, run_one
 from align.config import BackboneConfig, TrainConfig
+from align.engine.csv_files import read_csv
 from align.engine.jobs import start_worker
 from align.engine.run_folder import RunFolder
 from align.methods import Method
@@ -23,8 +25,9 @@ from align.results.cells import group_tables
 from align.results.evaluation import load_evaluation
 from align.results.labels import label_runs, variant_of, variant_options
 from align.results.paper import paper_error
-from align.results.tables import measured_runs, result_tables, run_row, write_runs
+from align.results.tables import measured_runs, result_tables, run_row, write_episodes, write_runs
 from datasets.errors import OptionError
+from datasets.storage.episode_file import EGO
 from tests.align.conftest import tiny_config
 from tests.align.hand_made_runs import PICKS, make_run, run_with_error
 from tests.datasets.synthetic import make_data_set
@@ -87,6 +90,23 @@ def test_csv_has_a_row_a_run(grid: Path, data: Path) -> None:
     assert {r["seconds"] for r in rows} == {"240.0"}
     assert {r["kendalls_tau_b"] + r["phase_f1"] for r in rows} == {""}
     assert {(r["data"], r["trained_on"]) for r in rows} == {(str(data), str(data))}
+
+
+def test_csv_has_a_row_an_episode(data: Path, tmp_path: Path) -> None:
+    config = TrainConfig(method="deit", seed=3, data=data)
+    make_run(tmp_path / "out" / "dots_seen" / "deit_seed3", data, config, PICKS["deit"])
+    runs = measured_runs(tmp_path / "out")
+    write_episodes(tmp_path / "episodes.csv", runs)
+    rows = read_csv(tmp_path / "episodes.csv")
+    pairs = runs[0].evaluation.pairs
+    assert [row["episode"] for row in rows] == sorted({pair.episode for pair in pairs})
+    for row in rows:
+        assert (row["method"], row["seed"], row["protocol"]) == ("deit", "3", "seen")
+        own = [pair for pair in pairs if pair.episode == row["episode"]]
+        third = [pair for pair in own if EGO not in (pair.view1, pair.view2)]
+        for column, some in (("alignment_error", own), ("alignment_error_third", third)):
+            errors = [pair.metrics["alignment_error"] for pair in some]
+            assert float(row[column]) == pytest.approx(np.mean(errors))
 
 
 def test_csv_tells_what_was_learned_from_where_that_is_another_data_set(
