@@ -1,11 +1,13 @@
-"""Pinhole cameras in the OpenCV convention: x right, y down, z forward, pixel = K (R world + t)."""
+"""Cameras in the OpenCV convention: x right, y down, z forward, pixel = K lens(R world + t)."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from jaxtyping import Bool, Float
+
+from datasets.lens import Lens
 
 
 def optical_axes(world_to_camera: Float[np.ndarray, "poses 4 4"]) -> Float[np.ndarray, "poses 3"]:
@@ -16,7 +18,7 @@ def optical_axes(world_to_camera: Float[np.ndarray, "poses 4 4"]) -> Float[np.nd
 # Arrays have no single truth value, so comparing two cameras field by field would raise.
 @dataclass(frozen=True, eq=False)
 class Camera:
-    """A pinhole camera without distortion.
+    """A pinhole camera, or one whose lens distorts.
 
     Pixels are continuous coordinates, x right and y down: the image spans [0, width) x [0, height)
     and the centre of its first pixel is (0.5, 0.5), so `floor(x)` is the column that holds x.
@@ -26,12 +28,14 @@ class Camera:
         world_to_camera: (4, 4) rigid transform from world to camera, in metres.
         width: Image width in pixels.
         height: Image height in pixels.
+        lens: Its distortion; none by default.
     """
 
     intrinsics: Float[np.ndarray, "3 3"]
     world_to_camera: Float[np.ndarray, "4 4"]
     width: int
     height: int
+    lens: Lens = field(default_factory=Lens)
 
     def __post_init__(self) -> None:
         """Checks shapes here, so that an error points to the place that made the camera."""
@@ -56,14 +60,16 @@ class Camera:
             points: World coordinates in metres.
 
         Returns:
-            Pixels, NaN where the point is not in front of the camera, and the depth along the
-            optical axis in metres.
+            Pixels, NaN where the point is not in front of the camera or beyond what its lens can
+            show, and the depth along the optical axis in metres.
         """
         camera_points = points @ self.world_to_camera[:3, :3].T + self.world_to_camera[:3, 3]
         depth = camera_points[..., 2]
-        in_front = np.where(depth > 0, depth, np.nan)
-        pixels = (camera_points @ self.intrinsics.T)[..., :2] / in_front[..., None]
-        return pixels, depth
+        in_front = np.where(depth > 0, depth, np.nan)[..., None]
+        if self.lens.is_straight:
+            return (camera_points @ self.intrinsics.T)[..., :2] / in_front, depth
+        bent = self.lens.bend(camera_points[..., :2] / in_front)
+        return bent @ self.intrinsics[:2, :2].T + self.intrinsics[:2, 2], depth
 
     def contains(self, pixels: Float[np.ndarray, "*batch 2"]) -> Bool[np.ndarray, "*batch"]:
         """Whether each pixel lies inside the image; NaN counts as outside."""

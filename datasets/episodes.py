@@ -17,6 +17,7 @@ import numpy as np
 from jaxtyping import Bool, Float, UInt8, UInt16
 
 from datasets.errors import MismatchError, MissingDataError, OptionError, require_known
+from datasets.lens import Lens
 from datasets.storage.arrays import read_array
 from datasets.storage.checks import (
     WRITE_INDEX_AGAIN,
@@ -30,6 +31,7 @@ from datasets.storage.episode_file import (
     Episode,
     read_episode,
     read_frames,
+    read_lens,
     whole_number,
 )
 from datasets.storage.index import (
@@ -233,6 +235,11 @@ class EpisodeDataset:
         name = f"cameras/{view}/world_to_camera"
         with open_episode(self.paths[i]) as file:
             return read_array(file, name).reshape(-1, 4, 4) if name in file else np.empty((0, 4, 4))
+
+    def lens(self, i: int, view: str) -> Lens:
+        """The lens of a view's camera, which distorts nothing unless the episode says so."""
+        with open_episode(self.paths[i]) as file:
+            return read_lens(file, view) or Lens()
 
     def has_keypoints(self, i: int) -> bool:
         """Whether every view of an episode has keypoints; data made elsewhere may have none."""

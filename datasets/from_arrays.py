@@ -18,12 +18,15 @@ from jaxtyping import Bool, Float, UInt8
 from datasets.cameras import Camera
 from datasets.episodes import EPISODE_FOLDER, EpisodeWriter
 from datasets.errors import FormatError, MismatchError, OptionError, require_known
+from datasets.lens import Lens, distorting
 from datasets.skeletons import BUILT_IN, NO_SKELETON, SKELETONS, Skeleton
 from datasets.source import UNLABELLED, USUAL_HZ, bare_episode, deal
 from datasets.square import Fit, FitName, squared
 from datasets.storage.episode_file import SPLITS, Episode
 from datasets.storage.meta import META_NAME, DatasetMeta
 
+# A camera, or its intrinsics and its poses, and its lens where it distorts.
+AnyCamera = Camera | tuple[np.ndarray, np.ndarray] | tuple[np.ndarray, np.ndarray, Lens]
 # The observation that `joints` becomes, which `datasets.keypoints --joints joint_pos` reads.
 JOINTS = "joint_pos"
 # Shares of the training and validation episodes where a data set is finished without numbers.
@@ -36,7 +39,7 @@ def write_episode(
     *,
     keypoints: Mapping[str, Float[np.ndarray, "time keypoints 2"]] | None = None,
     visible: Mapping[str, Bool[np.ndarray, "time keypoints"]] | None = None,
-    cameras: Mapping[str, Camera | tuple[np.ndarray, np.ndarray]] | None = None,
+    cameras: Mapping[str, AnyCamera] | None = None,
     joints: Float[np.ndarray, "time joints"] | None = None,
     actions: Float[np.ndarray, "time actions"] | None = None,
     observations: Mapping[str, np.ndarray] | None = None,
@@ -62,7 +65,8 @@ def write_episode(
         keypoints: View to pixels of the frames that are given, x right, y down; NaN where unknown.
         visible: View to whether each keypoint is seen; by default where it is inside the picture.
         cameras: View to its camera, or to its intrinsics in pixels of the frames that are given,
-            (3, 3), and its world_to_camera, (4, 4) or (T, 4, 4), in metres and OpenCV's convention.
+            (3, 3), and its world_to_camera, (4, 4) or (T, 4, 4), in metres and OpenCV's convention;
+            a `datasets.lens.Lens` may follow these two.
         joints: Angles of the robot's joints, stored as the observation `joint_pos`.
         actions: What the robot was told.
         observations: Name to other measurements of each time step.
@@ -90,8 +94,10 @@ def write_episode(
     episode.phases = _phase_numbers(phases, phase_names, len(episode))
     episode.keypoints = _floats(keypoints, "keypoints", images)
     episode.visible = _seen(episode, _named(visible, "visible", images))
-    for view, camera in _named(cameras, "cameras", images).items():
-        episode.intrinsics[view], episode.world_to_camera[view] = _matrices(view, camera)
+    parts = {v: _parts(v, c) for v, c in _named(cameras, "cameras", images).items()}
+    episode.intrinsics = {view: matrix for view, (matrix, _, _) in parts.items()}
+    episode.world_to_camera = {view: poses for view, (_, poses, _) in parts.items()}
+    episode.lenses = distorting({view: lens for view, (_, _, lens) in parts.items()})
     episode.observations = {name: np.asarray(v) for name, v in (observations or {}).items()}
     if joints is not None:
         episode.observations[JOINTS] = np.asarray(joints, np.float64)
@@ -230,16 +236,17 @@ def _seen(episode: Episode, visible: Mapping[str, np.ndarray]) -> dict[str, np.n
     return seen
 
 
-def _matrices(
-    view: str, camera: Camera | tuple[np.ndarray, np.ndarray]
-) -> tuple[np.ndarray, np.ndarray]:
+def _parts(view: str, camera: AnyCamera) -> tuple[np.ndarray, np.ndarray, Lens]:
     if isinstance(camera, Camera):
-        return camera.intrinsics, camera.world_to_camera
-    if len(camera) != 2:
+        return camera.intrinsics, camera.world_to_camera, camera.lens
+    matrices, lens = camera[:2], camera[2] if len(camera) == 3 else Lens()
+    if len(camera) not in (2, 3) or not isinstance(lens, Lens):
         raise FormatError(
-            f"cameras of {view} must be a Camera, or a pair of intrinsics and world_to_camera."
+            f"cameras of {view} must be a Camera, or intrinsics and world_to_camera, which a "
+            "datasets.lens.Lens may follow."
         )
-    return np.asarray(camera[0], np.float64), np.asarray(camera[1], np.float64)
+    intrinsics, poses = (np.asarray(matrix, np.float64) for matrix in matrices)
+    return intrinsics, poses, lens
 
 
 def _phase_numbers(

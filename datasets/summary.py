@@ -13,10 +13,11 @@ from tqdm import tqdm
 
 from datasets.cameras import optical_axes
 from datasets.episodes import EpisodeDataset
+from datasets.lens import Lens
 from datasets.source import Source
 from datasets.storage.arrays import read_array
 from datasets.storage.checks import open_episode
-from datasets.storage.episode_file import whole_number
+from datasets.storage.episode_file import read_lens, whole_number
 from datasets.storage.meta import DatasetMeta
 
 # A camera that moves by less than this, in metres and radians, counts as fixed.
@@ -47,6 +48,7 @@ class Summary:
         lengths: Time steps of each episode.
         phase_shares: Share of all time steps, by phase.
         cameras: Position of the camera, by view; only views that have a camera.
+        lenses: The lenses that distort, by view.
         visible: By view, the share of time steps in which each keypoint is visible; empty when an
             episode has no keypoints.
         size_on_disk: Bytes of the episode files.
@@ -55,6 +57,7 @@ class Summary:
     lengths: list[int]
     phase_shares: dict[str, float]
     cameras: dict[str, CameraPlace]
+    lenses: dict[str, set[Lens]]
     visible: dict[str, Float[np.ndarray, " keypoints"]]
     size_on_disk: int
 
@@ -71,6 +74,7 @@ def summarize(dataset: EpisodeDataset, whole: Sequence[int], with_keypoints: boo
     lengths: list[int] = []
     phase_counts = np.zeros(len(phases), int)
     poses: dict[str, list[np.ndarray]] = defaultdict(list)
+    lenses: dict[str, set[Lens]] = defaultdict(set)
     visible_counts = {view: np.zeros(len(dataset.skeleton), int) for view in views}
     # `disable=None` shows the bar on a terminal only: in a log it would be noise.
     for i in tqdm(whole, unit="episode", disable=None, leave=False):
@@ -80,6 +84,8 @@ def summarize(dataset: EpisodeDataset, whole: Sequence[int], with_keypoints: boo
             for view in views:
                 if view in file.get("cameras", ()):
                     poses[view].append(_poses(file, view))
+                    if (lens := read_lens(file, view)) is not None:
+                        lenses[view].add(lens)
                 if with_keypoints:
                     visible_counts[view] += read_array(file, f"obs/{view}_visible").sum(0)
     steps = sum(lengths)
@@ -87,6 +93,7 @@ def summarize(dataset: EpisodeDataset, whole: Sequence[int], with_keypoints: boo
         lengths,
         dict(zip(phases, (phase_counts / steps).tolist(), strict=True)),
         {view: _place(seen) for view, seen in poses.items()},
+        dict(lenses),
         {view: visible_counts[view] / steps for view in views} if with_keypoints else {},
         sum(path.stat().st_size for path in dataset.paths),
     )
@@ -128,6 +135,7 @@ def describe(dataset: EpisodeDataset, summary: Summary) -> str:
         "phases": ", ".join(f"{name} {_percent(s)}" for name, s in summary.phase_shares.items()),
         "skeleton": f"{meta.skeleton}, {len(dataset.skeleton)} keypoints",
         **_streams(meta),
+        **_lenses(summary.lenses),
         "on disk": f"{_bytes(summary.size_on_disk)}, "
         f"{_bytes(summary.size_on_disk / len(dataset))} an episode",
     }
@@ -165,6 +173,15 @@ def _streams(meta: DatasetMeta) -> dict[str, str]:
     if meta.viewpoints:
         facts["unpaired"] = f"videos of {' and '.join(meta.viewpoints)}"
     return facts
+
+
+def _lenses(lenses: Mapping[str, set[Lens]]) -> dict[str, str]:
+    """Model and coefficients of the lenses that distort."""
+    found = [
+        f"{view} {next(iter(several)) if len(several) == 1 else 'differs between episodes'}"
+        for view, several in lenses.items()
+    ]
+    return {"lenses": ", ".join(found)} if found else {}
 
 
 def _counts(data: EpisodeDataset | Source, lengths: Sequence[int]) -> str:

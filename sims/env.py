@@ -137,10 +137,18 @@ class MultiViewEnv(gymnasium.Env[dict[str, np.ndarray], np.ndarray]):
             cameras: Every third-person view to its camera, in the order of the views.
 
         Raises:
-            SimulatorError: When the cameras cannot be moved.
+            SimulatorError: When the cameras cannot be moved, or have lenses that distort.
         """
+        self._require_pinholes(cameras)
         self.set_cameras(cameras)
         self._given_cameras = cameras
+
+    def _require_pinholes(self, cameras: Mapping[str, Camera]) -> None:
+        if bent := [view for view, camera in cameras.items() if not camera.lens.is_straight]:
+            raise SimulatorError(
+                f"{self.name} draws without distortion, and the lenses of {', '.join(bent)} "
+                "distort: give cameras without lenses."
+            )
 
     def _place_usual_cameras(self) -> None:
         if self._given_cameras is None:
@@ -166,8 +174,10 @@ class MultiViewEnv(gymnasium.Env[dict[str, np.ndarray], np.ndarray]):
             cameras: Every third-person view to its camera, in the order of the views.
 
         Raises:
-            SimulatorError: When the cameras cannot be moved during an episode.
+            SimulatorError: When the cameras cannot be moved during an episode, or have lenses that
+                distort.
         """
+        self._require_pinholes(cameras)
         if not self.cameras_can_move:
             raise SimulatorError(
                 f"The third-person cameras of {self.name} cannot be moved during an episode: leave "

@@ -105,7 +105,7 @@ def _pinhole(parts: CameraParts, view: str, size: int) -> Camera:
             f"{parts.source} moves with {camera.link!r}, and third-person cameras stand still. "
             f"Leave {view} out, or give its pose in the world."
         )
-    if any(camera.lens.coefficients) or camera.lens.name == "fisheye":
+    if not camera.lens.is_straight:
         raise OptionError(
             f"{parts.source} has a lens with distortion, and simulators draw without it. Leave out "
             '"lens" and "distortion", and undistort the pictures that it is compared with.'

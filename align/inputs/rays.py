@@ -19,6 +19,7 @@ from align.config import TrainConfig
 from align.inputs.ray_options import require_two_views
 from datasets.episodes import EpisodeDataset
 from datasets.errors import FormatError
+from datasets.lens import Lens
 
 
 def plucker_rays(
@@ -27,6 +28,7 @@ def plucker_rays(
     size: int,
     rows: int,
     cols: int,
+    lens: Lens | None = None,
 ) -> Float[np.ndarray, "poses rows cols 6"]:
     """The rays through the middles of an image's patches.
 
@@ -36,12 +38,16 @@ def plucker_rays(
         size: Height and width in pixels of the images that the intrinsics belong to.
         rows: Rows of patches.
         cols: Columns of patches.
+        lens: The distortion of the images; none by default.
 
     Returns:
-        Directions of length 1 and, after them, moments in metres, in the world's frame.
+        Directions of length 1 and, after them, moments in metres, in the world's frame. They are
+        NaN for patches at whose middle the lens shows nothing, such as bars beside the picture.
     """
     y, x = np.meshgrid(*((np.arange(n) + 0.5) * size / n for n in (rows, cols)), indexing="ij")
     in_camera = np.stack([x, y, np.ones_like(x)], axis=-1) @ np.linalg.inv(intrinsics).T
+    if lens is not None:
+        in_camera[..., :2] = lens.straighten(in_camera[..., :2])
     rotations, translations = world_to_camera[:, :3, :3], world_to_camera[:, :3, 3]
     directions = np.einsum("pij,rci->prcj", rotations, in_camera)
     directions /= np.linalg.norm(directions, axis=-1, keepdims=True)
@@ -83,6 +89,8 @@ class EpisodeRays:
     ) -> Float[Tensor, "time rows cols 6"]:
         """The rays of a view of episode `i` at `times`, or at all of its time steps.
 
+        Patches at whose middle the lens shows nothing have six zeros.
+
         Raises:
             DataError: When the episode has no camera, or there is no other view to take it from.
         """
@@ -90,12 +98,15 @@ class EpisodeRays:
         camera = self._camera(data, i, view)
         intrinsics, poses = data.intrinsics(i, camera), data.world_to_camera(i, camera)
         poses = poses if len(poses) == 1 else poses[times]
-        rays = plucker_rays(intrinsics, poses, data.meta.image_size, self.rows, self.cols)
-        if not np.isfinite(rays).all():
+        lens, size = data.lens(i, camera), data.meta.image_size
+        rays = plucker_rays(intrinsics, poses, size, self.rows, self.cols, lens)
+        seen = np.isfinite(rays).all(axis=-1, keepdims=True)
+        if not seen.any(axis=(1, 2)).all():
             raise FormatError(
-                f"{data.paths[i]}: the camera of {camera} is not finite. "
-                "Correct it, or leave the episode out."
+                f"{data.paths[i]}: the camera of {camera} is not finite, or its lens ({lens}) "
+                "shows nothing in the whole picture. Correct it, or leave the episode out."
             )
+        rays = np.where(seen, rays, 0.0)
         return torch.from_numpy(rays.astype(np.float32)).expand(len(times), -1, -1, -1)
 
     def _camera(self, data: EpisodeDataset, i: int, view: str) -> str:

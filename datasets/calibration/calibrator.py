@@ -17,7 +17,6 @@ from datasets.calibration.refine_offset import refine_offset
 from datasets.calibration.solve import Solved, Start, solve_camera
 from datasets.errors import MismatchError, MissingDataError, counted
 from datasets.kinematics.clocks import Clocks
-from datasets.kinematics.lens import Lens
 from datasets.kinematics.preview import write_preview
 from datasets.kinematics.recording import RecordedRobot, RecordingOptions
 from datasets.kinematics.rig import RigCamera
@@ -127,7 +126,8 @@ class Calibrator(RecordedRobot):
             MissingDataError: When its focal length is neither known nor to be solved.
         """
         size, parts = self.size[view], self._known.get(view)
-        stored = self.episode(0)[0].intrinsics.get(view)
+        recorded = self.episode(0)[0]
+        stored = recorded.intrinsics.get(view)
         if parts is not None and parts.intrinsics is not None:
             whole = RigCamera(parts.intrinsics, np.eye(4), "", parts.lens, parts.size)
             return Start(whole.of_pictures(size, view).intrinsics, parts.lens, size)
@@ -136,7 +136,8 @@ class Calibrator(RecordedRobot):
                 f"{view} has no intrinsics. Give them: --cameras {view}=camera_info.yaml; or let "
                 "the focal length be solved: --focal"
             )
-        return Start(None if stored is None else np.asarray(stored, float), Lens(), size)
+        known = None if stored is None else np.asarray(stored, float)
+        return Start(known, recorded.lens(view), size)
 
     def calibrate(self, clicks: Sequence[Click]) -> list[Calibrated]:
         """The camera of each view that has clicks.

@@ -24,7 +24,7 @@ from datasets.calibration.parts import (
     rigid,
 )
 from datasets.errors import FormatError, require_known
-from datasets.kinematics.lens import LensName
+from datasets.lens import LensName
 
 _LENSES: dict[str, LensName] = {
     "radtan": "plumb_bob",

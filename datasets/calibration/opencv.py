@@ -25,7 +25,7 @@ from datasets.calibration.parts import (
     transform,
 )
 from datasets.errors import DamagedDataError, require
-from datasets.kinematics.lens import LensName
+from datasets.lens import LensName
 
 # Names under which OpenCV's samples and their many copies store the same thing.
 _MATRIX = ("camera_matrix", "cameraMatrix", "Camera_Matrix", "K")

@@ -24,8 +24,8 @@ from datasets.calibration.parts import (
     rigid,
 )
 from datasets.errors import FormatError, require_known
-from datasets.kinematics.lens import LENSES, LensName
 from datasets.kinematics.rig import RigCamera
+from datasets.lens import LENSES, LensName
 from datasets.storage.atomic import atomic_path
 
 _KEYS = ("intrinsics", "pose", "link", "lens", "distortion", "size")

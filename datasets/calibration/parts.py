@@ -10,8 +10,8 @@ import numpy as np
 from jaxtyping import Float
 
 from datasets.errors import FormatError, MismatchError, MissingDataError
-from datasets.kinematics.lens import Lens, LensName
 from datasets.kinematics.rig import RigCamera
+from datasets.lens import Lens, LensName
 from datasets.storage.meaning import ORTHONORMAL_WITHIN
 
 # OpenCV, ROS and Kalibr put the centre of the first pixel at (0, 0), and we at (0.5, 0.5).

@@ -18,7 +18,7 @@ from datasets.calibration.parts import (
     picture_size,
 )
 from datasets.errors import FormatError, require_known
-from datasets.kinematics.lens import LensName
+from datasets.lens import LensName
 
 # ROS's names of lenses; rational_polynomial has the denominator's k4, k5 and k6 as well.
 _LENSES: dict[str, LensName] = {

@@ -12,8 +12,8 @@ from scipy.spatial.transform import Rotation
 
 from datasets.calibration.parts import transform
 from datasets.errors import FormatError, MismatchError, MissingDataError, require
-from datasets.kinematics.lens import Lens
 from datasets.kinematics.rig import RigCamera
+from datasets.lens import Lens
 
 # A pose has 6 numbers and a click gives 2. Below 6 clicks, a wrong one cannot be told.
 LEAST_CLICKS = 6
@@ -147,7 +147,7 @@ def _best(
     if not found:
         raise MismatchError(
             f"{name}: no camera sees the links where they were clicked. Check the links and frames "
-            "of the clicks, the joints, and the intrinsics."
+            "of the clicks, the joints, the intrinsics, and the lens."
         )
     return min(found, key=lambda solved: misfit(solved.errors))
 
@@ -162,6 +162,8 @@ def _proposals(
     cv2 = require("cv2", "robosuite")
     # As seen by a camera with the focal length 1 and no lens, whose errors are shares of it.
     flat = np.ascontiguousarray(camera.rays(pixels)[:, :2])
+    if not np.isfinite(flat).all():
+        return  # with this focal length, the lens shows nothing where someone clicked
     straight, limit = np.eye(3), _OUTLIER * start.side / camera.intrinsics[0, 0]
     kept = [np.arange(len(points))]
     # Both solve from few clicks: AP3P from 4, EPNP from 5, which suffers less from their errors.

@@ -8,7 +8,8 @@ Data of a robot have LeRobot's names: `action`, `observation.state` (all proprio
 `observation.images.VIEW`, `next.reward`, `next.done`, `next.success`. Poses and cameras have names
 that policies ignore: `keypoints.VIEW` (x and y of each keypoint, NaN where behind the camera),
 `visible.VIEW`, `camera.VIEW.intrinsics`, `camera.VIEW.world_to_camera`, `keypoints_world`, `phase`,
-`sim_state`. The depth of a view is `observation.images.VIEW_depth`, see
+`sim_state`. The coefficients of a lens that distorts are `camera.VIEW.plumb_bob` or
+`camera.VIEW.fisheye`. The depth of a view is `observation.images.VIEW_depth`, see
 `datasets.formats.lerobot_depth`. `meta/posealign.json` is this project's `meta.json`, which LeRobot
 does not read.
 """

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import itertools
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from math import prod
 
@@ -10,6 +11,7 @@ import numpy as np
 
 from datasets.errors import FormatError, MismatchError
 from datasets.frames import Frames
+from datasets.lens import LENSES, Lens, distorting
 from datasets.source import bare_episode
 from datasets.storage.episode_file import Episode
 from datasets.storage.meta import DatasetMeta
@@ -38,6 +40,9 @@ def episode_columns(episode: Episode, meta: DatasetMeta) -> dict[str, np.ndarray
                 columns[f"camera.{view}.{part}"] = np.broadcast_to(
                     matrices, (len(episode), size, size)
                 )
+        if view in distorting(episode.lenses):
+            lens = episode.lenses[view]
+            columns[f"camera.{view}.{lens.name}"] = np.tile(lens.coefficients, (len(episode), 1))
     return {
         name: _stored(value).reshape(len(episode), -1)
         for name, value in columns.items()
@@ -135,6 +140,7 @@ def episode_from_columns(
         visible=of_views("visible.{}", count) if count else {},
         intrinsics={v: k[0] for v, k in of_views("camera.{}.intrinsics", 3, 3).items()},
         world_to_camera={v: p[0] if (p == p[0]).all() else p for v, p in poses.items()},
+        lenses=_lenses(list(images), columns, table),
         keypoints_world=None if in_space is None else shaped("keypoints_world", in_space, count, 3),
         actions=column("action"),
         states=column("sim_state"),
@@ -145,6 +151,18 @@ def episode_from_columns(
         else {},
         success=None if success is None else bool(success.any()),
     )
+
+
+def _lenses(views: Sequence[str], columns: Mapping[str, np.ndarray], table: str) -> dict[str, Lens]:
+    """The lens of each view with one, whose model is in the name of its column."""
+    found = {}
+    for view, model in itertools.product(views, LENSES):
+        if (name := f"camera.{view}.{model}") in columns:
+            try:
+                found[view] = Lens(model, tuple(columns[name][0].tolist()))
+            except FormatError as error:
+                raise FormatError(f"{table}: {name}: {error}") from None
+    return found
 
 
 def _phases(values: np.ndarray, meta: DatasetMeta, table: str) -> np.ndarray:

@@ -6,6 +6,7 @@ Each episode becomes one recording; `rerun OUT/000000.rrd` shows it.
 from __future__ import annotations
 
 import io
+import logging
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,8 @@ from datasets.errors import require
 from datasets.frames import Picture
 from datasets.storage.episode_file import Episode
 from datasets.storage.meta import DatasetMeta
+
+logger = logging.getLogger(__name__)
 
 EXTRA = "rerun"
 APPLICATION = "posealign"
@@ -41,7 +44,11 @@ def write_rerun(out: Path, meta: DatasetMeta, episodes: Iterable[tuple[str, Epis
         DataError: When rerun is not installed.
     """
     rr = require("rerun", EXTRA)
+    told = False
     for index, (split, episode) in enumerate(episodes):
+        if episode.lenses and not told:
+            _warn_of_lenses(out, episode)
+            told = True
         name = f"{meta.env} {index:06d} ({split})"
         recording = rr.RecordingStream(APPLICATION, recording_id=f"{meta.env}-{index:06d}")
         recording.save(out / f"{index:06d}.rrd", default_blueprint=_blueprint(meta, episode))
@@ -54,6 +61,15 @@ def write_rerun(out: Path, meta: DatasetMeta, episodes: Iterable[tuple[str, Epis
             pictures = {view: next(frames[view]) for view in meta.views}
             _log_step(rr, recording, meta, episode, time, pictures)
         recording.disconnect()
+
+
+def _warn_of_lenses(out: Path, episode: Episode) -> None:
+    logger.warning(
+        "%s: Rerun's cameras have no lens, so in its 3-D view, pictures of %s are beside what they "
+        "show by the distortion; keypoints in pictures are right",
+        out,
+        ", ".join(episode.lenses),
+    )
 
 
 def _place(episode: Episode, view: str) -> str:

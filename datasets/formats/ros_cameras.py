@@ -6,7 +6,6 @@ static transforms leads from one frame to the optical frames of all views, it is
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -20,8 +19,6 @@ from datasets.calibration.ros import read
 from datasets.errors import FormatError, MismatchError, MissingDataError
 from datasets.formats.ros_messages import view_of
 from datasets.kinematics.rig import RigCamera
-
-logger = logging.getLogger(__name__)
 
 INFO, TRANSFORMS = "sensor_msgs/msg/CameraInfo", "tf2_msgs/msg/TFMessage"
 STATIC = "tf_static"
@@ -95,12 +92,6 @@ class RecordedCameras:
         self, view: str, topic: str, size: tuple[int, int], pose: Float[np.ndarray, "4 4"]
     ) -> RigCamera:
         parts = _parts(view, topic, self.infos[view])
-        if any(parts.lens.coefficients):
-            logger.warning(
-                "%s has a lens whose distortion episodes do not store; datasets.keypoints "
-                "--cameras takes it from a file",
-                topic,
-            )
         assert parts.intrinsics is not None  # as `ros.read` makes them
         camera = RigCamera(parts.intrinsics, np.linalg.inv(pose), "", parts.lens, parts.size)
         return camera.of_pictures(size, view)

@@ -34,6 +34,7 @@ from datasets.formats.ros_messages import (
 )
 from datasets.frames import LazyFrames, Picture
 from datasets.kinematics.rig import RigCamera
+from datasets.lens import distorting
 from datasets.source import Source, bare_episode, bare_meta, in_memory
 from datasets.storage.episode_file import EGO, Episode
 
@@ -133,6 +134,7 @@ class RosbagSource(Source):
             observations=recording.positions,
             intrinsics={view: camera.intrinsics for view, camera in cameras},
             world_to_camera={view: camera.pose for view, camera in cameras},
+            lenses=distorting({view: camera.lens for view, camera in cameras}),
         )
 
     def has_keypoints(self, i: int) -> bool:

@@ -10,7 +10,7 @@ from jaxtyping import Bool, Float
 
 from datasets.cameras import Camera
 from datasets.errors import MismatchError, MissingDataError
-from datasets.kinematics.lens import Lens
+from datasets.lens import Lens
 from datasets.storage.episode_file import Episode
 
 Convention = Literal[
@@ -86,13 +86,12 @@ class RigCamera:
             world_to_camera: The pose now.
             size: Height and width of the picture in pixels.
         """
-        flat, _ = Camera(np.eye(3), world_to_camera, 1, 1).project(points)
-        pixels = self.lens.bend(flat) @ self.intrinsics[:2, :2].T + self.intrinsics[:2, 2]
-        camera = Camera(self.intrinsics, world_to_camera, size[1], size[0])
+        camera = Camera(self.intrinsics, world_to_camera, size[1], size[0], self.lens)
+        pixels, _ = camera.project(points)
         return pixels, camera.contains(pixels)
 
     def rays(self, pixels: Float[np.ndarray, "pixels 2"]) -> Float[np.ndarray, "pixels 3"]:
-        """Directions in the camera's frame that pixels show."""
+        """Directions in the camera's frame that pixels show; NaN where the lens shows nothing."""
         bent = (pixels - self.intrinsics[:2, 2]) @ np.linalg.inv(self.intrinsics[:2, :2]).T
         return np.concatenate([self.lens.straighten(bent), np.ones((len(pixels), 1))], axis=1)
 
@@ -111,6 +110,7 @@ def episode_cameras(episode: Episode, name: str) -> dict[str, RigCamera]:
         view: RigCamera(
             np.asarray(episode.intrinsics[view], np.float64),
             np.asarray(episode.world_to_camera[view], np.float64),
+            lens=episode.lens(view),
         )
         for view in episode.images
     }

@@ -144,7 +144,8 @@ class Robot:
         near = np.maximum(along @ middles.T, 0)  # distance along the ray to its nearest point
         apart = (middles**2).sum(1) - near**2
         inside = (middles**2).sum(1) <= radii**2
-        return ((apart <= radii**2) | inside).any(axis=1)
+        known = np.isfinite(rays).all(axis=1)  # pixels at which a lens shows nothing have no ray
+        return ((apart <= radii**2) | inside).any(axis=1) & known
 
     def body(self, link: str) -> int:
         """The number of a link in what `hits` returns."""

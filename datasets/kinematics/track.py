@@ -12,6 +12,7 @@ from datasets.errors import require_known
 from datasets.kinematics.points import MAX_DEPTH_IN_LINK, Attachment
 from datasets.kinematics.rig import RigCamera
 from datasets.kinematics.robot import Joint, Robot
+from datasets.lens import distorting
 from datasets.storage.episode_file import Episode
 
 
@@ -96,6 +97,7 @@ def add_keypoints(
         keypoints_world=world,
         intrinsics={view: cameras[view].intrinsics for view in episode.images},
         world_to_camera={v: p[0] if (p == p[0]).all() else p for v, p in poses.items()},
+        lenses=distorting({view: cameras[view].lens for view in episode.images}),
     )
 
 

@@ -19,6 +19,7 @@ from datasets.storage.episode_file import (
     STREAMS,
     Episode,
     read_episode,
+    read_lens,
     whole_number,
 )
 from datasets.storage.inside import require_own_content
@@ -306,6 +307,7 @@ def _check_camera(path: Path, file: h5py.File, view: str, steps: int) -> None:
                 f"{path}: {part} of {view} has shape {found[0]}, but must have shape "
                 f"{' or '.join(map(str, allowed))}. {again(path)}"
             )
+    read_lens(file, view)  # raises when it cannot be
 
 
 def _check_lengths(path: Path, file: h5py.File, steps: int) -> None:

@@ -10,8 +10,9 @@ import numpy as np
 from jaxtyping import Bool, Float, UInt8, UInt16
 
 from datasets.cameras import Camera
-from datasets.errors import FormatError
+from datasets.errors import FormatError, require_known
 from datasets.frames import Frames, LazyFrames
+from datasets.lens import LENSES, Lens, distorting
 from datasets.storage.arrays import own_array, read_array
 
 # The first-person view; third-person views are called view_0, view_1, …
@@ -51,6 +52,7 @@ class Episode:
             `DatasetMeta.masks`.
         intrinsics: View to (3, 3).
         world_to_camera: View to (4, 4), or (T, 4, 4) for a camera that moves.
+        lenses: View to the lens of its camera, where it distorts.
         keypoints_world: (T, K, 3) in metres.
         actions: (T, A).
         states: (T, S), from which the simulator restores each time step.
@@ -71,6 +73,7 @@ class Episode:
     masks: dict[str, UInt8[np.ndarray, "time height width"]] = field(default_factory=dict)
     intrinsics: dict[str, np.ndarray] = field(default_factory=dict)
     world_to_camera: dict[str, np.ndarray] = field(default_factory=dict)
+    lenses: dict[str, Lens] = field(default_factory=dict)
     keypoints_world: Float[np.ndarray, "time keypoints 3"] | None = None
     actions: np.ndarray | None = None
     states: np.ndarray | None = None
@@ -95,7 +98,12 @@ class Episode:
             extrinsics[time] if extrinsics.ndim == 3 else extrinsics,
             width,
             height,
+            self.lens(view),
         )
+
+    def lens(self, view: str) -> Lens:
+        """The lens of a view's camera, which distorts nothing unless the episode says so."""
+        return self.lenses.get(view, Lens())
 
 
 def write_episode(group: h5py.Group, episode: Episode, views: Sequence[str]) -> None:
@@ -134,6 +142,11 @@ def write_episode(group: h5py.Group, episode: Episode, views: Sequence[str]) -> 
             camera = group.create_group(f"cameras/{view}")
             camera["intrinsics"] = episode.intrinsics[view]
             camera["world_to_camera"] = episode.world_to_camera[view]
+            # Files of cameras that do not distort are as they were before lenses were stored.
+            if view in distorting(episode.lenses):
+                lens = episode.lenses[view]
+                camera["distortion"] = np.array(lens.coefficients, np.float64)
+                camera["distortion"].attrs["lens"] = lens.name
 
 
 def _write_streams(group: h5py.Group, episode: Episode, view: str) -> None:
@@ -211,6 +224,7 @@ def read_episode(
         masks=streams_of("masks"),
         intrinsics=of_views("cameras/{}/intrinsics"),
         world_to_camera=of_views("cameras/{}/world_to_camera"),
+        lenses={view: lens for view in views if (lens := read_lens(group, view)) is not None},
         **{
             name: read_array(group, name)
             for name in OVER_TIME
@@ -224,6 +238,29 @@ def read_episode(
         model_file=group.attrs.get("model_file"),
         viewpoint=group.attrs.get("viewpoint"),
     )
+
+
+def read_lens(group: h5py.Group, view: str) -> Lens | None:
+    """The lens of a view's camera; None where none is stored, so that it does not distort.
+
+    Raises:
+        FormatError: When it cannot be; names the file.
+    """
+    name = f"cameras/{view}/distortion"
+    if name not in group:
+        return None
+    coefficients, where = read_array(group, name), f"{group.file.filename}: {name}"
+    model = group[name].attrs.get("lens")
+    require_known(f"lens of {where}", str(model), LENSES, FormatError)
+    if coefficients.ndim != 1 or coefficients.dtype.kind not in "fiu":
+        raise FormatError(
+            f"{where} is {coefficients.dtype} of shape {coefficients.shape}, but must be a list of "
+            "numbers. Correct it, or leave the episode out."
+        )
+    try:
+        return Lens(model, tuple(coefficients.tolist()))
+    except FormatError as error:
+        raise FormatError(f"{where}: {error}") from None
 
 
 def whole_number(group: h5py.Group, name: str) -> int:

@@ -45,6 +45,8 @@ def _faults(episode: Episode, meta: DatasetMeta) -> Iterator[str]:
     yield from _keypoint_faults(episode, len(meta.get_skeleton()))
     for view in episode.intrinsics.keys() ^ episode.world_to_camera.keys():
         yield f"the camera of {view} needs both intrinsics and world_to_camera"
+    for view in episode.lenses.keys() - episode.intrinsics.keys():
+        yield f"the lens of {view} needs its camera"
     for view, matrix in episode.intrinsics.items():
         yield from _intrinsics_faults(matrix, view)
     for view, poses in episode.world_to_camera.items():

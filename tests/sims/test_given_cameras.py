@@ -15,6 +15,7 @@ from datasets.cameras import Camera
 from datasets.episodes import EpisodeDataset
 from datasets.errors import DataError, MismatchError, MissingDataError
 from datasets.kinematics.rig import RigCamera
+from datasets.lens import Lens
 from sims.checker import MIN_SHARE_ON_BODY, check_multi_view_env, keypoints_on_body
 from sims.config import GenerateConfig
 from sims.errors import OptionError, SimulatorError
@@ -148,6 +149,19 @@ def test_cameras_of_other_names_are_named_one_by_one(rig, camera):
         read_given((path,), SIZE)
     given = read_given((f"view_1={path}:left", f"view_0={path}:right"), SIZE)
     assert list(given.cameras) == ["view_0", "view_1"]
+
+
+def test_a_world_refuses_lenses_it_would_not_draw(camera):
+    from tests.sims.mujoco.worlds import Arm
+
+    env = Arm(views=1, size=SIZE)
+    bent = {"view_0": replace(camera, lens=Lens("fisheye"))}
+    try:
+        for use in (env.use_cameras, env.move_cameras):
+            with pytest.raises(SimulatorError, match=r"lenses of view_0 distort"):
+                use(bent)
+    finally:
+        env.close()
 
 
 def turned(camera, column, value):

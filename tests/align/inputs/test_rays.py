@@ -28,7 +28,8 @@ from align.task import AlignmentTask
 from align.train import make_trainer
 from datasets.cameras import Camera
 from datasets.episodes import EpisodeDataset, EpisodeWriter
-from datasets.errors import MismatchError, MissingDataError, OptionError
+from datasets.errors import FormatError, MismatchError, MissingDataError, OptionError
+from datasets.lens import Lens
 from tests.align.conftest import tiny_config
 from tests.datasets.synthetic import default_splits, make_episode, make_meta
 
@@ -69,6 +70,37 @@ def test_points_of_a_ray_are_seen_in_the_middle_of_its_patch(distance: float) ->
     assert (depth > 0).all()
     middles = [[[(c + 0.5) * 12, (r + 0.5) * 16] for c in range(COLS)] for r in range(ROWS)]
     np.testing.assert_allclose(pixels, middles)
+
+
+@pytest.mark.parametrize(
+    "lens", [Lens("plumb_bob", (-0.2, 0.05, 0.001, -0.002)), Lens("fisheye", (-0.02, 0.01, 0, 0))]
+)
+def test_rays_follow_the_lens(lens: Lens) -> None:
+    seen = replace(camera(), lens=lens)
+    rays = plucker_rays(seen.intrinsics, seen.world_to_camera[None], SIZE, ROWS, COLS, lens)[0]
+    directions, moments = np.split(rays, 2, axis=-1)
+    pixels, _ = seen.project(seen.position + 2 * directions)
+    middles = [[[(c + 0.5) * 12, (r + 0.5) * 16] for c in range(COLS)] for r in range(ROWS)]
+    np.testing.assert_allclose(pixels, middles, atol=1e-3)
+    np.testing.assert_allclose(moments, np.cross(seen.position, directions), atol=1e-12)
+    assert np.abs(rays - rays_of_camera()).max() > 0.01
+
+
+def test_patches_at_which_the_lens_shows_nothing_have_no_ray(tmp_path: Path) -> None:
+    meta = make_meta()
+    writer, episode = EpisodeWriter(tmp_path, meta), make_episode(meta, 0, 12)
+    lenses = {"view_0": Lens("plumb_bob", (-0.9, 0, 0, 0)), "view_1": Lens("fisheye")}
+    matrices = episode.intrinsics | {"view_1": np.diag([1e-3, 1e-3, 1.0])}
+    writer.write(0, replace(episode, lenses=lenses, intrinsics=matrices))
+    writer.write_index({"train": [0]})
+    data, rays = EpisodeDataset(tmp_path), EpisodeRays(6, 6)
+    found = rays.of(data, 0, "view_0")
+    nothing = (found == 0).all(dim=-1)
+    assert nothing[0, 0, 0] and not nothing[0, 2, 2]
+    lengths = found[..., :3].norm(dim=-1)
+    torch.testing.assert_close(lengths[~nothing], torch.ones_like(lengths[~nothing]))
+    with pytest.raises(FormatError, match=r"000000\.hdf5.*view_1.*fisheye 0 0 0 0.*nothing"):
+        rays.of(data, 0, "view_1")
 
 
 def test_rays_do_not_depend_on_the_size_of_the_frames() -> None:

@@ -16,8 +16,8 @@ from datasets.errors import (
     MissingDataError,
     UnknownNameError,
 )
-from datasets.kinematics.lens import Lens
 from datasets.kinematics.rig import RigCamera
+from datasets.lens import Lens
 from datasets.source import bare_episode
 
 cv2 = pytest.importorskip("cv2")

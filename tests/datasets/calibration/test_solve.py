@@ -6,8 +6,8 @@ import pytest
 from datasets.calibration.solve import Start, solve_camera
 from datasets.cameras import Camera
 from datasets.errors import FormatError, MismatchError, MissingDataError
-from datasets.kinematics.lens import Lens
 from datasets.kinematics.rig import RigCamera
+from datasets.lens import Lens
 
 pytest.importorskip("cv2")
 

@@ -14,6 +14,7 @@ from scipy.spatial.transform import Rotation
 pytest.importorskip("rosbags.rosbag1")
 
 from datasets.formats.rosbag import RosbagSource
+from datasets.lens import Lens
 from tests.datasets.formats.test_rosbag import (
     KINDS,
     START,
@@ -128,15 +129,14 @@ def test_rectified_pictures_have_the_projection(tmp_path: Path) -> None:
     )
 
 
-def test_distortion_is_named(tmp_path: Path, caplog: Any) -> None:
+def test_distortion_is_stored(tmp_path: Path) -> None:
     messages = [
         *pictures("mcap", "/c/image_raw"),
         info("mcap", "/c/camera_info", "optical", lens=(-0.3, 0.1, 0, 0, 0)),
         static("mcap", ("world", "optical", pose(1))),
     ]
     source = RosbagSource(record(tmp_path / "take", messages, "mcap"))
-    assert "distortion episodes do not store" in caplog.text
-    assert "c" in source.episode(0).intrinsics
+    assert source.episode(0).lens("c") == Lens("plumb_bob", (-0.3, 0.1, 0, 0, 0))
 
 
 FRONT = "/front/color/camera_info"

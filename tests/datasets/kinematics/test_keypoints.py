@@ -1,5 +1,6 @@
 """`python -m datasets.keypoints`: recordings without keypoints get those of their robot."""
 
+import json
 import logging
 
 import h5py
@@ -16,6 +17,7 @@ from datasets.kinematics.points import Attachment
 from datasets.kinematics.recording import base_pose
 from datasets.kinematics.rig import RigCamera
 from datasets.kinematics.track import add_keypoints
+from datasets.lens import Lens
 from datasets.source import bare_episode
 from tests.datasets.kinematics.arm import (
     camera,
@@ -96,6 +98,29 @@ def test_frames_are_padded_or_resized_with_their_keypoints(recording, tmp_path):
     np.testing.assert_allclose(
         large.keypoints(0, "front"), 2 * small.keypoints(0, "front"), atol=1e-3
     )
+
+
+def test_the_lens_of_the_rig_is_stored_and_used_again(recording, tmp_path, capsys):
+    """Keypoints are where the stored camera shows the points, and the file needs no rig then."""
+    seen, lens = camera(), {"lens": "plumb_bob", "distortion": [4.0, 0.0, 0.01, -0.01]}
+    parts = {"intrinsics": seen.intrinsics.tolist(), "pose": seen.world_to_camera.tolist(), **lens}
+    (tmp_path / "rig.json").write_text(json.dumps({"front": parts}))
+    run(recording, "--out", tmp_path / "bent", "--cameras", tmp_path / "rig.json")
+    judged = capsys.readouterr().out.splitlines()[:2]
+    run(tmp_path / "bent", "--out", tmp_path / "again")
+    assert capsys.readouterr().out.splitlines()[:2] == judged
+    run(recording, "--out", tmp_path / "straight")
+    bent, again, straight = (
+        EpisodeDataset(tmp_path / name).episode(0) for name in ("bent", "again", "straight")
+    )
+    assert bent.lens("front") == again.lens("front") == Lens("plumb_bob", (4.0, 0.0, 0.01, -0.01))
+    assert not straight.lenses
+    np.testing.assert_array_equal(bent.keypoints["front"], again.keypoints["front"])
+    apart = np.abs(bent.keypoints["front"] - straight.keypoints["front"])
+    assert np.nanmax(apart) > 1
+    for time, places in enumerate(bent.keypoints_world):
+        pixels, _ = bent.camera("front", time).project(places)
+        np.testing.assert_allclose(bent.keypoints["front"][time], pixels, atol=0.01)
 
 
 def test_another_convention_is_named(recording, caplog):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal, get_args
@@ -15,13 +16,14 @@ LensName = Literal["plumb_bob", "fisheye"]
 LENSES: tuple[LensName, ...] = get_args(LensName)
 # How many coefficients each model may have; missing ones are 0.
 _COUNTS = {"plumb_bob": (0, 4, 5, 8), "fisheye": (0, 4)}
-# The inverse repeats its correction until it converges, which takes most steps at wide angles.
-_STEPS = 60
-# Radii between which the image must move outwards, in focal lengths; 20 are 87 degrees.
-_RADII = np.linspace(0, 20, 20_001)
+# The inverse repeats its correction for the tangential part, which is small, until it converges.
+_STEPS = 20
+# Radii up to 89 degrees, in focal lengths, even in angle: between two, a straight line is within
+# 1e-6 of what lenses do.
+_RADII = np.tan(np.linspace(0, np.radians(89), 20_001))
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
 class Lens:
     """The distortion of a camera, on points at depth 1.
 
@@ -38,13 +40,26 @@ class Lens:
     coefficients: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
-        """Raises a FormatError when the model does not have so many coefficients."""
+        """Raises a FormatError when the model has other coefficients."""
         counts = _COUNTS[self.name]
         if len(self.coefficients) not in counts:
             raise FormatError(
                 f"a lens of {self.name} has {' or '.join(map(str, counts))} coefficients, got "
                 f"{len(self.coefficients)}."
             )
+        if not np.isfinite(self.coefficients).all():
+            raise FormatError(f"a lens has finite coefficients, got {self.coefficients}.")
+        if self.name == "fisheye" and not self.coefficients:
+            object.__setattr__(self, "coefficients", (0.0,) * 4)
+
+    @property
+    def is_straight(self) -> bool:
+        """Whether it shows all points where a pinhole does; without coefficients, fisheyes bend."""
+        return self.name == "plumb_bob" and not any(self.coefficients)
+
+    def __str__(self) -> str:
+        """Its model and coefficients."""
+        return " ".join([self.name, *(f"{number:g}" for number in self.coefficients)])
 
     def bend(self, points: Float[np.ndarray, "*batch 2"]) -> Float[np.ndarray, "*batch 2"]:
         """Where the lens shows points at depth 1.
@@ -52,7 +67,7 @@ class Lens:
         Points beyond the angle at which the model turns back inwards become NaN: no camera shows
         them, and the polynomial would put them inside the picture.
         """
-        if not any(self.coefficients) and self.name == "plumb_bob":
+        if self.is_straight:
             return points
         radius = np.linalg.norm(points, axis=-1, keepdims=True)
         bent = points * self._ratio(radius)
@@ -61,15 +76,27 @@ class Lens:
         return np.where(radius <= self._last_radius, bent, np.nan)
 
     def straighten(self, bent: Float[np.ndarray, "*batch 2"]) -> Float[np.ndarray, "*batch 2"]:
-        """The points at depth 1 that the lens shows at `bent`; the inverse of `bend`."""
+        """The points at depth 1 that the lens shows at `bent`; the inverse of `bend`.
+
+        Where the model shows nothing, beyond the farthest point that it reaches, they are NaN.
+        """
         points = np.array(bent, np.float64)
-        if not any(self.coefficients) and self.name == "plumb_bob":
+        if self.is_straight:
             return points
-        for _ in range(_STEPS):
-            radius = np.linalg.norm(points, axis=-1, keepdims=True)
-            shift = self._tangential(points, radius**2) if self.name == "plumb_bob" else 0.0
-            points = (bent - shift) / self._ratio(radius)
+        target = points
+        for _ in range(_STEPS if self.name == "plumb_bob" else 1):
+            points = target * self._inverse_ratio(np.linalg.norm(target, axis=-1, keepdims=True))
+            if self.name == "plumb_bob":
+                square = np.square(points).sum(axis=-1, keepdims=True)
+                target = bent - self._tangential(points, square)
         return points
+
+    def _inverse_ratio(self, bent: Float[np.ndarray, "*batch 1"]) -> Float[np.ndarray, "*batch 1"]:
+        """How much farther from the middle a point is than where the lens shows it."""
+        radii = _RADII[: np.searchsorted(_RADII, self._last_radius, side="right")]
+        shown = radii * self._ratio(radii[:, None])[:, 0]
+        radius = np.interp(bent, shown, radii, right=np.nan)
+        return np.divide(radius, bent, out=np.ones_like(radius), where=bent > 0)
 
     def _ratio(self, radius: Float[np.ndarray, "*batch 1"]) -> Float[np.ndarray, "*batch 1"]:
         """How much farther from the middle the lens shows a point at a radius."""
@@ -101,3 +128,8 @@ class Lens:
         radii = _RADII[:, None]
         falling = np.flatnonzero(np.diff((radii * self._ratio(radii))[:, 0]) <= 0)
         return float(_RADII[falling[0]]) if len(falling) else np.inf
+
+
+def distorting(lenses: Mapping[str, Lens]) -> dict[str, Lens]:
+    """The lenses that distort, by view."""
+    return {view: lens for view, lens in lenses.items() if not lens.is_straight}
