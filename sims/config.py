@@ -97,8 +97,9 @@ class GenerateConfig:
             held them.
         keep_failures: Also make this share of --episodes in which the expert lets go, goes to the
             wrong place, or stops half-way. Their split is `failure`, which no training reads.
-        cameras: Files of the third-person cameras: a rig as JSON, or any that `datasets.keypoints
-            --cameras` reads. They are called view_0, view_1 …, or are named as VIEW=FILE:CAMERA.
+        cameras: Files of the third-person cameras, still or on paths: a rig as JSON, or any that
+            `datasets.keypoints --cameras` reads. They are called view_0, view_1 …, or are named as
+            VIEW=FILE:CAMERA.
         random_scenes: Draw textures, colours, lights and backgrounds of every episode from its
             seed. The robot's look and all motion stay.
         depth: Also record depth in millimetres.
@@ -152,6 +153,12 @@ class GenerateConfig:
     def given_cameras(self) -> GivenCameras | None:
         """The cameras of --cameras; errors as of `sims.given_cameras.read_given`."""
         return read_given(self.cameras, self.size) if self.cameras else None
+
+    @property
+    def on_paths(self) -> GivenCameras | None:
+        """The cameras of --cameras, where some of them move."""
+        given = self.given_cameras
+        return given if given is not None and given.paths else None
 
     @property
     def num_views(self) -> int:
@@ -250,14 +257,20 @@ class GenerateConfig:
             parse_shard(self.shard)
 
     def _check_cameras(self) -> None:
-        if self.given_cameras is None:
+        given = self.given_cameras
+        if given is None:
             return
+        if self.moving_cameras and given.paths:
+            raise OptionError(
+                f"--cameras moves {', '.join(given.paths)} on a path: leave out --moving-cameras, "
+                "or give these cameras a pose alone."
+            )
         if self.random_cameras:
             raise OptionError("--cameras says where the cameras are: leave out --random-cameras.")
-        views, given = self.views or (self.recipe and self.recipe.views), self.given_cameras.cameras
-        if views not in (None, len(given)):
+        views, names = self.views or (self.recipe and self.recipe.views), given.cameras
+        if views not in (None, len(names)):
             raise OptionError(
-                f"--cameras has {len(given)} third-person cameras ({', '.join(given)}), but "
+                f"--cameras has {len(names)} third-person cameras ({', '.join(names)}), but "
                 f"{views} views were asked for: leave out --views and --preset, or add cameras."
             )
 

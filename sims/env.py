@@ -181,8 +181,8 @@ class MultiViewEnv(gymnasium.Env[dict[str, np.ndarray], np.ndarray]):
         if not self.cameras_can_move:
             raise SimulatorError(
                 f"The third-person cameras of {self.name} cannot be moved during an episode: leave "
-                "out --moving-cameras, or override MultiViewEnv.set_cameras so that it takes "
-                "effect at once, and set cameras_can_move = True."
+                "out --moving-cameras and paths in --cameras, or override MultiViewEnv.set_cameras "
+                "so that it takes effect at once, and set cameras_can_move = True."
             )
         self.set_cameras(cameras)
         self._cameras_are_elsewhere = self._cameras_move = True

@@ -77,6 +77,8 @@ def describe(config: GenerateConfig) -> DatasetMeta:
         if config.given_cameras is not None:
             env.use_cameras(config.given_cameras.cameras)
             _warn_of_blind_views(env, episode_seed(config.seed, 0, 0))
+        if config.on_paths is not None:
+            env.move_cameras(config.on_paths.at(0.0))  # raises when they cannot be moved
         if config.keep_failures:
             env.failing_expert(*map(np.random.default_rng, (0, 1)))  # raises when it cannot fail
         # Raises when the world measures neither depth nor masks.
@@ -94,7 +96,7 @@ def describe(config: GenerateConfig) -> DatasetMeta:
             command=config.command,
             preset=config.preset or "",
             random_cameras=config.random_cameras,
-            moving_cameras=config.moving_cameras,
+            moving_cameras=config.moving_cameras or config.on_paths is not None,
             random_scenes=config.random_scenes,
             depth=config.depth,
             masks=list(instances) if config.masks else [],

@@ -1,10 +1,10 @@
-"""Third-person cameras of files, in place of a world's own: read, checked, and looked through."""
+"""Third-person cameras of files, in place of a world's own: read, checked, and moved on paths."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,6 +16,7 @@ from sims.errors import OptionError
 
 if TYPE_CHECKING:
     from datasets.calibration.parts import CameraParts
+    from datasets.calibration.path import CameraPath
     from datasets.kinematics.rig import RigCamera
 
 # Fields of view that lenses have, in degrees, from a telescope's to almost a half-space. A pinhole
@@ -27,24 +28,42 @@ _SKEW_WITHIN = 1e-6
 
 @dataclass(frozen=True)
 class GivenCameras:
-    """Cameras that stand still, for pictures of one size.
+    """Cameras for pictures of one size, which stand still or move on paths.
 
     Attributes:
         digest: Digest of all their numbers. Two rigs with the same digest are equal.
-        cameras: View to camera, in the order of the views.
+        cameras: View to camera at the start of an episode, in the order of the views.
+        paths: View to path, of those that move.
     """
 
     digest: str
     cameras: Mapping[str, Camera] = field(compare=False)
+    paths: Mapping[str, CameraPath] = field(compare=False)
 
     @classmethod
-    def of(cls, cameras: Mapping[str, Camera]) -> GivenCameras:
-        """The rig of these cameras."""
+    def of(cls, found: Mapping[str, CameraParts], size: int) -> GivenCameras:
+        """The rig of these cameras; errors as of `read_given`."""
+        cameras = {view: _pinhole(parts, view, size) for view, parts in found.items()}
+        paths = {view: parts.path for view, parts in found.items() if parts.path is not None}
         digest = hashlib.blake2b(digest_size=8)
         for view, camera in cameras.items():
             digest.update(view.encode())
             digest.update(camera.intrinsics.tobytes() + camera.world_to_camera.tobytes())
-        return cls(digest.hexdigest(), cameras)
+        for view, path in paths.items():
+            digest.update(view.encode() + path.times.tobytes() + path.poses.tobytes())
+        return cls(digest.hexdigest(), cameras, paths)
+
+    def at(self, seconds: float) -> dict[str, Camera]:
+        """The cameras at a time since the start of the episode.
+
+        Raises:
+            MismatchError: When a path does not reach that far.
+        """
+        moved = {
+            view: replace(self.cameras[view], world_to_camera=path.at(seconds))
+            for view, path in self.paths.items()
+        }
+        return {**self.cameras, **moved}
 
 
 def read_given(words: Sequence[str], size: int) -> GivenCameras:
@@ -57,7 +76,8 @@ def read_given(words: Sequence[str], size: int) -> GivenCameras:
 
     Raises:
         OptionError: When the views are not view_0, view_1 …, or a world cannot draw such a camera.
-        DataError: When a file is missing, or holds a camera that cannot be.
+        DataError: When a file is missing, or holds a camera that cannot be, or a path that does
+            not begin where episodes do.
     """
     from datasets.calibration.reading import read_cameras  # takes a second, and help needs none
 
@@ -71,7 +91,7 @@ def read_given(words: Sequence[str], size: int) -> GivenCameras:
             f"--cameras must hold {', '.join(wanted)}, one after another, but has "
             f"{', '.join(found)}. Choose a name for each: --cameras {wanted[0]}=FILE:{strange[0]}"
         )
-    return GivenCameras.of({view: _pinhole(found[view], view, size) for view in wanted})
+    return GivenCameras.of({view: found[view] for view in wanted}, size)
 
 
 def read_additional(words: Sequence[str], size: int) -> GivenCameras:
@@ -94,16 +114,16 @@ def read_additional(words: Sequence[str], size: int) -> GivenCameras:
                 f"--camera {name!r} cannot be the name of a third-person view: it must be letters, "
                 f"digits and _, and not {EGO}. Name it: --camera front=FILE:{name}"
             )
-    return GivenCameras.of({name: _pinhole(found[name], name, size) for name in found})
+    return GivenCameras.of(found, size)
 
 
 def _pinhole(parts: CameraParts, view: str, size: int) -> Camera:
-    """A camera of square pictures that every renderer can draw."""
-    camera = parts.camera(view)
+    """A camera of square pictures that every renderer can draw, at the start of an episode."""
+    camera = parts.at(0.0).camera(view)
     if camera.link:
         raise OptionError(
-            f"{parts.source} moves with {camera.link!r}, and third-person cameras stand still. "
-            f"Leave {view} out, or give its pose in the world."
+            f"{parts.source} moves with {camera.link!r}, and third-person cameras are in the "
+            f"world. Leave {view} out, or give its pose or path there."
         )
     if not camera.lens.is_straight:
         raise OptionError(

@@ -62,7 +62,7 @@ class ReplayConfig:
             RAY_ADDRESS names. The machines must share --demos and --out.
         camera: Your own cameras, each NAME=FILE: a rig as JSON, or any file that
             `datasets.keypoints --cameras` reads. Each is one more view, or replaces that of its
-            name, such as view_0, and stands still.
+            name, such as view_0. It stands still, or moves on a path in its file.
         split: Shares of train, valid and test; they are counts when they sum to the number of
             episodes. By default the file's own masks train, valid and test, or 4,1,1 if it has
             none.
@@ -157,6 +157,7 @@ def describe(config: ReplayConfig, file: DemonstrationFile) -> DatasetMeta:
             env_args=file.env_args,
             versions=versions(),
             command=config.command,
+            moving_cameras=bool(config.cameras and config.cameras.paths),
             rig="" if config.cameras is None else config.cameras.digest,
         )
     finally:
@@ -223,10 +224,16 @@ def replay(config: ReplayConfig) -> Path:
                 "Remove it from the file, or from its masks."
             )
     meta = describe(config, file)
+    _require_long_paths(config, [len(file.states(number)) for number in numbers], meta.control_hz)
     require_same_split(root, meta, lambda stored: config.deal(file, stored))
     job = Replay(root, meta, demos, config.own_views(file), config.cameras)
     writer = make_missing(job, numbers, config.workers, config.cluster)
     return writer.write_index(parts)
+
+
+def _require_long_paths(config: ReplayConfig, lengths: Sequence[int], hz: float) -> None:
+    if config.cameras is not None:
+        config.cameras.at((max(lengths) - 1) / hz)  # raises when a path ends before
 
 
 def summarize(config: ReplayConfig) -> str:

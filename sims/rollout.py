@@ -12,7 +12,8 @@ from jaxtyping import Bool, Float, Int, UInt8
 from datasets.cameras import Camera
 from datasets.episodes import Episode
 from sims.env import EXPERT_STREAM, FAILURE_STREAM, MultiViewEnv, Step
-from sims.moving_cameras import draw_motion
+from sims.given_cameras import GivenCameras
+from sims.moving_cameras import CameraMotion, draw_motion
 from sims.survey import Survey, millimetres
 
 
@@ -129,6 +130,7 @@ def record(
     random_cameras: bool = False,
     *,
     moving_cameras: bool = False,
+    on_paths: GivenCameras | None = None,
     random_scenes: bool = False,
     depth: bool = False,
     masks: bool = False,
@@ -144,6 +146,7 @@ def record(
         random_cameras: Whether the seed also draws the third-person cameras.
         moving_cameras: Whether the third-person cameras move about their places; see
             `sims.moving_cameras`.
+        on_paths: Third-person cameras that move on given paths, instead of about their places.
         random_scenes: Whether the seed also draws textures, colours and lights.
         depth: Whether depth is recorded too.
         masks: Whether instances are recorded too.
@@ -153,12 +156,14 @@ def record(
 
     Raises:
         SimulatorError: When the environment cannot do what is asked for.
+        MismatchError: When the episode goes on after the end of a path.
     """
     options = {"random_cameras": random_cameras, "random_scenes": random_scenes}
     observation, info = env.reset(seed=seed, options=options)
     steps = env.expert(np.random.default_rng([seed, EXPERT_STREAM]))
     recording = _begin(env, depth, masks)
-    return _recorded(env, seed, steps, observation, recording, moving_cameras, success=True)
+    moving = _moving(env, seed, moving_cameras, on_paths)
+    return _recorded(env, seed, steps, observation, recording, moving, success=True)
 
 
 def record_failure(
@@ -167,6 +172,7 @@ def record_failure(
     random_cameras: bool = False,
     *,
     moving_cameras: bool = False,
+    on_paths: GivenCameras | None = None,
     random_scenes: bool = False,
     depth: bool = False,
     masks: bool = False,
@@ -183,7 +189,15 @@ def record_failure(
     )
     recording = _begin(env, depth, masks)
     steps = env.failing_expert(expert, failure)
-    return _recorded(env, seed, steps, observation, recording, moving_cameras, success=False)
+    moving = _moving(env, seed, moving_cameras, on_paths)
+    return _recorded(env, seed, steps, observation, recording, moving, success=False)
+
+
+def _moving(
+    env: MultiViewEnv, seed: int, moving_cameras: bool, on_paths: GivenCameras | None
+) -> CameraMotion | GivenCameras | None:
+    """What moves the third-person cameras of an episode that `reset` began."""
+    return draw_motion(env, seed) if moving_cameras else on_paths
 
 
 def _recorded(
@@ -192,16 +206,15 @@ def _recorded(
     steps: Iterator[Step],
     observation: Mapping[str, np.ndarray],
     recording: Recording,
-    moving_cameras: bool,
+    moving: CameraMotion | GivenCameras | None,
     success: bool,
 ) -> Episode | None:
     """The episode of an expert's steps; None where it does not end as it should."""
     actions: list[np.ndarray] = []
     phases, rewards = [], []
-    motion = draw_motion(env, seed) if moving_cameras else None
     for step in steps:
-        if motion is not None:
-            env.move_cameras(motion.at(len(actions) / env.control_hz))
+        if moving is not None:
+            env.move_cameras(moving.at(len(actions) / env.control_hz))
         recording.look(observation)
         observation, reward, terminated, truncated, info = env.step(step.action)
         actions.append(np.array(step.action))

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
+from datasets.calibration.path import CameraPath
 from datasets.errors import FormatError, MismatchError, MissingDataError
 from datasets.kinematics.rig import RigCamera
 from datasets.lens import Lens, LensName
@@ -47,6 +48,7 @@ class CameraParts:
         pose: (4, 4), world to camera, or from the frame of `link`.
         link: Link that carries the camera; empty for one that stands in the world.
         in_chain: Where it is among cameras that were calibrated together.
+        path: How it moves through the world, in place of a pose.
     """
 
     source: str
@@ -56,35 +58,59 @@ class CameraParts:
     pose: Float[np.ndarray, "4 4"] | None = None
     link: str = ""
     in_chain: InChain | None = None
+    path: CameraPath | None = None
 
     def joined(self, other: CameraParts) -> CameraParts:
         """One camera of two files, of which one says what the other one does not.
 
         Raises:
-            MismatchError: When both have intrinsics, or both have a pose.
+            MismatchError: When both have intrinsics, or both have a pose or a path.
         """
-        for name in ("intrinsics", "pose"):
-            if getattr(self, name) is not None and getattr(other, name) is not None:
+        for name, both in (
+            ("intrinsics", self.intrinsics is not None and other.intrinsics is not None),
+            ("pose", self._is_placed and other._is_placed),
+        ):
+            if both:
                 raise MismatchError(
                     f"{self.source} and {other.source} both give the {name} of one view. "
                     "Leave one of them out of --cameras."
                 )
         seen = self if self.intrinsics is not None else other
-        placed = self if self.pose is not None else other
+        placed = self if self._is_placed else other
         return replace(
             seen,
             source=f"{self.source} and {other.source}",
             pose=placed.pose,
+            path=placed.path,
             link=placed.link,
             in_chain=self.in_chain or other.in_chain,
         )
+
+    @property
+    def _is_placed(self) -> bool:
+        return self.pose is not None or self.path is not None
+
+    def at(self, seconds: float) -> CameraParts:
+        """The camera where it is at a time since the start of an episode.
+
+        Raises:
+            MismatchError: When its path does not reach that far.
+        """
+        return self if self.path is None else replace(self, pose=self.path.at(seconds), path=None)
 
     def camera(self, view: str) -> RigCamera:
         """The whole camera.
 
         Raises:
             MissingDataError: When the intrinsics or the pose are missing; names the remedy.
+            MismatchError: When it moves on a path.
         """
+        if self.path is not None:
+            raise MismatchError(
+                f"{self.source} moves on a path, which sims.generate --cameras and sims.replay "
+                f"--camera alone take. Recordings hold the poses of a moving camera: leave {view} "
+                "out of --cameras, and write them by datasets.write_episode."
+            )
         if self.intrinsics is None:
             raise MissingDataError(
                 f"{self.source} has no intrinsics. Give a file that has them as well: "

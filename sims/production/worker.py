@@ -90,13 +90,15 @@ class Generation:
             meta.env, len(meta.views) - 1, meta.image_size, self.options, self.cameras
         )
         writer = EpisodeWriter(self.root, meta)
+        on_paths = self.cameras if self.cameras is not None and self.cameras.paths else None
         make_one = record if index < FIRST_FAILURE else record_failure
         for attempt in range(MAX_ATTEMPTS):
             episode = make_one(
                 env,
                 episode_seed(self.seed, index, attempt),
                 meta.random_cameras,
-                moving_cameras=meta.moving_cameras,
+                moving_cameras=meta.moving_cameras and on_paths is None,
+                on_paths=on_paths,
                 random_scenes=meta.random_scenes,
                 depth=meta.depth,
                 masks=bool(meta.masks),

@@ -127,8 +127,9 @@ class RecordedScene:
             points = self._robots.positions(self._data)
         length = float(np.ptp(points, axis=0).max())
         views = self.views[1:]
-        self._ring: Mapping[str, Camera] = ring_in_room(
-            self._model, self._data, views, points, RING_DISTANCE * length, self.size
+        self._ring: Mapping[str, Camera]
+        self.set_cameras(
+            ring_in_room(self._model, self._data, views, points, RING_DISTANCE * length, self.size)
         )
         looking = behind(self._pose_of_hand(), points.mean(0), length, self.size)
         self._over_hand = looking.intrinsics, mounted(looking, self._pose_of_hand())
@@ -137,6 +138,12 @@ class RecordedScene:
         """Takes these third-person cameras instead of the ring."""
         self._ring = dict(cameras)
         self.views = (EGO, *cameras)
+        self._still: tuple[str, ...] = self.views[1:]
+
+    def move_cameras(self, cameras: Mapping[str, Camera]) -> None:
+        """Takes these third-person cameras, and others for the next states."""
+        self.set_cameras(cameras)
+        self._still = ()
 
     def cameras(self) -> dict[str, Camera]:
         """The first-person camera as it stands now, and the others."""
@@ -188,7 +195,7 @@ class RecordedScene:
     def render_views(self) -> dict[str, UInt8[np.ndarray, "height width 3"]]:
         """Renders the current state from every view, upright RGB."""
         self._draw()
-        return self._renderer.render(self._data, self.cameras(), fixed=self._ring)
+        return self._renderer.render(self._data, self.cameras(), fixed=self._still)
 
     def actor_masks(self) -> dict[str, Bool[np.ndarray, "height width"]]:
         """The pixels of each view that show a robot or a gripper."""

@@ -16,7 +16,7 @@ from jaxtyping import UInt8
 
 from datasets.episodes import EpisodeWriter
 from datasets.errors import DataError, MismatchError
-from datasets.storage.episode_file import Episode
+from datasets.storage.episode_file import EGO, Episode
 from datasets.storage.meta import DatasetMeta
 from sims.given_cameras import GivenCameras
 from sims.robosuite.demos import Demonstration
@@ -52,7 +52,9 @@ class Replay:
         """
         file = opened(self.demos)
         env = process_world(self.demos, self.own_views, self.meta.image_size, self.cameras)
-        episode = restore_episode(env, file.read(index), f"{self.demos}: {file.names[index]}")
+        on_paths = self.cameras if self.cameras is not None and self.cameras.paths else None
+        demo, name = file.read(index), f"{self.demos}: {file.names[index]}"
+        episode = restore_episode(env, demo, name, on_paths, self.meta.control_hz)
         EpisodeWriter(self.root, self.meta).write(index, episode)
 
     def done(self) -> set[int]:
@@ -88,7 +90,13 @@ def require_restorable(env: World, demo: Demonstration, name: str) -> None:
         )
 
 
-def restore_episode(env: World, demo: Demonstration, name: str) -> Episode:
+def restore_episode(
+    env: World,
+    demo: Demonstration,
+    name: str,
+    on_paths: GivenCameras | None = None,
+    hz: float | None = None,
+) -> Episode:
     """Restores every state of a demonstration and records all views of it.
 
     Rewards and observations are the recording's own where it has them. Otherwise a step's reward
@@ -99,15 +107,21 @@ def restore_episode(env: World, demo: Demonstration, name: str) -> Episode:
         env: An environment of the demonstration's task; its own episode ends.
         demo: The recording.
         name: Name of the demonstration, for messages.
+        on_paths: Third-person cameras that move on given paths; others stand still.
+        hz: Time steps per second; by default those of the environment.
 
     Raises:
-        DataError: When the model cannot be loaded, or the states do not fit it.
+        DataError: When the model cannot be loaded, the states do not fit it, or the demonstration
+            goes on after the end of a path.
     """
     require_restorable(env, demo, name)
+    others = {view: camera for view, camera in env.cameras().items() if view != EGO}
     recording = Recording(env)
     phases, rewards = [], []
     for t, state in enumerate(demo.states):
         env.set_state(state)
+        if on_paths is not None:
+            env.move_cameras({**others, **on_paths.at(t / (hz or env.control_hz))})
         recorded = {key: value[t] for key, value in demo.observations.items()}
         recording.look(recorded or env.observe())
         phases.append(env.phase_now())

@@ -43,6 +43,7 @@ class World(Seen, Protocol):
     def set_state(self, state: Float[np.ndarray, " state"]) -> None: ...  # noqa: D102
     def observe(self) -> dict[str, np.ndarray]: ...  # noqa: D102
     def set_cameras(self, cameras: Mapping[str, Camera]) -> None: ...  # noqa: D102
+    def move_cameras(self, cameras: Mapping[str, Camera]) -> None: ...  # noqa: D102
     def phase_now(self) -> int: ...  # noqa: D102
     def reward(self) -> float: ...  # noqa: D102
     def solved(self, rewards: np.ndarray | None) -> bool: ...  # noqa: D102

@@ -144,6 +144,42 @@ def test_states_times_and_cameras_of_a_replay_are_those_of_the_file(files, tmp_p
 
 
 @pytest.mark.slow
+def test_a_camera_on_a_path_sees_what_a_camera_there_sees(files, tmp_path):
+    file = DemonstrationFile(files["square"])
+    states, hz = file.states(0), file.control_hz or RecordedScene.control_hz
+    known = RecordedScene(file, views=2, size=SIZE)
+    ends = [known.cameras()[view] for view in ("view_0", "view_1")]
+    poses = [camera.world_to_camera.tolist() for camera in ends]
+    path, out = tmp_path / "crane.json", tmp_path / "out"
+
+    def config(last: float) -> ReplayConfig:
+        moves = [{"time": 0, "pose": poses[0]}, {"time": last, "pose": poses[1]}]
+        parts = {"intrinsics": ends[0].intrinsics.tolist(), "path": moves}
+        path.write_text(json.dumps({"crane": parts}))
+        options = {"views": 2, "size": SIZE, "workers": 1, "split": "1,0,0", "out": out}
+        return ReplayConfig(files["square"], **options, camera=(f"crane={path}",))
+
+    with pytest.raises(MismatchError, match=r"crane\.json: crane has a path from 0 to .* s"):
+        replay(config((len(states) - 1.5) / hz))
+    assert not out.exists()
+    whole = config((len(states) - 1) / hz)
+    replay(whole)
+    data = EpisodeDataset(out)
+    episode = data.episode(0)
+    assert data.meta.moving_cameras and data.views == ["ego", "view_0", "view_1", "crane"]
+    assert episode.world_to_camera["view_0"].ndim == 2
+    for t, state in enumerate(states):
+        known.set_state(state)
+        there = whole.cameras.at(t / hz)["crane"]
+        known.set_cameras({"crane": there})
+        assert np.array_equal(known.render_views()["crane"], episode.images["crane"][t])
+        pixels, _ = there.project(known.keypoints())
+        assert np.allclose(pixels, episode.keypoints["crane"][t], atol=1e-3)
+    assert np.allclose(episode.world_to_camera["crane"][-1], poses[1], atol=1e-9)
+    known.close()
+
+
+@pytest.mark.slow
 def test_holding_agrees_with_the_phases_of_lift(lift, tmp_path):
     """`hold` begins while Lift's hand grasps, and lasts as long as the cube is in the air."""
     lift.reset(seed=5)
