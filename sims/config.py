@@ -18,7 +18,7 @@ from datasets.storage.episode_file import SPLITS
 from datasets.storage.meta import short_name
 from sims.errors import OptionError
 from sims.failures import FIRST_FAILURE
-from sims.given_cameras import GivenCameras, read_given
+from sims.given_cameras import GivenCameras, moving_rig, read_given
 from sims.registry import GYMNASIUM, own_views, require_environment
 
 
@@ -157,8 +157,7 @@ class GenerateConfig:
     @property
     def on_paths(self) -> GivenCameras | None:
         """The cameras of --cameras, where some of them move."""
-        given = self.given_cameras
-        return given if given is not None and given.paths else None
+        return moving_rig(self.given_cameras)
 
     @property
     def num_views(self) -> int:

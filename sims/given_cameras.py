@@ -66,6 +66,11 @@ class GivenCameras:
         return {**self.cameras, **moved}
 
 
+def moving_rig(given: GivenCameras | None) -> GivenCameras | None:
+    """The cameras where some of them move on paths; None where all stand still."""
+    return given if given is not None and given.paths else None
+
+
 def read_given(words: Sequence[str], size: int) -> GivenCameras:
     """Reads the third-person cameras of a world.
 

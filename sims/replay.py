@@ -37,7 +37,7 @@ from datasets.presets import usual_views
 from datasets.storage.checks import open_episode
 from datasets.storage.meta import DatasetMeta
 from sims.config import SPLIT, Cluster, parse_split, require_folder, split_episodes
-from sims.given_cameras import GivenCameras, read_additional
+from sims.given_cameras import GivenCameras, moving_rig, read_additional
 from sims.production.run import RESUME, make_missing, progress, require_same_split, versions
 from sims.robosuite.demos import DemonstrationFile
 from sims.robosuite.restore import Replay, require_restorable
@@ -157,7 +157,7 @@ def describe(config: ReplayConfig, file: DemonstrationFile) -> DatasetMeta:
             env_args=file.env_args,
             versions=versions(),
             command=config.command,
-            moving_cameras=bool(config.cameras and config.cameras.paths),
+            moving_cameras=moving_rig(config.cameras) is not None,
             rig="" if config.cameras is None else config.cameras.digest,
         )
     finally:

@@ -196,7 +196,7 @@ def record_failure(
 def _moving(
     env: MultiViewEnv, seed: int, moving_cameras: bool, on_paths: GivenCameras | None
 ) -> CameraMotion | GivenCameras | None:
-    """What moves the third-person cameras of an episode that `reset` began."""
+    """The motion of the third-person cameras in an episode that `reset` began."""
     return draw_motion(env, seed) if moving_cameras else on_paths
 
 

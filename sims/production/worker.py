@@ -18,7 +18,7 @@ from datasets.storage.meta import DatasetMeta
 from sims.env import MultiViewEnv
 from sims.errors import ProductionError
 from sims.failures import FIRST_FAILURE
-from sims.given_cameras import GivenCameras
+from sims.given_cameras import GivenCameras, moving_rig
 from sims.memory import return_large_blocks
 from sims.registry import make
 from sims.rollout import attempt_of, episode_seed, record, record_failure
@@ -90,7 +90,7 @@ class Generation:
             meta.env, len(meta.views) - 1, meta.image_size, self.options, self.cameras
         )
         writer = EpisodeWriter(self.root, meta)
-        on_paths = self.cameras if self.cameras is not None and self.cameras.paths else None
+        on_paths = moving_rig(self.cameras)
         make_one = record if index < FIRST_FAILURE else record_failure
         for attempt in range(MAX_ATTEMPTS):
             episode = make_one(

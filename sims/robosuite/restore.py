@@ -18,7 +18,7 @@ from datasets.episodes import EpisodeWriter
 from datasets.errors import DataError, MismatchError
 from datasets.storage.episode_file import EGO, Episode
 from datasets.storage.meta import DatasetMeta
-from sims.given_cameras import GivenCameras
+from sims.given_cameras import GivenCameras, moving_rig
 from sims.robosuite.demos import Demonstration
 from sims.robosuite.worlds import World, opened, process_world
 from sims.rollout import Recording, done_at_end
@@ -52,7 +52,7 @@ class Replay:
         """
         file = opened(self.demos)
         env = process_world(self.demos, self.own_views, self.meta.image_size, self.cameras)
-        on_paths = self.cameras if self.cameras is not None and self.cameras.paths else None
+        on_paths = moving_rig(self.cameras)
         demo, name = file.read(index), f"{self.demos}: {file.names[index]}"
         episode = restore_episode(env, demo, name, on_paths, self.meta.control_hz)
         EpisodeWriter(self.root, self.meta).write(index, episode)
