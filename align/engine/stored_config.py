@@ -155,17 +155,29 @@ def claim_options(folder: Path, config: object, but: Collection[str]) -> None:
         but: Names of options in which results of the folder may differ.
 
     Raises:
-        MismatchError: When the folder holds results with other options.
+        MismatchError: When the folder holds results with other options; names them.
+        DamagedDataError: When the file of the options cannot be read.
     """
     asked = {name: value for name, value in options_of(config).items() if name not in but}
     path = folder / _SHARED_NAME
     if path.exists():
-        if json.loads(path.read_bytes()) != asked:
-            raise MismatchError(f"{path} has other options. Choose another --out.")
+        _require_same(path, asked)
         return
     path.parent.mkdir(parents=True, exist_ok=True)
     with atomic_path(path) as temporary:
         temporary.write_text(json.dumps(asked, indent=1) + "\n")
+
+
+def _require_same(path: Path, asked: Mapping[str, Any]) -> None:
+    try:
+        stored = json.loads(path.read_bytes())
+    except ValueError as error:
+        raise DamagedDataError(f"{path} cannot be read ({error}). Choose another --out.") from None
+    known = stored if isinstance(stored, dict) else {}
+    if differing := sorted(name for name in asked if asked[name] != known.get(name, ...)):
+        raise MismatchError(
+            f"{path} has other options ({shortened(differing, _SHOWN)}). Choose another --out."
+        )
 
 
 def _flat(options: Mapping[str, Any], section: str = "") -> dict[str, Any]:

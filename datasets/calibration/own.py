@@ -15,6 +15,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from datasets.calibration.parts import (
     CameraParts,
     make_lens,
@@ -73,6 +75,12 @@ def _stored(camera: RigCamera) -> dict[str, Any]:
     return parts | ({"link": camera.link} if camera.link else {})
 
 
+def _require_positive(name: str, size: np.ndarray) -> None:
+    """Raises a FormatError when a side is not positive; 0 means unknown in no rig."""
+    if (size <= 0).any():
+        raise FormatError(f"{name}: size must be two numbers above 0. Correct it, or leave it out.")
+
+
 def _camera(name: str, parts: Mapping[str, Any]) -> CameraParts:
     for key in parts:
         require_known(f"entry of {name}", str(key), _KEYS, FormatError)
@@ -85,7 +93,7 @@ def _camera(name: str, parts: Mapping[str, Any]) -> CameraParts:
         pose = rigid(name, numbers(name, "pose", parts["pose"], 4, 4))
     size = parts.get("size", (None, None))
     if "size" in parts:
-        numbers(name, "size", size, 2)
+        _require_positive(name, numbers(name, "size", size, 2))
     return CameraParts(
         name,
         intrinsics,

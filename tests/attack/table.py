@@ -11,6 +11,8 @@ from tests.attack.table_meaning import meaning_rows
 from tests.attack.table_options import option_rows
 from tests.attack.table_order import order_rows
 from tests.attack.table_runs import run_rows
+from tests.attack.table_use_files import use_file_rows
+from tests.attack.table_use_meaning import use_meaning_rows
 from tests.attack.table_uses import use_rows
 from tests.attack.table_writes import write_rows
 
@@ -21,6 +23,8 @@ def rows() -> Iterator[Row]:
     yield from meaning_rows()
     yield from run_rows()
     yield from use_rows()
+    yield from use_file_rows()
+    yield from use_meaning_rows()
     yield from format_rows()
     yield from order_rows()
     yield from option_rows()
