@@ -145,9 +145,7 @@ def _states(data: EpisodeDataset, i: int, names: Sequence[str]) -> dict[str, np.
     }
 
 
-def require_demonstrated(
-    values: np.ndarray, data: EpisodeDataset, i: int, name: str
-) -> np.ndarray:
+def require_demonstrated(values: np.ndarray, data: EpisodeDataset, i: int, name: str) -> np.ndarray:
     """Values of an episode that a policy can learn from.
 
     Raises:

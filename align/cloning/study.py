@@ -16,7 +16,7 @@ from align.cloning.policy import train_policy
 from align.cloning.rollouts import Rollouts, environment, roll_out
 from align.cloning.table import Row, save
 from align.engine.device import import_compiler
-from align.engine.stored_config import claim_options
+from align.engine.stored_config import claim_options, require_options
 from datasets.bounds import require_distinct
 from datasets.episodes import EpisodeDataset
 from datasets.errors import FormatError, OptionError, first_fault, require_known
@@ -48,6 +48,7 @@ def clone_all(config: CloneConfig) -> list[Row]:
     data = EpisodeDataset(config.data, "train", episodes=config.episodes)
     for view in config.views:
         require_known("view", view, data.views)
+    require_options(config.out, config, _OF_THE_STUDY)
     _require_usable(config, data)
     # Before demonstrations are written, which all policies of an observation share.
     claim_options(config.out, config, _OF_THE_STUDY)

@@ -149,6 +149,20 @@ def options_of(config: object) -> dict[str, Any]:
 def claim_options(folder: Path, config: object, but: Collection[str]) -> None:
     """Stores the options that all results of a folder share, or compares them.
 
+    The arguments and errors are those of `require_options`.
+    """
+    require_options(folder, config, but)
+    path = folder / _SHARED_NAME
+    if path.exists():
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with atomic_path(path) as temporary:
+        temporary.write_text(json.dumps(_shared(config, but), indent=1) + "\n")
+
+
+def require_options(folder: Path, config: object, but: Collection[str]) -> None:
+    """Compares the options that all results of a folder share, where it has any.
+
     Args:
         folder: The folder, which need not exist yet.
         config: A dataclass of options.
@@ -158,17 +172,9 @@ def claim_options(folder: Path, config: object, but: Collection[str]) -> None:
         MismatchError: When the folder holds results with other options; names them.
         DamagedDataError: When the file of the options cannot be read.
     """
-    asked = {name: value for name, value in options_of(config).items() if name not in but}
-    path = folder / _SHARED_NAME
-    if path.exists():
-        _require_same(path, asked)
+    path, asked = folder / _SHARED_NAME, _shared(config, but)
+    if not path.exists():
         return
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with atomic_path(path) as temporary:
-        temporary.write_text(json.dumps(asked, indent=1) + "\n")
-
-
-def _require_same(path: Path, asked: Mapping[str, Any]) -> None:
     try:
         stored = json.loads(path.read_bytes())
     except ValueError as error:
@@ -178,6 +184,10 @@ def _require_same(path: Path, asked: Mapping[str, Any]) -> None:
         raise MismatchError(
             f"{path} has other options ({shortened(differing, _SHOWN)}). Choose another --out."
         )
+
+
+def _shared(config: object, but: Collection[str]) -> dict[str, Any]:
+    return {name: value for name, value in options_of(config).items() if name not in but}
 
 
 def _flat(options: Mapping[str, Any], section: str = "") -> dict[str, Any]:

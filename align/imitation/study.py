@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from align.engine.stored_config import claim_options
+from align.engine.stored_config import claim_options, require_options
 from align.imitation.config import OF_VIDEO, ImitateConfig, Reward, run_of
 from align.imitation.results import Curve, save
 from align.imitation.training import learn, load_curve, require_usable
@@ -26,6 +26,7 @@ def imitate(config: ImitateConfig) -> list[Curve]:
         require_distinct(f"--{option}", getattr(config, option))
     if OF_VIDEO & set(config.reward):
         run_of(config)
+    require_options(config.out, config, _OF_THE_STUDY)
     agents = [(reward, seed) for seed in config.seeds for reward in config.reward]
     found = {agent: load_curve(*agent, _folder(config, *agent)) for agent in agents}
     require_usable(config, [reward for (reward, _), curve in found.items() if curve is None])

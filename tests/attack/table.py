@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from tests.attack.rows import Row
 from tests.attack.table_files import file_rows
 from tests.attack.table_formats import format_rows
+from tests.attack.table_generate import generate_rows
 from tests.attack.table_meaning import meaning_rows
 from tests.attack.table_options import option_rows
 from tests.attack.table_order import order_rows
@@ -25,6 +26,7 @@ def rows() -> Iterator[Row]:
     yield from use_rows()
     yield from use_file_rows()
     yield from use_meaning_rows()
+    yield from generate_rows()
     yield from format_rows()
     yield from order_rows()
     yield from option_rows()

@@ -346,7 +346,10 @@ CLICK_FAULTS: Mapping[str, Fault] = {
         lambda lines: [lines[0], *(line for line in lines if ",upper," in line)]
     ),
     "clicks in one place": _cells(
-        lambda lines: [lines[0], *(",".join([*l.split(",")[:4], "9", "9"]) for l in lines[1:])]
+        lambda lines: [
+            lines[0],
+            *(",".join([*line.split(",")[:4], "9", "9"]) for line in lines[1:]),
+        ]
     ),
 }
 
