@@ -77,9 +77,6 @@ def _require(videos: Sequence[Path], out: Path, table: Path, height: int) -> Non
         raise OptionError(f"--out {out} must end in .mp4, .mkv or .mov.")
     if height % 2:
         raise OptionError(f"--height {height} must be even, as the video's colours are halved.")
-    if len(set(videos)) < len(videos):
-        twice = next(video for video in videos if videos.count(video) > 1)
-        raise OptionError(f"{twice} is named twice: name each video once.")
     for option, path in (("--out", out), ("--pairs", table)):
         require_no_input(option, path, videos)
         require_writable(path)

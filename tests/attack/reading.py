@@ -10,6 +10,8 @@ from pathlib import Path
 from tests.attack.faults import FILE_FAULTS, at
 from tests.attack.rows import Row
 
+# Commands that hold the data set of a run against the identity that the run stores.
+MEASURES = ("evaluate", "analyze", "report", "view", "progress", "imitate")
 A_FEW = ("truncated", "text instead", "links in a circle", "unreadable")
 
 
@@ -62,7 +64,7 @@ def _named(read: Read, fault: str) -> tuple[str]:
     """What an error on a file must name: the file, or what it is a part of."""
     folder, _, place = read.place.partition("/")
     name = place.rpartition("/")[2] or folder
-    measures = read.command.endswith(("evaluate", "analyze", "report", "view"))
+    measures = read.command.endswith(MEASURES)
     if measures and folder in ("dots", "squares"):
         return (folder,)  # a changed file already shows in the identity of its data set
     if not name.endswith((".jpg", ".mp4", ".png")):

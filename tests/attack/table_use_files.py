@@ -103,13 +103,14 @@ def _of_uses() -> Iterator[Read]:
         "data/0.parquet",
         "videos/observation.images.front/000000.mp4",
     ):
-        words = "deit_run --lerobot lerobot21"
-        yield Read(f"lerobot21/{place}", "align.progress", words, (*ALONE, "lerobot21"))
+        words, needs = "deit_run --lerobot lerobot21", (*ALONE, "lerobot21")
+        yield Read(f"lerobot21/{place}", "align.progress", words, needs, named="lerobot21")
 
 
 def _of_the_zoo() -> Iterator[Read]:
     words = "new --export deit_run --out made"
-    yield Read("deit_run/evaluation/test.json", "align.zoo", words, ALONE)
+    place, gone = "deit_run/evaluation/test.json", ("missing",)
+    yield Read(place, "align.zoo", words, ALONE, gone)
     for words, folder in (("--pull zoo", "fetched"), ("mine", "zoo"), ("", "zoo")):
         around = fetched_in(folder)
         gone = ("missing", "folder instead") if not words else ()

@@ -119,8 +119,6 @@ def _videos() -> Iterator[Row]:
         yield Row(command, f"{option} is a video to read", words, needs, named=(FIRST,))
     words = f"deit_run {FIRST} {SECOND} --out new.mp4 --pairs {FIRST}"
     yield Row("align.videos", "--pairs is a video to read", words, needs, named=(FIRST,))
-    words = f"deit_run {FIRST} {FIRST} --out new.mp4"
-    yield Row("align.videos", "a video named twice", words, needs, named=(FIRST,))
     words = f"deit_run {FIRST} --data dots --export page.html"
     yield Row("align.view", "videos and a data set", words, needs, named=("--data",))
     words = f"deit_run {FIRST} --lerobot lerobot21 --out new.npz"
