@@ -184,7 +184,7 @@ OF_OTHERS: tuple[tuple[str, str, Fault, str], ...] = (
 def _of_others() -> Iterator[Row]:
     for source, fault, spoil, named in OF_OTHERS:
         needs = (source.partition("/")[0],)
-        words = f"{source} out --to episodes --split 1,1,1"
+        words = f"{source} out --to episodes --split 1,1,1 --size 32"
         name = f"{source}: {fault}"
         yield Row("datasets.convert", name, words, needs, spoil, (named,))
         yield Row("datasets.info", name, source, needs, spoil, (named,))

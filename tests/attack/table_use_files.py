@@ -132,6 +132,8 @@ def _of_recordings() -> Iterator[Read]:
     for place, name in RECORDINGS.items():
         folder = place.partition("/")[0]
         source = name or folder
-        words = f"{source} out --to episodes --split 1,1,1"
-        yield Read(place.strip(), "datasets.convert", words, (folder,))
-        yield Read(place.strip(), "datasets.info", source, (folder,))
+        words = f"{source} out --to episodes --split 1,1,1 --size 32"
+        # A bag is named as a whole, and so is a list of no episodes.
+        named = folder if "bag" in place or place.endswith(("mcap", "yaml", "jsonl")) else ""
+        for command, line in (("datasets.convert", words), ("datasets.info", source)):
+            yield Read(place.strip(), command, line, (folder,), named=named)
