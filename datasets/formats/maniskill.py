@@ -46,7 +46,7 @@ class ManiSkillSource(Source):
 
     @classmethod
     def recognizes(cls, path: Path) -> bool:
-        """Whether `path` is an HDF5 file of trajectories, or has ManiSkill's JSON file beside it."""
+        """Whether `path` is an HDF5 file of trajectories, or has a JSON file beside it."""
         if path.suffix != ".h5" or not h5py.is_hdf5(path):
             return False
         return path.with_suffix(".json").is_file() or _holds_trajectories(path)

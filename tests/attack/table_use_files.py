@@ -135,5 +135,7 @@ def _of_recordings() -> Iterator[Read]:
         words = f"{source} out --to episodes --split 1,1,1 --size 32"
         # A bag is named as a whole, and so is a list of no episodes.
         named = folder if "bag" in place or place.endswith(("mcap", "yaml", "jsonl")) else ""
+        # A viewpoint may have no videos of a split.
+        gone = ("emptied",) if place.endswith("train.csv") else ()
         for command, line in (("datasets.convert", words), ("datasets.info", source)):
-            yield Read(place.strip(), command, line, (folder,), named=named)
+            yield Read(place.strip(), command, line, (folder,), gone, named)
