@@ -43,6 +43,7 @@ OF_VIDEOS = {
     "align.view": f"deit_run {FIRST} {SECOND} --export page.html",
 }
 
+VIDEO_OF_AE2 = "ae2/train/ego/ego_0.mp4"
 # A file of a recording, and the recording where it is no folder of the material.
 RECORDINGS = {
     "lerobot21/meta/info.json": "",
@@ -60,10 +61,10 @@ RECORDINGS = {
     "maniskill/traj.json": "maniskill/traj.h5",
     "pictures/take_0/ego/00001.png": "",
     "ae2/label.pickle": "",
-    "ae2/train/ego/ego_0.mp4": "",
+    VIDEO_OF_AE2: "",
     "ae2_table/label.csv": "",
     "ae2_table/ego/train.csv": "",
-    "ae2_table/ego/ego_0/00002.png": "",
+    "ae2_table/ego/ego_0/00001.png": "",
 }
 
 
@@ -135,7 +136,7 @@ def _of_recordings() -> Iterator[Read]:
         words = f"{source} out --to episodes --split 1,1,1 --size 32"
         # A bag is named as a whole, and so is a list of no episodes.
         named = folder if "bag" in place or place.endswith(("mcap", "yaml", "jsonl")) else ""
-        # A viewpoint may have no videos of a split.
-        gone = ("emptied",) if place.endswith("train.csv") else ()
+        # A viewpoint may have no videos of a split, and a folder lists no video that is gone.
+        gone = {"ae2_table/ego/train.csv": ("emptied",), VIDEO_OF_AE2: ("missing",)}.get(place, ())
         for command, line in (("datasets.convert", words), ("datasets.info", source)):
             yield Read(place.strip(), command, line, (folder,), gone, named)
