@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Annotated, Any, TypeVar, get_args, get_origin, get_type_hints
 
 from annotated_types import Interval
@@ -92,6 +92,20 @@ def require_values_in_bounds(
             for bounds in intervals(types.get(name)):
                 if isinstance(number, int | float) and not _within(number, bounds):
                     raise OptionError(f"{option} {number} is out of range: {describe(bounds)}.")
+
+
+def require_finite(option: str, numbers: Iterable[float]) -> None:
+    """Raises an OptionError when one of an option's numbers is infinite or NaN."""
+    for number in numbers:
+        if not math.isfinite(number):
+            raise OptionError(f"{option} {number} must be a finite number.")
+
+
+def require_distinct(option: str, names: Sequence[object]) -> None:
+    """Raises an OptionError when an option names something twice."""
+    for name in names:
+        if names.count(name) > 1:
+            raise OptionError(f"{option} names {name} twice; name each once.")
 
 
 def intervals(kind: Any) -> Iterator[Interval]:

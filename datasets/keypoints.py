@@ -36,7 +36,7 @@ from datasets.kinematics.track import Motion, add_keypoints
 from datasets.skeletons import BUILT_IN
 from datasets.source import Source, in_memory
 from datasets.square import FitName, squared
-from datasets.storage.atomic import atomic_folder, remove_leftovers
+from datasets.storage.atomic import atomic_folder, remove_leftovers, require_writable
 from datasets.storage.episode_file import SPLITS, Episode
 
 logger = logging.getLogger(__name__)
@@ -166,14 +166,7 @@ def write_keypoints(source: Source, maker: KeypointMaker, out: Path, made_by: st
         DataError: When `out` exists, the source has no splits, or an episode cannot be used.
     """
     config = maker.config
-    if out.exists():
-        raise MismatchError(f"{out} exists already: choose another folder, or remove it.")
-    splits = source.splits if config.split is None else read_split(config.split, len(source))
-    if splits is None:
-        raise MissingDataError(
-            f"{source.root} does not say which of its {len(source)} episodes are for training, "
-            "validation and test. Give their numbers: --split 10,5,5"
-        )
+    splits = _splits_of(source, config, out)
     own = None if maker.skeleton.name in BUILT_IN else maker.skeleton
     meta = replace(
         source.meta,
@@ -187,6 +180,20 @@ def write_keypoints(source: Source, maker: KeypointMaker, out: Path, made_by: st
     with atomic_folder(out) as temporary:
         progress = tqdm(order, unit="episode", disable=None)
         write_episodes(temporary, meta, _made(source, maker, progress, meta.image_size))
+
+
+def _splits_of(source: Source, config: KeypointsConfig, out: Path) -> dict[str, list[int]]:
+    """The splits of the result, where it can be written; errors as of `write_keypoints`."""
+    if out.exists():
+        raise MismatchError(f"{out} exists already: choose another folder, or remove it.")
+    require_writable(out)
+    splits = source.splits if config.split is None else read_split(config.split, len(source))
+    if splits is None:
+        raise MissingDataError(
+            f"{source.root} does not say which of its {len(source)} episodes are for training, "
+            "validation and test. Give their numbers: --split 10,5,5"
+        )
+    return splits
 
 
 def _made(
@@ -211,6 +218,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     with command(resume="Nothing was written."):
         source = open_source(config.data)
+        if config.out is not None:
+            _splits_of(source, config, config.out)  # before the first episode is judged for long
         maker = KeypointMaker(config, source)
         for line in check_first(source, maker):
             print(line)

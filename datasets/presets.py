@@ -81,7 +81,8 @@ def get_preset(name: str, env: str) -> Preset:
     require_known("preset", name, PRESETS)
     if env not in PRESETS[name]:
         raise UnknownNameError(
-            f"the preset {name!r} has no environment {env!r}, only {', '.join(PRESETS[name])}."
+            f"the preset {name!r} has no environment {env!r}, only {', '.join(PRESETS[name])}. "
+            "Leave out --preset, or choose one of these."
         )
     return PRESETS[name][env]
 

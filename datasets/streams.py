@@ -10,10 +10,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from tqdm import tqdm
+
 
 def print_error(error: object) -> None:
     """Print an error in one line on stderr, with the control characters of names escaped."""
-    print(f"error: {printable(str(error), keep='')}", file=sys.stderr)
+    with tqdm.external_write_mode(file=sys.stderr):  # not behind a progress bar, but above it
+        print(f"error: {printable(str(error), keep='')}", file=sys.stderr)
 
 
 def printable(text: str, keep: str = "\n\t\r") -> str:

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import h5py
 import numpy as np
+from jaxtyping import Float
 from tqdm import tqdm
 
-from align.cloning.observers import Observer
+from align.cloning.observers import Observer, require_demonstrated
 from datasets.episodes import EpisodeDataset
 from datasets.storage.atomic import atomic_path
 
@@ -22,7 +23,6 @@ def write_demonstrations(
     data: EpisodeDataset,
     observer: Observer,
     views: Sequence[str],
-    episodes: int | None = None,
 ) -> None:
     """Writes one demonstration for each episode and view, whole or not at all.
 
@@ -31,13 +31,13 @@ def write_demonstrations(
         data: The episodes to learn from.
         observer: Makes the observations.
         views: The views whose frames are observed.
-        episodes: Number of episodes, from the first on; all by default.
 
     Raises:
         MissingDataError: When an episode has no actions or lacks an observation.
+        DamagedDataError: When they are not one for each time step, or no finite numbers.
         UnknownNameError: When the data set has no such view.
     """
-    pairs = [(i, view) for i in range(len(data))[:episodes] for view in views]
+    pairs = [(i, view) for i in range(len(data)) for view in views]
     path.parent.mkdir(parents=True, exist_ok=True)
     with atomic_path(path) as temporary, h5py.File(temporary, "w") as file:
         total = 0
@@ -49,9 +49,19 @@ def write_demonstrations(
         file["mask/train"] = np.array(names, dtype="S")
 
 
+def recorded_actions(data: EpisodeDataset, i: int) -> Float[np.ndarray, "time action"]:
+    """The actions of an episode.
+
+    Raises:
+        MissingDataError: When there are none.
+        DamagedDataError: When they are not one for each time step, or no finite numbers.
+    """
+    return require_demonstrated(data.actions(i), data, i, "actions")
+
+
 def _write(group: h5py.Group, data: EpisodeDataset, i: int, view: str, observer: Observer) -> int:
     """Writes a demonstration, and returns its number of time steps."""
-    actions = data.actions(i)
+    actions = recorded_actions(data, i)
     for name, values in observer.of_episode(data, i, view).items():
         stored = values if values.dtype == np.uint8 else values.astype(np.float32)
         group[f"obs/{name}"] = stored

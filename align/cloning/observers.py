@@ -14,7 +14,7 @@ from align.models.encoder import FRAMES_ALONE
 from align.progress.causality import looks_ahead
 from align.stored.suitable import require_frames_alone
 from datasets.episodes import EpisodeDataset
-from datasets.errors import MismatchError
+from datasets.errors import DamagedDataError, MismatchError
 
 # The arm's own state, which every real robot measures; robomimic's choice for Lift and Can.
 PROPRIOCEPTION = ("robot0_eef_pos", "robot0_eef_quat", "robot0_gripper_qpos")
@@ -139,4 +139,22 @@ def make_observer(kind: str) -> Observer:
 
 
 def _states(data: EpisodeDataset, i: int, names: Sequence[str]) -> dict[str, np.ndarray]:
-    return {name: data.observation(i, name) for name in names}
+    return {
+        name: require_demonstrated(data.observation(i, name), data, i, f"obs/{name}")
+        for name in names
+    }
+
+
+def require_demonstrated(values: np.ndarray, data: EpisodeDataset, i: int, name: str) -> np.ndarray:
+    """Values of an episode that a policy can learn from.
+
+    Raises:
+        DamagedDataError: When they are not one for each time step, or no finite numbers.
+    """
+    steps = data.lengths[i]
+    if values.dtype.kind not in "fiub" or len(values) != steps or not np.isfinite(values).all():
+        raise DamagedDataError(
+            f"{data.paths[i]}: {name} must be finite numbers for each of its {steps} time steps. "
+            "Make the episode again, or leave it out."
+        )
+    return values

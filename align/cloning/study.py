@@ -10,15 +10,16 @@ from pathlib import Path
 from pydantic import TypeAdapter
 
 from align.cloning.config import Cameras, CloneConfig
-from align.cloning.demonstrations import write_demonstrations
+from align.cloning.demonstrations import recorded_actions, write_demonstrations
 from align.cloning.observers import Observer, make_observer
 from align.cloning.policy import train_policy
 from align.cloning.rollouts import Rollouts, environment, roll_out
 from align.cloning.table import Row, save
 from align.engine.device import import_compiler
-from align.engine.stored_config import claim_options
+from align.engine.stored_config import claim_options, require_options
+from datasets.bounds import require_distinct
 from datasets.episodes import EpisodeDataset
-from datasets.errors import FormatError, first_fault, require_known
+from datasets.errors import FormatError, OptionError, first_fault, require_known
 from datasets.storage.atomic import atomic_path
 
 log = logging.getLogger(__name__)
@@ -38,11 +39,17 @@ def clone_all(config: CloneConfig) -> list[Row]:
 
     Raises:
         DataError: When the data or a run cannot be used.
-        MismatchError: When the folder holds policies with other options.
+        OptionError: When something is named twice, or a batch is larger than the data.
+        MismatchError: When the folder holds policies with other options, or the data set has fewer
+            episodes.
     """
-    data = EpisodeDataset(config.data, "train")
+    for option in ("observe", "views", "seeds", "cameras"):
+        require_distinct(f"--{option}", getattr(config, option))
+    data = EpisodeDataset(config.data, "train", episodes=config.episodes)
     for view in config.views:
         require_known("view", view, data.views)
+    require_options(config.out, config, _OF_THE_STUDY)
+    _require_usable(config, data)
     # Before demonstrations are written, which all policies of an observation share.
     claim_options(config.out, config, _OF_THE_STUDY)
     results: list[tuple[str, Rollouts]] = []
@@ -53,9 +60,50 @@ def clone_all(config: CloneConfig) -> list[Row]:
     return Row.of_all(results)
 
 
+def _require_usable(config: CloneConfig, data: EpisodeDataset) -> None:
+    """Checks what every policy without a result needs, before the first one is trained for long."""
+    folders: dict[str, str] = {}
+    for observed in config.observe:
+        other = folders.setdefault(_folder_name(observed), observed)
+        if other != observed:
+            raise OptionError(
+                f"--observe {other} {observed} would be stored in one folder, "
+                f"{config.out / _folder_name(observed)}: rename a run."
+            )
+    missing = [
+        observed
+        for observed in config.observe
+        if not all((_folder(config, observed, seed) / _RESULT).exists() for seed in config.seeds)
+    ]
+    if not missing:
+        return
+    import_compiler()
+    data.check(need_keypoints=False)
+    for i in range(len(data)):
+        recorded_actions(data, i)
+    for observed in missing:
+        make_observer(observed).of_episode(data, 0, config.views[0])
+    _require_a_batch(config, data)
+    with environment(data.meta):
+        pass
+
+
+def _require_a_batch(config: CloneConfig, data: EpisodeDataset) -> None:
+    steps = sum(data.lengths) * len(config.views)
+    if steps < config.policy.batch:
+        raise OptionError(
+            f"--policy.batch {config.policy.batch} is more than the {steps} time steps of the "
+            "demonstrations: choose a smaller one, or more episodes."
+        )
+
+
+def _folder(config: CloneConfig, observed: str, seed: int) -> Path:
+    return config.out / _folder_name(observed) / f"seed{seed}"
+
+
 def _one(config: CloneConfig, data: EpisodeDataset, observed: str, seed: int) -> Iterator[Rollouts]:
     """The result of one policy, from its folder or made now."""
-    folder = config.out / _folder_name(observed) / f"seed{seed}"
+    folder = _folder(config, observed, seed)
     path = folder / _RESULT
     if not path.exists():
         import_compiler()
@@ -81,7 +129,7 @@ def _train_and_try(
 ) -> list[Rollouts]:
     demonstrations = folder.parent / _DEMONSTRATIONS
     if not demonstrations.exists():
-        write_demonstrations(demonstrations, data, observer, config.views, config.episodes)
+        write_demonstrations(demonstrations, data, observer, config.views)
     policy = train_policy(demonstrations, observer, config.policy, seed, folder)
     with environment(data.meta) as env:
         return [

@@ -138,10 +138,22 @@ def load_trained(
         device: Device to move the model to; by default the GPU where there is one.
 
     Raises:
-        CheckpointError: When the checkpoint is missing, truncated or of another model.
+        CheckpointError: When the checkpoint is missing, truncated or of another model, or its
+            weights are not finite numbers.
     """
-    load_checkpoint(weights_of(run, checkpoint), model)
+    path = weights_of(run, checkpoint)
+    load_checkpoint(path, model)
+    _require_finite(path, model)
     model.to(device or ("cuda" if torch.cuda.is_available() else "cpu")).eval()
+
+
+def _require_finite(path: Path, model: nn.Module) -> None:
+    for name, tensor in model.state_dict().items():
+        if tensor.is_floating_point() and not tensor.isfinite().all():
+            raise CheckpointError(
+                f"{path} has weights that are not finite numbers ({name}), as of a training that "
+                "diverged. Train again with a smaller --optim.lr, or take another checkpoint."
+            )
 
 
 def weights_of(source: Path, checkpoint: Checkpoint = "best") -> Path:

@@ -149,23 +149,45 @@ def options_of(config: object) -> dict[str, Any]:
 def claim_options(folder: Path, config: object, but: Collection[str]) -> None:
     """Stores the options that all results of a folder share, or compares them.
 
+    The arguments and errors are those of `require_options`.
+    """
+    require_options(folder, config, but)
+    path = folder / _SHARED_NAME
+    if path.exists():
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with atomic_path(path) as temporary:
+        temporary.write_text(json.dumps(_shared(config, but), indent=1) + "\n")
+
+
+def require_options(folder: Path, config: object, but: Collection[str]) -> None:
+    """Compares the options that all results of a folder share, where it has any.
+
     Args:
         folder: The folder, which need not exist yet.
         config: A dataclass of options.
         but: Names of options in which results of the folder may differ.
 
     Raises:
-        MismatchError: When the folder holds results with other options.
+        MismatchError: When the folder holds results with other options; names them.
+        DamagedDataError: When the file of the options cannot be read.
     """
-    asked = {name: value for name, value in options_of(config).items() if name not in but}
-    path = folder / _SHARED_NAME
-    if path.exists():
-        if json.loads(path.read_bytes()) != asked:
-            raise MismatchError(f"{path} has other options. Choose another --out.")
+    path, asked = folder / _SHARED_NAME, _shared(config, but)
+    if not path.exists():
         return
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with atomic_path(path) as temporary:
-        temporary.write_text(json.dumps(asked, indent=1) + "\n")
+    try:
+        stored = json.loads(path.read_bytes())
+    except ValueError as error:
+        raise DamagedDataError(f"{path} cannot be read ({error}). Choose another --out.") from None
+    known = stored if isinstance(stored, dict) else {}
+    if differing := sorted(name for name in asked if asked[name] != known.get(name, ...)):
+        raise MismatchError(
+            f"{path} has other options ({shortened(differing, _SHOWN)}). Choose another --out."
+        )
+
+
+def _shared(config: object, but: Collection[str]) -> dict[str, Any]:
+    return {name: value for name, value in options_of(config).items() if name not in but}
 
 
 def _flat(options: Mapping[str, Any], section: str = "") -> dict[str, Any]:

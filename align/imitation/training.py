@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import csv
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from align.engine.device import import_compiler
 from align.imitation.config import OF_VIDEO, ImitateConfig, Reward
 from align.imitation.environments import make_environment
 from align.imitation.results import COLUMNS, Curve, Point
-from datasets.errors import MissingDataError
+from datasets.errors import DamagedDataError, MissingDataError
 from datasets.storage.atomic import atomic_path
 
 INSTALL = "pip install 'posealign[imitate]'"
@@ -66,13 +67,47 @@ def learn(config: ImitateConfig, reward: Reward, seed: int, folder: Path) -> Cur
     return Curve(reward, seed, tuple(points))
 
 
+def require_usable(config: ImitateConfig, rewards: Sequence[Reward]) -> None:
+    """Checks what agents of these rewards need, before the first one is trained for long.
+
+    Raises:
+        MissingDataError: When Stable-Baselines3 is not installed.
+        DataError: When the run or its references cannot be used.
+        OptionError: When the run looks ahead.
+        UnknownNameError: When the environment has no such view.
+    """
+    if not rewards:
+        return
+    _algorithm(config)
+    of_video = [reward for reward in rewards if reward in OF_VIDEO]
+    if of_video:
+        from align.imitation.video_rewards import open_run
+
+        open_run(config, of_video[0])
+    import_compiler()
+    make_environment(config, (of_video or rewards)[0]).close()
+
+
 def load_curve(reward: Reward, seed: int, folder: Path) -> Curve | None:
-    """The curve that `learn` stored; None where there is none."""
+    """The curve that `learn` stored; None where there is none.
+
+    Raises:
+        DamagedDataError: When its file cannot be read.
+    """
     path = folder / CURVE_NAME
     if not path.exists():
         return None
-    points = [Point(int(row["steps"]), float(row["success"])) for row in read_csv(path)]
+    try:
+        points = [Point(int(row["steps"]), float(row["success"])) for row in read_csv(path)]
+    except (ValueError, KeyError, csv.Error) as error:
+        raise _damaged(path, str(error)) from None
+    if not points:
+        raise _damaged(path, "it has no rows")
     return Curve(reward, seed, tuple(points))
+
+
+def _damaged(path: Path, reason: str) -> DamagedDataError:
+    return DamagedDataError(f"{path} cannot be read ({reason}). Delete it, and train again.")
 
 
 def _algorithm(config: ImitateConfig) -> Callable[..., Any]:

@@ -12,6 +12,7 @@ from align.embedder import FrameEmbedder
 from align.imitation.config import ImitateConfig, Reward, run_of
 from align.imitation.environments import FRAME
 from align.inputs.protocols import training_views
+from align.progress.causality import require_causal
 from align.progress.demonstrations import Demonstrations
 from align.progress.tracker import ProgressTracker, see_together
 from align.reward import change_of_potential
@@ -75,17 +76,28 @@ def make_trackers(config: ImitateConfig, reward: Reward) -> list[ProgressTracker
         OptionError: When there is no run, or it needs keypoints or looks ahead.
         DataError: When the run or its references cannot be used.
     """
+    embedder, chosen = open_run(config, reward)
+    references = chosen.embed(resolve(run_of(config)), embedder, config.reading.centre)
+    return [
+        ProgressTracker(embedder, references, config.method, config.reading)
+        for _ in range(config.envs)
+    ]
+
+
+def open_run(config: ImitateConfig, reward: Reward) -> tuple[FrameEmbedder, Demonstrations]:
+    """The encoder that judges progress, and its references, of which no frame is read yet.
+
+    The arguments and errors are those of `make_trackers`.
+    """
     run = resolve(run_of(config))
     embedder = FrameEmbedder.load(run)
     lacking = "which would tell the agent's state to its reward"
     require_frames_alone(run, embedder.config, lacking)
+    require_causal(str(run), embedder)
     views = config.reference_views or tuple(
         view for view in training_views(embedder.config, embedder.plan.meta) if view != EGO
     )
     shuffled = reward == "shuffled"
     chosen = Demonstrations(config.references, config.reference_data, views, shuffled)
-    references = chosen.embed(run, embedder, config.reading.centre)
-    return [
-        ProgressTracker(embedder, references, config.method, config.reading)
-        for _ in range(config.envs)
-    ]
+    chosen.require_usable(run, embedder)
+    return embedder, chosen

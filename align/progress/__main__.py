@@ -29,6 +29,7 @@ from align.engine.run_folder import Checkpoint, RunFolder
 from align.progress.options import Form, Method, ReadingConfig
 from datasets.bounds import PositiveInt
 from datasets.command import command, optional, parse
+from datasets.errors import OptionError
 
 _FORMS: dict[str, tuple[Form, ...]] = {
     "offline": ("offline",),
@@ -84,6 +85,7 @@ def run(
         from align.progress.demonstrations import Demonstrations
         from align.progress.measuring import Measurement, summary
 
+        _require_one_subject(videos, data, lerobot)
         chosen = Demonstrations(reference, reference_data, reference_views, shuffled)
         measurement = Measurement(run, chosen, _FORMS[form], how, checkpoint)
         if lerobot is not None:
@@ -96,6 +98,13 @@ def run(
             found = measurement.of_data(path, data, split, episodes, views)
         print(summary(found))
         print(f"\n{path}: {sum(len(video.time) for video in found)} frames")
+
+
+def _require_one_subject(videos: Sequence[Path], data: Path | None, lerobot: Path | None) -> None:
+    given = {"videos": videos, "--data": data, "--lerobot": lerobot}
+    named = [name for name, value in given.items() if value]
+    if len(named) > 1:
+        raise OptionError(f"{' and '.join(named)} exclude each other: give one of them.")
 
 
 def _name(videos: Sequence[Path], split: Split, data: Path | None) -> str:

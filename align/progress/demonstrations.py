@@ -66,6 +66,10 @@ class Demonstrations:
         generator = torch.Generator().manual_seed(_SHUFFLE_SEED)
         return references.shuffled(generator) if self.shuffled else references
 
+    def require_usable(self, run: Path, embedder: FrameEmbedder) -> None:
+        """Checks that the references exist and fit the run; errors as of `embed`."""
+        self._footage(run, embedder)
+
     def _footage(self, run: Path, embedder: FrameEmbedder) -> list[Footage]:
         files = [Path(name) for name in self.named if Path(name).is_file()]
         episodes = [name for name in self.named if not Path(name).is_file()]

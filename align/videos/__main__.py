@@ -55,11 +55,11 @@ def run(
         from align.videos.matching import VideoMatch, embed_videos
         from align.videos.side_by_side import panel_of, write_side_by_side
 
-        _require(videos, out, height)
+        table = out.with_suffix(".csv") if pairs is None else pairs
+        _require(videos, out, table, height)
         first, *rest = embed_videos(run, videos)
         matches = [VideoMatch.between(first, other) for other in rest]
         panels = [panel_of(first, match, clock) for match in matches]
-        table = out.with_suffix(".csv") if pairs is None else pairs
         _write_pairs(table, first, matches, panels)
         write_side_by_side(out, first, panels, height)
         for match in matches:
@@ -67,9 +67,9 @@ def run(
         print(f"video: {out}\nframe pairs: {table}")
 
 
-def _require(videos: Sequence[Path], out: Path, height: int) -> None:
+def _require(videos: Sequence[Path], out: Path, table: Path, height: int) -> None:
     """Checks the options before anything is read."""
-    from datasets.storage.atomic import require_writable
+    from datasets.storage.atomic import require_no_input, require_writable
 
     if len(videos) < 2:
         raise OptionError("name two or more videos to align, after the run.")
@@ -77,7 +77,9 @@ def _require(videos: Sequence[Path], out: Path, height: int) -> None:
         raise OptionError(f"--out {out} must end in .mp4, .mkv or .mov.")
     if height % 2:
         raise OptionError(f"--height {height} must be even, as the video's colours are halved.")
-    require_writable(out)
+    for option, path in (("--out", out), ("--pairs", table)):
+        require_no_input(option, path, videos)
+        require_writable(path)
 
 
 def describe(first: EmbeddedVideo, match: VideoMatch) -> str:

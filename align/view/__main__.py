@@ -66,7 +66,7 @@ def run(
         _require_host(host, network)
         routes = open_routes(paths, data, split, episode, references)
         if export is not None:
-            _export(routes, export)
+            _export(routes, export, paths)
             return
         _serve(routes, host, port)
 
@@ -140,10 +140,11 @@ def _require_host(host: str, network: bool) -> None:
     )
 
 
-def _export(routes: Routes, out: Path) -> None:
+def _export(routes: Routes, out: Path, inputs: Sequence[Path]) -> None:
     from align.view.export import export
-    from datasets.storage.atomic import require_writable
+    from datasets.storage.atomic import require_no_input, require_writable
 
+    require_no_input("--export", out, inputs)
     require_writable(out)
     path = export(routes, out)
     print(f"page: {path} ({path.stat().st_size / 1e6:.1f} MB)")

@@ -80,6 +80,12 @@ def _stored(camera: RigCamera) -> dict[str, Any]:
     return parts | ({"link": camera.link} if camera.link else {})
 
 
+def _require_positive(name: str, size: np.ndarray) -> None:
+    """Raises a FormatError when a side is not positive; 0 means unknown in no rig."""
+    if (size <= 0).any():
+        raise FormatError(f"{name}: size must be two numbers above 0. Correct it, or leave it out.")
+
+
 def _camera(name: str, parts: Mapping[str, Any]) -> CameraParts:
     for key in parts:
         require_known(f"entry of {name}", str(key), _KEYS, FormatError)
@@ -94,7 +100,7 @@ def _camera(name: str, parts: Mapping[str, Any]) -> CameraParts:
         raise FormatError(f"{name} has a path, which is in the world: leave out pose and link.")
     size = parts.get("size", (None, None))
     if "size" in parts:
-        numbers(name, "size", size, 2)
+        _require_positive(name, numbers(name, "size", size, 2))
     return CameraParts(
         name,
         intrinsics,

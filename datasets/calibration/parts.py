@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -212,7 +213,9 @@ def make_lens(name: str, model: LensName, coefficients: Sequence[Any]) -> Lens:
     try:
         values = [float(number) for number in coefficients]
     except (TypeError, ValueError):
-        raise FormatError(f"{name}: distortion must be a list of numbers.") from None
+        values = [math.nan]
+    if not all(map(math.isfinite, values)):
+        raise FormatError(f"{name}: distortion must be a list of numbers. Correct it.")
     while len(values) > _LONGEST and values[-1] == 0:
         values.pop()
     try:

@@ -46,8 +46,10 @@ class ManiSkillSource(Source):
 
     @classmethod
     def recognizes(cls, path: Path) -> bool:
-        """Whether `path` is an HDF5 file with the JSON file that ManiSkill writes beside it."""
-        return path.suffix == ".h5" and path.with_suffix(".json").is_file() and h5py.is_hdf5(path)
+        """Whether `path` is an HDF5 file of trajectories, or has a JSON file beside it."""
+        if path.suffix != ".h5" or not h5py.is_hdf5(path):
+            return False
+        return path.with_suffix(".json").is_file() or _holds_trajectories(path)
 
     def __init__(self, path: Path) -> None:
         """Reads the shapes of every trajectory's pictures.
@@ -166,9 +168,18 @@ def _states(obs: h5py.Group, length: int) -> Iterator[tuple[str, np.ndarray]]:
                 yield name, values[:length]
 
 
+def _holds_trajectories(path: Path) -> bool:
+    with open_demonstrations(path) as file:
+        return "traj_0" in file
+
+
 def _environment(path: Path) -> str:
     """The name of the environment, from the JSON file beside the trajectories."""
     beside = path.with_suffix(".json")
+    if not beside.exists():
+        raise MissingDataError(
+            f"{beside} does not exist, which names the environment of {path}. Copy it there, too."
+        )
     try:
         name = json.loads(beside.read_bytes())["env_info"]["env_id"]
     except (ValueError, KeyError, TypeError) as error:

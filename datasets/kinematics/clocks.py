@@ -56,7 +56,7 @@ class Clocks:
             points: The robot's keypoints.
 
         Raises:
-            OptionError: When a word is no number, and names no view.
+            OptionError: When a word is no number and names no view, or is longer than all episodes.
         """
         self.hz, self._source, self._moving, self._points = (
             source.meta.control_hz,
@@ -66,6 +66,16 @@ class Clocks:
         )
         self._estimated = tuple(words) == (ESTIMATED,)
         self._given = {} if self._estimated else read_offsets(words, source.views)
+        self._require_within()
+
+    def _require_within(self) -> None:
+        longest = max(self._source.lengths) / self.hz
+        for view, seconds in self._given.items():
+            if abs(seconds) >= longest:
+                raise OptionError(
+                    f"--offset shifts {view} by {seconds:g} s, and no episode is longer than "
+                    f"{longest:.4g} s: give it in seconds."
+                )
 
     @cached_property
     def estimates(self) -> Mapping[str, ClockOffset]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
+from datasets.bounds import require_distinct, require_finite
 from datasets.errors import MismatchError, MissingDataError, OptionError, require_known
 from datasets.kinematics.robot import Joint, Robot
 from datasets.storage.episode_file import Episode
@@ -63,7 +64,10 @@ def read_columns(episode: Episode, columns: str, name: str) -> Float[np.ndarray,
     for prefix in _PREFIXES:
         key = key.removeprefix(prefix)
     if not known:
-        raise MissingDataError(f"{name} has neither observations nor actions to read joints from.")
+        raise MissingDataError(
+            f"{name} has no {key!r}, nor any other observations or actions. Choose recordings of "
+            "the robot's joints."
+        )
     listed = {f"{table} ({values.shape[1]} columns)": table for table, values in known.items()}
     if key not in known:
         raise MissingDataError(f"{name} has no {key!r}; it has {', '.join(listed)}.")
@@ -78,8 +82,10 @@ def choose_joints(
     Raises:
         MismatchError: When there are more or fewer columns than joints; names the joints.
         UnknownNameError: When the robot has no joint of a name.
+        OptionError: When a joint is named twice.
     """
     if options.joint_names:
+        require_distinct("--joint-names", options.joint_names)
         every = {joint.name: joint for joint in robot.every}
         for joint in options.joint_names:
             require_known(f"joint of {robot.name}", joint, every)
@@ -109,14 +115,17 @@ def joint_values(
     """Columns as radians and metres.
 
     Raises:
-        OptionError: When there is not one sign or offset for each joint.
+        OptionError: When there is not one sign or offset for each joint, or one is no number.
     """
     for option, numbers in (("--signs", options.signs), ("--offsets", options.offsets)):
+        require_finite(option, numbers)
         if numbers and len(numbers) != len(joints):
             raise OptionError(
                 f"{option} needs one number for each of the {len(joints)} joints, got "
                 f"{len(numbers)}."
             )
+    if 0 in options.signs:
+        raise OptionError("--signs must not be 0, which would hold a joint still: such as 1 or -1.")
     values = values * np.array(options.signs or 1.0) + np.array(options.offsets or 0.0)
     turns = np.array([not joint.slides for joint in joints])
     return np.where(turns & options.degrees, np.radians(values), values)
@@ -128,12 +137,13 @@ def finger_values(
     """Columns of the gripper as radians and metres: one a joint, or one that opens all joints.
 
     Raises:
-        OptionError: When both ends of --gripper-range are the same.
+        OptionError: When both ends of --gripper-range are the same, or one is no number.
     """
     if values.shape[1] == len(fingers):
         turns = np.array([not joint.slides for joint in fingers])
         return np.where(turns & options.degrees, np.radians(values), values)
     low, high = options.gripper_range
+    require_finite("--gripper-range", options.gripper_range)
     if low == high:
         raise OptionError(f"--gripper-range {low} {high} has two equal ends.")
     share = np.clip((values - low) / (high - low), 0, 1)

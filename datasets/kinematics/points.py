@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
@@ -125,7 +126,7 @@ def _offset(word: str, place: str) -> tuple[float, float, float]:
     try:
         x, y, z = (float(number) for number in place.split(","))
     except ValueError:
-        raise OptionError(
-            f"--links {word!r} must be NAME or NAME:X,Y,Z, such as hand:0,0,0.1."
-        ) from None
+        x = y = z = math.nan
+    if not all(map(math.isfinite, (x, y, z))):
+        raise OptionError(f"--links {word!r} must be NAME or NAME:X,Y,Z, such as hand:0,0,0.1.")
     return x, y, z

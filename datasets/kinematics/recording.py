@@ -11,6 +11,7 @@ import numpy as np
 import tyro
 from scipy.spatial.transform import Rotation
 
+from datasets.bounds import require_finite
 from datasets.command import optional
 from datasets.errors import OptionError
 from datasets.kinematics.catalogue import find_robot
@@ -27,6 +28,10 @@ from datasets.kinematics.robot import Joint, Robot
 from datasets.kinematics.track import Motion
 from datasets.skeletons import Skeleton
 from datasets.storage.episode_file import Episode
+
+# Farther than an arm stands from the origin that it shares with its cameras, in metres: such
+# numbers are of another unit, and would leave no digits for a pixel.
+_FARTHEST = 10_000.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,11 +119,17 @@ def base_pose(numbers: Sequence[float]) -> np.ndarray:
     """The transform from a robot's frame to the world, from x y z and roll pitch yaw in degrees.
 
     Raises:
-        OptionError: When there are neither 3 nor 6 numbers.
+        OptionError: When there are neither 3 nor 6 finite numbers, or the base is too far away.
     """
     if len(numbers) not in (3, 6):
         raise OptionError(
             f"--base needs x y z, or x y z roll pitch yaw, got {len(numbers)} numbers."
+        )
+    require_finite("--base", numbers)
+    if max(map(abs, numbers[:3])) > _FARTHEST:
+        raise OptionError(
+            f"--base is {max(map(abs, numbers[:3])):g} m from the middle of the world: choose a "
+            f"world whose origin is within {_FARTHEST:g} m, in metres."
         )
     pose = np.eye(4)
     pose[:3, 3] = numbers[:3]

@@ -7,11 +7,13 @@ import os
 import platform
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psutil
+
+from datasets.errors import OptionError
 
 # Ends the name of every temporary file of this project, so that no file of a user is taken for one.
 SUFFIX = ".posealign.tmp"
@@ -107,6 +109,17 @@ def require_writable(path: Path) -> None:
     read_only = os.statvfs(folder).f_flag & os.ST_RDONLY
     number = errno.EROFS if read_only else errno.EACCES
     raise OSError(number, os.strerror(number), str(folder))
+
+
+def require_no_input(option: str, out: Path, inputs: Iterable[Path]) -> None:
+    """Checks that a file to write is none of the files that are read.
+
+    Raises:
+        OptionError: When it is; names the option.
+    """
+    for path in inputs:
+        if out.exists() and path.exists() and out.samefile(path):
+            raise OptionError(f"{option} {out} is a file that is read: choose another name.")
 
 
 def _temporary(path: Path) -> Path:

@@ -155,7 +155,10 @@ def make_gymnasium(env_id: str) -> gymnasium.Env[Any, Any]:
             f"Gymnasium has no environment {env_id!r} ({error}).{remedy}"
         ) from None
     except (gymnasium.error.Error, ImportError) as error:
-        raise SimulatorError(f"Gymnasium cannot make {env_id!r}: {error}") from None
+        raise SimulatorError(
+            f"Gymnasium cannot make {env_id!r} ({error}). Install what it needs, or name another "
+            "environment, such as --env gymnasium:Reacher-v5."
+        ) from None
 
 
 def find_policy(policy: str) -> Callable[[Any], Iterator[Any]]:

@@ -209,10 +209,16 @@ class SceneEnv(MultiViewEnv):
 
         Raises:
             UnknownNameError: For a name that the scene does not have.
-            OptionError: When a third-person camera moves, or no camera sees a point.
+            OptionError: When a third-person camera moves, no camera sees a point, or the workspace
+                has no size.
         """
         corners = self.reach() if self.workspace is None else np.array(self.workspace, float)
         low, high = corners.min(0), corners.max(0)
+        if low.shape != (3,) or not 0 < (high - low).max() < np.inf:
+            raise OptionError(
+                f"the workspace of {self.scene_name} has no size: give two corners that are apart, "
+                "in metres, such as workspace = ((-0.5, -0.5, 0), (0.5, 0.5, 1))."
+            )
         self._box = np.stack(np.meshgrid(*zip(low, high, strict=True)), -1).reshape(-1, 3)
         self._length = float((high - low).max())
         for camera in self.third_person:

@@ -9,6 +9,7 @@ import shlex
 import shutil
 from collections.abc import Callable, Sequence
 from contextlib import redirect_stdout
+from dataclasses import replace
 from pathlib import Path
 
 import h5py
@@ -18,11 +19,14 @@ import action.analyze
 import action.evaluate
 import align.analyze
 import align.evaluate
+import align.zoo.__main__
 import sims
 import sims.replay
 from datasets.convert import ConvertConfig, convert
+from datasets.episodes import EpisodeWriter
+from tests.attack.material_formats import write_formats, write_recording_of_arm
 from tests.datasets.clip_files import add_nucla, add_smarthome
-from tests.datasets.synthetic import make_data_set
+from tests.datasets.synthetic import default_splits, make_data_set, make_episode, make_meta
 from tests.repository.tiny_runs import action_run, align_run, trainer_of
 
 # Replays `recorded.hdf5` into the folder that `--out` names.
@@ -42,6 +46,9 @@ def make(root: Path) -> Path:
     try:
         _episodes()
         _clips()
+        _write_cloned(Path("cloned"))
+        write_formats(Path())
+        write_recording_of_arm(Path())
         write_demonstrations(Path("demos.hdf5"))
         _replay(Path("recorded.hdf5"))
     finally:
@@ -60,8 +67,11 @@ def copy(material: Path, names: tuple[str, ...], here: Path) -> None:
 
 
 def _episodes() -> None:
-    trainer_of(align_run(Path(), epochs=1)).fit()
-    align.evaluate.evaluate(Path("run"), progress=False)
+    config = align_run(Path(), epochs=1)
+    for made in (config, replace(config, method="deit", out=Path("deit_run"))):
+        trainer_of(made).fit()
+        align.evaluate.evaluate(made.out, progress=False)
+    _quietly(align.zoo.__main__.main, "mine", "--export", "deit_run", "--out", "zoo")
     _quietly(align.analyze.main, "run", "--out", "run/analysis.png")
     make_data_set(Path("plain"), episodes=3, views=1, size=32, steps=12)
     for name, target in (
@@ -79,6 +89,17 @@ def _clips() -> None:
     for camera in (1, 2, 3):
         add_smarthome(Path("smarthome"), f"Drink.Fromcup_p03_r00_v0{camera}_c0{camera}")
         add_nucla(Path("nucla"), action=1, view=camera, subject=10)
+
+
+def _write_cloned(root: Path) -> None:
+    """Dots with the states of Lift that policies observe."""
+    meta = replace(make_meta(views=1, size=32), env="lift")
+    writer = EpisodeWriter(root, meta)
+    for index in range(4):
+        episode = make_episode(meta, index, steps=12)
+        states = {"robot0_eef_quat": np.zeros((12, 4)), "object": np.zeros((12, 10))}
+        writer.write(index, replace(episode, observations={**episode.observations, **states}))
+    writer.write_index(default_splits(4))
 
 
 def _replay(demos: Path) -> None:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
-from tests.attack.faults import FILE_FAULTS, at
+from tests.attack.reading import Read, rows_of
 from tests.attack.rows import Row
 
 RUN = ("run", "dots")
@@ -15,8 +14,6 @@ VIDEO = "squares/rgb/S001C001P003R001A001_rgb.avi"
 POSES = "squares/skeletons/S001C001P003R001A001.skeleton"
 SMALL = "--epochs 1 --backbone.depth 1 --batch.times 6 --out new"
 SMALL_CLIPS = "--epochs 1 --backbone.depth 1 --backbone.image-size 32 --out new"
-
-A_FEW = ("truncated", "text instead", "links in a circle", "unreadable")
 
 # Commands that read episodes, and how.
 OF_EPISODES = {
@@ -42,25 +39,6 @@ OF_CLIP_RUNS = {
     "action.retrieve": "clip_run",
     "action.train": "--resume clip_run --epochs 2",
 }
-
-
-@dataclass(frozen=True)
-class Read:
-    """A file and a command that reads it.
-
-    Attributes:
-        place: The file, below the row's folder.
-        command: The command.
-        words: Its command line.
-        needs: Parts of the material.
-        without: Faults that are none here, such as a file that need not be there.
-    """
-
-    place: str
-    command: str
-    words: str
-    needs: tuple[str, ...]
-    without: tuple[str, ...] = ()
 
 
 def reads() -> Iterator[Read]:
@@ -115,34 +93,5 @@ def reads() -> Iterator[Read]:
 
 
 def file_rows() -> Iterator[Row]:
-    """A row for every such pair and every fault of a file, or for a few where a second command
-    reads the same file.
-    """
-    seen: set[str] = set()
-    for read in reads():
-        faults = [name for name in FILE_FAULTS if read.place not in seen or name in A_FEW]
-        seen.add(read.place)
-        name = read.place.rpartition("/")[2]
-        for fault in faults:
-            if fault not in read.without:
-                yield Row(
-                    read.command,
-                    f"{name} {fault}",
-                    read.words,
-                    read.needs,
-                    at(read.place, FILE_FAULTS[fault]),
-                    _named(read, fault),
-                )
-
-
-def _named(read: Read, fault: str) -> tuple[str]:
-    """The name that an error on a file must hold: the file, or what it is a part of."""
-    folder, _, place = read.place.partition("/")
-    name = place.rpartition("/")[2] or folder
-    measures = read.command.endswith(("evaluate", "analyze", "report", "view"))
-    if measures and folder in ("dots", "squares"):
-        return (folder,)  # a changed file already shows in the identity of its data set
-    if not name.endswith((".jpg", ".mp4")):
-        return (name,)
-    # Errors on one picture or video may name it by its number or view.
-    return (place.split("/")[0] if fault == "missing" else name.partition(".")[0],)
+    """A row for every such pair and every fault of a file."""
+    yield from rows_of(reads())

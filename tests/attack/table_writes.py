@@ -10,6 +10,8 @@ from tests.attack.faults import full_disk, read_only
 from tests.attack.material import REPLAY
 from tests.attack.rows import Row
 from tests.attack.table_files import CLIP_RUN, RUN, SMALL, SMALL_CLIPS
+from tests.attack.table_use_files import ALONE, ARM, CALIBRATE, CLONE, FIRST, IMITATE, SECOND
+from tests.attack.table_use_files import KEYPOINTS as OF_ARM
 
 LONG = "n" * 260
 
@@ -66,7 +68,17 @@ NEW = (
     ),
     Write("sims.generate", "--env tests.sims.toy:ToyEnv --episodes 3 --size 32 --out {0}", ()),
     Write("sims.generate", "--env mocap --subjects 1 --size 32 --actions walk --out {0}", ()),
+    Write("sims.generate", "--env mocap --as episodes --subjects 3 --size 32 --out {0}", ()),
     Write("sims.replay", f"{REPLAY} --out {{0}}", ("recorded.hdf5",)),
+    Write("align.embed", "deit_run dots --out {0}.npz", ALONE),
+    Write("align.progress", "deit_run --out {0}.npz", ALONE),
+    Write("align.videos", f"deit_run {FIRST} {SECOND} --out {{0}}.mp4", (*ALONE, "videos")),
+    Write("align.view", "run --export {0}.html", RUN),
+    Write("align.zoo", "new --export deit_run --out {0}", ALONE),
+    Write("align.clone", f"{CLONE} --out {{0}}", ("cloned",)),
+    Write("align.imitate", f"{IMITATE} --reward sparse --out {{0}}", ALONE),
+    Write("datasets.keypoints", f"{OF_ARM} --out {{0}}", ARM),
+    Write("datasets.calibrate", f"{CALIBRATE} --out {{0}}.json", ARM),
 )
 # A finished analysis is kept without its figure. The grids start processes that import torch, and
 # end as their runs do.
@@ -81,6 +93,15 @@ AGAIN = (
     Write("action.analyze", "clip_run", CLIP_RUN, "clip_run", "analysis"),
     Write("action.retrieve", "clip_run", CLIP_RUN, "clip_run", "retrieval"),
     Write("action.train", "--resume clip_run --epochs 2", CLIP_RUN, "clip_run", ""),
+    Write("align.embed", "deit_run dots", ALONE, "deit_run", ""),
+    Write("align.progress", "deit_run", ALONE, "deit_run", ""),
+    Write(
+        "align.progress",
+        "deit_run --lerobot lerobot21",
+        (*ALONE, "lerobot21"),
+        "lerobot21",
+        "",
+    ),
     Write("sims.replay", f"{REPLAY} --out replayed", ("recorded.hdf5", "replayed"), "replayed", ""),
 )
 

@@ -299,6 +299,13 @@ def test_a_full_disk_under_stdout_is_one_line(buffered):
     assert b"the disk is full at the standard output" in done.stderr
 
 
+def test_an_error_begins_a_line_of_its_own_beside_a_progress_bar():
+    code = "from tqdm import tqdm\nfrom datasets.command import command\n"
+    code += "from datasets.errors import UserError\nwith command():\n"
+    code += "    for _ in tqdm([1, 2], desc='work'): raise UserError('it is bad')"
+    assert "error: it is bad" in run_code(code, "").stderr.decode().splitlines()
+
+
 def test_log_records_are_printed_with_their_control_characters_escaped():
     code = "import logging; from datasets.command import command\nwith command():\n"
     code += "    logging.getLogger('align').info('view %s', '\\x1b]0;title\\x07')"

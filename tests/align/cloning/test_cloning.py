@@ -9,12 +9,19 @@ import numpy as np
 import pytest
 
 from align.cloning.config import CloneConfig, PolicyConfig
-from align.cloning.observers import StateObserver
+from align.cloning.observers import StateObserver, require_demonstrated
 from align.cloning.policy import train_policy
 from align.cloning.rollouts import Rollouts, environment, roll_out
 from align.cloning.study import clone_all
 from align.cloning.table import Row
-from datasets.errors import FormatError, MismatchError, UnknownNameError
+from datasets.episodes import EpisodeDataset
+from datasets.errors import (
+    DamagedDataError,
+    FormatError,
+    MismatchError,
+    UnknownNameError,
+    UserError,
+)
 from datasets.storage.meta import DatasetMeta
 
 SMALL = PolicyConfig(steps=300, batch=32, lr=1e-2, width=32)
@@ -171,3 +178,32 @@ def test_an_unknown_view_is_refused(lift_dataset: Path, tmp_path: Path) -> None:
     with pytest.raises(UnknownNameError, match="view_1"):
         clone_all(CloneConfig(lift_dataset, views=("view_7",), out=tmp_path / "out"))
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"observe": ("states", "states")}, "--observe names states twice"),
+        ({"observe": ("runs/a", "runs_a")}, "would be stored in one folder"),
+        ({"seeds": (0, 0)}, "--seeds names 0 twice"),
+        ({"observe": ("states", "nowhere")}, "nowhere"),
+        ({"episodes": 99}, "99 were requested"),
+        ({"policy": PolicyConfig(batch=10_000)}, r"--policy\.batch 10000 is more than"),
+    ],
+)
+def test_a_study_is_checked_before_its_first_policy(
+    lift_dataset: Path, tmp_path: Path, options, message: str
+) -> None:
+    with pytest.raises(UserError, match=message):
+        clone_all(CloneConfig(lift_dataset, out=tmp_path / "out", **options))
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("spoil", [lambda v: v * np.nan, lambda v: v[:-1]])
+def test_actions_that_cannot_be_learned_from_are_named(
+    lift_dataset: Path, tmp_path: Path, spoil
+) -> None:
+    data = EpisodeDataset(lift_dataset, "train")
+    broken = spoil(data.actions(0))
+    with pytest.raises(DamagedDataError, match=r"actions must be finite numbers for each of its"):
+        require_demonstrated(broken, data, 0, "actions")

@@ -14,6 +14,7 @@ from align.engine.checkpoint import (
     MissingCheckpointError,
     OtherModelError,
     load_checkpoint,
+    load_trained,
     read_state,
     save_checkpoint,
 )
@@ -96,3 +97,12 @@ def test_best_cannot_be_resumed_from(tmp_path: Path) -> None:
     save_checkpoint(path, model, {})
     with pytest.raises(CheckpointError, match="`last`"):
         load_checkpoint(path, model, optimizer)
+
+
+def test_weights_of_a_training_that_diverged_are_refused(tmp_path: Path) -> None:
+    model, _ = trained(torch.optim.AdamW)
+    path = tmp_path / "best.safetensors"
+    next(iter(model.parameters())).data[0] = torch.nan
+    save_checkpoint(path, model, {})
+    with pytest.raises(CheckpointError, match=r"best\.safetensors has weights that are not finite"):
+        load_trained(model, path)

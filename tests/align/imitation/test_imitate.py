@@ -13,12 +13,12 @@ from align.imitation.config import ImitateConfig
 from align.imitation.environments import make_environment
 from align.imitation.results import Curve, Point, Row, as_markdown, draw
 from align.imitation.study import imitate
-from align.imitation.training import _side_by_side
+from align.imitation.training import CURVE_NAME, _side_by_side, load_curve
 from align.imitation.video_rewards import make_trackers
 from align.inputs.sampling import TimeConfig
 from align.reward import AlignmentReward
 from align.train import make_trainer
-from datasets.errors import MismatchError, OptionError
+from datasets.errors import DamagedDataError, MismatchError, OptionError, UserError
 from tests.align.conftest import tiny_config
 
 
@@ -151,3 +151,26 @@ def test_a_reward_from_video_needs_a_run(tmp_path: Path) -> None:
     with pytest.raises(OptionError, match="--run"):
         imitate(ImitateConfig("minecraft", out=tmp_path / "out"))
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"reward": ("sparse", "alignment"), "run": Path("nowhere")}, "nowhere"),
+        ({"reward": ("sparse", "sparse")}, "--reward names sparse twice"),
+        ({"seeds": (1, 1), "reward": ("sparse",)}, "--seeds names 1 twice"),
+    ],
+)
+def test_a_study_is_checked_before_its_first_agent(
+    tmp_path: Path, options: Any, message: str
+) -> None:
+    with pytest.raises(UserError, match=message):
+        imitate(ImitateConfig("minecraft", out=tmp_path / "out", **options))
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("text", ["a,b\n1,2\n", "steps,success\n", "steps,success\n1\n"])
+def test_a_damaged_curve_is_named(tmp_path: Path, text: str) -> None:
+    (tmp_path / CURVE_NAME).write_text(text)
+    with pytest.raises(DamagedDataError, match=r"curve\.csv cannot be read .*train again"):
+        load_curve("sparse", 0, tmp_path)

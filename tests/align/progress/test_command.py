@@ -99,6 +99,8 @@ def test_named_references_and_views(run: Path, tmp_path: Path) -> None:
         (["--reference-views", "view_7"], "unknown view"),
         (["--nearest", "0"], "out of range"),
         (["--out", "table.txt"], "must end with .npz or .parquet"),
+        (["--data", "a", "--lerobot", "b"], "--data and --lerobot exclude each other"),
+        (["a.mp4", "--data", "b"], "videos and --data exclude each other"),
     ],
 )
 def test_what_cannot_be_used_is_named(

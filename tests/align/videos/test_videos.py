@@ -127,6 +127,15 @@ def test_options_are_checked_first(options, message, capsys, tmp_path, monkeypat
     assert end.value.code == 2 and message in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("option", ["--out", "--pairs"])
+def test_a_video_that_is_read_is_not_written_over(option, videos, capsys):
+    before = videos[1].read_bytes()
+    with pytest.raises(SystemExit):
+        main(["run", *map(str, videos), option, str(videos[1])])
+    assert f"error: {option} {videos[1]} is a file that is read" in capsys.readouterr().err
+    assert videos[1].read_bytes() == before
+
+
 @pytest.mark.slow
 def test_a_run_that_needs_keypoints_says_so(dots, videos, tmp_path, capsys):
     make_trainer(tiny_config(dots, tmp_path / "run", "paab", epochs=1), progress=False).fit()

@@ -221,6 +221,12 @@ def test_a_written_rig_is_read_back(tmp_path):
             "did you mean 'plumb_bob'",
         ),
         ("K: [1,0,0,0,1,0,0,0,1]\nD: [1, a]", FormatError, "distortion must be a list of numbers"),
+        ("K: [1,0,0,0,1,0,0,0,1]\nD: [1, .nan, 0, 0]", FormatError, "distortion must be a list"),
+        (
+            '{"v": {"intrinsics": [[1,0,0],[0,1,0],[0,0,1]], "size": [0, 0]}}',
+            FormatError,
+            "size must be two numbers above 0",
+        ),
         ("K: [1,0,0,0,1,0,0,0,1]\nD: [1, 2]", FormatError, "plumb_bob has 0 or 4 or 5 or 8"),
         ("cam0: {camera_model: omni}", FormatError, "only pinhole can be read"),
         ("cam0: {camera_model: pinhole}", FormatError, "intrinsics must be a list of 4 numbers"),

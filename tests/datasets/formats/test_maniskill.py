@@ -85,6 +85,13 @@ def test_states_alone_name_the_command_that_renders_them(tmp_path: Path) -> None
         ManiSkillSource(path)
 
 
+def test_the_file_beside_it_is_missed_by_name(tmp_path: Path) -> None:
+    path = make(tmp_path / "trajectory.h5")
+    path.with_suffix(".json").unlink()
+    with pytest.raises(MissingDataError, match=r"trajectory\.json does not exist"):
+        open_source(path)
+
+
 def spoil_actions(file: h5py.File) -> None:
     del file["traj_1/actions"]
     file["traj_1/actions"] = np.zeros((STEPS - 1, 8))

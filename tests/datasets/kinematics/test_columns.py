@@ -77,6 +77,8 @@ def test_a_wrong_number_of_columns_names_the_joints(arm):
         choose_joints(arm, JointOptions("q", gripper="g"), 2, 3)
     with pytest.raises(UnknownNameError, match="unknown joint of arm 'wrist'"):
         choose_joints(arm, JointOptions("q", joint_names=("wrist",)), 1, 0)
+    with pytest.raises(OptionError, match="--joint-names names elbow twice"):
+        choose_joints(arm, JointOptions("q", joint_names=("elbow", "elbow")), 2, 0)
 
 
 def test_signs_offsets_and_degrees(arm):
@@ -85,6 +87,13 @@ def test_signs_offsets_and_degrees(arm):
     np.testing.assert_allclose(joint_values(given, arm.arm, options), [[0, -np.pi / 4]])
     with pytest.raises(OptionError, match="--signs needs one number for each of the 2 joints"):
         joint_values(given, arm.arm, JointOptions("q", signs=(1,)))
+    for wrong in (
+        {"signs": (0, 1)},
+        {"signs": (np.nan, 1)},
+        {"offsets": (np.inf, 0)},
+    ):
+        with pytest.raises(OptionError, match=f"--{next(iter(wrong))}"):
+            joint_values(given, arm.arm, JointOptions("q", **wrong))
 
 
 def test_degrees_do_not_change_what_slides(arm):
@@ -99,6 +108,8 @@ def test_one_column_opens_all_fingers(arm):
     np.testing.assert_allclose(opened, [[0, 0], [0.04, 0.04], [0.02, 0.02], [0.04, 0.04]])
     with pytest.raises(OptionError, match="two equal ends"):
         finger_values(np.zeros((1, 1)), fingers, JointOptions("q", gripper_range=(1, 1)))
+    with pytest.raises(OptionError, match="--gripper-range nan must be a finite number"):
+        finger_values(np.zeros((1, 1)), fingers, JointOptions("q", gripper_range=(np.nan, 1)))
 
 
 def judged(arm, given, **options):

@@ -190,3 +190,7 @@ def test_a_base_may_be_turned():
     np.testing.assert_allclose(turned @ [1, 0, 0, 1], [0, 1, 0, 1], atol=1e-12)
     with pytest.raises(OptionError, match="got 4 numbers"):
         base_pose([1, 2, 3, 4])
+    with pytest.raises(OptionError, match="--base nan must be a finite number"):
+        base_pose([np.nan, 0, 0])
+    with pytest.raises(OptionError, match="1e\\+12 m from the middle of the world"):
+        base_pose([0, -1e12, 0])

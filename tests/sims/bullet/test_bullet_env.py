@@ -288,6 +288,7 @@ def test_parts_of_mjcf_that_are_left_out_are_named(make, caplog):
             OptionError,
             r"shows cube/baseLink at the start \(cube/baseLink is at \[0.0, 0.0, 50.0.*`workspace`",
         ),
+        ({"workspace": ((0, 0, 0), (0, 0, 0))}, OptionError, "workspace of .* has no size"),
         ({"ego": "arm/hnad"}, UnknownNameError, "camera or body of .* 'arm/hnad'"),
         ({"control_hz": 500.0}, OptionError, "control_hz is 500, .* at most 240"),
         ({"draws_with": "tyni"}, UnknownNameError, "'tyni'.* 'tiny'"),
