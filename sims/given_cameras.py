@@ -12,12 +12,13 @@ import numpy as np
 
 from datasets.cameras import Camera
 from datasets.storage.episode_file import EGO
-from sims.env import MultiViewEnv, view_names
+from sims.env import view_names
 from sims.errors import OptionError
 
 if TYPE_CHECKING:
     from datasets.calibration.parts import CameraParts
     from datasets.kinematics.rig import RigCamera
+    from sims.rollout import Seen
 
 log = logging.getLogger(__name__)
 
@@ -153,7 +154,7 @@ def _require_drawable(intrinsics: np.ndarray, source: str, size: int) -> None:
             )
 
 
-def warn_of_blind_views(env: MultiViewEnv, rig: GivenCameras, option: str, first: str) -> None:
+def warn_of_blind_views(env: Seen, rig: GivenCameras, option: str, first: str) -> None:
     """Warns of each camera of a rig that shows no keypoint of a world as it stands.
 
     Args:
@@ -167,6 +168,6 @@ def warn_of_blind_views(env: MultiViewEnv, rig: GivenCameras, option: str, first
         if not seen[view].any():
             log.warning(
                 "%s of %s sees nothing of the robot at the start of the first %s: check its pose, "
-                "which is from the world of %s to the camera, in metres.",
-                *(view, option, first, env.name),
+                "which is from the world to the camera, in metres.",
+                *(view, option, first),
             )
