@@ -38,6 +38,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from action.config import ActionConfig, ActionMethod, ModelName
 from action.joints import JointSampling, joint_sampling
+from action.models.features import require_size
 from action.models.mmnet_roi import PICTURE_SIDE
 from action.models.registry import ARCHITECTURES, architecture
 from action.models.vpn import VPN_STEPS
@@ -49,6 +50,7 @@ from action.stages import stages_of
 from align.engine.device import keep_freed_memory
 from align.results.text import NO_VALUE, markdown
 from datasets.clips.sets import get_format
+from datasets.command import command
 from datasets.errors import require_known
 from datasets.skeletons import Skeleton
 
@@ -118,18 +120,23 @@ class Cost:
 def main() -> None:
     """Measure all that are chosen, and print their table."""
     options = tyro.cli(Options, prog="tests/benchmarks/bench_recognisers.py")
-    costs = measured(options)
-    for name, cost in costs.items():
-        note(row(name, cost, costs[BASELINE]))
-    print(f"\n{table(costs)}\n\n{machine()}")
+    with command():
+        costs = measured(options)
+        for name, cost in costs.items():
+            note(row(name, cost, costs[BASELINE]))
+        print(f"\n{table(costs)}\n\n{machine()}")
 
 
 def measured(options: Options) -> dict[str, Cost]:
     """The cost of each recogniser by its name.
 
     Raises:
+        OptionError: Clips that are too small for a recogniser.
         UnknownNameError: An unknown name.
     """
+    for name in options.chosen:
+        config = config_of(*FORMS[name], options)
+        require_size(config.model, config.backbone.frames or 1, config.backbone.image_size)
     costs = {name: size_of(name) for name in options.chosen}
     if "memory" in options.parts:
         for name, cost in costs.items():
