@@ -51,7 +51,7 @@ from align.engine.device import keep_freed_memory
 from align.results.text import NO_VALUE, markdown
 from datasets.clips.sets import get_format
 from datasets.command import command
-from datasets.errors import require_known
+from datasets.errors import OptionError, require_known
 from datasets.skeletons import Skeleton
 
 BASELINE = "timesformer"
@@ -64,6 +64,8 @@ FORMS: Mapping[str, tuple[ModelName, ActionMethod]] = {
 }
 NAMES = {name.replace(" ", "").lower(): name for name in FORMS}
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
+# Batch norms in training need several places, and smaller frames of one clip leave I3D with one.
+LEAST_SIDE = 64
 GB = 1e9
 Batch = dict[str, Tensor]
 Part = Literal["memory", "speed"]
@@ -79,7 +81,7 @@ class Options:
         parts: What to measure beside parameters and multiply-adds, which take no time.
         rounds: Rounds of speed that count, after one that warms up.
         frames: Frames of pixels at most; the authors' by default.
-        side: Pixels of a frame's side at most; the authors' by default.
+        side: Pixels of a frame's side at most, 64 or more; the authors' by default.
     """
 
     models: Annotated[tuple[str, ...], tyro.conf.arg(metavar="NAME")] = tuple(NAMES)
@@ -134,6 +136,8 @@ def measured(options: Options) -> dict[str, Cost]:
         OptionError: Clips that are too small for a recogniser.
         UnknownNameError: An unknown name.
     """
+    if options.side is not None and options.side < LEAST_SIDE:
+        raise OptionError(f"--side is {options.side}: give {LEAST_SIDE} or more.")
     for name in options.chosen:
         config = config_of(*FORMS[name], options)
         require_size(config.model, config.backbone.frames or 1, config.backbone.image_size)
