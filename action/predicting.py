@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -65,8 +65,6 @@ class Predictor:
     def __init__(self, recognizer: ClipRecognizer, run: Path) -> None:
         """Takes a recogniser in evaluation mode, and its run for messages."""
         self.recognizer, self.run = recognizer, run
-        # A video is one batch or a few: processes that read would start for each of them.
-        recognizer.config = replace(recognizer.config, workers=0)
 
     @classmethod
     def load(cls, run: Path, checkpoint: Checkpoint = "best") -> Predictor:
@@ -122,7 +120,8 @@ class Predictor:
             clip = own_clip(video, file, self.recognizer.plan.learned.format)
             if self.needs_joints and clip.joints is None:
                 raise self._without_joints(video)
-            logits, _ = self.recognizer.recognize([clip], num_clips)
+            # A video is one batch or a few: processes that read would start for each of them.
+            logits, _ = self.recognizer.recognize([clip], num_clips, workers=0)
         [scores] = ensembled(logits, "mean").tolist()
         found = dict(zip(self.recognizer.plan.learned.classes, scores, strict=True))
         ordered = sorted(found.items(), key=lambda item: item[1], reverse=True)

@@ -147,7 +147,11 @@ class ClipRecognizer:
 
     @torch.no_grad()
     def recognize(
-        self, clips: Sequence[ClipInfo], num_clips: int = 1, progress: str | None = None
+        self,
+        clips: Sequence[ClipInfo],
+        num_clips: int = 1,
+        progress: str | None = None,
+        workers: int | None = None,
     ) -> tuple[Float[np.ndarray, "clips samples classes"], Float[np.ndarray, "clips dim"]]:
         """Logits of every sample of every clip, and each clip's feature, the mean of its samples'.
 
@@ -157,6 +161,7 @@ class ClipRecognizer:
             clips: The clips.
             num_clips: Samples of each, spread over its time.
             progress: What to write before a progress bar; None draws none.
+            workers: Processes that read clips; those of the run by default.
         """
         if self.config.sees_clips and (same := name_coinciding(clips, self.sample, num_clips)):
             logger.warning("%s", same)
@@ -164,7 +169,7 @@ class ClipRecognizer:
         loader = DataLoader(
             TestingClips(clips, self.sample, num_clips, self.joints),
             batch_size=self.config.batch.clips,
-            num_workers=reading_processes(self.config.workers),
+            num_workers=reading_processes(self.config.workers if workers is None else workers),
         )
         logits, features = [], []
         hidden = progress is None

@@ -49,7 +49,7 @@ from datasets.storage.meta import DatasetMeta
 from sims.config import GenerateConfig
 from sims.env import MultiViewEnv
 from sims.errors import OptionError
-from sims.given_cameras import blind_views
+from sims.given_cameras import warn_of_blind_views
 from sims.mocap.config import MocapConfig, MocapEpisodesConfig
 from sims.production.run import RESUME, make_missing, progress, require_same_split, versions
 from sims.production.worker import MAX_ATTEMPTS, Generation
@@ -76,7 +76,8 @@ def describe(config: GenerateConfig) -> DatasetMeta:
             env.draw_scene(np.random.default_rng(0))  # raises when they cannot be drawn
         if config.given_cameras is not None:
             env.use_cameras(config.given_cameras.cameras)
-            _warn_of_blind_views(env, episode_seed(config.seed, 0, 0))
+            env.reset(seed=episode_seed(config.seed, 0, 0))
+            warn_of_blind_views(env, config.given_cameras, "--cameras", "episode")
         if config.on_paths is not None:
             env.move_cameras(config.on_paths.at(0.0))  # raises when they cannot be moved
         if config.keep_failures:
@@ -109,16 +110,6 @@ def describe(config: GenerateConfig) -> DatasetMeta:
 def _third_person(env: MultiViewEnv) -> dict[str, Camera]:
     env.reset(seed=0)
     return {view: camera for view, camera in env.cameras().items() if view != EGO}
-
-
-def _warn_of_blind_views(env: MultiViewEnv, seed: int) -> None:
-    for view in blind_views(env, seed):
-        log.warning(
-            "%s of --cameras sees nothing of the robot at the start of the first episode: check "
-            "its pose, which is from the world of %s to the camera, in metres.",
-            view,
-            env.name,
-        )
 
 
 def generate(config: GenerateConfig) -> Path | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
@@ -11,13 +12,16 @@ import numpy as np
 
 from datasets.cameras import Camera
 from datasets.storage.episode_file import EGO
-from sims.env import MultiViewEnv, view_names
+from sims.env import view_names
 from sims.errors import OptionError
 
 if TYPE_CHECKING:
     from datasets.calibration.parts import CameraParts
     from datasets.calibration.path import CameraPath
     from datasets.kinematics.rig import RigCamera
+    from sims.rollout import Seen
+
+log = logging.getLogger(__name__)
 
 # Fields of view that lenses have, in degrees, from a telescope's to almost a half-space. A pinhole
 # cannot show 180 degrees, and files in wrong units end far beyond either bound.
@@ -175,8 +179,20 @@ def _require_drawable(intrinsics: np.ndarray, source: str, size: int) -> None:
             )
 
 
-def blind_views(env: MultiViewEnv, seed: int) -> list[str]:
-    """Third-person views that show no keypoint at the start of an episode."""
-    env.reset(seed=seed)
+def warn_of_blind_views(env: Seen, rig: GivenCameras, option: str, first: str) -> None:
+    """Warns of each camera of a rig that shows no keypoint of a world as it stands.
+
+    Args:
+        env: The world, which looks through the rig.
+        rig: The cameras.
+        option: The option that names them, for the message.
+        first: What has begun: an episode or a demonstration.
+    """
     seen = env.visible()
-    return [view for view in env.views[1:] if not seen[view].any()]
+    for view in rig.cameras:
+        if not seen[view].any():
+            log.warning(
+                "%s of %s sees nothing of the robot at the start of the first %s: check its pose, "
+                "which is from the world to the camera, in metres.",
+                *(view, option, first),
+            )

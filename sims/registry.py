@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import gymnasium
 
 from datasets.errors import UnknownNameError, require_known
+from sims.named import find_named
 
 if TYPE_CHECKING:
     from sims.env import MultiViewEnv
@@ -77,14 +78,8 @@ def own_views(name: str) -> int | None:
 def _own_class(name: str) -> type[MultiViewEnv]:
     from sims.env import MultiViewEnv
 
-    module, _, attribute = name.partition(":")
-    try:
-        found = getattr(import_module(module), attribute)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise UnknownNameError(
-            f"{name!r} names no class ({error}); it must be importable from the current folder, as "
-            "`package.module:Class`."
-        ) from error
+    remedy = "it must be importable from the current folder, as `package.module:Class`."
+    found = find_named(name, "class", remedy)
     if not (isinstance(found, type) and issubclass(found, MultiViewEnv)):
         raise UnknownNameError(f"{name!r} is not a subclass of sims.env.MultiViewEnv.")
     return found

@@ -37,11 +37,11 @@ from datasets.presets import usual_views
 from datasets.storage.checks import open_episode
 from datasets.storage.meta import DatasetMeta
 from sims.config import SPLIT, Cluster, parse_split, require_folder, split_episodes
-from sims.given_cameras import GivenCameras, moving_rig, read_additional
+from sims.given_cameras import GivenCameras, moving_rig, read_additional, warn_of_blind_views
 from sims.production.run import RESUME, make_missing, progress, require_same_split, versions
 from sims.robosuite.demos import DemonstrationFile
 from sims.robosuite.restore import Replay, require_restorable
-from sims.robosuite.worlds import World, make_world, opened, world_name
+from sims.robosuite.worlds import make_world, opened, world_name
 
 log = logging.getLogger(__name__)
 
@@ -145,7 +145,8 @@ def describe(config: ReplayConfig, file: DemonstrationFile) -> DatasetMeta:
         demo = file.read(number)
         require_restorable(env, demo, f"{file.path}: {first}")
         env.set_state(demo.states[0])
-        _warn_of_blind_views(config, env)
+        if config.cameras is not None:
+            warn_of_blind_views(env, config.cameras, "--camera", "demonstration")
         return DatasetMeta(
             env=env.name,
             views=list(env.views),
@@ -162,17 +163,6 @@ def describe(config: ReplayConfig, file: DemonstrationFile) -> DatasetMeta:
         )
     finally:
         env.close()
-
-
-def _warn_of_blind_views(config: ReplayConfig, env: World) -> None:
-    seen = env.visible()
-    for view in () if config.cameras is None else config.cameras.cameras:
-        if not seen[view].any():
-            log.warning(
-                "%s of --camera sees nothing of the robot at the start of the first demonstration: "
-                "check its pose, which is from the world to the camera, in metres.",
-                view,
-            )
 
 
 def _compare_versions(file: DemonstrationFile) -> None:

@@ -73,18 +73,22 @@ def glimpse_loss(
     output: GlimpseOutput,
     skeletons: Float[Tensor, "batch frames 2 joints 2"],
     labels: Int[Tensor, " batch"],
-) -> Float[Tensor, ""]:
+) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
     """Cross-entropy, a tenth of the pose loss, and where glimpses lie.
 
     Args:
         output: Of `GlimpseClouds`.
         skeletons: True joints of each frame from -1 to 1, see `pose_loss`.
         labels: Classes.
+
+    Returns:
+        The loss, and its pose loss before it is weighed.
     """
-    places = output.points[..., :2]
-    return (
+    places, pose = output.points[..., :2], pose_loss(output.pose, skeletons)
+    total = (
         F.cross_entropy(output.logits, labels)
-        + 0.1 * pose_loss(output.pose, skeletons)
+        + 0.1 * pose
         + attraction(places, skeletons)
         + diversity(places)
     )
+    return total, pose

@@ -273,14 +273,13 @@ def logits_of(output: Any) -> Tensor:
 
 def table() -> str:
     """All recognisers with their needs, and the paper's numbers, as Markdown."""
-    header = ["name", "", "source", "clip", "M parameters", "poses in training", "at inference"]
+    header = ["name", "", "source", "clip", "poses in training", "at inference"]
     rows = [
         [
             f"`{name}`",
             known.title,
             known.source,
             _clip(known),
-            f"{parameters(name) / 1e6:.1f}",
             known.trained_with or NO_VALUE,
             known.modality,
         ]

@@ -76,8 +76,7 @@ class TrajectoryAttention(nn.Module):
         by_frame = rearrange(points, "b (s n) t d -> b s n t d", s=layout.frames)
         own = rearrange(by_frame.diagonal(dim1=1, dim2=3), "b n d s -> b (s n) d")
         q = rearrange(self.proj_q(own), "b s (h d) -> b h s d", h=self.num_heads)
-        k = self.proj_kv(points)[..., : points.shape[-1]]
-        k = rearrange(k, "b s t (h d) -> b h s t d", h=self.num_heads)
+        k = rearrange(self._projected(points, 0), "b s t (h d) -> b h s t d", h=self.num_heads)
         return (einsum("bhsd,bhstd->bhst", q, k) * self.scale).softmax(dim=-1)
 
     def _along(
@@ -85,10 +84,18 @@ class TrajectoryAttention(nn.Module):
     ) -> Float[Tensor, "batch patches dim"]:
         values = points
         if self.values == "projected":
-            values = self.proj_kv(points)[..., points.shape[-1] :]
+            values = self._projected(points, 1)
         values = rearrange(values, "b s t (h d) -> b h s t d", h=self.num_heads)
         patches = einsum("bhst,bhstd->bhsd", self.frame_weights(points, layout), values)
         return rearrange(patches, "b h s d -> b s (h d)")
+
+    def _projected(
+        self, points: Float[Tensor, "batch patches frames dim"], half: int
+    ) -> Float[Tensor, "batch patches frames dim"]:
+        """The keys (half 0) or the values (half 1) of points; the other half is not computed."""
+        bias = self.proj_kv.bias
+        weight = self.proj_kv.weight.chunk(2)[half]
+        return F.linear(points, weight, None if bias is None else bias.chunk(2)[half])
 
 
 class TubeletEmbed(nn.Module):

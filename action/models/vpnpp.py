@@ -292,11 +292,17 @@ def vpnpp_loss(
     teacher: TeacherOutput,
     pairs: PosePairs,
     labels: Int[Tensor, " batch"],
-) -> Float[Tensor, ""]:
-    """Cross-entropy of both networks, and what the student learns from the poses."""
-    return (
+) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
+    """Cross-entropy of both networks, and what the student learns from the poses.
+
+    Returns:
+        The loss, and its contrastive part before it is weighed.
+    """
+    told = contrastive_loss(student.feature[pairs.clip], pairs.pose, pairs.positive)
+    total = (
         0.9 * F.cross_entropy(student.logits, labels)
         + 0.1 * F.cross_entropy(teacher.logits, labels)
         + 0.001 * attention_loss(student.attention, teacher.attention)
-        + 0.001 * contrastive_loss(student.feature[pairs.clip], pairs.pose, pairs.positive)
+        + 0.001 * told
     )
+    return total, told

@@ -8,13 +8,15 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from action.config import ActionConfig, InductionConfig
 from action.models.glimpse_losses import ABSENT, glimpse_loss, pose_loss
 from action.models.vpn import vpn_loss
-from action.models.vpnpp import contrastive_loss, pose_pairs, vpnpp_loss
+from action.models.vpnpp import pose_pairs, vpnpp_loss
+from action.recognizer import ClipRecognizer
+from align.paat import mean_pose_loss
 
 Batch = Mapping[str, Tensor]
 Logs = dict[str, Tensor]
@@ -69,8 +71,7 @@ class VpnppObjective(Objective):
         """See `vpnpp_loss`."""
         _, teacher = self._ask("teacher", batch["frames"], batch["joints"])
         pairs = pose_pairs(output.pose)
-        total = vpnpp_loss(output.student, teacher, pairs, batch["label"])
-        told = contrastive_loss(output.student.feature[pairs.clip], pairs.pose, pairs.positive)
+        total, told = vpnpp_loss(output.student, teacher, pairs, batch["label"])
         return total, {"contrastive": told}
 
 
@@ -96,9 +97,8 @@ class GlimpseObjective(Objective):
 
     def total(self, recognition: Tensor, output: Any, batch: Batch) -> tuple[Tensor, Logs]:
         """See `glimpse_loss`."""
-        skeletons = skeletons_of(batch)
-        pose = pose_loss(output.pose, skeletons)
-        return glimpse_loss(output, skeletons, batch["label"]), {"pose": pose}
+        total, pose = glimpse_loss(output, skeletons_of(batch), batch["label"])
+        return total, {"pose": pose}
 
 
 @dataclass(frozen=True, eq=False)
@@ -139,6 +139,41 @@ def objective_of(config: ActionConfig, networks: Mapping[str, nn.Module]) -> Obj
     if config.uses_3d:
         return Induction(networks, config.induction)
     return _OF_MODEL.get(config.model, Objective)(networks)
+
+
+def training_loss(
+    recognizer: ClipRecognizer, objective: Objective, model: nn.Module, batch: Batch, seed: int
+) -> tuple[Float[Tensor, ""], Logs]:
+    """The model's own loss, most often cross-entropy, plus PAAT's (paper Eq. 8).
+
+    Args:
+        recognizer: Makes the model's inputs and pose maps of a batch.
+        objective: What the model learns from beside.
+        model: The recogniser's model, which may be wrapped for several processes.
+        batch: The batch.
+        seed: Of the pose maps.
+
+    Returns:
+        The loss, and its parts and the accuracy to log.
+    """
+    config, labels = recognizer.config, batch["label"]
+    beside = objective.beside(batch)
+    logits, output = model(*recognizer.inputs(batch, seed), *beside)
+    recognition = F.cross_entropy(logits.float(), labels)
+    total, parts = objective.total(recognition, output, batch)
+    logs = {"recognition": recognition, "accuracy": _accuracy(logits, labels), **parts}
+    if config.uses_paat:
+        target = recognizer.pose_map(batch, seed)
+        paat = mean_pose_loss(output.pose_logits, target, config.paat_loss.reduction)
+        total = total + config.paat_loss.weight * paat
+        logs["paat"] = paat
+    return total, logs
+
+
+def _accuracy(
+    logits: Float[Tensor, "batch classes"], labels: Int[Tensor, " batch"]
+) -> Float[Tensor, ""]:
+    return (logits.argmax(dim=1) == labels).float().mean()
 
 
 def skeletons_of(batch: Batch) -> Float[Tensor, "batch frames 2 joints 2"]:

@@ -9,8 +9,7 @@ from typing import Any, cast
 
 import numpy as np
 import torch
-import torch.nn.functional as F
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Subset
 
@@ -31,13 +30,12 @@ from action.models.staged_model import (
 from action.plan import LearnedClips, RecognizerPlan
 from action.recognizer import ClipRecognizer
 from action.timesformer import TimeSformer
-from action.training.objectives import Objective, objective_of
+from action.training.objectives import Objective, objective_of, training_loss
 from action.training.starting import carried_over
 from action.weights import load_pretrained
 from align.engine.loading import reading_processes
 from align.engine.origin import DataRecord, Origin
 from align.engine.starting import CarriedOver
-from align.paat import mean_pose_loss
 from datasets.clips.identity import clip_seals
 from datasets.errors import OptionError
 
@@ -124,21 +122,9 @@ class ActionTask:
     def loss(
         self, model: nn.Module, batch: Mapping[str, Tensor], step: int
     ) -> tuple[Float[Tensor, ""], dict[str, Tensor]]:
-        """The model's own loss, most often cross-entropy, plus PAAT's (paper Eq. 8)."""
-        config = self.config
-        seed = config.seed + step
+        """See `training_loss`."""
         self._steps_done = step + 1
-        beside = self.objective.beside(batch)
-        logits, output = model(*self.recognizer.inputs(batch, seed), *beside)
-        recognition = F.cross_entropy(logits.float(), batch["label"])
-        total, parts = self.objective.total(recognition, output, batch)
-        logs = {"recognition": recognition, "accuracy": _accuracy(logits, batch["label"]), **parts}
-        if config.uses_paat:
-            target = self.recognizer.pose_map(batch, seed)
-            paat = mean_pose_loss(output.pose_logits, target, config.paat_loss.reduction)
-            total = total + config.paat_loss.weight * paat
-            logs["paat"] = paat
-        return total, logs
+        return training_loss(self.recognizer, self.objective, model, batch, self.config.seed + step)
 
     def origin(self, run: Path) -> Origin:
         """The data set of a run in this folder, and the clips that it learns from.
@@ -228,9 +214,3 @@ def _load_weights(model: Classifier, path: Path) -> None:
                 "--backbone.weights fits networks that see RGB alone, and the ResNets of mmnet and "
                 "glimpse_clouds: leave it out."
             )
-
-
-def _accuracy(
-    logits: Float[Tensor, "batch classes"], labels: Int[Tensor, " batch"]
-) -> Float[Tensor, ""]:
-    return (logits.argmax(dim=1) == labels).float().mean()

@@ -19,6 +19,7 @@ from sims.errors import SimulatorError
 from sims.gl import import_mujoco
 from sims.mujoco.points import find_points
 from sims.mujoco.world import MujocoWorld
+from sims.named import find_named
 from sims.scenes.env import ROBOMIMIC_GYM_TYPE
 
 RANDOM = "random"
@@ -167,14 +168,11 @@ def find_policy(policy: str) -> Callable[[Any], Iterator[Any]]:
     Raises:
         UnknownNameError: When there is none.
     """
-    module, _, name = policy.partition(":")
-    try:
-        function = getattr(import_module(module), name)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise UnknownNameError(
-            f"--policy {policy!r} names no function ({error}); give {RANDOM!r}, or "
-            "`package.module:function` that can be imported from the current folder."
-        ) from None
+    remedy = (
+        f"give --policy {RANDOM}, or `package.module:function` that can be imported from the "
+        "current folder."
+    )
+    function = find_named(policy, "function", remedy)
     if not callable(function):
         raise UnknownNameError(f"--policy {policy!r} is not a function.")
     return function

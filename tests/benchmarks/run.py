@@ -26,11 +26,12 @@ from measuring import ROOT, ROWS_VARIABLE, machine
 from datasets.storage.atomic import atomic_path
 
 HERE = Path(__file__).resolve().parent
-# Without a data set of their own, these have nothing to measure.
+# Without a data set of their own, these have nothing to measure, or they take long.
 ON_REQUEST = (
     "bench_time_to_error",
     "bench_kept_patches",
     "bench_pose_source",
+    "bench_recognisers",
     "bench_scale",
     "bench_long",
 )
@@ -43,7 +44,7 @@ class Options:
 
     Attributes:
         only: Which; by default all but those that need data or take long (bench_time_to_error,
-            bench_kept_patches, bench_pose_source, bench_scale, bench_long).
+            bench_kept_patches, bench_pose_source, bench_recognisers, bench_scale, bench_long).
         out: The table; its rows are kept beside it, as JSON.
     """
 

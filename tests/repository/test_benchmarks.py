@@ -1,4 +1,4 @@
-"""The runner of the benchmarks and the table it makes; what they measure is not tested."""
+"""The runner of the benchmarks and the table it makes, and one of them at a small size."""
 
 from __future__ import annotations
 
@@ -8,11 +8,15 @@ import subprocess
 import sys
 
 import pytest
+import tyro
 
+from action.models.registry import parameters
 from tests import REPOSITORY
 
 RUN = REPOSITORY / "tests" / "benchmarks" / "run.py"
 
+# Clips of recognisers.
+SMALL = ("--frames", "8", "--side", "64")
 MEASURED = """
 from measuring import Row, note, times
 note(Row("a step", "the old one", times(2 / 1), "1.0 against 2.0 s"))
@@ -56,6 +60,56 @@ def test_failed_benchmark_keeps_the_others_and_says_where_to_look(bench):
     assert "failed: bench_bad" in done.stderr
     assert "no such device" in (folder / "out" / "bench_bad.log").read_text()
     assert "a step" in (folder / "out.md").read_text()
+
+
+@pytest.fixture
+def recognisers(monkeypatch):
+    """The benchmark of recognisers."""
+    monkeypatch.syspath_prepend(RUN.parent)
+    return importlib.import_module("bench_recognisers")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    # Of TimeSformer, 0.59 TFLOPs are published for three crops.
+    ("name", "published"),
+    [("timesformer", 590 / 3), ("motionformer", 369.5), ("swin3d_t", 88)],
+)
+def test_multiply_adds_of_the_authors_clip_are_as_published(recognisers, name, published):
+    size = recognisers.size_of(name)
+    assert size.gflops == pytest.approx(published, rel=0.01)
+    assert size.parameters == parameters(name)
+
+
+@pytest.mark.slow
+def test_recognisers_are_measured_at_a_small_size(recognisers, monkeypatch, capsys):
+    words = ["--models", "i3d", "--parts", "speed", "--rounds", "1", *SMALL]
+    monkeypatch.setattr(sys, "argv", ["bench_recognisers.py", *words])
+    recognisers.main()
+    table = [line for line in capsys.readouterr().out.splitlines() if line.startswith("| `")]
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in table]
+    assert [row[0] for row in rows] == ["`timesformer`", "`i3d`"]
+    assert rows[0][5] == rows[0][7] == "1×"
+    # I3D has a fourteenth of the multiply-adds.
+    assert all(float(rows[1][column].rstrip("×")) > 2 for column in (5, 7))
+
+
+@pytest.mark.slow
+def test_a_training_step_takes_the_memory_of_weights_and_gradients_at_least(recognisers):
+    options = tyro.cli(recognisers.Options, args=SMALL)
+    assert recognisers.apart(recognisers.peak_memory, "i3d", options) > 8 * parameters("i3d")
+
+
+def test_recognisers_that_are_unknown_or_too_small_are_named(recognisers, monkeypatch, capsys):
+    for words, complaint in (
+        (["--models", "i3"], "unknown model 'i3'; did you mean 'i3d'"),
+        (["--models", "i3d", "--side", "32"], "--side is 32: give 64 or more"),
+        (["--models", "s3d", "--frames", "4"], "s3d needs 8 frames of 32 pixels"),
+    ):
+        monkeypatch.setattr(sys, "argv", ["bench_recognisers.py", *words])
+        with pytest.raises(SystemExit) as ended:
+            recognisers.main()
+        assert ended.value.code == 2 and complaint in capsys.readouterr().err
 
 
 def test_unknown_benchmark_names_those_there_are(bench):

@@ -11,6 +11,7 @@ from action.evaluate import evaluate
 from action.inputs.batches import TrainingClips
 from action.inputs.clips import sample_config
 from action.inputs.joints import Draw, JointSampling, about_body, joint_indices, load_joints
+from action.models.graphs import GRAPHS, bones_of
 from action.predicting import Predictor
 from action.recognizer import ClipRecognizer
 from action.results import measured_runs, result_rows, table
@@ -190,3 +191,16 @@ def test_the_recipes_of_joints():
     assert (agcn.epochs, agcn.batch.clips, agcn.optim.milestones) == (60, 16, (0.5, 2 / 3))
     vpn = action_recipe("paper", "ntu", "vpn")
     assert (vpn.batch.clips, vpn.backbone.frames, vpn.optim.schedule) == (4, 16, "constant")
+
+
+def test_joints_beside_pixels_begin_where_the_pixels_do():
+    assert joint_indices(40, 8, 2, Draw(start=5)).tolist() == list(range(5, 21, 2))
+    assert joint_indices(40, 8, 2, Draw(start=39)).tolist() == list(range(25, 41, 2))
+
+
+def test_bones_are_joints_minus_their_parents_mirrored_alike(bodies):
+    clip = first_clip(bodies)
+    for mirrored in (False, True):
+        joints = load_joints(clip, sampling(), Draw(mirrored=mirrored))
+        bones = load_joints(clip, replace(sampling(), stream="bones"), Draw(mirrored=mirrored))
+        assert torch.equal(bones, bones_of(joints, GRAPHS[NTU25.name]))

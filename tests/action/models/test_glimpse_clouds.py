@@ -146,7 +146,9 @@ def test_glimpses_learn_from_the_poses_at_a_small_size():
     model.head.measure_by(output.features)
     assert not torch.equal(model.head.precision, torch.eye(2048))
     skeletons = torch.rand(2, 2, 2, 25, 2)
-    glimpse_loss(output, skeletons, torch.tensor([0, 2])).backward()
+    total, pose = glimpse_loss(output, skeletons, torch.tensor([0, 2]))
+    assert torch.equal(pose, pose_loss(output.pose, skeletons))
+    total.backward()
     # Nothing flows through the cut itself: places learn from their embedding and the attraction.
     assert model.head.zoomer.locate.weight.grad.abs().max() > 0
     assert all(p.grad is not None for p in model.parameters())

@@ -81,7 +81,7 @@ def test_losses_and_gradients_agree():
     plain = contrastive_loss(video, pose, positive)
     assert_agrees(plain, oracle["contrastive_loss_without_exp"])
     assert difference(plain, published) > 0.1
-    total = vpnpp_loss(
+    total, told = vpnpp_loss(
         StudentOutput(oracle["logits_student"], student, video),
         TeacherOutput(oracle["logits_teacher_branch"], teacher, video),
         PosePairs(torch.arange(6), pose, positive),
@@ -89,6 +89,7 @@ def test_losses_and_gradients_agree():
     )
     expected = oracle["total"] + 0.001 * (plain - published)
     assert_agrees(total, expected)
+    assert torch.equal(told, plain)
 
 
 @pytest.mark.slow
@@ -109,6 +110,6 @@ def test_the_student_learns_from_both_teachers_at_a_small_size():
         pairs.clip.tolist() == [0, 1, 0, 1] and pairs.positive.tolist() == [True] * 2 + [False] * 2
     )
     assert torch.equal(pairs.pose, torch.cat([poses, poses.flip(0)]))
-    vpnpp_loss(output, seen, pairs, torch.tensor([0, 3])).backward()
+    vpnpp_loss(output, seen, pairs, torch.tensor([0, 3]))[0].backward()
     assert all(p.grad is not None for p in student.parameters())
     assert output.attention.shape == (2, seen.attention[0].numel())

@@ -4,6 +4,10 @@ import numpy as np
 
 from sims import BulletEnv
 from sims.bullet.files import Placed
+from tests import REPOSITORY
+
+URDF = REPOSITORY / "tests" / "sims" / "mujoco" / "arm.urdf"
+ARM = "tests.sims.bullet.worlds:Arm"
 
 
 class Arm(BulletEnv):
@@ -43,3 +47,9 @@ class Wild(Arm):
 
     def act(self):
         yield np.full(7, np.nan)
+
+
+def still(env):
+    """An expert that stays where it is."""
+    for _ in range(3):
+        yield env.joint_positions()

@@ -1,6 +1,7 @@
 """Everyday actions: inverse kinematics, what bodies and held objects do, and data sets of them."""
 
 from dataclasses import replace
+from functools import cache
 
 import numpy as np
 import pytest
@@ -35,8 +36,9 @@ def subject_of(seed: int) -> tuple[Subject, Style]:
     return Subject.draw(rng), replace(Style.draw(rng), left_handed=False)
 
 
+@cache
 def performed(action: str, seed: int):
-    """An actor with the motion of a take, and the take."""
+    """An actor with the motion of a take, and the take; tests only look at them."""
     subject, style = subject_of(seed)
     take = perform_everyday(action, subject, style, np.random.default_rng(seed))
     return Actor(Build.of(subject), take.motion), take
@@ -123,7 +125,8 @@ def test_every_action_stays_on_the_floor_and_moves_smoothly(action):
 
 @pytest.mark.parametrize("action", ["walk_about", "sit_down", "stir"])
 def test_takes_of_one_person_differ(action):
-    first, again, other = (performed(action, seed)[1].motion for seed in (1, 1, 2))
+    first, other = (performed(action, seed)[1].motion for seed in (1, 2))
+    again = performed.__wrapped__(action, 1)[1].motion
     assert np.array_equal(first.rotations, again.rotations)
     count = min(len(first), len(other))
     assert not np.allclose(first.rotations[:count], other.rotations[:count], atol=0.02)
