@@ -182,7 +182,7 @@ def write_keypoints(source: Source, maker: KeypointMaker, out: Path, made_by: st
         write_episodes(temporary, meta, _made(source, maker, progress, meta.image_size))
 
 
-def _splits_of(source: Source, config: KeypointsConfig, out: Path) -> dict[str, list[int]]:
+def _splits_of(source: Source, config: KeypointsConfig, out: Path) -> Mapping[str, Sequence[int]]:
     """The splits of the result, where it can be written; errors as of `write_keypoints`."""
     if out.exists():
         raise MismatchError(f"{out} exists already: choose another folder, or remove it.")

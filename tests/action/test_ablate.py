@@ -33,6 +33,7 @@ def test_every_study_has_a_name_on_the_command_line() -> None:
     assert tuple(STUDIES) == get_args(StudyName)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", STUDIES)
 def test_every_variant_is_a_configuration_and_a_model(name: StudyName, tmp_path: Path) -> None:
     study = STUDIES[name]

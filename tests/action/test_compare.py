@@ -118,6 +118,7 @@ def stored_run(out: Path, method: str, seed: int, right: int, name: str = "", **
     evaluation(method, seed, [i < right for i in range(4)], folder).save()
 
 
+@pytest.mark.slow
 def test_runs_of_other_options_are_not_averaged_as_seeds(tmp_path):
     for seed in (0, 1):
         stored_run(tmp_path, "baseline", seed, 1, root=tmp_path / str(seed))
@@ -132,6 +133,7 @@ def test_runs_of_other_options_are_not_averaged_as_seeds(tmp_path):
     }
 
 
+@pytest.mark.slow
 def test_a_variant_is_compared_with_the_baseline_of_its_own(tmp_path):
     wide = TimeSformerConfig(dim=384)
     for method, variant, right, options in (
@@ -158,6 +160,7 @@ def test_a_variant_is_compared_with_the_baseline_of_its_own(tmp_path):
     assert "6 blocks of width 192 to 384" in setting(runs)
 
 
+@pytest.mark.slow
 def test_the_run_that_each_seed_starts_from_is_one_option(tmp_path):
     for seed in (0, 1):
         stored_run(tmp_path, "paab", seed, 2, init=Path("before", f"paab_seed{seed}"))
@@ -279,6 +282,7 @@ def test_every_method_is_fine_tuned_from_three_starts():
     ]
 
 
+@pytest.mark.slow
 def test_the_table_of_pretraining_has_a_column_for_each_start(tmp_path):
     for seed, right in ((0, 1), (1, 2)):
         stored_run(tmp_path, "paab", seed, right)
@@ -292,6 +296,7 @@ def test_the_table_of_pretraining_has_a_column_for_each_start(tmp_path):
     assert Image.open(picture).format == "PNG"
 
 
+@pytest.mark.slow
 def test_pretraining_has_variants_of_its_own(squares, tmp_path, capsys):
     words = ["--root", str(squares), "--out", str(tmp_path / "out")]
     words += ["--pretrain-on", str(squares)]

@@ -104,6 +104,7 @@ def test_published_weights_are_loaded_without_their_classifier(tmp_path):
         load_features(ours.network, tmp_path / "none.pth")
 
 
+@pytest.mark.slow
 def test_a_run_is_normalised_as_its_model_was_published(squares, tmp_path):
     config = config_for(squares, tmp_path / "run", **options_for("s3d"))
     trainer = make_trainer(config, progress=False)

@@ -30,6 +30,7 @@ from tests.action.test_train import config_for
 from tests.align.report.test_report_pictures import data_of, labels_of, legend_of
 
 
+@pytest.mark.slow
 def test_confusion_has_true_classes_down_and_predictions_across(tmp_path: Path) -> None:
     matrix = np.array([[3, 1, 0, 0], [0, 2, 0, 0], [0, 0, 0, 0], [0, 1, 0, 0]])
     figure = confusion_figure(matrix, ["sit", "walk", "never", "fall"])
@@ -58,6 +59,7 @@ def test_many_classes_have_no_numbers() -> None:
     assert not figure.axes[0].texts
 
 
+@pytest.mark.slow
 def test_a_search_shows_the_query_then_what_it_found(squares: Path, tmp_path: Path) -> None:
     clips = open_data(config_for(squares, tmp_path)).parts["test"][:3]
     rows = [

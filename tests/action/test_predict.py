@@ -70,6 +70,7 @@ def test_probabilities_are_those_of_evaluation(root, num_clips):
         assert values == sorted(values, reverse=True) and sum(values) == pytest.approx(1)
 
 
+@pytest.mark.slow
 def test_the_pose_decides_the_crop_and_what_paab_is_given(root, video):
     clip = clips_of(root)[0]
     for run, differs in (("run", True), ("cropped", True), ("whole", False)):
@@ -82,6 +83,7 @@ def test_the_pose_decides_the_crop_and_what_paab_is_given(root, video):
         assert (there != own) == differs, run
 
 
+@pytest.mark.slow
 def test_the_command_prints_the_top_classes_of_every_video(root, video, capsys, no_mediapipe):
     second = shutil.copy(video, video.with_name("second.avi"))
     main([str(root / "whole"), str(video), str(second), "--top", "2"])
@@ -92,6 +94,7 @@ def test_the_command_prints_the_top_classes_of_every_video(root, video, capsys, 
     assert {name for _, name in lines} <= {"right", "still", "down"}
 
 
+@pytest.mark.slow
 def test_json_holds_every_video_that_can_be_used(root, video, capsys, no_mediapipe):
     bad = video.with_name("bad.mp4")
     bad.write_bytes(b"no video")
@@ -108,6 +111,7 @@ def test_json_holds_every_video_that_can_be_used(root, video, capsys, no_mediapi
     assert sum(each["probability"] for each in found["classes"]) == pytest.approx(1)
 
 
+@pytest.mark.slow
 def test_without_an_estimator_a_crop_falls_back_and_is_named(root, video, capsys, no_mediapipe):
     main([str(root / "cropped"), str(video)])
     assert f"1 video without keypoints, such as {video}" in capsys.readouterr().err
@@ -117,6 +121,7 @@ def test_without_an_estimator_a_crop_falls_back_and_is_named(root, video, capsys
         Predictor.load(root / "run").predict(video)
 
 
+@pytest.mark.slow
 def test_poses_are_extracted_where_they_are_used(root, video, monkeypatch):
     clip = clips_of(root)[0]
     made = []
@@ -143,6 +148,7 @@ def test_poses_are_extracted_where_they_are_used(root, video, monkeypatch):
         Predictor.load(root / "cropped").predict(video)
 
 
+@pytest.mark.slow
 def test_a_short_video_is_taken_where_one_asks_for_it(root, video):
     predictor = Predictor.load(root / "whole")
     predictor.recognizer.sample = replace(predictor.recognizer.sample, stride=12)

@@ -109,6 +109,7 @@ def test_a_run_is_measured_on_its_own_protocol(
     assert [w.path for w in wanted] == [RunFolder(Path("run")).evaluation("CV2_test")]
 
 
+@pytest.mark.slow
 def test_one_command_compares_under_all_protocols(
     nucla: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -48,6 +48,7 @@ def test_every_clip_gets_the_logits_of_its_own_samples_in_order(trained):
     np.testing.assert_allclose(logits, alone, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_a_clip_s_logits_do_not_depend_on_those_beside_it(trained):
     recognizer, clips = trained
     together, alone = recognizer.recognize(clips)[0], recognizer.recognize(clips[:1])[0]

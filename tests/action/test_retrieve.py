@@ -152,6 +152,7 @@ def test_test_clips_are_sought_among_training_clips(run, capsys):
     assert "recall@1" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_queries_of_another_data_set_are_matched_by_class_name(run, other):
     source = ClipSource("test", root=other)
     query = clip_features(run, source, progress=False)
@@ -165,6 +166,7 @@ def test_queries_of_another_data_set_are_matched_by_class_name(run, other):
     assert {row[0].name for row in rows} == {"down", "right"}
 
 
+@pytest.mark.slow
 def test_features_are_made_once_until_the_weights_change(run, squares, other, monkeypatch):
     sources = [ClipSource("test"), ClipSource("test", root=other)]
     made = [clip_features(run, source, progress=False) for source in sources]

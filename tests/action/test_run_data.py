@@ -96,6 +96,7 @@ def test_clips_that_moved_are_searched(
         assert "is not the data that" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_other_clips_in_the_same_place_are_noticed(place: Path) -> None:
     run = place / "run"
     replace(ActionConfig.load(run), root=place / "squares").save(run)
@@ -104,6 +105,7 @@ def test_other_clips_in_the_same_place_are_noticed(place: Path) -> None:
         evaluate(run, progress=False, root=place / "squares")
 
 
+@pytest.mark.slow
 def test_clips_that_were_learned_from_are_no_test(place: Path) -> None:
     run = place / "run"
     origin = Origin.load(run)
@@ -120,6 +122,7 @@ def test_clips_that_were_learned_from_are_no_test(place: Path) -> None:
         evaluate(run, progress=False)
 
 
+@pytest.mark.slow
 def test_a_checkpoint_stands_by_itself(trained: Path, place: Path, tmp_path: Path) -> None:
     clips = open_own_data(trained / "run", ActionConfig.load(trained / "run")).parts["test"][:2]
     expected, _ = ClipRecognizer.load(trained / "run").recognize(clips)
@@ -185,6 +188,7 @@ def test_other_clips_are_measured_and_searched_without_the_run_s_own(
         evaluate(run, progress=False, data="mocap", root=other, relocate=True)
 
 
+@pytest.mark.slow
 def test_clips_of_other_classes_are_refused(place: Path) -> None:
     other = write_squares(place / "other", replications=1)
     meta = MocapMeta.load(other)
@@ -210,6 +214,7 @@ def test_classes_in_another_order_are_told_by_their_names(place: Path) -> None:
     assert found.metrics["top1"] == pytest.approx(right)
 
 
+@pytest.mark.slow
 def test_a_measurement_of_other_clips_is_measured_again(place: Path) -> None:
     found = evaluate(place / "run", progress=False)
     assert find_evaluation(place / "run", "CS", identity=found.identity) is not None

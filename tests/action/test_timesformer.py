@@ -178,6 +178,7 @@ def test_published_initialisation_starts_time_as_the_identity():
     assert torch.count_nonzero(second.temporal_fc.weight) == 0
 
 
+@pytest.mark.slow
 def test_base_size_has_the_published_number_of_parameters():
     with torch.device("meta"):
         backbone = TimeSformer(num_classes=400)

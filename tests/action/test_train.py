@@ -100,6 +100,7 @@ def test_paat_leaves_no_trace_at_inference(squares, tmp_path):
     assert torch.equal(plain(clips)[0], with_paat(clips)[0])
 
 
+@pytest.mark.slow
 def test_checkpointing_changes_no_gradient(squares, tmp_path):
     gradients = []
     for checkpointing in (False, True):
@@ -166,6 +167,7 @@ def test_one_subject_alone_cannot_be_split(squares):
         hold_out(clips, 0.1)
 
 
+@pytest.mark.slow
 def test_a_run_of_another_shape_is_refused(squares, tmp_path):
     run = tmp_path / "run"
     make_trainer(config_for(squares, run, epochs=1), progress=False).fit()
@@ -234,6 +236,7 @@ def started(root, out, source, caplog, **options):
     return make_trainer(config, progress=False).task.model.state_dict()
 
 
+@pytest.mark.slow
 def test_a_run_starts_from_one_on_the_same_classes_as_it_is(squares, first_run, tmp_path, caplog):
     best = load_file(RunFolder(first_run).checkpoint())
     for source in (first_run, RunFolder(first_run).checkpoint()):
@@ -242,6 +245,7 @@ def test_a_run_starts_from_one_on_the_same_classes_as_it_is(squares, first_run, 
     assert "left out" not in caplog.text and "random start" not in caplog.text
 
 
+@pytest.mark.slow
 def test_a_classifier_of_as_many_other_classes_is_left_out(squares, first_run, tmp_path, caplog):
     other = shutil.copytree(squares, tmp_path / "other")
     renamed(other, ("up", "still", "down"))

@@ -69,6 +69,7 @@ def published(model: TimeSformer) -> dict:
     return {"epoch": 14, "model_state": weights, "cfg": "MODEL: ..."}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 @torch.no_grad()
 def test_tokens_and_logits_agree_with_hugging_face(tmp_path, kind):

@@ -41,6 +41,7 @@ def test_every_study_has_a_name_on_the_command_line() -> None:
     assert tuple(STUDIES) == get_args(StudyName)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", STUDIES)
 def test_every_variant_is_a_configuration_and_a_model(name: StudyName, tmp_path: Path) -> None:
     config = TrainConfig(backbone=BackboneConfig("test_vit", depth=2))
@@ -77,6 +78,7 @@ def test_positions_follow_the_depth() -> None:
     assert [study.label(v, 12) for v in study.values_for(12)] == ["1", "6", "12", "1, 6", "1, 12"]
 
 
+@pytest.mark.slow
 def test_depth_is_that_of_the_backbone() -> None:
     assert depth_of(TrainConfig(), 96) == 12
     assert depth_of(TrainConfig(backbone=BackboneConfig(depth=4)), 96) == 4

@@ -109,6 +109,7 @@ def test_csv_has_a_row_an_episode(data: Path, tmp_path: Path) -> None:
             assert float(row[column]) == pytest.approx(np.mean(errors))
 
 
+@pytest.mark.slow
 def test_csv_tells_what_was_learned_from_where_that_is_another_data_set(
     data: Path, tmp_path: Path
 ) -> None:
@@ -161,6 +162,7 @@ def test_a_variant_has_its_name_as_label_and_its_options_in_a_note(grid: Path, d
     assert "Variants: paab, quick: batch.spread True." in as_html(tables, grid)
 
 
+@pytest.mark.slow
 def test_papers_numbers_stand_beside_ours_on_its_worlds_alone(grid: Path) -> None:
     assert paper_error("lift", "seen", "deit") == 0.095
     assert paper_error("lift", "unseen", "deit") is None
@@ -176,6 +178,7 @@ def test_papers_numbers_stand_beside_ours_on_its_worlds_alone(grid: Path) -> Non
     assert "| paper |" not in as_markdown(result_tables(elsewhere))
 
 
+@pytest.mark.slow
 def test_chance_is_told_apart_from_collapse(grid: Path) -> None:
     kinds: dict[tuple[str, int], Kind] = {
         ("deit", 0): "chance",
@@ -199,6 +202,7 @@ def test_chance_is_told_apart_from_collapse(grid: Path) -> None:
         assert "No better than random: deit seed 0 1." in page
 
 
+@pytest.mark.slow
 def test_runs_measured_on_other_views_than_most_are_told_and_left_out(
     data: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -213,6 +217,7 @@ def test_runs_measured_on_other_views_than_most_are_told_and_left_out(
     )
 
 
+@pytest.mark.slow
 def test_convolutional_methods_name_their_own_network(data: Path, tmp_path: Path) -> None:
     methods: tuple[Method, ...] = ("deit", "disentangle", "tcn+paat")
     for method in methods:
@@ -231,6 +236,7 @@ def test_convolutional_methods_name_their_own_network(data: Path, tmp_path: Path
     )
 
 
+@pytest.mark.slow
 def test_runs_of_another_version_are_told_and_left_out(
     grid: Path, data: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -242,6 +248,7 @@ def test_runs_of_another_version_are_told_and_left_out(
     assert f"left out: {path}" in caplog.text
 
 
+@pytest.mark.slow
 def test_random_embeddings_stand_beside_the_decodings(grid: Path) -> None:
     runs = measured_runs(grid)
     known = {"alignment_error_dtw": 0.1, "alignment_error_window": 0.05}
@@ -274,6 +281,7 @@ def test_a_run_tells_its_steps_and_is_measured_once(dots: Path, tmp_path: Path) 
     assert load_evaluation(tmp_path / "run").metrics["phase_f1"] > 0
 
 
+@pytest.mark.slow
 def test_bad_input_is_refused_before_anything_is_trained(
     dots: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

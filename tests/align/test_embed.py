@@ -37,6 +37,7 @@ def test_a_data_set_has_one_row_a_frame(run: Path, dots: Path, tmp_path: Path) -
     torch.testing.assert_close(torch.from_numpy(table["embedding"][own]), wanted)
 
 
+@pytest.mark.slow
 def test_raw_embeddings_depend_on_their_own_frame_alone(
     run: Path, dots: Path, tmp_path: Path
 ) -> None:
@@ -55,6 +56,7 @@ def test_raw_embeddings_depend_on_their_own_frame_alone(
     assert table["time"][:3] == pytest.approx([0, 0.1, 0.2])
 
 
+@pytest.mark.slow
 def test_episodes_of_several_data_sets_are_told_apart(
     run: Path, dots: Path, tmp_path: Path
 ) -> None:
@@ -64,6 +66,7 @@ def test_episodes_of_several_data_sets_are_told_apart(
     assert names == {f"{root}/demo_{i}" for root in (dots, tmp_path / "other") for i in (6, 7)}
 
 
+@pytest.mark.slow
 def test_parquet_holds_the_same(run: Path, dots: Path, tmp_path: Path) -> None:
     parquet = pytest.importorskip("pyarrow.parquet")
     for name in ("out.npz", "out.parquet"):
@@ -74,6 +77,7 @@ def test_parquet_holds_the_same(run: Path, dots: Path, tmp_path: Path) -> None:
         assert np.array_equal(np.array(table[name].to_pylist(), wanted[name].dtype), wanted[name])
 
 
+@pytest.mark.slow
 def test_the_command_names_its_file(
     run: Path, dots: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -82,6 +86,7 @@ def test_the_command_names_its_file(
     assert f"{path}: {len(np.load(path)['frame'])} frames" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("words", "message"),
     [
@@ -105,6 +110,7 @@ def test_nothing_to_embed_is_an_error(run: Path, capsys: pytest.CaptureFixture[s
     assert "name one or more videos or data sets" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_checkpoint_alone_embeds_where_the_file_is_named(
     run: Path, dots: Path, tmp_path: Path
 ) -> None:

@@ -71,6 +71,7 @@ def test_every_metric_has_a_title_and_a_value(run: Path) -> None:
     assert evaluation.parameters > 1e6
 
 
+@pytest.mark.slow
 def test_without_labelled_episodes_there_are_no_phases(run: Path) -> None:
     evaluation = evaluate(run, progress=False, protocol="seen", labelled_episodes=0)
     assert not evaluation.phases
@@ -164,6 +165,7 @@ def test_a_run_learns_from_one_data_set_and_is_tested_on_another(
     torch.testing.assert_close(view, stored[f"{test.names[0]}/view_1"])
 
 
+@pytest.mark.slow
 def test_what_cannot_be_tested_is_refused_before_training(dots: Path, tmp_path: Path) -> None:
     body = next(name for name in SKELETONS if name != "panda")
     other = make_data_set(tmp_path / "player", episodes=5, size=48, skeleton=body)

@@ -76,6 +76,7 @@ def test_a_trained_trunk_serves_late_pose_unchanged(dots: Path, deit: Path, tmp_
         make_trainer(tiny_config(dots, tmp_path / "y", "late-distilled", **options), progress=False)
 
 
+@pytest.mark.slow
 def test_a_grid_takes_the_trunk_of_each_seed_from_the_run_beside_it(
     dots: Path, deit: Path, tmp_path: Path
 ) -> None:

@@ -16,6 +16,7 @@ def numbered(layout: TokenLayout, batch: int = 2) -> torch.Tensor:
     return torch.arange(count, dtype=torch.float32).view(batch, layout.tokens, 1)
 
 
+@pytest.mark.slow
 @given(layout=layouts)
 def test_views_undo_each_other(layout: TokenLayout):
     prefix, patches = layout.split(numbered(layout))
@@ -25,6 +26,7 @@ def test_views_undo_each_other(layout: TokenLayout):
     assert torch.equal(layout.from_positions(layout.to_positions(patches)), patches)
 
 
+@pytest.mark.slow
 @given(layout=layouts, data=st.data())
 def test_a_token_is_where_its_index_says(layout: TokenLayout, data: st.DataObject):
     frame = data.draw(st.integers(0, layout.frames - 1))
@@ -37,6 +39,7 @@ def test_a_token_is_where_its_index_says(layout: TokenLayout, data: st.DataObjec
     assert torch.equal(layout.to_positions(patches)[layout.patches + patch, frame], wanted)
 
 
+@pytest.mark.slow
 @given(layout=layouts)
 def test_a_flattened_map_is_in_the_order_of_the_patches(layout: TokenLayout):
     pose_map = torch.rand(2, layout.frames, layout.patches) < 0.5

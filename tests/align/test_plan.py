@@ -32,6 +32,7 @@ def test_pose_modules_are_added_to_a_method(method: Method, pose: Pose, composed
     assert compose(method, pose) == composed
 
 
+@pytest.mark.slow
 def test_every_method_with_pose_modules_can_be_composed() -> None:
     made = set()
     for method in METHODS:
@@ -84,6 +85,7 @@ def test_the_small_recipe_shrinks_large_frames(
     assert RunPlan.of(config, make_meta(1, stored)).image_size == used
 
 
+@pytest.mark.slow
 def test_resolving_fills_in_method_and_folder(tmp_path: Path) -> None:
     data = make_data_set(tmp_path / "dots", episodes=3, views=1, size=32)
     config = resolve(TrainConfig(method="3dtrl", pose="paab", data=data))

@@ -46,6 +46,7 @@ def test_a_keypoint_at_an_asymmetric_pixel_marks_its_row_major_patch():
     assert pose_map.nonzero().tolist() == [[1 * 5 + 4, 0]]
 
 
+@pytest.mark.slow
 @given(points=keypoints(), data=st.data())
 def test_maps_agree_with_the_definition(points: Tensor, data: st.DataObject):
     bits = st.lists(st.booleans(), min_size=points[..., 0].numel(), max_size=points[..., 0].numel())

@@ -33,6 +33,7 @@ def maps(data: EpisodeDataset, seed: int = 0, **options: object) -> dict[tuple[i
     return found
 
 
+@pytest.mark.slow
 def test_random_maps_mark_as_many_patches_as_true_ones(dots: Path) -> None:
     data = EpisodeDataset(dots, "train")
     true, random = maps(data), maps(data, random=True)
@@ -41,6 +42,7 @@ def test_random_maps_mark_as_many_patches_as_true_ones(dots: Path) -> None:
         assert not torch.equal(given, true[key])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", [{"random": True}, {"noise": 24}])
 def test_every_view_of_every_episode_draws_its_own(dots: Path, options: dict[str, object]) -> None:
     data = EpisodeDataset(dots, "train")

@@ -90,6 +90,7 @@ def test_sims_make_is_public() -> None:
     assert getmodule(sims.make) is import_module("sims.registry")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("module", LIGHT)
 def test_options_are_read_without_loading_torch(module: str) -> None:
     code = (

@@ -159,6 +159,7 @@ def test_what_cannot_reward_is_named(run: Path, dots: Path, tmp_path: Path) -> N
         PotentialReward(ToyEnv(), OraclePotential(ToyEnv())).reset(seed=0)
 
 
+@pytest.mark.slow
 def test_an_agent_sees_an_ordinary_environment(run: Path) -> None:
     env = AlignmentReward(ToyEnv(), run)
     assert env.action_space == ToyEnv().action_space

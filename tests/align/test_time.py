@@ -56,6 +56,7 @@ def test_a_sample_stacks_the_frames_of_each_moment(dots: Path) -> None:
     assert {view.tobytes() for view in seen} == {view.tobytes() for view in of_views}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["deit", "paat", "tcn", "3dtrl", "late-predicted"])
 def test_a_video_is_embedded_alike_in_chunks_and_in_one(
     dots: Path, method: Method, monkeypatch: pytest.MonkeyPatch
@@ -66,6 +67,7 @@ def test_a_video_is_embedded_alike_in_chunks_and_in_one(
     torch.testing.assert_close(made.embed_frames(data.images(0, "ego")), whole)
 
 
+@pytest.mark.slow
 def test_a_causal_encoder_does_not_see_the_future(dots: Path) -> None:
     images = EpisodeDataset(dots, "valid").images(0, "ego")
     changed = images.copy()

@@ -161,6 +161,7 @@ def test_patience_ends_a_run_that_does_not_get_better(dots: Path, tmp_path: Path
     assert len(read_history(tmp_path / "metrics.csv")) == 3
 
 
+@pytest.mark.slow
 def test_configuration_survives_the_disk(tmp_path: Path) -> None:
     for name in get_args(Recipe):
         config = replace(recipe(name), data=Path("data/x"), views=("ego", "view_0"), out=tmp_path)
@@ -187,6 +188,7 @@ def test_a_run_from_before_an_option_is_read_with_its_default(tmp_path: Path, ca
     assert "optim.accumulate, tcn.channels" in caplog.text and "1 more" in caplog.text
 
 
+@pytest.mark.slow
 def test_stored_runs_without_the_option_trained_their_patches(tmp_path: Path) -> None:
     recipe("full").save(tmp_path)
     path = tmp_path / "config.json"
@@ -247,6 +249,7 @@ class TestBadInput:
         error = self.refused(capsys, "--data", str(tmp_path / "nowhere"), "--out", str(tmp_path))
         assert "nowhere" in error and "sims.generate" in error
 
+    @pytest.mark.slow
     def test_short_episodes(self, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
         splits = {"train": [0], "valid": [1], "test": [2]}
         data = make_data_set(tmp_path / "d", episodes=3, steps=9, size=32, splits=splits)
@@ -255,6 +258,7 @@ class TestBadInput:
         assert "9 time steps" in error and "--loss.window" in error
         assert not run.exists()
 
+    @pytest.mark.slow
     def test_missing_keypoints(self, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
         splits = {"train": [0], "valid": [1], "test": [2]}
         data = make_data_set(tmp_path / "d", episodes=3, size=32, splits=splits)
@@ -265,6 +269,7 @@ class TestBadInput:
         error = self.refused(capsys, *arguments, "--method", "paab")
         assert "ego" in error and "--method deit" in error
 
+    @pytest.mark.slow
     def test_another_run_in_the_folder(
         self, capsys: pytest.CaptureFixture[str], dots: Path, tmp_path: Path
     ) -> None:
@@ -273,6 +278,7 @@ class TestBadInput:
         assert "other options" in error and f"--resume {tmp_path}" in error
         assert f"epochs {tiny_config(dots, tmp_path).epochs}" in error
 
+    @pytest.mark.slow
     def test_position_beyond_the_depth(
         self, capsys: pytest.CaptureFixture[str], dots: Path, tmp_path: Path
     ) -> None:
@@ -280,6 +286,7 @@ class TestBadInput:
         error = self.refused(capsys, *arguments, "--backbone.depth", "2", "--paab.positions", "12")
         assert "12" in error and "2 blocks" in error
 
+    @pytest.mark.slow
     def test_two_ways_to_draw_moments(
         self, capsys: pytest.CaptureFixture[str], dots: Path, tmp_path: Path
     ) -> None:
@@ -288,6 +295,7 @@ class TestBadInput:
         assert "--batch.triplets" in error and "--batch.spread" in error
         assert not (tmp_path / "run").exists()
 
+    @pytest.mark.slow
     @pytest.mark.parametrize(
         ("option", "value", "nearest"),
         [("--metod", "paab", "--method"), ("--backbone.name", "deit_tiny_patch16_22", "deit_tiny")],

@@ -45,6 +45,7 @@ def samples(videos: Path, **changes: int) -> UnpairedSamples:
     return UnpairedSamples(data, BatchConfig(times=6, **changes), 32, 2, 16, seed=3)
 
 
+@pytest.mark.slow
 def test_an_item_shows_two_videos_each_at_times_of_its_own(videos: Path) -> None:
     drawn = samples(videos)
     item = drawn[0]
@@ -124,6 +125,7 @@ def test_a_run_of_synchronized_views_is_measured_on_unpaired_videos(
     assert "unpaired_tau" in metrics and "alignment_error" not in metrics
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", UNPAIRED_LOSSES)
 def test_losses_of_sequences_take_a_step(videos: Path, tmp_path: Path, name: LossName) -> None:
     task = make_trainer(config(videos, tmp_path, name), progress=False).task
@@ -154,6 +156,7 @@ def test_no_view_can_be_held_out(videos: Path, tmp_path: Path) -> None:
         RunPlan.load(config(videos, tmp_path, protocol="unseen"))
 
 
+@pytest.mark.slow
 def test_two_videos_are_needed_to_validate(tmp_path: Path) -> None:
     few = make_unpaired(tmp_path / "ae2", {"train": 1, "val": 1, "test": 1})
     (few / "exo/val.csv").write_text("")

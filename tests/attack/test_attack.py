@@ -31,6 +31,7 @@ def material(tmp_path_factory) -> Path:
     return root
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("row", QUICK[::8], ids=str)
 def test_a_row_is_right_or_ends_in_a_clear_error(row, material, tmp_path):
     copy(material, row.needs, tmp_path)

@@ -210,6 +210,7 @@ def test_a_missing_view(own_dots, episode):
     EpisodeDataset(own_dots, views=["ego", "view_0"]).check()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("part", ["keypoints", "visible"])
 def test_missing_keypoints(own_dots, episode, part):
     with h5py.File(episode, "r+") as file:

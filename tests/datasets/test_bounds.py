@@ -98,6 +98,7 @@ def test_a_number_out_of_bounds_is_named(changes: dict, named: str) -> None:
         require_in_bounds(replace(Options(), **changes))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("module", "option"),
     [

@@ -56,6 +56,7 @@ def test_a_point_that_is_not_in_front_has_nan_pixels_and_lies_outside(depth):
     assert not camera.contains(pixels)
 
 
+@pytest.mark.slow
 @given(cameras)
 def test_look_at_puts_the_target_at_the_principal_point(camera):
     pixels, depth = camera.project(np.zeros(3))
@@ -63,6 +64,7 @@ def test_look_at_puts_the_target_at_the_principal_point(camera):
     np.testing.assert_allclose(depth, np.linalg.norm(camera.position))
 
 
+@pytest.mark.slow
 @given(cameras)
 def test_look_at_keeps_up_up_and_right_handed(camera):
     above, _ = camera.project(0.01 * UP)
@@ -78,6 +80,7 @@ def test_look_at_along_up_is_refused():
         Camera.look_at(np.array([0, 0, 2.0]), np.zeros(3), UP, 60.0, 64, 64)
 
 
+@pytest.mark.slow
 @given(cameras, points_in_space)
 def test_pixel_and_depth_lead_back_to_the_world_point(camera, points):
     pixels, depth = camera.project(points)
@@ -90,6 +93,7 @@ def test_pixel_and_depth_lead_back_to_the_world_point(camera, points):
     np.testing.assert_allclose(world[:, :3], points[seen], atol=1e-6)
 
 
+@pytest.mark.slow
 @given(cameras, points_in_space)
 def test_projection_agrees_with_opencv(camera, points):
     cv2 = pytest.importorskip("cv2")

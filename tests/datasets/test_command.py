@@ -251,6 +251,7 @@ with command():
 """
 
 
+@pytest.mark.slow
 def test_a_closed_pipe_ends_a_command_quietly(tmp_path):
     shell = f"set -o pipefail; {sys.executable} -c '{PRINT_FOREVER}' | head -1"
     done = subprocess.run(["bash", "-c", shell], cwd=REPOSITORY, capture_output=True, text=True)
@@ -272,6 +273,7 @@ with command(resume="Again."):
 """
 
 
+@pytest.mark.slow
 def test_any_text_is_printed_on_any_console():
     done = run_code(PRINT, "", PYTHONIOENCODING="ascii")
     assert (done.returncode, done.stderr) == (0, b"")
@@ -286,12 +288,14 @@ def test_the_help_is_printed_on_an_ascii_console():
     assert (done.returncode, done.stderr) == (0, b"") and b"--contact-sheet" in done.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("shell", "code"), [(">&-", 0), ("2>&-", 0), (">&- 2>&-", 0)])
 def test_closed_streams_are_no_fault(shell, code):
     done = run_code(PRINT, shell)
     assert (done.returncode, done.stderr) == (code, b"")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("buffered", ["", "1"])
 def test_a_full_disk_under_stdout_is_one_line(buffered):
     done = run_code(PRINT, ">/dev/full", PYTHONUNBUFFERED=buffered)
@@ -306,6 +310,7 @@ def test_an_error_begins_a_line_of_its_own_beside_a_progress_bar():
     assert "error: it is bad" in run_code(code, "").stderr.decode().splitlines()
 
 
+@pytest.mark.slow
 def test_log_records_are_printed_with_their_control_characters_escaped():
     code = "import logging; from datasets.command import command\nwith command():\n"
     code += "    logging.getLogger('align').info('view %s', '\\x1b]0;title\\x07')"
@@ -324,6 +329,7 @@ with command():
 """
 
 
+@pytest.mark.slow
 def test_a_module_that_runs_as_the_program_logs_too(tmp_path: Path):
     (tmp_path / "page.py").write_text(LOG)
     done = subprocess.run(

@@ -40,6 +40,7 @@ def run(monkeypatch, capsys):
     return run_main
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("gone", ["episodes/000001.hdf5", "dots.hdf5"])
 def test_converted_data_that_lack_a_file_are_made_again_elsewhere(dots, tmp_path, run, gone):
     out, other = tmp_path / "out", tmp_path / "other"
@@ -63,6 +64,7 @@ def videos(dots, tmp_path_factory):
     return out
 
 
+@pytest.mark.slow
 def test_every_view_becomes_a_video_with_all_frames(dots, videos):
     data = EpisodeDataset(dots)
     for i, steps in enumerate(data.lengths):
@@ -76,6 +78,7 @@ def test_every_view_becomes_a_video_with_all_frames(dots, videos):
     assert 10 * np.log10(255**2 / error.mean()) > 25  # dB; H.264 stores colours at half resolution
 
 
+@pytest.mark.slow
 def test_a_skeleton_can_be_drawn_on_videos(videos, tmp_path):
     short = make_data_set(tmp_path / "short", episodes=3, views=1, steps=3)
     convert(ConvertConfig(short, tmp_path / "drawn", "mp4", mp4=VideoOptions(skeleton=True)))
@@ -107,6 +110,7 @@ def test_videos_of_different_length_are_an_error(videos, tmp_path):
 # Any format
 
 
+@pytest.mark.slow
 def test_resizing_scales_keypoints_and_cameras():
     meta = make_meta()
     episode = make_episode(meta, 0)
@@ -125,6 +129,7 @@ def test_resizing_to_the_same_size_changes_nothing():
     assert_same_episode(resized(episode, 48), episode)
 
 
+@pytest.mark.slow
 def test_the_command_names_the_result_and_the_next_command(run, dots, tmp_path):
     status, output = run(command, dots, tmp_path / "out", "--to", "episodes", "--size", "16")
     assert status == 0
@@ -173,6 +178,7 @@ def test_the_error_on_an_unknown_folder_lists_the_known_formats(run, tmp_path):
     assert run(info, tmp_path / "nowhere") == (2, f"error: {tmp_path}/nowhere does not exist.\n")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("source", ["one_file", "videos"])
 def test_info_describes_other_formats(run, request, tmp_path, dots, source):
     path = request.getfixturevalue(source)

@@ -79,6 +79,7 @@ def test_keypoints_of_another_skeleton_are_refused():
         draw_skeleton(blank(64), np.zeros((2, 2)), np.ones(2, bool), PANDA)
 
 
+@pytest.mark.slow
 def test_the_contact_sheet_has_a_row_for_each_view_and_a_column_for_each_moment(dots):
     dataset = EpisodeDataset(dots)
     wide = contact_sheet(dataset, 0, columns=6, cell=96)
@@ -89,6 +90,7 @@ def test_the_contact_sheet_has_a_row_for_each_view_and_a_column_for_each_moment(
     assert wide.height - flat.height == 96 + gap
 
 
+@pytest.mark.slow
 def test_a_contact_sheet_of_many_views_has_twelve_rows_that_are_evenly_spread(tmp_path):
     meta = make_meta(views=100, size=8)
     writer = EpisodeWriter(tmp_path, meta)
@@ -122,6 +124,7 @@ def test_the_contact_sheet_shows_the_frames_with_their_skeletons(dots):
     np.testing.assert_array_equal(corner, frame)
 
 
+@pytest.mark.slow
 def test_an_episode_shorter_than_the_columns_shows_every_step_once(tmp_path):
     meta = make_meta(views=1, size=16)
     writer = EpisodeWriter(tmp_path, meta)

@@ -78,6 +78,7 @@ def test_cameras_of_an_episode_project_its_keypoints(dots):
             np.testing.assert_allclose(pixels, episode.keypoints[view][step], atol=1e-3)
 
 
+@pytest.mark.slow
 def test_splits_hold_the_episodes_they_were_given(tmp_path):
     splits = {"train": [4, 0], "valid": [1], "test": [2, 3]}
     root = make_data_set(tmp_path, episodes=5, size=8, views=1, splits=splits)
@@ -89,6 +90,7 @@ def test_splits_hold_the_episodes_they_were_given(tmp_path):
     assert dataset.split_sizes() == {"train": 2, "valid": 1, "test": 2}
 
 
+@pytest.mark.slow
 def test_numbers_above_nine_keep_their_order(tmp_path):
     root = make_data_set(tmp_path, episodes=12, size=8, views=1, steps=4)
     assert EpisodeDataset(root).names == [f"demo_{i}" for i in range(12)]
@@ -101,6 +103,7 @@ def test_only_the_views_asked_for_are_read(dots):
     assert set(dataset.episode(0).observations) == {"robot0_eef_pos", "robot0_gripper_qpos"}
 
 
+@pytest.mark.slow
 def test_the_same_episodes_give_the_same_bytes(tmp_path):
     one = make_data_set(tmp_path / "one", episodes=3, size=16)
     time.sleep(1.1)  # HDF5 keeps times in whole seconds
@@ -111,6 +114,7 @@ def test_the_same_episodes_give_the_same_bytes(tmp_path):
         assert (one / file).read_bytes() == (other / file).read_bytes(), file
 
 
+@pytest.mark.slow
 def test_the_order_of_writing_does_not_change_the_bytes(tmp_path):
     meta = make_meta(size=16)
     for root, order in ((tmp_path / "one", [0, 1, 2]), (tmp_path / "other", [2, 0, 1])):

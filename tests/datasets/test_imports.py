@@ -78,6 +78,7 @@ def test_a_plain_folder_called_datasets_is_an_error_too(tmp_path):
     assert f"Python finds {tmp_path / 'datasets'}" in result.stderr
 
 
+@pytest.mark.slow
 def test_an_unrelated_path_entry_first_is_no_error(tmp_path):
     result = run_python("import align, datasets.episodes", tmp_path, tmp_path, REPOSITORY)
     assert result.returncode == 0, result.stderr

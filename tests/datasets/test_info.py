@@ -57,6 +57,7 @@ def test_info_runs_as_a_module():
     assert "--contact-sheet" in result.stdout
 
 
+@pytest.mark.slow
 def test_the_summary_counts_what_is_on_disk(dots):
     dataset = EpisodeDataset(dots)
     summary = summarize(dataset, range(len(dataset)), with_keypoints=True)
@@ -96,6 +97,7 @@ def test_a_camera_that_differs_between_episodes_is_not_called_moving(own_dots):
     assert rows == [["ego", "moves"], ["view_0", "differs"], ["view_1", "-126°"]]
 
 
+@pytest.mark.slow
 def test_info_describes_a_data_set(run_info, dots, tmp_path):
     result = run_info(dots, "--contact-sheet", tmp_path / "sheet.png", "--columns", "3")
     assert result.returncode == 0, result.stderr
@@ -115,6 +117,7 @@ def test_info_describes_a_data_set(run_info, dots, tmp_path):
     assert not (dots / "contact_sheet.png").exists()
 
 
+@pytest.mark.slow
 def test_info_takes_the_newest_data_set_and_the_given_episode(run_info, tmp_path, monkeypatch):
     make_data_set(tmp_path / "data" / "dots", episodes=3, size=16, views=1)
     monkeypatch.chdir(tmp_path)
@@ -124,6 +127,7 @@ def test_info_takes_the_newest_data_set_and_the_given_episode(run_info, tmp_path
     assert (tmp_path / "data/dots/contact_sheet.png").exists()
 
 
+@pytest.mark.slow
 def test_info_names_every_bad_episode_and_describes_the_others(run_info, own_dots):
     truncated, short = (own_dots / f"episodes/{name}.hdf5" for name in ("000000", "000002"))
     truncated.write_bytes(truncated.read_bytes()[:5000])
@@ -140,6 +144,7 @@ def test_info_names_every_bad_episode_and_describes_the_others(run_info, own_dot
     assert "every episode is whole" not in result.stdout
 
 
+@pytest.mark.slow
 def test_info_of_a_data_set_without_keypoints(run_info, own_dots):
     for path in EpisodeDataset(own_dots).paths:
         with h5py.File(path, "r+") as file:
@@ -151,6 +156,7 @@ def test_info_of_a_data_set_without_keypoints(run_info, own_dots):
     assert (own_dots / "contact_sheet.png").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -189,6 +195,7 @@ def set_time(path, seconds):
     os.utime(path, (seconds, seconds))
 
 
+@pytest.mark.slow
 def test_the_newest_data_set_has_the_newest_index(tmp_path):
     for name, seconds in (("a", 100), ("b", 300), ("c", 200)):
         make_data_set(tmp_path / name, episodes=3, size=8, views=1, steps=4)

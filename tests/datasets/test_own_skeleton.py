@@ -22,6 +22,7 @@ def forgotten(tmp_path):
         del SKELETONS["derrick"]
 
 
+@pytest.mark.slow
 def test_a_data_set_brings_its_skeleton_along(forgotten):
     data = EpisodeDataset(forgotten)
     assert data.skeleton == DERRICK
@@ -29,12 +30,14 @@ def test_a_data_set_brings_its_skeleton_along(forgotten):
     data.check(need_keypoints=True)
 
 
+@pytest.mark.slow
 def test_reading_teaches_no_names(forgotten):
     assert "derrick" not in SKELETONS
     EpisodeDataset(forgotten)
     assert "derrick" not in SKELETONS
 
 
+@pytest.mark.slow
 def test_what_was_read_is_written_again(forgotten, tmp_path):
     DatasetMeta.load(forgotten).save(tmp_path)
     assert DatasetMeta.load(tmp_path) == DatasetMeta.load(forgotten)

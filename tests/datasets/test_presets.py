@@ -38,6 +38,7 @@ def test_errors_on_unknown_names_list_valid_ones():
     assert usual_window("door") == 2
 
 
+@pytest.mark.slow
 def test_the_preset_is_stored_with_the_data_set_and_may_be_missing(tmp_path):
     root = make_data_set(tmp_path / "dots", episodes=1)
     path = root / "meta.json"

@@ -112,6 +112,7 @@ def test_recognisers_that_are_unknown_or_too_small_are_named(recognisers, monkey
         assert ended.value.code == 2 and complaint in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_unknown_benchmark_names_those_there_are(bench):
     _, run = bench
     done = run("bench_none")

@@ -40,6 +40,7 @@ main()
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("script", SCRIPTS)
 def test_every_console_script_prints_its_help(script, capsys):
     module, _, name = SCRIPTS[script].partition(":")

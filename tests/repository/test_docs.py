@@ -81,6 +81,7 @@ def anchors(page: Path) -> set[str]:
     return {re.sub(r"[-\s]+", "-", heading) for heading in words}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(REPOSITORY)))
 # Modules that were imported before run a second time as `__main__`, which is meant here.
 @pytest.mark.filterwarnings("ignore:.*found in sys.modules.*:RuntimeWarning")
@@ -165,6 +166,7 @@ def test_readme_is_short():
     assert README.stat().st_size < 8000
 
 
+@pytest.mark.slow
 def test_the_readmes_own_model_runs():
     [code] = [body for language, body in FENCED.findall(README.read_text()) if language == "python"]
     assert len([line for line in code.splitlines() if line]) == 8

@@ -43,6 +43,7 @@ def test_every_example_explains_its_options(run_example, script, capsys):
     assert "usage" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("vit", "dim"), [("test_vit", 64), ("deit_tiny_distilled_patch16_224", 192)]
 )
@@ -105,6 +106,7 @@ def trained(dots, out, method):
     return out
 
 
+@pytest.mark.slow
 def test_reward_from_video(run_example, dots, tmp_path):
     run = trained(dots, tmp_path / "run", "deit")
     toy = ("--env", "tests.sims.toy:ToyEnv", "--view", "view_1", "--reference", "demo_0")
@@ -178,6 +180,7 @@ def test_round_trips(run_example, dots):
     assert "phases" in kept[6] and "phases" in pictures[7] and pictures[3] == "lost"
 
 
+@pytest.mark.slow
 def test_keypoints_back(run_example, lift_dataset):
     base = ("--base", "-0.56", "0", "0.912")
     printed = run_example("keypoints_back", lift_dataset, *base, "--episodes", 1)

@@ -90,6 +90,7 @@ def test_an_action_run_has_its_numbers_and_its_report(run: Path) -> None:
     assert "CS: paab+paat has the highest top-1 accuracy, 66.7 %" in page.read_text()
 
 
+@pytest.mark.slow
 @both
 def test_a_stopped_run_is_resumed_to_the_same_end(package: str, run: Path) -> None:
     assert len(read_history(run / "metrics.csv")) == 2

@@ -82,6 +82,7 @@ def test_a_full_disk_keeps_the_last_checkpoint_and_the_run_goes_on_from_it(
     assert results(tmp_path / "full") == results(tmp_path / "run")
 
 
+@pytest.mark.slow
 def test_metrics_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     trainer = trainer_of(align_run(tmp_path))
     write = align.engine.run_folder.write_history

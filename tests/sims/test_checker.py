@@ -15,6 +15,7 @@ def test_worlds_are_accepted(world):
     check_multi_view_env(world, steps=6)
 
 
+@pytest.mark.slow
 def test_a_world_that_fills_the_same_arrays_at_every_step_is_accepted():
     check_multi_view_env(FrugalEnv())
 
@@ -172,10 +173,12 @@ class SceneOfOneView(Surveyed):
         return {**super().render_views(), "view_1": ToyEnv.render_views(self)["view_1"]}
 
 
+@pytest.mark.slow
 def test_a_world_with_depth_instances_and_drawn_scenes_is_accepted():
     check_multi_view_env(Surveyed())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("broken", "complaint"),
     [

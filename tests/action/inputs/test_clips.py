@@ -17,6 +17,7 @@ def subjects(data):
     return {part: {clip.subject for clip in clips} for part, clips in data.parts.items()}
 
 
+@pytest.mark.slow
 def test_clips_whose_samples_coincide_are_counted(squares):
     """Clips of the set have 36 frames."""
     clips = open_data(ActionConfig(root=squares)).parts["test"]
@@ -110,6 +111,7 @@ def test_nucla_s_test_subjects_are_an_option(nucla):
         open_data(replace(config, protocol="CV3", test_subjects=(8,)))
 
 
+@pytest.mark.slow
 def test_test_subjects_are_stored_as_they_are_given(monkeypatch, tmp_path):
     given = []
     monkeypatch.setattr("action.train.make_trainer", given.append)

@@ -94,6 +94,7 @@ def test_a_mirrored_sample_negates_x_and_swaps_names(bodies):
     assert torch.equal(always, load_joints(clip, whole, Draw(mirrored=True)))
 
 
+@pytest.mark.slow
 def test_vpn_sees_16_moments_and_mirrors_them_with_the_pixels(bodies):
     recognizer = ActionTask(joint_run(bodies, None, "vpn")).recognizer
     clips, sample = [first_clip(bodies)], replace(recognizer.sample, flip=1.0)
@@ -104,6 +105,7 @@ def test_vpn_sees_16_moments_and_mirrors_them_with_the_pixels(bodies):
     assert torch.allclose(mirrored["joints"][0, :, middle], -plain["joints"][0, :, middle])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", ["st_gcn", "agcn", "vpn"])
 def test_all_parameters_learn_from_the_models_loss(bodies, model):
     options = replace(SMALL, image_size=64)
@@ -132,6 +134,7 @@ def test_st_gcn_learns_how_bodies_move(bodies, tmp_path):
     assert found.metrics["top1"] > 0.6 and found.sees == "3D pose"  # chance: 1/3
 
 
+@pytest.mark.slow
 def test_a_run_is_evaluated_and_its_row_says_what_it_sees(bodies, trained):
     result = evaluate(trained, progress=False, num_clips=2)
     assert len(result.clips) == 6 and set(result.recall) == {"right", "still", "up"}
@@ -139,17 +142,20 @@ def test_a_run_is_evaluated_and_its_row_says_what_it_sees(bodies, trained):
     assert row[header.index("at inference")] == "3D pose"
 
 
+@pytest.mark.slow
 def test_a_checkpoint_alone_samples_as_its_run_does(trained):
     file = ClipRecognizer.load(RunFolder(trained).checkpoint())
     run = ClipRecognizer.load(trained)
     assert file.joints == run.joints and (file.joints.frames, file.joints.stride) == (8, 1)
 
 
+@pytest.mark.slow
 def test_other_joints_are_refused(trained):
     with pytest.raises(MismatchError, match="learned the joints of NTU"):
         ClipRecognizer.load(trained).sample_as(get_format("nucla"))
 
 
+@pytest.mark.slow
 def test_a_video_needs_a_file_of_joints(bodies, trained, tmp_path):
     clip, predictor = first_clip(bodies), Predictor.load(trained)
     found = predictor.predict(clip.video, clip.joints)
@@ -162,11 +168,13 @@ def test_a_video_needs_a_file_of_joints(bodies, trained, tmp_path):
         predictor.predict(clip.video, flat)
 
 
+@pytest.mark.slow
 def test_a_set_without_joints_is_refused_before_training(squares, tmp_path):
     with pytest.raises(MissingDataError, match="3D joints"):
         make_trainer(joint_run(squares, tmp_path / "run"), progress=False)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", ["st_gcn", "vpn"])
 def test_neither_tokens_nor_published_weights_are_there(bodies, tmp_path, model):
     with pytest.raises(OptionError, match="--method baseline"):

@@ -33,6 +33,7 @@ def features(model: I3d, pixels: torch.Tensor) -> tuple[torch.Tensor, list[torch
     return output, seen
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", ["small", "odd"])
 @torch.no_grad()
 def test_every_end_point_agrees(model, oracle, size):
@@ -60,6 +61,7 @@ def test_published_head_agrees(model, oracle):
     assert_agrees(over_time.mean(2), oracle["large.logits"])
 
 
+@pytest.mark.slow
 def test_number_of_parameters():
     assert parameters(I3d(60)) == 12_348_764
     assert parameters(I3d(400)) == 12_697_264

@@ -39,6 +39,7 @@ def test_partitions_agree_with_the_published_ones():
     assert_agrees(SMARTHOME15.directed_partition(), smarthome)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("partition", "logits"), [("published", "logits"), ("described", "logits_true_distances")]
 )
@@ -56,6 +57,7 @@ def test_st_gcn_agrees(partition, logits):
         assert_agrees(reduce(features, "n c t v m -> n c m", "mean"), oracle["pooled_feature"])
 
 
+@pytest.mark.slow
 @torch.no_grad()
 def test_agcn_agrees_unit_by_unit():
     oracle = load("agcn")

@@ -54,6 +54,7 @@ def test_the_pose_code_agrees(oracle, coupler):
     assert_agrees(coupler.pose(oracle["pose"]), oracle["pose_code"], 5e-7)
 
 
+@pytest.mark.slow
 @torch.no_grad()
 def test_attention_embedding_and_losses_agree(oracle, coupler, features):
     output = coupler(features, oracle["pose"])

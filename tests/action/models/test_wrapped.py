@@ -19,6 +19,7 @@ def test_parameters_and_small_clips(build):
         assert model(torch.randn(2, 3, 8, 64, 64)).shape == (2, 60)
 
 
+@pytest.mark.slow
 def test_the_base_size_is_larger():
     with torch.device("meta"):
         model = video_swin(60, base=True)

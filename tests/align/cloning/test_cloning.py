@@ -174,6 +174,7 @@ def test_policies_are_cloned_and_tried_once(lift_dataset: Path, deit: Path, tmp_
         clone_all(config)
 
 
+@pytest.mark.slow
 def test_an_unknown_view_is_refused(lift_dataset: Path, tmp_path: Path) -> None:
     with pytest.raises(UnknownNameError, match="view_1"):
         clone_all(CloneConfig(lift_dataset, views=("view_7",), out=tmp_path / "out"))

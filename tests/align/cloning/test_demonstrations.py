@@ -21,6 +21,7 @@ from datasets.errors import MismatchError, MissingDataError
 from tests.align.conftest import tiny_config
 
 
+@pytest.mark.slow
 def test_each_episode_and_view_is_a_demonstration(
     lift_dataset: Path, deit: Path, tmp_path: Path
 ) -> None:
@@ -55,6 +56,7 @@ def test_a_moment_is_observed_as_its_recording(
         np.testing.assert_array_equal(now[name], recorded[name][3])
 
 
+@pytest.mark.slow
 def test_an_embedding_is_the_same_before_the_episode_has_ended(
     lift_dataset: Path, deit: Path
 ) -> None:

@@ -65,6 +65,7 @@ def test_an_abandoned_claim_leaves_no_empty_folder(tmp_path: Path) -> None:
     assert (tmp_path / "run" / "config.json").exists()
 
 
+@pytest.mark.slow
 def test_a_claim_ends_with_the_command_that_holds_it(tmp_path: Path) -> None:
     with pytest.raises(KeyError), Claim(tmp_path / "empty"):
         raise KeyError
@@ -83,6 +84,7 @@ def is_claimed_elsewhere(folder: Path) -> bool:
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout == "True\n"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", COMPARISONS)
 def test_a_second_comparison_is_refused_before_it_writes(
     command: Callable[[list[str]], None],

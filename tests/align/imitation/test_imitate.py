@@ -22,6 +22,7 @@ from datasets.errors import DamagedDataError, MismatchError, OptionError, UserEr
 from tests.align.conftest import tiny_config
 
 
+@pytest.mark.slow
 def test_an_agent_sees_a_vector_and_is_rewarded_for_success_alone() -> None:
     env = make_environment(ImitateConfig("minecraft", views=1, image_size=32), "sparse")
     observation, _ = env.reset(seed=0)

@@ -28,6 +28,7 @@ def samples(root: Path, **changes: object) -> EpisodeSamples:
     )
 
 
+@pytest.mark.slow
 @given(length=st.integers(8, 60), count=st.integers(1, 8), seed=st.integers(0, 999))
 def test_moments_are_distinct_and_in_order(length: int, count: int, seed: int) -> None:
     times = sample_times(length, count, 2, BatchConfig(), np.random.default_rng(seed))
@@ -36,6 +37,7 @@ def test_moments_are_distinct_and_in_order(length: int, count: int, seed: int) -
     assert times[0] >= 0 and times[-1] < length
 
 
+@pytest.mark.slow
 @given(length=st.integers(6, 60), seed=st.integers(0, 999), window=st.integers(1, 2))
 def test_triplets_are_anchor_near_far(length: int, seed: int, window: int) -> None:
     config = BatchConfig(triplets=True)
@@ -45,6 +47,7 @@ def test_triplets_are_anchor_near_far(length: int, seed: int, window: int) -> No
         assert abs(anchor - negative) > window
 
 
+@pytest.mark.slow
 @given(length=st.integers(8, 60), count=st.integers(1, 8), seed=st.integers(0, 999))
 def test_spread_moments_are_one_of_each_part(length: int, count: int, seed: int) -> None:
     config = BatchConfig(spread=True)
@@ -79,6 +82,7 @@ def test_a_sample_is_synchronized_and_of_the_asked_size(dots: Path) -> None:
         assert any(np.allclose(seen, k, atol=1e-4, equal_nan=True) for k in stored.values())
 
 
+@pytest.mark.slow
 def test_items_depend_on_seed_and_place_alone(dots: Path) -> None:
     first, second = samples(dots), samples(dots)
     second[5]  # another order of reading must not matter
@@ -87,6 +91,7 @@ def test_items_depend_on_seed_and_place_alone(dots: Path) -> None:
     assert not torch.equal(first[0]["frames"], first[6]["frames"])
 
 
+@pytest.mark.slow
 def test_a_pass_takes_every_episode_once(dots: Path) -> None:
     data = samples(dots)
     episodes = [data[i]["episode"] for i in range(12)]
@@ -109,6 +114,7 @@ def test_incomplete_triplets_are_refused(dots: Path) -> None:
         samples(dots, triplets=True, times=8)
 
 
+@pytest.mark.slow
 @given(seed=st.integers(0, 10_000), x=st.integers(4, 35), y=st.integers(4, 27))
 def test_keypoints_follow_the_pixels_through_a_crop(seed: int, x: int, y: int) -> None:
     # A white square of 5 x 5 pixels on black: its centre of mass must stay at its keypoint.
@@ -148,6 +154,7 @@ def test_a_mirrored_view_has_its_keypoints_on_the_other_side(dots: Path) -> None
     assert torch.equal(mirrored["visible"], plain["visible"][..., order])
 
 
+@pytest.mark.slow
 def test_views_are_mirrored_one_by_one_and_as_a_whole(dots: Path) -> None:
     data, plain = samples(dots, flip=0.5), samples(dots)
     turned = []

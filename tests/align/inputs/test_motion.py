@@ -110,12 +110,14 @@ def test_samples_say_where_their_views_change(dots: Path) -> None:
     assert not torch.equal(*item["activity"][:2])
 
 
+@pytest.mark.slow
 def test_activity_is_mirrored_with_its_frames(dots: Path) -> None:
     plain, mirrored = samples(dots)[0], samples(dots, flip=1.0)[0]
     assert torch.equal(mirrored["activity"], plain["activity"].flip(-1))
     assert not torch.equal(mirrored["activity"], plain["activity"])
 
 
+@pytest.mark.slow
 def test_colours_do_not_count_as_activity(dots: Path) -> None:
     coloured = samples(dots, augment=AugmentConfig(brightness=0.5))[0]
     assert torch.equal(coloured["activity"], samples(dots)[0]["activity"])
@@ -159,6 +161,7 @@ def embedder(
     return made
 
 
+@pytest.mark.slow
 def test_an_episode_and_its_video_alone_have_the_same_embeddings(dots: Path) -> None:
     data, made = EpisodeDataset(dots, "valid"), embedder(dots, KEEP)
     of_episode = made.embed_episode(data, 0)["view_0"]
@@ -211,6 +214,7 @@ def test_methods_that_need_the_grid_refuse(dots: Path, method: Method, late: Lat
         embedder(dots, KEEP, method, late=late)
 
 
+@pytest.mark.slow
 def test_convolutional_methods_see_whole_frames(dots: Path) -> None:
     assert not embedder(dots, KEEP, "tcn").motion.any
 
@@ -254,6 +258,7 @@ def moved(data: Path, method: Method = "paab", **changes: Any) -> FrameEmbedder:
     return embedder(data, BackboneConfig(depth=2), method, pose_source="motion", **changes)
 
 
+@pytest.mark.slow
 def test_paab_attends_to_moving_patches_of_a_plain_video(dots: Path) -> None:
     made, images = moved(dots), EpisodeDataset(dots, "valid").images(0, "view_0")
     alone = made.embed_frames(images)
@@ -295,6 +300,7 @@ def test_maps_of_a_view_are_those_of_its_moments(dots: Path) -> None:
     assert torch.equal(some, every[[4, 1]])
 
 
+@pytest.mark.slow
 def test_paat_learns_where_frames_move(dots: Path, tmp_path: Path) -> None:
     config = tiny_config(dots, tmp_path / "run", "paat", pose_source="motion")
     task = AlignmentTask(RunPlan.load(config))
@@ -305,6 +311,7 @@ def test_paat_learns_where_frames_move(dots: Path, tmp_path: Path) -> None:
     assert task.plan.paat is not None and task.plan.paat.target == "p2d"
 
 
+@pytest.mark.slow
 def test_the_change_is_mirrored_with_its_frames(dots: Path) -> None:
     plain, mirrored = (samples(dots, by_frame=True, flip=flip)[0] for flip in (0.0, 1.0))
     assert plain["change"].shape == (3, 8, 3, 3)

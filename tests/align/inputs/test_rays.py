@@ -201,6 +201,7 @@ def samples(root: Path, config: BatchConfig, time: TimeConfig) -> EpisodeSamples
     return EpisodeSamples(data, config, SIZE, 2, 6, seed=3, time=time, rays=rays)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("frames", [1, 3])
 def test_samples_have_the_rays_of_the_moments_own_frames(dots: Path, frames: int) -> None:
     time = TimeConfig(frames=frames)
@@ -218,6 +219,7 @@ def test_samples_have_the_rays_of_the_moments_own_frames(dots: Path, frames: int
     assert torch.equal(mirrored["frames"], item["frames"].flip(-1))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("method", "changes"),
     [
@@ -267,6 +269,7 @@ def test_a_trained_run_is_measured_with_the_cameras_that_it_is_given(run: Path, 
     assert 0 <= evaluate(run, progress=False).metrics["alignment_error"] <= 1
 
 
+@pytest.mark.slow
 def test_what_has_no_cameras_is_refused(run: Path, blind: Path) -> None:
     embedder = FrameEmbedder.load(run, "last", "cpu")
     with pytest.raises(MismatchError, match="--rays shuffled and needs the camera of every frame"):

@@ -35,6 +35,7 @@ def soft_dtw_by_recursion(cost: Tensor, gamma: float) -> float:
     return reached[cost.shape[0] - 1, cost.shape[1] - 1]
 
 
+@pytest.mark.slow
 @given(st.integers(1, 6), st.integers(1, 6), st.sampled_from([0.05, 0.5, 3.0]), st.integers(0, 9))
 def test_soft_dtw_agrees_with_the_recursion(rows: int, cols: int, gamma: float, seed: int) -> None:
     generator = torch.Generator().manual_seed(seed)

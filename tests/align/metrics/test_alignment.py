@@ -74,6 +74,7 @@ def test_ties_count_as_discordant_only_in_the_strict_form() -> None:
     assert kendalls_tau_b(z1, z2) == pytest.approx(2 / math.sqrt(3 * 2))
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None)
 @given(length=st.integers(2, 12), dim=st.integers(1, 4), seed=st.integers(0, 10_000))
 def test_agrees_with_naive_loops(length: int, dim: int, seed: int) -> None:

@@ -99,6 +99,7 @@ def test_chance_is_below_a_third_and_repeatable() -> None:
     assert chance["alignment_error_window"] == pytest.approx(0.05, abs=0.01)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("block", [1, 45, 200])
 def test_blocks_of_distances_change_nothing(block: int, monkeypatch: pytest.MonkeyPatch) -> None:
     generator = torch.Generator().manual_seed(0)

@@ -35,6 +35,7 @@ def measure(labelled: list[PhaseEpisode], test: list[PhaseEpisode]) -> dict[str,
     return mean_phase_metrics(phase_metrics(labelled, test, np.random.default_rng(0)))
 
 
+@pytest.mark.slow
 def test_embeddings_that_encode_the_phase_are_perfect() -> None:
     found = measure([episode(n) for n in (40, 50, 60)], [episode(n) for n in (60, 70)])
     assert set(found) == {p + name for p in ("", "across_") for name in PHASE_METRICS}
@@ -42,6 +43,7 @@ def test_embeddings_that_encode_the_phase_are_perfect() -> None:
         assert value == pytest.approx(1, abs=0.02), name
 
 
+@pytest.mark.slow
 def test_noise_is_no_better_than_guessing() -> None:
     labelled = [episode(50, seed=i) for i in range(4)]
     found = measure(labelled, [episode(50, seed=10 + i) for i in range(3)])
@@ -51,6 +53,7 @@ def test_noise_is_no_better_than_guessing() -> None:
     assert found["phase_r2"] < 0.1
 
 
+@pytest.mark.slow
 def test_phases_learned_in_one_view_may_not_carry_over_to_another() -> None:
     def flipped(length: int) -> PhaseEpisode:
         own = episode(length)
@@ -63,6 +66,7 @@ def test_phases_learned_in_one_view_may_not_carry_over_to_another() -> None:
         assert found[name] > 0.95 > 0.8 > found[f"across_{name}"], name
 
 
+@pytest.mark.slow
 def test_retrieval_agrees_with_a_loop() -> None:
     test = [episode(12, seed=1), episode(9, seed=2), episode(10, seed=3)]
     (within, across, _, _) = phase_metrics(test[:2], test, np.random.default_rng(0))
@@ -83,6 +87,7 @@ def test_retrieval_agrees_with_a_loop() -> None:
             assert result.metrics[f"ap{k}"] == pytest.approx(np.mean(shares))
 
 
+@pytest.mark.slow
 def test_one_test_episode_leaves_nothing_to_retrieve() -> None:
     found = measure([episode(40), episode(50)], [episode(45)])
     assert math.isnan(found["ap5"]) and found["phase_f1"] == pytest.approx(1, abs=0.02)
@@ -97,6 +102,7 @@ def test_progression_is_the_time_since_each_phase_began() -> None:
     assert key_events([phases, np.array([0, 1, 1, 2, 3])]) == [1, 2]
 
 
+@pytest.mark.slow
 def test_episodes_of_one_labelled_phase_predict_that_phase() -> None:
     one = PhaseEpisode(episode(30).embeddings, np.zeros(30, dtype=np.int64))
     found = measure([one], [episode(40), episode(50)])

@@ -78,6 +78,7 @@ def precision_by_loop(queries: list[UnpairedVideo], searched: list[UnpairedVideo
     return sum(values) / len(values)
 
 
+@pytest.mark.slow
 def test_retrieval_searches_the_other_videos() -> None:
     found = unpaired_metrics([], TEST)
     assert found["unpaired_ap10"] == pytest.approx(precision_by_loop(TEST, TEST))
@@ -153,6 +154,7 @@ def test_labels_of_one_phase_predict_it() -> None:
     assert math.isnan(phase_f1([], [one]))
 
 
+@pytest.mark.slow
 def test_chance_is_what_embeddings_without_information_reach() -> None:
     rng = torch.Generator().manual_seed(0)
     blind = [

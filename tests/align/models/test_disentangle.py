@@ -22,6 +22,7 @@ def test_states_are_swapped_across_views_and_viewpoints_across_neighbouring_mome
                 assert viewpoint[e, v, t] == code[e, v, t + 1 if t < 3 else 2]
 
 
+@pytest.mark.slow
 def test_the_target_is_the_frame_averaged_down() -> None:
     model = Disentangler(SMALL)
     frames = torch.randint(0, 256, (2, 3, 32, 32), dtype=torch.uint8)
@@ -29,6 +30,7 @@ def test_the_target_is_the_frame_averaged_down() -> None:
     torch.testing.assert_close(model.target(frames), expected)
 
 
+@pytest.mark.slow
 def test_losses_are_errors_of_own_and_of_swapped_codes() -> None:
     torch.manual_seed(0)
     model = Disentangler(SMALL).eval()
@@ -49,6 +51,7 @@ def test_losses_are_errors_of_own_and_of_swapped_codes() -> None:
     torch.testing.assert_close(losses["swapped"], torch.stack(mixed).mean())
 
 
+@pytest.mark.slow
 def test_losses_reach_both_encoders_and_the_decoder() -> None:
     model = Disentangler(SMALL)
     frames = torch.randint(0, 256, (1, 2, 2, 3, 32, 32), dtype=torch.uint8)

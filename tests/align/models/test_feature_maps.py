@@ -20,6 +20,7 @@ from tests.align.conftest import tiny_config
 IMAGES = torch.randn(2, 3, 64, 64, generator=torch.Generator().manual_seed(0))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "stride", "dim"),
     [("convnext_atto", 16, 160), ("convnext_atto", 8, 80), ("resnet18", 16, 256)],
@@ -38,6 +39,7 @@ def test_tokens_are_the_cells_of_the_map_row_by_row(name: str, stride: int, dim:
     torch.testing.assert_close(tokens[:, side + 2], expected[:, :, 1, 2], atol=1e-5, rtol=1e-4)
 
 
+@pytest.mark.slow
 def test_building_a_network_leaves_its_statistics_alone() -> None:
     fresh = timm.create_model("resnet18", features_only=True, out_indices=(3,))
     built = FeatureMapBackbone("resnet18", 64)
@@ -46,6 +48,7 @@ def test_building_a_network_leaves_its_statistics_alone() -> None:
         assert torch.equal(buffer, fresh.get_buffer(name)), name
 
 
+@pytest.mark.slow
 def test_paat_predicts_in_the_cells() -> None:
     config = ModelConfig(
         backbone="convnext_atto", image_size=64, paat=PaatConfig(), num_keypoints=5, readout="mean"
@@ -58,6 +61,7 @@ def test_paat_predicts_in_the_cells() -> None:
     assert model.backbone.network.stem_0.weight.grad.abs().sum() > 0
 
 
+@pytest.mark.slow
 def test_paab_needs_a_transformer() -> None:
     with pytest.raises(OptionError, match="class token"):
         build_model(
@@ -65,6 +69,7 @@ def test_paab_needs_a_transformer() -> None:
         )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "size", "patch", "says"),
     [

@@ -32,6 +32,7 @@ def make_map(model: PoseAware) -> Tensor:
     return torch.rand(2, model.layout.patches, generator=torch.Generator().manual_seed(2)) < 0.3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name",
     ["deit_tiny_patch16_224", "vit_small_patch14_reg4_dinov2", "vit_tiny_r_s16_p8_224"],

@@ -182,6 +182,7 @@ def test_hidden_keypoints_have_no_say_among_the_tokens() -> None:
     assert torch.equal(encoder.keypoints(described, patches), encoder.keypoints(hidden, patches))
 
 
+@pytest.mark.slow
 def test_keypoint_tokens_leave_the_trunk_alone() -> None:
     for frozen in (False, True):
         encoder = late("given", encoder="tokens", freeze_trunk=frozen).train()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from copy import deepcopy
 from itertools import groupby
 
+import pytest
 import torch
 from torch import Tensor
 
@@ -72,6 +73,7 @@ def test_parameters_have_the_names_and_the_order_of_earlier_checkpoints() -> Non
     assert {"paat.1.reduce.weight", "trl3d.1.class_embedding"} <= {*names}
 
 
+@pytest.mark.slow
 def test_a_copy_of_a_model_runs_its_own_modules() -> None:
     model = everything().eval()
     copy = deepcopy(model)

@@ -26,6 +26,7 @@ def make_map(batch: int = 3) -> Tensor:
     return pose_map
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "size", "prefix"),
     [
@@ -61,6 +62,7 @@ def test_every_prefix_token_and_layer_scale_goes_with_paab():
     assert output.tokens.shape == (3, 5 + 4, 384)
 
 
+@pytest.mark.slow
 def test_a_model_without_a_class_token_reads_the_mean_and_takes_paat():
     name = "vit_medium_patch16_gap_240"
     config = ModelConfig(
@@ -173,6 +175,7 @@ def test_maps_with_and_without_a_frame_axis_and_of_numbers_are_the_same():
     assert torch.equal(model(make_images(), make_map().float()).tokens, expected)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("options", "error", "named"),
     [

@@ -28,6 +28,7 @@ def test_soft_argmax_weighs_positions_by_the_softmax() -> None:
     assert x == pytest.approx((weights[2] - weights[0]).item()) and y == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [48, 112])
 def test_it_embeds_small_images(size: int) -> None:
     torch.manual_seed(0)
@@ -40,6 +41,7 @@ def test_it_embeds_small_images(size: int) -> None:
     assert trunk.shape == (1, 288, *[{48: 3, 112: 11}[size]] * 2)
 
 
+@pytest.mark.slow
 def test_patches_take_the_features_in_their_middle() -> None:
     network = TcnNetwork(TcnConfig(channels=16, hidden=32)).eval()
     image = torch.randn(1, 3, 112, 112, requires_grad=True)
@@ -71,6 +73,7 @@ def test_paat_asks_the_trunk_in_training_alone_and_changes_no_embedding() -> Non
     assert networks[1].eval()(images).pose_logits == {}
 
 
+@pytest.mark.slow
 def test_paat_needs_the_number_of_keypoints() -> None:
     with pytest.raises(OptionError, match="num_keypoints"):
         TcnNetwork(TcnConfig(channels=16, hidden=32), paat=PaatConfig())

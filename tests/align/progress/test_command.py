@@ -66,6 +66,7 @@ def test_every_frame_gets_a_progress_and_every_method_its_measures(
     assert "| causal_dtw |" in shown and f"{run / 'progress' / 'test.npz'}: " in shown
 
 
+@pytest.mark.slow
 def test_videos_have_progress_by_videos(run: Path, world: Path, tmp_path: Path) -> None:
     data = EpisodeDataset(world, "train", ["view_0"])
     videos = [tmp_path / f"{i}.mp4" for i in range(3)]
@@ -92,6 +93,7 @@ def test_named_references_and_views(run: Path, tmp_path: Path) -> None:
     assert not np.allclose(np.load(out)["offline_nearest"], table["offline_nearest"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("words", "message"),
     [

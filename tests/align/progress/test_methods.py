@@ -85,6 +85,7 @@ def test_a_video_that_stops_half_way_does_not_reach_the_end() -> None:
     assert offline_progress(half, plain, "dtw", ReadingConfig())[-1] == pytest.approx(0.5, abs=0.06)
 
 
+@pytest.mark.slow
 def test_warping_ends_where_the_offline_path_of_the_frames_so_far_ends() -> None:
     generator = torch.Generator().manual_seed(1)
     video = walk(18) + 0.2 * torch.randn(18, 4, generator=generator)

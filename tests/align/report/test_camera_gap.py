@@ -51,6 +51,7 @@ def test_the_nearest_camera_of_training_is_found(tmp_path: Path) -> None:
     }
 
 
+@pytest.mark.slow
 def test_the_average_is_over_the_cameras_of_the_test(tmp_path: Path) -> None:
     drawn = make_ring(tmp_path / "drawn", [[0, 90], [10, 100], [20, 110], [30, 120], [40, 130]])
     fixed = make_ring(tmp_path / "fixed", [[0, 150], [0, 170]])

@@ -44,6 +44,7 @@ def test_time_is_summed_over_epochs_and_over_the_trunk(table: ResultTable) -> No
     assert curves["late"] == [(4.0 + 1.0, 0.15), (4.0 + 2.0, 0.075)]
 
 
+@pytest.mark.slow
 def test_a_trunk_that_did_not_count_leaves_its_late_pose_out(table: ResultTable) -> None:
     deit, late = table.runs
     history = deit.history
@@ -53,6 +54,7 @@ def test_a_trunk_that_did_not_count_leaves_its_late_pose_out(table: ResultTable)
     assert error_by_cost(late) == []
 
 
+@pytest.mark.slow
 def test_each_run_is_a_line_that_ends_in_a_point(table: ResultTable) -> None:
     colours = method_colours(["deit", "late"])
     (axes,) = cost([table]).axes
@@ -66,6 +68,7 @@ def test_each_run_is_a_line_that_ends_in_a_point(table: ResultTable) -> None:
     assert ends == [([4.0], [0.075]), ([6.0], [0.075])]
 
 
+@pytest.mark.slow
 def test_the_picture_lies_beside_the_tables_where_time_was_counted(
     table: ResultTable, tmp_path: Path
 ) -> None:

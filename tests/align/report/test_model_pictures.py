@@ -123,6 +123,7 @@ def test_depth_is_below_its_frames_on_one_scale() -> None:
     assert "pseudo-depth" in bar.get_ylabel()
 
 
+@pytest.mark.slow
 def test_names_of_rows_are_inside_the_picture_of_depth() -> None:
     frames = {view: torch.rand(6, 3, 48, 48) for view in GEOMETRIES}
     geometry = geometry_of([[0.1] * 9] * 6, [[0.0] * 3] * 6)

@@ -43,6 +43,7 @@ def legend_texts(figure: Figure) -> list[str]:
     return [text.get_text() for text in legend.get_texts()]
 
 
+@pytest.mark.slow
 def test_each_method_is_a_line_with_its_seeds_and_their_mean(table: ResultTable) -> None:
     colours = method_colours(["deit", "paab"])
     (axes,) = overview([table]).axes
@@ -96,6 +97,7 @@ def test_chance_is_drawn_where_errors_come_near_it(table: ResultTable) -> None:
     assert legend_texts(figure)[-1] == "random"
 
 
+@pytest.mark.slow
 def test_the_overview_is_a_png_beside_the_tables(table: ResultTable, tmp_path: Path) -> None:
     path = write_overview(tmp_path, [table])
     assert path == tmp_path / "overview.png" and Image.open(path).format == "PNG"
@@ -155,6 +157,7 @@ def test_a_study_has_means_and_spread_of_both_splits() -> None:
     assert legend_texts(figure) == ["deit", "paab", "paat", "chosen value"]
 
 
+@pytest.mark.slow
 def test_names_of_values_stay_below_their_own_panel() -> None:
     names = [point("paat", name, (0.2, 0.1)) for name in STUDIES["paat-target"].names.values()]
     figure = study_figure(replace(RESULT, study=STUDIES["paat-target"], points=names))
@@ -198,6 +201,7 @@ def test_the_plain_method_is_a_line_across() -> None:
         assert band.get_height() == pytest.approx(2 * half)
 
 
+@pytest.mark.slow
 def test_only_numbers_are_joined_by_a_line(tmp_path: Path) -> None:
     joined = study_figure(RESULT).axes[0].containers[0].lines[0]
     kinds = [replace(p, label=f"kind {p.label}") for p in RESULT.points]

@@ -64,6 +64,7 @@ def test_page_needs_no_other_file(page: str) -> None:
     assert len(page) < 6e6
 
 
+@pytest.mark.slow
 def test_table_has_a_row_a_method_with_mean_and_spread_over_seeds(page: str) -> None:
     rows = Elements(page).tables["summary"]
     # Deviations of 0.1, 0.12, 0.2 from their mean 0.14: -0.04, -0.02, 0.06; squares 0.0056 / 2.
@@ -266,6 +267,7 @@ def test_unknown_episode_or_view_names_those_there_are(runs: list[Path]) -> None
         write_report(runs, view="view_7")
 
 
+@pytest.mark.slow
 def test_unmeasured_run_names_the_command(
     runs: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

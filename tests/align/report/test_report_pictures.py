@@ -52,6 +52,7 @@ def legend_of(figure) -> dict[str, str]:
     }
 
 
+@pytest.mark.slow
 def test_distance_matrix_shows_the_nearest_frames_and_their_error(
     runs: list[Path], data: Path
 ) -> None:
@@ -82,6 +83,7 @@ def test_distance_matrix_shows_the_nearest_frames_and_their_error(
         )
 
 
+@pytest.mark.slow
 def test_distance_matrix_has_the_phases_at_its_edges(runs: list[Path], data: Path) -> None:
     loaded = load_runs(runs)
     example = load_example(loaded, EpisodeDataset(data, "test"))
@@ -99,6 +101,7 @@ def test_distance_matrix_has_the_phases_at_its_edges(runs: list[Path], data: Pat
         assert to_hex(handle.get_facecolor()) == shades[example.phase_names.index(name)]
 
 
+@pytest.mark.slow
 def test_in_motion_frames_are_picked_by_embeddings_in_motion(runs: list[Path], data: Path) -> None:
     example = load_example(load_runs(runs), EpisodeDataset(data, "test"))
     moving = example.in_motion()
@@ -109,6 +112,7 @@ def test_in_motion_frames_are_picked_by_embeddings_in_motion(runs: list[Path], d
     assert (moving.matches["deit"].picks != example.matches["deit"].picks).any()
 
 
+@pytest.mark.slow
 def test_typical_run_is_the_median_of_the_seeds(runs: list[Path]) -> None:
     chosen = {label: run.config.seed for label, run in typical_runs(load_runs(runs[::-1])).items()}
     assert chosen == {"deit": 1, "paab": 1, "paat": 0}
@@ -123,6 +127,7 @@ def trained(run: Run, losses: Sequence[float], errors: Sequence[float]) -> Run:
     return replace(run, history=history)
 
 
+@pytest.mark.slow
 def test_learning_curves_draw_every_run_and_their_mean(runs: list[Path]) -> None:
     loaded = [run for run in load_runs(runs) if run.label != "paat"][:4]  # deit 0 1 2, paab 0
     values = [[3, 2, 1], [5, 4, 3], [4, 3, 2], [9, 8, 7]]
@@ -157,6 +162,7 @@ def test_learning_curves_draw_every_run_and_their_mean(runs: list[Path]) -> None
     assert legend_of(figure) == {name: to_hex(colour) for name, colour in colours.items()}
 
 
+@pytest.mark.slow
 def test_the_mean_ends_where_the_first_run_ends(runs: list[Path]) -> None:
     long, short = load_runs(runs)[:2]
     long, short = trained(long, [3, 2, 1], [0.3] * 3), trained(short, [5, 4], [0.3] * 2)
@@ -164,6 +170,7 @@ def test_the_mean_ends_where_the_first_run_ends(runs: list[Path]) -> None:
     assert data_of(loss.lines[-1]) == ([1, 2], [4, 3])
 
 
+@pytest.mark.slow
 def test_a_single_epoch_is_a_visible_point_and_no_value_is_said(runs: list[Path]) -> None:
     run = trained(load_runs(runs)[0], [3], [0.3])
     figure = learning_curves([run], colours_of([run]))
@@ -217,6 +224,7 @@ def test_heat_map_has_the_mean_of_each_pair(runs: list[Path]) -> None:
     assert to_svg(figure) == to_svg(view_pair_heat_map(errors))
 
 
+@pytest.mark.slow
 def test_numbers_of_the_scale_do_not_touch() -> None:
     pairs = {("ego", "view_0"): 0.015, ("ego", "view_1"): 0.011, ("view_0", "view_1"): 0.013}
     for labels in ("a", "abc"):
@@ -239,6 +247,7 @@ def test_numbers_stay_readable_on_dark_and_light_cells() -> None:
             assert (luminance < 0.5) == ((value > 0.5) == higher_is_better)
 
 
+@pytest.mark.slow
 def test_phase_map_goes_from_the_learned_view_to_the_tested_one(runs: list[Path]) -> None:
     loaded = load_runs(runs)[:2]
     scores = {("ego", "ego"): 0.9, ("ego", "view_0"): 0.4, ("view_0", "ego"): 0.6}
@@ -259,6 +268,7 @@ def test_phase_map_goes_from_the_learned_view_to_the_tested_one(runs: list[Path]
     assert axes.get_title("left") == "deit: 0.575"
 
 
+@pytest.mark.slow
 def test_embedding_map_keeps_time_and_view_of_every_frame() -> None:
     # Two views on lines of their own in space: a plane, so that two components hold everything.
     clock = torch.arange(STEPS, dtype=torch.float32)[:, None]

@@ -79,6 +79,7 @@ class Texts:
         return record
 
 
+@pytest.mark.slow
 def test_video_names_its_panels_and_errors(runs: list[Path], data: Path, monkeypatch) -> None:
     loaded = load_runs(runs)
     example = load_example(loaded, EpisodeDataset(data, "test"))
@@ -115,6 +116,7 @@ def test_skeleton_is_drawn_on_request(runs: list[Path], data: Path) -> None:
     assert poster(drawn, colours) != poster(plain, colours)
 
 
+@pytest.mark.slow
 def test_a_long_episode_is_drawn_at_some_steps_and_picked_from_all(
     runs: list[Path], data: Path, monkeypatch
 ) -> None:

@@ -37,6 +37,7 @@ def grid(data: Path, tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("gone", [False, True])
 @pytest.mark.parametrize("name", DAMAGES)
 def test_the_other_runs_are_tabulated_and_reported(
@@ -60,6 +61,7 @@ def test_the_other_runs_are_tabulated_and_reported(
         load_runs(runs[1:])
 
 
+@pytest.mark.slow
 def test_rows_of_other_processors_are_named_apart(grid: Path) -> None:
     runs = [run.path for run in RunFolder.all_in(grid / "dots_seen")]
     for run, processor in zip(runs, ("cpu, fp32", "NVIDIA H200, bf16"), strict=True):
@@ -71,6 +73,7 @@ def test_rows_of_other_processors_are_named_apart(grid: Path) -> None:
     assert run_row(found[0])["data_identity"] == "a" * 64
 
 
+@pytest.mark.slow
 def test_rows_are_compared_with_the_baseline_of_their_own_processor(
     data: Path, tmp_path: Path
 ) -> None:
@@ -134,6 +137,7 @@ def test_each_run_has_its_turn(grid: Path, caplog: pytest.LogCaptureFixture) -> 
     assert seen == ["deit_seed0"] and "/a/" in caplog.text
 
 
+@pytest.mark.slow
 def test_measurements_of_other_data_are_in_no_common_table(
     grid: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -56,6 +56,7 @@ def test_change_and_interval_are_over_seeds_and_episodes() -> None:
     assert found.p == pytest.approx(expected)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("spread", SPREADS)
 @pytest.mark.parametrize("ratio", [1.0, 0.75])
 def test_the_interval_covers_the_true_change(spread: float, ratio: float) -> None:

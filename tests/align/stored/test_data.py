@@ -54,6 +54,7 @@ def measured(run: Path, **options: object) -> tuple[str, str | None]:
     return result.name, result.identity
 
 
+@pytest.mark.slow
 def test_a_run_stores_its_data_and_the_episodes_it_learned_from(trained: Path) -> None:
     origin = Origin.load(trained / "run")
     assert origin is not None
@@ -63,6 +64,7 @@ def test_a_run_stores_its_data_and_the_episodes_it_learned_from(trained: Path) -
     assert list(origin.learned) == EpisodeDataset(trained / "dots", "train").names
 
 
+@pytest.mark.slow
 def test_data_that_moved_with_the_run_are_found(place: Path) -> None:
     assert measured(place / "run") == ("test", identify(place / "dots"))
 
@@ -95,6 +97,7 @@ def test_data_made_again_in_the_same_place_are_noticed(place: Path) -> None:
         make_trainer(replace(TrainConfig.load(run), out=run, data=data), progress=False)
 
 
+@pytest.mark.slow
 def test_the_split_is_part_of_the_identity(tmp_path: Path) -> None:
     splits = {"train": [0, 1], "valid": [2], "test": [3]}
     one = make_data_set(tmp_path / "one", episodes=4, splits=splits, **SHAPE)
@@ -135,6 +138,7 @@ def test_other_data_in_folders_of_one_name_have_evaluations_of_their_own(
     assert measured(place / "run", data=one)[0] == first
 
 
+@pytest.mark.slow
 def test_measurements_of_other_data_are_not_compared(place: Path) -> None:
     own = evaluate(place / "run", progress=False, labelled_episodes=0)
     assert difference(own, replace(own, data=place / "elsewhere")) is None
@@ -162,12 +166,14 @@ def test_a_checkpoint_stands_by_itself(place: Path, tmp_path: Path) -> None:
         assert torch.equal(FrameEmbedder.load(source).embed_frames(frames, poses), expected)
 
 
+@pytest.mark.slow
 def test_a_damaged_record_of_the_data_is_named(place: Path) -> None:
     (place / "run/data.json").write_text("{")
     with pytest.raises(FormatError, match=r"data\.json"):
         measured(place / "run")
 
 
+@pytest.mark.slow
 def test_a_moved_run_is_resumed_and_stores_where_its_data_lie(
     place: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -190,6 +196,7 @@ def test_a_resumed_run_has_the_threads_that_it_began_with(place: Path) -> None:
         torch.set_num_threads(before)
 
 
+@pytest.mark.slow
 def test_grids_keep_data_sets_of_one_folder_name_apart(place: Path, tmp_path: Path) -> None:
     one, two = (
         make_data_set(tmp_path / str(seed) / "dots", episodes=3, seed=seed, **SHAPE)

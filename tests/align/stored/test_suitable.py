@@ -35,6 +35,7 @@ def test_methods_that_need_no_poses_train(frames: Path, tmp_path: Path, method: 
     assert not evaluation.phases
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["paab", "paat"])
 def test_methods_that_need_poses_say_so(frames: Path, tmp_path: Path, method: Method) -> None:
     config = tiny_config(frames, tmp_path / "run", method)

@@ -69,6 +69,7 @@ def test_few_pairs_are_no_offset():
     assert "only 7 pairs" in found.problem
 
 
+@pytest.mark.slow
 def test_the_interval_holds_the_truth_as_often_as_it_says():
     rng = np.random.default_rng(2)
     held, widths = [], []

@@ -58,6 +58,7 @@ def test_every_frame_has_a_row_for_each_other_video(run, videos, tmp_path, capsy
     assert "late.mp4" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_the_video_shows_the_frames_of_the_table(run, videos, tmp_path):
     out = tmp_path / "aligned.mp4"
     rows = aligned(run, videos[:2], out, "--height", "96")
@@ -72,6 +73,7 @@ def test_the_video_shows_the_frames_of_the_table(run, videos, tmp_path):
         assert frame[:26, left : left + 96].max() > 150, "a name is missing"
 
 
+@pytest.mark.slow
 def test_a_video_is_its_own_match(run, videos, tmp_path, capsys):
     rows = aligned(run, [videos[0], videos[0]], tmp_path / "aligned.mp4")
     for row in rows:

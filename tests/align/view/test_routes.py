@@ -43,6 +43,7 @@ def array(routes, path):
     return np.frombuffer(body, np.uint8, offset=4 * (axes + 2)).reshape(shape) * unit
 
 
+@pytest.mark.slow
 def test_about_names_runs_episodes_and_bodies(routes, dots):
     about = told(routes, "about.json")
     assert [(run["label"], run["method"]) for run in about["runs"]] == [
@@ -86,6 +87,7 @@ def test_keypoints_behind_the_camera_are_null(routes, dots):
     assert (np.array(pose["visible"], bool) == data.visible(0, "ego")).all()
 
 
+@pytest.mark.slow
 def test_picks_are_those_of_the_metrics(routes, embeddings):
     picks, z = told(routes, "runs/0/episodes/0/picks.json"), embeddings[0]
     nearest = np.array(picks["nearest"][1][0])
@@ -131,6 +133,7 @@ def test_attention_is_shared_among_patches(routes, dots):
     assert 0.8 < found.mean() <= 1.01
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("run", [0, 1])
 def test_patches_hold_the_visible_keypoints(routes, dots, run):
     data = EpisodeDataset(dots, "test")
@@ -162,6 +165,7 @@ def test_a_path_that_names_nothing_has_no_content(routes, path):
         routes.answer(path)
 
 
+@pytest.mark.slow
 def test_videos_are_told_their_offset(viewed_runs, two_videos):
     routes = open_routes([viewed_runs[0], *two_videos])
     about = told(routes, "about.json")
@@ -183,6 +187,7 @@ def test_an_array_comes_back(values):
     assert found == pytest.approx(values, abs=values.max() / 255 / 2)
 
 
+@pytest.mark.slow
 def test_what_cannot_be_shown_is_refused_at_once(viewed_runs, two_videos, tmp_path):
     with pytest.raises(MismatchError, match=r"\(paab\) needs the keypoints of every frame"):
         open_routes([viewed_runs[1], *two_videos])
@@ -196,6 +201,7 @@ def test_what_cannot_be_shown_is_refused_at_once(viewed_runs, two_videos, tmp_pa
         open_routes([tmp_path])
 
 
+@pytest.mark.slow
 def test_runs_of_one_name_are_told_apart(viewed_runs, tmp_path):
     other = shutil.copytree(viewed_runs[0], tmp_path / "deit")
     routes = open_routes([viewed_runs[0], other, viewed_runs[0]])

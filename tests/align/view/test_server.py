@@ -102,6 +102,7 @@ def test_other_machines_are_let_in_only_when_asked(host, capsys):
     assert end.value.code == 2 and "add --network if you mean it" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_taken_port_is_named():
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))

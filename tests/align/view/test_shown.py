@@ -38,6 +38,7 @@ def test_keypoints_are_shares_of_the_picture(episodes):
     assert (pose.visible == episodes.data.visible(0, "view_1")).all()
 
 
+@pytest.mark.slow
 def test_a_long_episode_is_thinned_evenly_and_embedded_whole(episodes, viewed_runs):
     run, length = viewed_runs[1], episodes.data.lengths[1]
     embedder = FrameEmbedder.load(run)

@@ -43,6 +43,7 @@ def test_an_exported_model_embeds_as_its_run_does(measured: Path, zoo: Path) -> 
     assert path.stat().st_size < 0.6 * whole
 
 
+@pytest.mark.slow
 def test_only_weights_are_rounded(measured: Path, zoo: Path) -> None:
     with safe_open(export(measured, "dots", zoo), "pt") as file:
         types = {name: file.get_tensor(name).dtype for name in file.keys()}  # noqa: SIM118
@@ -50,6 +51,7 @@ def test_only_weights_are_rounded(measured: Path, zoo: Path) -> None:
     assert {t for n, t in types.items() if n.endswith("qkv.weight")} == {torch.float16}
 
 
+@pytest.mark.slow
 def test_a_card_says_how_the_run_was_trained_and_what_it_reached(measured: Path, zoo: Path) -> None:
     card = Card.of(export(measured, "dots", zoo))
     assert (card.method, card.needs_keypoints, card.image_size) == ("late", True, 48)
@@ -75,12 +77,14 @@ def test_a_name_that_is_no_file_name_is_refused(measured: Path, zoo: Path, name:
     assert not zoo.exists()
 
 
+@pytest.mark.slow
 def test_an_unknown_model_is_named_with_the_nearest_one(measured: Path, zoo: Path) -> None:
     export(measured, "dots", zoo)
     with pytest.raises(UnknownNameError, match="dots"):
         align.zoo.find("dotz")
 
 
+@pytest.mark.slow
 def test_a_folder_is_pulled_whole_or_by_name(measured: Path, zoo: Path, tmp_path: Path) -> None:
     offered = tmp_path / "offered"
     for name in ("one", "two"):
@@ -93,6 +97,7 @@ def test_a_folder_is_pulled_whole_or_by_name(measured: Path, zoo: Path, tmp_path
         pull(str(offered), ["three"])
 
 
+@pytest.mark.slow
 def test_an_ordinary_checkpoint_is_not_pulled(measured: Path, zoo: Path, tmp_path: Path) -> None:
     export(measured, "dots", zoo)
     before = align.zoo.find("dots").read_bytes()
@@ -104,6 +109,7 @@ def test_an_ordinary_checkpoint_is_not_pulled(measured: Path, zoo: Path, tmp_pat
     assert align.zoo.find("dots").read_bytes() == before
 
 
+@pytest.mark.slow
 def test_a_model_goes_to_the_hub_and_comes_back(
     measured: Path, zoo: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -137,6 +143,7 @@ def use(address: str, monkeypatch: pytest.MonkeyPatch, cache: Path) -> None:
     monkeypatch.setenv("HF_TOKEN", "hf_test")
 
 
+@pytest.mark.slow
 def test_the_command_lists_exports_and_shows(
     measured: Path, zoo: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -149,6 +156,7 @@ def test_the_command_lists_exports_and_shows(
     assert "## dots" in printed
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_a_bundled_model_embeds_fixed_frames_as_when_it_was_made(name: str) -> None:
     assert Card.of(align.zoo.find(name)).name == name

@@ -77,6 +77,7 @@ def test_a_written_rig_gives_the_keypoints(recording, tmp_path, capsys, focal):
     require_near(recording, tmp_path / "rig.json", tmp_path, 3 * SIZE / 224)
 
 
+@pytest.mark.slow
 def test_a_wrong_click_is_named(recording, tmp_path, capsys):
     table = clicks(recording, error=0.1, x=5.0)
     run(recording, "--clicks", table, "--cameras", info(tmp_path))
@@ -99,6 +100,7 @@ def test_a_camera_that_moves_is_not_sought_by_clicks(tmp_path, capsys):
     assert "the camera of front moves" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_the_preview_shows_the_clicked_frames(recording, tmp_path):
     options = ("--cameras", info(tmp_path), "--preview", tmp_path / "look")
     run(recording, "--clicks", clicks(recording), *options)
@@ -107,6 +109,7 @@ def test_the_preview_shows_the_clicked_frames(recording, tmp_path):
     assert not (tmp_path / "rig.json").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("changed", "options", "message"),
     [

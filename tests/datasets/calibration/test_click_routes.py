@@ -67,6 +67,7 @@ def click(routes, folder, frames=(0, 1, 3, 5), error=0.3):
             routes.act("click", sent)
 
 
+@pytest.mark.slow
 def test_a_whole_calibration(routes, desk, tmp_path):
     click(routes, tmp_path)
     told = asked(routes, "views/0/answer.json")
@@ -83,6 +84,7 @@ def test_a_whole_calibration(routes, desk, tmp_path):
     assert len(read_clicks(Path(saved["table"]))) == 12
 
 
+@pytest.mark.slow
 def test_the_outline_lies_over_the_robot(routes, tmp_path):
     click(routes, tmp_path, error=0.1)
     outline = Image.open(io.BytesIO(routes.answer("views/0/0/2/outline.png").body))
@@ -99,6 +101,7 @@ def test_clicks_are_on_the_disk_at_once_and_taken_up_again(routes, desk, tmp_pat
     assert [c.link for c in read_clicks(desk.table)] == [LINKS[0], LINKS[2]]
 
 
+@pytest.mark.slow
 def test_a_wrong_click_is_left_out_until_it_is_removed(routes, tmp_path):
     click(routes, tmp_path, error=0.1)
     wrong = {"view": "front", "episode": 0, "frame": 0, "link": "lower", "x": 3, "y": 60}
@@ -161,6 +164,7 @@ def test_the_advice_follows_the_clicks(desk):
     assert said[2] == "6 clicks do not tell the camera yet."
 
 
+@pytest.mark.slow
 def test_the_advice_wants_frames_then_clicks_then_spread(routes, desk, tmp_path):
     click(routes, tmp_path)
     found, size = desk.answer("front").solved, (SIZE, SIZE)

@@ -63,6 +63,7 @@ def test_a_wrong_click_is_left_out():
     np.testing.assert_allclose(solved.camera.pose, SEEN.world_to_camera, atol=1e-2)
 
 
+@pytest.mark.slow
 def test_the_focal_length_is_found():
     solved = solve_camera("v", POINTS, project(truth()), start(known=False), focal=True)
     assert solved.camera.intrinsics[0, 0] == pytest.approx(SEEN.intrinsics[0, 0], rel=0.02)
@@ -85,6 +86,7 @@ def test_clicks_on_one_line():
         solve_camera("v", line, project(truth(), line), start())
 
 
+@pytest.mark.slow
 def test_clicks_that_fit_no_camera():
     pixels = np.random.default_rng(3).uniform(0, 224, (10, 2))
     with pytest.raises(MismatchError, match="v: only . of 10 clicks fit|v: no camera sees"):

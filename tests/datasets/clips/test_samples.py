@@ -67,6 +67,7 @@ def test_a_video_as_long_as_a_sample_is_sampled_at_its_stride_either_way():
     assert ways == [list(range(0, 225, 32))] * 2
 
 
+@pytest.mark.slow
 @given(
     st.integers(1, 60), st.integers(1, 9), st.integers(1, 9), st.sampled_from(["spread", "hold"])
 )
@@ -77,6 +78,7 @@ def test_all_clips_of_a_short_video_are_the_same_and_of_no_other(num_frames, fra
     assert (len(clips) == 1) == is_short(num_frames, frames, stride)
 
 
+@pytest.mark.slow
 @given(st.integers(1, 400), st.integers(1, 20), st.integers(1, 40), st.integers(0, 9))
 def test_indices_are_in_the_video_and_in_order(num_frames, frames, stride, clip):
     rng = np.random.default_rng(clip)
@@ -109,6 +111,7 @@ def test_wrong_counts(wrong):
 # Crops
 
 
+@pytest.mark.slow
 @given(st.integers(0, 1000), st.integers(2, 200), st.floats(0, 1), st.booleans())
 def test_the_crop_is_a_square_that_holds_the_person(seed, size, margin, within):
     rng = np.random.default_rng(seed)
@@ -122,6 +125,7 @@ def test_the_crop_is_a_square_that_holds_the_person(seed, size, margin, within):
         assert x >= -1e-6 and y >= -1e-6 and x + side <= width + 1e-6 and y + side <= height + 1e-6
 
 
+@pytest.mark.slow
 @given(st.integers(0, 1000), st.floats(0, 1))
 def test_the_crop_of_a_person_who_fits_stays_inside_on_request(seed, margin):
     rng = np.random.default_rng(seed)
@@ -294,6 +298,7 @@ def test_keypoints_are_remembered_until_their_file_changes(clip, tmp_path, monke
     assert len(reads) == 2 and np.ptp(changed) < np.nanmax(first) - np.nanmin(first)
 
 
+@pytest.mark.slow
 def test_half_of_the_samples_are_mirrored(clip):
     config = SampleConfig(frames=1, stride=1, size=32)
     rng = np.random.default_rng(0)

@@ -114,6 +114,7 @@ def run(monkeypatch, tmp_path, capsys):
     return run_main
 
 
+@pytest.mark.slow
 def test_the_command_writes_it_and_names_motions(own_clips, run):
     motions = dict(zip(get_format("nucla").classes, ("walk", "kick"), strict=False))
     MocapMeta("nucla", motions, views=3, size=SIZE, seed=0, command="tests").save(own_clips)
@@ -122,6 +123,7 @@ def test_the_command_writes_it_and_names_motions(own_clips, run):
     assert Image.open(out).width > 6 * 224
 
 
+@pytest.mark.slow
 def test_the_command_shows_clips_of_a_set_without_poses(own_clips, run):
     for clip in open_clip_set(own_clips, "nucla").clips:
         clip.skeleton.unlink()
@@ -130,6 +132,7 @@ def test_the_command_shows_clips_of_a_set_without_poses(own_clips, run):
     assert Image.open(out).height > 2 * 224
 
 
+@pytest.mark.slow
 def test_the_command_shows_whole_clips_and_names_the_others(own_clips, run):
     bad = open_clip_set(own_clips, "nucla").clips[0]
     bad.video.write_bytes(b"no video")
@@ -138,6 +141,7 @@ def test_the_command_shows_whole_clips_and_names_the_others(own_clips, run):
     assert Image.open(out).height > 2 * 224
 
 
+@pytest.mark.slow
 def test_problems_are_reported_even_where_the_sheet_cannot_be_written(own_clips, run, tmp_path):
     bad = open_clip_set(own_clips, "nucla").clips[0]
     bad.video.write_bytes(b"no video")
@@ -147,6 +151,7 @@ def test_problems_are_reported_even_where_the_sheet_cannot_be_written(own_clips,
     assert status == 2
 
 
+@pytest.mark.slow
 def test_the_command_loads_pickles_where_they_are_trusted(tmp_path, run):
     name = "S001C001P001R001A001"
     add_ntu(tmp_path / "ntu", name, pose=False)

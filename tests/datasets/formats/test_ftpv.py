@@ -42,6 +42,7 @@ def make_published(root, episodes, views=1, frames=6, size=(8, 8)):
     return root
 
 
+@pytest.mark.slow
 def test_the_layout_is_the_published_one(folders):
     names = sorted(path.name for path in folders.iterdir())
     assert names == ["te_0004", "tr_0000", "tr_0001", "tr_0002", "va_0003"]
@@ -52,6 +53,7 @@ def test_the_layout_is_the_published_one(folders):
     assert (folders / "tr_0000/fpv/000000.png").is_file()
 
 
+@pytest.mark.slow
 def test_frames_and_splits_come_back(dots, folders, tmp_path):
     convert(ConvertConfig(folders, tmp_path / "back", "episodes"))
     original, back = EpisodeDataset(dots), EpisodeDataset(tmp_path / "back")
@@ -68,6 +70,7 @@ def test_frames_and_splits_come_back(dots, folders, tmp_path):
     assert episode.dones.tolist() == [0] * (len(episode) - 1) + [1]
 
 
+@pytest.mark.slow
 def test_jpeg_is_close_and_its_quality_can_be_chosen(dots, tmp_path):
     sizes = {}
     for quality in (50, 95):
@@ -80,6 +83,7 @@ def test_jpeg_is_close_and_its_quality_can_be_chosen(dots, tmp_path):
     assert np.abs(frames - original).mean() < 4
 
 
+@pytest.mark.slow
 def test_without_split_prefixes_every_episode_is_called_tr(dots, tmp_path):
     options = FtpvOptions(split_prefixes=False)
     convert(ConvertConfig(dots, tmp_path / "all", "ftpv", ftpv=options))
@@ -97,6 +101,7 @@ def test_a_published_set_is_split_as_its_authors_did(tmp_path):
     assert source.splits == {"train": [0, 1, 2, 3], "valid": [4, 5], "test": [6, 7]}
 
 
+@pytest.mark.slow
 def test_a_preset_gives_the_split_of_a_renamed_published_set(tmp_path):
     root = make_published(tmp_path / "mine", 8)
     convert(ConvertConfig(root, tmp_path / "out", "episodes", env="minecraft"))
@@ -170,6 +175,7 @@ def test_a_damaged_folder_is_named_when_it_is_opened(own_folders, tmp_path, dama
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("content", "error"),
     [
@@ -290,6 +296,7 @@ def test_names_that_are_not_read_are_errors(tmp_path, change, error, name):
         FtpvSource(root)
 
 
+@pytest.mark.slow
 def test_a_view_that_the_format_has_no_place_for(dots, tmp_path):
     convert(ConvertConfig(dots, tmp_path / "dots.mp4s", "mp4"))
     (tmp_path / "dots.mp4s/000000/ego.mp4").rename(tmp_path / "dots.mp4s/000000/wrist.mp4")

@@ -86,6 +86,7 @@ def test_the_metadata_count_what_is_there(dots, exported):
     assert tasks == [{"task_index": 0, "task": "carry the blob to the cube"}]
 
 
+@pytest.mark.slow
 def test_the_table_has_every_feature_in_its_type(dots, exported):
     features = json.loads((exported / "meta/info.json").read_text())["features"]
     table = pq.read_table(exported / "data/chunk-000/file-000.parquet")
@@ -115,6 +116,7 @@ def test_the_table_has_every_feature_in_its_type(dots, exported):
     assert features["keypoints.ego"]["names"][:2] == ["base.x", "base.y"]
 
 
+@pytest.mark.slow
 def test_what_was_exported_comes_back(dots, exported, tmp_path):
     convert(ConvertConfig(exported, tmp_path / "back", "episodes"))
     original, back = EpisodeDataset(dots), EpisodeDataset(tmp_path / "back")
@@ -135,6 +137,7 @@ def test_what_was_exported_comes_back(dots, exported, tmp_path):
             assert 10 * np.log10(255**2 / error.mean()) > 25  # dB
 
 
+@pytest.mark.slow
 def test_frames_alone_can_be_exported(tmp_path):
     root = make_published(tmp_path / "frames", 3, size=(16, 16))
     convert(ConvertConfig(root, tmp_path / "out", "lerobot", hz=12.5))

@@ -44,6 +44,7 @@ def exported(deep: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out
 
 
+@pytest.mark.slow
 def test_depth_comes_back_without_loss(deep: Path, exported: Path, tmp_path: Path) -> None:
     convert(ConvertConfig(exported, tmp_path / "back", "episodes"))
     data, back = EpisodeDataset(deep), EpisodeDataset(tmp_path / "back")

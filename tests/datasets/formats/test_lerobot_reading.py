@@ -223,6 +223,7 @@ def test_a_table_without_its_pictures(tmp_path):
         open_source(root).episode(0)
 
 
+@pytest.mark.slow
 def test_episodes_with_states_of_different_sizes_are_not_exported(own_dots, tmp_path):
     with h5py.File(own_dots / "episodes/000002.hdf5", "r+") as file:
         values = file["states"][()]

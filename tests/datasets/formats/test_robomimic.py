@@ -11,6 +11,7 @@ from datasets.formats.detect import open_source
 from tests.datasets.synthetic import assert_same_episode
 
 
+@pytest.mark.slow
 def test_a_robomimic_file_has_everything_that_the_episodes_have(dots, one_file, tmp_path):
     convert(ConvertConfig(one_file, tmp_path / "back", "episodes"))
     original, back = EpisodeDataset(dots), EpisodeDataset(tmp_path / "back")

@@ -112,6 +112,7 @@ def numbers(images: Iterable[np.ndarray]) -> list[int]:
     return [int(frame[0, 0, 0]) for frame in images]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_views_are_paired_by_their_stamps_and_joints_are_read_between_them(
     tmp_path: Path, kind: str, caplog: pytest.LogCaptureFixture
@@ -132,6 +133,7 @@ def test_views_are_paired_by_their_stamps_and_joints_are_read_between_them(
     assert episode.observations["joint_states"] == pytest.approx(expected, abs=1e-6)
 
 
+@pytest.mark.slow
 def test_joints_without_positions_are_left_out(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -146,6 +148,7 @@ def test_joints_without_positions_are_left_out(
     assert list(episode.observations) == ["joint_states"]
 
 
+@pytest.mark.slow
 def test_a_folder_of_bags_becomes_a_data_set(tmp_path: Path) -> None:
     takes = tmp_path / "takes"
     takes.mkdir()
@@ -158,6 +161,7 @@ def test_a_folder_of_bags_becomes_a_data_set(tmp_path: Path) -> None:
     assert data.episode(2).observations["joint_states"].shape == (12, 2)
 
 
+@pytest.mark.slow
 def test_compressed_pictures_copies_and_depth(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -185,6 +189,7 @@ def test_colours_are_in_the_order_of_the_encoding(tmp_path: Path) -> None:
     assert (source.images(0, "cam", [0])[0] == [200, 0, 0]).all()
 
 
+@pytest.mark.slow
 def test_what_cannot_be_read_is_named(tmp_path: Path) -> None:
     kind = "mcap"
     states = [("/joint_states", t, joints(kind, START + t, ["a"], [0.0])) for t in (0, 0.1, 0.2)]
@@ -205,6 +210,7 @@ def test_what_cannot_be_read_is_named(tmp_path: Path) -> None:
         RosbagSource(other.parent)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_damaged_bag_is_named(tmp_path: Path, kind: str) -> None:
     path = record(tmp_path / "take", usual(kind), kind)

@@ -142,6 +142,7 @@ def test_distortion_is_stored(tmp_path: Path) -> None:
 FRONT = "/front/color/camera_info"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("more", "message"),
     [

@@ -33,6 +33,7 @@ def dots(number: int):
     return make_episode(make_meta(1, 48), number, (16, 24))
 
 
+@pytest.mark.slow
 def test_each_video_is_an_episode_with_its_viewpoint_phases_and_split(
     root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -55,6 +56,7 @@ def test_each_video_is_an_episode_with_its_viewpoint_phases_and_split(
     assert "unpaired  videos of ego and exo" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_splits_may_be_folders_of_videos(tmp_path: Path) -> None:
     source = open_source(make_unpaired(tmp_path / "dots", COUNTS, folders=True))
     assert isinstance(source, UnpairedSource)
@@ -66,6 +68,7 @@ def test_splits_may_be_folders_of_videos(tmp_path: Path) -> None:
     assert np.abs(shown[3].astype(int) - dots(7).images["view_0"][3]).mean() < 5
 
 
+@pytest.mark.slow
 def test_a_table_names_phases_and_the_frames_at_which_they_begin(root: Path) -> None:
     write_table(root)
     source = open_source(root)
@@ -74,6 +77,7 @@ def test_a_table_names_phases_and_the_frames_at_which_they_begin(root: Path) -> 
         np.testing.assert_array_equal(source.phases(i), dots(i).phases)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", [list, np.asarray, lambda v: [np.int64(x) for x in v]])
 def test_labels_may_be_lists_or_arrays(root: Path, kind: Callable) -> None:
     labels = pickle.loads((root / "label.pickle").read_bytes())
@@ -93,6 +97,7 @@ class Runs:
         return os.mkdir, (str(self.folder),)
 
 
+@pytest.mark.slow
 def test_a_pickle_cannot_run_code(root: Path, tmp_path: Path) -> None:
     (root / "label.pickle").write_bytes(pickle.dumps({"ego_0": Runs(tmp_path / "made")}))
     with pytest.raises(DataError, match=r"mkdir.*write label\.csv"):
@@ -119,6 +124,7 @@ def listed(name: str, text: str) -> Callable[[Path], None]:
     return lambda root: (root / name).write_text(text)  # type: ignore[return-value]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
@@ -146,6 +152,7 @@ def test_what_cannot_be_read_is_named(
         open_source(root)
 
 
+@pytest.mark.slow
 def test_both_viewpoints_are_needed(root: Path) -> None:
     for split in ("train", "val", "test"):
         (root / f"exo/{split}.csv").write_text("")
@@ -153,6 +160,7 @@ def test_both_viewpoints_are_needed(root: Path) -> None:
         open_source(root)
 
 
+@pytest.mark.slow
 def test_other_formats_hold_no_viewpoints(
     root: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -160,6 +168,7 @@ def test_other_formats_hold_no_viewpoints(
     assert "viewpoints" in caplog.text
 
 
+@pytest.mark.slow
 def test_an_episode_of_unpaired_videos_needs_a_viewpoint(root: Path, tmp_path: Path) -> None:
     out = tmp_path / "episodes"
     convert(ConvertConfig(root, out, "episodes"))
@@ -177,6 +186,7 @@ def test_synchronized_data_say_nothing_of_viewpoints(tmp_path: Path) -> None:
     assert DatasetMeta.load(tmp_path).viewpoints == []
 
 
+@pytest.mark.slow
 def test_videos_without_labels_are_no_unpaired_set(root: Path) -> None:
     assert UnpairedSource.recognizes(root)
     (root / "label.pickle").unlink()

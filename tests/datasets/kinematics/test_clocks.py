@@ -85,6 +85,7 @@ def test_what_cannot_be_told_is_said(speed, energy, problem):
     assert "cannot be told" in found.sentence("front", 10)
 
 
+@pytest.mark.slow
 def test_the_robot_and_its_pictures_move_together(tmp_path):
     arm = load_arm(tmp_path)
     motion, (_, points) = make_motion(arm, waving()), arm.keypoints(LINKS)
@@ -152,6 +153,7 @@ def words(recording, *more):
     return [str(recording), *map(str, options)]
 
 
+@pytest.mark.slow
 def test_keypoints_follow_late_pictures(late_recording, tmp_path, capsys, caplog):
     rig = ("--cameras", tmp_path / "rig.json")
     keypoints(words(late_recording, *rig))
@@ -171,6 +173,7 @@ def test_keypoints_follow_late_pictures(late_recording, tmp_path, capsys, caplog
     assert data.lengths[0] == 67
 
 
+@pytest.mark.slow
 def test_clicks_refine_the_offset(late_recording, tmp_path, capsys):
     arm, rng, made = load_arm(tmp_path), np.random.default_rng(0), []
     motion = make_motion(arm, waving()).at(np.arange(70) - 3)

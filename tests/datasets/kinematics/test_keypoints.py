@@ -48,6 +48,7 @@ def run(recording, *options, robot=None):
     main([str(recording), "--robot", str(robot), "--joints", "joint_pos", *map(str, options)])
 
 
+@pytest.mark.slow
 def test_keypoints_are_the_projected_links(recording, tmp_path, capsys):
     run(recording, "--out", tmp_path / "out", "--links", "upper", "lower", "left_tip:0,0,0.05")
     data = EpisodeDataset(tmp_path / "out")
@@ -83,6 +84,7 @@ def test_a_link_behind_another_is_hidden(tmp_path):
     assert seen[1].tolist() != seen[0].tolist()
 
 
+@pytest.mark.slow
 def test_the_preview_shows_each_view(recording, tmp_path):
     run(recording, "--preview", tmp_path / "look")
     with Image.open(tmp_path / "look" / "front.png") as picture:
@@ -91,6 +93,7 @@ def test_the_preview_shows_each_view(recording, tmp_path):
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.slow
 def test_frames_are_padded_or_resized_with_their_keypoints(recording, tmp_path):
     run(recording, "--out", tmp_path / "out", "--size", "128")
     run(recording, "--out", tmp_path / "same")
@@ -123,6 +126,7 @@ def test_the_lens_of_the_rig_is_stored_and_used_again(recording, tmp_path, capsy
         np.testing.assert_allclose(bent.keypoints["front"][time], pixels, atol=0.01)
 
 
+@pytest.mark.slow
 def test_another_convention_is_named(recording, caplog):
     for file in sorted((recording / "episodes").iterdir()):
         with h5py.File(file, "r+") as episode:
@@ -137,6 +141,7 @@ def test_another_convention_is_named(recording, caplog):
     assert "convention" not in caplog.text
 
 
+@pytest.mark.slow
 def test_cameras_of_another_program(recording, tmp_path, caplog):
     """OpenCV's file gives the same keypoints, and the silhouette tells an inverted pose."""
     cv2 = pytest.importorskip("cv2")
@@ -157,12 +162,14 @@ def test_cameras_of_another_program(recording, tmp_path, caplog):
     assert "try --convention camera-to-world" in caplog.text
 
 
+@pytest.mark.slow
 def test_what_stands_still_is_named(recording, caplog):
     with caplog.at_level(logging.WARNING):
         run(recording)
     assert "left_finger stand where the robot's file has them" in caplog.text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("options", "message"),
     [

@@ -106,6 +106,7 @@ def test_an_index_that_declares_more_names_than_it_holds(own_dots):
             use()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["phases", "actions", "obs/ego_image", "obs/view_0_keypoints"])
 def test_an_episode_that_declares_more_steps_than_it_holds(own_dots, name, capsys):
     path = own_dots / "episodes/000001.hdf5"

@@ -19,6 +19,7 @@ def put_mask(file, split, names):
     file[f"mask/{split}"] = np.array(names)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("split", "names"), [("test", [b"demo_4", b"demo_0"]), ("train", [b"demo_0", b"demo_0"])]
 )
@@ -61,6 +62,7 @@ def test_two_entries_of_one_file(own_dots):
         EpisodeDataset(own_dots, "test")
 
 
+@pytest.mark.slow
 def test_a_copy_in_another_split(own_dots, capsys):
     shutil.copy(own_dots / "episodes/000000.hdf5", own_dots / "episodes/000004.hdf5")
     for split in ("train", "test"):
@@ -75,6 +77,7 @@ def test_a_copy_in_the_same_split_measures_nothing_learned(own_dots):
     EpisodeDataset(own_dots, "train").check()
 
 
+@pytest.mark.slow
 def test_conversion_warns_of_equal_episodes_in_two_splits(own_dots, tmp_path, caplog):
     shutil.copy(own_dots / "episodes/000000.hdf5", own_dots / "episodes/000004.hdf5")
     convert(ConvertConfig(own_dots, tmp_path / "out", "episodes"))
@@ -111,6 +114,7 @@ def demonstrations(dots, tmp_path):
     return path
 
 
+@pytest.mark.slow
 def test_masks_of_one_file_that_share_an_episode_can_be_replaced(demonstrations, tmp_path):
     with h5py.File(demonstrations, "r+") as file:
         put_mask(file, "test", [b"demo_0"])
@@ -120,6 +124,7 @@ def test_masks_of_one_file_that_share_an_episode_can_be_replaced(demonstrations,
     assert EpisodeDataset(tmp_path / "out").split_sizes() == {"train": 3, "valid": 1, "test": 1}
 
 
+@pytest.mark.slow
 def test_masks_that_name_absent_demonstrations(demonstrations, caplog):
     with h5py.File(demonstrations, "r+") as file:
         put_mask(file, "train", [b"demo_0", b"demo_1", b"demo_99"])
@@ -127,6 +132,7 @@ def test_masks_that_name_absent_demonstrations(demonstrations, caplog):
     assert "demo_99" in caplog.text
 
 
+@pytest.mark.slow
 def test_a_file_beside_metadata_is_opened_as_itself(demonstrations, own_dots):
     beside = shutil.copy(demonstrations, own_dots / "other.hdf5")
     assert open_source(own_dots / "other.hdf5").root == beside

@@ -68,6 +68,7 @@ def refused(root: Path, episode: Path) -> None:
         assert str(episode) in str(raised.value) and "\n" not in str(raised.value)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("group", ["obs", "obs/ego_image", "phases", "cameras"])
 @pytest.mark.parametrize("target", ["absolute", "../../outside/000001.hdf5", "000000.hdf5"])
 def test_an_episode_that_links_into_another_file(
@@ -91,6 +92,7 @@ def arrays(episode: Path) -> list[str]:
     return names
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["external", "virtual"])
 def test_no_array_of_an_episode_is_read_out_of_another_file(
     own_dots: Path, secret: Path, kind: str

@@ -84,6 +84,7 @@ def test_opening_for_training_names_the_fault(own_dots, episode, name, change):
         EpisodeDataset(own_dots).check()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "change"), BY_INFO.values(), ids=BY_INFO.keys())
 def test_info_names_the_fault_and_describes_the_rest(own_dots, episode, name, change, capsys):
     with h5py.File(episode, "r+") as file:
@@ -94,6 +95,7 @@ def test_info_names_the_fault_and_describes_the_rest(own_dots, episode, name, ch
     assert "5 episodes" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "change"), BOTH.values(), ids=BOTH.keys())
 def test_a_wrong_episode_is_not_converted(own_dots, episode, tmp_path, name, change):
     with h5py.File(episode, "r+") as file:
@@ -104,6 +106,7 @@ def test_a_wrong_episode_is_not_converted(own_dots, episode, tmp_path, name, cha
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("attribute", ["seed", "num_samples"])
 @pytest.mark.parametrize("value", [3.5, "3", [3, 4], True])
 def test_whole_numbers_are_whole(own_dots, episode, attribute, value):
@@ -112,6 +115,7 @@ def test_whole_numbers_are_whole(own_dots, episode, attribute, value):
     assert [type(problem) for problem in info(InfoConfig(own_dots, columns=1))] == [FormatError]
 
 
+@pytest.mark.slow
 def test_a_camera_needs_both_of_its_parts(own_dots, episode):
     with h5py.File(episode, "r+") as file:
         del file["cameras/ego/intrinsics"]

@@ -28,6 +28,7 @@ def test_what_is_written_is_what_hdf5_writes_by_itself(tmp_path):
             assert np.array_equal(file[f"{number}/noise"], NOISE + number % 256)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("room", [0, 1, 5000, 100_000, 5_000_000])
 def test_a_full_disk_is_the_systems_error_and_the_file_is_closed(tmp_path, monkeypatch, room):
     real, written = os.pwrite, 0

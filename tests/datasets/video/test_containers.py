@@ -70,6 +70,7 @@ COMBINATIONS = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("suffix", "codec", "setting"), COMBINATIONS)
 def test_every_way_to_a_frame_gives_the_same_picture(
     tmp_path: Path, suffix: str, codec: str, setting: dict[str, Any]

@@ -100,6 +100,7 @@ def test_a_header_that_cannot_be_true_is_refused(tmp_path: Path, case: str) -> N
             read(video)
 
 
+@pytest.mark.slow
 def test_times_in_the_order_of_storage_are_not_those_of_display(tmp_path: Path) -> None:
     video = write(tmp_path / "a.mp4", b_frames=2)
     changed(video, b"ctts", -4, b"free")  # the box that says how display differs from storage
@@ -129,6 +130,7 @@ def test_a_recording_from_the_middle_begins_at_its_first_key_frame(tmp_path: Pat
     check_video(video)
 
 
+@pytest.mark.slow
 def test_frames_of_vp8_that_are_references_alone_do_not_count(tmp_path: Path) -> None:
     video = write(tmp_path / "a.webm", 20, "libvpx")
     with av.open(str(video)) as container:
@@ -141,6 +143,7 @@ def test_frames_of_vp8_that_are_references_alone_do_not_count(tmp_path: Path) ->
     assert video_shape(video).frames == 19
 
 
+@pytest.mark.slow
 def test_b_frames_that_share_a_packet_with_the_next_frame_are_read(tmp_path: Path) -> None:
     video = write(tmp_path / "divx.avi", 41, "mpeg4", b_frames=1, options={"b_strategy": "0"})
     with av.open(str(video)) as container:

@@ -31,6 +31,7 @@ def test_a_class_of_a_few_lines_keeps_every_promise(world, make):
     check_multi_view_env(make(world, size=64), steps=8)
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:.*Box observation space m.*imum value is:UserWarning")
 def test_gymnasium_accepts_it(make):
     check_env(make(Planar, size=32, views=1), skip_render_check=True)
@@ -72,6 +73,7 @@ def test_only_the_named_joints_are_driven(make):
     assert moved[1] < 0.02, "the elbow does not hold"
 
 
+@pytest.mark.slow
 def test_looking_does_not_change_what_happens(make):
     env, ends = make(Arm), []
     for looks in (False, True):
@@ -84,6 +86,7 @@ def test_looking_does_not_change_what_happens(make):
     np.testing.assert_array_equal(*ends)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scene", ["arm", "humanoid"])
 def test_a_state_is_restored_and_goes_on_alike(make, scene):
     spherical = {"bodies": {"man": Placed("humanoid/humanoid.urdf", (0, 0, 4), scale=0.25)}}
@@ -104,6 +107,7 @@ def test_a_state_is_restored_and_goes_on_alike(make, scene):
     assert not np.allclose(ends[0], state)
 
 
+@pytest.mark.slow
 def test_a_link_is_brought_where_it_shall_be(make):
     env = make(Arm, randomize=lambda env, rng: None)
     env.reset(seed=0)
@@ -118,6 +122,7 @@ def test_a_link_is_brought_where_it_shall_be(make):
         env.reach_for("cube", goal)
 
 
+@pytest.mark.slow
 def test_a_body_is_placed_by_its_base(make):
     env = make(Arm)
     env.reset(seed=0)

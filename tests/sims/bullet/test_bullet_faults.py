@@ -127,6 +127,7 @@ def test_names_that_clash_are_named(make, box):
         make(BulletEnv, URDF, bodies={"robot": "cube_small.urdf"}, act=still)
 
 
+@pytest.mark.slow
 def test_a_wrong_action_is_named_with_its_function(make):
     def act(env):
         yield np.zeros(3)
@@ -135,6 +136,7 @@ def test_a_wrong_action_is_named_with_its_function(make):
         record(make(Arm, act=act), seed=0)
 
 
+@pytest.mark.slow
 def test_a_scene_that_breaks_down_is_named(make):
     def lose(env, rng):
         env.place("cube", (0.0, 0.0, 1e6))

@@ -15,6 +15,7 @@ JOINED = (
 )
 
 
+@pytest.mark.slow
 def test_what_stands_is_moved_by_randomize_and_drawn_there(make):
     """The scenery is drawn once an episode, after the hook."""
     env, pictures = make(Arm), []
@@ -25,6 +26,7 @@ def test_what_stands_is_moved_by_randomize_and_drawn_there(make):
     assert (pictures[1] > pictures[0] + 0.01).mean() > 0.3
 
 
+@pytest.mark.slow
 def test_depth_and_masks_show_the_things_where_they_are(make):
     env = make(Arm, size=96)
     env.reset(seed=0)
@@ -40,6 +42,7 @@ def test_depth_and_masks_show_the_things_where_they_are(make):
     assert {names[i] for i in np.unique(surveys["view_0"].instances)} >= {"robot", "floor"}
 
 
+@pytest.mark.slow
 def test_hidden_points_are_not_visible(make, box):
     wall = Placed(box("wall.urdf", "0.05 2 2"), (0.9, 0.0, 0.0), fixed=True)
     front, behind = (Viewpoint((x, 0.0, 0.4), (0.0, 0.0, 0.4)) for x in (2.5, -2.5))
@@ -67,6 +70,7 @@ def test_a_slide_with_far_limits_does_not_drive_the_cameras_away(make):
     assert min(masks[view].mean() for view in env.views[1:]) > 0.02
 
 
+@pytest.mark.slow
 def test_drawn_scenes_leave_the_actor_its_colours(make):
     env = make(Arm)
 

@@ -50,6 +50,7 @@ def test_a_ball_is_drawn_where_its_middle_projects(client):
     assert np.abs(offsets).max() < 0.4
 
 
+@pytest.mark.slow
 def test_a_point_in_a_ball_is_seen_on_its_own_and_behind_no_other(client):
     place = np.array([0.3, 0.0, 0.2])
     ball = add_ball(client, place)
@@ -67,6 +68,7 @@ def test_a_point_in_a_ball_is_seen_on_its_own_and_behind_no_other(client):
     assert view.sees(CAMERA, outside[None], own).tolist() == [False]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("random_cameras", [False, True])
 def test_what_moves_is_laid_over_the_backdrop_as_if_all_was_drawn_at_once(pick, random_cameras):
     pick.reset(seed=2, options={"random_cameras": random_cameras})
@@ -84,6 +86,7 @@ def test_the_scenery_is_back_in_its_place_after_a_picture(pick):
         assert pick._client.call("getBasePositionAndOrientation", body) == pose
 
 
+@pytest.mark.slow
 def test_light_meshes_look_the_same():
     """The arm's outline differs at its edge alone, and its shading little."""
     seen = []

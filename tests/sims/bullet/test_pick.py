@@ -39,6 +39,7 @@ def test_a_cube_that_was_never_lifted_does_not_count(pick):
     assert not info["success"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("offset", "solved"),
     [((0, 0, 0), True), ((0.025, 0, 0), True), ((0.04, 0, 0), False), ((0, 0, 0.02), False)],
@@ -50,6 +51,7 @@ def test_a_lifted_cube_counts_when_it_stands_on_the_spot(pick, offset, solved):
     assert pick.success() == solved
 
 
+@pytest.mark.slow
 def test_the_cube_hangs_on_contact_alone(pick):
     """Opened fingers drop it, and no constraint ties it to anything."""
     act_until(pick, CARRY, seed=1)

@@ -25,6 +25,7 @@ def attempts(minecraft):
     return made
 
 
+@pytest.mark.slow
 def test_nine_of_ten_attempts_succeed(attempts):
     assert sum(success for *_, success in attempts) >= 0.9 * ATTEMPTS
 

@@ -86,6 +86,7 @@ def test_pictures_are_the_same_in_another_process(minecraft):
     assert done.stderr == ""
 
 
+@pytest.mark.slow
 def test_environments_of_one_process_do_not_disturb_each_other(minecraft):
     before = digest(minecraft, 4)
     other = sims.make("minecraft", views=5, size=48)
@@ -97,6 +98,7 @@ def test_environments_of_one_process_do_not_disturb_each_other(minecraft):
     assert masks["view_4"].shape == (48, 48)
 
 
+@pytest.mark.slow
 def test_a_struck_goal_looks_struck_and_stays_so_when_restored(minecraft):
     minecraft.reset(seed=2)
     states = []
@@ -119,6 +121,7 @@ def test_a_struck_goal_looks_struck_and_stays_so_when_restored(minecraft):
     assert changed >= 2
 
 
+@pytest.mark.slow
 def test_the_first_person_view_is_from_the_eyes_and_shows_no_head(minecraft):
     minecraft.reset(seed=6)
     for step in minecraft.expert(np.random.default_rng(6)):
@@ -228,6 +231,7 @@ def test_a_missing_library_is_named_with_its_command(monkeypatch):
         panda3d_nodes.software_pipe.__wrapped__()
 
 
+@pytest.mark.slow
 def test_nothing_is_kept_of_past_frames_and_worlds():
     env = sims.make("minecraft", views=1, size=16)
     core = panda3d_nodes.import_panda3d()

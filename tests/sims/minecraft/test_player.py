@@ -59,6 +59,7 @@ def test_left_is_left_of_where_the_player_looks():
                 assert point(pose, name.replace("left", "right")) @ left < 0
 
 
+@pytest.mark.slow
 @given(poses)
 def test_keypoints_lie_in_the_box_that_carries_them(pose):
     boxes = player_boxes(pose)
@@ -68,6 +69,7 @@ def test_keypoints_lie_in_the_box_that_carries_them(pose):
         assert (np.abs(inside) <= boxes.sizes[part] / 2 + 1e-9).all()
 
 
+@pytest.mark.slow
 @given(poses, angles)
 def test_a_turn_of_the_player_turns_every_keypoint(pose, turn):
     turned = PlayerPose(**{**vars(pose), "yaw": pose.yaw + turn})
@@ -124,6 +126,7 @@ def test_the_games_angles_look_where_the_game_looks(yaw, pitch, look):
     assert np.allclose(ours, from_game_position(np.array(look)), atol=1e-9)
 
 
+@pytest.mark.slow
 @given(angles, st.floats(-1.5, 1.5), st.tuples(*[st.floats(-99, 99)] * 3).map(np.array))
 def test_game_coordinates_there_and_back(yaw, pitch, position):
     assert np.allclose(from_game_angles(*to_game_angles(yaw, pitch)), (yaw, pitch))

@@ -54,6 +54,7 @@ def client():
 # Inverse kinematics
 
 
+@pytest.mark.slow
 @given(
     st.lists(st.floats(-0.55, 0.55), min_size=3, max_size=3),
     st.sampled_from([(0.3, 0.25), (0.25, 0.3)]),
@@ -80,6 +81,7 @@ def test_a_path_rests_at_its_points():
     assert np.abs(np.diff(path, axis=0)).max() < 0.2
 
 
+@pytest.mark.slow
 def test_joints_computed_here_are_those_of_pybullet(client):
     """Two independent computations of the same body."""
     actor, _ = performed("pick_up", 3)
@@ -106,6 +108,7 @@ def test_people_drift_between_poses_of_several_clips_with_hanging_hands():
 # What all actions have in common
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("action", EVERYDAY)
 def test_every_action_stays_on_the_floor_and_moves_smoothly(action):
     for seed in (1, 2):
@@ -123,6 +126,7 @@ def test_every_action_stays_on_the_floor_and_moves_smoothly(action):
             assert len(prop.positions) in (1, len(actor))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("action", ["walk_about", "sit_down", "stir"])
 def test_takes_of_one_person_differ(action):
     first, other = (performed(action, seed)[1].motion for seed in (1, 2))
@@ -160,6 +164,7 @@ def test_who_sits_down_ends_low_and_who_stands_up_ends_high(seed):
     assert up[0] < 0.75 and up[-1] > 0.95
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("vessel", ["cup", "bottle"])
 def test_a_hand_that_drinks_comes_to_the_mouth_and_leaves_it(vessel):
     for seed in range(3):
@@ -172,6 +177,7 @@ def test_a_hand_that_drinks_comes_to_the_mouth_and_leaves_it(vessel):
         assert tilt[0] > 0.99 and tilt[len(actor) // 2] < 0.85
 
 
+@pytest.mark.slow
 def test_what_is_picked_up_lies_on_the_floor_first():
     for seed in range(3):
         _, take = performed("pick_up", seed)
@@ -187,6 +193,7 @@ def test_what_is_reached_for_comes_down_from_a_high_shelf():
         assert thing.positions[0, 1] > head - 0.15 and thing.positions[-1, 1] < head
 
 
+@pytest.mark.slow
 def test_a_tray_stays_level_between_both_hands():
     for seed in range(3):
         actor, take = performed("carry_tray", seed)
@@ -266,6 +273,7 @@ def test_a_data_set_of_everyday_actions_is_read_and_the_same_again(tmp_path):
     assert motions == ("sit_down", "pour")
 
 
+@pytest.mark.slow
 def test_a_held_cup_is_drawn_and_moves(client):
     """The carried object covers pixels of its own, at other places over time."""
     stage = Stage(client, Take((3,), "drink_from_cup", 1, 0), [0.0], 0.0, 96)

@@ -181,6 +181,7 @@ def test_other_layouts_are_read_by_their_readers(layout, protocols, tmp_path):
     assert f"--root {root}" in summarize_mocap(replace(config, out=root))
 
 
+@pytest.mark.slow
 def test_joints_in_space_lie_where_the_keypoints_are_seen(ntu_set):
     """A pinhole camera's pixels are affine in x / z and y / z; y points up."""
     for clip in open_clip_set(ntu_set, "ntu").clips[:2]:
@@ -195,6 +196,7 @@ def test_joints_in_space_lie_where_the_keypoints_are_seen(ntu_set):
             assert np.abs(slope * ratio + start - pixels[seen][:, axis]).max() < 0.2
 
 
+@pytest.mark.slow
 def test_no_clip_has_the_name_of_one_that_is_known_to_lack_a_skeleton():
     layout = get_layout("ntu")
     config = MocapConfig(subjects=len(layout.subjects), repetitions=4)
@@ -222,6 +224,7 @@ def test_takes_with_other_options_are_an_error(ntu_set):
             generate_mocap(replace(config, **change))
 
 
+@pytest.mark.slow
 def test_a_run_stopped_before_its_first_clip_does_not_claim_the_folder(tmp_path, monkeypatch):
     def stop(*_):
         raise KeyboardInterrupt

@@ -97,6 +97,7 @@ def test_the_eyes_look_ahead_and_down_from_the_head(films):
         assert down[2] < -0.5 and front[2] < -0.1, "it does not stand upright, or looks up"
 
 
+@pytest.mark.slow
 def test_episodes_hold_what_a_data_set_needs(people, capsys):
     data = EpisodeDataset(people)
     data.check(need_keypoints=True)

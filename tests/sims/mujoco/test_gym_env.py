@@ -36,6 +36,7 @@ def test_environments_keep_every_promise(name, make):
     check_multi_view_env(make(sims.make, f"gymnasium:{name}", size=96), steps=6)
 
 
+@pytest.mark.slow
 def test_an_episode_has_the_environments_length_rewards_and_bodies(make):
     env = make(sims.make, REACHER)
     episode = record(env, seed=3)

@@ -36,11 +36,13 @@ def test_a_class_of_a_few_lines_keeps_every_promise(world, make):
     check_multi_view_env(make(world, size=64))
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:.*Box observation space m.*imum value is:UserWarning")
 def test_gymnasium_accepts_it(make):
     check_env(make(Arm, size=32, views=1), skip_render_check=True)
 
 
+@pytest.mark.slow
 def test_a_urdf_gets_motors_that_follow_the_expert(make):
     goal = np.array([0.7, -1.0])
 
@@ -65,6 +67,7 @@ def test_the_collision_shapes_of_a_urdf_are_not_drawn(make):
     assert hidden.sum() == 1 and env.model.geom_contype[hidden] == 1
 
 
+@pytest.mark.slow
 def test_a_scene_can_be_given_as_text(make):
     env = make(MujocoEnv, SCENE.read_text(), points=["tip"], act=still)
     assert "the scene of MujocoEnv" in env.scene_name
@@ -113,6 +116,7 @@ def test_the_scenes_cameras_agree_with_mujocos_own_pictures(make):
             assert np.abs(middle - pixel).max() < 1.5, view
 
 
+@pytest.mark.slow
 def test_hidden_points_are_not_visible(make):
     """From behind the base, it hides what is before it."""
     low = Viewpoint((-2.0, 0.0, 0.35), (0.0, 0.0, 0.35), 40.0)
@@ -182,6 +186,7 @@ def test_hooks_are_called_with_the_environment(make):
     assert env.model.geom("floor").rgba[0] != 1, "another episode's colour has stayed"
 
 
+@pytest.mark.slow
 def test_an_episode_ends_after_max_steps(make):
     def forever(env):
         while True:
@@ -222,6 +227,7 @@ def yielding(value):
     return act
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("value", "complaint"),
     [
@@ -309,6 +315,7 @@ def test_a_world_without_a_scene_is_named(make):
         make(MujocoEnv)
 
 
+@pytest.mark.slow
 def test_a_scene_that_breaks_down_is_named(make, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)  # MuJoCo writes its warnings into a file there
     stiff = re.sub('kp="[0-9]+"', 'kp="1e12"', SCENE.read_text()).replace("implicitfast", "Euler")

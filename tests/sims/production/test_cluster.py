@@ -79,6 +79,7 @@ def small_ray(monkeypatch):
         monkeypatch.setitem(sys.modules, name, module)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("small_ray")
 def test_one_cpu_that_runs_out_of_memory_makes_all_episodes(tmp_path, monkeypatch, caplog):
     record, failures = worker.record, [OutOfMemoryError("95 % of the memory is used")]

@@ -74,6 +74,7 @@ def test_a_fault_of_a_simulator_keeps_its_traceback(run, monkeypatch, where):
         run()
 
 
+@pytest.mark.slow
 def test_a_run_stopped_before_its_first_episode_does_not_claim_the_folder(
     run, failure, tmp_path, monkeypatch
 ):
@@ -91,6 +92,7 @@ def test_a_run_stopped_before_its_first_episode_does_not_claim_the_folder(
     assert code == 2 and "image_size: 32 on disk, 48 asked for" in printed
 
 
+@pytest.mark.slow
 def test_resuming_under_other_versions_is_logged_and_stored(run, tmp_path, monkeypatch, caplog):
     def installed(**versions):
         monkeypatch.setattr("sims.generate.versions", lambda: versions)

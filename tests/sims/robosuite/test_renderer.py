@@ -109,6 +109,7 @@ def test_lighter_meshes_look_the_same(scene):
         assert same > 0.97, f"{same:.1%} of {view}'s pixels show the same part"
 
 
+@pytest.mark.slow
 def test_lighter_meshes_have_a_fraction_of_the_faces_and_leave_the_physics_alone(scene):
     model, _, _ = scene
     before = {name: getattr(model, name).copy() for name in ("mesh_vert", "mesh_facenum")}

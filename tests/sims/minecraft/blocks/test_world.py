@@ -56,6 +56,7 @@ def go(world, steps, body=None, **entries):
     return body
 
 
+@pytest.mark.slow
 def test_a_world_is_walkable_and_its_goal_a_walk_away(worlds):
     for world in worlds:
         distance = np.linalg.norm(world.goal[:2] - world.start[:2])

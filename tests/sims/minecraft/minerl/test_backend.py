@@ -99,6 +99,7 @@ def test_an_episode_is_walked_and_seen_from_every_view(game):
     assert not game.visible()["ego"].any() and not game.actor_masks()["ego"].any()
 
 
+@pytest.mark.slow
 def test_pictures_are_upright_and_belong_to_their_views(game):
     game.reset(seed=1)
     images = game.render_views()
@@ -109,6 +110,7 @@ def test_pictures_are_upright_and_belong_to_their_views(game):
         assert (image[0, 0] == 20 * i).all()
 
 
+@pytest.mark.slow
 def test_the_body_obeys(game):
     game.reset(seed=3)
 
@@ -136,6 +138,7 @@ def test_the_body_obeys(game):
     game.cameras()
 
 
+@pytest.mark.slow
 def test_a_stroke_lasts_and_a_second_one_waits_for_its_end(game):
     game.reset(seed=3)
     strikes = []
@@ -166,6 +169,7 @@ def test_a_seed_makes_the_episode_and_another_one_another(game):
     assert game.env_args()["minerl"] == "0.4.4"
 
 
+@pytest.mark.slow
 def test_a_live_games_spectators_stay_where_they_joined(game):
     with pytest.raises(SimulatorError, match="--random-cameras.*`blocks`"):
         game.reset(seed=1, options={"random_cameras": True})
@@ -174,12 +178,14 @@ def test_a_live_games_spectators_stay_where_they_joined(game):
         game.move_cameras({view: game.cameras()[view] for view in game.views[1:]})
 
 
+@pytest.mark.slow
 def test_a_live_game_cannot_go_back(game):
     game.reset(seed=1)
     with pytest.raises(SimulatorError, match="'blocks'"):
         game.set_state(game.state())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("fault", "said"),
     [
@@ -207,6 +213,7 @@ def test_a_failing_game_says_so_names_blocks_and_is_ended(game, monkeypatch, fau
     assert not Path(process._copies.name).exists()
 
 
+@pytest.mark.slow
 def test_a_failed_game_stays_ended(installed, monkeypatch):
     monkeypatch.setenv("MINERL_STANDIN", "launch")
     broken = sims.make("minecraft", backend="minerl", views=1, size=16)
@@ -217,6 +224,7 @@ def test_a_failed_game_stays_ended(installed, monkeypatch):
     broken.close()
 
 
+@pytest.mark.slow
 def test_the_game_ends_with_its_client(installed):
     env = sims.make("minecraft", backend="minerl", views=1, size=16)
     env.reset(seed=0)
@@ -227,6 +235,7 @@ def test_the_game_ends_with_its_client(installed):
     assert (installed / "closed").exists()
 
 
+@pytest.mark.slow
 def test_options_of_the_installed_game_stay_as_they_were(installed):
     sims.make("minecraft", backend="minerl", views=1, size=16).close()
     assert "fov:1.5" in (installed / "Minecraft/run/options.txt").read_text()
@@ -266,6 +275,7 @@ def grow_old(folder, monkeypatch):
     write(folder / "minerl-0.4.4.dist-info/METADATA", "Name: minerl\nVersion: 1.0.2\n")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("lose", "said"),
     [
@@ -284,6 +294,7 @@ def test_importable_differs_from_usable(installed, monkeypatch, lose, said):
     assert not fine and said in found
 
 
+@pytest.mark.slow
 def test_the_doctor_knows_a_usable_game_and_one_that_is_not_set_up(installed, monkeypatch):
     fine, found = doctor.examine_minerl()
     assert fine and "minerl 0.4.4" in found and "java 1.8.0_402" in found
