@@ -94,6 +94,6 @@ def _training_data(run: Path) -> Path:
     if not run.is_dir():
         raise OptionError(
             f"{run} is no folder of a run, which would know its training data: name the data set "
-            "of the references, or give videos as references"
+            "of the references by --reference-data, or give videos as references"
         )
     return find_own_data(run, TrainConfig.load(run)).training_data
