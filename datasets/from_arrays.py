@@ -45,6 +45,7 @@ def write_episode(
     observations: Mapping[str, np.ndarray] | None = None,
     phases: Sequence[str] | None = None,
     phase_names: Sequence[str] = (UNLABELLED,),
+    task: str | None = None,
     skeleton: Skeleton | str | Sequence[str] | None = None,
     hz: float = USUAL_HZ,
     size: int | None = None,
@@ -72,6 +73,7 @@ def write_episode(
         observations: Name to other measurements of each time step.
         phases: Name of the phase of each time step, one of `phase_names`.
         phase_names: Names of the phases, in their order.
+        task: The task as a sentence, for policies that read one.
         skeleton: Skeleton of the keypoints: an object, the name of a built-in one, or names of the
             keypoints; by default keypoints are called point_0, point_1, ….
         hz: Time steps a second.
@@ -91,6 +93,7 @@ def write_episode(
     images = {view: np.asarray(frames) for view, frames in images.items()}
     _require_frames(images)
     episode = bare_episode(images)
+    episode.task = task
     episode.phases = _phase_numbers(phases, phase_names, len(episode))
     episode.keypoints = _floats(keypoints, "keypoints", images)
     episode.visible = _seen(episode, _named(visible, "visible", images))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -17,11 +17,14 @@ from datasets.lens import Lens
 from datasets.source import Source
 from datasets.storage.arrays import read_array
 from datasets.storage.checks import open_episode
-from datasets.storage.episode_file import read_lens, whole_number
+from datasets.storage.episode_file import read_lens, read_task, whole_number
 from datasets.storage.meta import DatasetMeta
+from datasets.streams import printable
 
 # A camera that moves by less than this, in metres and radians, counts as fixed.
 FIXED_WITHIN = 1e-3
+# Tasks that the text shows; sets of many robots have thousands.
+MOST_TASKS = 5
 
 
 @dataclass(frozen=True)
@@ -52,6 +55,7 @@ class Summary:
         visible: By view, the share of time steps in which each keypoint is visible; empty when an
             episode has no keypoints.
         size_on_disk: Bytes of the episode files.
+        tasks: Number of episodes of each task, most frequent first; without those that have none.
     """
 
     lengths: list[int]
@@ -60,6 +64,7 @@ class Summary:
     lenses: dict[str, set[Lens]]
     visible: dict[str, Float[np.ndarray, " keypoints"]]
     size_on_disk: int
+    tasks: dict[str, int]
 
 
 def summarize(dataset: EpisodeDataset, whole: Sequence[int], with_keypoints: bool) -> Summary:
@@ -75,11 +80,14 @@ def summarize(dataset: EpisodeDataset, whole: Sequence[int], with_keypoints: boo
     phase_counts = np.zeros(len(phases), int)
     poses: dict[str, list[np.ndarray]] = defaultdict(list)
     lenses: dict[str, set[Lens]] = defaultdict(set)
+    tasks: Counter[str] = Counter()
     visible_counts = {view: np.zeros(len(dataset.skeleton), int) for view in views}
     # `disable=None` shows the bar on a terminal only: in a log it would be noise.
     for i in tqdm(whole, unit="episode", disable=None, leave=False):
         with open_episode(dataset.paths[i]) as file:
             lengths.append(whole_number(file, "num_samples"))
+            if (task := read_task(file)) is not None:
+                tasks[task] += 1
             phase_counts += np.bincount(read_array(file, "phases"), minlength=len(phases))
             for view in views:
                 if view in file.get("cameras", ()):
@@ -96,6 +104,7 @@ def summarize(dataset: EpisodeDataset, whole: Sequence[int], with_keypoints: boo
         dict(lenses),
         {view: visible_counts[view] / steps for view in views} if with_keypoints else {},
         sum(path.stat().st_size for path in dataset.paths),
+        dict(tasks.most_common()),
     )
 
 
@@ -136,6 +145,7 @@ def describe(dataset: EpisodeDataset, summary: Summary) -> str:
         "skeleton": f"{meta.skeleton}, {len(dataset.skeleton)} keypoints",
         **_streams(meta),
         **_lenses(summary.lenses),
+        **_tasks(summary.tasks),
         "on disk": f"{_bytes(summary.size_on_disk)}, "
         f"{_bytes(summary.size_on_disk / len(dataset))} an episode",
     }
@@ -182,6 +192,16 @@ def _lenses(lenses: Mapping[str, set[Lens]]) -> dict[str, str]:
         for view, several in lenses.items()
     ]
     return {"lenses": ", ".join(found)} if found else {}
+
+
+def _tasks(tasks: Mapping[str, int]) -> dict[str, str]:
+    """The most frequent tasks with their episodes, and how many others there are."""
+    shown = [f"{printable(task, keep='')} ({number})" for task, number in tasks.items()][
+        :MOST_TASKS
+    ]
+    if len(tasks) > len(shown):
+        shown.append(f"and {len(tasks) - len(shown)} more")
+    return {"tasks": ", ".join(shown)} if tasks else {}
 
 
 def _counts(data: EpisodeDataset | Source, lengths: Sequence[int]) -> str:

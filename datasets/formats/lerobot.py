@@ -38,6 +38,7 @@ from datasets.formats.lerobot_layout import (
     read_episodes,
     read_info,
     read_table,
+    read_tasks,
 )
 from datasets.frames import Frames, LazyFrames
 from datasets.pictures import read_picture
@@ -91,6 +92,7 @@ class LeRobotSource(Source):
         if min(self.frame_size) < 1:
             raise FormatError(f"{path / INFO}: {first} has no height and width; {COPY_AGAIN}")
         self.meta = self._read_meta(path)
+        self._tasks = read_tasks(path)
 
     def _views_of(self, path: Path) -> dict[str, str]:
         """Name of each view to the key of its feature, without depth."""
@@ -210,7 +212,27 @@ class LeRobotSource(Source):
         }
         episode = episode_from_columns(images, columns, self.meta, str(files.table))
         depth = {view: self._depth_from_table(files, table, k) for view, k in self._depth.items()}
-        return replace(episode, depth=depth if self.meta.depth else {})
+        task = self._task_of(files, columns.get("task_index"))
+        return replace(episode, depth=depth if self.meta.depth else {}, task=task)
+
+    def _task_of(self, files: EpisodeFiles, numbers: np.ndarray | None) -> str | None:
+        """The task of an episode, or its first one; None where the data set has none."""
+        if numbers is None or not self._tasks:
+            return None
+        found = list(dict.fromkeys(numbers.ravel().tolist()))
+        if unknown := [number for number in found if number not in self._tasks]:
+            raise MismatchError(
+                f"{files.table}: episode {files.index} has the task {unknown[0]}, which is not in "
+                f"the list of tasks in {self.root / 'meta'}; {COPY_AGAIN}"
+            )
+        if len(found) > 1:
+            logger.warning(
+                "%s: episode %d has %d tasks, of which the first is kept.",
+                *(self.root, files.index, len(found)),
+            )
+        task = self._tasks[found[0]]
+        # Our own export names the world where an episode has no task.
+        return None if task == self.meta.env else task
 
     def _is_read(self, name: str) -> bool:
         pictures = (*self._features.values(), *self._depth.values())

@@ -15,7 +15,7 @@ from datasets.errors import MismatchError, require
 from datasets.formats.lerobot import OUR_META
 from datasets.formats.lerobot_columns import episode_columns, feature_names
 from datasets.formats.lerobot_depth import depth_feature, depth_histogram, depth_key, encode_depth
-from datasets.formats.lerobot_layout import EPISODES_FOLDER, EXTRA, IMAGES, INFO
+from datasets.formats.lerobot_layout import EPISODES_FOLDER, EXTRA, IMAGES, INFO, TASKS
 from datasets.formats.lerobot_stats import (
     Stats,
     colour_histogram,
@@ -29,7 +29,7 @@ from datasets.storage.meta import DatasetMeta
 from datasets.video import pixel_format, write_video
 
 VERSION = "v3.0"
-STATS, TASKS = Path("meta/stats.json"), Path("meta/tasks.parquet")
+STATS = Path("meta/stats.json")
 _FILE = "chunk-{chunk_index:03d}/file-{file_index:03d}"
 DATA_PATH = f"data/{_FILE}.parquet"
 VIDEO_PATH = f"videos/{{video_key}}/{_FILE}.mp4"
@@ -45,8 +45,8 @@ class LeRobotOptions:
     """Options of a written LeRobot data set.
 
     Attributes:
-        task: Description of the task for policies that read one; by default the environment's
-            name.
+        task: Description of the task for policies that read one; by default that of each episode,
+            or else the environment's name.
         crf: H.264 quality of the videos, see mp4.crf.
     """
 
@@ -65,7 +65,7 @@ class LeRobotWriter:
         """
         self.pa, self.pq = require("pyarrow", EXTRA), require("pyarrow.parquet", EXTRA)
         self.out, self.meta, self.options = out, meta, options
-        self.task = options.task or meta.env
+        self.tasks: dict[str, int] = {}
         self.fps: float = int(meta.control_hz) if meta.control_hz % 1 == 0 else meta.control_hz
         self.rows: list[dict[str, Any]] = []
         self.splits = dict.fromkeys(SPLITS, 0)
@@ -84,7 +84,9 @@ class LeRobotWriter:
             DataError: When its parts differ from those of the first episode, or in length.
         """
         index, steps = len(self.rows), len(episode)
-        columns = episode_columns(episode, self.meta) | self._index_columns(index, steps)
+        task = self.options.task or episode.task or self.meta.env
+        number = self.tasks.setdefault(task, len(self.tasks))
+        columns = episode_columns(episode, self.meta) | self._index_columns(index, steps, number)
         self.features = self.features or self._describe(episode, columns)
         if differing := columns.keys() ^ self._vectors():
             raise MismatchError(
@@ -96,7 +98,7 @@ class LeRobotWriter:
         stats = {name: vector_stats(value) for name, value in columns.items()}
         row = {
             "episode_index": index,
-            "tasks": [self.task],
+            "tasks": [task],
             "length": steps,
             "dataset_from_index": self.frames,
             "dataset_to_index": self.frames + steps,
@@ -126,14 +128,14 @@ class LeRobotWriter:
     def _vectors(self) -> list[str]:
         return [name for name in self.features if not name.startswith(IMAGES)]
 
-    def _index_columns(self, index: int, steps: int) -> dict[str, np.ndarray]:
+    def _index_columns(self, index: int, steps: int, task: int) -> dict[str, np.ndarray]:
         frame_index = np.arange(steps)
         columns = {
             "timestamp": (frame_index / self.fps).astype(np.float32),
             "frame_index": frame_index,
             "episode_index": np.full(steps, index),
             "index": self.frames + frame_index,
-            "task_index": np.zeros(steps, np.int64),
+            "task_index": np.full(steps, task),
         }
         return {name: value[:, None] for name, value in columns.items()}
 
@@ -242,7 +244,7 @@ class LeRobotWriter:
         }
 
     def _tasks(self) -> Any:
-        table = self.pa.table({"task_index": [0], "task": [self.task]})
+        table = self.pa.table({"task_index": [*self.tasks.values()], "task": [*self.tasks]})
         # LeRobot reads the table with pandas and finds tasks by the index that these metadata name.
         columns = [
             {"name": name, "field_name": name, "pandas_type": kind, "numpy_type": numpy_type}
@@ -262,7 +264,7 @@ class LeRobotWriter:
             "robot_type": skeleton.name if len(skeleton) else None,
             "total_episodes": len(self.rows),
             "total_frames": self.frames,
-            "total_tasks": 1,
+            "total_tasks": len(self.tasks),
             "chunks_size": CHUNK,
             "data_files_size_in_mb": DATA_MEGABYTES,
             "video_files_size_in_mb": 200,

@@ -25,6 +25,9 @@ EXTRA = "lerobot-export"
 IMAGES = "observation.images."
 INFO, EPISODES_FOLDER = Path("meta/info.json"), Path("meta/episodes")
 EPISODES_OF_V2 = Path("meta/episodes.jsonl")
+TASKS, TASKS_OF_V2 = Path("meta/tasks.parquet"), Path("meta/tasks.jsonl")
+# The column of pandas' index, in which LeRobot keeps the text of tasks, if the index has no name.
+_UNNAMED_INDEX = "__index_level_0__"
 COPY_AGAIN = "copy the data set again."
 # Every row has a number and a time of its own, which take far more than a hundredth of a byte
 # however they are compressed.
@@ -114,6 +117,36 @@ def read_info(root: Path) -> Info:
     return _validated(TypeAdapter(Info), content, path)
 
 
+@dataclass(frozen=True)
+class _Task:
+    task_index: NonNegativeInt
+    task: str
+
+
+def read_tasks(root: Path) -> dict[int, str]:
+    """Number of each task to its text; empty where the data set has no list of tasks.
+
+    Raises:
+        DataError: When the list is damaged.
+    """
+    for path, read in ((root / TASKS, _rows_of_tasks), (root / TASKS_OF_V2, _json_lines)):
+        if path.is_file():
+            tasks = [_validated(TypeAdapter(_Task), row, path) for row in read(path)]
+            return {task.task_index: task.task for task in tasks}
+    return {}
+
+
+def _rows_of_tasks(path: Path) -> Iterator[Any]:
+    for row in read_table(path, ["task_index"], ["task", _UNNAMED_INDEX]).to_pylist():
+        yield {"task": row.get(_UNNAMED_INDEX), **row}
+
+
+def _json_lines(path: Path) -> Iterator[Any]:
+    for line in path.read_bytes().splitlines():
+        if line.strip():
+            yield _json(line, path)
+
+
 def read_episodes(root: Path, info: Info, videos: Collection[str]) -> list[EpisodeFiles]:
     """Lists the episodes in the order of their numbers.
 
@@ -192,10 +225,8 @@ def _read_v2(root: Path, info: Info, videos: Collection[str]) -> Iterator[Episod
     path = root / EPISODES_OF_V2
     if not path.is_file():
         raise MissingDataError(f"{path} does not exist; {COPY_AGAIN}")
-    for line in path.read_bytes().splitlines():
-        if not line.strip():
-            continue
-        row = _validated(TypeAdapter(_Row), _json(line, path), path)
+    for line in _json_lines(path):
+        row = _validated(TypeAdapter(_Row), line, path)
         names = {
             "episode_chunk": row.episode_index // info.chunks_size,
             "episode_index": row.episode_index,

@@ -27,7 +27,7 @@ FAILURE = "failure"
 # Arrays with one entry a time step that do not belong to a view.
 OVER_TIME = ("actions", "states", "rewards", "dones", "phases", "keypoints_world")
 # Attributes of an episode as a whole.
-_OVERALL = ("seed", "success", "model_file", "viewpoint")
+_OVERALL = ("seed", "success", "model_file", "viewpoint", "task")
 _VIEW_PARTS = ("image", "keypoints", "visible")
 # Parts of a view that simulators can measure beside the pictures, and their numbers: the field of
 # `Episode`, the ending in the file, and the type.
@@ -63,6 +63,7 @@ class Episode:
         success: Whether the task was solved.
         model_file: The simulator's model as text; None for simulators without one.
         viewpoint: Of an unpaired video, one of `DatasetMeta.viewpoints`.
+        task: The task as a sentence, for policies that read one.
     """
 
     images: Mapping[str, Frames]
@@ -84,6 +85,7 @@ class Episode:
     success: bool | None = None
     model_file: str | None = None
     viewpoint: str | None = None
+    task: str | None = None
 
     def __len__(self) -> int:
         """Number of time steps."""
@@ -237,7 +239,23 @@ def read_episode(
         success=None if success is None else bool(np.all(success)),
         model_file=group.attrs.get("model_file"),
         viewpoint=group.attrs.get("viewpoint"),
+        task=read_task(group),
     )
+
+
+def read_task(group: h5py.Group) -> str | None:
+    """The task of an episode as a sentence; None where none is stored.
+
+    Raises:
+        FormatError: When it is no text; names the file.
+    """
+    task = group.attrs.get("task")
+    if task is not None and not isinstance(task, str):
+        raise FormatError(
+            f"{group.file.filename}: `task` of {group.name} must be text, got {task!r}. Write it "
+            "as a string."
+        )
+    return task
 
 
 def read_lens(group: h5py.Group, view: str) -> Lens | None:

@@ -94,7 +94,7 @@ def test_phases_are_named(tmp_path):
         ({"joints": np.zeros((4, 7))}, FormatError, "joint_pos has 4 time steps"),
         ({"phases": ["reach"]}, UnknownNameError, "unknown phase 'reach'"),
         ({"fit": "crop"}, OptionError, "unknown fit 'crop'"),
-        ({"cameras": {"v": (np.eye(3),)}}, FormatError, "pair of intrinsics"),
+        ({"cameras": {"v": (np.eye(3),)}}, FormatError, "intrinsics and world_to_camera"),
     ],
 )
 def test_what_does_not_fit_is_named_and_nothing_is_written(tmp_path, change, error, message):
