@@ -5,7 +5,39 @@ from __future__ import annotations
 from pathlib import Path
 
 from align.config import TrainConfig
+from align.engine.checkpoint_header import read_about
+from align.engine.run_folder import RunFolder
+from align.inputs.protocols import require_known_body
+from align.plan import RunPlan
+from align.stored.data import find_own_data
 from datasets.errors import MismatchError
+from datasets.skeletons import Skeleton
+from datasets.storage.meta import DatasetMeta
+
+
+def require_same_body(run: Path, shown: Skeleton, root: Path) -> None:
+    """Refuses a run that needs poses, where the data show another body than it has learned from.
+
+    Args:
+        run: A run's folder.
+        shown: Skeleton of the data.
+        root: Their folder, for messages.
+
+    Raises:
+        MismatchError: When the bodies differ.
+        DataError: When the run's checkpoint does not hold its skeleton, and its data are missing.
+    """
+    config = TrainConfig.load(run)
+    if config.needs_keypoints:
+        weights = RunFolder(run).checkpoint()
+        about = read_about(weights)
+        learned = (
+            RunPlan.stored(about, weights).meta
+            if about
+            else DatasetMeta.load(find_own_data(run, config).training_data)
+        )
+        who = f"{run} ({config.method})"
+        require_known_body(who, config, learned.get_skeleton(), shown, root)
 
 
 def require_frames_alone(

@@ -99,8 +99,8 @@ def open_routes(
     require_runs(runs, TrainConfig)
     if videos and (data is not None or episode is not None):
         raise OptionError("give videos, or --data and --episode, not both.")
-    shown = _videos(videos) if videos else _episodes(runs[0], data, split)
     abouts = about_runs(runs, bool(videos))
+    shown = _videos(videos) if videos else _episodes(runs, data, split)
     if episode is not None:
         require_known("--episode", episode, shown.names)
     start = 0 if episode is None else list(shown.names).index(episode)
@@ -108,16 +108,20 @@ def open_routes(
     return Routes(shown, abouts, start, references)
 
 
-def _episodes(run: Path, data: Path | None, split: str) -> Shown:
+def _episodes(runs: Sequence[Path], data: Path | None, split: str) -> Shown:
     from align.config import TrainConfig
     from align.stored.data import find_test_data
+    from align.stored.suitable import require_same_body
     from align.view.shown import ShownEpisodes
     from datasets.episodes import EpisodeDataset
 
-    root = data if data is not None else find_test_data(run, TrainConfig.load(run))[0]
+    first = runs[0]
+    root = data if data is not None else find_test_data(first, TrainConfig.load(first))[0]
     episodes = EpisodeDataset(root, split)
     if not len(episodes):
         raise MissingDataError(f"{root} has no episodes in the split {split}: choose --split.")
+    for run in runs:
+        require_same_body(run, episodes.skeleton, root)
     return ShownEpisodes(episodes)
 
 

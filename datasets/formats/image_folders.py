@@ -114,7 +114,8 @@ def _require_alike(folders: Mapping[str, Path], numbered: Mapping[str, dict[int,
             raise MismatchError(
                 f"{folders[view]} has {len(other)} frames, {folders[first]} {len(numbers)}. Write "
                 f"the times of the frames to {first}.csv and {view}.csv beside these folders, so "
-                "that views can be paired, or cut the longer one."
+                "that views can be paired, or cut the longer one. Videos that were not filmed "
+                "together need their label.csv."
             )
         if min(other) != min(numbers):
             raise MismatchError(

@@ -11,6 +11,7 @@ from tests.attack.table_generate import generate_rows
 from tests.attack.table_meaning import meaning_rows
 from tests.attack.table_options import option_rows
 from tests.attack.table_order import order_rows
+from tests.attack.table_rig_meaning import rig_meaning_rows
 from tests.attack.table_runs import run_rows
 from tests.attack.table_use_files import use_file_rows
 from tests.attack.table_use_meaning import use_meaning_rows
@@ -26,6 +27,7 @@ def rows() -> Iterator[Row]:
     yield from use_rows()
     yield from use_file_rows()
     yield from use_meaning_rows()
+    yield from rig_meaning_rows()
     yield from generate_rows()
     yield from format_rows()
     yield from order_rows()

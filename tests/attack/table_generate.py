@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from tests.attack.rows import Row
-from tests.attack.table_use_meaning import RIG_FAULTS
+from tests.attack.table_rig_meaning import RIG_FAULTS
 
 TOY = "--env tests.sims.toy:ToyEnv --episodes 2 --size 32 --workers 1 --out new"
 GYM = "--env gymnasium:Reacher-v5 --episodes 2 --size 32 --workers 1 --out new"

@@ -53,7 +53,7 @@ OPTIONS: tuple[tuple[str, str, tuple[str, ...], tuple[str, ...]], ...] = (
             "--backbone.depth 1000000000",
             "--backbone.drop-path 1.5",
             "--backbone.name deit_tiny_patch16_225",
-            "--backbone.name resnet18",
+            "--backbone.name resnet1x8",
             "--backbone.pretrained",
             "--image-size 0",
             "--image-size 7",

@@ -60,6 +60,7 @@ PARTS = {
         "datasets.cameras",
         "datasets.errors",
         "datasets.frames",
+        "datasets.lens",
         "datasets.skeletons",
     },
     # What recognition shares with alignment; nothing that knows of episodes or of their metrics.

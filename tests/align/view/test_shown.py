@@ -1,15 +1,19 @@
 """Episodes and videos as the page shows them."""
 
+import json
+import shutil
+
 import numpy as np
 import pytest
 import torch
 
 from align.embedder import FrameEmbedder
 from align.view import shown
+from align.view.__main__ import open_routes
 from align.view.method import Method
 from align.view.shown import ShownEpisodes, ShownVideos
 from datasets.episodes import EpisodeDataset
-from datasets.errors import MissingDataError
+from datasets.errors import MismatchError, MissingDataError
 from datasets.video import write_video
 
 
@@ -82,3 +86,14 @@ def test_a_video_of_one_frame_is_refused(tmp_path):
     write_video(tmp_path / "one.mp4", np.zeros((1, 16, 16, 3), np.uint8), 10.0)
     with pytest.raises(MissingDataError, match=r"one\.mp4 has one frame to align"):
         ShownVideos([tmp_path / "one.mp4"]).views(0)
+
+
+def test_a_run_that_needs_poses_of_another_body_is_refused(viewed_runs, dots, tmp_path):
+    other = tmp_path / "dots"
+    shutil.copytree(dots, other)
+    meta = json.loads((other / "meta.json").read_text())
+    (other / "meta.json").write_text(json.dumps(meta | {"skeleton": "player"}))
+    deit, paab = viewed_runs
+    with pytest.raises(MismatchError, match=rf"{paab} \(paab\) needs poses .* shows 'player'"):
+        open_routes([deit, paab], data=other)
+    open_routes([deit], data=other)
