@@ -53,7 +53,8 @@ def import_mujoco(rasterizer_threads: int | None = None) -> ModuleType:
     """
     backend = choose_backend()
     if backend is not None:
-        os.environ.setdefault("MUJOCO_GL", backend)
+        if not os.environ.get("MUJOCO_GL"):  # MuJoCo takes an empty name for its own choice
+            os.environ["MUJOCO_GL"] = backend
         if backend in HEADLESS:
             os.environ.setdefault("PYOPENGL_PLATFORM", backend)
     if rasterizer_threads is not None:

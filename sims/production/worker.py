@@ -20,11 +20,12 @@ from sims.errors import ProductionError
 from sims.failures import FIRST_FAILURE
 from sims.given_cameras import GivenCameras, moving_rig
 from sims.memory import return_large_blocks
-from sims.registry import make
+from sims.registry import GYMNASIUM, make
 from sims.rollout import attempt_of, episode_seed, record, record_failure
 
 # The experts succeed in about nine of ten attempts, so this many failures in a row mean a fault.
 MAX_ATTEMPTS = 20
+DOCTOR = "see `python -m sims.doctor`."
 
 
 class Job(Protocol):
@@ -107,9 +108,11 @@ class Generation:
                 writer.write(index, episode)
                 return
         end = "failed" if index < FIRST_FAILURE else "could not be made to fail"
+        random = meta.env.startswith(GYMNASIUM) and "policy" not in dict(self.options)
+        remedy = "give one that solves the task: --policy MODULE:FUNCTION." if random else DOCTOR
         raise ProductionError(
-            f"The expert of {meta.env} {end} {MAX_ATTEMPTS} times on episode {index}; "
-            "see `python -m sims.doctor`."
+            f"The {'random policy' if random else 'expert'} of {meta.env} {end} {MAX_ATTEMPTS} "
+            f"times on episode {index}; {remedy}"
         )
 
     def done(self) -> set[int]:

@@ -1,6 +1,7 @@
 """Making environments by name, and the errors when that fails."""
 
 import ctypes.util
+import os
 import subprocess
 import sys
 
@@ -83,6 +84,18 @@ def test_osmesa_is_the_fallback_without_egl(monkeypatch):
     monkeypatch.setattr(sys, "platform", "linux")
     monkeypatch.setattr(ctypes.util, "find_library", lambda name: name == "OSMesa" or None)
     assert gl.choose_backend.__wrapped__() == "osmesa"
+
+
+@pytest.mark.slow
+def test_an_empty_name_of_a_back_end_is_none():
+    program = "import os, sims.gl; sims.gl.import_mujoco(); print(os.environ['MUJOCO_GL'])"
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env=os.environ | {"MUJOCO_GL": ""},
+        capture_output=True,
+        text=True,
+    )
+    assert done.stdout.strip() in ("egl", "osmesa"), done.stderr
 
 
 def test_a_missing_robosuite_is_named_with_its_command(monkeypatch):

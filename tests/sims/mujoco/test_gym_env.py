@@ -8,8 +8,9 @@ from datasets.episodes import EpisodeDataset
 from datasets.errors import OptionError, UnknownNameError
 from sims.checker import check_multi_view_env
 from sims.config import GenerateConfig
-from sims.errors import HookError, SimulatorError
+from sims.errors import HookError, ProductionError, SimulatorError
 from sims.generate import generate
+from sims.production import worker
 from sims.rollout import record
 from tests.sims.runs import command, contents, finish
 
@@ -83,6 +84,20 @@ def test_a_policy_of_another_shape_is_named(make):
 def test_its_options_are_refused_for_other_worlds():
     with pytest.raises(OptionError, match="--policy and --keypoints are for --env gymnasium:ID"):
         GenerateConfig(env="lift", policy="random").check()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("policy", "complaint"),
+    [(None, "random policy of .* --policy MODULE"), (f"{HERE}:swing", "expert of .* sims.doctor")],
+)
+def test_what_never_solves_its_task_has_a_remedy(tmp_path, monkeypatch, policy, complaint):
+    monkeypatch.setattr(worker, "record", lambda env, seed, *options, **more: None)
+    config = GenerateConfig(
+        env=REACHER, policy=policy, views=1, episodes=1, size=32, workers=1, out=tmp_path / "one"
+    )
+    with pytest.raises(ProductionError, match=complaint):
+        generate(config)
 
 
 @pytest.mark.slow
