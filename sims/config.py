@@ -97,9 +97,8 @@ class GenerateConfig:
             held them.
         keep_failures: Also make this share of --episodes in which the expert lets go, goes to the
             wrong place, or stops half-way. Their split is `failure`, which no training reads.
-        cameras: Files of the third-person cameras, still or on paths: a rig as JSON, or any that
-            `datasets.keypoints --cameras` reads. They are called view_0, view_1 …, or are named as
-            VIEW=FILE:CAMERA.
+        cameras: Files of the third-person cameras, still or on paths, such as a rig as JSON. They
+            are called view_0, view_1 …, or are named as VIEW=FILE:CAMERA.
         random_scenes: Draw textures, colours, lights and backgrounds of every episode from its
             seed. The robot's look and all motion stay.
         depth: Also record depth in millimetres.

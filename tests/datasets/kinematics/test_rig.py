@@ -87,7 +87,7 @@ def test_poses_of_other_conventions_become_ours(tmp_path, convention, pose):
         ({"v": {"pose": []}}, FormatError, "pose must be 4 lists of 4"),
         ({"v": stored(intrinsics=[])}, FormatError, "intrinsics must be 3 lists of 3"),
         ({"v": stored(intrinsics=np.zeros((3, 3)).tolist())}, FormatError, "not calibrated"),
-        ({"v": stored(size=[0, 3])}, FormatError, "pictures of 0 x 3 pixels"),
+        ({"v": stored(size=[0, 3])}, FormatError, "size must be two numbers above 0"),
         ({"v": stored(size=3)}, FormatError, "size must be a list of 2"),
         ({"v": stored(poses=[])}, FormatError, "unknown entry of .*'poses'; did you mean 'pose'"),
         ({"v": stored(lens="round")}, FormatError, "unknown lens"),
