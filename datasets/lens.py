@@ -18,6 +18,9 @@ LENSES: tuple[LensName, ...] = get_args(LensName)
 _COUNTS = {"plumb_bob": (0, 4, 5, 8), "fisheye": (0, 4)}
 # The inverse repeats its correction for the tangential part, which is small, until it converges.
 _STEPS = 20
+# A point that the lens shows farther than this from where it should, in focal lengths, is none that
+# it shows there.
+_MISSED = 1e-5
 # Radii up to 89 degrees, in focal lengths, even in angle: between two, a straight line is within
 # 1e-6 of what lenses do.
 _RADII = np.tan(np.linspace(0, np.radians(89), 20_001))
@@ -89,13 +92,18 @@ class Lens:
             if self.name == "plumb_bob":
                 square = np.square(points).sum(axis=-1, keepdims=True)
                 target = bent - self._tangential(points, square)
-        return points
+        missed = np.linalg.norm(self.bend(points) - bent, axis=-1, keepdims=True)
+        return np.where(missed < _MISSED, points, np.nan)
 
     def _inverse_ratio(self, bent: Float[np.ndarray, "*batch 1"]) -> Float[np.ndarray, "*batch 1"]:
-        """How much farther from the middle a point is than where the lens shows it."""
+        """How much farther from the middle a point is than where the lens shows it.
+
+        Beyond the farthest point that the lens shows, it is that of this point: corrections may
+        step over it on their way.
+        """
         radii = _RADII[: np.searchsorted(_RADII, self._last_radius, side="right")]
         shown = radii * self._ratio(radii[:, None])[:, 0]
-        radius = np.interp(bent, shown, radii, right=np.nan)
+        radius = np.interp(bent, shown, radii)
         return np.divide(radius, bent, out=np.ones_like(radius), where=bent > 0)
 
     def _ratio(self, radius: Float[np.ndarray, "*batch 1"]) -> Float[np.ndarray, "*batch 1"]:
