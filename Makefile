@@ -58,7 +58,7 @@ demo-action: $(INSTALLED)  ## videos of people in three data sets' layouts, Time
 test: $(INSTALLED)  ## run all tests, in parallel, and list the slowest ten
 	$(PYTEST) --durations 10
 
-test-fast: $(INSTALLED)  ## run the tests that take less than a fifth of a second each: within two minutes on two cores
+test-fast: $(INSTALLED)  ## run the tests that take less than a fifth of a second each: within three minutes on two cores
 	$(PYTEST) -m "not slow"
 
 coverage: $(INSTALLED)  ## run all tests and show which lines they reach, also in the processes that they start
