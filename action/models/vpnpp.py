@@ -298,11 +298,11 @@ def vpnpp_loss(
     Returns:
         The loss, and its contrastive part before it is weighed.
     """
-    told = contrastive_loss(student.feature[pairs.clip], pairs.pose, pairs.positive)
+    contrast = contrastive_loss(student.feature[pairs.clip], pairs.pose, pairs.positive)
     total = (
         0.9 * F.cross_entropy(student.logits, labels)
         + 0.1 * F.cross_entropy(teacher.logits, labels)
         + 0.001 * attention_loss(student.attention, teacher.attention)
-        + 0.001 * told
+        + 0.001 * contrast
     )
-    return total, told
+    return total, contrast

@@ -71,8 +71,8 @@ class VpnppObjective(Objective):
         """See `vpnpp_loss`."""
         _, teacher = self._ask("teacher", batch["frames"], batch["joints"])
         pairs = pose_pairs(output.pose)
-        total, told = vpnpp_loss(output.student, teacher, pairs, batch["label"])
-        return total, {"contrastive": told}
+        total, contrast = vpnpp_loss(output.student, teacher, pairs, batch["label"])
+        return total, {"contrastive": contrast}
 
 
 class MmnetObjective(Objective):
@@ -115,9 +115,9 @@ class Induction(Objective):
         """Cross-entropy, the distance of the features, and cross-entropy of what they tell."""
         feature = self._ask("pose", batch["joints"])[1].embedding
         apart = F.mse_loss(output.skeleton.float(), feature.float())
-        told = F.cross_entropy(output.skeleton_logits.float(), batch["label"])
-        total = recognition + self.weights.align * apart + self.weights.classify * told
-        return total, {"skeleton": apart, "skeleton_recognition": told}
+        contrast = F.cross_entropy(output.skeleton_logits.float(), batch["label"])
+        total = recognition + self.weights.align * apart + self.weights.classify * contrast
+        return total, {"skeleton": apart, "skeleton_recognition": contrast}
 
 
 _OF_MODEL: dict[str, type[Objective]] = {
@@ -148,7 +148,7 @@ def training_loss(
 
     Args:
         recognizer: Makes the model's inputs and pose maps of a batch.
-        objective: What the model learns from beside.
+        objective: The model's own losses beside cross-entropy.
         model: The recogniser's model, which may be wrapped for several processes.
         batch: The batch.
         seed: Of the pose maps.

@@ -85,7 +85,7 @@ def _require_usable(config: CloneConfig, data: EpisodeDataset) -> None:
         make_observer(observed).of_episode(data, 0, config.views[0])
     _require_a_batch(config, data)
     with environment(data.meta):
-        pass
+        pass  # raises where the world of the data cannot be made
 
 
 def _require_a_batch(config: CloneConfig, data: EpisodeDataset) -> None:
