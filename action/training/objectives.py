@@ -115,9 +115,9 @@ class Induction(Objective):
         """Cross-entropy, the distance of the features, and cross-entropy of what they tell."""
         feature = self._ask("pose", batch["joints"])[1].embedding
         apart = F.mse_loss(output.skeleton.float(), feature.float())
-        contrast = F.cross_entropy(output.skeleton_logits.float(), batch["label"])
-        total = recognition + self.weights.align * apart + self.weights.classify * contrast
-        return total, {"skeleton": apart, "skeleton_recognition": contrast}
+        classes = F.cross_entropy(output.skeleton_logits.float(), batch["label"])
+        total = recognition + self.weights.align * apart + self.weights.classify * classes
+        return total, {"skeleton": apart, "skeleton_recognition": classes}
 
 
 _OF_MODEL: dict[str, type[Objective]] = {
