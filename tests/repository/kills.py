@@ -1,12 +1,8 @@
-"""Training runs that kill themselves at a chosen moment, each in its own process.
-
-The processes are forked from the test's, so that a killed run has nothing to import.
-"""
+"""Training runs that kill themselves at a chosen moment, each in its own process."""
 
 from __future__ import annotations
 
 import csv
-import multiprocessing
 import os
 import signal
 from dataclasses import replace
@@ -16,6 +12,7 @@ import numpy as np
 import torch
 
 from datasets.storage import atomic
+from tests.repository.processes import exit_code, start_process
 from tests.repository.tiny_runs import TinyConfig, trainer_of
 
 TIMINGS = ("seconds", "core_seconds", "seconds_waiting_for_data")
@@ -53,14 +50,7 @@ def train(config: TinyConfig, last: int | None, counted: Path | None = None) -> 
 
 def in_a_process(config: TinyConfig, *arguments: object) -> int:
     """The exit code of `train` in a process of its own."""
-    # No other thread computes or holds a lock that the child needs, so a fork is safe.
-    process = multiprocessing.get_context("fork").Process(target=train, args=(config, *arguments))
-    process.start()
-    process.join(300)
-    if process.is_alive():
-        process.kill()
-        process.join()
-    return process.exitcode or 0
+    return exit_code(start_process(train, config, *arguments))
 
 
 def results(run: Path) -> tuple[dict[str, bytes], list[dict[str, str]]]:

@@ -1,18 +1,14 @@
-"""The loss of every step of a run, trained by one process or by several at once.
-
-The processes are forked from the one that tests, so that they import nothing again.
-"""
+"""The loss of every step of a run, trained by one process or by several at once."""
 
 from __future__ import annotations
 
 import json
-import multiprocessing
 import os
 import socket
 
 import torch
-from accelerate.state import AcceleratorState
 
+from tests.repository.processes import exit_code, start_process
 from tests.repository.tiny_runs import TinyConfig, trainer_of
 
 
@@ -36,17 +32,10 @@ def process_losses(config: TinyConfig, processes: int) -> list[list[float]]:
     with socket.socket() as free:
         free.bind(("localhost", 0))
         port = free.getsockname()[1]
-    context = multiprocessing.get_context("fork")
     started = [
-        context.Process(target=_take_part, args=(config, rank, processes, port))
-        for rank in range(processes)
+        start_process(_take_part, config, rank, processes, port) for rank in range(processes)
     ]
-    for process in started:
-        process.start()
-    for process in started:
-        process.join(300)
-        process.kill()
-    assert [process.exitcode for process in started] == [0] * processes
+    assert [exit_code(process) for process in started] == [0] * processes
     files = [config.out / f"losses_{rank}.json" for rank in range(processes)]
     return [json.loads(file.read_text()) for file in files]
 
@@ -56,7 +45,5 @@ def _take_part(config: TinyConfig, rank: int, processes: int, port: int) -> None
     torch.set_num_threads(1)
     os.environ |= {"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": str(processes)}
     os.environ |= {"MASTER_ADDR": "localhost", "MASTER_PORT": str(port)}
-    # Accelerate keeps the state of the process that this one was forked from: a run of its own.
-    AcceleratorState._reset_state(reset_partial_state=True)
     losses = step_losses(config)
     (config.out / f"losses_{rank}.json").write_text(json.dumps(losses))
