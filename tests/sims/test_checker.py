@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
+from sims.bullet.pick import PickEnv
 from sims.checker import check_multi_view_env
 from sims.env import Step
-from sims.robosuite.lift import LiftEnv
 from sims.survey import Survey
 from tests.sims.toy import FrugalEnv, ToyEnv
 
@@ -100,14 +100,14 @@ class NamelessPhase(ToyEnv):
     phases = ()
 
 
-class SeedlessCameras(LiftEnv):
+class SeedlessCameras(PickEnv):
     """Draws the same cameras for every episode."""
 
     def place_cameras(self, rng):
         super().place_cameras(None if rng is None else np.random.default_rng(0))
 
 
-class CamerasThatStay(LiftEnv):
+class CamerasThatStay(PickEnv):
     """Leaves cameras where they were drawn last."""
 
     def place_cameras(self, rng):

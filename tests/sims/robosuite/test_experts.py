@@ -5,20 +5,21 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 
+import sims
 from sims.arm.approach import GRASP, REACH, Manner
 from sims.arm.expert import downward, nearest_grasp_angle
 from sims.robosuite import can as can_expert
 from sims.robosuite import lift as lift_expert
 from sims.robosuite.can import Delivery
 
-ATTEMPTS = 10
+ATTEMPTS = 6
 
 
 class Promise(NamedTuple):
     """The requirements on an expert.
 
     Attributes:
-        successes: Fewest successes of ten attempts.
+        successes: Fewest successes of six attempts.
         begins: The phase whose begin must fall on different shares of an episode.
         spread: Standard deviation of those shares.
     """
@@ -29,15 +30,16 @@ class Promise(NamedTuple):
 
 
 PROMISES = {
-    "lift": Promise(9, lift_expert.LIFT, 0.04),
-    "can": Promise(8, can_expert.CARRY, 0.03),
+    "lift": Promise(6, lift_expert.LIFT, 0.04),
+    "can": Promise(5, can_expert.CARRY, 0.03),
 }
 
 
 @pytest.fixture(scope="module", params=PROMISES)
 def attempted(request):
     """A world's name and phases, and for each attempt its phases and whether it succeeded."""
-    env = request.getfixturevalue(request.param)
+    # One small view: each step draws all of them, and here nobody looks.
+    env = sims.make(request.param, views=1, size=32)
     made = []
     for seed in range(100, 100 + ATTEMPTS):
         env.reset(seed=seed)
@@ -48,6 +50,7 @@ def attempted(request):
             if truncated:
                 break
         made.append((np.array(phases), info["success"]))
+    env.close()
     return request.param, env.phases, made
 
 
