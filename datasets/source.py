@@ -36,6 +36,7 @@ class Source(ABC):
         frame_size: Height and width of the frames.
         names: Names of the episodes in this format.
         lengths: Time steps of each episode.
+        tasks: Sentences that say what is done in its episodes, where the format has them.
     """
 
     title: ClassVar[str]
@@ -45,6 +46,7 @@ class Source(ABC):
     frame_size: tuple[int, int]
     names: Sequence[str]
     lengths: Sequence[int]
+    tasks: Sequence[str] = ()
     _read: tuple[int, Episode] | None = None
 
     @classmethod

@@ -145,7 +145,7 @@ def describe(dataset: EpisodeDataset, summary: Summary) -> str:
         "skeleton": f"{meta.skeleton}, {len(dataset.skeleton)} keypoints",
         **_streams(meta),
         **_lenses(summary.lenses),
-        **_tasks(summary.tasks),
+        **_tasks([f"{printable(task, keep='')} ({n})" for task, n in summary.tasks.items()]),
         "on disk": f"{_bytes(summary.size_on_disk)}, "
         f"{_bytes(summary.size_on_disk / len(dataset))} an episode",
     }
@@ -167,6 +167,7 @@ def describe_source(source: Source) -> str:
         "views": ", ".join(source.views),
         "phases": ", ".join(source.meta.phases),
         "skeleton": f"{source.meta.skeleton}, {len(source.skeleton)} keypoints",
+        **_tasks([printable(task, keep="") for task in source.tasks]),
         **_streams(source.meta),
         "on disk": f"{_bytes(size)}, {_bytes(size / len(source))} an episode",
     }
@@ -194,14 +195,11 @@ def _lenses(lenses: Mapping[str, set[Lens]]) -> dict[str, str]:
     return {"lenses": ", ".join(found)} if found else {}
 
 
-def _tasks(tasks: Mapping[str, int]) -> dict[str, str]:
-    """The most frequent tasks with their episodes, and how many others there are."""
-    shown = [f"{printable(task, keep='')} ({number})" for task, number in tasks.items()][
-        :MOST_TASKS
-    ]
-    if len(tasks) > len(shown):
-        shown.append(f"and {len(tasks) - len(shown)} more")
-    return {"tasks": ", ".join(shown)} if tasks else {}
+def _tasks(tasks: Sequence[str]) -> dict[str, str]:
+    """The first few tasks, and how many others there are."""
+    if len(tasks) > MOST_TASKS:
+        tasks = [*tasks[:MOST_TASKS], f"and {len(tasks) - MOST_TASKS} more"]
+    return {"tasks": ", ".join(tasks)} if tasks else {}
 
 
 def _counts(data: EpisodeDataset | Source, lengths: Sequence[int]) -> str:

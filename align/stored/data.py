@@ -7,12 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from align.config import TrainConfig
+from align.engine.checkpoint_header import read_about
 from align.engine.origin import find_data, find_places, find_same, is_own, relocate
 from align.engine.run_folder import RunFolder
+from align.plan import RunPlan
 from datasets.command import command_line
 from datasets.errors import MissingDataError, OptionError
 from datasets.storage.identity import DataIdentity
-from datasets.storage.meta import META_NAME
+from datasets.storage.meta import META_NAME, DatasetMeta
 
 
 def identify(root: Path) -> str | None:
@@ -36,6 +38,23 @@ def find_own_data(run: Path, config: TrainConfig) -> TrainConfig:
         if (named := getattr(config, option)) is not None
     }
     return replace(config, **found)
+
+
+def learned_meta(run: Path, config: TrainConfig, weights: Path) -> DatasetMeta:
+    """The meta data of a run's training data, from a checkpoint or, of earlier versions, from disk.
+
+    Args:
+        run: The run's folder.
+        config: Its options.
+        weights: One of its checkpoints.
+
+    Raises:
+        CheckpointError: When the checkpoint is missing or truncated.
+        DataError: When it does not hold the meta data, and the data are missing.
+    """
+    if about := read_about(weights):
+        return RunPlan.stored(about, weights).meta
+    return DatasetMeta.load(find_own_data(run, config).training_data)
 
 
 def find_test_data(

@@ -10,8 +10,7 @@ from align.engine.run_folder import Checkpoint, RunFolder
 from align.models.encoder import IMAGENET_MEAN, IMAGENET_STD
 from align.networks import Normalisation
 from align.plan import RunPlan
-from align.stored.data import find_own_data
-from datasets.storage.meta import DatasetMeta
+from align.stored.data import learned_meta
 
 
 def stored_plan(run: Path, checkpoint: Checkpoint = "best") -> tuple[RunPlan, Normalisation]:
@@ -30,11 +29,8 @@ def stored_plan(run: Path, checkpoint: Checkpoint = "best") -> tuple[RunPlan, No
         return RunPlan.stored(about, run), about.get("normalisation", {})
     config = TrainConfig.load(run)
     weights = RunFolder(run).checkpoint(checkpoint)
-    if not (about := read_about(weights)):
-        learned_from = DatasetMeta.load(find_own_data(run, config).training_data)
-        return RunPlan.of(config, learned_from), {}
-    meta = RunPlan.stored(about, weights).meta
-    return RunPlan.of(config, meta), about.get("normalisation", {})
+    plan = RunPlan.of(config, learned_meta(run, config, weights))
+    return plan, read_about(weights).get("normalisation", {})
 
 
 def stored_normalisation(run: Path) -> Normalisation:

@@ -5,14 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from align.config import TrainConfig
-from align.engine.checkpoint_header import read_about
 from align.engine.run_folder import RunFolder
 from align.inputs.protocols import require_known_body
-from align.plan import RunPlan
-from align.stored.data import find_own_data
+from align.stored.data import learned_meta
 from datasets.errors import MismatchError
 from datasets.skeletons import Skeleton
-from datasets.storage.meta import DatasetMeta
 
 
 def require_same_body(run: Path, shown: Skeleton, root: Path) -> None:
@@ -29,13 +26,7 @@ def require_same_body(run: Path, shown: Skeleton, root: Path) -> None:
     """
     config = TrainConfig.load(run)
     if config.needs_keypoints:
-        weights = RunFolder(run).checkpoint()
-        about = read_about(weights)
-        learned = (
-            RunPlan.stored(about, weights).meta
-            if about
-            else DatasetMeta.load(find_own_data(run, config).training_data)
-        )
+        learned = learned_meta(run, config, RunFolder(run).checkpoint())
         who = f"{run} ({config.method})"
         require_known_body(who, config, learned.get_skeleton(), shown, root)
 

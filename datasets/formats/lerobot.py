@@ -93,6 +93,7 @@ class LeRobotSource(Source):
             raise FormatError(f"{path / INFO}: {first} has no height and width; {COPY_AGAIN}")
         self.meta = self._read_meta(path)
         self._tasks = read_tasks(path)
+        self.tasks = [task for task in self._tasks.values() if task != self.meta.env]
 
     def _views_of(self, path: Path) -> dict[str, str]:
         """Name of each view to the key of its feature, without depth."""

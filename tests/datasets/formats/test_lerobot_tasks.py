@@ -15,6 +15,7 @@ from datasets.episodes import EpisodeDataset  # noqa: E402
 from datasets.errors import DamagedDataError, FormatError, MismatchError  # noqa: E402
 from datasets.formats.detect import open_source  # noqa: E402
 from datasets.info import main as info  # noqa: E402
+from datasets.summary import describe_source  # noqa: E402
 from tests.datasets.lerobot_files import write_lerobot  # noqa: E402
 
 TEXTS = ("open the drawer", "lift the cube")
@@ -54,6 +55,12 @@ def test_each_episode_has_its_task(tmp_path, version, column):
 
 def test_a_set_without_a_list_of_tasks_has_none(tmp_path):
     assert tasks_of(open_source(write_lerobot(tmp_path / "set"))) == [None] * 3
+
+
+def test_the_description_lists_tasks(tmp_path):
+    root = add_tasks(write_lerobot(tmp_path / "set"), [0] * 15)
+    assert "  tasks     open the drawer, lift the cube\n" in describe_source(open_source(root))
+    assert "  tasks " not in describe_source(open_source(write_lerobot(tmp_path / "none")))
 
 
 def test_tasks_come_through_episodes_and_back(tmp_path, capsys):
