@@ -11,8 +11,9 @@ import numpy as np
 from jaxtyping import Float
 from tqdm import tqdm
 
-from align.cloning.observers import Observer, require_demonstrated
+from align.cloning.observers import Observation, Observer, require_demonstrated
 from datasets.episodes import EpisodeDataset
+from datasets.errors import MismatchError
 from datasets.storage.atomic import atomic_path
 
 TRAIN = "train"
@@ -47,6 +48,33 @@ def write_demonstrations(
         file["data"].attrs["env_args"] = json.dumps(data.meta.env_args)
         names = [f"demo_{number}" for number in range(len(pairs))]
         file["mask/train"] = np.array(names, dtype="S")
+
+
+def require_same_observations(path: Path, observed: Observation) -> None:
+    """Checks that the first demonstration of a file holds what an observer makes of it now.
+
+    Args:
+        path: A file that `write_demonstrations` wrote.
+        observed: The observations of its first episode and view.
+
+    Raises:
+        MismatchError: When it holds others, as after a run was trained again in its folder.
+    """
+    with h5py.File(path) as file:
+        stored = {name: values[()] for name, values in file["data/demo_0/obs"].items()}
+    if not all(name in stored and _agree(stored[name], observed[name]) for name in observed):
+        raise MismatchError(
+            f"{path} holds other observations than {path.parent.name} gives now: the run was "
+            f"trained again. Delete {path.parent}, or choose another --out."
+        )
+
+
+def _agree(stored: np.ndarray, now: np.ndarray) -> bool:
+    """Equal but for what another device or precision changes."""
+    if stored.shape != now.shape:
+        return False
+    stored, now = stored.astype(np.float64), now.astype(np.float64)
+    return bool(np.abs(stored - now).mean() <= 0.05 * np.abs(stored).mean())
 
 
 def recorded_actions(data: EpisodeDataset, i: int) -> Float[np.ndarray, "time action"]:

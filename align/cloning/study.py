@@ -10,13 +10,19 @@ from pathlib import Path
 from pydantic import TypeAdapter
 
 from align.cloning.config import Cameras, CloneConfig
-from align.cloning.demonstrations import recorded_actions, write_demonstrations
-from align.cloning.observers import Observer, make_observer
+from align.cloning.demonstrations import (
+    recorded_actions,
+    require_same_observations,
+    write_demonstrations,
+)
+from align.cloning.observers import make_observer
 from align.cloning.policy import train_policy
 from align.cloning.rollouts import Rollouts, environment, roll_out
 from align.cloning.table import Row, save
 from align.engine.device import import_compiler
+from align.engine.origin import DataRecord, Origin
 from align.engine.stored_config import claim_options, require_options
+from align.stored.data import identify
 from datasets.bounds import require_distinct
 from datasets.episodes import EpisodeDataset
 from datasets.errors import FormatError, OptionError, first_fault, require_known
@@ -24,7 +30,7 @@ from datasets.storage.atomic import atomic_path
 
 log = logging.getLogger(__name__)
 
-_RESULT, _DEMONSTRATIONS = "result.json", "demonstrations.hdf5"
+_RESULT = "result.json"
 # Options that may differ between policies of one folder.
 _OF_THE_STUDY = ("observe", "seeds", "out")
 # The outcomes of a policy's rollouts for each place of its camera.
@@ -40,8 +46,8 @@ def clone_all(config: CloneConfig) -> list[Row]:
     Raises:
         DataError: When the data or a run cannot be used.
         OptionError: When something is named twice, or a batch is larger than the data.
-        MismatchError: When the folder holds policies with other options, or the data set has fewer
-            episodes.
+        MismatchError: When the folder holds policies with other options, of other data or of a run
+            that was trained again since, or the data set has fewer episodes.
     """
     for option in ("observe", "views", "seeds", "cameras"):
         require_distinct(f"--{option}", getattr(config, option))
@@ -49,9 +55,15 @@ def clone_all(config: CloneConfig) -> list[Row]:
     for view in config.views:
         require_known("view", view, data.views)
     require_options(config.out, config, _OF_THE_STUDY)
+    record = DataRecord.of(config.data, identify(config.data), config.out)
+    origin = Origin({"data": record})
+    if stored := Origin.load(config.out):
+        stored.require_same(origin, config.out)
     _require_usable(config, data)
     # Before demonstrations are written, which all policies of an observation share.
     claim_options(config.out, config, _OF_THE_STUDY)
+    if stored is None:
+        origin.save(config.out)
     results: list[tuple[str, Rollouts]] = []
     for observed in config.observe:
         for seed in config.seeds:
@@ -82,7 +94,9 @@ def _require_usable(config: CloneConfig, data: EpisodeDataset) -> None:
     for i in range(len(data)):
         recorded_actions(data, i)
     for observed in missing:
-        make_observer(observed).of_episode(data, 0, config.views[0])
+        seen = make_observer(observed).of_episode(data, 0, config.views[0])
+        if (written := _demonstrations(config, observed)).exists():
+            require_same_observations(written, seen)
     _require_a_batch(config, data)
     with environment(data.meta):
         pass  # raises where the world of the data cannot be made
@@ -101,13 +115,17 @@ def _folder(config: CloneConfig, observed: str, seed: int) -> Path:
     return config.out / _folder_name(observed) / f"seed{seed}"
 
 
+def _demonstrations(config: CloneConfig, observed: str) -> Path:
+    return config.out / _folder_name(observed) / "demonstrations.hdf5"
+
+
 def _one(config: CloneConfig, data: EpisodeDataset, observed: str, seed: int) -> Iterator[Rollouts]:
     """The result of one policy, from its folder or made now."""
     folder = _folder(config, observed, seed)
     path = folder / _RESULT
     if not path.exists():
         import_compiler()
-        tried = _train_and_try(config, data, make_observer(observed), folder, seed)
+        tried = _train_and_try(config, data, observed, seed)
         outcomes = {each.cameras: each.successes for each in tried}
         with atomic_path(path) as temporary:
             temporary.write_bytes(_OUTCOMES.dump_json(outcomes) + b"\n")
@@ -125,12 +143,14 @@ def _load(path: Path) -> dict[Cameras, tuple[bool, ...]]:
 
 
 def _train_and_try(
-    config: CloneConfig, data: EpisodeDataset, observer: Observer, folder: Path, seed: int
+    config: CloneConfig, data: EpisodeDataset, observed: str, seed: int
 ) -> list[Rollouts]:
-    demonstrations = folder.parent / _DEMONSTRATIONS
+    observer, demonstrations = make_observer(observed), _demonstrations(config, observed)
     if not demonstrations.exists():
         write_demonstrations(demonstrations, data, observer, config.views)
-    policy = train_policy(demonstrations, observer, config.policy, seed, folder)
+    policy = train_policy(
+        demonstrations, observer, config.policy, seed, _folder(config, observed, seed)
+    )
     with environment(data.meta) as env:
         return [
             roll_out(env, policy, observer, config.views[0], place, config.rollouts, seed)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -169,6 +170,21 @@ def test_policies_are_cloned_and_tried_once(lift_dataset: Path, deit: Path, tmp_
     assert (tmp_path / "results.csv").read_text() == table
     with pytest.raises(MismatchError, match="other options"):
         clone_all(replace(config, rollouts=2))
+    result = tmp_path / "states" / "seed0" / "result.json"
+    result.rename(tmp_path / "kept.json")
+    demonstrations = tmp_path / "states" / "demonstrations.hdf5"
+    with h5py.File(demonstrations, "a") as file:
+        for values in file["data/demo_0/obs"].values():
+            values[:] = values[:] + 1
+    with pytest.raises(MismatchError, match="trained again"):
+        clone_all(config)
+    (tmp_path / "kept.json").rename(result)
+    origin = tmp_path / "data.json"
+    text = origin.read_text()
+    origin.write_text(re.sub(r'"digest": ?"\w+"', f'"digest": "{"0" * 64}"', text))
+    with pytest.raises(MismatchError, match="is not the data"):
+        clone_all(config)
+    origin.write_text(text)
     results[0].write_text("{")
     with pytest.raises(FormatError, match=r"result\.json"):
         clone_all(config)
