@@ -1,5 +1,6 @@
 """Fixtures for every package's tests."""
 
+import gc
 import os
 import shutil
 from pathlib import Path
@@ -69,3 +70,9 @@ def browser(chromium: str):
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
         yield browser
         browser.close()
+
+
+def pytest_collection_finish() -> None:
+    """Leaves what imports have made out of every later garbage collection."""
+    gc.collect()
+    gc.freeze()

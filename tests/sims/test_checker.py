@@ -213,7 +213,7 @@ def test_what_is_broken_is_named(broken, complaint):
     ],
 )
 def test_broken_cameras_are_named(broken, complaint):
-    env = broken(views=1, size=64, light_meshes=False)
+    env = broken(views=1, size=64)
     with pytest.raises(AssertionError, match=complaint):
         check_multi_view_env(env, steps=2)
     env.close()
