@@ -21,7 +21,7 @@ from pathlib import Path
 
 import numpy as np
 
-from datasets.errors import MismatchError, MissingDataError
+from datasets.errors import MismatchError, MissingDataError, shortened
 from datasets.formats.numbered import holds_frames, lazy_pictures, list_frames, size_of
 from datasets.formats.phase_labels import has_labels, read_labels
 from datasets.frames import LazyFrames
@@ -36,6 +36,8 @@ VIEW = "video"
 VIEWPOINTS = (EGO, EXO)
 # AE2's names of the splits.
 _SPLITS = dict(zip(SPLITS, ("train", "val", "test"), strict=True))
+# A message names this many videos.
+_NAMED = 5
 # Rates differ by rounding alone up to this share.
 _SAME_RATE = 0.01
 
@@ -101,6 +103,13 @@ class UnpairedSource(Source):
         shapes = [video.shape() for video in self._videos]
         labels = read_labels(path)
         self.names = [video.name for video in self._videos]
+        if unused := sorted({*labels.starts, *labels.numbers} - set(self.names)):
+            logger.warning(
+                "%s has phases of %d videos that are not used: %s.",
+                labels.path,
+                len(unused),
+                shortened(unused, _NAMED),
+            )
         self.lengths = [frames for frames, _, _ in shapes]
         self._phases = [
             labels.of(name, frames) for name, frames in zip(self.names, self.lengths, strict=True)
