@@ -105,7 +105,7 @@ class UnpairedSource(Source):
         self.names = [video.name for video in self._videos]
         if unused := sorted({*labels.starts, *labels.numbers} - set(self.names)):
             logger.warning(
-                "%s has phases of %d videos that are not used: %s.",
+                "%s has phases of videos that are not there (%d): %s.",
                 labels.path,
                 len(unused),
                 shortened(unused, _NAMED),

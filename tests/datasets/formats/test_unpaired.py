@@ -100,12 +100,12 @@ class Runs:
 @pytest.mark.slow
 def test_labels_without_a_video_are_named(root: Path, caplog: pytest.LogCaptureFixture) -> None:
     open_source(root)
-    assert "not used" not in caplog.text
+    assert "not there" not in caplog.text
     path = root / "label.pickle"
     labels = pickle.loads(path.read_bytes())
     path.write_bytes(pickle.dumps(labels | {"exo_99": labels["ego_0"]}))
     open_source(root)
-    assert f"{path} has phases of 1 videos that are not used: exo_99." in caplog.text
+    assert f"{path} has phases of videos that are not there (1): exo_99." in caplog.text
 
 
 @pytest.mark.slow
