@@ -14,7 +14,7 @@ from pathlib import Path
 
 from action.comparing.grid import ActionGridConfig, tested_protocols
 from action.evaluation import own_metric
-from action.inputs.clips import format_name
+from action.inputs.clips import format_name, open_data
 from action.results import TITLES, ActionRun, chance
 from align.engine.csv_files import write_csv
 from align.results.chance import RANDOM_LABEL
@@ -55,7 +55,8 @@ def groups_of(
 
     Raises:
         DataError: When the data set cannot be opened.
-        OptionError: When other options name protocols too.
+        OptionError: When other options name protocols too, or two protocols have the same training
+            clips.
         UnknownNameError: An unknown protocol.
     """
     if not protocols:
@@ -73,7 +74,21 @@ def groups_of(
         subjects = config.test_subjects if part == "CS" else None
         own = replace(config, protocol=part, test_subjects=subjects, out=config.out / part)
         groups.append(Group(own, tested_protocols(own, ())))
+    _require_own_training([group.config for group in groups])
     return groups
+
+
+def _require_own_training(configs: Sequence[ActionGridConfig]) -> None:
+    """Refuses protocols that share their training clips: the same model would be trained twice."""
+    first: dict[tuple[str, ...], str | None] = {}
+    for config in configs:
+        clips = tuple(clip.name for clip in open_data(config).parts["train"])
+        other = first.setdefault(clips, config.protocol)
+        if other != config.protocol:
+            raise OptionError(
+                f"{other} and {config.protocol} have the same training clips, so one training is "
+                f"enough: --protocol {other} --test {other} {config.protocol} measures it on both."
+            )
 
 
 def means_of(format: str, protocols: Sequence[str]) -> dict[str, tuple[str, ...]]:

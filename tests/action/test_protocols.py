@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import itertools
 from dataclasses import replace
 from pathlib import Path
 
@@ -57,6 +58,20 @@ def test_protocols_are_named_once(nucla: Path) -> None:
             groups_of(config, ("CV1",), test)
     with pytest.raises(UnknownNameError, match="CV4"):
         groups_of(grid_of(nucla), ("CV1", "CV4"), ())
+
+
+def test_protocols_with_the_same_training_clips_are_refused(tmp_path: Path) -> None:
+    root = tmp_path / "NTU"
+    for name in ("rgb", "skeletons"):
+        (root / name).mkdir(parents=True)
+    for camera, subject, take in itertools.product((1, 2, 3), (1, 3), (1, 2)):
+        clip = f"S001C00{camera}P00{subject}R00{take}A001"
+        (root / "rgb" / f"{clip}_rgb.avi").touch()
+        (root / "skeletons" / f"{clip}.skeleton").write_text("32\n")  # its number of frames
+    config = grid_of(root, data="ntu")
+    with pytest.raises(OptionError, match="--protocol CVS1 --test CVS1 CVS2"):
+        groups_of(config, ("CVS1", "CVS2"), ())
+    assert len(groups_of(config, ("CS", "CVS1"), ())) == 2
 
 
 def test_a_published_mean_stands_for_its_parts() -> None:
