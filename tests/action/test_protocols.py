@@ -64,7 +64,7 @@ def test_protocols_with_the_same_training_clips_are_refused(tmp_path: Path) -> N
     root = tmp_path / "NTU"
     for name in ("rgb", "skeletons"):
         (root / name).mkdir(parents=True)
-    for camera, subject, take in itertools.product((1, 2, 3), (1, 3), (1, 2)):
+    for camera, subject, take in itertools.product((1, 2, 3), (1, 2, 3), (1, 2)):
         clip = f"S001C00{camera}P00{subject}R00{take}A001"
         (root / "rgb" / f"{clip}_rgb.avi").touch()
         (root / "skeletons" / f"{clip}.skeleton").write_text("32\n")  # its number of frames
