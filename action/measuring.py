@@ -27,7 +27,7 @@ from align.engine.origin import Origin
 from align.engine.run_folder import Checkpoint, RunFolder
 from align.results.text import ARROWS, with_arrow
 from datasets.clips.identity import clip_seals
-from datasets.errors import OptionError
+from datasets.errors import OptionError, counted
 from datasets.storage.atomic import require_writable
 
 NOTE = f"{ARROWS} chance: guessing among the classes of the measured clips."
@@ -130,7 +130,7 @@ def describe(result: ActionEvaluation) -> str:
     place = f" of {result.other}" if result.other else ""
     lines = [
         f"{result.run} ({result.method}, trained on {result.trained_on}, sees {result.sees}), "
-        f"{result.protocol} {result.split}{place}: {len(result.clips)} clips",
+        f"{result.protocol} {result.split}{place}: {counted(len(result.clips), 'clip')}",
         f"  {'':<{width}}  value  chance",
     ]
     for name, value in result.metrics.items():

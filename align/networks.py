@@ -13,7 +13,7 @@ from align.models.encoder import FrameEncoder, LateEncoder, Network
 from align.models.pose_aware import PoseAware, build_model
 from align.models.tcn import TcnNetwork
 from align.plan import RunPlan
-from datasets.errors import OptionError
+from datasets.errors import OptionError, counted
 
 Normalisation = Mapping[str, list[float]]
 ConvolutionalNetwork = TypeVar("ConvolutionalNetwork", TcnNetwork, Disentangler)
@@ -67,7 +67,7 @@ def describe_network(plan: RunPlan, model: FrameEncoder) -> str:
     name = plan.config.network
     inner = model.backbone.backbone if isinstance(model.backbone, PoseAware) else None
     if isinstance(inner, TimmBackbone) and plan.config.backbone.depth is not None:
-        name += f", {len(inner.blocks)} blocks"
+        name += f", {counted(len(inner.blocks), 'block')}"
     return f"{name}, {plan.image_size} x {plan.image_size} pixels, {millions:.1f} M parameters"
 
 

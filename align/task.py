@@ -45,7 +45,7 @@ from align.paat import mean_pose_loss
 from align.plan import RunPlan
 from align.stored.plan import stored_normalisation
 from datasets.episodes import EpisodeDataset
-from datasets.errors import OptionError
+from datasets.errors import OptionError, counted
 from datasets.storage.identity import DataIdentity
 
 # Names of losses to their weights and values.
@@ -249,7 +249,9 @@ class AlignmentTask:
 
     def describe(self) -> dict[str, str]:
         """Data set, views, method and model, a line each."""
-        episodes = f"{len(self.train)} episodes to train on, {len(self.valid)} to validate on"
+        episodes = (
+            f"{counted(len(self.train), 'episode')} to train on, {len(self.valid)} to validate on"
+        )
         return {
             "data": f"{self.train.root} ({self.train.meta.env}): {episodes}",
             "views": f"{', '.join(self.plan.views)} ({self.config.protocol})",

@@ -11,7 +11,7 @@ from align.metrics.unpaired import order_tau
 from align.plan import RunPlan
 from align.results.statistics import mean
 from align.task import AlignmentTask
-from datasets.errors import MismatchError
+from datasets.errors import MismatchError, counted
 
 
 class UnpairedTask(AlignmentTask):
@@ -29,8 +29,9 @@ class UnpairedTask(AlignmentTask):
         super().__init__(plan)
         if len(self.valid) < 2:
             raise MismatchError(
-                f"{self.valid.root} has {len(self.valid)} videos to validate on, and their order "
-                "is measured between two of them: give it more, by --split of datasets.convert."
+                f"{self.valid.root} has {counted(len(self.valid), 'video')} to validate on, and "
+                "their order is measured between two of them: give it more, by --split of "
+                "datasets.convert."
             )
 
     def describe(self) -> dict[str, str]:

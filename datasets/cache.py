@@ -31,7 +31,7 @@ from datasets.clips.mocap import MOCAP_NAME, MocapMeta
 from datasets.clips.samples import cut, move_keypoints, person_crop
 from datasets.clips.sets import PERSONS, get_format, open_clip_set, read_persons
 from datasets.command import command, command_line, parse
-from datasets.errors import DamagedDataError, DataError, MismatchError, OptionError
+from datasets.errors import DamagedDataError, DataError, MismatchError, OptionError, counted
 from datasets.storage.atomic import atomic_path, remove_leftovers
 from datasets.streams import print_error
 from datasets.video import check_video, iterate_frames, video_shape, write_video
@@ -173,7 +173,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         look = command_line("datasets.info", [str(config.out), "--format", config.format])
         print(f"{config.out} holds the clips; see `{look}`")
         if problems:
-            sys.exit(f"{len(problems)} clips cannot be read and are not in the copy.")
+            sys.exit(f"{counted(len(problems), 'clip')} cannot be read; the copy has the others.")
 
 
 if __name__ == "__main__":

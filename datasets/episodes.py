@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Bool, Float, UInt8, UInt16
 
-from datasets.errors import MismatchError, MissingDataError, OptionError, require_known
+from datasets.errors import MismatchError, MissingDataError, OptionError, counted, require_known
 from datasets.lens import Lens
 from datasets.storage.arrays import read_array
 from datasets.storage.checks import (
@@ -87,7 +87,7 @@ class EpisodeDataset:
         names, paths = read_index(self.index_path, split)
         if episodes is not None and not 0 < episodes <= len(names):
             raise MismatchError(
-                f"{self.root} has {len(names)} episodes in the split {split or 'all'}, "
+                f"{self.root} has {counted(len(names), 'episode')} in the split {split or 'all'}, "
                 f"but {episodes} were requested."
             )
         self.names, self.paths = names[:episodes], paths[:episodes]

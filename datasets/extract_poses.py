@@ -31,7 +31,7 @@ from datasets.bounds import PositiveInt, Share
 from datasets.clips.own import POSE_SUFFIX, POSES_FOLDER
 from datasets.clips.pose_json import write_pose_json
 from datasets.command import command, optional, parse
-from datasets.errors import DataError, MissingDataError, require
+from datasets.errors import DataError, MissingDataError, counted, require
 from datasets.skeletons import COCO18
 from datasets.storage.atomic import remove_leftovers
 from datasets.streams import print_error
@@ -192,7 +192,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             print_error(problem)
         print(f"{default_out(config)} holds the poses")
         if problems:
-            sys.exit(f"{len(problems)} videos cannot be used and have no poses.")
+            sys.exit(f"{counted(len(problems), 'video')} cannot be used; the others have poses.")
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ from tqdm import tqdm
 
 from datasets.cameras import optical_axes
 from datasets.episodes import EpisodeDataset
+from datasets.errors import counted
 from datasets.lens import Lens
 from datasets.source import Source
 from datasets.storage.arrays import read_array
@@ -205,8 +206,8 @@ def _tasks(tasks: Sequence[str]) -> dict[str, str]:
 def _counts(data: EpisodeDataset | Source, lengths: Sequence[int]) -> str:
     steps, hz = sum(lengths), data.meta.control_hz
     return (
-        f"{len(data)} episodes of {len(data.views)} views, {steps:,} time steps "
-        f"({steps / hz / 60:.1f} min at {hz:g} Hz)"
+        f"{counted(len(data), 'episode')} of {counted(len(data.views), 'view')}, "
+        f"{steps:,} time steps ({steps / hz / 60:.1f} min at {hz:g} Hz)"
     )
 
 

@@ -167,7 +167,8 @@ def summarize(config: GenerateConfig) -> str:
     """Describe the episodes on disk, and name the next commands."""
     if config.shard is not None:
         return (
-            f"{config.root}: shard {config.shard} is complete, {len(config.share)} episodes. "
+            f"{config.root}: shard {config.shard} is complete, "
+            f"{counted(len(config.share), 'episode')}. "
             f"{progress(config.root, range(config.num_episodes))}\n"
             f"When all shards have ended, join them: {config.command}"
         )
@@ -179,8 +180,8 @@ def summarize(config: GenerateConfig) -> str:
             attempt = attempt_of(config.seed, index, int(file.attrs["seed"]), MAX_ATTEMPTS)
         attempts += 1 if attempt is None else attempt + 1
     return (
-        f"{config.root}: {len(lengths)} episodes in {attempts} attempts "
-        f"({attempts - len(lengths)} failures discarded), "
+        f"{config.root}: {counted(len(lengths), 'episode')} in {counted(attempts, 'attempt')} "
+        f"({counted(attempts - len(lengths), 'failure')} discarded), "
         f"{min(lengths)} to {max(lengths)} steps (median {int(np.median(lengths))}), "
         f"{', '.join(f'{name} {len(members)}' for name, members in config.parts.items())}.\n"
         f"{_failures_made(config)}"

@@ -32,7 +32,7 @@ import numpy as np
 from datasets.bounds import NaturalInt, Pixels, Processes
 from datasets.command import command, command_line, optional, parse
 from datasets.episodes import EpisodeWriter
-from datasets.errors import FormatError, MismatchError, MissingDataError, OptionError
+from datasets.errors import FormatError, MismatchError, MissingDataError, OptionError, counted
 from datasets.presets import usual_views
 from datasets.storage.checks import open_episode
 from datasets.storage.meta import DatasetMeta
@@ -240,7 +240,7 @@ def summarize(config: ReplayConfig) -> str:
     left_out = len(list(file.names)[: config.episodes]) - len(lengths)
     masks = f"; {left_out} are in no mask and left out" if left_out else ""
     return (
-        f"{config.root}: {len(lengths)} demonstrations, {solved} of them solved, "
+        f"{config.root}: {counted(len(lengths), 'demonstration')}, {solved} of them solved, "
         f"{min(lengths)} to {max(lengths)} steps (median {int(np.median(lengths))}), "
         f"{', '.join(f'{name} {len(members)}' for name, members in parts.items())}{masks}.\n"
         f"Look at it:  python -m datasets.info {quote(str(config.root))}\n"

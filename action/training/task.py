@@ -37,7 +37,7 @@ from align.engine.loading import reading_processes
 from align.engine.origin import DataRecord, Origin
 from align.engine.starting import CarriedOver
 from datasets.clips.identity import clip_seals
-from datasets.errors import OptionError
+from datasets.errors import OptionError, counted
 
 
 class ActionTask:
@@ -153,11 +153,13 @@ class ActionTask:
     def describe(self) -> dict[str, str]:
         """Data set, protocol, method and model, a line each."""
         data, config = self.data, self.config
-        clips = f"{len(self.train)} clips to train on, {len(self.valid)} to validate on"
+        clips = f"{counted(len(self.train), 'clip')} to train on, {len(self.valid)} to validate on"
         millions = sum(parameter.numel() for parameter in self.model.parameters()) / 1e6
         sample, title = self.recognizer.sample, architecture(config.model).title
         backbone = config.backbone
-        blocks = f", {backbone.depth} blocks of width {backbone.dim}" * config.is_transformer
+        blocks = (
+            f", {counted(backbone.depth, 'block')} of width {backbone.dim}" * config.is_transformer
+        )
         pixels = f" of {sample.size} x {sample.size} pixels" * config.sees_clips
         frames = sample.frames if config.sees_clips or self.joints is None else self.joints.frames
         return {

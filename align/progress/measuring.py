@@ -22,7 +22,7 @@ from align.progress.measures import MEASURES
 from align.progress.options import Form, Method, ReadingConfig
 from align.results.text import format_spread, markdown
 from align.stored.data import find_test_data
-from datasets.errors import MissingDataError, OptionError
+from datasets.errors import MissingDataError, OptionError, counted
 from datasets.storage.atomic import atomic_path
 from datasets.storage.episode_file import FAILURE
 from datasets.storage.index import read_splits
@@ -160,7 +160,7 @@ def summary(videos: Sequence[VideoProgress]) -> str:
     """Measures of all videos as Markdown, the first-person view and the others apart."""
     lines = []
     for group, measures in measure(videos).items():
-        count = f"{measures.videos} videos, {measures.failures} of failures"
+        count = f"{counted(measures.videos, 'video')}, {measures.failures} of failures"
         header = [f"{group} views ({count})" if group != ALL else count, *_TITLES, "AUC of success"]
         rows = [
             [name, *(format_spread(measures.order[name][m]) for m in MEASURES), format_spread(auc)]

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from align.metrics.names import GROUPS
 from align.results.evaluation import Evaluation
 from align.results.text import ARROWS, NO_VALUE, format_spread, with_arrow
+from datasets.errors import counted
 
 NOTE = (
     f"{ARROWS} chance: the value of random embeddings. {NO_VALUE}: the value is not defined (nan), "
@@ -24,7 +25,7 @@ def evaluation_table(evaluation: Evaluation, chance: Mapping[str, float]) -> str
         chance: Metric to its value for random embeddings.
     """
     metrics = evaluation.metrics
-    shown = f"{evaluation.protocol} views, {len(evaluation.pairs)} pairs"
+    shown = f"{evaluation.protocol} views, {counted(len(evaluation.pairs), 'pair')}"
     shown = shown if evaluation.pairs else "unpaired videos"
     lines = [f"{evaluation.run} ({evaluation.method}, {evaluation.name}, {shown})"]
     for group in GROUPS:

@@ -11,7 +11,7 @@ from pathlib import Path
 from datasets.clips.base import ClipInfo
 from datasets.clips.checks import find_problems
 from datasets.clips.sets import LISTS, ClipSet, open_clip_set
-from datasets.errors import DataError
+from datasets.errors import DataError, counted
 from datasets.storage.episode_file import SPLITS
 
 # Number of clips that a list in the report names.
@@ -62,7 +62,7 @@ def describe_clips(clips: ClipSet) -> str:
     """The report: counts, and lists of clips without poses, without videos, or of other classes."""
     without = [clip.name for clip in clips.clips if clip.skeleton is None]
     lines = [
-        f"{clips.format.title} in {clips.root}: {len(clips.clips)} clips, "
+        f"{clips.format.title} in {clips.root}: {counted(len(clips.clips), 'clip')}, "
         f"{len(clips.clips) - len(without)} with poses",
         "",
         *_splits(clips),

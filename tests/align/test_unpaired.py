@@ -161,5 +161,5 @@ def test_two_videos_are_needed_to_validate(tmp_path: Path) -> None:
     few = make_unpaired(tmp_path / "ae2", {"train": 1, "val": 1, "test": 1})
     (few / "exo/val.csv").write_text("")
     convert(ConvertConfig(few, tmp_path / "dots", "episodes"))
-    with pytest.raises(MismatchError, match="has 1 videos to validate on"):
+    with pytest.raises(MismatchError, match="has 1 video to validate on"):
         make_trainer(config(tmp_path / "dots", tmp_path / "run"), progress=False)

@@ -76,7 +76,7 @@ def test_failures_are_discarded_and_counted(lift_dataset, tmp_path, monkeypatch)
     monkeypatch.setattr(worker, "record", record_but_one)
     config = GenerateConfig(views=1, episodes=2, size=32, out=tmp_path / "lift", workers=1)
     generate(config)
-    assert "2 episodes in 3 attempts (1 failures discarded)" in summarize(config)
+    assert "2 episodes in 3 attempts (1 failure discarded)" in summarize(config)
     seeds = [EpisodeDataset(config.root).episode(i).seed for i in range(2)]
     assert seeds == [episode_seed(0, 0, 0), episode_seed(0, 1, 1)]
 

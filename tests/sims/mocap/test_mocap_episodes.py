@@ -136,7 +136,7 @@ def test_a_data_set_grows_by_repetitions_and_damage_is_repaired(people, tmp_path
     data = EpisodeDataset(root)
     assert len(data) == 6
     assert not np.array_equal(data.keypoints(0, "view_0")[:40], data.keypoints(3, "view_0")[:40])
-    assert "6 episodes of 1 actions by 3 people" in summarize_episodes(
+    assert "6 episodes of 1 action by 3 people" in summarize_episodes(
         replace(config, repetitions=2)
     )
 
