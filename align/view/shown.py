@@ -142,7 +142,7 @@ class ShownEpisodes:
         return self.data.meta.phases
 
     def views(self, i: int) -> Sequence[ViewShape]:
-        """The views of episode `i`.
+        """The views of episode `i`; an unpaired video is named after its viewpoint.
 
         Raises:
             DataError: When the file is damaged or lacks a view.
@@ -151,7 +151,9 @@ class ShownEpisodes:
         check_episode(data.paths[i], data.meta, data.views, need_keypoints=False)
         times = self.steps(i) / data.meta.control_hz
         side = data.meta.image_size
-        return [ViewShape(name, side, side, times) for name in data.views]
+        viewpoint = data.viewpoint(i)
+        names = data.views if viewpoint is None else [viewpoint]
+        return [ViewShape(name, side, side, times) for name in names]
 
     def steps(self, i: int) -> Int[np.ndarray, " time"]:
         """The time steps of episode `i` that are shown."""

@@ -35,6 +35,7 @@ runs.addEventListener("change", () => change({ run: Number(runs.value) }));
 others.addEventListener("change", () => change({ other: Number(others.value), probe: null }));
 
 export function build() {
+  document.getElementById("matrix").hidden = state.info.views.length < 2;
   const option = (textContent, value) => make("option", { textContent, value });
   runs.replaceChildren(...state.about.runs.map((run, k) => option(run.label, k)));
   others.replaceChildren(...state.info.views.map((view, k) => option(view.name, k)));

@@ -36,6 +36,7 @@ function errorOf(run, view) {
 }
 
 export function build() {
+  document.getElementById("picks").hidden = state.info.views.length < 2;
   root.replaceChildren();
   rows = state.about.runs.map((run, k) => {
     const swatch = make("span", { class: "swatch" });

@@ -3,7 +3,7 @@
 import { ask } from "view/api.js";
 import { clear, colour, line, make, onDrag, say } from "page/canvas.js";
 import { matched } from "view/picks.js";
-import { goTo, lengthOf, onChange, state } from "view/store.js";
+import { change, goTo, lengthOf, onChange, state } from "view/store.js";
 
 const band = document.getElementById("timeline");
 const curves = document.getElementById("progress");
@@ -16,10 +16,12 @@ for (const canvas of [band, curves]) {
 
 export function build() {
   legend.replaceChildren(
-    ...state.about.runs.map((run) => {
+    ...state.about.runs.map((run, k) => {
       const swatch = make("span", { class: "swatch" });
       swatch.style.background = run.colour;
-      return make("span", {}, swatch, run.label);
+      const label = make("button", { class: "label", type: "button" }, swatch, run.label);
+      label.addEventListener("click", () => change({ run: k }));
+      return label;
     }),
   );
 }
@@ -105,7 +107,8 @@ function noteOf(shown) {
   const from = count
     ? `the nearest moments of ${count} other episode${count > 1 ? "s" : ""}`
     : "the nearest moments of the other views";
-  return `By ${from}. Thin: the other views. Dashed: the time that has passed.`;
+  const thin = state.info.views.length > 1 ? " Thin: the other views." : "";
+  return `By ${from}.${thin} Dashed: the time that has passed.`;
 }
 
 onChange(() => {

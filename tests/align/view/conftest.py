@@ -9,10 +9,13 @@ from pathlib import Path
 
 import pytest
 
+from align.losses.config import LossConfig
 from align.train import make_trainer
+from datasets.convert import ConvertConfig, convert
 from datasets.episodes import EpisodeDataset
 from datasets.video import write_video
 from tests.align.conftest import tiny_config
+from tests.datasets.unpaired_files import make_unpaired
 from tests.pages import served
 
 
@@ -23,6 +26,16 @@ def viewed_runs(dots: Path, tmp_path_factory: pytest.TempPathFactory) -> list[Pa
     for method in ("deit", "paab"):
         make_trainer(tiny_config(dots, root / method, method, epochs=1), progress=False).fit()
     return [root / "deit", root / "paab"]
+
+
+@pytest.fixture(scope="session")
+def unpaired_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run on unpaired videos."""
+    root = tmp_path_factory.mktemp("unpaired")
+    convert(ConvertConfig(make_unpaired(root / "ae2"), root / "dots", "episodes"))
+    config = tiny_config(root / "dots", root / "run", epochs=1, loss=LossConfig("time_reversed"))
+    make_trainer(config, progress=False).fit()
+    return root / "run"
 
 
 @pytest.fixture(scope="session")

@@ -304,6 +304,18 @@ def test_two_videos_need_no_data_set(open_page, serve, viewed_runs, two_videos):
         assert frames_of(page, ".pick[data-view='1']")[0] >= 0
 
 
+def test_an_unpaired_video_is_beside_moments_of_others(open_page, unpaired_run, tmp_path):
+    out = tmp_path / "page.html"
+    main([str(unpaired_run), "--export", str(out)])
+    page = open_page(out.as_uri(), wait="#progress[data-shown='1']")
+    assert page.locator(".view figcaption").inner_text().startswith("ego")
+    for section in ("#picks", "#matrix"):
+        assert not page.locator(section).is_visible(), f"{section} has no second view to show"
+    assert page.locator("#others").is_visible()
+    page.wait_for_selector(".near[data-frame]")
+    assert "other views" not in page.locator("#progress-note").inner_text()
+
+
 def test_a_stopped_server_is_told(open_page, serve, viewed_runs, browser):
     with serve(viewed_runs[0]) as address:
         context = browser.new_context(viewport=WIDE)
