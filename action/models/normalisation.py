@@ -20,7 +20,8 @@ class Normalisation(NamedTuple):
     ) -> Float[Tensor, "batch 3 frames height width"]:
         """Pixels as the network takes them."""
         mean, std = (_by_channel(value, frames.device) for value in self)
-        return (frames / 255 - mean) / std
+        # In place, which gives the same numbers without two more copies of all clips.
+        return (frames / 255).sub_(mean).div_(std)
 
 
 def _by_channel(value: float | tuple[float, ...], device: torch.device) -> float | Tensor:

@@ -111,7 +111,8 @@ class FrameEncoder(nn.Module):
         """Pixels as the network receives them."""
         stacked = frames.shape[1] // 3
         mean, std = (values.repeat(stacked, 1, 1) for values in (self.mean, self.std))
-        return (frames / 255 - mean) / std
+        # In place, which gives the same numbers without two more copies of all pixels.
+        return (frames / 255).sub_(mean).div_(std)
 
     def encode(self, frames: UInt8[Tensor, "batch 3 height width"], side: SideInputs) -> Encoded:
         """Embeds frames by the network and its head alone."""
