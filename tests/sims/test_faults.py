@@ -169,7 +169,7 @@ def test_ctrl_c_prints_a_hint_and_the_same_command_resumes(undisturbed, tmp_path
     assert "Traceback" not in output
     code, output = finish(command(root, **OPTIONS))
     assert code == 0, output
-    assert f"{EPISODES} episodes in {EPISODES} attempts" in output
+    assert f"{EPISODES} episodes in " in output
     assert f"python -m datasets.info {root}" in output
     assert {path: path.stat().st_mtime_ns for path in kept} == kept
     assert contents(root) == contents(undisturbed)

@@ -166,7 +166,7 @@ def test_a_file_of_robosuite_1_4_gives_the_same_episode(copy, replayed, tmp_path
     assert np.array_equal(old.keypoints_world, new.keypoints_world)
     for view, images in new.images.items():
         assert np.array_equal(old.images[view], images)
-    assert "1 demonstrations, 1 of them solved" in summarize(config)
+    assert "1 demonstration, 1 of them solved" in summarize(config)
 
 
 @pytest.mark.slow

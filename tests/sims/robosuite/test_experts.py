@@ -12,14 +12,14 @@ from sims.robosuite import can as can_expert
 from sims.robosuite import lift as lift_expert
 from sims.robosuite.can import Delivery
 
-ATTEMPTS = 6
+ATTEMPTS = 10
 
 
 class Promise(NamedTuple):
     """The requirements on an expert.
 
     Attributes:
-        successes: Fewest successes of six attempts.
+        successes: Fewest successes of ten attempts.
         begins: The phase whose begin must fall on different shares of an episode.
         spread: Standard deviation of those shares.
     """
@@ -30,8 +30,8 @@ class Promise(NamedTuple):
 
 
 PROMISES = {
-    "lift": Promise(6, lift_expert.LIFT, 0.04),
-    "can": Promise(5, can_expert.CARRY, 0.03),
+    "lift": Promise(9, lift_expert.LIFT, 0.04),
+    "can": Promise(8, can_expert.CARRY, 0.03),
 }
 
 
