@@ -13,7 +13,7 @@ from tqdm import tqdm
 
 from align.cloning.observers import Observation, Observer, require_demonstrated
 from datasets.episodes import EpisodeDataset
-from datasets.errors import MismatchError
+from datasets.errors import DamagedDataError, MismatchError
 from datasets.storage.atomic import atomic_path
 
 TRAIN = "train"
@@ -58,10 +58,16 @@ def require_same_observations(path: Path, observed: Observation) -> None:
         observed: The observations of its first episode and view.
 
     Raises:
+        DamagedDataError: When the file cannot be read.
         MismatchError: When it holds others, as after a run was trained again in its folder.
     """
-    with h5py.File(path) as file:
-        stored = {name: values[()] for name, values in file["data/demo_0/obs"].items()}
+    try:
+        with h5py.File(path) as file:
+            stored = {name: values[()] for name, values in file["data/demo_0/obs"].items()}
+    except (OSError, KeyError) as error:
+        raise DamagedDataError(
+            f"{path} cannot be read ({error}). Delete it, and clone again."
+        ) from None
     if not all(name in stored and _agree(stored[name], observed[name]) for name in observed):
         raise MismatchError(
             f"{path} holds other observations than {path.parent.name} gives now: the run was "

@@ -178,6 +178,9 @@ def test_policies_are_cloned_and_tried_once(lift_dataset: Path, deit: Path, tmp_
             values[:] = values[:] + 1
     with pytest.raises(MismatchError, match="trained again"):
         clone_all(config)
+    demonstrations.write_bytes(b"")
+    with pytest.raises(DamagedDataError, match=r"demonstrations\.hdf5 cannot be read"):
+        clone_all(config)
     (tmp_path / "kept.json").rename(result)
     origin = tmp_path / "data.json"
     text = origin.read_text()
