@@ -165,4 +165,4 @@ def test_a_bundled_model_embeds_fixed_frames_as_when_it_was_made(name: str) -> N
 
 
 def test_bundled_models_are_small_together() -> None:
-    assert sum(path.stat().st_size for path in BUNDLED.glob("*.safetensors")) < 25e6
+    assert sum(path.stat().st_size for path in BUNDLED.glob("*.safetensors")) < 28e6
