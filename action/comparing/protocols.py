@@ -20,6 +20,7 @@ from align.engine.csv_files import write_csv
 from align.results.chance import RANDOM_LABEL
 from align.results.statistics import mean, std
 from align.results.text import ARROWS, NO_VALUE, format_spread, markdown, spread
+from datasets.clips.base import ClipInfo
 from datasets.clips.sets import PROTOCOL_MEANS, protocol_parts
 from datasets.errors import OptionError
 from datasets.storage.atomic import atomic_path
@@ -68,27 +69,23 @@ def groups_of(
         )
     fmt = format_name(config)
     parts = dict.fromkeys(part for name in protocols for part in protocol_parts(fmt, name))
-    groups = []
+    groups: list[Group] = []
+    # Training clips to the protocols that learn from them.
+    learned: dict[tuple[ClipInfo, ...], list[str]] = {}
     for part in parts:
         # Only a split by subjects takes them.
         subjects = config.test_subjects if part == "CS" else None
         own = replace(config, protocol=part, test_subjects=subjects, out=config.out / part)
-        groups.append(Group(own, tested_protocols(own, ())))
-    _require_own_training([group.config for group in groups])
-    return groups
-
-
-def _require_own_training(configs: Sequence[ActionGridConfig]) -> None:
-    """Refuses protocols that share their training clips: the same model would be trained twice."""
-    first: dict[tuple[str, ...], str | None] = {}
-    for config in configs:
-        clips = tuple(clip.name for clip in open_data(config).parts["train"])
-        other = first.setdefault(clips, config.protocol)
-        if other != config.protocol:
+        data = open_data(own)
+        learned.setdefault(data.parts["train"], []).append(part)
+        groups.append(Group(own, (data.protocol,)))
+    for alike in learned.values():
+        if len(alike) > 1:
             raise OptionError(
-                f"{other} and {config.protocol} have the same training clips, so one training is "
-                f"enough: --protocol {other} --test {other} {config.protocol} measures it on both."
+                f"{', '.join(alike)} have the same training clips, so one training is enough: "
+                f"--protocol {alike[0]} --test {' '.join(alike)} measures it on all of them."
             )
+    return groups
 
 
 def means_of(format: str, protocols: Sequence[str]) -> dict[str, tuple[str, ...]]:

@@ -69,8 +69,8 @@ def test_protocols_with_the_same_training_clips_are_refused(tmp_path: Path) -> N
         (root / "rgb" / f"{clip}_rgb.avi").touch()
         (root / "skeletons" / f"{clip}.skeleton").write_text("32\n")  # its number of frames
     config = grid_of(root, data="ntu")
-    with pytest.raises(OptionError, match="--protocol CVS1 --test CVS1 CVS2"):
-        groups_of(config, ("CVS1", "CVS2"), ())
+    with pytest.raises(OptionError, match="--protocol CVS1 --test CVS1 CVS2 CVS3"):
+        groups_of(config, ("CVS1", "CVS2", "CVS3"), ())
     assert len(groups_of(config, ("CS", "CVS1"), ())) == 2
 
 

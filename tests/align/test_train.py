@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import get_args
 
 import h5py
-import numpy as np
 import pytest
 import torch
 from accelerate.state import AcceleratorState
@@ -39,38 +38,22 @@ def weights(run: Path, name: str = "last") -> dict[str, torch.Tensor]:
     return load_file(run / "checkpoints" / f"{name}.safetensors")
 
 
-# Each of the parts that methods are made of; single-view TCN's loss ties no view to another.
-PARTS = ["deit", "paab", "paat", "late", "3dtrl", "disentangle", "tcn"]
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("method", PARTS)
-def test_every_part_learns_to_align(dots: Path, tmp_path: Path, method: Method) -> None:
-    # Convolutional networks start from nothing that helps and learn more slowly.
-    slow = method == "tcn"
-    history, error = trained(dots, tmp_path / "run", method, epochs=6 if slow else 3)
-    # Chance is 1/3, a collapsed embedding has about 1/2, and an untrained transformer about 0.2.
-    assert error < (0.2 if slow else 0.1)
-    assert history[-1]["train/time_contrastive"] < 0.9 * history[0]["train/time_contrastive"]
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("method", METHODS)
-def test_every_method_trains_and_is_measured(dots: Path, tmp_path: Path, method: Method) -> None:
-    history, error = trained(dots, tmp_path / "run", method, epochs=1)
-    assert 0 < error < 1
-    assert np.isfinite(history[0]["train/time_contrastive"])
-    assert ("train/paat" in history[0]) == METHODS[method].paat
-
-
-def trained(
-    data: Path, run: Path, method: Method, epochs: int
-) -> tuple[list[dict[str, float]], float]:
-    """The history of a tiny run, and its alignment error on test episodes."""
-    config = tiny_config(data, run, method, epochs=epochs, validate_every=epochs)
+def test_every_method_learns_to_align(dots: Path, tmp_path: Path, method: Method) -> None:
+    # Convolutional networks start from nothing that helps and learn more slowly.
+    slow = method.startswith("tcn")
+    epochs = 6 if slow else 3
+    config = tiny_config(dots, tmp_path / "run", method, epochs=epochs, validate_every=epochs)
     make_trainer(config, progress=False).fit()
-    evaluation = evaluate(run, "test", progress=False)
-    return read_history(run / "metrics.csv"), evaluation.metrics["alignment_error"]
+    evaluation = evaluate(tmp_path / "run", "test", progress=False)
+    # Chance is 1/3, a collapsed embedding has about 1/2, and an untrained transformer about 0.2.
+    # Nothing in single-view TCN's loss ties one view to another, and it does end at chance.
+    if METHODS[method].objective != "tcn-single":
+        assert evaluation.metrics["alignment_error"] < (0.2 if slow else 0.1)
+    history = read_history(tmp_path / "run" / "metrics.csv")
+    assert history[-1]["train/time_contrastive"] < 0.9 * history[0]["train/time_contrastive"]
+    assert ("train/paat" in history[0]) == METHODS[method].paat
 
 
 @pytest.mark.slow
@@ -123,7 +106,7 @@ def other_precision() -> Iterator[None]:
 @pytest.mark.slow
 @pytest.mark.usefixtures("other_precision")
 @pytest.mark.parametrize(
-    ("method", "precision"), [("paat", "bf16"), ("late-predicted", "auto"), ("disentangle", "auto")]
+    ("method", "precision"), [("paat", "auto"), ("late-predicted", "bf16"), ("disentangle", "auto")]
 )
 def test_stopped_between_epochs_it_ends_as_if_undisturbed(
     dots: Path, tmp_path: Path, method: Method, precision: Precision

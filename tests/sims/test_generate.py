@@ -1,5 +1,6 @@
 """Generation gives the same bytes for any workers and interruptions, in files others can read."""
 
+import platform
 import shutil
 
 import numpy as np
@@ -8,12 +9,14 @@ import pytest
 import sims
 from datasets.episodes import EpisodeDataset
 from datasets.errors import MismatchError, OptionError, UnknownNameError
+from datasets.storage.atomic import SUFFIX
 from sims.config import GenerateConfig
 from sims.env import EXPERT_STREAM
 from sims.errors import ProductionError
 from sims.generate import generate, summarize
 from sims.production import worker
 from sims.rollout import attempt_of, episode_seed, record
+from tests.sims.runs import command, contents, episodes, finish, started, wait_for_episodes
 
 # The options of the `lift_dataset` fixture.
 OPTIONS = {"views": 2, "episodes": 4, "size": 64, "split": "2,1,1"}
@@ -28,6 +31,25 @@ def test_one_worker_makes_the_same_bytes_as_two(lift_dataset, tmp_path):
     generate(config)
     for path in config.root.glob("episodes/*.hdf5"):
         assert path.read_bytes() == (lift_dataset / "episodes" / path.name).read_bytes()
+
+
+@pytest.mark.slow
+def test_a_killed_run_is_resumed_to_the_same_bytes(lift_dataset, tmp_path):
+    root = tmp_path / "lift"
+    with started(command(root, **OPTIONS)) as process:
+        wait_for_episodes(root, process)
+        process.kill()
+        process.wait()
+    assert not (root / "lift.hdf5").exists(), "the run ended before the kill, so nothing is tested"
+    kept = {path: path.stat().st_mtime_ns for path in episodes(root)}
+    leftover = root / "episodes" / f".000003.hdf5.{process.pid}@{platform.node()}{SUFFIX}"
+    leftover.write_bytes(b"half an episode")
+    code, output = finish(command(root, **OPTIONS))
+    assert code == 0, output
+    assert "4 episodes in 4 attempts" in output
+    assert f"python -m datasets.info {root}" in output
+    assert {path: path.stat().st_mtime_ns for path in kept} == kept
+    assert contents(root) == contents(lift_dataset)
 
 
 @pytest.mark.slow
