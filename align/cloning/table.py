@@ -11,6 +11,7 @@ from scipy.stats import binomtest
 from align.cloning.config import Cameras
 from align.cloning.rollouts import Rollouts
 from align.engine.csv_files import write_csv
+from align.results.text import markdown
 
 _COLUMNS = ("observes", "camera", "policies", "rollouts", "success", "low", "high")
 
@@ -67,5 +68,4 @@ def save(results: Iterable[tuple[str, Rollouts]], path: Path) -> None:
 
 def as_markdown(rows: Iterable[Row]) -> str:
     """The table as Markdown."""
-    lines = ["| " + " | ".join(_COLUMNS) + " |", "|---|---|---:|---:|---:|---:|---:|"]
-    return "\n".join([*lines, *("| " + " | ".join(row.cells()) + " |" for row in rows)])
+    return markdown(_COLUMNS, [row.cells() for row in rows])

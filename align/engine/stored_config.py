@@ -38,6 +38,7 @@ REMOVED: Mapping[str, Any] = {
 
 # The options that all results of a study share.
 _SHARED_NAME = "options.json"
+_OFF = (None, "none")
 _SHOWN = 5  # a warning names this many options
 _TRAIN_AGAIN = "Train again, or fix the file."
 
@@ -110,8 +111,8 @@ def parse_config(
             f"{path} has options that this version does not know: {', '.join(unknown)}. "
             f"{_TRAIN_AGAIN}"
         )
-    # None switches an option off, which is what runs did before the option existed.
-    if newer := sorted(name for name in options.keys() - given if options[name] is not None):
+    # An option that is off does what runs did before it existed.
+    if newer := sorted(name for name in options.keys() - given if options[name] not in _OFF):
         log.warning(
             "%s is older than some options, which get their defaults: %s",
             path,

@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from align.engine.csv_files import write_csv
 from align.imitation.config import Reward
 from align.report.style import STYLE, colour_legend, light_grid, method_colours, save_png
+from align.results.text import markdown
 
 COLUMNS = ("steps", "success")
 _ROW = ("reward", "agents", "success", "least", "most", "steps to half")
@@ -96,8 +97,7 @@ class Row:
 
 def as_markdown(rows: Iterable[Row]) -> str:
     """The table as Markdown."""
-    lines = ["| " + " | ".join(_ROW) + " |", "|---|" + "---:|" * (len(_ROW) - 1)]
-    return "\n".join([*lines, *("| " + " | ".join(row.cells()) + " |" for row in rows)])
+    return markdown(_ROW, [row.cells() for row in rows])
 
 
 def save(curves: Sequence[Curve], out: Path) -> None:

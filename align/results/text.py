@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -10,12 +11,22 @@ from align.results.statistics import mean, std
 
 ARROWS = "↓: lower is better; ↑: higher is better."
 NO_VALUE = "–"
+# A number, perhaps with a sign, in bold or with a spread; no words.
+_NUMBER = re.compile(r"[*+−-]*(nan|[\d.][^A-Za-z]*)")
 
 
 def markdown(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A table in GitHub's Markdown, all but the first column aligned to the right."""
-    lines = [_line(header), "|---" + "|---:" * (len(header) - 1) + "|", *map(_line, rows)]
-    return "\n".join(lines)
+    """A table in GitHub's Markdown; columns of numbers are aligned to the right."""
+    rows = list(rows)
+    columns = zip(*rows, strict=True) if rows else [()] * len(header)
+    marks = ["---:" if _is_numeric(column) else "---" for column in columns]
+    return "\n".join([_line(header), f"|{'|'.join(marks)}|", *map(_line, rows)])
+
+
+def _is_numeric(column: Sequence[str]) -> bool:
+    """Whether the cells are numbers, perhaps with a spread or a unit, and not empty ones alone."""
+    cells = [cell for cell in column if cell not in ("", NO_VALUE)]
+    return bool(cells) and all(_NUMBER.fullmatch(cell) for cell in cells)
 
 
 def _line(cells: Sequence[str]) -> str:

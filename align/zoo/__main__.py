@@ -69,22 +69,20 @@ def _export(run: Path, names: Sequence[str], out: Path | None) -> None:
 
 
 def _show(names: Sequence[str]) -> None:
+    from align.results.text import NO_VALUE, markdown
     from align.zoo.card import Card
     from align.zoo.store import find, stored
 
     if names:
         print("\n".join(Card.of(find(name)).markdown() for name in names))
         return
-    cards = [(Card.of(path), path) for _, path in sorted(stored().items())]
-    print("| model | method | world | million parameters | error, test | MB |")
-    print("|---|---|---|---:|---:|---:|")
-    for card, path in cards:
-        error = f"{card.scores['test'].alignment_error:.4f}" if "test" in card.scores else ""
-        megabytes = path.stat().st_size / 1e6
-        print(
-            f"| zoo:{card.name} | {card.method} | {card.world} | {card.parameters / 1e6:.1f} | "
-            f"{error} | {megabytes:.1f} |"
-        )
+    rows = []
+    for _, path in sorted(stored().items()):
+        card = Card.of(path)
+        error = f"{card.scores['test'].alignment_error:.4f}" if "test" in card.scores else NO_VALUE
+        sizes = (f"{card.parameters / 1e6:.1f}", error, f"{path.stat().st_size / 1e6:.1f}")
+        rows.append([f"zoo:{card.name}", card.method, card.world, *sizes])
+    print(markdown(["model", "method", "world", "million parameters", "error, test", "MB"], rows))
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

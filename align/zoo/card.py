@@ -10,6 +10,7 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from align.engine.checkpoint import read_state
+from align.results.text import markdown
 from datasets.errors import FormatError, first_fault
 
 CARD = "card"
@@ -30,6 +31,11 @@ class Score:
     episodes: int
     views: tuple[str, ...]
     world: str
+
+    def cells(self) -> list[str]:
+        """World, test episodes, views and error as text."""
+        error = f"{self.alignment_error:.4f}"
+        return [self.world, str(self.episodes), str(len(self.views)), error]
 
 
 @dataclass(frozen=True)
@@ -85,6 +91,7 @@ class Card:
         """The card as Markdown."""
         needed = {"keypoints": self.needs_keypoints, "cameras": self.needs_cameras}
         needs = " and ".join(name for name, is_so in needed.items() if is_so) or "frames alone"
+        rows = [[name, *score.cells()] for name, score in self.scores.items()]
         lines = [
             f"## {self.name}",
             "",
@@ -94,12 +101,6 @@ class Card:
             "",
             f"```\n{self.command}\n```",
             "",
-            "| evaluation | world | test episodes | views | alignment error |",
-            "|---|---|---:|---:|---:|",
-        ]
-        lines += [
-            f"| {name} | {score.world} | {score.episodes} | {len(score.views)} | "
-            f"{score.alignment_error:.4f} |"
-            for name, score in self.scores.items()
+            markdown(["measured on", "world", "test episodes", "views", "alignment error"], rows),
         ]
         return "\n".join(lines) + "\n"

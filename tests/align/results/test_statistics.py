@@ -75,10 +75,12 @@ def test_cells() -> None:
 
 
 def test_files_of_rows(tmp_path: Path) -> None:
-    assert markdown(["a", "b"], [["x|y", "1"]]).splitlines() == [
-        "| a | b |",
-        "|---|---:|",
-        "| x\\|y | 1 |",
+    rows = [["x|y", "1", "RGB", "–"], ["z", "**−0.2 ± 0.1**", "", "+4 %"]]
+    assert markdown(["a", "b", "c", "d"], rows).splitlines() == [
+        "| a | b | c | d |",
+        "|---|---:|---|---:|",
+        "| x\\|y | 1 | RGB | – |",
+        "| z | **−0.2 ± 0.1** |  | +4 % |",
     ]
     write_csv(
         tmp_path / "a.csv",
