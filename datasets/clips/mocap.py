@@ -26,6 +26,7 @@ class MocapMeta:
         size: Height and width of the videos in pixels.
         seed: Seed from which people, rooms and cameras were drawn.
         command: The command line that rendered the set.
+        rooms: Number of rooms that the takes share; None where each has its own.
     """
 
     layout: str
@@ -34,6 +35,7 @@ class MocapMeta:
     size: int
     seed: int
     command: str
+    rooms: int | None = None
 
     def save(self, root: Path) -> None:
         """Writes the file into the data set's folder."""

@@ -58,6 +58,8 @@ class MocapConfig:
             take to the next.
         test_repetitions: The same of people for test; by default as many.
         actions: Motions of one family, or a family: athletic (captured) or everyday.
+        rooms: Number of rooms that all takes share, as those of real data sets do; by default each
+            take has a room of its own, which makes learning from few clips harder.
         size: Height and width of the videos, in pixels.
         seed: Seed of people, rooms, cameras and takes.
         out: Folder of the data set; by default data/mocap, or data/mocap_<layout>.
@@ -72,6 +74,7 @@ class MocapConfig:
     repetitions: PositiveInt = 2
     test_repetitions: Annotated[PositiveInt | None, optional("INT")] = None
     actions: tuple[str, ...] = ("athletic",)
+    rooms: Annotated[PositiveInt | None, optional("INT")] = None
     size: Pixels = 224
     seed: Seed = 0
     out: Annotated[Path | None, optional("FOLDER")] = None
@@ -130,7 +133,8 @@ class MocapConfig:
 
         # The layout is part of the seed, so that data sets in two layouts show different people.
         seed = (self.seed, tuple(FORMATS).index(self.layout))
-        take = Take(seed, self.motions[slot.label], slot.subject, slot.repetition)
+        action = self.motions[slot.label]
+        take = Take(seed, action, slot.subject, slot.repetition, self.rooms)
         clips = tuple(self.plan.clip(slot, camera, self.root) for camera in self.cameras)
         return PlannedTake(take, self.plan.facing(slot.repetition), clips)
 
@@ -143,6 +147,7 @@ class MocapConfig:
             "subjects": self.num_subjects,
             "repetitions": self.repetitions,
             "test-repetitions": self.test_repetitions,
+            "rooms": self.rooms,
             "size": self.size,
             "seed": self.seed,
             "out": self.root,
@@ -162,6 +167,7 @@ class MocapConfig:
             self.size,
             self.seed,
             self.command,
+            self.rooms,
         )
 
     def check(self) -> None:
@@ -185,7 +191,11 @@ class MocapConfig:
                 raise OptionError(
                     f"--{name} must be from 1 to {most} for {self.layout}, got {value}."
                 )
-        for name, number, least in (("size", self.size, LEAST_SIZE), ("seed", self.seed, 0)):
+        for name, number, least in (
+            ("size", self.size, LEAST_SIZE),
+            ("seed", self.seed, 0),
+            ("rooms", 1 if self.rooms is None else self.rooms, 1),
+        ):
             if number < least:
                 raise OptionError(f"--{name} must be at least {least}, got {number}.")
         if self.workers is not None and self.workers < 1:

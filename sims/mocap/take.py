@@ -35,12 +35,24 @@ class Take(NamedTuple):
         action: One of an entry of `sims.mocap.families.FAMILIES`.
         subject: Number of the subject.
         repetition: Number of the subject's take of this action, from 0.
+        rooms: Number of rooms that the takes of the data set share; None for a room of its own.
     """
 
     seed: tuple[int, ...]
     action: str
     subject: int
     repetition: int
+    rooms: int | None = None
+
+    def rng_of_room(self, own: np.random.Generator) -> np.random.Generator:
+        """What the room is drawn from; `own` unless rooms are shared.
+
+        A subject performs all actions of a repetition in one room, so that no room tells the class.
+        """
+        if self.rooms is None:
+            return own
+        place = np.random.default_rng([*self.seed, 2, self.subject, self.repetition])
+        return np.random.default_rng([*self.seed, 3, int(place.integers(self.rooms))])
 
 
 # Number of the room in the segments of a view, whose bodies are numbered as the person's are.
@@ -90,7 +102,7 @@ class Stage:
         self.motion = act.motion
         heading = facing + np.radians(rng.uniform(-HEADING_DEGREES, HEADING_DEGREES))
         place = rng.uniform(-PLACE, PLACE, 2)
-        self._room = act.rooms.draw(rng, np.array(azimuths))
+        self._room = act.rooms.draw(take.rng_of_room(rng), np.array(azimuths))
         self.cameras = [place_camera(rng, azimuth, size) for azimuth in azimuths]
         placing = Placing(facing_turn(heading), place)
         self._props = Props(act.props, placing, rng)

@@ -22,6 +22,7 @@ from sims.mocap.config import MocapConfig
 from sims.mocap.generate import MocapGeneration, generate_mocap, summarize_mocap
 from sims.mocap.layouts import get_layout
 from sims.mocap.motion import ACTIONS, FPS, MAX_TRAVEL, MIN_FRAMES, Style, load_motion, perform
+from sims.mocap.room import Room
 from sims.mocap.take import Stage, Take
 
 SIZE = 48
@@ -117,6 +118,21 @@ def test_takes_of_captured_clips_stay_as_they_were(client):
         [[30.86, 14.81], [28.36, 19.17], [27.69, 38.71]],
     ]
     np.testing.assert_allclose(stage.pixels(NTU25)[:, [head, hand, foot]], expected, atol=0.01)
+
+
+def test_takes_share_rooms_that_do_not_tell_their_actions():
+    def walls(action: str, subject: int, repetition: int, rooms: int | None = 2) -> list:
+        take = Take((0, 0), action, subject, repetition, rooms)
+        own = np.random.default_rng([subject, repetition, len(action)])
+        room = Room.draw(take.rng_of_room(own), np.array([0.0, np.pi / 2]))
+        return [box.color for box in room.boxes]
+
+    assert walls("kick", 1, 0) == walls("jump", 1, 0) == walls("kick", 1, 0)
+    assert walls("kick", 1, 0, None) != walls("punch", 1, 0, None)
+    takes = [(subject, repetition) for subject in range(1, 7) for repetition in range(2)]
+    assert len({str(walls("kick", *take)) for take in takes}) == 2
+    # The rooms of subjects who come later are the same ones.
+    assert str(walls("jump", 40, 3)) in {str(walls("kick", *take)) for take in takes}
 
 
 @pytest.mark.slow
