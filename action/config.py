@@ -52,6 +52,7 @@ Metric = Literal["cosine", "euclidean"]
 RENAMED = {"recipe": {"default": "small"}}
 AttentionType = Literal["divided_space_time", "joint_space_time", "space_only", "trajectory"]
 TrajectoryValues = Literal["projected", "points"]
+Stem = Literal["patch", "conv"]
 JointOrigin = Literal["body", "camera"]
 JointStream = Literal["joints", "bones"]
 Persons = Literal[1, 2]
@@ -73,6 +74,10 @@ class TimeSformerConfig:
     """Frames of a clip; None takes the paper's number for the data set, or for the joints."""
     stride: PositiveInt | None = None
     """Every which frame of the video they are; the paper's number for the data set by default."""
+    # Runs of earlier versions lack the option. The recipe small has convolutions.
+    stem: Stem = "patch"
+    """Tokens of pixels by a linear map of each patch (the paper's), or by a few convolutions, which
+    learn from fewer clips."""
     dim: Width = 192
     """Width of the tokens."""
     depth: Depth = 6

@@ -163,6 +163,7 @@ def _transformer(config: ActionConfig, frames: int, num_keypoints: int) -> PoseA
         checkpointing=options.checkpointing,
         tubelet=options.tubelet,
         trajectory_values=options.trajectory_values,
+        stem=options.stem,
     )
     return PoseAware(
         backbone,

@@ -19,7 +19,8 @@ from timm.layers import Attention, DropPath, Mlp, PatchEmbed, to_2tuple, trunc_n
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from action.config import AttentionType, TrajectoryValues
+from action.config import AttentionType, Stem, TrajectoryValues
+from action.models.conv_stem import ConvStem
 from action.models.trajectory import TrajectoryAttention, TubeletEmbed
 from align.layout import TokenLayout
 from datasets.errors import OptionError
@@ -121,10 +122,12 @@ class TimeSformer(nn.Module):
         checkpointing: Recompute the blocks' activations in the backward pass, to save memory.
         tubelet: Frames that a token holds.
         trajectory_values: Of trajectory attention: "projected", or "points" as published.
+        stem: What makes tokens of pixels: "patch", a linear map, or "conv", see
+            `action.models.conv_stem`.
 
     Raises:
         OptionError: An unknown attention type, or a size that is no multiple of the patch, or
-            frames that are no multiple of the tubelet.
+            frames that are no multiple of the tubelet, or a convolutional stem that cannot be.
     """
 
     def __init__(
@@ -143,6 +146,7 @@ class TimeSformer(nn.Module):
         checkpointing: bool = False,
         tubelet: int = 1,
         trajectory_values: TrajectoryValues = "projected",
+        stem: Stem = "patch",
     ) -> None:
         """Make the layers: truncated normal weights of 0.02, zero biases."""
         super().__init__()
@@ -164,11 +168,8 @@ class TimeSformer(nn.Module):
         self.tubelet = tubelet
         self.frames_apart = attention_type == "space_only"
         self.default_layout = self._layout(frames, *to_2tuple(image_size))
-        self.patch_embed = (
-            PatchEmbed(None, patch_size, embed_dim=embed_dim, strict_img_size=False)
-            if tubelet == 1
-            else TubeletEmbed(tubelet, patch_size, embed_dim)
-        )
+        self.stem = stem
+        self.patch_embed = _patch_embedding(stem, patch_size, embed_dim, tubelet)
         self.cls_token = nn.Parameter(torch.zeros(1, 1, embed_dim))
         self.pos_embed = nn.Parameter(torch.zeros(1, 1 + self.default_layout.patches, embed_dim))
         # With attention over space alone, frames do not interact, and their times do not matter.
@@ -321,3 +322,21 @@ def resized_in_time(
         return time
     along_time = rearrange(time, "1 t d -> 1 d t")
     return rearrange(F.interpolate(along_time, size=frames, mode="nearest"), "1 d t -> 1 t d")
+
+
+def _patch_embedding(stem: Stem, patch_size: int, dim: int, tubelet: int) -> nn.Module:
+    """What makes tokens of frames, or of tubelets.
+
+    Raises:
+        OptionError: For a convolutional stem of tubelets, or one that `ConvStem` cannot be.
+    """
+    if stem == "conv":
+        if tubelet > 1:
+            raise OptionError(
+                f"--backbone.stem conv sees single frames, not --backbone.tubelet {tubelet}: use "
+                "--backbone.stem patch."
+            )
+        return ConvStem(patch_size, dim)
+    if tubelet > 1:
+        return TubeletEmbed(tubelet, patch_size, dim)
+    return PatchEmbed(None, patch_size, embed_dim=dim, strict_img_size=False)

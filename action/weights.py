@@ -194,6 +194,7 @@ def _require_same_options(file: Path, weights: Mapping[str, Tensor], backbone: T
         "depth": len(backbone.blocks),
         "heads": backbone.num_heads,
         "patch_size": backbone.patch_size[0],
+        "stem": backbone.stem,
         "attention": backbone.attention_type,
         "tubelet": backbone.tubelet,
     }
@@ -222,7 +223,7 @@ def _options_in(weights: Mapping[str, Tensor]) -> dict[str, Any]:
     if projection is not None and projection.ndim in (4, 5):
         tubelet = projection.shape[2] if projection.ndim == 5 else 1
         options |= {"dim": projection.shape[0], "patch_size": projection.shape[-1]}
-        options["tubelet"] = tubelet
+        options |= {"tubelet": tubelet, "stem": "patch"}
     blocks = {name.split(".")[1] for name in weights if _IN_BLOCK.fullmatch(name)}
     if blocks:
         options["depth"] = len(blocks)

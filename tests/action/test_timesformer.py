@@ -189,7 +189,29 @@ def test_base_size_has_the_published_number_of_parameters():
     assert sum(p.numel() for p in backbone.parameters()) == expected
 
 
+@pytest.mark.parametrize("patch", [8, 16])
+def test_convolutions_make_one_token_of_each_patch(patch):
+    backbone = small(stem="conv", patch_size=patch, num_classes=4)
+    layout = backbone.layout(make_clips())
+    changed = make_clips()
+    changed[0, :, 1, :patch, -patch:] += 1  # the last patch of the first row of one frame
+    with torch.no_grad():
+        before, after = (
+            backbone.patch_embed(x.transpose(1, 2).flatten(0, 1)) for x in (make_clips(), changed)
+        )
+    moved = (before != after).any(-1).view(2, 3, layout.rows, layout.cols)
+    assert moved[0, 1, 0, -1] and moved.sum() == moved[0, 1, :, -2:].sum()
+    logits = PoseAware(backbone, PaabConfig(), PaatConfig(), num_keypoints=5).train()(
+        make_clips(), torch.ones(2, 3, layout.rows * layout.cols, dtype=torch.bool)
+    )
+    assert logits.pose_logits[1].shape == (2, 3, layout.rows * layout.cols, 5)
+
+
 def test_mistakes_are_named():
+    with pytest.raises(OptionError, match="8 or 16 pixels"):
+        small(stem="conv", patch_size=4)
+    with pytest.raises(OptionError, match="tubelet 2"):
+        small(stem="conv", tubelet=2, frames=4)
     with pytest.raises(OptionError, match="'divided'"):
         small(attention_type="divided")
     with pytest.raises(OptionError, match="30 x 48"):

@@ -239,6 +239,12 @@ def test_another_model_is_refused_by_the_options_that_fit(tmp_path, stored, reme
     load_pretrained(ours(**stored), tmp_path / "a.pyth")
 
 
+def test_weights_of_patches_do_not_fit_convolutions(tmp_path):
+    torch.save(published(ours()), tmp_path / "a.pyth")
+    with pytest.raises(OtherModelError, match=r"^\w+ --backbone.stem patch: "):
+        load_pretrained(ours(stem="conv"), tmp_path / "a.pyth")
+
+
 def test_another_number_of_heads_is_refused(tmp_path):
     theirs().save_pretrained(tmp_path)
     with pytest.raises(OtherModelError, match=r"^\w+ --backbone.heads 3: "):
