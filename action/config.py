@@ -73,7 +73,7 @@ class TimeSformerConfig:
     frames: PositiveInt | None = 8
     """Frames of a clip; None takes the paper's number for the data set, or for the joints."""
     stride: PositiveInt | None = None
-    """Every which frame of the video they are; the paper's number for the data set by default."""
+    """Distance between them in frames of the video; the paper's for the data set by default."""
     # Runs of earlier versions lack the option. The recipe small has convolutions.
     stem: Stem = "patch"
     """Tokens of pixels by a linear map of each patch (the paper's), or by a few convolutions, which
@@ -117,7 +117,7 @@ class JointsConfig:
     frames: PositiveInt = 32
     """Frames of joints beside pixels; networks on joints alone have --backbone.frames."""
     stride: PositiveInt = 2
-    """Every which frame of the clip they are."""
+    """Distance between them in frames of the clip."""
 
 
 @dataclass(frozen=True)
@@ -154,6 +154,9 @@ class ClipBatchConfig:
     """How often a clip is mirrored; left and right keypoints change their names."""
     person: bool = True
     """Cut the frames to the person, by the keypoints, as the paper does for all methods."""
+    color: Share = 0.0
+    """Largest relative change of brightness, contrast and saturation of a training clip, and of its
+    hue as a share of half the colour circle."""
     # Runs of earlier versions lack the option. The recipes switch it on.
     inside: bool = False
     """Keep that cut inside the picture. Black beyond it would tell classes apart."""
