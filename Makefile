@@ -24,7 +24,8 @@ DEMO_ACTION ?= data/mocap_demo
 DEMO_ACTION_RUNS ?= runs/demo_action
 DEMO_ACTIONS ?= walk kick crawl cartwheel jump punch
 DEMO_SUBJECTS ?= 16
-DEMO_ACTION_EPOCHS ?= 24
+DEMO_REPETITIONS ?= 6
+DEMO_ACTION_EPOCHS ?= 16
 NOTEBOOK_EPISODES ?= 4
 
 .PHONY: help setup demo demo-action test test-fast coverage check docs notebook bench attack mutate clean
@@ -49,11 +50,11 @@ demo: $(INSTALLED)  ## Lift episodes, DeiT against PAAB and PAAT, a report: with
 
 demo-action: $(INSTALLED)  ## videos of people in three data sets' layouts, TimeSformer against PAAB and PAAT, a report: within 20 minutes
 	for layout in ntu smarthome nucla; do \
-		subjects=$(DEMO_SUBJECTS); test $$layout = ntu || subjects=4; \
-		$(BIN)/python -m sims.generate --env mocap --views 3 --layout $$layout --subjects $$subjects --size 112 --actions $(DEMO_ACTIONS) --out $(DEMO_ACTION)/$$layout || exit 1; \
+		people="--subjects 4"; test $$layout = ntu && people="--subjects $(DEMO_SUBJECTS) --repetitions $(DEMO_REPETITIONS) --test-repetitions 2"; \
+		$(BIN)/python -m sims.generate --env mocap --views 3 --layout $$layout $$people --rooms 4 --size 96 --actions $(DEMO_ACTIONS) --out $(DEMO_ACTION)/$$layout || exit 1; \
 		$(BIN)/python -m datasets.info $(DEMO_ACTION)/$$layout --format $$layout || exit 1; \
 	done
-	$(BIN)/python -m action.compare --data mocap --root $(DEMO_ACTION)/ntu --protocol CVS1 --test CVS1 CVS3 --retrieve $(DEMO_ACTION)/smarthome $(DEMO_ACTION)/nucla --methods baseline paab paat --seeds 0 --backbone.image-size 80 --backbone.frames 4 --backbone.stride 8 --backbone.depth 4 --batch.clips 8 --epochs $(DEMO_ACTION_EPOCHS) --validate-every 4 --out $(DEMO_ACTION_RUNS)
+	$(BIN)/python -m action.compare --data mocap --root $(DEMO_ACTION)/ntu --protocol CVS1 --test CVS1 CVS3 --retrieve $(DEMO_ACTION)/smarthome $(DEMO_ACTION)/nucla --methods baseline paab paat --seeds 0 --epochs $(DEMO_ACTION_EPOCHS) --validate-every 4 --out $(DEMO_ACTION_RUNS)
 
 test: $(INSTALLED)  ## run all tests, in parallel, and list the slowest ten
 	$(PYTEST) --durations 10
