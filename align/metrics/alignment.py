@@ -23,9 +23,9 @@ from datasets.storage.episode_file import EGO
 EGO_ERROR, THIRD_ERROR = "alignment_error_ego", "alignment_error_third"
 
 METRICS = ("alignment_error", "cycle_error", "kendalls_tau", "kendalls_tau_b")
-# Distances held at once. With the arrays made from them, that is under 0.5 GB, however long
+# Distances held at once. With the arrays made from them, that is under 0.25 GB, however long
 # the episode is.
-BLOCK = 2**23
+BLOCK = 2**22
 
 
 def distances(
