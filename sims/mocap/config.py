@@ -58,8 +58,7 @@ class MocapConfig:
             take to the next.
         test_repetitions: The same of people for test; by default as many.
         actions: Motions of one family, or a family: athletic (captured) or everyday.
-        rooms: Number of rooms that all takes share, as those of real data sets do; by default each
-            take has a room of its own, which makes learning from few clips harder.
+        rooms: Rooms that all takes share; by default each has its own.
         size: Height and width of the videos, in pixels.
         seed: Seed of people, rooms, cameras and takes.
         out: Folder of the data set; by default data/mocap, or data/mocap_<layout>.
