@@ -25,7 +25,7 @@ DEMO_ACTION_RUNS ?= runs/demo_action
 DEMO_ACTIONS ?= walk kick crawl cartwheel jump punch
 DEMO_SUBJECTS ?= 16
 DEMO_REPETITIONS ?= 6
-DEMO_ACTION_EPOCHS ?= 16
+DEMO_ACTION_EPOCHS ?= 12
 NOTEBOOK_EPISODES ?= 4
 
 .PHONY: help setup demo demo-action test test-fast coverage check docs notebook bench attack mutate clean
