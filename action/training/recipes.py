@@ -45,7 +45,7 @@ _PAPER = ActionConfig(
         clip_norm=0,
     ),
 )
-# Two cores learn from a few hundred clips with it in a quarter of an hour: a person in 64 pixels
+# One core learns six motions from a thousand clips with it in half an hour: a person in 64 pixels
 # spans several patches of 8, and convolutions need fewer steps than patches (docs/results).
 _SMALL_TRANSFORMER = ActionConfig(
     backbone=TimeSformerConfig(
