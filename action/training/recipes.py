@@ -47,11 +47,8 @@ _PAPER = ActionConfig(
 )
 # One core learns six motions from a thousand clips with it in half an hour: a person in 64 pixels
 # spans several patches of 8, and convolutions need fewer steps than patches (docs/results).
-_SMALL_TRANSFORMER = ActionConfig(
-    backbone=TimeSformerConfig(
-        image_size=64, patch_size=8, frames=4, stride=8, stem="conv", dim=128, depth=4, heads=4
-    ),
-    optim=OptimConfig(lr=1e-3),
+_SMALL_TRANSFORMER = TimeSformerConfig(
+    image_size=64, patch_size=8, frames=4, stride=8, stem="conv", dim=128, depth=4, heads=4
 )
 # Clips a step; the rendered set, which the paper does not know, has the fewest.
 _PAPER_CLIPS: dict[DataName, int] = {"smarthome": 32, "ntu": 64, "nucla": 64, "mocap": 32}
@@ -103,8 +100,7 @@ def action_recipe(
     if model in _OF_BOTH_PERSONS:
         config = replace(config, joints=JointsConfig(persons=config.batch.persons))
     if name == "small" and config.is_transformer:
-        small = _SMALL_TRANSFORMER
-        config = replace(config, backbone=small.backbone, optim=small.optim)
+        config = replace(config, backbone=_SMALL_TRANSFORMER, optim=OptimConfig(lr=1e-3))
     if model == "motionformer":
         backbone = replace(config.backbone, attention="trajectory", tubelet=2, stem="patch")
         return replace(config, backbone=backbone)

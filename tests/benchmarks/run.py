@@ -23,6 +23,7 @@ from typing import Annotated, Any
 import tyro
 from measuring import ROOT, ROWS_VARIABLE, machine
 
+from align.results.text import NO_VALUE, markdown
 from datasets.storage.atomic import atomic_path
 
 HERE = Path(__file__).resolve().parent
@@ -99,15 +100,22 @@ def run(name: str, log: Path) -> tuple[list[dict[str, str]], int, float]:
 
 def table(results: dict[str, Any]) -> str:
     """All rows as Markdown, and on which machine they were measured."""
-    lines = ["| what | against | ratio | medians |", "|---|---|---:|---|"]
-    for name in sorted(results):
-        for row in results[name]["rows"]:
-            cells = (row["what"], row["against"] or "–", row["ratio"], row["figures"])
-            lines.append(f"| {' | '.join(cells)} |")
+    rows = [
+        [row["what"], row["against"] or NO_VALUE, row["ratio"], row["figures"]]
+        for name in sorted(results)
+        for row in results[name]["rows"]
+    ]
     machines = sorted({result["machine"].rpartition(";")[0] for result in results.values()})
     total = sum(result["seconds"] for result in results.values())
     return "\n".join(
-        [*lines, "", *machines, "", f"{len(results)} benchmarks, {total / 60:.0f} minutes.", ""]
+        [
+            markdown(["what", "against", "ratio", "medians"], rows),
+            "",
+            *machines,
+            "",
+            f"{len(results)} benchmarks, {total / 60:.0f} minutes.",
+            "",
+        ]
     )
 
 
