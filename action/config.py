@@ -154,9 +154,6 @@ class ClipBatchConfig:
     """How often a clip is mirrored; left and right keypoints change their names."""
     person: bool = True
     """Cut the frames to the person, by the keypoints, as the paper does for all methods."""
-    color: Share = 0.0
-    """Largest relative change of brightness, contrast and saturation of a training clip, and of its
-    hue as a share of half the colour circle."""
     # Runs of earlier versions lack the option. The recipes switch it on.
     inside: bool = False
     """Keep that cut inside the picture. Black beyond it would tell classes apart."""

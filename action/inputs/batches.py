@@ -12,7 +12,6 @@ from torch.utils.data import Dataset
 from action.inputs.joints import Draw, JointSampling, load_joints
 from action.inputs.mmnet_pictures import load_picture
 from align.engine.loading import order_of_pass
-from align.inputs.augment import recolor
 from datasets.clips.base import ClipInfo
 from datasets.clips.samples import ClipSample, SampleConfig, load_sample
 
@@ -30,14 +29,10 @@ class TrainingClips(Dataset[dict[str, Any]]):
         length: int,
         seed: int,
         joints: JointSampling | None = None,
-        color: float = 0.0,
     ) -> None:
-        """Prepares `length` items, with joints where a model sees them.
-
-        The colours of frames change by up to `color`, see `ClipBatchConfig`.
-        """
+        """Prepares `length` items, with joints where a model sees them."""
         self.clips, self.config, self.length, self.seed = clips, config, length, seed
-        self.joints, self.color = joints, color
+        self.joints = joints
 
     def __len__(self) -> int:
         """Number of items."""
@@ -50,12 +45,8 @@ class TrainingClips(Dataset[dict[str, Any]]):
 
     def __getitem__(self, item: int) -> dict[str, Any]:
         """Draws one sample, see `load_tensors`."""
-        rng = np.random.default_rng([1, self.seed, item])
-        tensors = load_tensors(self.clip_of(item), self.config, self.joints, Draw(rng))
-        if self.color > 0 and "frames" in tensors:
-            frames = recolor(tensors["frames"].transpose(0, 1), (self.color,) * 4, rng)
-            tensors["frames"] = frames.transpose(0, 1).contiguous()
-        return tensors
+        draw = Draw(np.random.default_rng([1, self.seed, item]))
+        return load_tensors(self.clip_of(item), self.config, self.joints, draw)
 
 
 class TestingClips(Dataset[dict[str, Any]]):

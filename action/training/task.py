@@ -97,8 +97,7 @@ class ActionTask:
 
     def _samples(self, length: int) -> TrainingClips:
         sample = self.recognizer.sample
-        color = self.config.batch.color
-        return TrainingClips(self.train, sample, length, self.config.seed, self.joints, color)
+        return TrainingClips(self.train, sample, length, self.config.seed, self.joints)
 
     def loader(self, start_step: int, stop_step: int) -> DataLoader:
         """Batches of the steps start_step … stop_step - 1."""

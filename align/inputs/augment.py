@@ -6,7 +6,7 @@ time stays the only thing that changes.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 import numpy as np
 import torch
@@ -44,36 +44,15 @@ def augment_view(
     frames = resize_frames(frames, size)
     scale = np.array([size / crop_width, size / crop_height], dtype=np.float32)
     keypoints = (keypoints - np.array([left, top], dtype=np.float32)) * scale
-    return recolor(frames, (config.brightness, config.contrast, config.saturation), rng), keypoints
-
-
-def recolor(
-    frames: UInt8[Tensor, "time 3 height width"],
-    strengths: Sequence[float],
-    rng: np.random.Generator,
-) -> UInt8[Tensor, "time 3 height width"]:
-    """Changes the colours of all frames alike.
-
-    Args:
-        frames: RGB.
-        strengths: Largest relative changes of brightness, contrast and saturation, and that of hue
-            as a share of half the colour circle, in this order; the last ones may be missing.
-        rng: Source of the randomness.
-    """
-    for adjust, strength in zip(_ADJUSTMENTS, strengths, strict=False):
+    for adjust, strength in (
+        (TF.adjust_brightness, config.brightness),
+        (TF.adjust_contrast, config.contrast),
+        (TF.adjust_saturation, config.saturation),
+    ):
         factor = 1 + strength * (2 * rng.random() - 1)
         if strength > 0:
             frames = adjust(frames, factor)
-    return frames
-
-
-def _turn_hue(
-    frames: UInt8[Tensor, "time 3 height width"], factor: float
-) -> UInt8[Tensor, "time 3 height width"]:
-    return TF.adjust_hue(frames, (factor - 1) / 2)
-
-
-_ADJUSTMENTS = (TF.adjust_brightness, TF.adjust_contrast, TF.adjust_saturation, _turn_hue)
+    return frames, keypoints
 
 
 def resize_frames(

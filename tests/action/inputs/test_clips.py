@@ -3,10 +3,8 @@
 from dataclasses import replace
 
 import pytest
-import torch
 
 from action.config import ActionConfig
-from action.inputs.batches import TrainingClips
 from action.inputs.clips import open_data, sample_config
 from action.train import main
 from action.training.recipes import action_recipe
@@ -28,19 +26,6 @@ def test_clips_whose_samples_coincide_are_counted(squares):
     assert name_coinciding(clips, whole, 1) == ""
     found = name_coinciding(clips, whole, 10)
     assert found.startswith(f"{len(clips)} of {len(clips)} videos") and "10 samples" in found
-
-
-def test_colours_of_training_clips_change_and_nothing_else(squares):
-    data = open_data(ActionConfig(root=squares))
-    sample = SampleConfig(frames=3, stride=4, size=32, flip=0.0)
-    plain, colored, again = (
-        TrainingClips(data.parts["train"], sample, 4, 0, color=color)[2] for color in (0, 0.5, 0.5)
-    )
-    assert torch.equal(colored["frames"], again["frames"])
-    changed = colored.pop("frames").float() - plain.pop("frames").float()
-    assert changed.abs().mean() > 5
-    for name in ("keypoints", "visible"):
-        assert torch.equal(colored[name], plain[name])
 
 
 def test_the_paper_holds_the_last_frame_of_short_videos():

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from align.engine.loading import order_of_pass
-from align.inputs.augment import augment_view, recolor
+from align.inputs.augment import augment_view
 from align.inputs.data import EpisodeSamples
 from align.inputs.sampling import AugmentConfig, BatchConfig, sample_times
 from datasets.episodes import EpisodeDataset
@@ -141,19 +141,6 @@ def test_all_frames_of_a_view_are_augmented_alike() -> None:
     moved, _ = augment_view(frames, keypoints, 24, STRONG, np.random.default_rng(0))
     assert all(torch.equal(moved[0], other) for other in moved)
     assert not torch.equal(moved[0], frame[0])
-
-
-def test_the_hue_turns_by_at_most_half_the_colour_circle() -> None:
-    frames = torch.zeros(1, 3, 2, 2, dtype=torch.uint8)
-    frames[:, 0] = 255
-
-    class Most:
-        def random(self) -> float:
-            return 1.0
-
-    turned = recolor(frames, (0, 0, 0, 1), Most())  # type: ignore[arg-type]
-    assert torch.equal(turned[0, :, 0, 0], torch.tensor([0, 255, 255], dtype=torch.uint8))
-    assert torch.equal(recolor(frames, (0, 0, 0), Most()), frames)  # type: ignore[arg-type]
 
 
 def test_a_mirrored_view_has_its_keypoints_on_the_other_side(dots: Path) -> None:
