@@ -91,7 +91,6 @@ PARTS = {
 }
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("part", PARTS)
 def test_parts_import_only_what_they_may(part):
     allowed = (*PARTS[part], part.replace("/", "."))
@@ -122,7 +121,6 @@ def wrong_imports(package: str, source: str) -> set[str]:
     return imported(source, package) & forbidden
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("package", BELOW)
 def test_imports_point_downwards_only(package):
     files = files_of(package)
@@ -155,7 +153,6 @@ def test_a_wrong_import_is_found(package, source, expected):
     assert wrong_imports(package, source) == expected
 
 
-@pytest.mark.slow
 def test_one_module_alone_spells_the_files_of_a_run():
     names = ("checkpoints", "metrics.csv", "evaluation", "analysis", "retrieval", "report.html")
     owner = REPOSITORY / "align" / "engine" / "run_folder.py"
