@@ -21,6 +21,7 @@ from datasets.errors import (
 )
 from datasets.kinematics.rig import RigCamera
 from datasets.storage.episode_file import Episode
+from datasets.storage.own_files import own_files
 
 # In this order: a camera_info and a chain have keys that no rig has.
 _FORMATS = (ros, kalibr, droid, own)
@@ -120,7 +121,7 @@ def _by_view(path: Path) -> dict[str, CameraParts]:
 
 
 def _folder(folder: Path) -> dict[str, CameraParts]:
-    files = sorted(f for f in folder.iterdir() if f.suffix.lower() in _SUFFIXES)
+    files = [f for f in own_files(folder.iterdir()) if f.suffix.lower() in _SUFFIXES]
     if not files:
         raise MissingDataError(
             f"{folder} holds no calibrations ({', '.join(sorted(_SUFFIXES))}). Name another folder."

@@ -13,6 +13,7 @@ from jaxtyping import Float
 
 from datasets.errors import FormatError, MismatchError, MissingDataError
 from datasets.formats.pairing import values_at
+from datasets.storage.own_files import own_files
 
 logger = logging.getLogger(__name__)
 
@@ -56,7 +57,7 @@ def tables_beside(folder: Path, views: Collection[str]) -> dict[str, TimeTable]:
         FormatError: See `read_time_table`.
     """
     tables = {}
-    for file in sorted(folder.glob("*.csv")):
+    for file in own_files(folder.glob("*.csv")):
         if file.stem in views or has_times(file):
             tables[file.stem] = read_time_table(file)
         else:
