@@ -1,6 +1,6 @@
-"""Folders of episodes with a video or a folder of pictures for each view, and what they leave out.
+"""Folders of episodes, each with a video or a folder of pictures for every view.
 
-    000000/ego.mp4    000000/view_0.mp4    the folder of one episode alone is read too
+The folder of one episode alone is read too. What is left out is named in warnings.
 """
 
 from __future__ import annotations
@@ -51,22 +51,20 @@ def tell_doubts(
         kind: What a view is, such as `videos`.
     """
     holding = [folder.name for folder in _folders(path) if views_of(folder)]
-    if views_of(path):
-        episodes = [path.resolve().name]
-        if holding:
-            logger.warning(
-                "%s holds %s itself, so that it is one episode, and its folders are left out: %s. "
-                "Move its own %s elsewhere to read the folders as episodes.",
-                *(path, kind, shortened(holding, _SHOWN), kind),
-            )
-    else:
-        episodes = holding
-        if empty := [f.name for f in _folders(path) if f.name not in holding]:
-            logger.warning(
-                "%s: folders without %s are left out: %s",
-                *(path, kind, shortened(empty, _SHOWN)),
-            )
-    names = list(views)
+    empty = [folder.name for folder in _folders(path) if folder.name not in holding]
+    alone = bool(views_of(path))
+    if alone and holding:
+        logger.warning(
+            "%s holds %s itself, so that it is one episode, and its folders are left out: %s. Move "
+            "its own %s elsewhere to read the folders as episodes.",
+            *(path, kind, shortened(holding, _SHOWN), kind),
+        )
+        return
+    if empty and not alone:
+        logger.warning(
+            "%s: folders without %s are left out: %s", path, kind, shortened(empty, _SHOWN)
+        )
+    names, episodes = list(views), [path.resolve().name] if alone else holding
     if all(map(_EPISODE.fullmatch, names)) and all(map(_CAMERA.fullmatch, episodes)):
         logger.warning(
             "%s: %s is read as an episode, and %s as its views. Where cameras hold episodes, "

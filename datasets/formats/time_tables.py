@@ -21,6 +21,11 @@ logger = logging.getLogger(__name__)
 _TIMES = ("time", "timestamp", "stamp", "t")
 _UNITS = {"": 1.0, "_s": 1.0, "_ms": 1e-3, "_us": 1e-6, "_ns": 1e-9}
 
+# What separates columns in the CSV files of some programs and countries.
+_OTHER_MARKS = {";": "semicolons", "\t": "tabs"}
+# No camera that is aligned with another waits so many seconds for its next frame.
+_LONGEST_STEP = 5.0
+
 
 class TimeTable(NamedTuple):
     """A CSV file.
@@ -78,6 +83,7 @@ def stamps_of(
     Raises:
         MissingDataError: When some views have a table and others have none.
         MismatchError: When a table has another number of rows than its view has frames.
+        FormatError: When its times are seconds apart, as those in another unit are.
     """
     clocked = [view for view in frames if view in tables]
     if not clocked:
@@ -93,7 +99,18 @@ def stamps_of(
                 f"{tables[view].path} has {len(tables[view].times)} times, but {view} has {count} "
                 "frames. Write one row for each frame."
             )
+        _require_seconds(tables[view])
     return {view: tables[view].times for view in frames}
+
+
+def _require_seconds(table: TimeTable) -> None:
+    """Checks that times of frames are in the unit that their column names."""
+    step = float(np.median(np.diff(table.times))) if len(table.times) > 1 else 0.0
+    if step > _LONGEST_STEP:
+        raise FormatError(
+            f"{table.path} has {step:g} s between frames. Call its column of times time_ms, "
+            "time_us or time_ns where they are not in seconds."
+        )
 
 
 def read_time_table(path: Path) -> TimeTable:
@@ -140,14 +157,25 @@ def _read(path: Path) -> tuple[list[str], list[list[str]]]:
             rows = [row for row in csv.reader(file) if row]
     except (UnicodeDecodeError, csv.Error) as error:
         raise FormatError(f"{path} is no CSV file ({error}). Mend it, or remove it.") from error
-    return [name.strip() for name in rows[0]] if rows else [], rows[1:]
+    header = [name.strip() for name in rows[0]] if rows else []
+    for mark, title in _OTHER_MARKS.items():
+        if (
+            len(header) == 1
+            and mark in header[0]
+            and _time_column(header[0].split(mark)) is not None
+        ):
+            raise FormatError(
+                f"{path} has {title} between its columns. Save it with commas, and with decimal "
+                "points in numbers."
+            )
+    return header, rows[1:]
 
 
 def _time_column(header: list[str]) -> tuple[int, float] | None:
     """The place of the column of times, and the seconds of its unit; None without one."""
     for place, name in enumerate(header):
         for ending, seconds in _UNITS.items():
-            if name.lower() in {time + ending for time in _TIMES}:
+            if name.strip().lower() in {time + ending for time in _TIMES}:
                 return place, seconds
     return None
 

@@ -216,7 +216,6 @@ def read_episode(
     def streams_of(part: str) -> dict[str, np.ndarray]:
         return of_views(f"obs/{{}}_{STREAMS[part][0]}") if streams and frames is not None else {}
 
-    success = group.attrs.get("success")
     return Episode(
         images={view: frames(group[f"obs/{view}_image"]) for view in views if frames is not None},
         phases=read_array(group, "phases") if phases is None else phases,
@@ -236,7 +235,7 @@ def read_episode(
             name: read_array(group["obs"], name) for name in group["obs"] if name not in per_view
         },
         seed=whole_number(group, "seed") if "seed" in group.attrs else None,
-        success=None if success is None else bool(np.all(success)),
+        success=_read_success(group),
         model_file=group.attrs.get("model_file"),
         viewpoint=group.attrs.get("viewpoint"),
         task=read_task(group),
@@ -256,6 +255,23 @@ def read_task(group: h5py.Group) -> str | None:
             "as a string."
         )
     return task
+
+
+def _read_success(group: h5py.Group) -> bool | None:
+    """Whether the task was solved; None where that is not stored.
+
+    Raises:
+        FormatError: When it is no truth value; names the file.
+    """
+    success = group.attrs.get("success")
+    if success is None:
+        return None
+    if np.asarray(success).dtype.kind not in "biuf":
+        raise FormatError(
+            f"{group.file.filename}: `success` of {group.name} must be true or false, got "
+            f"{success!r}. Write it as a bool."
+        )
+    return bool(np.all(success))
 
 
 def read_lens(group: h5py.Group, view: str) -> Lens | None:

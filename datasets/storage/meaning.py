@@ -8,6 +8,7 @@ import numpy as np
 
 from datasets.errors import FormatError
 from datasets.storage.episode_file import OVER_TIME, STREAMS, Episode
+from datasets.storage.geometry import geometry_faults
 from datasets.storage.meta import DatasetMeta
 
 # Single precision keeps rotations orthonormal to about 1e-6; cameras estimated from photographs
@@ -51,6 +52,7 @@ def _faults(episode: Episode, meta: DatasetMeta) -> Iterator[str]:
         yield from _intrinsics_faults(matrix, view)
     for view, poses in episode.world_to_camera.items():
         yield from _pose_faults(poses, view)
+    yield from geometry_faults(episode, meta)
     yield from _number_faults(episode)
     if meta.viewpoints and episode.viewpoint not in meta.viewpoints:
         yield f"it has the viewpoint {episode.viewpoint!r}; viewpoints are {meta.viewpoints}"

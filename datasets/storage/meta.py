@@ -266,9 +266,8 @@ def _remedy(path: Path) -> str:
         if path.exists() and (above / META_NAME).is_file():
             return f"Name the folder that holds it: {above}"
     if path.exists():
-        return (
-            f"Convert a recording: python -m datasets.convert {quote(str(path))} OUT --to episodes"
-        )
+        words = f"python -m datasets.convert {quote(str(path))} OUT --to episodes"
+        return f"Convert a recording with `{words}`, or {MAKE_ONE[0].lower()}{MAKE_ONE[1:]}"
     return MAKE_ONE
 
 
