@@ -24,7 +24,11 @@ _LOOKS = 20
 def geometry_faults(episode: Episode, meta: DatasetMeta) -> Iterator[str]:
     """Clauses on what cannot be, where the types and shapes of all arrays are right."""
     for view, points in episode.keypoints.items():
-        yield from _points_outside(points[episode.visible[view]], _size(episode, meta, view), view)
+        seen, size = points[episode.visible[view]], _size(episode, meta, view)
+        yield from _points_outside(seen, size, view)
+        # A robot that is hardly seen may be in the corner.
+        if len(seen) >= len(episode) and seen.max() <= 1 < min(size):
+            yield f"keypoints of {view} are from 0 to 1; they must be pixels, not shares of a side"
     for view, matrix in episode.intrinsics.items():
         yield from _middle_outside(matrix[:2, 2], _size(episode, meta, view), view)
     world = episode.keypoints_world

@@ -50,6 +50,8 @@ _RAW = {
 }
 
 
+# Endings of the files of data sets and runs, which are named in place of their folders.
+_OTHERS = {".hdf5", ".h5", ".json", ".jsonl", ".parquet", ".npz", ".csv", ".safetensors"}
 _COVER = Disposition.attached_pic
 # Pixels of 16 bits of grey, in which depth cameras store millimetres.
 _DEPTH = "gray16"
@@ -213,6 +215,8 @@ def _readable(video: Path) -> Iterator[None]:
     try:
         yield
     except (av.FFmpegError, OSError) as error:
+        if video.suffix.lower() in _OTHERS:
+            raise FormatError(f"{video} is no video. Name a video, or a folder.") from error
         raise DamagedDataError(
             f"{video} cannot be decoded ({error.strerror}); copy it again, or leave its clip out."
         ) from error

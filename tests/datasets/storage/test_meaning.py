@@ -130,6 +130,16 @@ def test_whole_numbers_are_whole(own_dots, episode, attribute, value):
     assert [type(problem) for problem in info(InfoConfig(own_dots, columns=1))] == [FormatError]
 
 
+def test_keypoints_are_no_shares_of_the_picture(tmp_path):
+    meta = make_meta(size=16)
+    episode = make_episode(meta, 0)
+    for view in meta.views:
+        episode.keypoints[view] = (episode.keypoints[view] / 16).clip(0, 0.99)
+    episode.keypoints_world = None
+    with pytest.raises(FormatError, match="keypoints of ego are from 0 to 1; they must be pixels"):
+        EpisodeWriter(tmp_path, meta).write(0, episode)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("value", ["False", b"no"])
 def test_success_is_a_truth_value(own_dots, episode, value):

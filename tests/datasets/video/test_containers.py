@@ -123,3 +123,9 @@ def test_depth_is_no_picture(tmp_path: Path) -> None:
         video_shape(tmp_path / "depth.mkv")
     write(tmp_path / "grey.mkv", 3, "ffv1", pixels="gray")
     assert [number(frame) for frame in iterate_frames(tmp_path / "grey.mkv")] == [0, 1, 2]
+
+
+def test_files_of_data_sets_are_no_damaged_videos(tmp_path: Path) -> None:
+    (tmp_path / "000000.hdf5").write_bytes(b"\x89HDF")
+    with pytest.raises(FormatError, match=r"000000.hdf5 is no video. Name a video"):
+        video_shape(tmp_path / "000000.hdf5")
