@@ -59,12 +59,18 @@ def tables_beside(folder: Path, views: Collection[str]) -> dict[str, TimeTable]:
     Those with the name of a view must have times; others without times are named in a warning.
 
     Raises:
-        FormatError: See `read_time_table`.
+        FormatError: See `read_time_table`; also when a file with another name has times alone.
     """
     tables = {}
     for file in own_files(folder.glob("*.csv")):
         if file.stem in views or has_times(file):
             tables[file.stem] = read_time_table(file)
+            if file.stem not in views and not tables[file.stem].names:
+                named = " and ".join(f"{view}.csv" for view in views)
+                raise FormatError(
+                    f"{file} has times and no values. Where they are those of frames, copy it to "
+                    f"{named}; otherwise remove it."
+                )
         else:
             logger.warning("%s has no column of times and is not read", file)
     return tables

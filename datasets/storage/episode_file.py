@@ -28,7 +28,7 @@ FAILURE = "failure"
 OVER_TIME = ("actions", "states", "rewards", "dones", "phases", "keypoints_world")
 # Attributes of an episode as a whole.
 _OVERALL = ("seed", "success", "model_file", "viewpoint", "task")
-_VIEW_PARTS = ("image", "keypoints", "visible")
+VIEW_PARTS = ("image", "keypoints", "visible")
 # Parts of a view that simulators can measure beside the pictures, and their numbers: the field of
 # `Episode`, the ending in the file, and the type.
 STREAMS = {"depth": ("depth", np.dtype(np.uint16)), "masks": ("mask", np.dtype(np.uint8))}
@@ -207,7 +207,7 @@ def read_episode(
         FormatError: When an array or a number has another form.
     """
     endings = [ending for ending, _ in STREAMS.values()] if streams else []
-    per_view = {f"{view}_{part}" for view in all_views for part in (*_VIEW_PARTS, *endings)}
+    per_view = {f"{view}_{part}" for view in all_views for part in (*VIEW_PARTS, *endings)}
 
     def of_views(pattern: str) -> dict[str, np.ndarray]:
         names = {view: pattern.format(view) for view in views}

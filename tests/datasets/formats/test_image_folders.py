@@ -151,3 +151,15 @@ def test_tables_of_other_units_and_countries_are_named(
         (tmp_path / f"a/{view}.csv").write_text(text)
     with pytest.raises(DataError, match=message):
         open_source(tmp_path)
+
+
+def test_a_table_of_times_alone_belongs_to_a_view(tmp_path: Path) -> None:
+    for view in ("ego", "front"):
+        write(tmp_path / "a" / view, range(3))
+    table(tmp_path / "a/timestamps.csv", {"time": [0, 0.1, 0.2]})
+    with pytest.raises(DataError, match=r"times and no values.*copy it to ego.csv and front.csv"):
+        open_source(tmp_path)
+    for view in ("ego", "front"):
+        table(tmp_path / f"a/{view}.csv", {"time": [0, 0.1, 0.2]})
+    (tmp_path / "a/timestamps.csv").unlink()
+    assert opened(tmp_path).meta.control_hz == pytest.approx(10)

@@ -130,6 +130,15 @@ def test_whole_numbers_are_whole(own_dots, episode, attribute, value):
     assert [type(problem) for problem in info(InfoConfig(own_dots, columns=1))] == [FormatError]
 
 
+def test_observations_have_names_of_their_own(tmp_path):
+    meta = make_meta(size=16)
+    for part in ("image", "keypoints", "visible"):
+        episode = make_episode(meta, 0)
+        episode.observations[f"ego_{part}"] = np.zeros((len(episode), 2))
+        with pytest.raises(FormatError, match=f"observation ego_{part} has the name of a part"):
+            EpisodeWriter(tmp_path, meta).write(0, episode)
+
+
 def test_keypoints_are_no_shares_of_the_picture(tmp_path):
     meta = make_meta(size=16)
     episode = make_episode(meta, 0)
