@@ -15,7 +15,7 @@ from datasets.storage.meta import DatasetMeta
 _BESIDE = 1.0
 # The share of a picture's longer side by which keypoints may lie, at the median, from where their
 # camera shows them. Keypoints that were detected, and cameras that were measured, are a few
-# hundredths apart; cameras of another convention, or in millimetres, a quarter and more.
+# hundredths apart; in the tests, cameras of another convention or in millimetres are 0.4 and more.
 _APART = 0.1
 # Time steps at which cameras are compared with keypoints.
 _LOOKS = 20
