@@ -26,7 +26,7 @@ from action.train import default_options
 from align.engine.claim import Claim
 from align.engine.jobs import default_jobs, require_success, run_all
 from align.results.studies import StudyName
-from datasets.bounds import PositiveInt, Seed
+from datasets.bounds import PositiveInt, Seed, require_chosen
 from datasets.command import command, command_line, parse
 
 
@@ -66,6 +66,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             from action.inputs.clips import open_data
             from align.report.study_figure import publish
 
+            require_chosen(studies=studies, seeds=seeds)
             common, data = config.of_one_run(), open_data(config)
             protocols, folder = (
                 tested_protocols(config, test),

@@ -31,7 +31,7 @@ from action.config import ActionMethod, DataName, Ensemble
 from action.train import default_options
 from align.engine.claim import Claim
 from align.engine.jobs import default_jobs, require_success, run_all
-from datasets.bounds import PositiveInt, Seed
+from datasets.bounds import PositiveInt, Seed, require_chosen
 from datasets.command import command, command_line, optional, parse
 from datasets.errors import OptionError
 
@@ -87,6 +87,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             from action.comparing.protocols import groups_of
             from action.inputs.clips import open_data
 
+            require_chosen(methods=methods, seeds=seeds)
             _require_no_grids(pretrain_on is not None, variant, protocols)
             how = (num_clips, ensemble)
             comparison = Comparison(config.out, groups_of(config, protocols, test), *how)

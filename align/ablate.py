@@ -25,7 +25,7 @@ from align.config import Protocol
 from align.engine.claim import Claim
 from align.engine.jobs import default_jobs, require_success, run_all
 from align.results.studies import StudyName
-from datasets.bounds import PositiveInt, Seed
+from datasets.bounds import PositiveInt, Seed, require_chosen
 from datasets.command import command, command_line, parse
 
 
@@ -62,6 +62,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             from align.comparing.studying import plan_studies, write_tables
             from align.report.study_figure import publish
 
+            require_chosen(studies=studies, seeds=seeds)
             common, data_sets = config.of_one_run(), config.data_sets(env)
             configs = plan_studies(common, studies, data_sets, protocol, seeds, config.out)
             check_views(configs)

@@ -29,7 +29,7 @@ from align.engine.claim import Claim
 from align.engine.jobs import Outcome, default_jobs, require_success, run_all
 from align.engine.run_folder import REPORT_NAME
 from align.methods import PAPER_METHODS, Method
-from datasets.bounds import PositiveInt, Seed
+from datasets.bounds import PositiveInt, Seed, require_chosen
 from datasets.command import command, command_line, parse
 
 
@@ -62,6 +62,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             jobs: Runs at a time, which share the cores equally.
         """
         with command(ValueError, resume=f"Resume with: {command_line('align.compare', arguments)}"):
+            require_chosen(methods=methods, seeds=seeds, protocols=protocols)
             data = config.data_sets(env)
             common = config.of_one_run()
             configs = plan(common, data, protocols, methods, seeds, config.out, variant)

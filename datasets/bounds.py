@@ -108,6 +108,14 @@ def require_distinct(option: str, names: Sequence[object]) -> None:
             raise OptionError(f"{option} names {name} twice; name each once.")
 
 
+def require_chosen(**options: Sequence[object]) -> None:
+    """Raises an OptionError when an option, such as `seeds`, names nothing or something twice."""
+    for option, names in options.items():
+        if not names:
+            raise OptionError(f"--{option} names nothing; name one or more, or leave it out.")
+        require_distinct(f"--{option}", names)
+
+
 def intervals(kind: Any) -> Iterator[Interval]:
     """The bounds in a type, also within optional types and tuples."""
     if get_origin(kind) is Annotated:

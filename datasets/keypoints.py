@@ -116,6 +116,9 @@ def check_first(source: Source, maker: KeypointMaker) -> Iterator[str]:
 
     Yields:
         A sentence for each view; doubts are logged as warnings.
+
+    Raises:
+        MismatchError: When data are to be written, and the robot is in none of the pictures.
     """
     name = f"{source.root}: {source.names[0]}"
     recorded = source.sound_episode(0)
@@ -127,8 +130,8 @@ def check_first(source: Source, maker: KeypointMaker) -> Iterator[str]:
     episode, steps = moved.episode, len(moved.episode)
     cameras = maker.cameras(episode, name)
     times = np.linspace(0, steps - 1, min(LOOKS, steps)).round().astype(int).tolist()
-    for view, motion in moved.views.items():
-        yield f"{view}: {residual(episode, motion, cameras[view], view, times)}"
+    seen = {v: residual(episode, m, cameras[v], v, times) for v, m in moved.views.items()}
+    yield from (f"{view}: {found}" for view, found in seen.items())
     scores = best_convention(episode, moved.views, cameras, times)
     _warn_of_convention(scores, maker.config.convention)
     if maker.config.preview is not None:
@@ -137,6 +140,11 @@ def check_first(source: Source, maker: KeypointMaker) -> Iterator[str]:
             maker.config.preview, drawn, moved.views, cameras, maker.skeleton, times
         ):
             yield str(file)
+    if maker.config.out is not None and not any(found.pixels for found in seen.values()):
+        raise MismatchError(
+            f"{name}: the robot is in no picture of any view. Check --cameras: poses in metres, "
+            "their --convention, and intrinsics of pictures of this size; --preview draws them."
+        )
 
 
 def _warn_of_convention(scores: Mapping[Convention, float], used: Convention) -> None:

@@ -43,9 +43,25 @@ _FRAME = re.compile(r"[\u2500-\u257f]|-{3,}")
 _HELP_TEXT = re.compile(r" Argument helptext:.*(?= For full helptext)")
 
 
+# What tyro says about a value, and what a user has to know of it.
+_PLAINLY = {
+    r"Value error Error parsing (--\S+): .*invalid literal for int\(\) with base 10: ('.*?')": (
+        r"\1 takes a whole number, got \2."
+    ),
+    r"Value error Error parsing (--\S+): .*could not convert string to float: ('.*?')": (
+        r"\1 takes a number such as 0.5, got \2."
+    ),
+    r"Value error Error parsing (--\S+): Could not find valid parse for arguments: \[(.*?)\]": (
+        r"\1 takes values with blanks between them, got \2."
+    ),
+}
+
+
 def without_frame(explanation: str) -> str:
     """The message of tyro about a mistake, without the frame that it draws around its lines."""
     text = " ".join(_FRAME.sub(" ", explanation).split())
+    for words, plain in _PLAINLY.items():
+        text = re.sub(words, plain, text)
     return "error: " + _HELP_TEXT.sub("", text)
 
 

@@ -23,7 +23,7 @@ from align.engine.device import import_compiler
 from align.engine.origin import DataRecord, Origin
 from align.engine.stored_config import claim_options, require_options
 from align.stored.data import identify
-from datasets.bounds import require_distinct
+from datasets.bounds import require_chosen
 from datasets.episodes import EpisodeDataset
 from datasets.errors import FormatError, OptionError, first_fault, require_known
 from datasets.storage.atomic import atomic_path
@@ -45,12 +45,14 @@ def clone_all(config: CloneConfig) -> list[Row]:
 
     Raises:
         DataError: When the data or a run cannot be used.
-        OptionError: When something is named twice, or a batch is larger than the data.
+        OptionError: When an option names nothing or something twice, or a batch is larger than the
+            data.
         MismatchError: When the folder holds policies with other options, of other data or of a run
             that was trained again since, or the data set has fewer episodes.
     """
-    for option in ("observe", "views", "seeds", "cameras"):
-        require_distinct(f"--{option}", getattr(config, option))
+    require_chosen(
+        observe=config.observe, views=config.views, seeds=config.seeds, cameras=config.cameras
+    )
     data = EpisodeDataset(config.data, "train", episodes=config.episodes)
     for view in config.views:
         require_known("view", view, data.views)

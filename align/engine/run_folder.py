@@ -32,6 +32,7 @@ from align.engine.checkpoint_header import read_state
 from align.engine.csv_files import read_csv, write_csv
 from align.engine.stored_config import read_config, write_config
 from datasets.errors import FormatError, UserError
+from datasets.storage.own_files import own_files
 
 Checkpoint = Literal["best", "last"]
 Config = TypeVar("Config")
@@ -128,7 +129,7 @@ class RunFolder:
 
     def evaluations(self) -> list[str]:
         """Names of all evaluations, in alphabetical order."""
-        return sorted(path.stem for path in (self.path / _EVALUATION).glob("*.json"))
+        return [path.stem for path in own_files((self.path / _EVALUATION).glob("*.json"))]
 
     def embeddings(self, name: str) -> Path:
         """The embeddings of all frames that an evaluation measured."""
@@ -156,7 +157,7 @@ class RunFolder:
 
     def retrievals(self) -> list[Path]:
         """The results of all searches, by name."""
-        return sorted((self.path / _RETRIEVAL).glob("*.json"))
+        return own_files((self.path / _RETRIEVAL).glob("*.json"))
 
     def embedded(self, name: str) -> Path:
         """A table of the embeddings of videos or of a data set."""

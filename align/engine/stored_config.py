@@ -67,7 +67,10 @@ def read_config(
         DataError: When the folder holds no run, or the file has unknown options.
     """
     if not path.exists():
-        raise MissingDataError(f"{path} does not exist: {path.parent} is no run of `{command}`.")
+        raise MissingDataError(
+            f"{path} does not exist: {path.parent} is no run of `{command}`. Name the folder "
+            "of one."
+        )
     try:
         stored = json.loads(path.read_bytes())
     except ValueError as error:

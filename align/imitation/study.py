@@ -8,7 +8,7 @@ from align.engine.stored_config import claim_options, require_options
 from align.imitation.config import OF_VIDEO, ImitateConfig, Reward, run_of
 from align.imitation.results import Curve, save
 from align.imitation.training import learn, load_curve, require_usable
-from datasets.bounds import require_distinct
+from datasets.bounds import require_chosen
 
 # Options that may differ between agents of one folder.
 _OF_THE_STUDY = ("reward", "seeds", "out")
@@ -18,12 +18,12 @@ def imitate(config: ImitateConfig) -> list[Curve]:
     """Trains every agent that has no curve yet.
 
     Raises:
-        OptionError: When a reward needs a run and there is none, or something is named twice.
+        OptionError: When a reward needs a run and there is none, or an option names nothing
+            or something twice.
         MismatchError: When the folder holds agents with other options.
         DataError: When the run or its references cannot be used.
     """
-    for option in ("reward", "seeds"):
-        require_distinct(f"--{option}", getattr(config, option))
+    require_chosen(reward=config.reward, seeds=config.seeds)
     if OF_VIDEO & set(config.reward):
         run_of(config)
     require_options(config.out, config, _OF_THE_STUDY)

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import tyro
 
 from align.engine.run_folder import require_runs
+from align.zoo.store import PREFIX
 from datasets.bounds import NaturalInt, Port
 from datasets.command import command, optional, parse
 from datasets.errors import MissingDataError, OptionError, require, require_known
@@ -94,6 +95,11 @@ def open_routes(
     from align.view.routes import Routes
     from align.view.runs import about_runs
 
+    if models := [str(path) for path in paths if str(path).startswith(PREFIX)]:
+        raise OptionError(
+            f"{models[0]} has no folder of a run, which this page shows. Name the folder of a run; "
+            "align.videos and align.embed take models of the zoo."
+        )
     runs = list(dict.fromkeys(path for path in paths if path.is_dir()))
     videos = [path for path in paths if not path.is_dir()]
     require_runs(runs, TrainConfig)

@@ -17,6 +17,10 @@ import numpy as np
 from scipy.spatial.transform import Rotation
 
 from datasets.calibration.parts import CameraParts, numbers, transform
+from datasets.errors import FormatError
+
+# An angle in radians stays below it; a usual one in degrees does not.
+_ONE_TURN = 2 * np.pi
 
 
 def recognizes(stored: Any) -> bool:
@@ -28,13 +32,18 @@ def read(name: str, stored: Mapping[str, Any]) -> dict[str, CameraParts]:
     """The poses of a file; entries that are no poses, such as the path of an episode, are left out.
 
     Raises:
-        FormatError: When a number is not finite.
+        FormatError: When a number is not finite, or an angle is in degrees.
     """
     found = {}
     for camera, value in stored.items():
         if _six(value):
             where = f"{name}: {camera}"
             six = numbers(where, "pose", _pose(value), 6)
+            if np.abs(six[3:]).max() > _ONE_TURN:
+                raise FormatError(
+                    f"{where}: its angles reach {np.abs(six[3:]).max():.1f}, and must be in "
+                    "radians. Convert them."
+                )
             rotation = Rotation.from_euler("xyz", six[3:]).as_matrix()
             world_to_camera = np.linalg.inv(transform(rotation, six[:3]))
             found[str(camera)] = CameraParts(where, pose=world_to_camera)

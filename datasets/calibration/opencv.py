@@ -8,6 +8,7 @@ and `tvec`, or `R` and `T`, lead from the world to the camera as in `cv2.solvePn
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,7 @@ from datasets.calibration.parts import (
     make_lens,
     numbers,
     picture_size,
+    require_known_lens,
     rigid,
     transform,
 )
@@ -28,12 +30,16 @@ from datasets.errors import DamagedDataError, require
 from datasets.lens import LensName
 
 # Names under which OpenCV's samples and their many copies store the same thing.
-_MATRIX = ("camera_matrix", "cameraMatrix", "Camera_Matrix", "K")
-_DISTORTION = (
+MATRIX = ("camera_matrix", "cameraMatrix", "Camera_Matrix", "mtx", "K")
+DISTORTION = (
     "distortion_coefficients",
     "Distortion_Coefficients",
+    "distortion_coeffs",
     "dist_coeffs",
+    "dist_coeff",
     "distCoeffs",
+    "distortion",
+    "dist",
     "D",
 )
 _WIDTH, _HEIGHT = ("image_width", "image_Width"), ("image_height", "image_Height")
@@ -54,22 +60,28 @@ def read(name: str, text: str) -> dict[str, CameraParts]:
         FormatError: When a value cannot be.
         MissingLibraryError: When OpenCV is not installed.
     """
-    stored = _content(name, text)
-    matrix, size = first_of(stored, _MATRIX), (first_of(stored, _WIDTH), first_of(stored, _HEIGHT))
-    distortion = np.ravel(first_of(stored, _DISTORTION, ()))
+    return {"": camera_of(name, _content(name, text))}
+
+
+def camera_of(name: str, stored: Mapping[str, Any]) -> CameraParts:
+    """The camera that OpenCV's names describe.
+
+    Raises:
+        FormatError: When a value cannot be, or the lens has a name that is not read.
+    """
+    matrix, size = first_of(stored, MATRIX), (first_of(stored, _WIDTH), first_of(stored, _HEIGHT))
+    require_known_lens(name, stored, DISTORTION)
     model: LensName = "fisheye" if first_of(stored, ("fisheye_model",), 0) else "plumb_bob"
     intrinsics = None
     if matrix is not None:
         intrinsics = in_our_pixels(name, numbers(name, "camera_matrix", matrix, 3, 3))
-    return {
-        "": CameraParts(
-            name,
-            intrinsics,
-            make_lens(name, model, distortion.tolist()),
-            picture_size(name, *size),
-            _pose(name, stored),
-        )
-    }
+    return CameraParts(
+        name,
+        intrinsics,
+        make_lens(name, model, first_of(stored, DISTORTION, ())),
+        picture_size(name, *size),
+        _pose(name, stored),
+    )
 
 
 def _content(name: str, text: str) -> dict[str, Any]:
@@ -95,7 +107,7 @@ def _value(node: Any) -> Any:
     return node.string() if node.isString() else node.real()
 
 
-def _pose(name: str, stored: dict[str, Any]) -> Float[np.ndarray, "4 4"] | None:
+def _pose(name: str, stored: Mapping[str, Any]) -> Float[np.ndarray, "4 4"] | None:
     if "rvec" in stored and "tvec" in stored:
         turn = numbers(name, "rvec", np.ravel(stored["rvec"]), 3)
         rotation = Rotation.from_rotvec(turn).as_matrix()

@@ -160,17 +160,36 @@ def numbers(name: str, key: str, value: Any, *shape: int) -> np.ndarray:
     return found
 
 
+def require_known_lens(name: str, stored: Mapping[str, Any], known: Sequence[str]) -> None:
+    """Checks that no lens is left out because its coefficients have another name.
+
+    Raises:
+        FormatError: When there is such a name.
+    """
+    for key in map(str, stored):
+        if "dist" in key.lower() and key not in known:
+            raise FormatError(
+                f"{name}: {key} is not read. Call the coefficients of the lens {known[0]}, in "
+                "OpenCV's order."
+            )
+
+
 def require_focal(name: str, intrinsics: Float[np.ndarray, "3 3"]) -> Float[np.ndarray, "3 3"]:
     """The intrinsics, if they are of a camera that was calibrated.
 
     Raises:
-        FormatError: When a focal length is not positive.
+        FormatError: When a focal length is not positive, or the last row is not 0, 0, 1.
     """
     if min(intrinsics[0, 0], intrinsics[1, 1]) <= 0:
         raise FormatError(
             f"{name}: the focal length is {intrinsics[0, 0]:g}, so the camera is not calibrated. "
             "Calibrate it, or leave the file out and estimate: python -m datasets.calibrate … "
             "--focal"
+        )
+    if not np.allclose(intrinsics[2], [0, 0, 1]):
+        raise FormatError(
+            f"{name}: the last row of the intrinsics must be 0, 0, 1, got "
+            f"{', '.join(f'{number:g}' for number in intrinsics[2])}. Write the matrix row by row."
         )
     return intrinsics
 
@@ -189,9 +208,12 @@ def rigid(name: str, pose: Float[np.ndarray, "4 4"]) -> Float[np.ndarray, "4 4"]
         FormatError: When it is not.
     """
     rotation = pose[:3, :3]
-    off = np.abs(rotation @ rotation.T - np.eye(3)).max()
-    if off > ORTHONORMAL_WITHIN or np.linalg.det(rotation) < 0 or (pose[3] != [0, 0, 0, 1]).any():
-        raise FormatError(f"{name}: pose is no rotation and translation. Correct it.")
+    off, last = np.abs(rotation @ rotation.T - np.eye(3)).max(), np.allclose(pose[3], [0, 0, 0, 1])
+    if off > ORTHONORMAL_WITHIN or np.linalg.det(rotation) < 0 or not last:
+        raise FormatError(
+            f"{name}: pose is no rotation and translation with the last row 0, 0, 0, 1. Write the "
+            "matrix row by row."
+        )
     return pose
 
 
@@ -204,14 +226,14 @@ def transform(
     return matrix
 
 
-def make_lens(name: str, model: LensName, coefficients: Sequence[Any]) -> Lens:
-    """The lens of a model and its coefficients in OpenCV's order.
+def make_lens(name: str, model: LensName, coefficients: Any) -> Lens:
+    """The lens of a model and its coefficients in OpenCV's order, in lists of any depth.
 
     Raises:
         FormatError: When they are no numbers, or the model does not have so many.
     """
     try:
-        values = [float(number) for number in coefficients]
+        values = [float(number) for number in np.ravel(coefficients)]
     except (TypeError, ValueError):
         values = [math.nan]
     if not all(map(math.isfinite, values)):

@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from datasets.calibration import droid, kalibr, opencv, own, ros
+from datasets.calibration import droid, kalibr, opencv, own, plain, ros
 from datasets.calibration.chains import placed_by_chains
 from datasets.calibration.parts import CameraParts
 from datasets.errors import (
@@ -21,9 +21,10 @@ from datasets.errors import (
 )
 from datasets.kinematics.rig import RigCamera
 from datasets.storage.episode_file import Episode
+from datasets.storage.own_files import own_files
 
 # In this order: a camera_info and a chain have keys that no rig has.
-_FORMATS = (ros, kalibr, droid, own)
+_FORMATS = (plain, ros, kalibr, droid, own)
 _KNOWN = "OpenCV's YAML, ROS's camera_info, Kalibr's chain, DROID's poses, or a rig as JSON"
 _SUFFIXES = {".json", ".yaml", ".yml", ".xml"}
 # OpenCV's header, which is no YAML, also begins chains that were copied for other programs.
@@ -120,7 +121,7 @@ def _by_view(path: Path) -> dict[str, CameraParts]:
 
 
 def _folder(folder: Path) -> dict[str, CameraParts]:
-    files = sorted(f for f in folder.iterdir() if f.suffix.lower() in _SUFFIXES)
+    files = [f for f in own_files(folder.iterdir()) if f.suffix.lower() in _SUFFIXES]
     if not files:
         raise MissingDataError(
             f"{folder} holds no calibrations ({', '.join(sorted(_SUFFIXES))}). Name another folder."
@@ -137,13 +138,28 @@ def _text(path: Path) -> str:
         raise DamagedDataError(f"{path} is no text. Name a calibration: {_KNOWN}.") from None
 
 
+def _only(path: Path, documents: list[Any]) -> Any:
+    """The document of a file; ROS prints one for each message, which differ in their header."""
+    found = [document for document in documents if document is not None]
+    contents = [
+        {key: value for key, value in document.items() if key != "header"}
+        if isinstance(document, dict)
+        else document
+        for document in found
+    ]
+    if any(content != contents[0] for content in contents):
+        raise FormatError(f"{path} holds {len(found)} calibrations that differ. Leave one of them.")
+    return found[0] if found else None
+
+
 def _parsed(path: Path, text: str) -> Any:
     kind = "JSON" if path.suffix.lower() == ".json" or text.lstrip().startswith("{") else "YAML"
     try:
         if kind == "JSON":
             return json.loads(text)
-        return yaml.safe_load(_HEADER.sub("", text))
+        documents = list(yaml.safe_load_all(_HEADER.sub("", text)))
     # Both parsers call themselves for each list in a list.
     except (ValueError, yaml.YAMLError, RecursionError) as error:
         reason = " ".join(str(error).split())
         raise DamagedDataError(f"{path} is not valid {kind} ({reason}). Correct it.") from None
+    return _only(path, documents)

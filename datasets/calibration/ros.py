@@ -16,6 +16,7 @@ from datasets.calibration.parts import (
     make_lens,
     numbers,
     picture_size,
+    require_known_lens,
 )
 from datasets.errors import FormatError, require_known
 from datasets.lens import LensName
@@ -47,6 +48,7 @@ def read(name: str, stored: Mapping[str, Any]) -> dict[str, CameraParts]:
     matrix = numbers(name, "camera_matrix", flat, *rows).reshape(3, 3)
     model = str(stored.get("distortion_model") or "plumb_bob")
     require_known(f"distortion_model of {name}", model, _LENSES, FormatError)
+    require_known_lens(name, stored, (*_DISTORTION, "distortion_model"))
     width, height = (stored.get(f"image_{key}", stored.get(key)) for key in ("width", "height"))
     return {
         "": CameraParts(

@@ -13,6 +13,7 @@ from datasets.clips.files import read_json_file
 from datasets.clips.pose_json import to_numbers
 from datasets.errors import FormatError, MissingDataError
 from datasets.skeletons import COCO18
+from datasets.storage.own_files import own_files
 
 FRAME_SUFFIX = "_keypoints.json"
 _FRAME = re.compile(r".+_(\d{12})_keypoints\.json")
@@ -27,7 +28,7 @@ def read_openpose(folder: Path) -> Persons:
         DataError: When the folder has no such file, or a file cannot be read.
     """
     files = {}
-    for path in folder.glob(f"*{FRAME_SUFFIX}"):
+    for path in own_files(folder.glob(f"*{FRAME_SUFFIX}")):
         if match := _FRAME.fullmatch(path.name):
             files[int(match[1])] = path
     if not files:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
 
-from datasets.episodes import EpisodeDataset
+from datasets.episodes import EPISODE_FOLDER, EpisodeDataset
 from datasets.errors import FormatError, MissingDataError
 from datasets.formats.ftpv import FtpvSource
 from datasets.formats.image_folders import ImageFolderSource
 from datasets.formats.lerobot import LeRobotSource
 from datasets.formats.maniskill import ManiSkillSource
+from datasets.formats.numbered import PICTURE_SUFFIXES
 from datasets.formats.robomimic import RobomimicSource
 from datasets.formats.rosbag import RosbagSource
 from datasets.formats.unpaired import UnpairedSource
@@ -20,6 +22,8 @@ from datasets.storage.checks import WRITE_INDEX_AGAIN, check_episode
 from datasets.storage.episode_file import SPLITS, Episode
 from datasets.storage.index import read_splits, require_disjoint
 from datasets.storage.meta import META_NAME, DatasetMeta
+from datasets.storage.own_files import own_files
+from datasets.video import VIDEO_SUFFIXES
 
 
 class EpisodesSource(Source):
@@ -77,6 +81,9 @@ FORMATS: tuple[type[Source], ...] = (
     ImageFolderSource,
 )
 
+# Folders of a data set, and how deep files lie in it at most.
+_OUR_PARTS, _LEROBOT_PARTS, _DEEPEST = {EPISODE_FOLDER}, {"meta", "data", "videos", "images"}, 4
+
 
 def format_of(path: Path) -> type[Source]:
     """The format of the data at a path, judged by the names of files alone.
@@ -88,13 +95,41 @@ def format_of(path: Path) -> type[Source]:
         raise MissingDataError(f"{path} does not exist.")
     if path.is_file():
         path.open("rb").close()  # a locked file has no format that could be told
+    if (whole := _whole(path)) is not None:
+        raise FormatError(f"{path} is a part of the data set {whole}. Name that folder.")
     for known in FORMATS:
         if known.recognizes(path):
             return known
+    if (lost := next(_unread(path), None)) is not None:
+        raise FormatError(
+            f"{path} holds {lost}, whose place or name is not read: name videos "
+            "EPISODE/VIEW.mp4, and pictures EPISODE/VIEW/000000.png, 000001.png and so on, and "
+            "give the folder of the episodes. An action data set needs --format."
+        )
     listed = "; ".join(f"{known.title}: {known.looks_like}" for known in FORMATS)
     raise FormatError(
         f"{path} is in none of the known formats ({listed}). An action data set needs --format."
     )
+
+
+def _whole(path: Path) -> Path | None:
+    """The data set that a file or folder is a part of; None where it is none."""
+    for above in path.absolute().parents[:_DEEPEST]:
+        place = path.absolute().relative_to(above).parts[0]
+        if (place in _OUR_PARTS and EpisodesSource.recognizes(above)) or (
+            place in _LEROBOT_PARTS and LeRobotSource.recognizes(above)
+        ):
+            return above
+    return None
+
+
+def _unread(path: Path) -> Iterator[Path]:
+    """Videos and pictures in a folder and in its folders, which no format reads."""
+    suffixes = {*VIDEO_SUFFIXES, *PICTURE_SUFFIXES}
+    for depth in range(1, _DEEPEST) if path.is_dir() else ():
+        for file in own_files(path.glob("*/" * (depth - 1) + "*")):
+            if file.suffix.lower() in suffixes and file.is_file():
+                yield file
 
 
 def open_source(path: Path) -> Source:

@@ -26,6 +26,7 @@ from datasets.presets import PRESETS
 from datasets.source import Source, bare_episode, bare_meta, deal, in_memory
 from datasets.storage.episode_file import EGO, Episode
 from datasets.storage.meta import DatasetMeta
+from datasets.storage.own_files import own_files
 
 PREFIXES = {"train": "tr", "valid": "va", "test": "te"}
 # The published sets' folders, and this project's names for their worlds.
@@ -170,9 +171,7 @@ def _require_known(path: Path) -> None:
 def _list_views(episode: Path) -> dict[str, list[Path]]:
     folders = {EGO: episode / "fpv"} if (episode / "fpv").is_dir() else {}
     numbered: dict[int, Path] = {}
-    for path in sorted(episode.glob("tpv/*")):
-        if path.name.startswith("."):
-            continue
+    for path in own_files(episode.glob("tpv/*")):
         match = _VIEW.fullmatch(path.name)
         if not match or not path.is_dir():
             raise FormatError(

@@ -16,11 +16,13 @@ from pathlib import Path
 import numpy as np
 
 from datasets.errors import MismatchError
+from datasets.formats.layout import find_episodes, tell_doubts
 from datasets.formats.numbered import holds_frames, lazy_pictures, list_frames, size_of
 from datasets.formats.pairing import Steps, one_rate, pair_by_clock
 from datasets.formats.time_tables import stamps_of, tables_beside
 from datasets.source import USUAL_HZ, Source, bare_episode, bare_meta, in_memory
 from datasets.storage.episode_file import EGO, Episode
+from datasets.storage.own_files import own_files
 
 Views = dict[str, list[Path]]
 
@@ -34,7 +36,7 @@ class ImageFolderSource(Source):
     @classmethod
     def recognizes(cls, path: Path) -> bool:
         """Whether a folder in `path`, or in one of its folders, holds numbered pictures."""
-        return bool(_episodes(path))
+        return bool(find_episodes(path, _views))
 
     def __init__(self, path: Path) -> None:
         """Lists the pictures of every view, and reads the CSV files beside their folders.
@@ -48,7 +50,7 @@ class ImageFolderSource(Source):
                 by, or episodes differ in their views or rate.
         """
         self.root = path
-        folders = _episodes(path)
+        folders = find_episodes(path, _views)
         self.names = list(folders)
         self._steps: list[Steps] = []
         self._files: list[Views] = []
@@ -63,6 +65,7 @@ class ImageFolderSource(Source):
                     f"{path}: {name} has the views {list(found)}, {self.names[0]} {views}; all "
                     "episodes need the same. Remove it, or add the missing views."
                 )
+        tell_doubts(path, _views, views, "folders of pictures")
         self.lengths = [len(steps.picks[views[0]]) for steps in self._steps]
         self.frame_size = size_of(self._files[0][views[0]][0])
         rates = {n: steps.rate for n, steps in zip(self.names, self._steps, strict=True)}
@@ -124,18 +127,8 @@ def _require_alike(folders: Mapping[str, Path], numbered: Mapping[str, dict[int,
             )
 
 
-def _episodes(path: Path) -> dict[str, dict[str, Path]]:
-    """Name of each episode to the folders of its views."""
-    if not path.is_dir():
-        return {}
-    if views := _views(path):
-        return {path.resolve().name: views}
-    found = {folder.name: _views(folder) for folder in sorted(path.iterdir()) if folder.is_dir()}
-    return {name: views for name, views in found.items() if views}
-
-
 def _views(folder: Path) -> dict[str, Path]:
     """The folders of pictures, the first-person view first; by length, cam_10 follows cam_9."""
-    found = [inside for inside in folder.iterdir() if inside.is_dir() and holds_frames(inside)]
+    found = [inside for inside in own_files(folder.iterdir()) if holds_frames(inside)]
     found.sort(key=lambda inside: (inside.name != EGO, len(inside.name), inside.name))
     return {inside.name: inside for inside in found}

@@ -20,6 +20,7 @@ from pydantic import Field, FiniteFloat, NonNegativeInt, PositiveInt, TypeAdapte
 from datasets.errors import DamagedDataError, FormatError, MismatchError, MissingDataError, require
 from datasets.storage.inside import path_inside
 from datasets.storage.meta import MOST_HZ
+from datasets.storage.own_files import own_files
 
 EXTRA = "lerobot-export"
 IMAGES = "observation.images."
@@ -188,7 +189,7 @@ class _Place:
 
 
 def _read_v3(root: Path, info: Info, videos: Collection[str]) -> Iterator[EpisodeFiles]:
-    files = sorted((root / EPISODES_FOLDER).glob("*/*.parquet"))
+    files = own_files((root / EPISODES_FOLDER).glob("*/*.parquet"))
     if not files:
         raise MissingDataError(f"{root / EPISODES_FOLDER} has no list of episodes; {COPY_AGAIN}")
     needed = {"episode_index", "length", "data/chunk_index", "data/file_index"}

@@ -13,7 +13,7 @@ from datasets.pictures import read_picture
 # A frame, with or without a word before the number.
 _FRAME = re.compile(r"(?:[a-z]+[_-]?)?(\d+)\.(jpe?g|png)", re.IGNORECASE)
 # Pictures, for messages about those whose names are not read.
-_PICTURE_SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".gif"}
+PICTURE_SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".gif"}
 
 
 def holds_frames(folder: Path) -> bool:
@@ -36,7 +36,7 @@ def list_frames(folder: Path, gaps: bool = False) -> dict[int, Path]:
     for file in sorted(folder.iterdir()):
         match = _FRAME.fullmatch(file.name)
         if match is None:
-            if file.suffix.lower() in _PICTURE_SUFFIXES and not file.name.startswith("."):
+            if file.suffix.lower() in PICTURE_SUFFIXES and not file.name.startswith("."):
                 raise FormatError(
                     f"{file} is a picture whose name is not read: name frames 000000.jpg, "
                     "000001.jpg and so on (or .png)."

@@ -70,7 +70,9 @@ class RobomimicSource(Source):
             data = file.get("data")
             if not isinstance(data, h5py.Group) or not len(data):
                 raise MissingDataError(
-                    f"{path} holds no demonstrations data/demo_0, data/demo_1, …"
+                    f"{path} holds no demonstrations data/demo_0, data/demo_1, … but "
+                    f"{shortened(sorted(file), _SHOWN) or 'nothing'}. Write other arrays by "
+                    "datasets.write_episode, or name another file."
                 )
             self.names = sorted(data, key=demo_number)
             _require_distinct(path, {name: data[name] for name in self.names}, "demonstrations")
@@ -167,12 +169,33 @@ def _image_shapes(path: Path, demo: h5py.Group) -> dict[str, tuple[int, int, int
         if name.endswith(_IMAGE) and isinstance(value, h5py.Dataset)
     }
     if not images:
-        raise MissingDataError(
+        raise MissingDataError(_without_images(path, demo))
+    _require_distinct(path, images, "views")
+    return {view: frames_shape(value, f"{path}: {value.name}") for view, value in images.items()}
+
+
+def _without_images(path: Path, demo: h5py.HLObject) -> str:
+    """The message about a demonstration without images."""
+    if not (isinstance(demo, h5py.Group) and {"states", "obs"} & demo.keys()):
+        return f"{path}: {demo.name} is no demonstration. Remove it from the file."
+    pictures: list[str] = []
+
+    def see(name: str, found: object) -> None:
+        if isinstance(found, h5py.Dataset) and found.ndim == 4 and found.dtype == np.uint8:
+            pictures.append(name)
+
+    demo.visititems(see)
+    if not pictures:
+        return (
             f"{path} has no images in {demo.name}/obs. Render them: "
             f"python -m sims.replay --demos {quote(str(path))} --views 4"
         )
-    _require_distinct(path, images, "views")
-    return {view: frames_shape(value, f"{path}: {value.name}") for view, value in images.items()}
+    name = pictures[0].rpartition("/")[2].removesuffix("_rgb")
+    return (
+        f"{path} has no images in {demo.name}/obs whose names end with {_IMAGE}, but "
+        f"{shortened(pictures, _SHOWN)}. Rename them in every demonstration, such as "
+        f"demo.move({pictures[0]!r}, 'obs/{name}{_IMAGE}') by h5py."
+    )
 
 
 def _require_distinct(path: Path, objects: Mapping[str, h5py.HLObject], kind: str) -> None:

@@ -37,6 +37,7 @@ from datasets.kinematics.rig import RigCamera
 from datasets.lens import distorting
 from datasets.source import Source, bare_episode, bare_meta, in_memory
 from datasets.storage.episode_file import EGO, Episode
+from datasets.storage.own_files import own_files
 
 logger = logging.getLogger(__name__)
 
@@ -145,7 +146,7 @@ class RosbagSource(Source):
 def _bags(path: Path) -> list[Path]:
     if _is_bag(path):
         return [path]
-    return sorted(filter(_is_bag, path.iterdir())) if path.is_dir() else []
+    return list(filter(_is_bag, own_files(path.iterdir()))) if path.is_dir() else []
 
 
 def _is_bag(path: Path) -> bool:

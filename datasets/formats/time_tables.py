@@ -13,12 +13,18 @@ from jaxtyping import Float
 
 from datasets.errors import FormatError, MismatchError, MissingDataError
 from datasets.formats.pairing import values_at
+from datasets.storage.own_files import own_files
 
 logger = logging.getLogger(__name__)
 
 # Names of the column of times; endings that name its unit, and the seconds in it.
 _TIMES = ("time", "timestamp", "stamp", "t")
 _UNITS = {"": 1.0, "_s": 1.0, "_ms": 1e-3, "_us": 1e-6, "_ns": 1e-9}
+
+# What separates columns in the CSV files of some programs and countries.
+_OTHER_MARKS = {";": "semicolons", "\t": "tabs"}
+# No camera that is aligned with another waits so many seconds for its next frame.
+_LONGEST_STEP = 5.0
 
 
 class TimeTable(NamedTuple):
@@ -53,12 +59,18 @@ def tables_beside(folder: Path, views: Collection[str]) -> dict[str, TimeTable]:
     Those with the name of a view must have times; others without times are named in a warning.
 
     Raises:
-        FormatError: See `read_time_table`.
+        FormatError: See `read_time_table`; also when a file with another name has times alone.
     """
     tables = {}
-    for file in sorted(folder.glob("*.csv")):
+    for file in own_files(folder.glob("*.csv")):
         if file.stem in views or has_times(file):
             tables[file.stem] = read_time_table(file)
+            if file.stem not in views and not tables[file.stem].names:
+                named = " and ".join(f"{view}.csv" for view in views)
+                raise FormatError(
+                    f"{file} has times and no values. Where they are those of frames, copy it to "
+                    f"{named}; otherwise remove it."
+                )
         else:
             logger.warning("%s has no column of times and is not read", file)
     return tables
@@ -77,6 +89,7 @@ def stamps_of(
     Raises:
         MissingDataError: When some views have a table and others have none.
         MismatchError: When a table has another number of rows than its view has frames.
+        FormatError: When its times are seconds apart, as those in another unit are.
     """
     clocked = [view for view in frames if view in tables]
     if not clocked:
@@ -92,7 +105,18 @@ def stamps_of(
                 f"{tables[view].path} has {len(tables[view].times)} times, but {view} has {count} "
                 "frames. Write one row for each frame."
             )
+        _require_seconds(tables[view])
     return {view: tables[view].times for view in frames}
+
+
+def _require_seconds(table: TimeTable) -> None:
+    """Checks that times of frames are in the unit that their column names."""
+    step = float(np.median(np.diff(table.times))) if len(table.times) > 1 else 0.0
+    if step > _LONGEST_STEP:
+        raise FormatError(
+            f"{table.path} has {step:g} s between frames. Call its column of times time_ms, "
+            "time_us or time_ns where they are not in seconds."
+        )
 
 
 def read_time_table(path: Path) -> TimeTable:
@@ -139,14 +163,25 @@ def _read(path: Path) -> tuple[list[str], list[list[str]]]:
             rows = [row for row in csv.reader(file) if row]
     except (UnicodeDecodeError, csv.Error) as error:
         raise FormatError(f"{path} is no CSV file ({error}). Mend it, or remove it.") from error
-    return [name.strip() for name in rows[0]] if rows else [], rows[1:]
+    header = [name.strip() for name in rows[0]] if rows else []
+    for mark, title in _OTHER_MARKS.items():
+        if (
+            len(header) == 1
+            and mark in header[0]
+            and _time_column(header[0].split(mark)) is not None
+        ):
+            raise FormatError(
+                f"{path} has {title} between its columns. Save it with commas, and with decimal "
+                "points in numbers."
+            )
+    return header, rows[1:]
 
 
 def _time_column(header: list[str]) -> tuple[int, float] | None:
     """The place of the column of times, and the seconds of its unit; None without one."""
     for place, name in enumerate(header):
         for ending, seconds in _UNITS.items():
-            if name.lower() in {time + ending for time in _TIMES}:
+            if name.strip().lower() in {time + ending for time in _TIMES}:
                 return place, seconds
     return None
 

@@ -28,6 +28,7 @@ from datasets.frames import LazyFrames
 from datasets.source import USUAL_HZ, Source, bare_episode, bare_meta, in_memory
 from datasets.storage.episode_file import EGO, EXO, SPLITS, Episode
 from datasets.storage.inside import path_inside
+from datasets.storage.own_files import own_files
 from datasets.video import VIDEO_SUFFIXES, lazy_frames, video_shape
 
 logger = logging.getLogger(__name__)
@@ -187,11 +188,11 @@ def _of_list(path: Path) -> list[Path]:
 def _in_folder(folder: Path) -> list[Path]:
     if not folder.is_dir():
         return []
-    return sorted(
+    return [
         path
-        for path in folder.iterdir()
+        for path in own_files(folder.iterdir())
         if path.suffix.lower() in VIDEO_SUFFIXES or holds_frames(path)
-    )
+    ]
 
 
 def _require_distinct(videos: Sequence[_Video]) -> None:

@@ -13,12 +13,14 @@ from jaxtyping import UInt8
 from datasets.bounds import Crf
 from datasets.draw import draw_skeleton
 from datasets.errors import FormatError, MismatchError, MissingDataError
+from datasets.formats.layout import find_episodes, tell_doubts
 from datasets.formats.pairing import SAME_RATE, Steps, one_rate, pair_by_clock, pair_by_time
 from datasets.formats.time_tables import stamps_of, tables_beside
 from datasets.frames import LazyFrames, Picture
 from datasets.source import Source, bare_episode, bare_meta, in_memory
 from datasets.storage.episode_file import EGO, Episode
 from datasets.storage.meta import DatasetMeta
+from datasets.storage.own_files import own_files
 from datasets.video import VIDEO_SUFFIXES, lazy_frames, video_shape, video_times, write_video
 
 logger = logging.getLogger(__name__)
@@ -46,7 +48,7 @@ class VideoSource(Source):
     @classmethod
     def recognizes(cls, path: Path) -> bool:
         """Whether `path` or a folder in it holds videos."""
-        return bool(_episodes(path))
+        return bool(find_episodes(path, _videos))
 
     def __init__(self, path: Path) -> None:
         """Reads the headers and the times of all videos, and the CSV files beside them.
@@ -63,7 +65,7 @@ class VideoSource(Source):
             DataError: When a video cannot be read, or views differ in duration or number.
         """
         self.root = path
-        files = _episodes(path)
+        files = find_episodes(path, _videos)
         self._files = {name: _views(videos) for name, videos in files.items()}
         self.names, self.splits = list(self._files), None
         views = list(next(iter(self._files.values())))
@@ -73,6 +75,7 @@ class VideoSource(Source):
                     f"{path}: {name} has the views {list(found)}, {self.names[0]} {views}; all "
                     "episodes need the same. Remove it, or add the missing videos."
                 )
+        tell_doubts(path, _videos, views, "videos")
         self._steps = {name: _pair(f, f"{path}: {name}") for name, f in self._files.items()}
         self.lengths = [len(steps.picks[views[0]]) for steps in self._steps.values()]
         first = video_shape(self._files[self.names[0]][views[0]])
@@ -160,18 +163,8 @@ def _with_skeleton(episode: Episode, view: str, meta: DatasetMeta) -> Iterator[P
     return (draw_skeleton(*mark, meta.get_skeleton()) for mark in marks)
 
 
-def _episodes(path: Path) -> dict[str, list[Path]]:
-    """Name of each episode to its videos."""
-    if not path.is_dir():
-        return {}
-    if files := _videos(path):
-        return {path.resolve().name: files}
-    found = {folder.name: _videos(folder) for folder in sorted(path.iterdir()) if folder.is_dir()}
-    return {name: files for name, files in found.items() if files}
-
-
 def _videos(folder: Path) -> list[Path]:
-    files = [file for file in folder.iterdir() if file.suffix.lower() in VIDEO_SUFFIXES]
+    files = [f for f in own_files(folder.iterdir()) if f.suffix.lower() in VIDEO_SUFFIXES]
     # The first-person view comes first, as in every data set; by length, view_10 follows view_9.
     return sorted(files, key=lambda file: (file.stem != EGO, len(file.stem), file.stem, file.name))
 

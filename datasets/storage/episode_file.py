@@ -28,7 +28,7 @@ FAILURE = "failure"
 OVER_TIME = ("actions", "states", "rewards", "dones", "phases", "keypoints_world")
 # Attributes of an episode as a whole.
 _OVERALL = ("seed", "success", "model_file", "viewpoint", "task")
-_VIEW_PARTS = ("image", "keypoints", "visible")
+VIEW_PARTS = ("image", "keypoints", "visible")
 # Parts of a view that simulators can measure beside the pictures, and their numbers: the field of
 # `Episode`, the ending in the file, and the type.
 STREAMS = {"depth": ("depth", np.dtype(np.uint16)), "masks": ("mask", np.dtype(np.uint8))}
@@ -207,7 +207,7 @@ def read_episode(
         FormatError: When an array or a number has another form.
     """
     endings = [ending for ending, _ in STREAMS.values()] if streams else []
-    per_view = {f"{view}_{part}" for view in all_views for part in (*_VIEW_PARTS, *endings)}
+    per_view = {f"{view}_{part}" for view in all_views for part in (*VIEW_PARTS, *endings)}
 
     def of_views(pattern: str) -> dict[str, np.ndarray]:
         names = {view: pattern.format(view) for view in views}
@@ -216,7 +216,6 @@ def read_episode(
     def streams_of(part: str) -> dict[str, np.ndarray]:
         return of_views(f"obs/{{}}_{STREAMS[part][0]}") if streams and frames is not None else {}
 
-    success = group.attrs.get("success")
     return Episode(
         images={view: frames(group[f"obs/{view}_image"]) for view in views if frames is not None},
         phases=read_array(group, "phases") if phases is None else phases,
@@ -236,7 +235,7 @@ def read_episode(
             name: read_array(group["obs"], name) for name in group["obs"] if name not in per_view
         },
         seed=whole_number(group, "seed") if "seed" in group.attrs else None,
-        success=None if success is None else bool(np.all(success)),
+        success=_read_success(group),
         model_file=group.attrs.get("model_file"),
         viewpoint=group.attrs.get("viewpoint"),
         task=read_task(group),
@@ -256,6 +255,23 @@ def read_task(group: h5py.Group) -> str | None:
             "as a string."
         )
     return task
+
+
+def _read_success(group: h5py.Group) -> bool | None:
+    """Whether the task was solved; None where that is not stored.
+
+    Raises:
+        FormatError: When it is no truth value; names the file.
+    """
+    success = group.attrs.get("success")
+    if success is None:
+        return None
+    if np.asarray(success).dtype.kind not in "biuf":
+        raise FormatError(
+            f"{group.file.filename}: `success` of {group.name} must be true or false, got "
+            f"{success!r}. Write it as a bool."
+        )
+    return bool(np.all(success))
 
 
 def read_lens(group: h5py.Group, view: str) -> Lens | None:

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 import numpy as np
 
 from datasets.errors import FormatError
-from datasets.storage.episode_file import OVER_TIME, STREAMS, Episode
+from datasets.storage.episode_file import OVER_TIME, STREAMS, VIEW_PARTS, Episode
+from datasets.storage.geometry import geometry_faults
 from datasets.storage.meta import DatasetMeta
 
 # Single precision keeps rotations orthonormal to about 1e-6; cameras estimated from photographs
@@ -40,6 +41,9 @@ def _faults(episode: Episode, meta: DatasetMeta) -> Iterator[str]:
                 f"frames of {view} must be uint8 of shape (time, height, width, 3), got "
                 f"{frames.dtype} of {frames.shape}"
             )
+    taken = {f"{view}_{part}" for view in meta.views for part in VIEW_PARTS}
+    for name in sorted(taken & episode.observations.keys()):
+        yield f"the observation {name} has the name of a part of a view; rename it"
     yield from _stream_faults(episode, meta)
     yield from _length_faults(episode)
     yield from _keypoint_faults(episode, len(meta.get_skeleton()))
@@ -51,6 +55,7 @@ def _faults(episode: Episode, meta: DatasetMeta) -> Iterator[str]:
         yield from _intrinsics_faults(matrix, view)
     for view, poses in episode.world_to_camera.items():
         yield from _pose_faults(poses, view)
+    yield from geometry_faults(episode, meta)
     yield from _number_faults(episode)
     if meta.viewpoints and episode.viewpoint not in meta.viewpoints:
         yield f"it has the viewpoint {episode.viewpoint!r}; viewpoints are {meta.viewpoints}"

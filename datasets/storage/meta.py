@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
@@ -155,7 +156,7 @@ class DatasetMeta:
             text = path.read_bytes()
         except (FileNotFoundError, NotADirectoryError):
             raise MissingDataError(
-                f"{path} does not exist: {root} is no data set of episodes. {MAKE_ONE}"
+                f"{path} does not exist: {root} is no data set of episodes. {_remedy(root)}"
             ) from None
         return cls.from_json(text, path)
 
@@ -257,6 +258,17 @@ def _own_skeleton(stored: dict[str, Any], path: Path) -> Skeleton | None:
         wrong = error.errors()[0]
         place = "/".join(map(str, ("own_skeleton", *wrong["loc"])))
         raise FormatError(f"{path}: `{place}` cannot be used: {wrong['msg']}; {_AGAIN}") from None
+
+
+def _remedy(path: Path) -> str:
+    """Advice where a path is given that is no data set of episodes."""
+    for above in path.absolute().parents[:2]:  # that of episodes/000000.hdf5, and of lift.hdf5
+        if path.exists() and (above / META_NAME).is_file():
+            return f"Name the folder that holds it: {above}"
+    if path.exists():
+        words = f"python -m datasets.convert {quote(str(path))} OUT --to episodes"
+        return f"Convert a recording with `{words}`, or {MAKE_ONE[0].lower()}{MAKE_ONE[1:]}"
+    return MAKE_ONE
 
 
 def newest_data_set(root: Path | str = Path("data")) -> Path:

@@ -18,6 +18,7 @@ from typing import NamedTuple
 import av
 import numpy as np
 from av.container import InputContainer
+from av.stream import Disposition
 from av.video.stream import VideoStream
 from jaxtyping import Float
 
@@ -26,7 +27,10 @@ from datasets.video.declared import impossible_times, is_fragmented
 from datasets.video.upright import Orientation
 
 # Endings of files that are taken for videos.
-VIDEO_SUFFIXES = (".avi", ".mp4", ".mkv", ".mov", ".webm")
+VIDEO_SUFFIXES = (
+    *(".avi", ".mp4", ".mkv", ".mov", ".webm", ".m4v", ".3gp", ".wmv", ".flv"),
+    *(".mpg", ".mpeg", ".ts", ".mts", ".m2ts"),
+)
 
 # Containers that store the display time of every frame, by FFmpeg's names. In others, such as AVI,
 # FFmpeg guesses times from the order of storage, which B-frames change.
@@ -44,6 +48,13 @@ _RAW = {
     "vc1": (".vc1",),
     "obu": (".obu",),
 }
+
+
+# Endings of the files of data sets and runs, which are named in place of their folders.
+_OTHERS = {".hdf5", ".h5", ".json", ".jsonl", ".parquet", ".npz", ".csv", ".safetensors"}
+_COVER = Disposition.attached_pic
+# Pixels of 16 bits of grey, in which depth cameras store millimetres.
+_DEPTH = "gray16"
 
 
 class VideoShape(NamedTuple):
@@ -99,6 +110,12 @@ def _video_shape(video: Path, size: int, _changed: int) -> VideoShape:
         if first is None:
             raise DamagedDataError(
                 f"{video} has no frame that can be decoded; copy it again, or leave its clip out."
+            )
+        if first.format.name.startswith(_DEPTH):
+            raise FormatError(
+                f"{video} has 16 bits a pixel ({first.format.name}), whose range is not known: it "
+                "may be depth. Take it out of the folder, or encode colours: ffmpeg -i IN "
+                "-pix_fmt yuv420p OUT"
             )
         height, width = first.height, first.width
         if Orientation.of(video, first).is_sideways:
@@ -180,9 +197,11 @@ def open_video(video: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
                 f"{video} has lost its header, and with it the times of its frames; copy it "
                 "again, or leave its clip out."
             )
-        if not container.streams.video:
+        # The cover of an album or a film counts as a stream of one frame.
+        streams = [s for s in container.streams.video if not s.disposition & _COVER]
+        if not streams:
             raise FormatError(f"{video} has no video stream.")
-        stream = container.streams.video[0]
+        stream = streams[0]
         if stream.codec_context is None:
             raise FormatError(f"{video} has a codec that cannot be decoded; encode it again.")
         stream.codec_context.thread_count = 1
@@ -196,6 +215,8 @@ def _readable(video: Path) -> Iterator[None]:
     try:
         yield
     except (av.FFmpegError, OSError) as error:
+        if video.suffix.lower() in _OTHERS:
+            raise FormatError(f"{video} is no video. Name a video, or a folder.") from error
         raise DamagedDataError(
             f"{video} cannot be decoded ({error.strerror}); copy it again, or leave its clip out."
         ) from error

@@ -17,7 +17,13 @@ import h5py
 import numpy as np
 from jaxtyping import Float
 
-from datasets.errors import DamagedDataError, FormatError, MismatchError, MissingDataError
+from datasets.errors import (
+    DamagedDataError,
+    FormatError,
+    MismatchError,
+    MissingDataError,
+    shortened,
+)
 from datasets.storage.episode_file import SPLITS
 from datasets.storage.index import demo_number, read_splits
 from datasets.storage.inside import (
@@ -30,6 +36,8 @@ from sims.robosuite.env import ROBOMIMIC_ROBOSUITE_TYPE
 ROBOT = "Panda"
 CONVERT = "python -m robomimic.scripts.conversion.convert_robosuite --dataset {}"
 COPY_AGAIN = "Download or copy it again."
+# Names that a message lists.
+_NAMED = 3
 
 
 @dataclass(frozen=True)
@@ -82,9 +90,11 @@ class DemonstrationFile:
             require_plain_name(self.world, path)  # it becomes the name of a file
             self.names = {demo_number(name)[0]: name for name in sorted(data, key=demo_number)}
             if len(self.names) < len(data) or -1 in self.names:
+                kept = {name for number, name in self.names.items() if number >= 0}
+                wrong = sorted(set(data) - kept)
                 raise FormatError(
                     f"{path}: demonstrations must be named demo_NUMBER, each another number; "
-                    f"it has {list(data)[:3]} …"
+                    f"rename or remove {shortened(wrong, _NAMED)}."
                 )
             width = {self._require_restorable(data[name]) for name in self.names.values()}
             if len(width) > 1:

@@ -321,3 +321,18 @@ def test_a_field_from_a_later_version_is_no_error(own_dots):
     path = own_dots / "meta.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | {"lighting": "day"}))
     assert DatasetMeta.load(own_dots) == make_meta()
+
+
+@pytest.mark.parametrize("part", ["dots.hdf5", "meta.json", "episodes", "episodes/000001.hdf5"])
+def test_a_part_of_a_data_set_names_its_folder(own_dots, part):
+    with pytest.raises(MissingDataError) as raised:
+        EpisodeDataset(own_dots / part)
+    assert str(raised.value).endswith(f"Name the folder that holds it: {own_dots}")
+
+
+def test_a_recording_names_the_command_that_converts_it(tmp_path):
+    (tmp_path / "my takes").mkdir()
+    with pytest.raises(MissingDataError) as raised:
+        EpisodeDataset(tmp_path / "my takes")
+    command = f"python -m datasets.convert '{tmp_path}/my takes' OUT --to episodes"
+    assert command in str(raised.value)

@@ -17,6 +17,7 @@ from datasets.bounds import (
     Seed,
     ShareBelowOne,
     intervals,
+    require_chosen,
     require_in_bounds,
 )
 from datasets.errors import OptionError
@@ -123,3 +124,11 @@ def test_commands_end_with_one_line_before_they_begin(
     (line,) = capsys.readouterr().err.strip().splitlines()
     assert line.startswith("error: --") and "must be" in line
     assert "--config" not in line
+
+
+def test_options_that_name_nothing_or_one_thing_twice_are_refused() -> None:
+    require_chosen(methods=("deit", "paab"), seeds=(0, 1))
+    with pytest.raises(OptionError, match=r"--seeds names nothing; name one or more"):
+        require_chosen(methods=("deit",), seeds=())
+    with pytest.raises(OptionError, match="--methods names deit twice"):
+        require_chosen(methods=("deit", "deit"), seeds=(0,))

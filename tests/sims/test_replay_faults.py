@@ -79,7 +79,7 @@ BROKEN = {
         MismatchError,
         r"demo_1 .*\(3, 7\)",
     ),
-    "names": (rename_demo, FormatError, "demo_NUMBER"),
+    "names": (rename_demo, FormatError, "demo_NUMBER.*rename or remove second"),
     "width": (
         lambda f: put(f["data/demo_2"], "states", np.zeros((len(f["data/demo_2/actions"]), 9))),
         MismatchError,

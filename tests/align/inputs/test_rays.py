@@ -91,7 +91,8 @@ def test_patches_at_which_the_lens_shows_nothing_have_no_ray(tmp_path: Path) -> 
     writer, episode = EpisodeWriter(tmp_path, meta), make_episode(meta, 0, 12)
     lenses = {"view_0": Lens("plumb_bob", (-0.9, 0, 0, 0)), "view_1": Lens("fisheye")}
     matrices = episode.intrinsics | {"view_1": np.diag([1e-3, 1e-3, 1.0])}
-    writer.write(0, replace(episode, lenses=lenses, intrinsics=matrices))
+    seen = replace(episode, lenses=lenses, intrinsics=matrices, keypoints_world=None)
+    writer.write(0, seen)
     writer.write_index({"train": [0]})
     data, rays = EpisodeDataset(tmp_path), EpisodeRays(6, 6)
     found = rays.of(data, 0, "view_0")

@@ -25,7 +25,7 @@ def make_ring(root: Path, degrees: list[list[float]], cameras: bool = True) -> P
     meta = replace(make_meta(len(degrees[0])), image_size=48)
     writer = EpisodeWriter(root, meta)
     for index, azimuths in enumerate(degrees):
-        episode: Episode = make_episode(meta, index)
+        episode: Episode = replace(make_episode(meta, index), keypoints_world=None)
         for view, azimuth in zip(meta.views[1:], np.radians(azimuths), strict=True):
             place = 2 * np.array([np.cos(azimuth), np.sin(azimuth), 0])
             camera = Camera.look_at(place, np.zeros(3), np.array([0, 0, 1]), 45, 48, 48)

@@ -4,6 +4,7 @@ import io
 import json
 import shutil
 import struct
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -199,6 +200,8 @@ def test_what_cannot_be_shown_is_refused_at_once(viewed_runs, two_videos, tmp_pa
         open_routes([viewed_runs[0], tmp_path / "none.mp4"])
     with pytest.raises(DataError, match="config"):
         open_routes([tmp_path])
+    with pytest.raises(OptionError, match="zoo:lift has no folder of a run"):
+        open_routes([Path("zoo:lift"), *two_videos])
 
 
 @pytest.mark.slow

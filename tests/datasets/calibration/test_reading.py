@@ -92,6 +92,15 @@ def chain(path, header=""):
     return path
 
 
+def tutorial(path, names=("camera_matrix", "dist_coeff"), **more):
+    """What programs in Python write of cv2.calibrateCamera's numbers."""
+    stored = {names[0]: MATRIX.tolist(), names[1]: [BROWN], "image_width": 640}
+    stored |= {"image_height": 480} | more
+    dump = json.dumps if path.suffix == ".json" else yaml.safe_dump
+    path.write_text(dump(stored))
+    return path
+
+
 def placed(parts):
     """The camera with the pose that all tests use."""
     assert parts.size == (480, 640)
@@ -115,6 +124,47 @@ def test_opencvs_own_files(tmp_path, suffix, fisheye):
 def test_opencvs_pose_leads_from_the_world_to_the_camera(tmp_path, stored):
     camera = read_cameras([str(opencv_file(tmp_path / "v.yml", **stored))])["v"].camera("v")
     np.testing.assert_allclose(camera.pose, POSE, atol=1e-12)
+
+
+@pytest.mark.parametrize("suffix", ["yaml", "json"])
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("camera_matrix", "dist_coeff"),
+        ("mtx", "dist"),
+        ("K", "distortion"),
+        ("cameraMatrix", "distCoeffs"),
+        ("K", "D"),
+    ],
+)
+def test_what_python_programs_write_of_opencvs_numbers(tmp_path, suffix, names):
+    [parts] = read_file(tutorial(tmp_path / f"a.{suffix}", names)).values()
+    require_same(placed(parts))
+    flat = {names[0]: MATRIX.ravel().tolist()}
+    vectors = {"rvec": RVEC[:, None].tolist(), "tvec": TVEC[:, None].tolist()}
+    file = tutorial(tmp_path / f"a.{suffix}", names, **flat, **vectors)
+    [parts] = read_file(file).values()
+    np.testing.assert_allclose(parts.pose, POSE, atol=1e-12)
+    require_same(parts.camera("a"))
+
+
+def test_a_printed_message_may_repeat(tmp_path):
+    """`ros2 topic echo` ends each message with three dashes."""
+    once = message(tmp_path / "a.yaml").read_text()
+    again = once.replace("frame_id: c", "frame_id: c\n  seq: 2")
+    for text in (f"{once}---\n", f"{once}---\n{once}---\n", f"{once}---\n{again}"):
+        (tmp_path / "a.yaml").write_text(text)
+        require_same(placed(read_file(tmp_path / "a.yaml")[""]))
+    (tmp_path / "a.yaml").write_text(f"{once}---\n{once.replace('640', '320')}")
+    with pytest.raises(FormatError, match="2 calibrations that differ"):
+        read_file(tmp_path / "a.yaml")
+
+
+def test_the_last_row_of_a_pose_may_be_rounded(tmp_path):
+    pose = POSE.copy()
+    pose[3] = [1e-9, 0, 0, 1 + 1e-7]
+    (tmp_path / "a.json").write_text(json.dumps({"front": {"pose": pose.tolist()}}))
+    np.testing.assert_allclose(read_file(tmp_path / "a.json")["front"].pose, POSE, atol=1e-6)
 
 
 def test_the_transform_between_two_cameras_is_no_pose(tmp_path):
@@ -228,6 +278,14 @@ def test_a_written_rig_is_read_back(tmp_path):
             "size must be two numbers above 0",
         ),
         ("K: [1,0,0,0,1,0,0,0,1]\nD: [1, 2]", FormatError, "plumb_bob has 0 or 4 or 5 or 8"),
+        ("K: [9,0,0,0,9,0,5,5,1]", FormatError, "last row of the intrinsics must be 0, 0, 1"),
+        ("K: [9,0,5,0,9,5,0,0,1]\nlens_distortion: [0.1]", FormatError, "lens_distortion is not"),
+        ("v: [0.5, 0.1, 0.3, 98, 12, -40]", FormatError, "its angles reach 98.0, and must be in"),
+        (
+            '{"v": {"pose": [[1,0,0,0],[0,1,0,0],[0,0,1,0],[2,0,3,1]]}}',
+            FormatError,
+            "pose is no rotation and translation with the last row 0, 0, 0, 1",
+        ),
         ("cam0: {camera_model: omni}", FormatError, "only pinhole can be read"),
         ("cam0: {camera_model: pinhole}", FormatError, "intrinsics must be a list of 4 numbers"),
         (
@@ -243,6 +301,12 @@ def test_what_a_file_says_wrongly_is_named(tmp_path, content, error, message):
     with pytest.raises(error, match=message) as found:
         read_file(file)
     assert str(file) in str(found.value)
+
+
+def test_files_of_operating_systems_are_no_calibrations(tmp_path):
+    opencv_file(tmp_path / "v.yml", rvec=RVEC, tvec=TVEC)
+    (tmp_path / "._v.yml").write_bytes(b"\0\5\x16\7\xff")
+    assert list(read_cameras([str(tmp_path)])) == ["v"]
 
 
 def test_missing_parts_name_the_remedy(tmp_path):

@@ -133,3 +133,33 @@ def test_views_of_other_sizes_need_one_to_be_stored_at(tmp_path: Path) -> None:
     options = ConvertConfig(tmp_path / "in", tmp_path / "out", "episodes", split="1,0,0")
     with pytest.raises(MismatchError, match="Make them equal: --size 8"):
         convert(options)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("time;x\n0;1\n0,1;2\n0,2;3\n", "ego.csv has semicolons between its columns"),
+        ("time\tx\n0\t1\n0.1\t2\n0.2\t3\n", "ego.csv has tabs between its columns"),
+        ("time\n0\n33\n67\n", r"ego.csv has 33.5 s between frames. Call .* time_ms"),
+    ],
+)
+def test_tables_of_other_units_and_countries_are_named(
+    tmp_path: Path, text: str, message: str
+) -> None:
+    for view in ("ego", "front"):
+        write(tmp_path / "a" / view, range(3))
+        (tmp_path / f"a/{view}.csv").write_text(text)
+    with pytest.raises(DataError, match=message):
+        open_source(tmp_path)
+
+
+def test_a_table_of_times_alone_belongs_to_a_view(tmp_path: Path) -> None:
+    for view in ("ego", "front"):
+        write(tmp_path / "a" / view, range(3))
+    table(tmp_path / "a/timestamps.csv", {"time": [0, 0.1, 0.2]})
+    with pytest.raises(DataError, match=r"times and no values.*copy it to ego.csv and front.csv"):
+        open_source(tmp_path)
+    for view in ("ego", "front"):
+        table(tmp_path / f"a/{view}.csv", {"time": [0, 0.1, 0.2]})
+    (tmp_path / "a/timestamps.csv").unlink()
+    assert opened(tmp_path).meta.control_hz == pytest.approx(10)

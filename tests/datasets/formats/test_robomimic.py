@@ -76,6 +76,32 @@ def test_the_error_on_a_file_without_images_names_the_command_that_renders_it(tm
         open_source(path)
 
 
+@pytest.mark.parametrize("name", ["agentview_rgb", "images/agentview"])
+def test_images_of_other_names_are_named(tmp_path, name):
+    path = write_demonstrations(tmp_path / "libero.hdf5", images=False)
+    with h5py.File(path, "r+") as file:
+        for demo in file["data"].values():
+            demo[f"obs/{name}"] = np.zeros((5, 8, 8, 3), np.uint8)
+    with pytest.raises(MissingDataError, match=rf"'obs/{name}', 'obs/agentview_image'"):
+        open_source(path)
+
+
+def test_what_is_no_demonstration_is_named(tmp_path):
+    path = write_demonstrations(tmp_path / "more.hdf5")
+    with h5py.File(path, "r+") as file:
+        file["data/timestamps"] = np.zeros(3)
+    with pytest.raises(MissingDataError, match="/data/timestamps is no demonstration. Remove"):
+        open_source(path)
+
+
+def test_an_hdf5_file_of_another_layout_is_named(tmp_path):
+    with h5py.File(tmp_path / "episode_0.hdf5", "w") as file:
+        file["observations/images/cam_high"] = np.zeros((5, 8, 8, 3), np.uint8)
+        file["action"] = np.zeros((5, 14))
+    with pytest.raises(MissingDataError, match="but action, observations. Write other arrays by"):
+        open_source(tmp_path / "episode_0.hdf5")
+
+
 def test_demonstrations_with_different_views_are_an_error(tmp_path):
     path = write_demonstrations(tmp_path / "can.hdf5")
     with h5py.File(path, "r+") as file:

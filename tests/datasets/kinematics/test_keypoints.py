@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 import datasets
+from datasets.calibration.own import write_rig
 from datasets.cameras import Camera
 from datasets.episodes import EpisodeDataset
 from datasets.errors import OptionError
@@ -160,6 +161,18 @@ def test_cameras_of_another_program(recording, tmp_path, caplog):
     assert "convention" not in caplog.text
     run(recording, "--cameras", f"front={tmp_path / 'wrong.yml'}")
     assert "try --convention camera-to-world" in caplog.text
+
+
+def test_cameras_that_show_no_robot_are_refused(recording, tmp_path, capsys):
+    """Those whose poses are in millimetres do not show it."""
+    pose = camera().world_to_camera.copy()
+    pose[:3, 3] *= 1000
+    write_rig(tmp_path / "rig.json", {"front": RigCamera(camera().intrinsics, pose)})
+    with pytest.raises(SystemExit) as end:
+        run(recording, "--cameras", tmp_path / "rig.json", "--out", tmp_path / "out")
+    assert end.value.code == 2
+    assert "the robot is in no picture of any view. Check --cameras" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.slow

@@ -29,6 +29,12 @@ def with_item(place, value):
     return change
 
 
+def in_millimetres(pose):
+    pose = pose.copy()
+    pose[:3, 3] *= 1000
+    return pose
+
+
 # Faults of structure, which are cheap to see: opening for training and `info` both name them.
 WHEN_OPENED = {
     "frames of floats": ("obs/ego_image", lambda x: (x / 255).astype(np.float32)),
@@ -62,6 +68,15 @@ BY_INFO = {
     "pose that is transposed": ("cameras/view_0/world_to_camera", lambda x: x.T),
     "pose of another shape": ("cameras/view_0/world_to_camera", lambda x: x[:3]),
     "fewer poses": ("cameras/ego/world_to_camera", lambda x: x[1:]),
+    "principal point of larger pictures": ("cameras/ego/intrinsics", with_item((0, 2), 320.0)),
+    "pose from the camera": ("cameras/view_0/world_to_camera", np.linalg.inv),
+    "pose of OpenGL": ("cameras/view_0/world_to_camera", lambda x: np.diag([1, -1, -1, 1.0]) @ x),
+    "pose in millimetres": ("cameras/view_0/world_to_camera", in_millimetres),
+    "points in millimetres": ("keypoints_world", lambda x: 1000 * x),
+    "keypoints of larger pictures": ("obs/view_0_keypoints", lambda x: 10 * x),
+    "keypoints from 0 to 1": ("obs/view_0_keypoints", lambda x: x / 48),
+    "keypoints with y first": ("obs/view_0_keypoints", lambda x: x[..., ::-1]),
+    "fewer points": ("keypoints_world", lambda x: x[:, 1:]),
     "action of NaN": ("actions", with_item((2, 0), np.nan)),
     "state of infinity": ("states", with_item((2, 0), np.inf)),
     "joint of NaN": ("obs/robot0_gripper_qpos", with_item((2, 0), np.nan)),
@@ -113,6 +128,42 @@ def test_whole_numbers_are_whole(own_dots, episode, attribute, value):
     with h5py.File(episode, "r+") as file:
         file.attrs[attribute] = value
     assert [type(problem) for problem in info(InfoConfig(own_dots, columns=1))] == [FormatError]
+
+
+def test_observations_have_names_of_their_own(tmp_path):
+    meta = make_meta(size=16)
+    for part in ("image", "keypoints", "visible"):
+        episode = make_episode(meta, 0)
+        episode.observations[f"ego_{part}"] = np.zeros((len(episode), 2))
+        with pytest.raises(FormatError, match=f"observation ego_{part} has the name of a part"):
+            EpisodeWriter(tmp_path, meta).write(0, episode)
+
+
+def test_keypoints_are_no_shares_of_the_picture(tmp_path):
+    meta = make_meta(size=16)
+    episode = make_episode(meta, 0)
+    for view in meta.views:
+        episode.keypoints[view] = (episode.keypoints[view] / 16).clip(0, 0.99)
+    episode.keypoints_world = None
+    with pytest.raises(FormatError, match="keypoints of ego are from 0 to 1; they must be pixels"):
+        EpisodeWriter(tmp_path, meta).write(0, episode)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("value", ["False", b"no"])
+def test_success_is_a_truth_value(own_dots, episode, value):
+    with h5py.File(episode, "r+") as file:
+        file.attrs["success"] = value
+    [problem] = info(InfoConfig(own_dots, columns=1))
+    assert "`success`" in str(problem) and str(episode) in str(problem)
+
+
+def test_points_and_cameras_that_were_measured_may_differ_a_little(tmp_path):
+    meta = make_meta(size=64)
+    episode = make_episode(meta, 0)
+    episode.keypoints["ego"] += 1.0
+    episode.visible["ego"] &= (episode.keypoints["ego"] < 64).all(-1)
+    EpisodeWriter(tmp_path, meta).write(0, episode)
 
 
 @pytest.mark.slow

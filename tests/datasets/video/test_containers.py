@@ -6,10 +6,12 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+import av
 import numpy as np
 import pytest
+from av.stream import Disposition
 
-from datasets.errors import DataError
+from datasets.errors import DataError, FormatError
 from datasets.video import check_video, iterate_frames, read_frames, video_shape, video_times
 from tests.datasets.video.numbered import number, write
 
@@ -97,3 +99,33 @@ def test_an_avi_that_repeats_frames_without_storing_them_is_refused(tmp_path: Pa
     for read in (check_video, video_times, lambda v: list(iterate_frames(v))):
         with pytest.raises(DataError, match=r"a\.avi"):
             read(video)
+
+
+def test_the_cover_of_a_song_is_no_video(tmp_path: Path) -> None:
+    with av.open(str(tmp_path / "song.mp4"), "w") as container:
+        sound = container.add_stream("aac", rate=8000, layout="mono")
+        cover = container.add_stream("mjpeg", 30)
+        cover.height, cover.width, cover.pix_fmt = 32, 32, "yuvj420p"
+        cover.disposition = Disposition.attached_pic
+        container.mux(cover.encode(av.VideoFrame(32, 32, "yuvj420p")))
+        container.mux(cover.encode())
+        silence = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.float32), "fltp", "mono")
+        silence.sample_rate = 8000
+        container.mux(sound.encode(silence))
+        container.mux(sound.encode())
+    with pytest.raises(FormatError, match=r"song.mp4 has no video stream"):
+        check_video(tmp_path / "song.mp4")
+
+
+def test_depth_is_no_picture(tmp_path: Path) -> None:
+    write(tmp_path / "depth.mkv", 3, "ffv1", pixels="gray16le")
+    with pytest.raises(FormatError, match=r"depth.mkv has 16 bits a pixel \(gray16le\)"):
+        video_shape(tmp_path / "depth.mkv")
+    write(tmp_path / "grey.mkv", 3, "ffv1", pixels="gray")
+    assert [number(frame) for frame in iterate_frames(tmp_path / "grey.mkv")] == [0, 1, 2]
+
+
+def test_files_of_data_sets_are_no_damaged_videos(tmp_path: Path) -> None:
+    (tmp_path / "000000.hdf5").write_bytes(b"\x89HDF")
+    with pytest.raises(FormatError, match=r"000000.hdf5 is no video. Name a video"):
+        video_shape(tmp_path / "000000.hdf5")
