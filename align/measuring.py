@@ -129,7 +129,7 @@ def _unpaired(
     """Measures unpaired videos by AE2's protocol, by default with all training videos' labels."""
     train = EpisodeDataset(measured.root, "train")
     chosen = range(min(len(train) if labelled is None else labelled, len(train)))
-    bar = tqdm(chosen, desc="labelled", unit="video", leave=False, disable=not progress)
+    bar = tqdm(chosen, desc="labelled videos", unit="video", leave=False, disable=not progress)
     learned = [_video(train, i, embedder.embed_episode(train, i)) for i in bar]
     test = [_video(measured, i, embeddings[name]) for i, name in enumerate(measured.names)]
     return _Found(unpaired_metrics(learned, test), [], [], len(learned), None)
@@ -217,7 +217,7 @@ def _phases(
         return []
     train = EpisodeDataset(data.root, "train", data.views)
     chosen = range(min(count, len(train)))
-    bar = tqdm(chosen, desc="labelled", unit="episode", leave=False, disable=not progress)
+    bar = tqdm(chosen, desc="labelled episodes", unit="episode", leave=False, disable=not progress)
     labelled = [PhaseEpisode(embedder.embed_episode(train, i), train.phases(i)) for i in bar]
     test = [PhaseEpisode(embeddings[name], data.phases(i)) for i, name in enumerate(data.names)]
     # Every run draws the same labels, so that results differ only by the embeddings.
