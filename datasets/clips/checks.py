@@ -6,12 +6,12 @@ import logging
 from collections.abc import Sequence
 
 from joblib import Parallel, delayed
-from tqdm import tqdm
 
 from datasets.clips.base import ClipInfo
 from datasets.clips.checked import known_to_be_whole, remember
 from datasets.clips.sets import read_keypoints
 from datasets.errors import DamagedDataError, DataError, MissingDataError, shortened
+from datasets.progress import ProgressBar
 from datasets.video import check_video
 
 logger = logging.getLogger(__name__)
@@ -55,7 +55,7 @@ def find_problems(
     found = Parallel(n_jobs=workers, batch_size=8, return_as="generator")(
         delayed(find_problem)(clip, trust_pickles) for clip in unknown
     )
-    progress = tqdm(
+    progress = ProgressBar(
         zip(unknown, found, strict=True), "check clips", len(unknown), disable=None, leave=False
     )
     problems = {clip: problem for clip, problem in progress if problem is not None}
