@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Annotated
 import tyro
 
 from align.config import Protocol, Split, TrainConfig
-from align.engine.run_folder import Checkpoint, require_runs
+from align.engine.run_folder import Checkpoint, RunFolder, require_runs
 from datasets.bounds import NaturalInt
 from datasets.command import command, command_line, optional, parse
 
@@ -109,6 +109,7 @@ def run(
             )
             chance = chance_of(EpisodeDataset(evaluation.data, split))
             print(evaluation_table(evaluation, chance), end="\n\n")
+            print(f"stored: {RunFolder(folder).evaluation(evaluation.name)}", end="\n\n")
             reported = measured.setdefault(evaluation.name, [])
             if evaluation.pairs:  # reports are about errors between views of the same moments
                 reported.append(str(folder))

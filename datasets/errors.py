@@ -3,6 +3,7 @@
 import difflib
 import importlib
 from collections.abc import Iterable, Sequence
+from statistics import median
 from typing import Any, ClassVar
 
 
@@ -148,6 +149,14 @@ def shortened(items: Sequence[str], most: int, separator: str = ", ") -> str:
     """Join the first items and count the others, as in `a, b and 4 more`."""
     more = f" and {len(items) - most} more" if len(items) > most else ""
     return separator.join(items[:most]) + more
+
+
+def length_range(lengths: Sequence[int], noun: str) -> str:
+    """Lengths in words: `20 steps each`, or `42 to 113 steps (median 60)`."""
+    shortest, longest = min(lengths), max(lengths)
+    if shortest == longest:
+        return f"{shortest} {noun} each"
+    return f"{shortest} to {longest} {noun} (median {median(lengths):g})"
 
 
 def counted(number: int, noun: str) -> str:

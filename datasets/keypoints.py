@@ -236,7 +236,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 source, maker, config.out, command_line("datasets.keypoints", arguments)
             )
             look = command_line("datasets.info", [str(config.out)])
-            print(f"{config.out}\nLook at it:  {look}")
+            train = command_line("align.train", ["--method", "paat", "--data", str(config.out)])
+            print(f"{config.out}\nLook at it:  {look}\nTrain on it: {train}")
+        else:
+            again = command_line("datasets.keypoints", arguments)
+            print(f"Where all fits, write the keypoints: {again} --out FOLDER")
 
 
 if __name__ == "__main__":

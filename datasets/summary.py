@@ -12,7 +12,7 @@ from jaxtyping import Float
 
 from datasets.cameras import optical_axes
 from datasets.episodes import EpisodeDataset
-from datasets.errors import counted
+from datasets.errors import counted, length_range
 from datasets.lens import Lens
 from datasets.progress import ProgressBar
 from datasets.source import Source
@@ -213,7 +213,7 @@ def _counts(data: EpisodeDataset | Source, lengths: Sequence[int]) -> str:
 
 def _lengths(lengths: Sequence[int]) -> str:
     return (
-        f"{min(lengths)} to {max(lengths)} time steps, median {np.median(lengths):g}; "
+        f"{length_range(lengths, 'time steps')}; "
         f"long enough for a window of {min(lengths) // 2 - 1}"
     )
 

@@ -19,9 +19,8 @@ from keypoints_back import PARTS
 
 from datasets.calibration.calibrator import Calibrator, cameras_of
 from datasets.calibration.clicks import Click
-from datasets.command import user_errors
+from datasets.command import command
 from datasets.episodes import EpisodeDataset
-from datasets.errors import UserError
 from datasets.formats.detect import open_source
 from datasets.kinematics.recording import RecordingOptions
 from datasets.kinematics.rig import RigCamera
@@ -57,13 +56,12 @@ def main(
     views = [view for view in truth.views if stands(truth, view)]
     options = RecordingOptions(data=data, robot=robot, joints=PARTS[0], gripper=PARTS[1], base=base)
     rng = np.random.default_rng(0)
-    with user_errors(UserError):
-        calibrator = Calibrator(options, open_source(data), focal)
-        rounds = []
-        for _ in range(repeats):
-            made = [c for v in views for c in draw(truth, v, rng, clicks, frames, error, wrong)]
-            found = cameras_of(calibrator.calibrate(made))
-            rounds.append([distances(truth, view, found[view]) for view in views])
+    calibrator = Calibrator(options, open_source(data), focal)
+    rounds = []
+    for _ in range(repeats):
+        made = [c for v in views for c in draw(truth, v, rng, clicks, frames, error, wrong)]
+        found = cameras_of(calibrator.calibrate(made))
+        rounds.append([distances(truth, view, found[view]) for view in views])
     report(views, np.array(rounds))
 
 
@@ -127,4 +125,5 @@ def report(views: list[str], rounds: np.ndarray) -> None:
 
 
 if __name__ == "__main__":
-    tyro.cli(main)
+    with command():
+        tyro.cli(main)

@@ -23,6 +23,8 @@ from align.losses import contrastive
 from align.metrics.alignment import PairResult, episode_metrics, mean_metrics, view_errors
 from align.models.config import LateConfig
 from align.models.late_pose import KeypointEncoder, describe_keypoints
+from align.results.cells import APART
+from datasets.command import command
 from datasets.episodes import EpisodeDataset
 from datasets.presets import usual_window
 
@@ -90,8 +92,9 @@ def main(
     print(f"loss {loss.item():.3f} after {steps} steps")
     print(f"alignment error {mean_metrics(pairs)['alignment_error']:.4f}")
     for kind, error in view_errors(pairs).items():
-        print(f"{kind} {error:.4f}")
+        print(f"{APART.metrics[kind]} {error:.4f}")
 
 
 if __name__ == "__main__":
-    tyro.cli(main)
+    with command():
+        tyro.cli(main)

@@ -19,10 +19,9 @@ from tempfile import TemporaryDirectory
 import numpy as np
 import tyro
 
-from datasets.command import user_errors
+from datasets.command import command
 from datasets.convert import ConvertConfig, convert
 from datasets.episodes import EpisodeDataset, EpisodeWriter
-from datasets.errors import UserError
 from datasets.formats.detect import open_source
 from datasets.keypoints import KeypointMaker, KeypointsConfig, write_keypoints
 from datasets.kinematics.rig import CONVENTIONS, Convention, RigCamera
@@ -52,7 +51,7 @@ def main(
         conventions: Whether to measure how camera conventions are told apart instead.
     """
     truth = EpisodeDataset(data, episodes=episodes)
-    with TemporaryDirectory() as folder, user_errors(UserError):
+    with TemporaryDirectory() as folder:
         source, columns = strip(truth, Path(folder) / truth.meta.env), PARTS
         if lerobot:
             exported = Path(folder) / "lerobot"
@@ -137,4 +136,5 @@ def given_in(camera: RigCamera, convention: Convention) -> RigCamera:
 
 
 if __name__ == "__main__":
-    tyro.cli(main)
+    with command():
+        tyro.cli(main)

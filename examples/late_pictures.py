@@ -16,9 +16,8 @@ import numpy as np
 import tyro
 from keypoints_back import PARTS
 
-from datasets.command import user_errors
+from datasets.command import command
 from datasets.episodes import EpisodeDataset
-from datasets.errors import UserError
 from datasets.kinematics.clocks import synchronised
 from datasets.kinematics.recording import RecordedRobot, RecordingOptions
 from datasets.kinematics.timing import (
@@ -49,15 +48,14 @@ def main(
     """
     truth = EpisodeDataset(data, episodes=episodes)
     options = RecordingOptions(data=data, robot=robot, joints=PARTS[0], gripper=PARTS[1], base=base)
-    with user_errors(UserError):
-        recorded = RecordedRobot(options)
-        found: dict[str, list[tuple[int, ClockOffset]]] = {view: [] for view in truth.views}
-        for shift in shifts:
-            pairs = [shifted(truth, recorded, i, shift) for i in range(len(truth))]
-            for first in range(0, len(pairs), together):
-                for view in truth.views:
-                    group = [each[view] for each in pairs[first : first + together]]
-                    found[view].append((shift, estimate_offset(group)))
+    recorded = RecordedRobot(options)
+    found: dict[str, list[tuple[int, ClockOffset]]] = {view: [] for view in truth.views}
+    for shift in shifts:
+        pairs = [shifted(truth, recorded, i, shift) for i in range(len(truth))]
+        for first in range(0, len(pairs), together):
+            for view in truth.views:
+                group = [each[view] for each in pairs[first : first + together]]
+                found[view].append((shift, estimate_offset(group)))
     for view, estimates in found.items():
         print(f"{view}: {report(estimates)}")
 
@@ -89,4 +87,5 @@ def report(estimates: list[tuple[int, ClockOffset]]) -> str:
 
 
 if __name__ == "__main__":
-    tyro.cli(main)
+    with command():
+        tyro.cli(main)

@@ -17,6 +17,7 @@ from align.models.backbones import TimmBackbone
 from align.models.pose_aware import PaabConfig, PaatConfig, PoseAware
 from align.paat import mean_pose_loss
 from align.pose import pose_map_3d
+from datasets.command import command
 
 
 def main(
@@ -56,4 +57,5 @@ def main(
 
 
 if __name__ == "__main__":
-    tyro.cli(main)
+    with command():
+        tyro.cli(main)

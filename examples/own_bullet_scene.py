@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import tyro
 
+from datasets.command import command
 from datasets.episodes import EpisodeDataset
 from sims import BulletEnv
 from sims.bullet.files import Placed
@@ -76,4 +77,5 @@ def main(
 
 
 if __name__ == "__main__":
-    tyro.cli(main)
+    with command():
+        tyro.cli(main)

@@ -14,7 +14,7 @@ import numpy as np
 import tyro
 from PIL import Image
 
-from datasets.errors import DataError
+from datasets.command import command
 from datasets.formats.robomimic import RobomimicSource, open_demonstrations
 from datasets.storage.index import demo_number
 from sims.robosuite.demos import DemonstrationFile
@@ -35,24 +35,22 @@ def main(demos: Path, picture: Path = Path("first.png")) -> None:
         demos: robomimic's HDF5 file.
         picture: Output picture: all views half-way through the first demonstration.
     """
-    try:
-        found = observations(demos)
-        for name, shapes in found.items():
-            print(name, *(f"{key} {shape}" for key, shape in shapes.items()), sep="\n    ")
-        if any(key.endswith("_image") for shapes in found.values() for key in shapes):
-            source = RobomimicSource(demos)
-            episode = source.episode(0)
-            middle = [episode.images[view][len(episode) // 2] for view in source.views]
-            Image.fromarray(np.concatenate(middle, axis=1)).save(picture)
-            print(f"{picture}: {', '.join(source.views)} of {source.names[0]}")
-            print(f"next: python -m datasets.convert {demos} data/{demos.stem} --to episodes")
-        else:
-            task = DemonstrationFile(demos).env_args["env_name"]  # checks that it can be restored
-            print(f"{task} without pictures, but with the states to render them from")
-            print(f"next: python -m sims.replay --demos {demos} --views 4")
-    except DataError as error:
-        raise SystemExit(f"error: {error}") from None
+    found = observations(demos)
+    for name, shapes in found.items():
+        print(name, *(f"{key} {shape}" for key, shape in shapes.items()), sep="\n    ")
+    if any(key.endswith("_image") for shapes in found.values() for key in shapes):
+        source = RobomimicSource(demos)
+        episode = source.episode(0)
+        middle = [episode.images[view][len(episode) // 2] for view in source.views]
+        Image.fromarray(np.concatenate(middle, axis=1)).save(picture)
+        print(f"{picture}: {', '.join(source.views)} of {source.names[0]}")
+        print(f"next: python -m datasets.convert {demos} data/{demos.stem} --to episodes")
+    else:
+        task = DemonstrationFile(demos).env_args["env_name"]  # checks that it can be restored
+        print(f"{task} without pictures, but with the states to render them from")
+        print(f"next: python -m sims.replay --demos {demos} --views 4")
 
 
 if __name__ == "__main__":
-    tyro.cli(main, config=(tyro.conf.PositionalRequiredArgs,))
+    with command():
+        tyro.cli(main, config=(tyro.conf.PositionalRequiredArgs,))

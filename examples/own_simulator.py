@@ -16,6 +16,7 @@ from crane import Crane
 from gymnasium.spaces import Box, Dict
 
 from datasets.cameras import Camera
+from datasets.command import command
 from datasets.episodes import EpisodeDataset
 from datasets.skeletons import Skeleton, add_skeleton
 from datasets.storage.episode_file import EGO
@@ -117,4 +118,5 @@ def main(out: Path = Path("data/crane"), episodes: int = 6, views: int = 2, size
 
 
 if __name__ == "__main__":
-    tyro.cli(main)
+    with command():
+        tyro.cli(main)

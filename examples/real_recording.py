@@ -26,9 +26,8 @@ from align.evaluate import evaluate
 from align.train import make_trainer
 from datasets.calibrate import CalibrateConfig, calibrate
 from datasets.calibration.clicks import write_clicks
-from datasets.command import user_errors
+from datasets.command import command
 from datasets.episodes import EpisodeDataset
-from datasets.errors import UserError
 from datasets.formats.detect import open_source
 from datasets.keypoints import KeypointMaker, KeypointsConfig, write_keypoints
 from datasets.storage.episode_file import SPLITS
@@ -58,41 +57,40 @@ def main(
     """
     truth = EpisodeDataset(data)
     views = [view for view in truth.views if stands(truth, view)]
-    with user_errors(UserError):
-        videos = record(truth, views, out / "videos")
-        clicks, rig = out / "clicks.csv", out / "rig.json"
-        rng, first = np.random.default_rng(0), order(truth)[0]
-        made = (draw(truth, v, rng, CLICKS, FRAMES, ERROR, episode=first) for v in views)
-        write_clicks(clicks, chain.from_iterable(made))
-        asked = CalibrateConfig(
-            data=videos,
-            robot=ROBOT,
-            joints=ARM_COLUMNS,
-            gripper=FINGER_COLUMNS,
-            out=rig,
-            focal=True,
-        )
-        for line in calibrate(asked, clicks):
-            print(line)
-        config = KeypointsConfig(
-            data=videos,
-            robot=ROBOT,
-            joints=ARM_COLUMNS,
-            gripper=FINGER_COLUMNS,
-            cameras=(str(rig),),
-            split=counts(data),
-        )
-        source = open_source(videos)
-        write_keypoints(source, KeypointMaker(config, source), out / "episodes")
-        print(f"keypoints: {distance(truth, out / 'episodes', views)}")
-        for name, folder in (("the simulator's keypoints", data), ("clicks", out / "episodes")):
-            run = out / f"run_{folder.name}"
-            options = train_options(folder, run, views)
-            backbone = replace(options.backbone, depth=depth)
-            options = replace(options, epochs=epochs, epoch_steps=epoch_steps, backbone=backbone)
-            make_trainer(options).fit()
-            error = evaluate(run).metrics["alignment_error"]
-            print(f"alignment error of PAAT with {name}: {error:.4f}")
+    videos = record(truth, views, out / "videos")
+    clicks, rig = out / "clicks.csv", out / "rig.json"
+    rng, first = np.random.default_rng(0), order(truth)[0]
+    made = (draw(truth, v, rng, CLICKS, FRAMES, ERROR, episode=first) for v in views)
+    write_clicks(clicks, chain.from_iterable(made))
+    asked = CalibrateConfig(
+        data=videos,
+        robot=ROBOT,
+        joints=ARM_COLUMNS,
+        gripper=FINGER_COLUMNS,
+        out=rig,
+        focal=True,
+    )
+    for line in calibrate(asked, clicks):
+        print(line)
+    config = KeypointsConfig(
+        data=videos,
+        robot=ROBOT,
+        joints=ARM_COLUMNS,
+        gripper=FINGER_COLUMNS,
+        cameras=(str(rig),),
+        split=counts(data),
+    )
+    source = open_source(videos)
+    write_keypoints(source, KeypointMaker(config, source), out / "episodes")
+    print(f"keypoints: {distance(truth, out / 'episodes', views)}")
+    for name, folder in (("the simulator's keypoints", data), ("clicks", out / "episodes")):
+        run = out / f"run_{folder.name}"
+        options = train_options(folder, run, views)
+        backbone = replace(options.backbone, depth=depth)
+        options = replace(options, epochs=epochs, epoch_steps=epoch_steps, backbone=backbone)
+        make_trainer(options).fit()
+        error = evaluate(run).metrics["alignment_error"]
+        print(f"alignment error of PAAT with {name}: {error:.4f}")
 
 
 def record(truth: EpisodeDataset, views: list[str], out: Path) -> Path:
@@ -140,4 +138,5 @@ def train_options(data: Path, out: Path, views: list[str]) -> TrainConfig:
 
 
 if __name__ == "__main__":
-    tyro.cli(main)
+    with command():
+        tyro.cli(main)

@@ -17,12 +17,10 @@ import numpy as np
 import tyro
 
 # torch comes before any simulator: loaded after their libraries, it has crashed the process.
-from align.engine.checkpoint import CheckpointError
 from align.reward import AlignmentReward
 
 import sims  # isort: skip
-from datasets.command import user_errors
-from datasets.errors import DataError, OptionError, UnknownNameError
+from datasets.command import command
 
 Actions = Callable[[Any], Iterator[np.ndarray]]
 
@@ -68,16 +66,16 @@ def main(
         steps: Most steps of an episode.
         every: Print every so many steps.
     """
-    with user_errors(DataError, CheckpointError, OptionError, UnknownNameError):
-        world = sims.make(env)
-        rewarded = AlignmentReward(world, run, view, reference)
-        for name, actions in (("expert", expert), ("random actions", at_random)):
-            played = list(play(rewarded, actions, steps))
-            for time in range(0, len(played), every):
-                progress, reward = played[time]
-                print(f"{name} {time:>4}: progress {progress:.2f}, reward {reward:+.3f}")
-            print(f"{name} end: progress {played[-1][0]:.2f}")
+    world = sims.make(env)
+    rewarded = AlignmentReward(world, run, view, reference)
+    for name, actions in (("expert", expert), ("random actions", at_random)):
+        played = list(play(rewarded, actions, steps))
+        for time in range(0, len(played), every):
+            progress, reward = played[time]
+            print(f"{name} {time:>4}: progress {progress:.2f}, reward {reward:+.3f}")
+        print(f"{name} end: progress {played[-1][0]:.2f}")
 
 
 if __name__ == "__main__":
-    tyro.cli(main, config=(tyro.conf.PositionalRequiredArgs,))
+    with command():
+        tyro.cli(main, config=(tyro.conf.PositionalRequiredArgs,))

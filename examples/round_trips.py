@@ -16,10 +16,9 @@ from typing import get_args
 import numpy as np
 import tyro
 
-from datasets.command import user_errors
+from datasets.command import command
 from datasets.convert import ConvertConfig, Target, convert
 from datasets.episodes import EpisodeDataset
-from datasets.errors import UserError
 from datasets.formats.detect import open_source
 from datasets.source import Source
 from datasets.storage.episode_file import Episode
@@ -69,7 +68,7 @@ def main(data: tyro.conf.Positional[Path], formats: tuple[str, ...] = tuple(FORM
     """
     print("| format | frames | Hz | keypoints | cameras | splits | kept | lost |")
     print("|---|---:|---:|---:|---:|---|---|---|")
-    with TemporaryDirectory() as folder, user_errors(UserError):
+    with TemporaryDirectory() as folder:
         for name in formats:
             out = Path(folder) / (f"{name}.hdf5" if name == "robomimic" else name)
             convert(ConvertConfig(data, out, name))  # type: ignore[arg-type]
@@ -111,16 +110,19 @@ def keypoints(first: Episode, back: Episode) -> float | None:
 
 
 def projections(first: Episode, back: Episode) -> float | None:
-    """Largest distance between the keypoints in space as both cameras see them."""
+    """Largest distance between the keypoints in space as both cameras see them in the picture."""
     if not back.intrinsics or first.keypoints_world is None:
         return None
-    apart = []
-    for view in first.images:
+    apart = [0.0]
+    for view, frames in first.images.items():
+        size = frames.shape[1]
         for t in range(0, len(first), 10):
             ours, theirs = (
                 e.camera(view, t).project(first.keypoints_world[t]) for e in (first, back)
             )
-            apart.append(np.nanmax(np.abs(ours[0] - theirs[0])))
+            # A point beside the camera has a place far outside, where rounding is many pixels.
+            inside = ((ours[0] >= 0) & (ours[0] < size)).all(axis=1)
+            apart.extend(np.abs(ours[0] - theirs[0])[inside].ravel())
     return float(np.max(apart))
 
 
@@ -152,4 +154,5 @@ def number(value: float | None) -> str:
 
 
 if __name__ == "__main__":
-    tyro.cli(main)
+    with command():
+        tyro.cli(main)

@@ -41,7 +41,7 @@ import numpy as np
 from datasets.cameras import Camera
 from datasets.command import command, parse, preset_of
 from datasets.episodes import EpisodeWriter
-from datasets.errors import counted, require_known
+from datasets.errors import counted, length_range, require_known
 from datasets.skeletons import SKELETONS
 from datasets.storage.checks import open_episode
 from datasets.storage.episode_file import EGO, FAILURE
@@ -182,7 +182,7 @@ def summarize(config: GenerateConfig) -> str:
     return (
         f"{config.root}: {counted(len(lengths), 'episode')} in {counted(attempts, 'attempt')} "
         f"({counted(attempts - len(lengths), 'failure')} discarded), "
-        f"{min(lengths)} to {max(lengths)} steps (median {int(np.median(lengths))}), "
+        f"{length_range(lengths, 'steps')}, "
         f"{', '.join(f'{name} {len(members)}' for name, members in config.parts.items())}.\n"
         f"{_failures_made(config)}"
         f"Look at it:  python -m datasets.info {quote(str(config.root))}\n"

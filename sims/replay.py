@@ -32,7 +32,14 @@ import numpy as np
 from datasets.bounds import NaturalInt, Pixels, Processes
 from datasets.command import command, command_line, optional, parse
 from datasets.episodes import EpisodeWriter
-from datasets.errors import FormatError, MismatchError, MissingDataError, OptionError, counted
+from datasets.errors import (
+    FormatError,
+    MismatchError,
+    MissingDataError,
+    OptionError,
+    counted,
+    length_range,
+)
 from datasets.presets import usual_views
 from datasets.storage.checks import open_episode
 from datasets.storage.meta import DatasetMeta
@@ -241,7 +248,7 @@ def summarize(config: ReplayConfig) -> str:
     masks = f"; {left_out} are in no mask and left out" if left_out else ""
     return (
         f"{config.root}: {counted(len(lengths), 'demonstration')}, {solved} of them solved, "
-        f"{min(lengths)} to {max(lengths)} steps (median {int(np.median(lengths))}), "
+        f"{length_range(lengths, 'steps')}, "
         f"{', '.join(f'{name} {len(members)}' for name, members in parts.items())}{masks}.\n"
         f"Look at it:  python -m datasets.info {quote(str(config.root))}\n"
         f"Train on it: python -m align.train --method paab --data {quote(str(config.root))}"

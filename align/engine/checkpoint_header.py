@@ -86,9 +86,13 @@ def open_checkpoint(path: Path, framework: str = "pt") -> Any:
     try:
         return open_tensors(path, framework)
     except FileNotFoundError:
-        raise MissingCheckpointError(
+        run = path.parent.parent
+        why = (
             f"{path} does not exist: the run has saved no checkpoint yet. Train it first."
-        ) from None
+            if run.exists()
+            else f"{run} does not exist: name the folder of a run, or a checkpoint."
+        )
+        raise MissingCheckpointError(why) from None
     except SafetensorError as error:
         raise DamagedCheckpointError(
             f"{path} is no whole safetensors file ({error}). Delete it and use another "

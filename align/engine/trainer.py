@@ -210,7 +210,8 @@ class Trainer:
             return
         shown = f"loss {loss.item():.3f}"
         if self.best < math.inf:
-            shown += f", best valid {self.task.metric} {self.best:.4f}"
+            metric = self.task.metric.replace("_", " ")
+            shown += f", best valid {metric} {self.best:.4f}"
         bar.set_postfix_str(shown, refresh=False)
 
     def _step(self, step: int, batch: Any) -> tuple[dict[str, Tensor], Tensor]:

@@ -82,7 +82,7 @@ def _draw(axes: Axes, points: Sequence[tuple[float, float]], colour: str) -> Non
     if points:
         minutes, errors = zip(*points, strict=True)
         axes.plot(minutes, errors, color=colour, linewidth=1.2, alpha=0.7)
-        axes.plot(minutes[-1], errors[-1], "o", color=colour, markersize=5)
+        axes.plot(minutes[-1], errors[-1], "o", color=colour, markersize=5, clip_on=False)
 
 
 def _history_of_trunk(run: Run) -> list[dict[str, float]] | None:

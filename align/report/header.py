@@ -32,12 +32,18 @@ def finding(rows: Sequence[SummaryRow]) -> str:
     baseline = next((row for row in rows if row.label == name), best)
     if baseline is not best and best.change is not None:
         text += f", {abs(best.change):.1f} % below {BASELINE}"
-        gap = baseline.mean["alignment_error"] - best.mean["alignment_error"]
-        if gap < max(best.std["alignment_error"], baseline.std["alignment_error"]):
+        if _within_spread(best, baseline):
             text += ", which is less than the spread over seeds"
+    elif close := [row.label for row in rows if row is not best and _within_spread(best, row)]:
+        text += f", lower than {' and '.join(close)} by less than the spread over seeds"
     if min(len(row.seeds) for row in rows) < 2:
         text += ". With one seed of a method, a small difference may be chance"
     return text + "."
+
+
+def _within_spread(best: SummaryRow, other: SummaryRow) -> bool:
+    gap = other.mean["alignment_error"] - best.mean["alignment_error"]
+    return gap < max(best.std["alignment_error"], other.std["alignment_error"])
 
 
 def collapsed(runs: Sequence[Run]) -> dict[str, str]:

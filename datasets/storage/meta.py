@@ -10,7 +10,13 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from datasets.errors import DamagedDataError, FormatError, MismatchError, MissingDataError
+from datasets.errors import (
+    DamagedDataError,
+    FormatError,
+    MismatchError,
+    MissingDataError,
+    shortened,
+)
 from datasets.skeletons import BUILT_IN, SKELETONS, Skeleton, get_skeleton
 from datasets.storage.atomic import atomic_path
 from datasets.storage.inside import require_plain_name
@@ -26,6 +32,8 @@ MOST_PIXELS = 8192
 MOST_INSTANCES = 256
 # The most time steps a second.
 MOST_HZ = 10_000
+# The most characters of a value in an error.
+_BRIEF = 60
 # Fields that may differ between two runs that add episodes to one data set.
 _INFORMATIVE = {"command", "versions", "preset"}
 # Fields that were added later, so that older data sets lack them.
@@ -201,15 +209,21 @@ class DatasetMeta:
         # JSON turns tuples into lists, so both are compared after a round trip.
         stored, asked = (json.loads(json.dumps(asdict(meta))) for meta in (self, other))
         differing = [
-            f"{name}: {stored[name]!r} on disk, {asked[name]!r} asked for"
+            f"{name}: {_brief(stored[name])} on disk, {_brief(asked[name])} asked for"
             for name in stored
             if name not in _INFORMATIVE and stored[name] != asked[name]
         ]
         if differing:
             raise MismatchError(
-                f"{root} holds episodes made with other options ({'; '.join(differing)}). "
+                f"{root} holds episodes made with other options ({shortened(differing, 3, '; ')}). "
                 "Use the same options to resume, or another --out."
             )
+
+
+def _brief(value: Any) -> str:
+    """A value as code, cut to a length that an error can hold."""
+    text = repr(value)
+    return text if len(text) <= _BRIEF else f"{text[: _BRIEF - 1]}…"
 
 
 def _require_sound(stored: dict[str, Any], path: Path) -> None:

@@ -19,7 +19,7 @@ from datasets.clips.mocap import MOCAP_NAME
 from datasets.clips.sets import FORMATS
 from datasets.command import command
 from datasets.episodes import EpisodeWriter
-from datasets.errors import MismatchError, counted
+from datasets.errors import MismatchError, counted, length_range
 from datasets.storage.checks import open_episode
 from datasets.storage.meta import DatasetMeta
 from sims.bullet.client import BulletClient
@@ -141,8 +141,7 @@ def summarize_episodes(config: MocapEpisodesConfig) -> str:
     return (
         f"{config.root}: {counted(len(lengths), 'episode')} of "
         f"{counted(len(config.motions), 'action')} by {config.subjects} people, "
-        f"{min(lengths)} to {max(lengths)} frames (median "
-        f"{int(np.median(lengths))}), {_people(config)}.\n"
+        f"{length_range(lengths, 'frames')}, {_people(config)}.\n"
         f"Look at it:  python -m datasets.info {folder}\n"
         f"Train on it: python -m align.train --method paat --data {folder}"
     )

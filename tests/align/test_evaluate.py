@@ -127,7 +127,9 @@ def test_the_next_command_is_one_that_works(
         "test_on_elsewhere": {"data": other},
         "test_last": {"checkpoint": "last"},
     }.items():
-        words = printed(**options).splitlines()[-1].removeprefix("next: python -m ").split()
+        lines = printed(**options).splitlines()
+        assert f"stored: {run}/evaluation/{name}.json" in lines
+        words = lines[-1].removeprefix("next: python -m ").split()
         assert words[:2] == ["align.report", str(run)]
         assert words[2:] == ([] if name == "test" else ["--evaluation", name])
         evaluation = None if name == "test" else name

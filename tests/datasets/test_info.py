@@ -106,7 +106,7 @@ def test_info_describes_a_data_set(run_info, dots, tmp_path):
         "dots, 5 episodes of 3 views",
         "made by   make_data_set(views=2, size=48, seed=0)",
         "train 3, valid 1, test 1",
-        f"{min(lengths)} to {max(lengths)} time steps, median {np.median(lengths):g}",
+        f"{min(lengths)} to {max(lengths)} time steps (median {np.median(lengths):g}); ",
         "48 x 48 pixels",
         "panda, 11 keypoints",
         "ego        moves",

@@ -20,7 +20,7 @@ from align.metrics.alignment import METRICS
 from align.metrics.collapse import Collapse
 from align.metrics.phases import PhaseResult
 from align.report.__main__ import run as run_command
-from align.report.header import backbone
+from align.report.header import backbone, finding
 from align.report.page import default_path, write_report
 from align.results.analysis import (
     AttentionMaps,
@@ -29,6 +29,7 @@ from align.results.analysis import (
     save_maps,
 )
 from align.results.evaluation import load_evaluation
+from align.results.summary import SummaryRow
 from datasets.episodes import EpisodeDataset
 from datasets.errors import MismatchError, MissingDataError, OptionError
 from tests.align.hand_made_runs import (
@@ -114,6 +115,20 @@ def test_finding_says_when_a_difference_is_within_the_spread(page: str) -> None:
     assert "paab has the lowest alignment error, 0.140 ± 0.053, 30.0 % below deit" in page
     assert "less than the spread over seeds" in page
     assert "With one seed of a method" in page
+
+
+def test_finding_names_the_methods_that_the_best_one_hardly_beats() -> None:
+    def row(label: str, error: float, change: float | None) -> SummaryRow:
+        return SummaryRow(
+            label, (0, 1), {"alignment_error": error}, {"alignment_error": 0.01}, change
+        )
+
+    rows = [row("deit", 0.3, None), row("paat", 0.305, 1.7), row("paab", 0.32, 6.7)]
+    assert finding(rows) == (
+        "deit has the lowest alignment error, 0.300 ± 0.010, "
+        "lower than paat by less than the spread over seeds."
+    )
+    assert "less than" not in finding([rows[0], rows[2]])
 
 
 @pytest.mark.slow
