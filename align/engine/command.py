@@ -24,7 +24,8 @@ from align.engine.stored_config import options_of
 from align.engine.task import Task
 from align.engine.trainer import Trainer
 from datasets.command import command, command_line, user_errors
-from datasets.errors import DataError, MismatchError, UserError
+from datasets.errors import DataError, MismatchError, OptionError, UserError
+from datasets.storage.meta import META_NAME
 
 log = logging.getLogger(__name__)
 
@@ -65,6 +66,8 @@ def open_run(
     """
     if config.out is None:
         raise ValueError("a run needs its folder as `out`; `resolve` names one.")
+    if (config.out / META_NAME).exists():
+        raise OptionError(f"{config.out} is a data set: choose another folder with --out.")
     # Before anything is read: another training may be about to write the same folder.
     with kept_when_unwritable(config.out):
         claim = Claim(config.out)
