@@ -8,7 +8,7 @@ from pathlib import Path
 from datasets.clips.base import ClipInfo
 from datasets.clips.ntu_skeleton import TEXT_SUFFIX
 from datasets.clips.sets import get_format
-from datasets.errors import FormatError, MismatchError, MissingDataError
+from datasets.errors import FormatError, MismatchError, MissingDataError, counted
 from datasets.video import check_video, video_shape
 
 # Where `datasets.extract_poses` writes the poses of a video: this folder beside it, this ending.
@@ -84,8 +84,9 @@ def require_own_video(video: Path, span: int, short: bool = False) -> None:
     check_video(video)
     if (frames := video_shape(video).frames) < span and not short:
         raise MismatchError(
-            f"{video} has {frames} frames, and a clip of this run spans {span}. Name a longer "
-            "video, or use --short, which samples it as the run does short clips (--batch.short)."
+            f"{video} has {counted(frames, 'frame')}, and a clip of this run spans {span}. Name a "
+            "longer video, or use --short, which samples it as the run does short clips "
+            "(--batch.short)."
         )
 
 

@@ -32,11 +32,13 @@ def require_fitting(
     """
     found = keypoints[np.isfinite(keypoints).all(axis=-1)]
     if not len(found):
-        raise FormatError(f"{poses} has nobody in any frame; extract its poses again.")
+        raise FormatError(
+            f"{poses} has nobody in any frame; extract its poses again, or leave its clip out."
+        )
     if abs(len(keypoints) - shape.frames) > max(_FRAMES, _SHARE * shape.frames):
         raise MismatchError(
-            f"{poses} has poses of {len(keypoints)} frames, its video has {shape.frames}; extract "
-            "its poses again."
+            f"{poses} has poses of {len(keypoints)} frames, its video has {shape.frames}; copy "
+            "both again, extract its poses again, or leave its clip out."
         )
     size = np.array([shape.width, shape.height])
     if np.abs(found).max() <= _SHARES < size.min():

@@ -27,7 +27,14 @@ from datasets.clips.nucla import Nucla, cross_subject
 from datasets.clips.persons import choose_persons, without_bystanders
 from datasets.clips.pose_checks import require_fitting
 from datasets.clips.smarthome import Smarthome
-from datasets.errors import FormatError, MissingDataError, OptionError, require_known
+from datasets.errors import (
+    FormatError,
+    MissingDataError,
+    OptionError,
+    counted,
+    require_known,
+    shortened,
+)
 from datasets.skeletons import Skeleton
 from datasets.storage.episode_file import SPLITS
 from datasets.video import VIDEO_SUFFIXES, video_shape
@@ -37,6 +44,8 @@ logger = logging.getLogger(__name__)
 FORMATS: dict[str, ClipFormat] = {fmt.name: fmt for fmt in (Ntu(), Smarthome(), Nucla())}
 # The data sets' actions have one person or two.
 PERSONS = 2
+# Files left out that a warning names.
+SHOWN = 10
 # Names that tell which data set a folder holds; reading all 114,480 of NTU takes a while.
 _NAMES_READ = 200
 # Name of the protocol that uses the lists' splits, for a set opened with lists.
@@ -116,6 +125,7 @@ class ClipSet:
         if protocol == LISTS:
             return dict(self.listed or {})
         if test_subjects is not None:
+            self._require_subjects(test_subjects)
             parts = cross_subject(self.clips, test_subjects)
         else:
             parts = self.format.split(self.clips, protocol)
@@ -127,6 +137,15 @@ class ClipSet:
                     "counts them."
                 )
         return {part: tuple(parts[part]) for part in SPLITS}
+
+    def _require_subjects(self, tested: frozenset[int]) -> None:
+        """Refuses test subjects of whom there are no clips, which would be left out in silence."""
+        known = {clip.subject for clip in self.clips}
+        if absent := sorted(tested - known):
+            raise OptionError(
+                f"{self.root} has no clips of test subjects {', '.join(map(str, absent))}; it has "
+                f"those of {', '.join(map(str, sorted(known)))}."
+            )
 
     def _known(self, protocol: str) -> str:
         require_known(f"protocol of {self.format.title}", protocol, self.protocols)
@@ -162,27 +181,49 @@ def open_clip_set(
     if lists is not None:
         return _open_lists(root, fmt, Path(lists))
     videos: dict[str, ClipInfo] = {}
+    outside: dict[str, ClipInfo] = {}
+    unnamed: list[Path] = []
     poses = _PoseFiles(fmt)
-    dropped: dict[Path, str] = {}
     for path in _files(root):
         if poses.add(path):
             continue
-        if (clip := fmt.identify(path)) is not None:
-            if clip.label < 0:
-                dropped[path] = fmt.outside(clip)
-            elif clip.name in videos:
-                raise FormatError(f"{videos[clip.name].video} and {path} are one clip; keep one.")
-            else:
-                videos[clip.name] = clip
+        if (clip := fmt.identify(path)) is None:
+            unnamed += [path] if _is_video(path) else []
+            continue
+        found = outside if clip.label < 0 else videos
+        if (other := found.setdefault(clip.name, clip)) is not clip:
+            raise FormatError(f"{other.video} and {path} are one clip; keep one.")
     clips = tuple(poses.given_to(videos[name]) for name in sorted(videos))
-    dropped |= {path: "no video" for name, path in poses.skeletons.items() if name not in videos}
     if not clips and not allow_empty:
-        raise MissingDataError(
-            f"{root} holds no video of {fmt.title}; its videos are named as in "
-            f"{root / fmt.video_name(_EXAMPLES[fmt.name])}."
-        )
-    _warn_left_out([path for path, why in dropped.items() if "classes" in why])
+        raise _no_videos(root, fmt)
+    dropped = {clip.video: fmt.outside(clip) for clip in outside.values()}
+    dropped |= {path: f"not named as a clip of {fmt.title}" for path in unnamed}
+    for name, path in poses.skeletons.items():
+        if name not in videos:
+            dropped[path] = fmt.outside(outside[name]) if name in outside else "no video"
+    _warn_left_out([clip.video for clip in outside.values()], "of other classes")
+    _warn_left_out(unnamed, f"whose names are not those of {fmt.title}")
     return ClipSet(fmt.name, root, clips, dropped)
+
+
+def _no_videos(root: Path, fmt: ClipFormat) -> MissingDataError:
+    """The error for a folder without clips; N-UCLA can be downloaded as pictures, too."""
+    pictures = (path for path in _files(root) if path.suffix.lower() in (".jpg", ".png"))
+    folder = next((path.parent for path in pictures if fmt.identify(_as_video(path.parent))), None)
+    if folder is not None:
+        video, frames = quote(str(_as_video(folder))), f"{quote(str(folder))}/*_rgb.jpg"
+        return MissingDataError(
+            f"{root} holds the pictures of {fmt.title}: download its videos, or make a video of "
+            f"each folder: cat $(ls -v {frames}) | ffmpeg -framerate 30 -f image2pipe -i - {video}"
+        )
+    return MissingDataError(
+        f"{root} holds no video of {fmt.title}; its videos are named as in "
+        f"{root / fmt.video_name(_EXAMPLES[fmt.name])}."
+    )
+
+
+def _as_video(folder: Path) -> Path:
+    return folder.with_name(f"{folder.name}.mp4")
 
 
 def recognize_format(folder: Path) -> str | None:
@@ -322,15 +363,15 @@ class _PoseFiles:
         return replace(clip, skeleton=skeleton, joints=joints)
 
 
-def _warn_left_out(outside: Sequence[Path]) -> None:
-    if outside:
-        names = ", ".join(path.name for path in outside)
-        logger.warning("left out %d clips of other classes: %s", len(outside), names)
+def _warn_left_out(videos: Sequence[Path], why: str) -> None:
+    if videos:
+        names = shortened([path.name for path in videos], SHOWN)
+        logger.warning("left out %s %s: %s", counted(len(videos), "clip"), why, names)
 
 
 def _open_lists(root: Path, fmt: ClipFormat, folder: Path) -> ClipSet:
     rows, protocol, dropped = read_lists(folder, root, fmt)
-    _warn_left_out(list(dropped))
+    _warn_left_out(list(dropped), "of other classes")
     poses = _PoseFiles(fmt)
     complete = all(row.pose is not None for part in rows.values() for row in part)
     for path in _files(root) if fmt.joints_apart or not complete else ():

@@ -74,7 +74,7 @@ def reads(monkeypatch):
     """Names of the clips that are read, in order."""
     names = []
 
-    def read(clip, trust_pickles):
+    def read(clip, trust_pickles, **options):
         names.append(clip.name)
 
     monkeypatch.setattr(checks, "find_problem", read)
