@@ -39,8 +39,9 @@ def find_poses(video: Path, place: Path | None = None) -> Path | None:
     if place is not None and not place.is_dir():
         _ending_of(place)
         return place
-    folder, stem = place or video.parent / POSES_FOLDER, video.stem.removesuffix(_VIDEO_ENDING)
-    names = [stem + ending for ending in POSE_FORMATS]
+    folder, stem = place or video.parent / POSES_FOLDER, video.stem
+    stems = dict.fromkeys((stem.removesuffix(_VIDEO_ENDING), stem))
+    names = [each + ending for each in stems for ending in POSE_FORMATS]
     found = [folder / name for name in names if (folder / name).exists()]
     if place is not None and not found:
         raise MissingDataError(f"{place} has no poses of {video}: none of {', '.join(names)}.")
