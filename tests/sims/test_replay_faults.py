@@ -119,6 +119,16 @@ BROKEN = {
         MismatchError,
         r"demo_1: .*none\.stl.*mimicgen",
     ),
+    "no rate": (
+        lambda f: f["data"].attrs.modify(
+            "env_args",
+            json.dumps(
+                json.loads(f["data"].attrs["env_args"]) | {"env_kwargs": {"control_freq": 0}}
+            ),
+        ),
+        FormatError,
+        "control_freq 0",
+    ),
     "no XML": (
         lambda f: f["data/demo_1"].attrs.modify("model_file", "<mujoco>"),
         MismatchError,
