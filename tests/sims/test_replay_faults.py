@@ -120,12 +120,7 @@ BROKEN = {
         r"demo_1: .*none\.stl.*mimicgen",
     ),
     "no rate": (
-        lambda f: f["data"].attrs.modify(
-            "env_args",
-            json.dumps(
-                json.loads(f["data"].attrs["env_args"]) | {"env_kwargs": {"control_freq": 0}}
-            ),
-        ),
+        lambda f: edit_env_args(f, env_kwargs={"control_freq": 0}),
         FormatError,
         "control_freq 0",
     ),

@@ -185,8 +185,9 @@ def test_a_clip_that_broke_is_read_to_its_end_at_the_next_start(tmp_path):
     add_ntu(tmp_path, NAMES[0], frames=60)
     [clip] = clips = open_clip_set(tmp_path, "ntu").clips
     whole = clip.video.read_bytes()
-    place = whole.index(b"00dc", len(whole) // 2) + 8
-    clip.video.write_bytes(whole[:place] + bytes(400) + whole[place + 400 :])
+    place = whole.index(b"00dc", len(whole) // 2) + 8  # of a chunk, whose size stands before it
+    size = int.from_bytes(whole[place - 4 : place], "little")
+    clip.video.write_bytes(whole[:place] + bytes(size) + whole[place + size :])
     assert not find_problems(clips)  # its first frame is whole
     checked.remember_break(clip)
     assert str(clip.video) in str(find_problems(clips)[clip])

@@ -1,4 +1,4 @@
-"""Data sets as people have them on disk: names in any case, misspelt, of other sets, or pictures."""
+"""Data sets as they lie on disk: names in any case, misspelt, or of other sets, and pictures."""
 
 import json
 import logging
