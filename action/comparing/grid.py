@@ -17,7 +17,7 @@ import tyro
 from action.config import ActionConfig, ActionMethod, ClipSource, Ensemble
 from action.evaluate import evaluate
 from action.train import make_trainer
-from align.engine.jobs import Measurement, train_and_measure
+from align.engine.jobs import Measurement, require_some, train_and_measure
 from align.engine.run_folder import RunFolder, run_name
 from align.results.labels import variant_suffix
 from datasets.bounds import Seed
@@ -42,20 +42,29 @@ class ActionGridConfig(ActionConfig):
     ) -> list[ActionConfig]:
         """One configuration for each run, with one seed of every method before any second seed.
 
+        A method or seed that is named twice counts once.
+
         Args:
             methods: Methods to compare.
             seeds: Seeds; every method gets one run for each.
             variant: Name of these options in the folders' names.
 
         Raises:
-            OptionError: When the variant cannot be part of a folder's name.
+            OptionError: When the variant cannot be part of a folder's name, there are no methods or
+                no seeds, or the model cannot take a method.
         """
+        from action.model import require_fit
+
         named, common = variant_suffix(variant), self.of_one_run()
-        return [
+        for method in methods:
+            require_fit(replace(common, method=method))
+        configs = [
             replace(common, method=method, seed=seed, out=self.out / run_name(method + named, seed))
-            for seed in seeds
-            for method in methods
+            for seed in dict.fromkeys(seeds)
+            for method in dict.fromkeys(methods)
         ]
+        require_some(configs)
+        return configs
 
 
 def tested_protocols(config: ActionConfig, test: Sequence[str]) -> tuple[str, ...]:

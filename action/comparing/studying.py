@@ -12,6 +12,7 @@ from action.config import ActionConfig, Ensemble
 from action.evaluation import own_metric
 from action.inputs.clips import ActionData, data_root
 from action.results import BASELINE, TITLES, ActionRun, chance, measured_runs
+from align.engine.jobs import require_some
 from align.engine.run_folder import run_name
 from align.models.config import PaabVariant
 from align.results.studies import STUDIES as SHARED
@@ -49,20 +50,22 @@ def plan_studies(
         folder: Folder of all runs.
 
     Raises:
-        OptionError: When the network takes neither PAAB nor PAAT.
+        OptionError: When the network takes neither PAAB nor PAAT, or there are no studies or seeds.
     """
     if not config.is_transformer:
         raise OptionError(
             f"the studies vary PAAB and PAAT, which {config.model} cannot take: use --model "
             "timesformer or motionformer."
         )
-    chosen = [STUDIES[name] for name in studies]
+    chosen = [STUDIES[name] for name in dict.fromkeys(studies)]
     found = all_variants(chosen, config, BASELINE, config.backbone.depth)
-    return [
+    configs = [
         replace(variant.config, seed=seed, out=folder / run_name(variant.name, seed))
-        for seed in seeds
+        for seed in dict.fromkeys(seeds)
         for variant in found
     ]
+    require_some(configs if chosen else ())
+    return configs
 
 
 def write_tables(

@@ -22,7 +22,7 @@ from typing import Annotated, Any
 import tyro
 
 from align.config import Protocol, TrainConfig
-from align.engine.jobs import Measurement, train_and_measure
+from align.engine.jobs import Measurement, require_some, train_and_measure
 from align.engine.origin import is_own
 from align.engine.run_folder import RunFolder, run_name
 from align.evaluate import evaluate
@@ -97,7 +97,7 @@ def plan(
             options can stand beside these: letters, digits, dots, dashes and underscores.
 
     Raises:
-        OptionError: When the variant has other characters.
+        OptionError: When the variant has other characters, or there are no methods or no seeds.
     """
     named = variant_suffix(variant)
     configs = [
@@ -107,7 +107,9 @@ def plan(
         for data in data_sets
         for method in methods
     ]
-    return [_with_trunk(config, named) for config in configs]
+    require_some(configs)
+    once = {config.out: config for config in configs}.values()  # also where one is named twice
+    return [_with_trunk(config, named) for config in once]
 
 
 def _with_trunk(config: TrainConfig, named: str) -> TrainConfig:

@@ -10,6 +10,7 @@ import torch
 
 from align.comparing.grid import group_folder, placed
 from align.config import Protocol, TrainConfig
+from align.engine.jobs import require_some
 from align.models.backbones import create_timm_backbone
 from align.results.chance import RANDOM_ERROR
 from align.results.runs import Run
@@ -57,6 +58,9 @@ def plan_studies(
     """One configuration for each run, with one seed of everything before any second seed.
 
     Runs that several studies share, such as the plain methods, come once.
+
+    Raises:
+        OptionError: When there are no studies or no seeds.
     """
     configs = [
         placed(variant.config, out, data, protocol, variant.name, seed, data_sets)
@@ -64,6 +68,7 @@ def plan_studies(
         for data in data_sets
         for variant in _variants(config, studies, data)
     ]
+    require_some(configs)
     return list({one.out: one for one in configs}.values())
 
 

@@ -18,6 +18,7 @@ from tqdm import tqdm
 
 from align.engine.gpus import count_gpus
 from align.engine.run_folder import RunFolder
+from datasets.errors import OptionError
 from datasets.storage.atomic import require_writable
 from datasets.streams import print_error
 
@@ -93,6 +94,18 @@ def train_and_measure(
         if not (run.is_newer_than_checkpoint(wanted.path) and wanted.usable()):
             wanted.make()
     report_share(place, 1.0)
+
+
+def require_some(configs: Sequence[PlacedConfig]) -> None:
+    """Refuses a grid without runs, which would end well without a table.
+
+    Raises:
+        OptionError: When there is no configuration.
+    """
+    if not configs:
+        raise OptionError(
+            "there is nothing to train: name one or more --seeds, and --methods or --studies."
+        )
 
 
 def run_all(

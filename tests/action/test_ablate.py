@@ -146,3 +146,9 @@ def test_a_study_is_trained_measured_tabulated_and_taken_up(
     main(words)
     assert last.stat().st_mtime_ns == made
     assert RunFolder(folder / "paat_seed0").evaluation("CS_test").stat().st_mtime_ns == measured_at
+
+
+def test_a_study_without_seeds_or_studies_is_refused(tmp_path: Path) -> None:
+    for studies, seeds in (((), (0,)), (("noise",), ())):
+        with pytest.raises(OptionError, match="nothing to train"):
+            plan_studies(ActionConfig(), studies, seeds, tmp_path)
