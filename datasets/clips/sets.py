@@ -44,6 +44,8 @@ logger = logging.getLogger(__name__)
 FORMATS: dict[str, ClipFormat] = {fmt.name: fmt for fmt in (Ntu(), Smarthome(), Nucla())}
 # The data sets' actions have one person or two.
 PERSONS = 2
+# The ending of N-UCLA's colour pictures, beside which its depth lies.
+_COLOUR = "_rgb.jpg"
 # Files left out that a warning names.
 SHOWN = 10
 # Names that tell which data set a folder holds; reading all 114,480 of NTU takes a while.
@@ -209,16 +211,17 @@ def open_clip_set(
 def _no_videos(root: Path, fmt: ClipFormat) -> MissingDataError:
     """The error for a folder without clips; N-UCLA can be downloaded as pictures, too."""
     pictures = (path for path in _files(root) if path.suffix.lower() in (".jpg", ".png"))
-    folder = next((path.parent for path in pictures if fmt.identify(_as_video(path.parent))), None)
-    if folder is not None:
-        video, frames = quote(str(_as_video(folder))), f"{quote(str(folder))}/*_rgb.jpg"
+    first = next((path for path in pictures if fmt.identify(_as_video(path.parent))), None)
+    if first is None:
         return MissingDataError(
-            f"{root} holds the pictures of {fmt.title}: download its videos, or make a video of "
-            f"each folder: cat $(ls -v {frames}) | ffmpeg -framerate 30 -f image2pipe -i - {video}"
+            f"{root} holds no video of {fmt.title}; its videos are named as in "
+            f"{root / fmt.video_name(_EXAMPLES[fmt.name])}."
         )
+    ending = _COLOUR if fmt.name == "nucla" else first.suffix
+    video, frames = quote(str(_as_video(first.parent))), f"{quote(str(first.parent))}/*{ending}"
     return MissingDataError(
-        f"{root} holds no video of {fmt.title}; its videos are named as in "
-        f"{root / fmt.video_name(_EXAMPLES[fmt.name])}."
+        f"{root} holds the pictures of {fmt.title}: download its videos, or make a video of each "
+        f"folder: cat $(ls -v {frames}) | ffmpeg -framerate 30 -f image2pipe -i - {video}"
     )
 
 
