@@ -7,7 +7,6 @@ from typing import cast
 
 import torch
 from torch.utils.data import DataLoader
-from tqdm import tqdm
 
 from action.config import ActionConfig
 from action.evaluation import evaluation_name
@@ -20,6 +19,7 @@ from align.models.pose_aware import PoseAware
 from align.probe import FeatureProbe, evenly
 from align.results.analysis import FeatureAnalysis, save_analysis
 from datasets.errors import OptionError
+from datasets.progress import ProgressBar
 from datasets.storage.atomic import require_writable
 
 # The attention weights of more clips than this need too much memory.
@@ -72,7 +72,7 @@ def analyze(
         num_workers=reading_processes(config.workers),
     )
     with FeatureProbe(cast(PoseAware, recognizer.model.backbone)) as probe:
-        for batch in tqdm(loader, run.name, unit="batch", disable=not progress, leave=False):
+        for batch in ProgressBar(loader, run.name, unit="batch", disable=not progress, leave=False):
             batch = {name: value.to(device) for name, value in batch.items()}
             pose_map = recognizer.pose_map(batch, config.seed)
             recognizer.model(*recognizer.inputs(batch, config.seed))

@@ -57,14 +57,13 @@ def run(
     """
     with command():
         _require_videos(videos, poses)
-        from tqdm import tqdm
-
         from action.predicting import Predictor
         from align.engine.command import for_each
+        from datasets.progress import ProgressBar
 
         predictor = Predictor.load(run, checkpoint)
         found: list[Prediction] = []
-        bar = tqdm(videos, run.name, unit="video", disable=None if len(videos) > 1 else True)
+        bar = ProgressBar(videos, run.name, unit="video", disable=None if len(videos) > 1 else True)
         try:
             for_each(bar, lambda v: found.append(predictor.predict(v, poses, num_clips, short)))
         finally:  # what is found counts also where a video cannot be used, or after Ctrl-C

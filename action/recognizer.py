@@ -12,7 +12,6 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.utils.data import DataLoader
-from tqdm import tqdm
 
 from action.config import ActionConfig
 from action.inputs.batches import TestingClips
@@ -30,6 +29,7 @@ from datasets.clips.base import ClipFormat, ClipInfo
 from datasets.clips.samples import name_coinciding
 from datasets.clips.sets import get_format
 from datasets.errors import MismatchError
+from datasets.progress import ProgressBar
 
 logger = logging.getLogger(__name__)
 
@@ -173,7 +173,7 @@ class ClipRecognizer:
         )
         logits, features = [], []
         hidden = progress is None
-        bar = tqdm(loader, progress, unit="batch", disable=hidden, leave=False)
+        bar = ProgressBar(loader, progress, unit="batch", disable=hidden, leave=False)
         with reading_batches():
             for number, batch in enumerate(bar):
                 batch = {name: value.to(device) for name, value in batch.items()}

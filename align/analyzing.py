@@ -9,7 +9,6 @@ import numpy as np
 import torch
 from jaxtyping import Bool
 from torch import Tensor
-from tqdm import tqdm
 
 from align.config import Split, TrainConfig
 from align.embedder import FrameEmbedder
@@ -23,6 +22,7 @@ from align.results.evaluation import evaluation_name
 from align.stored.data import find_test_data
 from datasets.episodes import EpisodeDataset
 from datasets.errors import MismatchError
+from datasets.progress import ProgressBar
 from datasets.storage.atomic import require_writable
 
 # Moments of a view that are analysed. Neighbouring frames are nearly the same.
@@ -72,7 +72,9 @@ def analyze(
         )
     chosen = [(i, view) for i in evenly(len(shown), episodes) for view in shown.views]
     with FeatureProbe(network) as probe:
-        for i, view in tqdm(chosen, run.name, unit="view", disable=not progress, leave=False):
+        for i, view in ProgressBar(
+            chosen, run.name, unit="view", disable=not progress, leave=False
+        ):
             times = evenly(shown.lengths[i], _MOMENTS)
             probe.take(_see(embedder, shown, i, view, times).unsqueeze(1))
     result, times = probe.result(), evenly(shown.lengths[0], _DRAWN_MOMENTS)

@@ -57,15 +57,14 @@ def embed(
         OptionError: When the ending of `out` names no known format.
         CheckpointError: When the checkpoint is missing, truncated or of another model.
     """
-    from tqdm import tqdm
-
     from align.embedder import FrameEmbedder
     from align.frame_table import joined, require_table_path, write_table
+    from datasets.progress import ProgressBar
 
     require_table_path(out)
     embedder = FrameEmbedder.load(run, checkpoint)
     footage = _footage(run, embedder, what, None if split == "all" else split, views)
-    bar = tqdm(footage, desc=run.name, unit="video", disable=not progress)
+    bar = ProgressBar(footage, desc=run.name, unit="video", disable=not progress)
     table = joined([_embedded(video, embedder, raw) for video in bar])
     write_table(out, table)
     return len(table["frame"])

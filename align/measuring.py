@@ -10,7 +10,6 @@ from typing import NamedTuple
 
 import numpy as np
 from torch import Tensor
-from tqdm import tqdm
 
 from align.config import Protocol, Split, TrainConfig
 from align.embedder import FrameEmbedder
@@ -28,6 +27,7 @@ from align.results.evaluation import Evaluation, evaluation_name, load_evaluatio
 from align.stored.data import find_test_data, is_training_data
 from datasets.episodes import EpisodeDataset
 from datasets.errors import DataError
+from datasets.progress import ProgressBar
 from datasets.storage.atomic import require_writable
 from datasets.storage.episode_file import EGO
 from datasets.storage.identity import DataIdentity, short
@@ -60,7 +60,9 @@ def measure(
         _require_unseen(run, measured, identity)
     embeddings = {
         measured.names[i]: embedder.embed_episode(measured, i)
-        for i in tqdm(range(len(measured)), desc=run.name, unit="episode", disable=not progress)
+        for i in ProgressBar(
+            range(len(measured)), desc=run.name, unit="episode", disable=not progress
+        )
     }
     of = _unpaired if measured.meta.viewpoints else _synchronized
     found = of(measured, embeddings, embedder, labelled_episodes, progress)
@@ -129,7 +131,7 @@ def _unpaired(
     """Measures unpaired videos by AE2's protocol, by default with all training videos' labels."""
     train = EpisodeDataset(measured.root, "train")
     chosen = range(min(len(train) if labelled is None else labelled, len(train)))
-    bar = tqdm(chosen, desc="labelled", unit="video", leave=False, disable=not progress)
+    bar = ProgressBar(chosen, desc="labelled", unit="video", leave=False, disable=not progress)
     learned = [_video(train, i, embedder.embed_episode(train, i)) for i in bar]
     test = [_video(measured, i, embeddings[name]) for i, name in enumerate(measured.names)]
     return _Found(unpaired_metrics(learned, test), [], [], len(learned), None)
@@ -217,7 +219,7 @@ def _phases(
         return []
     train = EpisodeDataset(data.root, "train", data.views)
     chosen = range(min(count, len(train)))
-    bar = tqdm(chosen, desc="labelled", unit="episode", leave=False, disable=not progress)
+    bar = ProgressBar(chosen, desc="labelled", unit="episode", leave=False, disable=not progress)
     labelled = [PhaseEpisode(embedder.embed_episode(train, i), train.phases(i)) for i in bar]
     test = [PhaseEpisode(embeddings[name], data.phases(i)) for i, name in enumerate(data.names)]
     # Every run draws the same labels, so that results differ only by the embeddings.

@@ -22,7 +22,6 @@ from typing import Annotated, Literal
 
 import tyro
 from joblib import Parallel, delayed
-from tqdm import tqdm
 
 from datasets.bounds import Crf, Pixels, PositiveInt
 from datasets.clips.base import ClipInfo
@@ -32,6 +31,7 @@ from datasets.clips.samples import cut, move_keypoints, person_crop
 from datasets.clips.sets import PERSONS, get_format, open_clip_set, read_persons
 from datasets.command import command, command_line, parse
 from datasets.errors import DamagedDataError, DataError, MismatchError, OptionError, counted
+from datasets.progress import ProgressBar
 from datasets.storage.atomic import atomic_path, remove_leftovers
 from datasets.streams import print_error
 from datasets.video import check_video, iterate_frames, video_shape, write_video
@@ -121,7 +121,7 @@ def cache(config: CacheConfig) -> list[DataError]:
         delayed(cache_clip)(clip, config.out, config.size, config.crf, config.trust_pickles)
         for clip in clips
     )
-    progress = tqdm(results, "cache clips", len(clips), unit="clip", disable=None)
+    progress = ProgressBar(results, "cache clips", len(clips), unit="clip", disable=None)
     return [problem for problem in progress if problem is not None]
 
 

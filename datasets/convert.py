@@ -28,7 +28,6 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import tyro
-from tqdm import tqdm
 
 from datasets.bounds import Hertz, Pixels, require_in_bounds
 from datasets.command import command, command_line, optional, parse
@@ -40,6 +39,7 @@ from datasets.formats.lerobot_export import LeRobotOptions, write_lerobot
 from datasets.formats.rerun import write_rerun
 from datasets.formats.robomimic import write_robomimic
 from datasets.formats.videos import VideoOptions, write_videos
+from datasets.progress import ProgressBar
 from datasets.source import Source, deal
 from datasets.storage.atomic import atomic_folder, atomic_path, remove_leftovers
 from datasets.storage.episode_file import SPLITS, STREAMS, Episode
@@ -112,7 +112,9 @@ def convert(config: ConvertConfig, made_by: str = "") -> None:
     source = open_source(config.source)
     meta = _meta(source, config, made_by)
     order = _order(source, config)
-    episodes = tqdm(_read(source, order, config), total=len(order), unit="episode", disable=None)
+    episodes = ProgressBar(
+        _read(source, order, config), total=len(order), unit="episode", disable=None
+    )
     writers: dict[Target, Writer] = {
         "ftpv": partial(write_ftpv, options=config.ftpv),
         "lerobot": partial(write_lerobot, options=config.lerobot),

@@ -26,7 +26,6 @@ import numpy as np
 import tyro
 from jaxtyping import Float
 from joblib import Parallel, delayed
-from tqdm import tqdm
 
 from datasets.bounds import PositiveInt, Share
 from datasets.clips.own import POSE_FORMATS, POSE_SUFFIX, POSES_FOLDER
@@ -35,6 +34,7 @@ from datasets.clips.pose_json import read_pose_json, write_pose_json
 from datasets.clips.sets import get_format, recognize_format
 from datasets.command import command, optional, parse
 from datasets.errors import DataError, MismatchError, MissingDataError, counted, require
+from datasets.progress import ProgressBar
 from datasets.skeletons import COCO18
 from datasets.storage.atomic import remove_leftovers
 from datasets.streams import print_error
@@ -203,7 +203,7 @@ def extract_poses(config: ExtractConfig) -> list[DataError]:
     results = Parallel(n_jobs=config.workers, return_as="generator_unordered")(
         delayed(extract)(video, file, config.visibility) for video, file in files.items()
     )
-    progress = tqdm(results, "extract poses", len(files), unit="video", disable=None)
+    progress = ProgressBar(results, "extract poses", len(files), unit="video", disable=None)
     return [problem for problem in progress if problem is not None]
 
 

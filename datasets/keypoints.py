@@ -19,7 +19,6 @@ from pathlib import Path
 from typing import Annotated
 
 import numpy as np
-from tqdm import tqdm
 
 from datasets.bounds import Pixels
 from datasets.calibration.reading import read_cameras, whole_cameras
@@ -33,6 +32,7 @@ from datasets.kinematics.recording import RecordedRobot, RecordingOptions
 from datasets.kinematics.rig import Convention, RigCamera, episode_cameras
 from datasets.kinematics.silhouette import CLEARLY_BETTER, best_convention, residual
 from datasets.kinematics.track import Motion, add_keypoints
+from datasets.progress import ProgressBar
 from datasets.skeletons import BUILT_IN
 from datasets.source import Source, in_memory
 from datasets.square import FitName, squared
@@ -178,7 +178,7 @@ def write_keypoints(source: Source, maker: KeypointMaker, out: Path, made_by: st
     order = [(split, i) for split in SPLITS for i in splits.get(split, ())]
     remove_leftovers(out.parent, of=out.name)
     with atomic_folder(out) as temporary:
-        progress = tqdm(order, unit="episode", disable=None)
+        progress = ProgressBar(order, unit="episode", disable=None)
         write_episodes(temporary, meta, _made(source, maker, progress, meta.image_size))
 
 

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 import h5py
 import numpy as np
 from jaxtyping import Float
-from tqdm import tqdm
 
 from datasets.cameras import optical_axes
 from datasets.episodes import EpisodeDataset
 from datasets.errors import counted
 from datasets.lens import Lens
+from datasets.progress import ProgressBar
 from datasets.source import Source
 from datasets.storage.arrays import read_array
 from datasets.storage.checks import open_episode
@@ -84,7 +84,7 @@ def summarize(dataset: EpisodeDataset, whole: Sequence[int], with_keypoints: boo
     tasks: Counter[str] = Counter()
     visible_counts = {view: np.zeros(len(dataset.skeleton), int) for view in views}
     # `disable=None` shows the bar on a terminal only: in a log it would be noise.
-    for i in tqdm(whole, unit="episode", disable=None, leave=False):
+    for i in ProgressBar(whole, unit="episode", disable=None, leave=False):
         with open_episode(dataset.paths[i]) as file:
             lengths.append(whole_number(file, "num_samples"))
             if (task := read_task(file)) is not None:

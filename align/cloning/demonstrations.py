@@ -9,11 +9,11 @@ from pathlib import Path
 import h5py
 import numpy as np
 from jaxtyping import Float
-from tqdm import tqdm
 
 from align.cloning.observers import Observation, Observer, require_demonstrated
 from datasets.episodes import EpisodeDataset
 from datasets.errors import DamagedDataError, MismatchError
+from datasets.progress import ProgressBar
 from datasets.storage.atomic import atomic_path
 
 TRAIN = "train"
@@ -45,7 +45,7 @@ def write_demonstrations(
     path.parent.mkdir(parents=True, exist_ok=True)
     with atomic_path(path) as temporary, h5py.File(temporary, "w") as file:
         total = 0
-        for number, (i, view) in enumerate(tqdm(pairs, desc="demonstrations", unit="demo")):
+        for number, (i, view) in enumerate(ProgressBar(pairs, desc="demonstrations", unit="demo")):
             total += _write(file.create_group(f"data/demo_{number}"), data, i, view, observer)
         file["data"].attrs["total"] = total
         file["data"].attrs["env_args"] = json.dumps(data.meta.env_args)

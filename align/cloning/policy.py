@@ -15,12 +15,12 @@ import numpy as np
 import torch
 from safetensors.torch import save_model
 from torch.utils.data import DataLoader
-from tqdm import tqdm
 
 from align.cloning.config import PolicyConfig
 from align.cloning.demonstrations import TRAIN
 from align.cloning.observers import Observer
 from datasets.errors import MissingDataError
+from datasets.progress import ProgressBar
 from datasets.storage.atomic import atomic_path
 
 INSTALL = "pip install 'posealign[robomimic]'"
@@ -127,7 +127,7 @@ def _settings(robomimic: Any, observer: Observer, config: PolicyConfig) -> Any:
 
 
 def _fit(robomimic: Any, model: Any, loader: Any, steps: int) -> None:
-    with tqdm(total=steps, desc="cloning", unit="step") as bar:
+    with ProgressBar(total=steps, desc="cloning", unit="step") as bar:
         while bar.n < steps:
             some = min(_STEPS_A_REPORT, steps - bar.n)
             with contextlib.redirect_stdout(io.StringIO()):  # its own bar

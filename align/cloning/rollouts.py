@@ -9,12 +9,12 @@ from typing import Any
 
 import gymnasium
 import numpy as np
-from tqdm import tqdm
 
 from align.cloning.config import Cameras
 from align.cloning.observers import Observer
 from align.cloning.policy import Policy
 from datasets.errors import MismatchError
+from datasets.progress import ProgressBar
 from datasets.storage.episode_file import EGO
 from datasets.storage.meta import DatasetMeta
 
@@ -94,7 +94,7 @@ def roll_out(
     """
     third = [name for name in env.views if name != EGO]
     results = []
-    for k in tqdm(range(number), desc=f"{cameras} camera", unit="rollout"):
+    for k in ProgressBar(range(number), desc=f"{cameras} camera", unit="rollout"):
         start = int(np.random.SeedSequence([_ROLLOUTS, seed, k]).generate_state(1)[0])
         _begin(env, cameras, start, seed)
         seen = third[k % len(third)] if cameras == "drawn" else view

@@ -14,11 +14,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from typing import Protocol as Interface
 
-from tqdm import tqdm
-
 from align.engine.gpus import count_gpus
 from align.engine.run_folder import RunFolder
 from datasets.errors import OptionError
+from datasets.progress import ProgressBar
 from datasets.storage.atomic import require_writable
 from datasets.streams import print_error
 
@@ -204,7 +203,7 @@ def _follow(
     after_each: Callable[[], object],
 ) -> None:
     layout = "{percentage:3.0f}%|{bar}| {n:.2f}/{total} runs [{elapsed}<{remaining}]"
-    with tqdm(total=len(configs), bar_format=layout, dynamic_ncols=True) as bar:
+    with ProgressBar(total=len(configs), bar_format=layout, dynamic_ncols=True) as bar:
         waiting = dict(zip(futures, configs, strict=True))
         while waiting:
             time.sleep(POLL_SECONDS)

@@ -21,7 +21,6 @@ import torch
 from accelerate import Accelerator, DataLoaderConfiguration
 from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
-from tqdm import tqdm
 
 from align.engine.checkpoint import (
     kept_when_unwritable,
@@ -37,6 +36,7 @@ from align.engine.pace import Pace
 from align.engine.run_folder import RunFolder
 from align.engine.task import Task
 from datasets.errors import OptionError, UserError, counted
+from datasets.progress import ProgressBar
 
 log = logging.getLogger(__name__)
 
@@ -127,7 +127,7 @@ class Trainer:
             for name, value in self.describe().items():
                 log.info("%-8s %s", name, value)
         writer = SummaryWriter(str(self.folder), purge_step=start_epoch) if main else None
-        bar = tqdm(
+        bar = ProgressBar(
             total=self.total_steps,
             initial=start_epoch * self.task.steps_per_epoch,
             desc=self.folder.name,
@@ -172,7 +172,7 @@ class Trainer:
         }
 
     def _train_epoch(
-        self, epoch: int, batches: Iterator[Any], bar: tqdm, pace: Pace
+        self, epoch: int, batches: Iterator[Any], bar: ProgressBar, pace: Pace
     ) -> dict[str, float]:
         self.model.train()
         steps = self.task.steps_per_epoch
@@ -205,7 +205,7 @@ class Trainer:
         place = {"epoch": float(epoch + 1), "step": float(first + steps)}
         return place | means | {"lr": lr, "seconds_waiting_for_data": waited}
 
-    def _show_loss(self, bar: tqdm, loss: Tensor) -> None:
+    def _show_loss(self, bar: ProgressBar, loss: Tensor) -> None:
         if bar.disable:
             return
         shown = f"loss {loss.item():.3f}"

@@ -11,7 +11,6 @@ from typing import Any
 import gymnasium
 import numpy as np
 import torch
-from tqdm import tqdm
 
 from align.engine.csv_files import read_csv, write_csv
 from align.engine.device import import_compiler
@@ -19,6 +18,7 @@ from align.imitation.config import OF_VIDEO, ImitateConfig, Reward
 from align.imitation.environments import make_environment
 from align.imitation.results import COLUMNS, Curve, Point
 from datasets.errors import DamagedDataError, MissingDataError
+from datasets.progress import ProgressBar
 from datasets.storage.atomic import atomic_path
 
 INSTALL = "pip install 'posealign[imitate]'"
@@ -153,7 +153,7 @@ def _learning(
     agent: Any, held_out: gymnasium.Env, config: ImitateConfig, title: str
 ) -> list[Point]:
     points = [Point(0, _success(agent, held_out, config.episodes))]
-    with tqdm(total=config.steps, desc=title, unit="step") as bar:
+    with ProgressBar(total=config.steps, desc=title, unit="step") as bar:
         while points[-1].steps < config.steps:
             before = points[-1].steps
             more = min(config.evaluate_every, config.steps - before)

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from tqdm import tqdm
 
 from align.config import TrainConfig
 from align.embedder import FrameEmbedder
@@ -17,6 +16,7 @@ from align.progress.options import REFERENCE_EPISODES, Centre
 from align.progress.references import References
 from align.stored.data import find_own_data
 from datasets.errors import OptionError, require_known
+from datasets.progress import ProgressBar
 
 # Seed of the times of `shuffled` references.
 _SHUFFLE_SEED = 0
@@ -60,7 +60,7 @@ class Demonstrations:
             OptionError: When there is no reference that can be used.
         """
         footage = self._footage(run, embedder)
-        bar = tqdm(footage, desc="references", unit="video", disable=not progress)
+        bar = ProgressBar(footage, desc="references", unit="video", disable=not progress)
         encoded = [video.encode(embedder) for video in bar]
         references = References(embedder.model, encoded, centre)
         generator = torch.Generator().manual_seed(_SHUFFLE_SEED)

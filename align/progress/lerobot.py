@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from tqdm import tqdm
 
 from align.embedder import FrameEmbedder
 from align.frame_table import joined, write_table
@@ -22,6 +21,7 @@ from align.progress.references import References
 from align.stored.suitable import require_frames_alone
 from datasets.errors import require_known
 from datasets.formats.lerobot import LeRobotSource
+from datasets.progress import ProgressBar
 
 PROGRESS_NAME = "sarm_progress.parquet"
 
@@ -62,7 +62,7 @@ def write_progress(
         require_known(f"view of {root}", view, source.views)
     read = offline_progress if form == "offline" else causal_progress
     tables, start = [], 0
-    for i in tqdm(range(len(source)), desc=root.name, unit="episode"):
+    for i in ProgressBar(range(len(source)), desc=root.name, unit="episode"):
         episode = source.lazy_episode(i)
         found = [
             read(

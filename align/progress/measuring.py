@@ -7,8 +7,6 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from tqdm import tqdm
-
 from align.config import Split, TrainConfig
 from align.embedder import FrameEmbedder
 from align.engine.run_folder import Checkpoint
@@ -23,6 +21,7 @@ from align.progress.options import Form, Method, ReadingConfig
 from align.results.text import format_spread, markdown
 from align.stored.data import find_test_data
 from datasets.errors import MissingDataError, OptionError, counted
+from datasets.progress import ProgressBar
 from datasets.storage.atomic import atomic_path
 from datasets.storage.episode_file import FAILURE
 from datasets.storage.index import read_splits
@@ -149,7 +148,7 @@ class Measurement:
     ) -> list[VideoProgress]:
         references = self.demonstrations.embed(self.run, embedder, self.how.centre)
         found = []
-        for video in tqdm(footage, desc=self.run.name, unit="video"):
+        for video in ProgressBar(footage, desc=self.run.name, unit="video"):
             raw = video.encode(embedder)
             found.append(estimate(video, raw, references, self.forms, self.how))
         write_table(out, table(found))

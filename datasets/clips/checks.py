@@ -7,13 +7,13 @@ from collections import deque
 from collections.abc import Sequence
 
 from joblib import Parallel, delayed
-from tqdm import tqdm
 
 from datasets.clips.base import ClipInfo
 from datasets.clips.checked import known_to_be_whole, known_to_break, remember
 from datasets.clips.joints import read_joints
 from datasets.clips.sets import read_keypoints
 from datasets.errors import DamagedDataError, DataError, MissingDataError, shortened
+from datasets.progress import ProgressBar
 from datasets.video import check_video, iterate_frames
 
 logger = logging.getLogger(__name__)
@@ -73,7 +73,7 @@ def find_problems(
         delayed(find_problem)(clip, trust_pickles, joints=joints, all_frames=clip in broken)
         for clip in unknown
     )
-    progress = tqdm(
+    progress = ProgressBar(
         zip(unknown, found, strict=True), "check clips", len(unknown), disable=None, leave=False
     )
     problems = {clip: problem for clip, problem in progress if problem is not None}

@@ -10,8 +10,6 @@ The folder may be as it was downloaded: files are found by their names in any fo
 from __future__ import annotations
 
 import logging
-import os
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
@@ -21,6 +19,7 @@ import numpy as np
 from jaxtyping import Float
 
 from datasets.clips.base import ClipFormat, ClipInfo
+from datasets.clips.finding import PoseFiles, files_below, is_video, no_videos, warn_left_out
 from datasets.clips.lists import ListedClip, read_lists
 from datasets.clips.ntu import Ntu
 from datasets.clips.nucla import Nucla, cross_subject
@@ -31,23 +30,17 @@ from datasets.errors import (
     FormatError,
     MissingDataError,
     OptionError,
-    counted,
     require_known,
-    shortened,
 )
 from datasets.skeletons import Skeleton
 from datasets.storage.episode_file import SPLITS
-from datasets.video import VIDEO_SUFFIXES, video_shape
+from datasets.video import video_shape
 
 logger = logging.getLogger(__name__)
 
 FORMATS: dict[str, ClipFormat] = {fmt.name: fmt for fmt in (Ntu(), Smarthome(), Nucla())}
 # The data sets' actions have one person or two.
 PERSONS = 2
-# The ending of N-UCLA's colour pictures, beside which its depth lies.
-_COLOUR = "_rgb.jpg"
-# Files left out that a warning names.
-SHOWN = 10
 # Names that tell which data set a folder holds; reading all 114,480 of NTU takes a while.
 _NAMES_READ = 200
 # Name of the protocol that uses the lists' splits, for a set opened with lists.
@@ -185,48 +178,27 @@ def open_clip_set(
     videos: dict[str, ClipInfo] = {}
     outside: dict[str, ClipInfo] = {}
     unnamed: list[Path] = []
-    poses = _PoseFiles(fmt)
-    for path in _files(root):
+    poses = PoseFiles(fmt)
+    for path in files_below(root):
         if poses.add(path):
             continue
         if (clip := fmt.identify(path)) is None:
-            unnamed += [path] if _is_video(path) else []
+            unnamed += [path] if is_video(path) else []
             continue
         found = outside if clip.label < 0 else videos
         if (other := found.setdefault(clip.name, clip)) is not clip:
             raise FormatError(f"{other.video} and {path} are one clip; keep one.")
     clips = tuple(poses.given_to(videos[name]) for name in sorted(videos))
     if not clips and not allow_empty:
-        raise _no_videos(root, fmt)
+        raise no_videos(root, fmt, _EXAMPLES[fmt.name])
     dropped = {clip.video: fmt.outside(clip) for clip in outside.values()}
     dropped |= {path: f"not named as a clip of {fmt.title}" for path in unnamed}
     for name, path in poses.skeletons.items():
         if name not in videos:
             dropped[path] = fmt.outside(outside[name]) if name in outside else "no video"
-    _warn_left_out([clip.video for clip in outside.values()], "of other classes")
-    _warn_left_out(unnamed, f"whose names are not those of {fmt.title}")
+    warn_left_out([clip.video for clip in outside.values()], "of other classes")
+    warn_left_out(unnamed, f"whose names are not those of {fmt.title}")
     return ClipSet(fmt.name, root, clips, dropped)
-
-
-def _no_videos(root: Path, fmt: ClipFormat) -> MissingDataError:
-    """The error for a folder without clips; N-UCLA can be downloaded as pictures, too."""
-    pictures = (path for path in _files(root) if path.suffix.lower() in (".jpg", ".png"))
-    first = next((path for path in pictures if fmt.identify(_as_video(path.parent))), None)
-    if first is None:
-        return MissingDataError(
-            f"{root} holds no video of {fmt.title}; its videos are named as in "
-            f"{root / fmt.video_name(_EXAMPLES[fmt.name])}."
-        )
-    ending = _COLOUR if fmt.name == "nucla" else first.suffix
-    video, frames = quote(str(_as_video(first.parent))), f"{quote(str(first.parent))}/*{ending}"
-    return MissingDataError(
-        f"{root} holds the pictures of {fmt.title}: download its videos, or make a video of each "
-        f"folder: cat $(ls -v {frames}) | ffmpeg -framerate 30 -f image2pipe -i - {video}"
-    )
-
-
-def _as_video(folder: Path) -> Path:
-    return folder.with_name(f"{folder.name}.mp4")
 
 
 def recognize_format(folder: Path) -> str | None:
@@ -236,16 +208,12 @@ def recognize_format(folder: Path) -> str | None:
         `ntu`, `smarthome` or `nucla`; None where fewer than half of these files are its clips, as
         in a folder of videos of one's own.
     """
-    first = list(islice((path for path in _files(folder) if _is_video(path)), _NAMES_READ))
+    first = list(islice((path for path in files_below(folder) if is_video(path)), _NAMES_READ))
     for fmt in FORMATS.values():
         known = sum(fmt.identify(path) is not None for path in first)
         if known and 2 * known >= len(first):
             return fmt.name
     return None
-
-
-def _is_video(path: Path) -> bool:
-    return path.suffix.lower() in VIDEO_SUFFIXES
 
 
 def get_format(name: str) -> ClipFormat:
@@ -310,74 +278,12 @@ _EXAMPLES = {
 }
 
 
-def _files(root: Path) -> Iterator[Path]:
-    """Every file that is not hidden, in order, following links to folders."""
-    visited = set()
-    for folder, folders, names in os.walk(root, followlinks=True):
-        visited.add(os.path.realpath(folder))
-        folders[:] = sorted(
-            name
-            for name in folders
-            if not name.startswith(".")
-            and os.path.realpath(os.path.join(folder, name)) not in visited
-        )
-        for name in sorted(names):
-            if not name.startswith("."):
-                yield Path(folder, name)
-
-
-class _PoseFiles:
-    """The files of poses in a folder, by the names of their clips."""
-
-    def __init__(self, fmt: ClipFormat) -> None:
-        self.fmt = fmt
-        self.skeletons: dict[str, Path] = {}
-        self.joints: dict[str, Path] = {}
-
-    def add(self, path: Path) -> bool:
-        """Notes a file; whether it is one of poses."""
-        if (name := self.fmt.skeleton_of(path)) is None:
-            return self.add_joints(path)
-        self._add_skeleton(name, path)
-        return True
-
-    def add_joints(self, path: Path) -> bool:
-        """Notes a file of joints that lie apart from skeletons; whether it is one."""
-        if (name := self.fmt.joints_of(path)) is None:
-            return False
-        if (other := self.joints.setdefault(name, path)) != path:
-            raise FormatError(f"{other} and {path} are joints of one clip; keep one.")
-        return True
-
-    def _add_skeleton(self, name: str, path: Path) -> None:
-        fmt = self.fmt
-        path, other = fmt.skeleton_place(path), self.skeletons.get(name)
-        if other is None or fmt.preference(path) < fmt.preference(other):
-            self.skeletons[name] = path
-        elif other != path and fmt.preference(path) == fmt.preference(other):
-            raise FormatError(f"{other} and {path} are poses of one clip; keep one, or use lists.")
-
-    def given_to(self, clip: ClipInfo) -> ClipInfo:
-        """The clip with its files of poses; those that a list names stay."""
-        if self.fmt.knows_no_pose(clip.name):
-            return clip
-        skeleton = clip.skeleton or self.skeletons.get(clip.name)
-        joints = self.joints.get(clip.name) if self.fmt.joints_apart else skeleton
-        return replace(clip, skeleton=skeleton, joints=joints)
-
-
-def _warn_left_out(videos: Sequence[Path], why: str) -> None:
-    if videos:
-        names = shortened([path.name for path in videos], SHOWN)
-        logger.warning("left out %s %s: %s", counted(len(videos), "clip"), why, names)
-
-
 def _open_lists(root: Path, fmt: ClipFormat, folder: Path) -> ClipSet:
     rows, protocol, dropped = read_lists(folder, root, fmt)
-    _warn_left_out(list(dropped), "of other classes")
-    poses = _PoseFiles(fmt)
+    warn_left_out(list(dropped), "of other classes")
+    poses = PoseFiles(fmt)
     complete = all(row.pose is not None for part in rows.values() for row in part)
-    for path in _files(root) if fmt.joints_apart or not complete else ():
+    for path in files_below(root) if fmt.joints_apart or not complete else ():
         poses.add_joints(path) if complete else poses.add(path)
 
     def to_clip(row: ListedClip) -> ClipInfo:

@@ -26,13 +26,13 @@ from shlex import quote
 
 import joblib
 import numpy as np
-from tqdm import tqdm
 
 from datasets.clips.base import ClipInfo
 from datasets.clips.checks import find_problems
 from datasets.clips.mocap import MOCAP_NAME, MocapMeta
 from datasets.command import command
 from datasets.errors import MismatchError, counted
+from datasets.progress import ProgressBar
 from datasets.storage.atomic import remove_leftovers
 from datasets.storage.meta import META_NAME
 from datasets.video import write_video
@@ -138,7 +138,7 @@ def generate_mocap(config: MocapConfig) -> Path:
     _remove_damaged(job)
     done = job.done()
     todo = sorted(set(range(len(job.takes))) - done)
-    with tqdm(
+    with ProgressBar(
         total=len(job.takes), initial=len(done), unit="take", desc="mocap", smoothing=0.05
     ) as bar:
         make_episodes(job, todo, config.workers, "local", bar)

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import joblib
-from tqdm import tqdm
 
+from datasets.progress import ProgressBar
 from sims.config import Cluster
 from sims.errors import ProductionError, SimulatorError
 from sims.production.worker import Job, begin_worker
@@ -107,7 +107,7 @@ class LocalProcesses:
 
 
 def make_episodes(
-    job: Job, todo: list[int], workers: int | None, cluster: Cluster, bar: tqdm
+    job: Job, todo: list[int], workers: int | None, cluster: Cluster, bar: ProgressBar
 ) -> None:
     """Make and write episodes, restarting workers that are killed.
 
@@ -163,9 +163,9 @@ def make_episodes(
 
 
 class _Parallel(joblib.Parallel):
-    """joblib's class, with a tqdm progress bar."""
+    """joblib's class, with a progress bar."""
 
-    def __init__(self, bar: tqdm, **options: Any) -> None:
+    def __init__(self, bar: ProgressBar, **options: Any) -> None:
         super().__init__(**options)
         self._bar, self._before = bar, bar.n
 

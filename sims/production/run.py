@@ -8,11 +8,10 @@ from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from tqdm import tqdm
-
 from datasets.clips.mocap import MOCAP_NAME
 from datasets.episodes import EPISODE_FOLDER, EpisodeWriter
 from datasets.errors import DataError, MismatchError, shortened
+from datasets.progress import ProgressBar
 from datasets.storage.checks import GENERATE_AGAIN, MAKE_ELSEWHERE, check_episode, open_episode
 from datasets.storage.episode_file import FAILURE
 from datasets.storage.index import demo_number, read_splits, require_disjoint
@@ -39,7 +38,7 @@ def whole_episodes(writer: EpisodeWriter, indices: Iterable[int], job: EpisodeJo
     """
     present = sorted(writer.done() & set(indices))
     whole = set()
-    for index in tqdm(present, desc="checking", unit="episode", leave=False, delay=3):
+    for index in ProgressBar(present, desc="checking", unit="episode", leave=False, delay=3):
         path = writer.path(index)
         try:
             sealed = require_intact(path)
@@ -144,7 +143,7 @@ def make_missing(
         )
     if todo:
         _note_versions(job)
-    with tqdm(
+    with ProgressBar(
         total=len(indices),
         initial=len(done),
         unit="episode",

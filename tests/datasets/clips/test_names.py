@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from datasets.clips.checks import find_problems
+from datasets.clips.finding import SHOWN
 from datasets.clips.info import describe_clips
-from datasets.clips.sets import SHOWN, get_format, open_clip_set
+from datasets.clips.sets import get_format, open_clip_set
 from datasets.errors import MissingDataError, OptionError
 from tests.datasets.clip_files import (
     add_ntu,
@@ -108,8 +110,6 @@ def test_test_subjects_without_clips_are_refused(tmp_path):
 
 
 def test_joints_are_read_where_they_are_asked_for(tmp_path):
-    from datasets.clips.checks import find_problems
-
     add_nucla(tmp_path, 1, 1, 1, frames=4)
     joints = tmp_path / "all_sqe" / "a01_s01_e00_v01.json"
     joints.parent.mkdir()
