@@ -1,4 +1,7 @@
-"""Clips that were found whole before, so that no start of a training reads them all again."""
+"""Clips that were found whole before, so that no start of a training reads them all again.
+
+Also clips that broke in a training, whose videos one decoded frame tells too little of.
+"""
 
 from __future__ import annotations
 
