@@ -85,7 +85,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         ):
             from action.comparing.comparison import Comparison
             from action.comparing.protocols import groups_of
-            from action.inputs.clips import open_data
+            from action.inputs.clips import open_data, open_other_data
 
             require_chosen(methods=methods, seeds=seeds)
             _require_no_grids(pretrain_on is not None, variant, protocols)
@@ -96,6 +96,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 before = plan_pretraining(planned, config.out, pretrain_data, pretrain_on)
                 open_data(before[0])  # one error, rather than one for each run
                 planned = plan_fine_tuning(planned, config.out)
+            for folder in retrieve:  # an error now, rather than after the first training
+                open_other_data(config, None, folder, None)
             work = partial(
                 run_one,
                 protocols=comparison.tested,

@@ -26,6 +26,7 @@ from action.inputs.clips import (
     usable,
 )
 from action.recognizer import ClipRecognizer
+from align.engine.checkpoint import read_state
 from align.engine.run_folder import Checkpoint, RunFolder
 from align.engine.tensor_files import as_system_errors, open_tensors
 from datasets.clips.base import ClipInfo
@@ -99,7 +100,12 @@ class ClipFeatures:
 
 
 def fingerprint(checkpoint: Path) -> str:
-    """A hash of a checkpoint's bytes, which identifies its weights."""
+    """A hash of a checkpoint's bytes, which identifies its weights.
+
+    Raises:
+        CheckpointError: When there is no such checkpoint, or it is truncated.
+    """
+    read_state(checkpoint)
     return hashlib.sha256(checkpoint.read_bytes()).hexdigest()[:16]
 
 
@@ -129,11 +135,12 @@ def clip_features(
         return ClipFeatures.load(source.features)
     config = ActionConfig.load(run)
     data = _opened(run, config, source, root)
-    clips = usable(data.parts[source.split], config)
-    if not clips:
+    if not data.parts[source.split]:
         raise MissingDataError(
-            f"{data.clip_set.root} has no {source.split} clips under {data.protocol}."
+            f"{data.clip_set.root} has no {source.split} clips under {data.protocol}; choose "
+            "another split."
         )
+    clips = usable(data.parts[source.split], config)
     model = fingerprint(RunFolder(run).checkpoint(checkpoint))
     path = _stored_at(run, config, data, source)
     if (stored := _stored(path, clips, model, num_clips)) is not None:

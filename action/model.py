@@ -115,7 +115,7 @@ def build_classifier(
     Raises:
         OptionError: Options of the model that do not fit each other.
     """
-    _require_fit(config)
+    require_fit(config)
     require_size(config.model, frames, config.backbone.image_size)
     torch.manual_seed(config.seed)
     match config.model:
@@ -174,8 +174,12 @@ def _transformer(config: ActionConfig, frames: int, num_keypoints: int) -> PoseA
     )
 
 
-def _require_fit(config: ActionConfig) -> None:
-    """Refuses a method that the model cannot take, and the attention of another model."""
+def require_fit(config: ActionConfig) -> None:
+    """Checks that the model of a run can take its method and its attention.
+
+    Raises:
+        OptionError: When it cannot.
+    """
     if not config.is_transformer and config.method != "baseline":
         raise OptionError(
             f"--method {config.method} needs tokens, which {config.model} has not: use --method "

@@ -191,10 +191,10 @@ class ClipRecognizer:
 def _stored_plan(run: Path, checkpoint: Checkpoint, root: Path | None) -> RecognizerPlan:
     """The plan of a trained run, from its checkpoint or, in earlier versions, its data set."""
     weights = weights_of(run, checkpoint)
-    about = read_about(weights)
     if run.is_file():
-        return RecognizerPlan.stored(about, weights)
-    config = ActionConfig.load(run)
+        return RecognizerPlan.stored(read_about(weights), weights)
+    config = ActionConfig.load(run)  # first, since its error names a folder that is no run
+    about = read_about(weights)
     if not is_described(about):
         return RecognizerPlan(config, LearnedClips.of(open_own_data(run, config, root)))
     stored = RecognizerPlan.stored(about, weights)

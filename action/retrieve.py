@@ -20,6 +20,7 @@ from action.config import ActionConfig, ClipSource, Metric
 from align.engine.run_folder import Checkpoint, require_runs
 from datasets.bounds import NaturalInt, PositiveInt
 from datasets.command import command, parse
+from datasets.errors import OptionError
 
 
 def run(
@@ -55,6 +56,11 @@ def run(
     with command():
         folders = runs or _folder_of_features(query, gallery)
         require_runs(folders, ActionConfig)
+        if out is not None and len(set(folders)) > 1:
+            raise OptionError(
+                f"--out {out} is the folder of one run's results, and there are {len(folders)} "
+                "runs: leave it out, or search with one run at a time."
+            )
         from action.retrieval import describe, search
 
         for run in folders:

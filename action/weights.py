@@ -134,7 +134,24 @@ def read_weights(file: Path) -> dict[str, Tensor]:
             raise OtherModelError(_OWN_RUN.format(file))
     else:
         stored = _read_pickle(file)
+    _require_numbers(file, stored)
     return {_WRAPPERS.sub("", name): value for name, value in stored.items()}
+
+
+def _require_numbers(file: Path, stored: Mapping[str, Tensor]) -> None:
+    """Refuses weights that are not finite, which end in a loss that is none, and quantised ones."""
+    for name, value in stored.items():
+        if value.is_floating_point() and not value.isfinite().all():
+            raise DamagedCheckpointError(
+                f"{file} has weights that are not finite numbers ({name}), as of a training that "
+                "diverged; download it again, or take another checkpoint."
+            )
+        # Counters of batches are single integers.
+        if value.ndim and not value.is_floating_point() and name.endswith(("weight", "bias")):
+            raise DamagedCheckpointError(
+                f"{file} has quantised weights ({name} is {value.dtype}); take the file of "
+                "floating-point numbers that it was made of."
+            )
 
 
 def published_names(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -171,10 +188,10 @@ def _read_pickle(file: Path) -> dict[str, Tensor]:
     try:
         stored = torch.load(file, map_location="cpu", weights_only=True)
     except Exception as error:  # a damaged pickle can fail in any way
-        reason = str(error).strip().split("\n")[0]
         raise DamagedCheckpointError(
-            f"{file} cannot be read as weights ({type(error).__name__}: {reason}); download it "
-            "again. Files that hold more than weights are not opened, since they can run any code."
+            f"{file} cannot be read as weights ({type(error).__name__}); download it again. Files "
+            "that hold more than weights, such as whole models, are not opened, since they can run "
+            "any code: store the model's state_dict alone."
         ) from None
     for container in _CONTAINERS:
         if isinstance(stored, dict) and isinstance(stored.get(container), dict):
@@ -205,6 +222,7 @@ def _require_same_options(file: Path, weights: Mapping[str, Tensor], backbone: T
     if (stored.get("dim"), stored.get("depth")) == (paper["dim"], paper["depth"]):
         # No weight's shape depends on the heads. If all else is as published, so are they.
         stored = {"heads": paper["heads"]} | stored
+    _require_same_kind(file, stored, backbone)
     options = [
         f"--backbone.{name.replace('_', '-')} {value}"
         for name in model
@@ -214,6 +232,16 @@ def _require_same_options(file: Path, weights: Mapping[str, Tensor], backbone: T
         f"use {'--recipe paper, or ' * (stored == paper)}{' '.join(options)}: {file} holds another "
         f"TimeSformer than one with {', '.join(f'{name} {value}' for name, value in model.items())}"
     )
+
+
+def _require_same_kind(file: Path, stored: Mapping[str, Any], backbone: TimeSformer) -> None:
+    """Refuses a Motionformer in place of a TimeSformer and the reverse, which are two --model."""
+    along = "trajectory"
+    if "attention" in stored and (stored["attention"] == along) != (
+        backbone.attention_type == along
+    ):
+        name = "motionformer" if stored["attention"] == along else "timesformer"
+        raise OtherModelError(f"use --model {name}: {file} holds weights of that network.")
 
 
 def _options_in(weights: Mapping[str, Tensor]) -> dict[str, Any]:

@@ -14,9 +14,10 @@ most certain, tracks them from frame to frame, and detects again only after it h
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -27,15 +28,19 @@ from jaxtyping import Float
 from joblib import Parallel, delayed
 
 from datasets.bounds import PositiveInt, Share
-from datasets.clips.own import POSE_SUFFIX, POSES_FOLDER
-from datasets.clips.pose_json import write_pose_json
+from datasets.clips.own import POSE_FORMATS, POSE_SUFFIX, POSES_FOLDER
+from datasets.clips.pose_checks import require_same_length
+from datasets.clips.pose_json import read_pose_json, write_pose_json
+from datasets.clips.sets import get_format, recognize_format
 from datasets.command import command, optional, parse
-from datasets.errors import DataError, MissingDataError, counted, require
+from datasets.errors import DataError, MismatchError, MissingDataError, counted, require
 from datasets.progress import ProgressBar
 from datasets.skeletons import COCO18
 from datasets.storage.atomic import remove_leftovers
 from datasets.streams import print_error
-from datasets.video import VIDEO_SUFFIXES, check_video, iterate_frames
+from datasets.video import VIDEO_SUFFIXES, check_video, iterate_frames, video_shape
+
+log = logging.getLogger(__name__)
 
 SHOWN_PROBLEMS = 10
 # Index of each keypoint among the 33 landmarks of mediapipe's Pose, which has no neck: it is the
@@ -124,10 +129,11 @@ def extract(video: Path, out: Path, visibility: float = 0.5) -> DataError | None
     """Write the keypoints of one video, unless the file exists.
 
     Returns:
-        The error of a video that is truncated or cannot be decoded, else None.
+        The error of a video that is truncated or cannot be decoded, or of a file that exists and
+        is not of this video; else None.
     """
     if out.exists():
-        return None
+        return _find_fault(video, out)
     nobody = np.full((len(COCO18), 2), np.nan)
     keypoints = []
     try:
@@ -149,6 +155,34 @@ def extract(video: Path, out: Path, visibility: float = 0.5) -> DataError | None
     return None
 
 
+def _find_fault(video: Path, out: Path) -> DataError | None:
+    try:
+        require_same_length(len(read_pose_json(out, len(COCO18))), video_shape(video), out)
+    except DataError as error:
+        return MismatchError(f"{out} was there before: {error} Remove it to extract it again.")
+    return None
+
+
+def _require_apart(files: Mapping[Path, Path]) -> None:
+    """Refuses videos that differ in their ending alone, whose poses would have one file."""
+    seen: dict[Path, Path] = {}
+    for video, file in files.items():
+        if (other := seen.setdefault(file, video)) != video:
+            raise MismatchError(f"{other} and {video} would have one file of poses; rename one.")
+
+
+def _warn_unread(folder: Path) -> None:
+    """Warns where the videos are of a data set whose reader takes its own skeletons alone."""
+    known = recognize_format(folder) if folder.is_dir() else None
+    if known is not None and POSE_FORMATS[POSE_SUFFIX] != known:
+        log.warning(
+            "%s holds clips of %s, of which action.train reads the data set's own skeletons "
+            "alone. action.predict reads the poses that are extracted here.",
+            folder,
+            get_format(known).title,
+        )
+
+
 def extract_poses(config: ExtractConfig) -> list[DataError]:
     """Extract the poses of all videos that have none yet.
 
@@ -156,12 +190,14 @@ def extract_poses(config: ExtractConfig) -> list[DataError]:
         One error for each video that is truncated or cannot be decoded.
 
     Raises:
-        DataError: When there are no videos, or mediapipe is missing.
+        DataError: When there are no videos, two have one name, or mediapipe is missing.
     """
     load_mediapipe()
     videos = find_videos(config.videos)
     out = default_out(config)
     files = {path: out / name.with_name(name.stem + POSE_SUFFIX) for name, path in videos.items()}
+    _require_apart(files)
+    _warn_unread(config.videos)
     for folder in {file.parent for file in files.values()}:
         remove_leftovers(folder)
     results = Parallel(n_jobs=config.workers, return_as="generator_unordered")(

@@ -48,9 +48,14 @@ class ActionGridConfig(ActionConfig):
             variant: Name of these options in the folders' names.
 
         Raises:
-            OptionError: When the variant cannot be part of a folder's name.
+            OptionError: When the variant cannot be part of a folder's name, or the model cannot
+                take a method.
         """
+        from action.model import require_fit
+
         named, common = variant_suffix(variant), self.of_one_run()
+        for method in methods:
+            require_fit(replace(common, method=method))
         return [
             replace(common, method=method, seed=seed, out=self.out / run_name(method + named, seed))
             for seed in seeds

@@ -13,7 +13,9 @@ from action.inputs.joints import Draw, JointSampling, load_joints
 from action.inputs.mmnet_pictures import load_picture
 from align.engine.loading import order_of_pass
 from datasets.clips.base import ClipInfo
+from datasets.clips.checked import remember_break
 from datasets.clips.samples import ClipSample, SampleConfig, load_sample
+from datasets.errors import DataError
 
 
 class TrainingClips(Dataset[dict[str, Any]]):
@@ -90,8 +92,19 @@ def load_tensors(
         MMNet, `joints` (3, T, J, persons) where joints are seen, and `label`.
 
     Raises:
-        DataError: When the clip cannot be read, or lacks joints that are seen.
+        DataError: When the clip cannot be read, or lacks joints that are seen. The next start
+            finds it among the bad clips.
     """
+    try:
+        return _load_tensors(clip, config, joints, draw)
+    except DataError:
+        remember_break(clip)
+        raise
+
+
+def _load_tensors(
+    clip: ClipInfo, config: SampleConfig, joints: JointSampling | None, draw: Draw
+) -> dict[str, Any]:
     if joints is None or not (joints.alone or joints.pictures):
         sample = load_sample(clip, config, draw.rng, draw.clip, draw.num_clips)
         draw = draw._replace(mirrored=sample.mirrored, start=int(sample.indices[0]))

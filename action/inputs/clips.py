@@ -12,6 +12,7 @@ import numpy as np
 
 from action.config import ActionConfig, DataName
 from action.inputs.joints import learns_joints, sees_joints, with_joints
+from action.inputs.poses import require_poses
 from action.models.registry import architecture
 from align.engine.origin import DataRecord, Origin, find_data, relocate
 from datasets.clips.base import ClipFormat, ClipInfo
@@ -20,7 +21,7 @@ from datasets.clips.identity import clips_digest
 from datasets.clips.mocap import MocapMeta
 from datasets.clips.samples import SampleConfig
 from datasets.clips.sets import LISTS, ClipSet, open_clip_set, protocol_parts
-from datasets.errors import MismatchError, OptionError
+from datasets.errors import MismatchError, MissingDataError, OptionError
 
 MANY_CLIPS = 1000
 
@@ -223,14 +224,19 @@ def usable(
         learning: Whether the run learns from them, perhaps also from their joints.
 
     Raises:
-        DataError: When more than `max_bad_share` of them are bad, or the run sees joints and
-            there are none.
+        DataError: When there are no clips, more than `max_bad_share` of them are bad, or the run
+            sees poses or joints and there are none.
     """
+    if not clips:
+        raise MissingDataError(
+            "there are no such clips: the protocol leaves this split empty; choose another --split."
+        )
+    require_poses(clips, config, learning)
+    joints = learns_joints(config) if learning else sees_joints(config)
+    found = with_joints(clips, config) if joints else clips
     # A few hundred are checked sooner than processes start.
-    workers = 1 if len(clips) < MANY_CLIPS else joblib.cpu_count()
-    whole = check_clips(clips, config.max_bad_share, workers, config.trust_pickles)
-    needs_joints = learns_joints(config) if learning else sees_joints(config)
-    return with_joints(whole, config) if needs_joints else whole
+    workers = 1 if len(found) < MANY_CLIPS else joblib.cpu_count()
+    return check_clips(found, config.max_bad_share, workers, config.trust_pickles, joints)
 
 
 def sample_config(config: ActionConfig, fmt: ClipFormat) -> SampleConfig:

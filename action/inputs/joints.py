@@ -21,7 +21,7 @@ from datasets.clips.checks import SHOWN
 from datasets.clips.joints import Joints, read_joints
 from datasets.clips.samples import SampleConfig, sample_indices
 from datasets.clips.sets import get_format
-from datasets.errors import shortened
+from datasets.errors import MissingDataError, shortened
 from datasets.skeletons import Skeleton, mirror_joints
 
 logger = logging.getLogger(__name__)
@@ -88,14 +88,18 @@ def learns_joints(config: ActionConfig) -> bool:
 
 
 def with_joints(clips: Sequence[ClipInfo], config: ActionConfig) -> tuple[ClipInfo, ...]:
-    """The clips that have a file of joints in space; of the first one, the joints are read.
+    """The clips that have a file of joints in space.
 
     Raises:
-        MissingDataError: When no clip has one, or the first one's holds no joints.
-        DataError: When the first one's cannot be read.
+        MissingDataError: When no clip has one.
     """
     found = tuple(clip for clip in clips if clip.joints is not None)
-    read_joints((found or tuple(clips))[0], config.trust_pickles)
+    if not found:
+        raise MissingDataError(
+            f"none of {len(clips)} clips, such as {clips[0].video}, has a file of 3D joints, which "
+            f"--model {config.model} or --method {config.method} learns from: add the data set's "
+            "files of joints to its folder, or choose a model that sees RGB alone."
+        )
     if lacking := [clip.name for clip in clips if clip.joints is None]:
         logger.warning("left out without 3D joints: %s", shortened(lacking, SHOWN))
     return found

@@ -12,6 +12,7 @@ from action.model import Classifier
 from action.recognizer import ClipRecognizer
 from action.timesformer import TimeSformer
 from action.weights import resized_embeddings
+from align.engine.checkpoint import OtherModelError
 from align.engine.starting import CarriedOver
 from align.models.pose_aware import PoseAware
 from datasets.errors import MismatchError
@@ -35,6 +36,7 @@ def carried_over(
     """
     here, there = recognizer.plan.learned, about.get("data", {})
     classes, skeleton = tuple(there.get("classes", ())), there.get("skeleton")
+    _require_same_heads(recognizer, about)
     reasons: dict[str, str] = {}
     if classes != here.classes:
         why = f"it tells other classes apart ({len(classes)}, here {len(here.classes)})"
@@ -46,6 +48,19 @@ def carried_over(
         why = f"its skeleton has other keypoints ({len(keypoints)}, here {len(here.skeleton)})"
         reasons |= dict.fromkeys(_names(weights, _PAAT, _CLASSIFY), why)
     return CarriedOver(_resized(recognizer, weights), reasons)
+
+
+def _require_same_heads(recognizer: ClipRecognizer, about: Mapping[str, Any]) -> None:
+    """Refuses attention of other heads: its weights would fit, and mean something else."""
+    config = recognizer.config
+    theirs = about.get("config", {})
+    if not config.is_transformer or theirs.get("model", config.model) != config.model:
+        return
+    heads = theirs.get("backbone", {}).get("heads", config.backbone.heads)
+    if heads != config.backbone.heads:
+        raise OtherModelError(
+            f"{config.init} has {heads} attention heads: use --backbone.heads {heads}."
+        )
 
 
 def network_of(run: Path, recognizer: ClipRecognizer) -> Classifier:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
@@ -16,7 +17,7 @@ from torch.utils.data import DataLoader, Subset
 from action.config import ActionConfig
 from action.evaluation import recognition_metrics
 from action.inputs.batches import TrainingClips
-from action.inputs.clips import open_data, usable
+from action.inputs.clips import ActionData, open_data, usable
 from action.inputs.joints import joint_sampling
 from action.model import Classifier, ClipClassifier, StagedClassifier
 from action.models.features import FeatureNetwork, load_features
@@ -36,8 +37,11 @@ from action.weights import load_pretrained
 from align.engine.loading import reading_processes
 from align.engine.origin import DataRecord, Origin
 from align.engine.starting import CarriedOver
+from datasets.clips.checks import SHOWN
 from datasets.clips.identity import clip_seals
-from datasets.errors import OptionError, counted
+from datasets.errors import OptionError, counted, shortened
+
+log = logging.getLogger(__name__)
 
 
 class ActionTask:
@@ -62,14 +66,16 @@ class ActionTask:
         _require_several_clips(config)
         self.config = config
         self.data = data = open_data(config)
-        self.train = usable(data.parts["train"], config, learning=True)
-        self.valid = usable(data.parts["valid"], config) if data.parts["valid"] else ()
-        self.metric = "class_error" if self.valid else "steps_to_go"
+        # Before all clips are read, which takes long: options and weights may not fit the model.
         self.recognizer = ClipRecognizer(RecognizerPlan.new(config, LearnedClips.of(data)))
         self.joints = joint_sampling(config, self.recognizer.sample, learning=True)
         self._networks: Mapping[str, Classifier] = {}
         if pretrained and config.backbone.weights is not None:
             _load_weights(self.model, config.backbone.weights)
+        _name_unlearned(data)
+        self.train = usable(data.parts["train"], config, learning=True)
+        self.valid = usable(data.parts["valid"], config) if data.parts["valid"] else ()
+        self.metric = "class_error" if self.valid else "steps_to_go"
         self.steps_per_epoch = max(1, round(len(self.train) / config.batch.clips))
         self._steps_done = 0
 
@@ -193,6 +199,19 @@ def _require_several_clips(config: ActionConfig) -> None:
         raise OptionError(
             "VPN++ tells the pose of a clip from that of another one that passes through the model "
             "with it: raise --batch.clips, or lower --optim.accumulate."
+        )
+
+
+def _name_unlearned(data: ActionData) -> None:
+    """Names the classes without training clips, which a run cannot learn to recognise."""
+    learned = {clip.label for clip in data.parts["train"]}
+    if lacking := [name for label, name in enumerate(data.classes) if label not in learned]:
+        log.warning(
+            "%d of %d classes have no training clips, and %d test clips are of them: %s",
+            len(lacking),
+            len(data.classes),
+            sum(clip.label not in learned for clip in data.parts["test"]),
+            shortened(lacking, SHOWN),
         )
 
 

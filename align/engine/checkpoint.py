@@ -143,12 +143,17 @@ def load_trained(
     """
     path = weights_of(run, checkpoint)
     load_checkpoint(path, model)
-    _require_finite(path, model)
+    require_finite(path, model.state_dict())
     model.to(device or ("cuda" if torch.cuda.is_available() else "cpu")).eval()
 
 
-def _require_finite(path: Path, model: nn.Module) -> None:
-    for name, tensor in model.state_dict().items():
+def require_finite(path: Path, weights: Mapping[str, Tensor]) -> None:
+    """Checks the weights that a checkpoint holds.
+
+    Raises:
+        CheckpointError: When some are not finite numbers.
+    """
+    for name, tensor in weights.items():
         if tensor.is_floating_point() and not tensor.isfinite().all():
             raise CheckpointError(
                 f"{path} has weights that are not finite numbers ({name}), as of a training that "

@@ -13,6 +13,7 @@ from align.engine.tensor_files import open_tensors
 from datasets.errors import FormatError, UserError
 
 STATE, ABOUT = "state", "about"
+_SUFFIX = ".safetensors"
 
 
 class CheckpointError(UserError, ValueError):
@@ -94,6 +95,11 @@ def open_checkpoint(path: Path, framework: str = "pt") -> Any:
         )
         raise MissingCheckpointError(why) from None
     except SafetensorError as error:
+        if path.suffix != _SUFFIX:  # perhaps published weights, or another file of the user's
+            raise DamagedCheckpointError(
+                f"{path} is no checkpoint of a run: name the run's folder, or a {_SUFFIX} file in "
+                "its checkpoints."
+            ) from None
         raise DamagedCheckpointError(
             f"{path} is no whole safetensors file ({error}). Delete it and use another "
             "checkpoint of the run, or train again."

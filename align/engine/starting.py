@@ -10,7 +10,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from align.engine.checkpoint import model_weights, weights_of
+from align.engine.checkpoint import model_weights, require_finite, weights_of
 from align.engine.checkpoint_header import OtherModelError, read_about
 
 log = logging.getLogger(__name__)
@@ -46,10 +46,12 @@ def start_from(
     Raises:
         MissingCheckpointError: When the checkpoint does not exist.
         DamagedCheckpointError: When it is truncated.
+        CheckpointError: When its weights are not finite numbers.
         OtherModelError: When it fits less than half of the model's weights.
     """
     path = weights_of(source)
     saved, wanted = model_weights(path), model.state_dict()
+    require_finite(path, saved)
     carried = carry(saved, read_about(path))
     usable = {n: t for n, t in carried.weights.items() if n not in carried.left_out}
     fitting = {n: t for n, t in usable.items() if n in wanted and t.shape == wanted[n].shape}
@@ -57,7 +59,7 @@ def start_from(
     if 2 * _elements(fitting) < _elements(wanted):
         raise OtherModelError(
             f"{path} fits only {_elements(fitting)} of the model's {_elements(wanted)} weights. "
-            "Start from a run of the same method and backbone, with the same --backbone.depth."
+            "Start from a run of the same method and model, with the same --backbone options."
         )
     model.load_state_dict(fitting, strict=False)
     log.info("started from %s: %d of %d tensors", path, len(fitting), len(wanted))

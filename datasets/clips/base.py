@@ -101,7 +101,7 @@ class ClipFormat(ABC):
     def preference(self, skeleton: Path) -> int:
         """Rank of a skeleton file; of a clip's several skeletons, the lowest rank is read."""
         return next(
-            i for i, end in enumerate(self.skeleton_suffixes) if skeleton.name.endswith(end)
+            i for i, end in enumerate(self.skeleton_suffixes) if skeleton.name.lower().endswith(end)
         )
 
     def joints_of(self, path: Path) -> str | None:
@@ -147,6 +147,10 @@ class ClipFormat(ABC):
     @abstractmethod
     def skeleton_name(self, clip: ClipInfo) -> Path:
         """Path of a clip's skeleton, relative to the data set's folder."""
+
+    def joints_path(self, skeleton: Path) -> Path | None:
+        """Where `write_keypoints` writes joints that lie apart; None where they do not."""
+        return None
 
     @abstractmethod
     def write_keypoints(

@@ -1,4 +1,7 @@
-"""Clips that were found whole before, so that no start of a training reads them all again."""
+"""Clips that were found whole before, so that no start of a training reads them all again.
+
+Also clips that broke in a training, whose videos one decoded frame tells too little of.
+"""
 
 from __future__ import annotations
 
@@ -15,40 +18,65 @@ logger = logging.getLogger(__name__)
 
 # Grows when the checks find more than before, so that what passed the old ones is read again.
 _CHECKS = 1
-_NAME = "whole_clips.txt"
+_NAME, _BROKEN = "whole_clips.txt", "broken_clips.txt"
 # Characters of a digest that are stored: two of 10⁸ files agree with a probability below 10⁻⁸.
 _DIGITS = 24
 
 
-def known_to_be_whole(clips: Iterable[ClipInfo], trust_pickles: bool) -> set[ClipInfo]:
+def known_to_be_whole(
+    clips: Iterable[ClipInfo], trust_pickles: bool, joints: bool = False
+) -> set[ClipInfo]:
     """The clips whose files have the sizes and times of change that they had when they were read.
 
-    `remember` stores them. Without such a file, or with one that cannot be read, there are none.
+    `remember` stores them, with or without their `joints`. Without its file, or with one that
+    cannot be read, there are none.
     """
+    stored = _stored(_NAME)
+    return {clip for clip in clips if _state(clip, trust_pickles, joints) in stored}
+
+
+def remember(clips: Iterable[ClipInfo], trust_pickles: bool, joints: bool = False) -> None:
+    """Stores that clips are whole; a cache that cannot be written is named and left as it was."""
+    _store(_NAME, (_state(clip, trust_pickles, joints) for clip in clips))
+
+
+def known_to_break(clips: Iterable[ClipInfo]) -> set[ClipInfo]:
+    """The clips of which `remember_break` was told, and whose files have not changed since."""
+    stored = _stored(_BROKEN)
+    return {clip for clip in clips if _state(clip, False, False) in stored} if stored else set()
+
+
+def remember_break(clip: ClipInfo) -> None:
+    """Stores that a clip could not be read beyond what checks read, so that they read all of it."""
+    _store(_BROKEN, [_state(clip, False, False)])
+
+
+def _stored(name: str) -> set[str]:
     try:
-        stored = set((user_cache() / _NAME).read_text(encoding="ascii").split())
+        return set((user_cache() / name).read_text(encoding="ascii").split())
     except (OSError, UnicodeDecodeError):
         return set()
-    return {clip for clip in clips if _state(clip, trust_pickles) in stored}
 
 
-def remember(clips: Iterable[ClipInfo], trust_pickles: bool) -> None:
-    """Stores that clips are whole; a cache that cannot be written is named and left as it was."""
-    path = user_cache() / _NAME
-    states = {state for clip in clips if (state := _state(clip, trust_pickles)) is not None}
+def _store(name: str, states: Iterable[str | None]) -> None:
+    path = user_cache() / name
+    new = {state for state in states if state is not None}
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         before = set(path.read_text(encoding="ascii").split()) if path.exists() else set()
         with atomic_path(path) as temporary:
-            temporary.write_text("\n".join(sorted(before | states)) + "\n", encoding="ascii")
+            temporary.write_text("\n".join(sorted(before | new)) + "\n", encoding="ascii")
     except (OSError, UnicodeDecodeError) as error:
         logger.warning("%s cannot be written (%s): clips are checked at every start", path, error)
 
 
-def _state(clip: ClipInfo, trust_pickles: bool) -> str | None:
+def _state(clip: ClipInfo, trust_pickles: bool, joints: bool) -> str | None:
     """Digest of the paths, sizes and times of change of a clip's files; None where one is gone."""
     files = [clip.video] if clip.skeleton is None else [clip.video, *_files(clip.skeleton)]
     parts = [str(_CHECKS), clip.format, str(trust_pickles)]
+    if joints and clip.joints is not None:
+        parts.append("joints")
+        files += [] if clip.joints == clip.skeleton else [clip.joints]
     try:
         for file in files:
             found = file.stat()

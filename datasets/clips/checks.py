@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import logging
+from collections import deque
 from collections.abc import Sequence
 
 from joblib import Parallel, delayed
 
 from datasets.clips.base import ClipInfo
-from datasets.clips.checked import known_to_be_whole, remember
+from datasets.clips.checked import known_to_be_whole, known_to_break, remember
+from datasets.clips.joints import read_joints
 from datasets.clips.sets import read_keypoints
 from datasets.errors import DamagedDataError, DataError, MissingDataError, shortened
 from datasets.progress import ProgressBar
-from datasets.video import check_video
+from datasets.video import check_video, iterate_frames
 
 logger = logging.getLogger(__name__)
 
@@ -20,11 +22,21 @@ logger = logging.getLogger(__name__)
 SHOWN = 10
 
 
-def find_problem(clip: ClipInfo, trust_pickles: bool = False) -> DataError | None:
-    """The problem with a clip's video or skeleton, None without one; a skeleton may be missing."""
+def find_problem(
+    clip: ClipInfo, trust_pickles: bool = False, joints: bool = False, all_frames: bool = False
+) -> DataError | None:
+    """The problem with a clip's video, skeleton or joints, None without one.
+
+    A skeleton may be missing; joints in space may not where they are asked for. Of the video, one
+    frame is decoded, or all of them.
+    """
     try:
         check_video(clip.video)
+        if all_frames:
+            deque(iterate_frames(clip.video), maxlen=0)
         read_keypoints(clip, trust_pickles)
+        if joints:
+            read_joints(clip, trust_pickles)
     except DataError as error:
         return error
     return None
@@ -35,8 +47,11 @@ def find_problems(
     workers: int = 1,
     trust_pickles: bool = False,
     again: bool = False,
+    joints: bool = False,
 ) -> dict[ClipInfo, DataError]:
     """Reads every clip's skeleton and its video, of which it decodes one frame.
+
+    Of a video that broke in a training, it decodes all, see `datasets.clips.checked`.
 
     Args:
         clips: The clips to check.
@@ -44,22 +59,25 @@ def find_problems(
         trust_pickles: Whether NTU's `.skeleton.npy` files may be loaded.
         again: Whether to read clips too that were found whole before and whose files have the same
             sizes and times of change.
+        joints: Whether to read joints in space, too.
 
     Returns:
         The clips that cannot be used, with the reason.
     """
-    known = set() if again else known_to_be_whole(clips, trust_pickles)
-    unknown = [clip for clip in clips if clip not in known]
+    known = set() if again else known_to_be_whole(clips, trust_pickles, joints)
+    broken = known_to_break(clips)
+    unknown = [clip for clip in clips if clip not in known or clip in broken]
     if not unknown:
         return {}
     found = Parallel(n_jobs=workers, batch_size=8, return_as="generator")(
-        delayed(find_problem)(clip, trust_pickles) for clip in unknown
+        delayed(find_problem)(clip, trust_pickles, joints=joints, all_frames=clip in broken)
+        for clip in unknown
     )
     progress = ProgressBar(
         zip(unknown, found, strict=True), "check clips", len(unknown), disable=None, leave=False
     )
     problems = {clip: problem for clip, problem in progress if problem is not None}
-    remember((clip for clip in unknown if clip not in problems), trust_pickles)
+    remember((clip for clip in unknown if clip not in problems), trust_pickles, joints)
     return problems
 
 
@@ -68,6 +86,7 @@ def check_clips(
     max_bad_share: float = 0.01,
     workers: int = 1,
     trust_pickles: bool = False,
+    joints: bool = False,
 ) -> tuple[ClipInfo, ...]:
     """Returns the usable clips; a few bad ones are left out with a warning that names them.
 
@@ -76,6 +95,7 @@ def check_clips(
         max_bad_share: Largest tolerated share of bad clips.
         workers: Number of processes that read.
         trust_pickles: Whether NTU's `.skeleton.npy` files may be loaded.
+        joints: Whether joints in space are needed.
 
     Raises:
         DataError: When a larger share is bad, or there is no clip.
@@ -84,13 +104,14 @@ def check_clips(
         raise MissingDataError(
             "there are no clips to check; is it a split that the protocol leaves empty?"
         )
-    problems = find_problems(clips, workers, trust_pickles)
+    problems = find_problems(clips, workers, trust_pickles, joints=joints)
     if not problems:
         return tuple(clips)
     reasons = [str(problem) for problem in problems.values()]
     share = len(problems) / len(clips)
     if share > max_bad_share:
-        raise DamagedDataError(
+        missing = all(isinstance(problem, MissingDataError) for problem in problems.values())
+        raise (MissingDataError if missing else DamagedDataError)(
             f"{len(problems)} of {len(clips)} clips cannot be used, {share:.1%} where "
             f"{max_bad_share:.1%} are allowed. The first: {reasons[0]}"
         )

@@ -18,6 +18,7 @@ from datasets.clips.ntu_skeleton import (
     PICKLE_SUFFIX,
     TEXT_SUFFIX,
     count_frames,
+    is_pickle,
     read_pickled,
     read_pickled_bodies,
     read_text,
@@ -33,6 +34,8 @@ _NAME = r"S(\d{3})C(\d{3})P(\d{3})R(\d{3})A(\d{3})"
 _VIDEO = re.compile(rf"({_NAME})(?:_rgb)?\.(?:avi|mp4|mkv)", re.IGNORECASE)
 _SKELETON = re.compile(rf"({_NAME})\.skeleton(?:\.npy)?", re.IGNORECASE)
 
+# NTU RGB+D 120 adds setups 18 to 32, with actions 61 to 120; people keep both in one folder.
+SETUPS = 17
 TRAIN_SUBJECTS = frozenset(
     (1, 2, 4, 5, 8, 9, 13, 14, 15, 16, 17, 18, 19, 25, 27, 28, 31, 34, 35, 38)
 )
@@ -85,13 +88,13 @@ class Ntu(ClipFormat):
         if match is None:
             return None
         setup, camera, subject, replication, action = map(int, match.groups()[1:])
-        known = 1 <= action <= len(CLASSES)
+        known = 1 <= action <= len(CLASSES) and setup <= SETUPS
         return ClipInfo(
             match[1].upper(),
             video,
             None,
             label=action - 1 if known else -1,
-            action=CLASSES[action - 1] if known else f"A{action:03d}",
+            action=CLASSES[action - 1] if known else f"S{setup:03d} A{action:03d}",
             subject=subject,
             camera=camera,
             format=self.name,
@@ -103,6 +106,13 @@ class Ntu(ClipFormat):
         """The clip of a `.skeleton` or `.skeleton.npy` file."""
         match = _SKELETON.fullmatch(path.name)
         return match[1].upper() if match else None
+
+    def outside(self, clip: ClipInfo) -> str:
+        """Whether a clip is of NTU RGB+D 120."""
+        return (
+            f"{clip.action} is not among the {len(CLASSES)} classes and {SETUPS} setups of "
+            f"{self.title}; NTU RGB+D 120 has more"
+        )
 
     def knows_no_pose(self, name: str) -> bool:
         """Whether the clip is on the authors' list of missing skeletons."""
@@ -125,13 +135,13 @@ class Ntu(ClipFormat):
 
     def read_persons(self, path: Path, video_width: int, trust_pickles: bool) -> Persons:
         """Reads a text or a pickled skeleton; see `datasets.clips.ntu_skeleton`."""
-        if path.name.endswith(PICKLE_SUFFIX):
+        if is_pickle(path):
             return read_pickled(path, video_width, trust_pickles)
         return read_text(path, video_width)
 
     def read_bodies(self, path: Path, trust_pickles: bool) -> Bodies:
         """Reads metres of the depth camera: x right, y up, z away from it."""
-        if path.name.endswith(PICKLE_SUFFIX):
+        if is_pickle(path):
             frames = read_pickled_bodies(path, trust_pickles)
         else:
             frames = read_text_bodies(path)

@@ -39,6 +39,11 @@ _PICKLED = {
 }
 
 
+def is_pickle(skeleton: Path) -> bool:
+    """Whether a file's name, in whatever case, says that it is a pickle."""
+    return skeleton.name.lower().endswith(PICKLE_SUFFIX)
+
+
 def read_text(path: Path, video_width: int) -> Persons:
     """Reads a `.skeleton` file, with LF or CRLF; pixels are scaled to the video's width.
 
@@ -130,7 +135,7 @@ def count_frames(skeleton: Path, video: Path) -> int:
     Raises:
         DataError: When neither can be read.
     """
-    if skeleton.name.endswith(PICKLE_SUFFIX):
+    if is_pickle(skeleton):
         return video_shape(video).frames
     try:
         with open(skeleton, "rb") as file:

@@ -94,12 +94,12 @@ class Nucla(ClipFormat):
 
     def skeleton_of(self, path: Path) -> str | None:
         """The clip of a JSON file, or of a frame in a folder that OpenPose wrote."""
-        if path.name.endswith(FRAME_SUFFIX):
+        if path.name.endswith(FRAME_SUFFIX):  # as OpenPose writes it
             numbers = _numbers(path.parent.name, path.parent.parent.name)
             return _clip_name(*numbers) if numbers else None
         for suffix in _SKELETON_SUFFIXES:
-            if path.name.endswith(suffix):
-                numbers = _numbers(path.name.removesuffix(suffix), path.parent.name)
+            if path.name.lower().endswith(suffix):
+                numbers = _numbers(path.name[: -len(suffix)], path.parent.name)
                 return _clip_name(*numbers) if numbers else None
         return None
 
@@ -146,6 +146,10 @@ class Nucla(ClipFormat):
         return Path(
             "ucla_skeletons", "S{:02d}A{:02d}E{:02d}V{:02d}_skeleton2d.json".format(*numbers)
         )
+
+    def joints_path(self, skeleton: Path) -> Path:
+        """In the folder `all_sqe`, beside the skeleton file's folder."""
+        return _joints_path(skeleton)
 
     def write_keypoints(
         self,

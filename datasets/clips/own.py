@@ -8,7 +8,7 @@ from pathlib import Path
 from datasets.clips.base import ClipInfo
 from datasets.clips.ntu_skeleton import TEXT_SUFFIX
 from datasets.clips.sets import get_format
-from datasets.errors import FormatError, MismatchError, MissingDataError
+from datasets.errors import FormatError, MismatchError, MissingDataError, counted
 from datasets.video import check_video, video_shape
 
 # Where `datasets.extract_poses` writes the poses of a video: this folder beside it, this ending.
@@ -39,8 +39,9 @@ def find_poses(video: Path, place: Path | None = None) -> Path | None:
     if place is not None and not place.is_dir():
         _ending_of(place)
         return place
-    folder, stem = place or video.parent / POSES_FOLDER, video.stem.removesuffix(_VIDEO_ENDING)
-    names = [stem + ending for ending in POSE_FORMATS]
+    folder, stem = place or video.parent / POSES_FOLDER, video.stem
+    stems = dict.fromkeys((stem.removesuffix(_VIDEO_ENDING), stem))
+    names = [each + ending for each in stems for ending in POSE_FORMATS]
     found = [folder / name for name in names if (folder / name).exists()]
     if place is not None and not found:
         raise MissingDataError(f"{place} has no poses of {video}: none of {', '.join(names)}.")
@@ -84,8 +85,9 @@ def require_own_video(video: Path, span: int, short: bool = False) -> None:
     check_video(video)
     if (frames := video_shape(video).frames) < span and not short:
         raise MismatchError(
-            f"{video} has {frames} frames, and a clip of this run spans {span}. Name a longer "
-            "video, or use --short, which samples it as the run does short clips (--batch.short)."
+            f"{video} has {counted(frames, 'frame')}, and a clip of this run spans {span}. Name a "
+            "longer video, or use --short, which samples it as the run does short clips "
+            "(--batch.short)."
         )
 
 

@@ -32,12 +32,10 @@ def require_fitting(
     """
     found = keypoints[np.isfinite(keypoints).all(axis=-1)]
     if not len(found):
-        raise FormatError(f"{poses} has nobody in any frame; extract its poses again.")
-    if abs(len(keypoints) - shape.frames) > max(_FRAMES, _SHARE * shape.frames):
-        raise MismatchError(
-            f"{poses} has poses of {len(keypoints)} frames, its video has {shape.frames}; extract "
-            "its poses again."
+        raise FormatError(
+            f"{poses} has nobody in any frame; extract its poses again, or leave its clip out."
         )
+    require_same_length(len(keypoints), shape, poses)
     size = np.array([shape.width, shape.height])
     if np.abs(found).max() <= _SHARES < size.min():
         raise FormatError(
@@ -50,4 +48,13 @@ def require_fitting(
         raise MismatchError(
             f"{poses} has {outside.mean():.0%} of its keypoints far outside the video's picture of "
             f"{shape.width} x {shape.height} pixels, as poses of another size have; scale them."
+        )
+
+
+def require_same_length(frames: int, shape: VideoShape, poses: Path) -> None:
+    """Checks that poses have about as many frames as their video; see `require_fitting`."""
+    if abs(frames - shape.frames) > max(_FRAMES, _SHARE * shape.frames):
+        raise MismatchError(
+            f"{poses} has poses of {frames} frames, its video has {shape.frames}; copy both "
+            "again, extract its poses again, or leave its clip out."
         )

@@ -10,8 +10,6 @@ The folder may be as it was downloaded: files are found by their names in any fo
 from __future__ import annotations
 
 import logging
-import os
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
@@ -21,16 +19,22 @@ import numpy as np
 from jaxtyping import Float
 
 from datasets.clips.base import ClipFormat, ClipInfo
+from datasets.clips.finding import PoseFiles, files_below, is_video, no_videos, warn_left_out
 from datasets.clips.lists import ListedClip, read_lists
 from datasets.clips.ntu import Ntu
 from datasets.clips.nucla import Nucla, cross_subject
 from datasets.clips.persons import choose_persons, without_bystanders
 from datasets.clips.pose_checks import require_fitting
 from datasets.clips.smarthome import Smarthome
-from datasets.errors import FormatError, MissingDataError, OptionError, require_known
+from datasets.errors import (
+    FormatError,
+    MissingDataError,
+    OptionError,
+    require_known,
+)
 from datasets.skeletons import Skeleton
 from datasets.storage.episode_file import SPLITS
-from datasets.video import VIDEO_SUFFIXES, video_shape
+from datasets.video import video_shape
 
 logger = logging.getLogger(__name__)
 
@@ -116,6 +120,7 @@ class ClipSet:
         if protocol == LISTS:
             return dict(self.listed or {})
         if test_subjects is not None:
+            self._require_subjects(test_subjects)
             parts = cross_subject(self.clips, test_subjects)
         else:
             parts = self.format.split(self.clips, protocol)
@@ -127,6 +132,15 @@ class ClipSet:
                     "counts them."
                 )
         return {part: tuple(parts[part]) for part in SPLITS}
+
+    def _require_subjects(self, tested: frozenset[int]) -> None:
+        """Refuses test subjects of whom there are no clips, which would be left out in silence."""
+        known = {clip.subject for clip in self.clips}
+        if absent := sorted(tested - known):
+            raise OptionError(
+                f"{self.root} has no clips of test subjects {', '.join(map(str, absent))}; it has "
+                f"those of {', '.join(map(str, sorted(known)))}."
+            )
 
     def _known(self, protocol: str) -> str:
         require_known(f"protocol of {self.format.title}", protocol, self.protocols)
@@ -162,26 +176,28 @@ def open_clip_set(
     if lists is not None:
         return _open_lists(root, fmt, Path(lists))
     videos: dict[str, ClipInfo] = {}
-    poses = _PoseFiles(fmt)
-    dropped: dict[Path, str] = {}
-    for path in _files(root):
+    outside: dict[str, ClipInfo] = {}
+    unnamed: list[Path] = []
+    poses = PoseFiles(fmt)
+    for path in files_below(root):
         if poses.add(path):
             continue
-        if (clip := fmt.identify(path)) is not None:
-            if clip.label < 0:
-                dropped[path] = fmt.outside(clip)
-            elif clip.name in videos:
-                raise FormatError(f"{videos[clip.name].video} and {path} are one clip; keep one.")
-            else:
-                videos[clip.name] = clip
+        if (clip := fmt.identify(path)) is None:
+            unnamed += [path] if is_video(path) else []
+            continue
+        found = outside if clip.label < 0 else videos
+        if (other := found.setdefault(clip.name, clip)) is not clip:
+            raise FormatError(f"{other.video} and {path} are one clip; keep one.")
     clips = tuple(poses.given_to(videos[name]) for name in sorted(videos))
-    dropped |= {path: "no video" for name, path in poses.skeletons.items() if name not in videos}
     if not clips and not allow_empty:
-        raise MissingDataError(
-            f"{root} holds no video of {fmt.title}; its videos are named as in "
-            f"{root / fmt.video_name(_EXAMPLES[fmt.name])}."
-        )
-    _warn_left_out([path for path, why in dropped.items() if "classes" in why])
+        raise no_videos(root, fmt, _EXAMPLES[fmt.name])
+    dropped = {clip.video: fmt.outside(clip) for clip in outside.values()}
+    dropped |= {path: f"not named as a clip of {fmt.title}" for path in unnamed}
+    for name, path in poses.skeletons.items():
+        if name not in videos:
+            dropped[path] = fmt.outside(outside[name]) if name in outside else "no video"
+    warn_left_out([clip.video for clip in outside.values()], "of other classes")
+    warn_left_out(unnamed, f"whose names are not those of {fmt.title}")
     return ClipSet(fmt.name, root, clips, dropped)
 
 
@@ -192,16 +208,12 @@ def recognize_format(folder: Path) -> str | None:
         `ntu`, `smarthome` or `nucla`; None where fewer than half of these files are its clips, as
         in a folder of videos of one's own.
     """
-    first = list(islice((path for path in _files(folder) if _is_video(path)), _NAMES_READ))
+    first = list(islice((path for path in files_below(folder) if is_video(path)), _NAMES_READ))
     for fmt in FORMATS.values():
         known = sum(fmt.identify(path) is not None for path in first)
         if known and 2 * known >= len(first):
             return fmt.name
     return None
-
-
-def _is_video(path: Path) -> bool:
-    return path.suffix.lower() in VIDEO_SUFFIXES
 
 
 def get_format(name: str) -> ClipFormat:
@@ -266,74 +278,12 @@ _EXAMPLES = {
 }
 
 
-def _files(root: Path) -> Iterator[Path]:
-    """Every file that is not hidden, in order, following links to folders."""
-    visited = set()
-    for folder, folders, names in os.walk(root, followlinks=True):
-        visited.add(os.path.realpath(folder))
-        folders[:] = sorted(
-            name
-            for name in folders
-            if not name.startswith(".")
-            and os.path.realpath(os.path.join(folder, name)) not in visited
-        )
-        for name in sorted(names):
-            if not name.startswith("."):
-                yield Path(folder, name)
-
-
-class _PoseFiles:
-    """The files of poses in a folder, by the names of their clips."""
-
-    def __init__(self, fmt: ClipFormat) -> None:
-        self.fmt = fmt
-        self.skeletons: dict[str, Path] = {}
-        self.joints: dict[str, Path] = {}
-
-    def add(self, path: Path) -> bool:
-        """Notes a file; whether it is one of poses."""
-        if (name := self.fmt.skeleton_of(path)) is None:
-            return self.add_joints(path)
-        self._add_skeleton(name, path)
-        return True
-
-    def add_joints(self, path: Path) -> bool:
-        """Notes a file of joints that lie apart from skeletons; whether it is one."""
-        if (name := self.fmt.joints_of(path)) is None:
-            return False
-        if (other := self.joints.setdefault(name, path)) != path:
-            raise FormatError(f"{other} and {path} are joints of one clip; keep one.")
-        return True
-
-    def _add_skeleton(self, name: str, path: Path) -> None:
-        fmt = self.fmt
-        path, other = fmt.skeleton_place(path), self.skeletons.get(name)
-        if other is None or fmt.preference(path) < fmt.preference(other):
-            self.skeletons[name] = path
-        elif other != path and fmt.preference(path) == fmt.preference(other):
-            raise FormatError(f"{other} and {path} are poses of one clip; keep one, or use lists.")
-
-    def given_to(self, clip: ClipInfo) -> ClipInfo:
-        """The clip with its files of poses; those that a list names stay."""
-        if self.fmt.knows_no_pose(clip.name):
-            return clip
-        skeleton = clip.skeleton or self.skeletons.get(clip.name)
-        joints = self.joints.get(clip.name) if self.fmt.joints_apart else skeleton
-        return replace(clip, skeleton=skeleton, joints=joints)
-
-
-def _warn_left_out(outside: Sequence[Path]) -> None:
-    if outside:
-        names = ", ".join(path.name for path in outside)
-        logger.warning("left out %d clips of other classes: %s", len(outside), names)
-
-
 def _open_lists(root: Path, fmt: ClipFormat, folder: Path) -> ClipSet:
     rows, protocol, dropped = read_lists(folder, root, fmt)
-    _warn_left_out(list(dropped))
-    poses = _PoseFiles(fmt)
+    warn_left_out(list(dropped), "of other classes")
+    poses = PoseFiles(fmt)
     complete = all(row.pose is not None for part in rows.values() for row in part)
-    for path in _files(root) if fmt.joints_apart or not complete else ():
+    for path in files_below(root) if fmt.joints_apart or not complete else ():
         poses.add_joints(path) if complete else poses.add(path)
 
     def to_clip(row: ListedClip) -> ClipInfo:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 from collections.abc import Sequence
 from dataclasses import replace
@@ -15,8 +16,11 @@ from datasets.clips.pose_json import read_body_json, read_pose_json, write_pose_
 from datasets.skeletons import SMARTHOME13, SMARTHOME15
 
 _NAME = r"([A-Za-z.]+)_p(\d+)_r(\d+)_v(\d+)_c(\d+)"
-_VIDEO = re.compile(rf"({_NAME})\.(?:mp4|avi|mkv)")
-_SKELETON = re.compile(rf"({_NAME})_pose3d\.json")
+_VIDEO = re.compile(rf"{_NAME}\.(?:mp4|avi|mkv)", re.IGNORECASE)
+_SKELETON = re.compile(rf"{_NAME}_pose3d\.json", re.IGNORECASE)
+# Likeness from which another class is a misspelt one: Pour.Fromcup, which the lists have, is 0.83
+# like Pour.Fromcan.
+_MISSPELT = 0.9
 
 CLASSES = (
     *("Cook.Cleandishes", "Cook.Cleanup", "Cook.Cut", "Cook.Stir", "Cook.Usestove", "Cutbread"),
@@ -35,6 +39,8 @@ _NOT_CROSS_VIEW = frozenset(
     )
 )
 CROSS_VIEW_CLASSES = tuple(name for name in CLASSES if name not in _NOT_CROSS_VIEW)
+
+_AS_PUBLISHED = {name.casefold(): name for name in CLASSES}
 
 SUBJECTS = {
     "train": frozenset((3, 4, 6, 7, 9, 12, 13, 15, 17)),
@@ -69,10 +75,10 @@ class Smarthome(ClipFormat):
         match = _VIDEO.fullmatch(video.name)
         if match is None:
             return None
-        name, action = match[1], match[2]
-        subject, recording, number, camera = map(int, match.groups()[2:])
+        action = _action(match)
+        subject, recording, number, camera = map(int, match.groups()[1:])
         return ClipInfo(
-            name,
+            _clip_name(match),
             video,
             None,
             label=CLASSES.index(action) if action in CLASSES else -1,
@@ -87,7 +93,12 @@ class Smarthome(ClipFormat):
     def skeleton_of(self, path: Path) -> str | None:
         """The clip of a `_pose3d.json` file."""
         match = _SKELETON.fullmatch(path.name)
-        return match[1] if match else None
+        return _clip_name(match) if match else None
+
+    def outside(self, clip: ClipInfo) -> str:
+        """Also names the class of which the action is probably a misspelling."""
+        near = difflib.get_close_matches(clip.action, CLASSES, n=1, cutoff=_MISSPELT)
+        return super().outside(clip) + "".join(f"; rename it if it is {name}" for name in near)
 
     def classes_of(self, protocol: str) -> tuple[str, ...]:
         """All 31 classes for CS, 19 of them for CV1 and CV2."""
@@ -139,6 +150,16 @@ class Smarthome(ClipFormat):
 # For each joint of one skeleton, its place in the other; the middles come last.
 _PLACES_OF_13 = [SMARTHOME15.keypoints.index(name) for name in SMARTHOME13.keypoints]
 _PLACES_OF_15 = [SMARTHOME13.keypoints.index(name) for name in SMARTHOME15.keypoints[:-2]]
+
+
+def _action(match: re.Match[str]) -> str:
+    """The action in a name, in whatever case, as it is published."""
+    return _AS_PUBLISHED.get(match[1].casefold(), match[1])
+
+
+def _clip_name(match: re.Match[str]) -> str:
+    """The name as it is published, so that a video and its poses agree."""
+    return "{}_p{:0>2}_r{:0>2}_v{:0>2}_c{:0>2}".format(_action(match), *match.groups()[1:])
 
 
 def _with_middles(

@@ -15,11 +15,10 @@ from shlex import quote
 import h5py
 import numpy as np
 
-from datasets.clips.mocap import MOCAP_NAME
 from datasets.clips.sets import FORMATS
 from datasets.command import command
 from datasets.episodes import EpisodeWriter
-from datasets.errors import MismatchError, counted, length_range
+from datasets.errors import counted, length_range
 from datasets.storage.checks import open_episode
 from datasets.storage.meta import DatasetMeta
 from sims.bullet.client import BulletClient
@@ -123,10 +122,6 @@ def generate_episodes(config: MocapEpisodesConfig) -> Path:
     """
     config.check()
     root = config.root.absolute()
-    if (root / MOCAP_NAME).exists():
-        raise MismatchError(
-            f"{root} holds people as clips, for recognition. Choose another folder with --out."
-        )
     meta = describe(config)
     require_same_split(root, meta, config.deal)
     job = MocapEpisodes(root, meta, config)

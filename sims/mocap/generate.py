@@ -31,7 +31,7 @@ from datasets.clips.base import ClipInfo
 from datasets.clips.checks import find_problems
 from datasets.clips.mocap import MOCAP_NAME, MocapMeta
 from datasets.command import command
-from datasets.errors import MismatchError
+from datasets.errors import MismatchError, counted
 from datasets.progress import ProgressBar
 from datasets.storage.atomic import remove_leftovers
 from datasets.storage.meta import META_NAME
@@ -83,12 +83,18 @@ class MocapGeneration:
             keypoints, points = (np.stack(poses)[:, camera] for poses in (pixels, joints))
             fmt.write_keypoints(clip.skeleton, keypoints, self.config.size, points)
 
+    def files(self, clip: ClipInfo) -> list[Path]:
+        """The files that a clip consists of: its video, its skeleton, and joints that lie apart."""
+        assert clip.skeleton is not None
+        joints = self.config.plan.format.joints_path(clip.skeleton)
+        return [clip.video, clip.skeleton, *([] if joints is None else [joints])]
+
     def done(self) -> set[int]:
         """Return the takes whose files all exist."""
         return {
             index
             for index, planned in enumerate(self.takes)
-            if all(path.exists() for clip in planned.clips for path in _files(clip))
+            if all(path.exists() for clip in planned.clips for path in self.files(clip))
         }
 
 
@@ -122,8 +128,9 @@ def generate_mocap(config: MocapConfig) -> Path:
             f"{root} holds episodes, for alignment. Choose another folder with --out."
         )
     job = MocapGeneration(replace(config, out=root))
-    files = [path for take in job.takes for clip in take.clips for path in _files(clip)]
+    files = [path for take in job.takes for clip in take.clips for path in job.files(clip)]
     _require_same(root, meta, files)
+    _require_no_more(job, files)
     for folder in {path.parent for path in files}:
         folder.mkdir(parents=True, exist_ok=True)
         remove_leftovers(folder)
@@ -136,11 +143,6 @@ def generate_mocap(config: MocapConfig) -> Path:
     ) as bar:
         make_episodes(job, todo, config.workers, "local", bar)
     return root
-
-
-def _files(clip: ClipInfo) -> tuple[Path, Path]:
-    assert clip.skeleton is not None
-    return clip.video, clip.skeleton
 
 
 def _require_same(root: Path, meta: MocapMeta, planned: Iterable[Path]) -> None:
@@ -162,13 +164,24 @@ def _require_same(root: Path, meta: MocapMeta, planned: Iterable[Path]) -> None:
         )
 
 
+def _require_no_more(job: MocapGeneration, planned: Iterable[Path]) -> None:
+    """Refuses options of fewer takes than there are, since training would use all of them."""
+    fmt, known = job.config.plan.format, set(planned)
+    clips = (path for path in sorted(job.root.rglob("[!.]*")) if fmt.identify(path) is not None)
+    if more := next((path for path in clips if path not in known), None):
+        raise MismatchError(
+            f"{more} is of a take beyond those of these options: a data set can grow, not shrink. "
+            "Give as many subjects and repetitions as before, or choose another folder with --out."
+        )
+
+
 def _remove_damaged(job: MocapGeneration) -> None:
     clips = [clip for index in job.done() for clip in job.takes[index].clips]
     for clip, problem in find_problems(
         clips, joblib.cpu_count() if len(clips) > 100 else 1
     ).items():
         log.warning("%s Its clip is made again.", problem)
-        for path in _files(clip):
+        for path in job.files(clip):
             path.unlink()
 
 
@@ -176,8 +189,9 @@ def summarize_mocap(config: MocapConfig) -> str:
     """Describe the takes on disk, and name the next commands."""
     name = config.layout
     return (
-        f"{config.root}: {len(config.takes)} takes of {len(config.motions)} actions by "
-        f"{config.num_subjects} subjects, each seen by {config.views} cameras, in the layout of "
+        f"{config.root}: {counted(len(config.takes), 'take')} of "
+        f"{counted(len(config.motions), 'action')} by {counted(config.num_subjects, 'subject')}, "
+        f"each seen by {counted(config.views, 'camera')}, in the layout of "
         f"{config.plan.format.title}.\n"
         f"Look at it:  python -m datasets.info {quote(str(config.root))} --format {name}\n"
         "Train on it: python -m action.train --data mocap "

@@ -8,6 +8,7 @@ from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from datasets.clips.mocap import MOCAP_NAME
 from datasets.episodes import EPISODE_FOLDER, EpisodeWriter
 from datasets.errors import DataError, MismatchError, shortened
 from datasets.progress import ProgressBar
@@ -72,7 +73,7 @@ def _require_member(path: Path, index: int, job: EpisodeJob) -> None:
 def require_same_split(
     root: Path, meta: DatasetMeta, deal: Callable[[Sequence[int]], Mapping[str, Sequence[int]]]
 ) -> None:
-    """Refuse to grow a data set whose episodes would have been split otherwise.
+    """Refuse a folder of clips, and one whose episodes would have been split otherwise.
 
     Args:
         root: Folder of the data set, finished or not.
@@ -80,8 +81,13 @@ def require_same_split(
         deal: Splits episodes with these numbers as the options ask.
 
     Raises:
-        MismatchError: When the index has other splits than the options give its episodes.
+        MismatchError: When the folder holds clips, or the index has other splits than the options
+            give its episodes.
     """
+    if (root / MOCAP_NAME).exists():
+        raise MismatchError(
+            f"{root} holds people as clips, for recognition. Choose another folder with --out."
+        )
     try:
         stored = read_splits(root / meta.index_name)
         require_disjoint(stored, root / meta.index_name, RESUME)

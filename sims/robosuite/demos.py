@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import math
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -217,6 +218,12 @@ class DemonstrationFile:
             raise FormatError(
                 f"{self.path} is of {env_args['env_name']}, an environment of robomimic's type "
                 f"{kind}; only robosuite's (type {ROBOMIMIC_ROBOSUITE_TYPE}) can be replayed."
+            )
+        hz = kwargs.get("control_freq")
+        if hz is not None and not (isinstance(hz, int | float) and 0 < hz < math.inf):
+            raise FormatError(
+                f"{self.path}: data.attrs['env_args'] has control_freq {hz!r}, which is no number "
+                f"of time steps a second. {COPY_AGAIN}"
             )
         self.robots = [robots] if isinstance(robots, str) else list(map(str, robots))
         return env_args

@@ -321,3 +321,8 @@ def test_methods_are_pretrained_once_and_fine_tuned(squares, tmp_path, capsys, m
     for label in ("paab", "paab, fresh", "paab, pretrained"):
         assert f"| CS | {label} |" in printed
     assert (out / "pretraining_CS.md").exists() and (out / "pretraining_CS.png").exists()
+
+
+def test_a_method_that_the_model_cannot_take_is_refused_before_any_training():
+    with pytest.raises(OptionError, match="--method paab needs tokens"):
+        ActionGridConfig(out=Path("c"), model="s3d").plan(("baseline", "paab"), (0,))

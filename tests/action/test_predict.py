@@ -17,6 +17,7 @@ from action.predict import main
 from action.predicting import Predictor
 from action.recognizer import ClipRecognizer
 from action.train import make_trainer
+from align.engine.checkpoint import CheckpointError
 from datasets.clips.own import POSE_SUFFIX
 from datasets.clips.pose_json import write_pose_json
 from datasets.clips.sets import read_keypoints
@@ -162,3 +163,11 @@ def test_one_file_of_poses_is_for_one_video(root, video, capsys):
     with pytest.raises(SystemExit):
         main([str(root / "run"), str(video), str(video), "--poses", str(poses)])
     assert "name a folder" in capsys.readouterr().err
+
+
+def test_what_is_no_run_is_not_told_to_be_deleted(video):
+    with pytest.raises(MissingDataError, match="is no run of"):
+        Predictor.load(video.parent)
+    with pytest.raises(CheckpointError, match="name the run's folder") as raised:
+        Predictor.load(video)
+    assert "Delete" not in str(raised.value)

@@ -1,6 +1,7 @@
 """Search by features: known answers, a naive loop, and whole runs across data sets."""
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from PIL import Image
 from action.config import ClipSource
 from action.features import ClipFeatures, clip_features
 from action.retrieval import describe, retrieve_clips
+from action.retrieve import main
 from action.retrieve import run as run_command
 from action.search import average_precision, common_labels, retrieve
 from action.train import make_trainer
@@ -244,3 +246,17 @@ def test_features_that_cannot_be_compared_are_refused(run, tmp_path):
     for name, error in (("half", DamagedDataError), ("nowhere", MissingDataError)):
         with pytest.raises(error, match=name):
             ClipFeatures.load(tmp_path / f"{name}.safetensors")
+
+
+def test_one_folder_does_not_take_the_results_of_two_runs(run, tmp_path, capsys):
+    other = shutil.copytree(run, tmp_path / "other")
+    with pytest.raises(SystemExit) as end:
+        main([str(run), str(other), "--out", str(tmp_path / "out"), "--pictured", "0"])
+    assert end.value.code == 2 and "one run's results" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_split_without_clips_is_named(run, other):
+    source = ClipSource("valid", root=other)
+    with pytest.raises(MissingDataError, match=f"{other} has no valid clips under CS"):
+        clip_features(run, source, progress=False)

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from safetensors.torch import load_file
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
 
 from action.config import (
     ActionConfig,
@@ -25,7 +26,13 @@ from action.train import default_options, make_trainer
 from action.training.recipes import action_recipe
 from action.training.starting import carried_over
 from action.training.task import ActionTask
-from align.engine.checkpoint import OtherModelError, model_weights, read_about, read_state
+from align.engine.checkpoint import (
+    CheckpointError,
+    OtherModelError,
+    model_weights,
+    read_about,
+    read_state,
+)
 from align.engine.config import OptimConfig
 from align.engine.optim import learning_rate_factor
 from align.engine.run_folder import RunFolder
@@ -302,3 +309,23 @@ def test_a_run_is_no_file_of_published_weights(squares, first_run, tmp_path):
         config = config_for(squares, tmp_path / "run", backbone=replace(TINY, weights=source))
         with pytest.raises(OtherModelError, match=f"--init {source} "):
             make_trainer(config)
+
+
+def test_a_run_of_other_heads_is_no_start(squares, first_run, tmp_path):
+    backbone = replace(TINY, heads=4)
+    config = config_for(squares, tmp_path / "run", "paab+paat", init=first_run, backbone=backbone)
+    with pytest.raises(OtherModelError, match="2 attention heads: use --backbone.heads 2"):
+        make_trainer(config, progress=False)
+
+
+def test_a_run_that_diverged_is_no_start(squares, first_run, tmp_path):
+    diverged = shutil.copytree(first_run, tmp_path / "diverged")
+    path = RunFolder(diverged).checkpoint()
+    with safe_open(path, "pt") as file:
+        about = file.metadata()
+    tensors = load_file(path)
+    tensors["model.head.bias"][0] = float("nan")
+    save_file(tensors, path, metadata=about)
+    config = config_for(squares, tmp_path / "run", "paab+paat", init=diverged)
+    with pytest.raises(CheckpointError, match=r"not finite numbers \(head.bias\)"):
+        make_trainer(config, progress=False)

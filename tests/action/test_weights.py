@@ -306,3 +306,36 @@ def test_a_run_goes_on_without_the_weights_that_it_started_from(squares, tmp_pat
     assert RunFolder(run).finished
     with pytest.raises(MissingCheckpointError, match="a.pyth"):
         make_trainer(replace(config, out=tmp_path / "new"), progress=False)
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        (lambda value: torch.full_like(value, float("nan")), "not finite"),
+        (lambda value: (10 * value).to(torch.int8), "quantised"),
+    ],
+)
+def test_weights_that_are_no_numbers_are_refused(tmp_path, change, complaint):
+    weights = ours().state_dict()
+    name = "blocks.1.norm2.weight"
+    torch.save({"model_state": weights | {name: change(weights[name])}}, tmp_path / "a.pyth")
+    with pytest.raises(DamagedCheckpointError, match=f"{complaint}.*{name}"):
+        load_pretrained(ours(), tmp_path / "a.pyth")
+
+
+def test_half_precision_is_read(tmp_path):
+    weights = {name: value.half() for name, value in ours().state_dict().items()}
+    torch.save({"model_state": weights, "optimizer_state": {"step": 3}}, tmp_path / "a.pyth")
+    model = ours(seed=2)
+    load_pretrained(model, tmp_path / "a.pyth")
+    assert torch.equal(model.norm.weight, weights["norm.weight"].float())
+
+
+def test_another_kind_of_network_is_another_model(tmp_path):
+    torch.save(ours().state_dict(), tmp_path / "timesformer.pyth")
+    motionformer = {"frames": 4, "attention_type": "trajectory", "tubelet": 2}
+    torch.save(ours(**motionformer).state_dict(), tmp_path / "motionformer.pyth")
+    with pytest.raises(OtherModelError, match="use --model timesformer: "):
+        load_pretrained(ours(**motionformer), tmp_path / "timesformer.pyth")
+    with pytest.raises(OtherModelError, match="use --model motionformer: "):
+        load_pretrained(ours(frames=4), tmp_path / "motionformer.pyth")

@@ -8,8 +8,9 @@ import pytest
 from PIL import Image
 
 from datasets import extract_poses as module
+from datasets.clips.own import find_poses
 from datasets.clips.sets import open_clip_set, read_keypoints
-from datasets.errors import MissingDataError, MissingLibraryError
+from datasets.errors import MismatchError, MissingDataError, MissingLibraryError
 from datasets.extract_poses import ExtractConfig, extract_poses, find_videos, to_coco18
 from datasets.skeletons import COCO18
 from datasets.video import write_video
@@ -143,3 +144,24 @@ def test_the_real_estimator_finds_a_person(tmp_path):
     for name, place in (("nose", (219, 175)), ("left_shoulder", (363, 345))):
         np.testing.assert_allclose(offset[:, index(name)], [place] * 4, atol=30)
     assert (keypoints[:, index("left_eye"), 0] > keypoints[:, index("right_eye"), 0]).all()
+
+
+def test_poses_of_another_video_are_named(fake, videos):
+    assert extract_poses(ExtractConfig(videos, workers=1)) == []
+    video = videos / "a01" / "v01_s01_e00.avi"
+    write_grey_video(video, 20)
+    [problem] = extract_poses(ExtractConfig(videos, workers=1))
+    assert "poses of 4 frames, its video has 20" in str(problem) and "Remove it" in str(problem)
+
+
+def test_videos_that_would_share_a_file_of_poses_are_refused(fake, videos):
+    write_grey_video(videos / "a01" / "v01_s01_e00.mp4", 4, "libx264")
+    with pytest.raises(MismatchError, match=r"v01_s01_e00.avi and .*v01_s01_e00.mp4"):
+        extract_poses(ExtractConfig(videos, workers=1))
+
+
+def test_poses_that_a_reader_does_not_take_are_named(fake, tmp_path, caplog):
+    video = write_grey_video(tmp_path / "S001C001P001R001A001_rgb.avi", 4)
+    assert extract_poses(ExtractConfig(tmp_path, workers=1)) == []
+    assert "action.train reads the data set's own skeletons alone" in caplog.text
+    assert find_poses(video) == tmp_path / "poses" / "S001C001P001R001A001_rgb_skeleton2d.json"

@@ -119,6 +119,11 @@ BROKEN = {
         MismatchError,
         r"demo_1: .*none\.stl.*mimicgen",
     ),
+    "no rate": (
+        lambda f: edit_env_args(f, env_kwargs={"control_freq": 0}),
+        FormatError,
+        "control_freq 0",
+    ),
     "no XML": (
         lambda f: f["data/demo_1"].attrs.modify("model_file", "<mujoco>"),
         MismatchError,

@@ -133,5 +133,5 @@ def test_published_weights_are_loaded_at_another_size(tmp_path):
     load_pretrained(model, file)
     with torch.no_grad():
         assert_agrees(model(pixels(oracle["crop32.input"])), oracle["crop32.logits"], 1e-6)
-    with pytest.raises(OtherModelError, match="--backbone.attention trajectory"):
+    with pytest.raises(OtherModelError, match="use --model motionformer"):
         load_pretrained(TimeSformer(64, 16, 8, 7, 48, 2, 4, tubelet=2), file)

@@ -18,7 +18,7 @@ from align.engine.device import processor_of
 from align.engine.pace import TIMED_STEPS, WARM_UP_STEPS, Pace, duration
 from align.engine.run_folder import read_history
 from align.train import main, make_trainer
-from datasets.errors import MismatchError
+from datasets.errors import MismatchError, OptionError
 from tests.align.conftest import tiny_config
 
 
@@ -88,6 +88,13 @@ def test_a_resumed_run_keeps_its_options(
         main(["--resume", str(small.out), option, value])
     assert end.value.code == 2
     assert named in capsys.readouterr().err
+
+
+def test_a_run_does_not_go_into_a_data_set(small: TrainConfig) -> None:
+    there = replace(small, out=small.data)
+    with pytest.raises(OptionError, match="is a data set"):
+        make_trainer(there, progress=False)
+    assert not (small.training_data / "config.json").exists()
 
 
 @pytest.mark.slow

@@ -74,7 +74,7 @@ def reads(monkeypatch):
     """Names of the clips that are read, in order."""
     names = []
 
-    def read(clip, trust_pickles):
+    def read(clip, trust_pickles, **options):
         names.append(clip.name)
 
     monkeypatch.setattr(checks, "find_problem", read)
@@ -179,3 +179,18 @@ def test_the_command_on_a_folder_of_something_else(tmp_path):
     result = run_info(tmp_path, "--format", "nucla")
     assert result.returncode == 2
     assert result.stderr.startswith(f"error: {tmp_path} holds no video of Northwestern-UCLA")
+
+
+def test_a_clip_that_broke_is_read_to_its_end_at_the_next_start(tmp_path):
+    add_ntu(tmp_path, NAMES[0], frames=60)
+    [clip] = clips = open_clip_set(tmp_path, "ntu").clips
+    whole = clip.video.read_bytes()
+    place = whole.index(b"00dc", len(whole) // 2) + 8  # of a chunk, whose size stands before it
+    size = int.from_bytes(whole[place - 4 : place], "little")
+    clip.video.write_bytes(whole[:place] + bytes(size) + whole[place + size :])
+    assert not find_problems(clips)  # its first frame is whole
+    checked.remember_break(clip)
+    assert str(clip.video) in str(find_problems(clips)[clip])
+    clip.video.write_bytes(whole)
+    os.utime(clip.video, (1, 1))
+    assert not find_problems(clips)

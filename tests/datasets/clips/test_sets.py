@@ -73,7 +73,7 @@ def test_clips_outside_the_classes_are_dropped_with_a_message(tmp_path, caplog):
     with caplog.at_level(logging.WARNING):
         clips = open_clip_set(tmp_path, "smarthome")
     assert [clip.action for clip in clips.clips] == ["Walk"]
-    assert "left out 1 clips of other classes: Pour.Fromcup_p03" in caplog.text
+    assert "left out 1 clip of other classes: Pour.Fromcup_p03" in caplog.text
     assert {path.name: why for path, why in clips.dropped.items()} == {
         "Pour.Fromcup_p03_r00_v00_c01.mp4": "Pour.Fromcup is not among the 31 classes",
         "Enter_p03_r00_v00_c01_pose3d.json": "no video",
@@ -213,7 +213,7 @@ def test_listed_clips_outside_the_classes_are_dropped_with_a_message(sets, tmp_p
     with caplog.at_level(logging.WARNING):
         clips = open_clip_set(sets / "smarthome", "smarthome", folder)
     assert [clip.action for clip in clips.split("lists")["train"]] == ["Walk"]
-    assert "left out 1 clips of other classes: Pour.Fromcup_p03" in caplog.text
+    assert "left out 1 clip of other classes: Pour.Fromcup_p03" in caplog.text
     assert [path.name for path in clips.dropped] == ["Pour.Fromcup_p03_r00_v00_c01.mp4"]
 
 

@@ -275,3 +275,23 @@ def test_bad_options_are_named(options, message):
 def test_a_take_is_done_only_with_all_its_files(ntu_set):
     job = MocapGeneration(tiny("ntu", ntu_set, repetitions=2))
     assert job.done() == set(range(8))
+
+
+def test_a_set_of_clips_does_not_shrink(ntu_set):
+    config = tiny("ntu", ntu_set, repetitions=2)
+    before = MocapMeta.load(ntu_set)
+    for fewer in ({"subjects": 1}, {"repetitions": 1}, {"test_repetitions": 1}):
+        with pytest.raises(MismatchError, match="can grow, not shrink"):
+            generate_mocap(replace(config, **fewer))
+    assert MocapMeta.load(ntu_set) == before
+
+
+def test_joints_that_lie_apart_are_a_part_of_a_take(tmp_path):
+    config = tiny("nucla", tmp_path / "nucla", subjects=1, views=1, actions=("kick",))
+    root = generate_mocap(config)
+    [joints] = root.rglob("all_sqe/*.json")
+    content = joints.read_bytes()
+    joints.unlink()
+    assert not MocapGeneration(config).done()
+    generate_mocap(config)
+    assert joints.read_bytes() == content
