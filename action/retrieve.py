@@ -55,7 +55,8 @@ def run(
     """
     with command():
         folders = runs or _folder_of_features(query, gallery)
-        require_runs(folders, ActionConfig)
+        if folders == runs:  # features need no run
+            require_runs(runs, ActionConfig)
         if out is not None and len(set(folders)) > 1:
             raise OptionError(
                 f"--out {out} is the folder of one run's results, and there are {len(folders)} "

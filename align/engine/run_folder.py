@@ -31,7 +31,7 @@ from typing import Any, Literal, TypeVar
 from align.engine.checkpoint_header import read_state
 from align.engine.csv_files import read_csv, write_csv
 from align.engine.stored_config import read_config, write_config
-from datasets.errors import FormatError, UserError
+from datasets.errors import FormatError, UserError, shortened
 from datasets.storage.own_files import own_files
 
 Checkpoint = Literal["best", "last"]
@@ -243,21 +243,23 @@ class NoRunError(UserError, ValueError):
 
 
 def require_runs(runs: Iterable[Path], kind: type[Any], under: Path = Path("runs")) -> None:
-    """Checks that a command line names a run.
+    """Checks that a command line names a run, before anything heavy is imported.
 
     Args:
-        runs: The runs that it names.
+        runs: The folders that it names; one without a run may stand beside one with.
         kind: The dataclass of the options of such runs.
         under: Folder of runs, in which the message looks for the newest ones.
 
     Raises:
-        NoRunError: When it names none.
+        NoRunError: When it names none, or there is no run in any of the folders.
     """
-    if any(True for _ in runs):
+    named = list(runs)
+    if any(RunFolder(run).exists for run in named):
         return
     newest = newest_runs(kind, under)
     found = f"the newest are {', '.join(map(str, newest))}" if newest else f"{under}/ has none"
-    raise NoRunError(f"name one or more folders of runs; {found}.")
+    no_run = f"there is no run in {shortened([str(run) for run in named], 3)}: " if named else ""
+    raise NoRunError(f"{no_run}name one or more folders of runs; {found}.")
 
 
 def newest_runs(kind: type[Any], under: Path) -> list[Path]:

@@ -68,4 +68,7 @@ def test_the_newest_runs_of_the_command_are_suggested(tmp_path: Path) -> None:
         require_runs([], TrainConfig, tmp_path)
     with pytest.raises(NoRunError):
         require_runs([], TrainConfig, tmp_path / "nowhere")
-    require_runs([old], TrainConfig, tmp_path)
+    missing = tmp_path / "misspelt"
+    with pytest.raises(NoRunError, match=f"no run in {missing}: .*{new}"):
+        require_runs([missing], TrainConfig, tmp_path)
+    require_runs([missing, old], TrainConfig, tmp_path)
