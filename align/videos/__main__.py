@@ -101,11 +101,12 @@ def _write_pairs(
 ) -> None:
     from align.engine.csv_files import write_csv
 
+    # A microsecond is the finest unit of time of usual containers.
     rows = (
         (
-            *(step, time, match.other.path.name),
+            *(step, round(float(time), 6), match.other.path.name),
             *(match.nearest[step], match.motion[step], match.dtw[step]),
-            *(panel.frames[step], panel.times[step], int(not panel.missing[step])),
+            *(panel.frames[step], round(float(panel.times[step]), 6), int(not panel.missing[step])),
         )
         for step, time in enumerate(first.times)
         for match, panel in zip(matches, panels, strict=True)
