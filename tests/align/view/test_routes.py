@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 from align.embedder import FrameEmbedder
+from align.engine.run_folder import NoRunError
 from align.metrics.alignment import distances, pair_metrics
 from align.metrics.decoding import dtw_picks, with_motion
 from align.view.__main__ import open_routes
@@ -198,7 +199,7 @@ def test_what_cannot_be_shown_is_refused_at_once(viewed_runs, two_videos, tmp_pa
         open_routes(viewed_runs, episode="demo_99")
     with pytest.raises(DataError, match=r"none\.mp4"):
         open_routes([viewed_runs[0], tmp_path / "none.mp4"])
-    with pytest.raises(DataError, match="config"):
+    with pytest.raises(NoRunError, match=f"no run in {tmp_path}"):
         open_routes([tmp_path])
     with pytest.raises(OptionError, match="zoo:lift has no folder of a run"):
         open_routes([Path("zoo:lift"), *two_videos])
