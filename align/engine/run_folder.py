@@ -254,7 +254,8 @@ def require_runs(runs: Iterable[Path], kind: type[Any], under: Path = Path("runs
         NoRunError: When it names none, or there is no run in any of the folders.
     """
     named = list(runs)
-    if any(RunFolder(run).exists for run in named):
+    # A broken link is not followed: its own error says more.
+    if any(os.path.lexists(RunFolder(run).config) for run in named):
         return
     newest = newest_runs(kind, under)
     found = f"the newest are {', '.join(map(str, newest))}" if newest else f"{under}/ has none"
