@@ -100,16 +100,14 @@ def format_of(path: Path) -> type[Source]:
     for known in FORMATS:
         if known.recognizes(path):
             return known
-    if (lost := next(_unread(path), None)) is not None:
-        raise FormatError(
-            f"{path} holds {lost}, whose place or name is not read: name videos "
-            "EPISODE/VIEW.mp4, and pictures EPISODE/VIEW/000000.png, 000001.png and so on, and "
-            "give the folder of the episodes. An action data set needs --format."
-        )
     listed = "; ".join(f"{known.title}: {known.looks_like}" for known in FORMATS)
-    raise FormatError(
-        f"{path} is in none of the known formats ({listed}). An action data set needs --format."
-    )
+    why = f"{path} is in none of the known formats ({listed}). An action data set needs --format."
+    if (lost := next(_unread(path), None)) is not None:
+        why += (
+            f" The place or name of {lost} is not read: name videos EPISODE/VIEW.mp4, and pictures "
+            "EPISODE/VIEW/000000.png, 000001.png and so on, and give the folder of the episodes."
+        )
+    raise FormatError(why)
 
 
 def _whole(path: Path) -> Path | None:

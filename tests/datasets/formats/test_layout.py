@@ -127,6 +127,6 @@ def test_a_part_of_a_data_set_names_the_whole(tmp_path: Path) -> None:
 def test_videos_and_pictures_in_other_places_are_named(tmp_path: Path, place: str) -> None:
     (tmp_path / "set" / place).parent.mkdir(parents=True)
     (tmp_path / "set" / place).write_bytes(b"")
-    with pytest.raises(FormatError, match="whose place or name is not read") as refused:
+    with pytest.raises(FormatError, match="is not read: name videos") as refused:
         open_source(tmp_path / "set")
     assert str(tmp_path / "set" / place) in str(refused.value)
