@@ -259,7 +259,8 @@ def require_runs(runs: Iterable[Path], kind: type[Any], under: Path = Path("runs
         return
     newest = newest_runs(kind, under)
     found = f"the newest are {', '.join(map(str, newest))}" if newest else f"{under}/ has none"
-    no_run = f"there is no run in {shortened([str(run) for run in named], 3)}: " if named else ""
+    lacking = shortened([str(RunFolder(run).config) for run in named], 3)
+    no_run = f"there is no {lacking}: " if named else ""
     raise NoRunError(f"{no_run}name one or more folders of runs; {found}.")
 
 

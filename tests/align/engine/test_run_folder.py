@@ -69,6 +69,6 @@ def test_the_newest_runs_of_the_command_are_suggested(tmp_path: Path) -> None:
     with pytest.raises(NoRunError):
         require_runs([], TrainConfig, tmp_path / "nowhere")
     missing = tmp_path / "misspelt"
-    with pytest.raises(NoRunError, match=f"no run in {missing}: .*{new}"):
+    with pytest.raises(NoRunError, match=f"no {missing}/config.json: .*{new}"):
         require_runs([missing], TrainConfig, tmp_path)
     require_runs([missing, old], TrainConfig, tmp_path)

@@ -199,7 +199,7 @@ def test_what_cannot_be_shown_is_refused_at_once(viewed_runs, two_videos, tmp_pa
         open_routes(viewed_runs, episode="demo_99")
     with pytest.raises(DataError, match=r"none\.mp4"):
         open_routes([viewed_runs[0], tmp_path / "none.mp4"])
-    with pytest.raises(NoRunError, match=f"no run in {tmp_path}"):
+    with pytest.raises(NoRunError, match=f"no {tmp_path}/config.json"):
         open_routes([tmp_path])
     with pytest.raises(OptionError, match="zoo:lift has no folder of a run"):
         open_routes([Path("zoo:lift"), *two_videos])
