@@ -21,4 +21,4 @@ def test_runs_are_analysed_and_drawn(squares, tmp_path, capsys):
     assert [len(values) for values in stored.values()] == [2, 2, 2, 2]
     with pytest.raises(SystemExit):
         run_command((tmp_path,), out=tmp_path / "b.png")
-    assert "is no run" in capsys.readouterr().err
+    assert f"there is no {tmp_path / 'config.json'}" in capsys.readouterr().err
