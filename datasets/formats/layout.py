@@ -50,8 +50,9 @@ def tell_doubts(
         views: Names of the views that were found.
         kind: What a view is, such as `videos`.
     """
-    holding = [folder.name for folder in _folders(path) if views_of(folder)]
-    empty = [folder.name for folder in _folders(path) if folder.name not in holding]
+    folders = _folders(path)
+    holding = [folder.name for folder in folders if views_of(folder)]
+    empty = [folder.name for folder in folders if folder.name not in holding]
     alone = bool(views_of(path))
     if alone and holding:
         logger.warning(

@@ -29,6 +29,13 @@ def test_equal_views_keep_all_frames_in_silence(
     assert not caplog.records
 
 
+def test_numbered_episodes_come_in_the_order_of_their_numbers(tmp_path: Path) -> None:
+    names = ["take_1", "take_2", "take_9", "take_10", "take_100"]
+    for name in names:
+        write(tmp_path / name / "ego.mp4", fps=20)
+    assert VideoSource(tmp_path).names == names
+
+
 @pytest.mark.parametrize("second", ["ego.avi", "ego.MP4"])
 def test_two_videos_of_one_view_are_refused(tmp_path: Path, second: str) -> None:
     for name in ("ego.mp4", second, "view_0.mp4"):
