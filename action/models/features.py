@@ -14,7 +14,8 @@ from action.config import ModelName, RgbModelName
 from action.models.assemblenet import AssembleNetPlusPlus
 from action.models.i3d import I3D_WIDTH, I3dTrunk
 from action.models.wrapped import resnet50_3d, separable_3d, video_swin
-from action.weights import SHOWN, read_weights
+from action.weights.files import read_weights
+from action.weights.loading import SHOWN
 from align.engine.checkpoint import MissingCheckpointError, OtherModelError
 from datasets.errors import OptionError, counted, shortened
 

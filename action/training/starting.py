@@ -11,7 +11,7 @@ from torch import Tensor
 from action.model import Classifier
 from action.recognizer import ClipRecognizer
 from action.timesformer import TimeSformer
-from action.weights import resized_embeddings
+from action.weights.loading import resized_embeddings
 from align.engine.checkpoint import OtherModelError
 from align.engine.starting import CarriedOver
 from align.models.pose_aware import PoseAware

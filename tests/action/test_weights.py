@@ -14,7 +14,8 @@ from action.config import TimeSformerConfig
 from action.timesformer import TimeSformer
 from action.train import make_trainer
 from action.training.task import ActionTask
-from action.weights import FOLDER_FILES, load_pretrained
+from action.weights import load_pretrained
+from action.weights.files import FOLDER_FILES
 from align.engine.checkpoint import DamagedCheckpointError, MissingCheckpointError, OtherModelError
 from align.engine.run_folder import RunFolder
 from align.models.pose_aware import PoseAware

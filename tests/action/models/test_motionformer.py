@@ -6,7 +6,8 @@ from einops import rearrange
 
 from action.models.trajectory import TrajectoryAttention, tubelet_map
 from action.timesformer import TimeSformer, resized_in_space
-from action.weights import load_pretrained, published_names
+from action.weights import load_pretrained
+from action.weights.names import published_names
 from align.engine.checkpoint import OtherModelError
 from align.layout import TokenLayout
 from align.models.pose_aware import PaabConfig, PaatConfig, PoseAware
