@@ -52,7 +52,8 @@ def run(
             `poses` beside each video.
         num_clips: Samples of each video, spread over its time, whose probabilities are averaged.
         short: Take videos that are shorter than a clip, too, sampled as --batch.short of the run.
-        checkpoint: Of a folder; best: lowest validation error; last: the end of training.
+        checkpoint: Checkpoint of a folder of a run; best: lowest validation error; last: the end of
+            training.
         json: Write JSON.
     """
     with command():

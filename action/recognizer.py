@@ -68,7 +68,8 @@ class ClipRecognizer:
 
         Args:
             run: A folder made by `action.train`, or one of its checkpoints.
-            checkpoint: Of a folder; best: lowest validation error; last: the end of training.
+            checkpoint: Which one of a folder; best: lowest validation error; last: the end of
+                training.
             device: Device to move the model to; by default the GPU where there is one.
             root: Where the run's data set lies now. Only checkpoints of earlier versions, which do
                 not describe their data, need it.

@@ -38,7 +38,7 @@ class Block(nn.Module):
         qkv_bias: Whether queries, keys and values have a bias.
         drop_path: Probability of dropping a residual path.
         attention_type: See `TimeSformer`.
-        values: Of trajectory attention, see `action.models.trajectory`.
+        values: Values of trajectory attention, see `action.models.trajectory`.
     """
 
     def __init__(
@@ -121,7 +121,8 @@ class TimeSformer(nn.Module):
             "trajectory" (Motionformer's, whose feature also passes a linear map and tanh).
         checkpointing: Recompute the blocks' activations in the backward pass, to save memory.
         tubelet: Frames that a token holds.
-        trajectory_values: Of trajectory attention: "projected", or "points" as published.
+        trajectory_values: Values of trajectory attention: "projected", or "points" as
+            published.
         stem: What makes tokens of pixels: "patch", a linear map, or "conv", see
             `action.models.conv_stem`.
 

@@ -48,7 +48,8 @@ def embed(
         out: The file, which ends with .npz or .parquet.
         split: Split of the data sets.
         views: Views of the data sets; all by default.
-        checkpoint: Of a folder; best: lowest validation alignment error; last: the end of training.
+        checkpoint: Checkpoint of a folder of a run; best: lowest validation alignment error; last:
+            the end of training.
         raw: Whether to leave out the centring over each video and the scaling.
         progress: Whether to show a progress bar.
 

@@ -87,8 +87,8 @@ class FrameEmbedder:
 
         Args:
             run: A folder made by `align.train`, one of its checkpoints, or `zoo:NAME`.
-            checkpoint: Of a folder; best: lowest validation alignment error; last: the end of
-                training.
+            checkpoint: Which one of a folder; best: lowest validation alignment error; last: the
+                end of training.
             device: Device to move the model to; by default the GPU where there is one.
 
         Raises:

@@ -236,7 +236,7 @@ class Connection(nn.Module):
         peers: Number of peers that gate the inputs.
         peer_width: Their width.
         shares: How much of each input counts; learned by default.
-        drop_equals: Of several inputs of one width, none of them the widest, use the first alone,
+        drop_equals: Use the first alone of several inputs of one width, none of them the widest,
             as the published code does.
     """
 

@@ -77,7 +77,7 @@ def glimpse_loss(
     """Cross-entropy, a tenth of the pose loss, and where glimpses lie.
 
     Args:
-        output: Of `GlimpseClouds`.
+        output: Output of `GlimpseClouds`.
         skeletons: True joints of each frame from -1 to 1, see `pose_loss`.
         labels: Classes.
 

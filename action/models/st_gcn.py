@@ -77,7 +77,7 @@ class StGcn(nn.Module):
         graph: The skeleton.
         channels: Numbers of a joint: x, y, z, or x, y and score.
         partition: How neighbours are told apart, see `SkeletonGraph.spatial_partition`.
-        dropout: Of all blocks but the first; the published Kinetics recipe has none.
+        dropout: Dropout of all blocks but the first; the published Kinetics recipe has none.
     """
 
     def __init__(

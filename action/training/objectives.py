@@ -106,7 +106,7 @@ class Induction(Objective):
     """3D-SIM: the tokens learn the features of a network on joints.
 
     Attributes:
-        weights: Of its two losses.
+        weights: Weights of its two losses.
     """
 
     weights: InductionConfig
@@ -151,7 +151,7 @@ def training_loss(
         objective: The model's own losses beside cross-entropy.
         model: The recogniser's model, which may be wrapped for several processes.
         batch: The batch.
-        seed: Of the pose maps.
+        seed: Seed of the pose maps.
 
     Returns:
         The loss, and its parts and the accuracy to log.

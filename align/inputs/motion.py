@@ -98,8 +98,8 @@ def most_active(
     """Row-major indices of the patches with the most activity, in ascending order.
 
     Args:
-        activity: Of the video of each image.
-        share: Of all patches, above 0 and at most 1; at least one patch is kept.
+        activity: Activity of each image's video.
+        share: Share of all patches to keep, above 0 and at most 1; at least one is kept.
     """
     flat = activity.flatten(1)
     count = max(1, round(share * flat.shape[1]))

@@ -37,7 +37,7 @@ class RayEmbedding(nn.Module):
 
         Args:
             tokens: Tokens of images.
-            rays: Of the patches that the tokens are of, in their order.
+            rays: Rays of the tokens' patches, in the tokens' order.
             layout: Order of the tokens.
 
         Raises:

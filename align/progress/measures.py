@@ -22,8 +22,8 @@ def order_measures(
     alone (Somers' D). Spearman's shares ranks among them, so that less than 1 is its highest value.
 
     Args:
-        progress: Of each frame.
-        phases: Of each frame; None, or one phase alone, where they are not known.
+        progress: Progress of each frame.
+        phases: Phase of each frame; None, or one phase alone, where they are not known.
 
     Returns:
         MEASURES; 0 where progress is constant, and NaN against phases that are not known.

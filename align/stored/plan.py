@@ -18,7 +18,7 @@ def stored_plan(run: Path, checkpoint: Checkpoint = "best") -> tuple[RunPlan, No
 
     Args:
         run: A run's folder, or a checkpoint.
-        checkpoint: Of a folder: the one whose description is read.
+        checkpoint: Checkpoint of a folder whose description is read.
 
     Raises:
         DataError: See `FrameEmbedder.load`.

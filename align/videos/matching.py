@@ -27,7 +27,7 @@ class EmbeddedVideo:
     Attributes:
         path: The file.
         times: Seconds of its frames from the first one.
-        embeddings: Of its frames, as distances are measured between them.
+        embeddings: Embeddings of its frames, as distances are measured between them.
     """
 
     path: Path
@@ -95,7 +95,7 @@ def embed_video(embedder: FrameEmbedder, path: Path, every: int = 1) -> Embedded
     """Embeds a video, which is decoded once.
 
     Args:
-        embedder: Of a run that needs no keypoints.
+        embedder: The embedder of a run that needs no keypoints.
         path: The video.
         every: Every how many frames one is read.
 

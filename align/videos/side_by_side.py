@@ -74,7 +74,7 @@ def write_side_by_side(
         out: The file to write.
         first: The video that the others follow.
         others: Their panels.
-        height: Of each picture, in pixels; even.
+        height: Height of each picture in pixels, an even number.
 
     Raises:
         DataError: When a video cannot be read.

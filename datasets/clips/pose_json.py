@@ -95,7 +95,7 @@ def write_pose_json(
 
     Args:
         path: The file.
-        keypoints: Of one person or several, NaN where missing.
+        keypoints: Keypoints of one person or several, NaN where missing.
         joints: The same persons' in space.
     """
     pixels = np.asarray(keypoints, np.float64)

@@ -50,7 +50,7 @@ class Clocks:
         """Reads what the user says of the clocks.
 
         Args:
-            words: Of --offset.
+            words: Words given to --offset.
             source: The recordings.
             moving: An episode and how the robot moves in it.
             points: The robot's keypoints.

@@ -62,7 +62,7 @@ class Episode:
         seed: The seed that reproduces this episode.
         success: Whether the task was solved.
         model_file: The simulator's model as text; None for simulators without one.
-        viewpoint: Of an unpaired video, one of `DatasetMeta.viewpoints`.
+        viewpoint: Viewpoint of an unpaired video, one of `DatasetMeta.viewpoints`.
         task: The task as a sentence, for policies that read one.
     """
 

@@ -32,8 +32,8 @@ def carried(share: float, distance: float) -> float:
     """Progress of a hand that lifts the object and carries it to a place.
 
     Args:
-        share: Of the height at which it counts as lifted.
-        distance: From the object to its place, in metres.
+        share: Share of the height at which it counts as lifted.
+        distance: Distance from the object to its place, in metres.
     """
     near = 1 - float(np.tanh(_NEAR_PLACE * distance))
     # Close to its place, an object that is set down has been lifted before.
