@@ -303,9 +303,12 @@ class RobosuiteEnv(MultiViewEnv):
             self._env.reset_from_xml_string(model)
             self._find_parts()
         except (ElementTree.ParseError, ValueError, KeyError) as error:
+            # robosuite ends some of its errors with all names of the model.
+            reason = str(error).split(" Available ")[0].rstrip(".")
             raise MismatchError(
-                f"The model does not load with robosuite {self._robosuite.__version__}: {error}. "
-                "Replay it with the robosuite and the robot's files that recorded it."
+                f"The model does not load as {self.task} with robosuite "
+                f"{self._robosuite.__version__}: {reason}. Replay it with the robosuite and the "
+                "robot's files that recorded it, or name its task and robots in env_args."
             ) from error
 
     @property

@@ -108,7 +108,7 @@ class RecordedScene:
             reason = " ".join(str(error).split())
             raise MismatchError(
                 f"The model does not load: {reason.rstrip('.')}. Install the package that has its "
-                "objects and robots (robosuite, mimicgen), in the version that recorded it."
+                "objects and robots (robosuite, mimicgen …), in the version that recorded it."
             ) from error
 
     def _fingers_of_hands(self) -> list[set[int]]:

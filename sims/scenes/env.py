@@ -19,7 +19,7 @@ from datasets.storage.episode_file import EGO
 from sims import rig
 from sims.env import MultiViewEnv, Step, view_names
 from sims.errors import HookError, OptionError
-from sims.scenes.acting import checked_action, read_steps, source_of
+from sims.scenes.acting import checked_action, read_steps, source_of, user_code
 from sims.scenes.files import find_file
 from sims.scenes.viewpoints import Viewpoint, behind, mounted, require_in_view
 
@@ -298,9 +298,11 @@ class SceneEnv(MultiViewEnv):
         """The controls that `control` makes of an action, for a number of actuators.
 
         Raises:
-            HookError: When it gives another number of values, or values that are not finite.
+            HookError: When it gives another number of values, or values that are not finite, or
+                raises an exception.
         """
-        given = np.asarray(self.control(action), np.float64)
+        with user_code(self.control):
+            given = np.asarray(self.control(action), np.float64)
         if given.shape != (count,) or not np.isfinite(given).all():
             raise HookError(
                 f"{source_of(self.control)}: it gave {given}; return {count} finite numbers, one "
@@ -310,7 +312,8 @@ class SceneEnv(MultiViewEnv):
 
     def success(self) -> bool:
         """Whether `solved` says so."""
-        return bool(self.solved())
+        with user_code(self.solved):
+            return bool(self.solved())
 
     @property
     def scene_name(self) -> str:
