@@ -12,7 +12,7 @@ import numpy as np
 
 from datasets.cameras import Camera
 from datasets.storage.episode_file import EGO
-from sims.env import view_names
+from sims.arguments import view_names
 from sims.errors import OptionError
 
 if TYPE_CHECKING:

@@ -107,9 +107,9 @@ def _read_mjcf(root: ElementTree.Element, file: Path) -> Any:
         for part in list(assets):
             if part in repeated:
                 assets.remove(part)
-            elif "file" in part.attrib:
-                part.set("file", str(file.resolve().parent / part.attrib["file"]))
-    return mujoco.MjSpec.from_string(ElementTree.tostring(root, encoding="unicode"))
+    spec = mujoco.MjSpec.from_string(ElementTree.tostring(root, encoding="unicode"))
+    spec.modelfiledir = str(file.resolve().parent)
+    return spec
 
 
 def _find_meshes(robot: ElementTree.Element, file: Path) -> dict[str, bytes]:

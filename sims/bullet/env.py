@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
-from gymnasium.spaces import Box
 from jaxtyping import Float
 
 from datasets.errors import require_known
@@ -19,7 +18,7 @@ from sims.bullet.points import find_points
 from sims.bullet.scene_views import SceneViews
 from sims.bullet.world import BulletWorld
 from sims.errors import OptionError
-from sims.scenes.env import Settings
+from sims.scenes.settings import Settings, action_box
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -161,9 +160,7 @@ class BulletEnv(BulletWorld):
                 f"action_range has {low.size} and {high.size} numbers, but actions move "
                 f"{len(self._motors)} joints: {', '.join(joint.name for joint in self._motors)}."
             )
-        if (low > high).any():
-            raise OptionError(f"action_range must hold the least action first, got {low}, {high}.")
-        self.action_space = Box(low, high, dtype=np.float64)
+        self.action_space = action_box(low, high)
         self.set_observation_space()
 
     def start(self) -> None:

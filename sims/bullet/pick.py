@@ -16,6 +16,7 @@ from datasets.cameras import Camera
 from datasets.skeletons import PANDA
 from datasets.storage.episode_file import EGO
 from sims import rig
+from sims.arguments import finite_action, picture_size, view_names
 from sims.arm.approach import GRASP, REACH
 from sims.arm.stages import carried, reached
 from sims.bullet import pick_scene
@@ -24,7 +25,7 @@ from sims.bullet.meshes import light_panda
 from sims.bullet.panda import OPEN_FINGER, READY, BulletPanda
 from sims.bullet.pick_expert import CARRY, LIFT, PHASES, pick_expert
 from sims.bullet.views import UPRIGHT, BulletViews, View
-from sims.env import MultiViewEnv, Step, view_names
+from sims.env import MultiViewEnv, Step
 from sims.failures import failing_steps
 from sims.survey import BACKGROUND, ROBOT, Survey
 
@@ -86,8 +87,7 @@ class PickEnv(MultiViewEnv):
             UnknownNameError: When the renderer is unknown.
             SimulatorError: When PyBullet, a library for meshes, or the renderer is missing.
         """
-        self.views = view_names(views)
-        self.size = size
+        self.views, self.size = view_names(views), picture_size(size)
         self._client = BulletClient(choose_renderer(renderer))
         self._urdf = light_panda()
         self._look_of_scene = pick_scene.USUAL_LOOK
@@ -142,7 +142,7 @@ class PickEnv(MultiViewEnv):
         self, action: Float[np.ndarray, " action"]
     ) -> tuple[dict[str, np.ndarray], float, bool, bool, dict[str, Any]]:
         """Advances the world by a time step; solving the task does not end the episode."""
-        action = np.clip(np.asarray(action, np.float64), -1, 1)
+        action = np.clip(finite_action(action, self.action_space), -1, 1)
         position, rotation = self._panda.gripper_pose()
         turn = Rotation.from_rotvec(ROTATION * action[3:6]).as_matrix()
         self._panda.control(

@@ -13,7 +13,8 @@ from jaxtyping import Bool, Float, UInt8
 from datasets.cameras import Camera
 from datasets.errors import require_known
 from datasets.skeletons import PLAYER
-from sims.env import MultiViewEnv, Step, view_names
+from sims.arguments import finite_action, picture_size, view_names
+from sims.env import MultiViewEnv, Step
 from sims.failures import failing_steps
 from sims.minecraft.backend import ACTION_NAMES, BACKENDS, CONTROL_HZ, Backend
 from sims.minecraft.expert import PHASES, STRIKE, TURN, WALK, minecraft_expert
@@ -54,8 +55,7 @@ class MinecraftEnv(MultiViewEnv):
             UnknownNameError: When the back end is unknown.
             SimulatorError: When the back end's simulator is missing.
         """
-        self.views = view_names(views)
-        self.size = size
+        self.views, self.size = view_names(views), picture_size(size)
         require_known("back end", backend, BACKENDS)
         self.backend_name = backend
         module, attribute = BACKENDS[backend].split(":")
@@ -94,7 +94,7 @@ class MinecraftEnv(MultiViewEnv):
         self, action: Float[np.ndarray, " action"]
     ) -> tuple[dict[str, np.ndarray], float, bool, bool, dict[str, Any]]:
         """Advances by a time step; solving the task does not end the episode."""
-        self._backend.act(np.clip(np.asarray(action, np.float64), -1, 1))
+        self._backend.act(np.clip(finite_action(action, self.action_space), -1, 1))
         self._steps += 1
         success = self.success()
         truncated = self._steps >= self.horizon

@@ -17,8 +17,9 @@ from datasets.errors import MismatchError
 from datasets.skeletons import PANDA
 from datasets.storage.episode_file import EGO
 from sims import rig
+from sims.arguments import finite_action, picture_size, view_names
 from sims.arm import panda
-from sims.env import MultiViewEnv, view_names
+from sims.env import MultiViewEnv
 from sims.gl import import_mujoco
 from sims.memory import return_small_blocks
 from sims.mujoco.look import RandomLook
@@ -75,8 +76,7 @@ class RobosuiteEnv(MultiViewEnv):
         Raises:
             SimulatorError: When robosuite, MuJoCo or the graphics driver is missing.
         """
-        self.views = view_names(views)
-        self.size = size
+        self.views, self.size = view_names(views), picture_size(size)
         self._robosuite = import_robosuite()
         self._mujoco = import_mujoco()
         self._renderer, self._look = ViewRenderer(size, light_meshes), RandomLook()
@@ -166,7 +166,9 @@ class RobosuiteEnv(MultiViewEnv):
         # Observations stay as robosuite gives them, since policies of robomimic's data expect the
         # same: poses are one physics step older than the state, and Can's pose in the hand's frame
         # is computed from the observation of the time step before.
-        self._raw_observation, reward, _, _ = self._env.step(np.asarray(action, np.float64))
+        self._raw_observation, reward, _, _ = self._env.step(
+            finite_action(action, self.action_space)
+        )
         # robosuite leaves poses one physics step older than the state. Update them, without any
         # call that would change the dynamics, so that pictures and keypoints match the state.
         self._mujoco.mj_kinematics(self._model, self._data)
