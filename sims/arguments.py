@@ -37,6 +37,12 @@ def picture_size(size: int) -> int:
     return int(size)
 
 
+def require_render_mode(mode: str | None) -> None:
+    """Raise an OptionError for another render mode of Gymnasium than None and `rgb_array`."""
+    if mode not in (None, "rgb_array"):
+        raise OptionError(f"render_mode is {mode!r}, but pictures are arrays: give 'rgb_array'.")
+
+
 def finite_action(action: Any, space: Space[np.ndarray]) -> Float[np.ndarray, " action"]:
     """Return an action of a world's own space as an array; its bounds are not applied.
 

@@ -16,7 +16,7 @@ from datasets.cameras import Camera
 from datasets.skeletons import PANDA
 from datasets.storage.episode_file import EGO
 from sims import rig
-from sims.arguments import finite_action, picture_size, view_names
+from sims.arguments import finite_action, picture_size, require_render_mode, view_names
 from sims.arm.approach import GRASP, REACH
 from sims.arm.stages import carried, reached
 from sims.bullet import pick_scene
@@ -75,18 +75,26 @@ class PickEnv(MultiViewEnv):
     horizon = 240
     cameras_can_move = True
 
-    def __init__(self, views: int = 9, size: int = 224, renderer: str = "tiny") -> None:
+    def __init__(
+        self,
+        views: int = 9,
+        size: int = 224,
+        renderer: str = "tiny",
+        render_mode: str | None = None,
+    ) -> None:
         """Starts PyBullet; the first episode begins at `reset`.
 
         Args:
             views: Number of third-person views.
             size: Height and width of the images in pixels.
             renderer: `tiny` needs no graphics driver, `egl` uses a GPU, `auto` uses one if any.
+            render_mode: `rgb_array` or None, which mean the same; Gymnasium gives it.
 
         Raises:
             UnknownNameError: When the renderer is unknown.
             SimulatorError: When PyBullet, a library for meshes, or the renderer is missing.
         """
+        require_render_mode(render_mode)
         self.views, self.size = view_names(views), picture_size(size)
         self._client = BulletClient(choose_renderer(renderer))
         self._urdf = light_panda()

@@ -13,7 +13,7 @@ from jaxtyping import Bool, Float, UInt8
 from datasets.cameras import Camera
 from datasets.errors import require_known
 from datasets.skeletons import PLAYER
-from sims.arguments import finite_action, picture_size, view_names
+from sims.arguments import finite_action, picture_size, require_render_mode, view_names
 from sims.env import MultiViewEnv, Step
 from sims.failures import failing_steps
 from sims.minecraft.backend import ACTION_NAMES, BACKENDS, CONTROL_HZ, Backend
@@ -43,18 +43,26 @@ class MinecraftEnv(MultiViewEnv):
     horizon = 240
     cameras_can_move = True
 
-    def __init__(self, views: int = 8, size: int = 224, backend: str = "blocks") -> None:
+    def __init__(
+        self,
+        views: int = 8,
+        size: int = 224,
+        backend: str = "blocks",
+        render_mode: str | None = None,
+    ) -> None:
         """Loads the back end; the first episode begins at `reset`.
 
         Args:
             views: Number of third-person views.
             size: Height and width of the images in pixels.
             backend: `blocks` draws the project's own world anywhere; `minerl` is the real game.
+            render_mode: `rgb_array` or None, which mean the same; Gymnasium gives it.
 
         Raises:
             UnknownNameError: When the back end is unknown.
             SimulatorError: When the back end's simulator is missing.
         """
+        require_render_mode(render_mode)
         self.views, self.size = view_names(views), picture_size(size)
         require_known("back end", backend, BACKENDS)
         self.backend_name = backend

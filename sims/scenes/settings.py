@@ -74,7 +74,7 @@ def action_box(low: Any, high: Any) -> Box:
     least, greatest = np.array(low, float), np.array(high, float)
     if least.ndim != 1 or least.shape != greatest.shape or not (least <= greatest).all():
         raise OptionError(
-            "action_range must hold the least and the greatest action, such as "
+            "action_range must hold the least action first and the greatest next, such as "
             f"([-1, -1], [1, 1]), got {low} and {high}."
         )
     return Box(least, greatest, dtype=np.float64)
