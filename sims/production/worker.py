@@ -25,7 +25,7 @@ from sims.rollout import attempt_of, episode_seed, record, record_failure
 
 # The experts succeed in about nine of ten attempts, so this many failures in a row mean a fault.
 MAX_ATTEMPTS = 20
-OWN_EXPERT = "its last step must say info['success']: correct what acts, or when it is solved."
+OWN_EXPERT = "its last step must solve the task: correct what acts, or when it counts as solved."
 DOCTOR = "see `python -m sims.doctor`."
 
 

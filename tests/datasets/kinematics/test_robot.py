@@ -87,17 +87,18 @@ def test_a_mesh_in_the_text_form_of_stl_is_read(tmp_path):
     (tmp_path / "tip.stl").write_text(
         "solid tip\n" + "".join(map(TRIANGLE.format, faces)) + "endsolid tip\n"
     )
-    arm = load_arm(tmp_path, mesh("tip.stl"))
-    assert arm.model.nmesh == 1 and arm.model.nmeshvert == 4 and arm.model.nmeshface == 4
+    arm = load_arm(tmp_path, foot=mesh("tip.stl"))
+    share, bodies = arm.hits(np.array([0.2, -3, 0.2]), np.array([[0.0, 1, 0]]))
+    assert bodies[0] == arm.body("foot") and share[0] == pytest.approx(3)
 
 
 def test_macros_of_xacro_are_refused(tmp_path):
-    file = tmp_path / "arm.xacro"
+    file = tmp_path / "arm.urdf"
     file.write_text(
         '<robot name="a" xmlns:xacro="http://www.ros.org/wiki/xacro"><link name="base"/>'
         '<xacro:property name="width" value="1"/></robot>'
     )
-    with pytest.raises(FormatError, match=r"macros of xacro\. Expand them: xacro arm\.xacro >"):
+    with pytest.raises(FormatError, match=r"macros of xacro\. Expand them: xacro arm\.urdf >"):
         Robot(find_robot(str(file)))
 
 
