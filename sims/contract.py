@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
-from numbers import Real
+from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,7 @@ import numpy as np
 from datasets.cameras import Camera
 from datasets.skeletons import Skeleton
 from datasets.storage.episode_file import EGO
-from sims.env import MultiViewEnv, Step
+from sims.env import MultiViewEnv
 from sims.errors import ContractError
 
 # Letters of numpy's kinds of numbers.
@@ -71,15 +71,16 @@ def _is_tuple(value: Any, length: int) -> bool:
 def _require_facts(env: MultiViewEnv) -> None:
     """The attributes of a world, which do not change."""
     for name, kind, words in (
-        ("views", tuple, "a tuple of names"),
+        ("views", tuple | list, "a tuple of names"),
         ("phases", tuple | list, "a tuple of names"),
         ("skeleton", Skeleton, "a Skeleton"),
+        ("size", Integral, "a whole number"),
         ("control_hz", Real, "a number"),
         ("name", str, "a word"),
     ):
         value = getattr(env, name, None)
         require(isinstance(value, kind), f"`{name}` is {_kind(value)}, not {words}")
-    require(env.views[:1] == (EGO,), f"the views {env.views} do not begin with {EGO!r}")
+    require(tuple(env.views[:1]) == (EGO,), f"the views {env.views} do not begin with {EGO!r}")
     require(len(env.phases) > 0, "`phases` names no phase")
     require(0 < env.control_hz < np.inf, f"`control_hz` is {env.control_hz}, not above 0")
     arguments = env.env_args()
@@ -114,7 +115,7 @@ def require_moment(env: MultiViewEnv) -> None:
 def _of_views(env: MultiViewEnv, method: str) -> Mapping[str, Any]:
     found = getattr(env, method)()
     require(isinstance(found, Mapping), f"{method} returned {_kind(found)}, not a dict of views")
-    require(tuple(found) == env.views, f"{method} names {tuple(found)}, not {env.views}")
+    require(tuple(found) == tuple(env.views), f"{method} names {tuple(found)}, not {env.views}")
     return dict(found)
 
 
@@ -134,14 +135,14 @@ def require_array(value: Any, name: str, shape: tuple[int, ...], kind: str) -> N
         value: The array.
         name: What it is, for messages.
         shape: Its shape.
-        kind: Name of its dtype, or letters of kinds of dtypes that it may have.
+        kind: Name of its dtype, or `NUMBERS` for any kind of number.
 
     Raises:
         ContractError: When it is another, or not finite.
     """
     require(isinstance(value, np.ndarray), f"{name} is {_kind(value)}, not a numpy array")
     require(value.shape == shape, f"{name}: its shape is {value.shape}, not {shape}")
-    fits = value.dtype.name == kind or value.dtype.kind in kind
+    fits = value.dtype.kind in NUMBERS if kind == NUMBERS else value.dtype.name == kind
     wanted = "numbers" if kind == NUMBERS else kind
     require(fits, f"{name}: its type is {value.dtype}, not {wanted}")
     require(bool(np.isfinite(value).all()), f"{name}: some of its values are not finite")
@@ -168,7 +169,8 @@ def _require_info(info: Any, method: str) -> None:
 
 def require_step(env: MultiViewEnv, step: Any) -> None:
     """Checks a step of the expert; errors as of `require_contract`."""
-    require(isinstance(step, Step), f"expert yielded {_kind(step)}, not a sims.env.Step")
+    whole = hasattr(step, "action") and hasattr(step, "phase")
+    require(whole, f"expert yielded {_kind(step)}, not a sims.env.Step")
     phase, action = step.phase, step.action
     named = isinstance(phase, int | np.integer) and 0 <= phase < len(env.phases)
     require(named, f"phase {phase!r} has no name")

@@ -35,6 +35,7 @@ def steps(change):
 
 BROKEN = [
     ("render_views", of_views(lambda image: image / 255), "ego: its type is float64, not uint8"),
+    ("render_views", of_views(lambda image: image.astype(np.uint16)), "type is uint16, not uint8"),
     ("render_views", of_views(lambda image: image[..., 0]), r"ego: its shape is \(32, 32\)"),
     ("render_views", of_views(np.ndarray.tolist), "ego is a list, not a numpy array"),
     ("render_views", lambda found: None, "render_views returned None, not a dict of views"),
@@ -86,11 +87,16 @@ def test_a_wrong_return_value_is_named(method, change, complaint):
         ("control_hz", 0, "`control_hz` is 0, not above 0"),
         ("control_hz", "10", "`control_hz` is a str, not a number"),
         ("name", None, "`name` is None, not a word"),
+        ("views", "ego", "`views` is a str, not a tuple of names"),
+        ("views", ("front", "side"), "the views .* do not begin with 'ego'"),
+        ("size", 32.0, "`size` is a float, not a whole number"),
     ],
 )
 def test_a_wrong_attribute_is_named(attribute, value, complaint):
+    env = ToyEnv()
+    setattr(env, attribute, value)
     with pytest.raises(ContractError, match=complaint):
-        require_contract(type("Changed", (ToyEnv,), {attribute: value})())
+        require_contract(env)
 
 
 def test_visible_keypoints_outside_a_picture_are_named():
