@@ -1,11 +1,13 @@
 """Gymnasium's environments on MuJoCo, by their ids."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 import sims
 from datasets.episodes import EpisodeDataset
-from datasets.errors import OptionError, UnknownNameError
+from datasets.errors import MismatchError, OptionError, UnknownNameError
 from sims.checker import check_multi_view_env
 from sims.config import GenerateConfig
 from sims.errors import HookError, ProductionError, SimulatorError
@@ -117,3 +119,6 @@ def test_a_command_generates_the_same_bytes_again(tmp_path):
     assert contents(tmp_path / "one") == contents(tmp_path / "two")
     assert EpisodeDataset(tmp_path / "one").skeleton.keypoints == points
     assert f"--policy {policy} --keypoints body1 fingertip" in config.command
+    other = r"env_args\.env_kwargs\.policy: '.*swing' on disk, 'random' asked for\)"
+    with pytest.raises(MismatchError, match=other):
+        generate(replace(config, policy="random"))
