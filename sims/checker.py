@@ -5,9 +5,11 @@ from __future__ import annotations
 from itertools import islice
 
 import numpy as np
+from gymnasium.spaces import Space
 from scipy.ndimage import distance_transform_edt
 
 from datasets.storage.episode_file import EGO
+from sims.contract import require, require_contract, require_moment, require_outcome, require_step
 from sims.env import MultiViewEnv
 from sims.errors import SimulatorError
 from sims.moving_cameras import draw_motion
@@ -24,6 +26,8 @@ _PICTURE = "picture of"
 def check_multi_view_env(env: MultiViewEnv, seed: int = 0, steps: int = 12) -> None:
     """Raise an AssertionError that names the first rule of `MultiViewEnv` that `env` breaks.
 
+    The error is a `sims.errors.ContractError`.
+
     Pictures that are upside down or mirrored are found by the body that they show; see
     `sims.upright`, which also says when they cannot be.
 
@@ -32,32 +36,37 @@ def check_multi_view_env(env: MultiViewEnv, seed: int = 0, steps: int = 12) -> N
         seed: Seed of the episode that is checked.
         steps: Number of time steps that are checked.
     """
+    require_contract(env, seed)
+    _check_names_and_spaces(env, seed)
     first = _record(env, seed, steps)
-    _require(_equal(first, _record(env, seed, steps)), "the same seed gave another episode")
+    require(_equal(first, _record(env, seed, steps)), "the same seed gave another episode")
     _check_seeds(env, seed)
-    observation, info = env.reset(seed=seed)
-    _require(env.observation_space.contains(observation), "observation outside its space")
-    _require("success" in info, "info lacks `success`")
-    _check_names(env)
+    env.reset(seed=seed)
     state, start = env.state().copy(), _look(env)
     on_body: list[bool] = []
     seen = Sightings()
     fixed = {view: camera.world_to_camera.copy() for view, camera in env.cameras().items()}
     del fixed[EGO]
     for step in islice(env.expert(np.random.default_rng(seed)), steps):
-        _require(env.action_space.contains(step.action), f"action {step.action} outside its space")
-        _require(0 <= step.phase < len(env.phases), f"phase {step.phase} has no name")
-        _check_step(env)
+        require_step(env, step)
+        inside = env.action_space.contains(step.action)
+        require(inside, f"the action {step.action} is outside its space")
+        require_moment(env)
+        for view, image in env.render_views().items():
+            require(image.std() > 0, f"{view} shows nothing")
         on_body += keypoints_on_body(env)
-        seen.add(env.render_views(), env.actor_masks())
-        env.step(step.action)
+        masks = env.actor_masks()
+        everywhere = all(mask.all() for mask in masks.values())
+        require(not everywhere, "actor_masks says that every pixel shows the body")
+        seen.add(env.render_views(), masks)
+        require_outcome(env.step(step.action))
         for view, pose in fixed.items():
-            _require(np.array_equal(env.cameras()[view].world_to_camera, pose), f"{view} has moved")
-    _require(bool(on_body), "no keypoint was visible in any view")
+            require(np.array_equal(env.cameras()[view].world_to_camera, pose), f"{view} has moved")
+    require(bool(on_body), "no keypoint was visible in any view")
     share = float(np.mean(on_body))
-    _require(share >= MIN_SHARE_ON_BODY, f"only {share:.0%} of visible keypoints lie on the body")
+    require(share >= MIN_SHARE_ON_BODY, f"only {share:.0%} of visible keypoints lie on the body")
     for view in env.views:
-        _require((fault := seen.fault(view)) is None, f"{fault}")
+        require((fault := seen.fault(view)) is None, f"{fault}")
     _check_restore(env, state, start)
     _check_survey(env)
     _check_drawn_cameras(env, seed)
@@ -65,9 +74,14 @@ def check_multi_view_env(env: MultiViewEnv, seed: int = 0, steps: int = 12) -> N
     _check_drawn_scenes(env, seed)
 
 
-def _require(condition: bool, message: str) -> None:
-    if not condition:
-        raise AssertionError(message)
+def _check_names_and_spaces(env: MultiViewEnv, seed: int) -> None:
+    expected = (EGO, *(f"view_{i}" for i in range(len(env.views) - 1)))
+    require(env.views == expected, f"views are {env.views}, not {expected}")
+    for name in ("action_space", "observation_space"):
+        require(isinstance(getattr(env, name, None), Space), f"`{name}` is no space of Gymnasium")
+    observation, _ = env.reset(seed=seed)
+    inside = env.observation_space.contains(observation)
+    require(inside, "the observation is outside its space")
 
 
 def _record(env: MultiViewEnv, seed: int, steps: int) -> list[np.ndarray]:
@@ -97,46 +111,11 @@ def _check_seeds(env: MultiViewEnv, seed: int) -> None:
         env.reset(seed=each)
         starts.append(list(_look(env).values()))
     same = all(_equal(starts[0], other) for other in starts[1:])
-    _require(not same, "other seeds began the same episode")
+    require(not same, "other seeds began the same episode")
 
 
 def _equal(a: list[np.ndarray], b: list[np.ndarray]) -> bool:
     return len(a) == len(b) and all(np.array_equal(x, y) for x, y in zip(a, b, strict=True))
-
-
-def _check_names(env: MultiViewEnv) -> None:
-    _require(env.views[0] == EGO, f"the first view is {env.views[0]!r}, not {EGO!r}")
-    expected = (EGO, *(f"view_{i}" for i in range(len(env.views) - 1)))
-    _require(env.views == expected, f"views are {env.views}, not {expected}")
-    for what, named in (
-        ("render_views", env.render_views()),
-        ("cameras", env.cameras()),
-        ("visible", env.visible()),
-        ("actor_masks", env.actor_masks()),
-    ):
-        _require(tuple(named) == env.views, f"{what} names {tuple(named)}, not {env.views}")
-
-
-def _check_step(env: MultiViewEnv) -> None:
-    for view, image in env.render_views().items():
-        shape = (env.size, env.size, 3)
-        _require(image.shape == shape, f"{view} has shape {image.shape}, not {shape}")
-        _require(image.dtype == np.uint8, f"{view} is {image.dtype}, not uint8")
-        _require(image.std() > 0, f"{view} shows nothing")
-    points = env.keypoints()
-    expected = (len(env.skeleton), 3)
-    _require(points.shape == expected, f"keypoints have shape {points.shape}, not {expected}")
-    _require(bool(np.isfinite(points).all()), "keypoints are not finite")
-    for view, camera in env.cameras().items():
-        _require((camera.height, camera.width) == (env.size, env.size), f"{view}'s camera's size")
-        rotation = camera.world_to_camera[:3, :3]
-        orthonormal = np.allclose(rotation @ rotation.T, np.eye(3)) and np.linalg.det(rotation) > 0
-        _require(bool(orthonormal), f"{view}'s rotation is not a rotation matrix")
-        visible = env.visible()[view]
-        _require(visible.shape == (len(env.skeleton),), f"visible has shape {visible.shape}")
-        _require(visible.dtype == bool, f"visible is {visible.dtype}, not bool")
-        pixels, _ = camera.project(points)
-        _require(bool(camera.contains(pixels[visible]).all()), f"visible outside {view}")
 
 
 def keypoints_on_body(env: MultiViewEnv) -> list[bool]:
@@ -156,7 +135,7 @@ def _check_restore(env: MultiViewEnv, state: np.ndarray, start: dict[str, np.nda
     env.set_state(state)
     # The tolerance is for rounding of floating-point numbers; images, of integers, must be equal.
     differing = [name for name, now in _look(env).items() if not np.allclose(now, start[name])]
-    _require(not differing, f"a restored state differs in {', '.join(differing)}")
+    require(not differing, f"a restored state differs in {', '.join(differing)}")
 
 
 def _check_moved_cameras(env: MultiViewEnv, seed: int) -> None:
@@ -168,12 +147,12 @@ def _check_moved_cameras(env: MultiViewEnv, seed: int) -> None:
     env.move_cameras(draw_motion(env, seed).at(0.0))
     after = env.render_views()
     for view in env.views[1:]:
-        _require(not np.array_equal(before[view], after[view]), f"{view} moved, but shows the same")
+        require(not np.array_equal(before[view], after[view]), f"{view} moved, but shows the same")
     on_body = keypoints_on_body(env)
-    _require(bool(on_body), "no keypoint was visible from moved cameras")
+    require(bool(on_body), "no keypoint was visible from moved cameras")
     share = float(np.mean(on_body))
-    _require(share >= MIN_SHARE_ON_BODY, f"from moved cameras, only {share:.0%} lie on the body")
-    _require(_equal(usual, _third_person_cameras(env, seed)), "moved cameras were kept")
+    require(share >= MIN_SHARE_ON_BODY, f"from moved cameras, only {share:.0%} lie on the body")
+    require(_equal(usual, _third_person_cameras(env, seed)), "moved cameras were kept")
 
 
 def _check_drawn_cameras(env: MultiViewEnv, seed: int) -> None:
@@ -184,14 +163,14 @@ def _check_drawn_cameras(env: MultiViewEnv, seed: int) -> None:
     except SimulatorError:
         return  # this environment does not draw cameras
     on_body = keypoints_on_body(env)
-    _require(bool(on_body), "no keypoint was visible from drawn cameras")
+    require(bool(on_body), "no keypoint was visible from drawn cameras")
     share = float(np.mean(on_body))
-    _require(share >= MIN_SHARE_ON_BODY, f"from drawn cameras, only {share:.0%} lie on the body")
+    require(share >= MIN_SHARE_ON_BODY, f"from drawn cameras, only {share:.0%} lie on the body")
     again = _third_person_cameras(env, seed, random_cameras=True)
-    _require(_equal(drawn, again), "the same seed drew other cameras")
+    require(_equal(drawn, again), "the same seed drew other cameras")
     other = _third_person_cameras(env, seed + 1, random_cameras=True)
-    _require(not _equal(drawn, other), "another seed drew the same cameras")
-    _require(
+    require(not _equal(drawn, other), "another seed drew the same cameras")
+    require(
         _equal(usual, _third_person_cameras(env, seed)),
         "drawn cameras were kept",
     )
@@ -203,19 +182,19 @@ def _check_survey(env: MultiViewEnv) -> None:
         names, surveys = env.instances(), env.survey_views()
     except SimulatorError:
         return  # this environment measures neither
-    _require(names[:2] == (BACKGROUND, ROBOT), f"instances begin with {names[:2]}")
-    _require(tuple(surveys) == env.views, f"survey_views names {tuple(surveys)}, not {env.views}")
+    require(names[:2] == (BACKGROUND, ROBOT), f"instances begin with {names[:2]}")
+    require(tuple(surveys) == env.views, f"survey_views names {tuple(surveys)}, not {env.views}")
     body = env.actor_masks()
     for view, (depth, instances) in surveys.items():
         shapes = {depth.shape, instances.shape}
-        _require(shapes == {(env.size, env.size)}, f"depth and instances of {view} have {shapes}")
-        _require(instances.dtype == np.uint8, f"instances of {view} are {instances.dtype}")
-        _require(int(instances.max()) < len(names), f"instances of {view} have no name")
+        require(shapes == {(env.size, env.size)}, f"depth and instances of {view} have {shapes}")
+        require(instances.dtype == np.uint8, f"instances of {view} are {instances.dtype}")
+        require(int(instances.max()) < len(names), f"instances of {view} have no name")
         sound = np.isfinite(depth).all() and (depth >= 0).all()
-        _require(bool(sound), f"depth of {view} is not finite, or negative")
+        require(bool(sound), f"depth of {view} is not finite, or negative")
         robot = instances == names.index(ROBOT)
-        _require(not (body[view] & ~robot).any(), f"instances of {view} miss parts of the robot")
-        _require(bool((depth[robot] > 0).all()), f"the robot in {view} has no depth")
+        require(not (body[view] & ~robot).any(), f"instances of {view} miss parts of the robot")
+        require(bool((depth[robot] > 0).all()), f"the robot in {view} has no depth")
 
 
 def _check_drawn_scenes(env: MultiViewEnv, seed: int) -> None:
@@ -230,11 +209,11 @@ def _check_drawn_scenes(env: MultiViewEnv, seed: int) -> None:
     for name, value in usual.items():
         same = np.array_equal(value, drawn[name])
         if name.startswith(_PICTURE):
-            _require(not same, f"{name} is the same in a drawn scene")
+            require(not same, f"{name} is the same in a drawn scene")
         else:
-            _require(same, f"{name} differs in a drawn scene")
+            require(same, f"{name} differs in a drawn scene")
     env.reset(seed=seed)
-    _require(_equal(list(_look(env).values()), list(usual.values())), "a drawn scene was kept")
+    require(_equal(list(_look(env).values()), list(usual.values())), "a drawn scene was kept")
 
 
 def _third_person_cameras(

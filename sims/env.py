@@ -12,15 +12,18 @@ import numpy as np
 from jaxtyping import Bool, Float, UInt8
 
 from datasets.cameras import Camera
+from datasets.errors import require_known
 from datasets.skeletons import Skeleton
-from datasets.storage.episode_file import EGO
-from sims.errors import OptionError, SimulatorError
+from sims.arguments import view_names as view_names
+from sims.errors import SimulatorError
 from sims.gl import renderer_name
 from sims.survey import Survey
 
 # Each use of an episode's seed has its own stream of random numbers, so that drawing cameras does
 # not change what the expert does.
 EXPERT_STREAM, CAMERA_STREAM, FAILURE_STREAM, SCENE_STREAM, MOTION_STREAM = 1, 2, 3, 4, 5
+
+RESET_OPTIONS = ("random_cameras", "random_scenes")
 
 
 class Step(NamedTuple):
@@ -33,17 +36,6 @@ class Step(NamedTuple):
 
     action: Float[np.ndarray, " action"]
     phase: int
-
-
-def view_names(num_third_person: int) -> tuple[str, ...]:
-    """Return `ego`, then `view_0` … for a number of third-person cameras.
-
-    Raises:
-        OptionError: For a number below 1.
-    """
-    if num_third_person < 1:
-        raise OptionError(f"views must be at least 1 third-person view, got {num_third_person}.")
-    return (EGO, *(f"view_{i}" for i in range(num_third_person)))
 
 
 class MultiViewEnv(gymnasium.Env[dict[str, np.ndarray], np.ndarray]):
@@ -100,7 +92,10 @@ class MultiViewEnv(gymnasium.Env[dict[str, np.ndarray], np.ndarray]):
 
         Raises:
             SimulatorError: When the cameras cannot be moved, or the scene cannot be drawn.
+            UnknownNameError: For another option.
         """
+        for name in options or {}:
+            require_known("option of reset", name, RESET_OPTIONS)
         super().reset(seed=seed)
         seed = int(self.np_random.integers(2**32)) if seed is None else seed
         if (options or {}).get("random_cameras", False):

@@ -6,7 +6,16 @@ from typing import ClassVar
 
 from datasets.errors import OptionError, UserError
 
-__all__ = ["HookError", "OneAtATimeError", "OptionError", "ProductionError", "SimulatorError"]
+__all__ = [
+    "ContractError",
+    "HookError",
+    "OneAtATimeError",
+    "OptionError",
+    "ProductionError",
+    "SimulatorError",
+]
+
+CLOSED = "the environment was closed: make a new one."
 
 
 class SimulatorError(UserError, RuntimeError):
@@ -15,6 +24,10 @@ class SimulatorError(UserError, RuntimeError):
 
 class HookError(UserError, ValueError):
     """Raised when a user's own expert or hook gives what cannot be used; names its file."""
+
+
+class ContractError(UserError, AssertionError):
+    """Raised when a world breaks a promise of `MultiViewEnv`; the message names it."""
 
 
 class OneAtATimeError(SimulatorError):

@@ -47,8 +47,9 @@ from datasets.storage.checks import open_episode
 from datasets.storage.episode_file import EGO, FAILURE
 from datasets.storage.meta import DatasetMeta
 from sims.config import GenerateConfig
+from sims.contract import require_contract
 from sims.env import MultiViewEnv
-from sims.errors import OptionError
+from sims.errors import ContractError, OptionError
 from sims.given_cameras import warn_of_blind_views
 from sims.mocap.config import MocapConfig, MocapEpisodesConfig
 from sims.production.run import RESUME, make_missing, progress, require_same_split, versions
@@ -67,6 +68,8 @@ def describe(config: GenerateConfig) -> DatasetMeta:
     """Return the description of the data set for its `meta.json`."""
     env = make(config.env, views=config.num_views, size=config.size, **config.env_options)
     try:
+        if ":" in config.env:
+            _require_contract(config, env)
         require_known("skeleton", env.skeleton.name, SKELETONS)
         if config.random_cameras:
             env.place_cameras(np.random.default_rng(0))  # raises when they cannot be moved
@@ -105,6 +108,17 @@ def describe(config: GenerateConfig) -> DatasetMeta:
         )
     finally:
         env.close()
+
+
+def _require_contract(config: GenerateConfig, env: MultiViewEnv) -> None:
+    """Checks a user's own world before any work."""
+    try:
+        require_contract(env, episode_seed(config.seed, 0, 0))
+    except ContractError as error:
+        raise ContractError(
+            f"{config.env} breaks the contract of MultiViewEnv: {error} "
+            "sims.checker.check_multi_view_env checks all of it."
+        ) from None
 
 
 def _third_person(env: MultiViewEnv) -> dict[str, Camera]:

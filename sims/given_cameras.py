@@ -12,7 +12,7 @@ import numpy as np
 
 from datasets.cameras import Camera
 from datasets.storage.episode_file import EGO
-from sims.env import view_names
+from sims.arguments import view_names
 from sims.errors import OptionError
 
 if TYPE_CHECKING:
@@ -26,6 +26,8 @@ log = logging.getLogger(__name__)
 # Fields of view that lenses have, in degrees, from a telescope's to almost a half-space. A pinhole
 # cannot show 180 degrees, and files in wrong units end far beyond either bound.
 FIELD_OF_VIEW = (1.0, 170.0)
+# Pixels within which all keypoints of a robot lie that is too far away, as in other units.
+DOT = 2.0
 # The axes of a pixel grid are at right angles to within this share of the focal length.
 _SKEW_WITHIN = 1e-6
 
@@ -96,9 +98,10 @@ def read_given(words: Sequence[str], size: int) -> GivenCameras:
         raise OptionError("--cameras holds no third-person camera; call the first one view_0.")
     wanted = view_names(len(found))[1:]
     if strange := [name for name in found if name not in wanted]:
+        free = next(name for name in wanted if name not in found)
         raise OptionError(
             f"--cameras must hold {', '.join(wanted)}, one after another, but has "
-            f"{', '.join(found)}. Choose a name for each: --cameras {wanted[0]}=FILE:{strange[0]}"
+            f"{', '.join(found)}. Choose a name for each: --cameras {free}=FILE:{strange[0]}"
         )
     return GivenCameras.of({view: found[view] for view in wanted}, size)
 
@@ -180,7 +183,7 @@ def _require_drawable(intrinsics: np.ndarray, source: str, size: int) -> None:
 
 
 def warn_of_blind_views(env: Seen, rig: GivenCameras, option: str, first: str) -> None:
-    """Warns of each camera of a rig that shows no keypoint of a world as it stands.
+    """Warns of each camera of a rig that shows no keypoint of a world as it stands, or only a dot.
 
     Args:
         env: The world, which looks through the rig.
@@ -188,11 +191,12 @@ def warn_of_blind_views(env: Seen, rig: GivenCameras, option: str, first: str) -
         option: The option that names them, for the message.
         first: What has begun: an episode or a demonstration.
     """
-    seen = env.visible()
+    seen, points, cameras = env.visible(), env.keypoints(), env.cameras()
     for view in rig.cameras:
-        if not seen[view].any():
+        extent = np.ptp(cameras[view].project(points)[0], axis=0).max()
+        if not seen[view].any() or (len(points) > 1 and extent < DOT):
             log.warning(
-                "%s of %s sees nothing of the robot at the start of the first %s: check its pose, "
+                "%s of %s sees %s of the robot at the start of the first %s: check its pose, "
                 "which is from the world to the camera, in metres.",
-                *(view, option, first),
+                *(view, option, "no more than a dot" if seen[view].any() else "nothing", first),
             )

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from importlib import import_module
+from inspect import signature
 from typing import TYPE_CHECKING, Any
 
 import gymnasium
 
 from datasets.errors import UnknownNameError, require_known
+from sims.errors import ContractError
 from sims.named import find_named
 
 if TYPE_CHECKING:
@@ -48,6 +50,7 @@ def make(name: str, **options: Any) -> MultiViewEnv:
         UnknownNameError: For an unknown name; the message names the nearest one.
         SimulatorError: When the simulator is not installed; the message names the command that
             installs it.
+        ContractError: When your own class lacks methods or arguments.
     """
     require_environment(name)
     if name.startswith(GYMNASIUM):
@@ -55,7 +58,7 @@ def make(name: str, **options: Any) -> MultiViewEnv:
 
         return GymnasiumEnv(name.removeprefix(GYMNASIUM), **options)
     if ":" in name:
-        return _own_class(name)(**options)
+        return _made(name, _own_class(name), options)
     module, attribute = ENVIRONMENTS[name].split(":")
     return getattr(import_module(module), attribute)(**options)
 
@@ -73,6 +76,30 @@ def require_environment(name: str) -> None:
 def own_views(name: str) -> int | None:
     """Return the default number of third-person views of `package.module:Class`, if it has one."""
     return None if name.startswith(GYMNASIUM) else _own_class(name).usual_views()
+
+
+def _made(name: str, own: type[MultiViewEnv], options: dict[str, Any]) -> MultiViewEnv:
+    """A world of a user's own class.
+
+    Raises:
+        ContractError: When it lacks methods, or does not take the number of views and the size.
+    """
+    from sims.contract import require, require_whole
+
+    require_whole(own)
+    try:
+        signature(own).bind(**options)
+    except TypeError as error:
+        wanted = ", ".join(options)
+        raise ContractError(
+            f"{name} cannot be made with {wanted} ({error}): let its __init__ take these arguments."
+        ) from None
+    made = own(**options)
+    number = options.get("views", len(made.views) - 1)
+    require(len(made.views) == number + 1, f"{name} has the views {made.views}, not {number}")
+    size = options.get("size", made.size)
+    require(made.size == size, f"{name} has pictures of {made.size} pixels, not of {size}")
+    return made
 
 
 def _own_class(name: str) -> type[MultiViewEnv]:

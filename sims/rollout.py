@@ -11,10 +11,15 @@ from jaxtyping import Bool, Float, Int, UInt8
 
 from datasets.cameras import Camera
 from datasets.episodes import Episode
+from sims.contract import require_step
 from sims.env import EXPERT_STREAM, FAILURE_STREAM, MultiViewEnv, Step
+from sims.errors import ContractError
 from sims.given_cameras import GivenCameras
 from sims.moving_cameras import CameraMotion, draw_motion
 from sims.survey import Survey, millimetres
+
+# An expert that goes on for longer has lost its way, and its pictures would fill the memory.
+MOST_STEPS = 20_000
 
 
 def episode_seed(base_seed: int, index: int, attempt: int) -> int:
@@ -213,6 +218,12 @@ def _recorded(
     actions: list[np.ndarray] = []
     phases, rewards = [], []
     for step in steps:
+        require_step(env, step)
+        if len(actions) == MOST_STEPS:
+            raise ContractError(
+                f"the expert of {env.name} has not ended after {MOST_STEPS} steps: let it end, or "
+                "let `step` return truncated."
+            )
         if moving is not None:
             env.move_cameras(moving.at(len(actions) / env.control_hz))
         recording.look(observation)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -20,6 +21,9 @@ logger = logging.getLogger(__name__)
 _MESHES = {".stl", ".obj", ".msh"}
 # Lines of OBJ files that begin another object, group or material.
 _GROUPING = (b"o ", b"g ", b"usemtl ", b"mtllib ")
+# A corner in a text STL, and a triangle in a binary one; readers compute the normal themselves.
+_VERTEX = re.compile(rb"vertex\s+(\S+)\s+(\S+)\s+(\S+)")
+_TRIANGLE = np.dtype([("normal", "<f4", 3), ("corners", "<f4", (3, 3)), ("attribute", "<u2")])
 # Masses only matter to dynamics, and MuJoCo refuses links without any: a gram, and its inertia.
 _LEAST = {"boundmass": "0.001", "boundinertia": "0.000001"}
 _KEEP_ALL = {"strippath": "false", "fusestatic": "false", "discardvisual": "false"}
@@ -79,6 +83,7 @@ def read_spec(file: Path) -> Any:
         raise FormatError(f"{file} is not valid XML ({error}). Restore it.") from None
     if tree.getroot().tag != "robot":
         return _read_mjcf(tree.getroot(), file)
+    require_expanded(tree.getroot(), file)
     assets = _find_meshes(tree.getroot(), file)
     extension = tree.getroot().find("mujoco")
     if extension is None:
@@ -90,6 +95,15 @@ def read_spec(file: Path) -> Any:
     compiler.attrib.update(_KEEP_ALL | _LEAST | {"balanceinertia": "true"})
     text = ElementTree.tostring(tree.getroot(), encoding="unicode")
     return mujoco.MjSpec.from_string(text, assets=assets)
+
+
+def require_expanded(robot: ElementTree.Element, file: Path) -> None:
+    """Raises a FormatError for a URDF that still holds macros of xacro, which no reader knows."""
+    for part in robot.iter():
+        if "xacro}" in part.tag or any(value.startswith("${") for value in part.attrib.values()):
+            raise FormatError(
+                f"{file} holds macros of xacro. Expand them: xacro {file.name} > robot.urdf"
+            )
 
 
 def _read_mjcf(root: ElementTree.Element, file: Path) -> Any:
@@ -107,9 +121,9 @@ def _read_mjcf(root: ElementTree.Element, file: Path) -> Any:
         for part in list(assets):
             if part in repeated:
                 assets.remove(part)
-            elif "file" in part.attrib:
-                part.set("file", str(file.resolve().parent / part.attrib["file"]))
-    return mujoco.MjSpec.from_string(ElementTree.tostring(root, encoding="unicode"))
+    spec = mujoco.MjSpec.from_string(ElementTree.tostring(root, encoding="unicode"))
+    spec.modelfiledir = str(file.resolve().parent)
+    return spec
 
 
 def _find_meshes(robot: ElementTree.Element, file: Path) -> dict[str, bytes]:
@@ -143,12 +157,25 @@ def _find_meshes(robot: ElementTree.Element, file: Path) -> dict[str, bytes]:
 
 
 def _content(mesh: Path) -> bytes:
-    """The content of a mesh; of an OBJ as one object, since MuJoCo reads the first one alone."""
+    """The content of a mesh as MuJoCo reads it: a binary STL, or an OBJ of one object."""
     content = mesh.read_bytes()
+    if mesh.suffix.lower() == ".stl":
+        return _binary_stl(content)
     if mesh.suffix.lower() != ".obj":
         return content
     lines = (line for line in content.splitlines() if not line.startswith(_GROUPING))
     return b"\n".join(lines) + b"\n"
+
+
+def _binary_stl(content: bytes) -> bytes:
+    """An STL in its binary form, whose length follows from its count of triangles."""
+    count = int.from_bytes(content[80:84], "little")
+    numbers = [] if len(content) == 84 + 50 * count else _VERTEX.findall(content)
+    if not numbers:
+        return content
+    triangles = np.zeros(len(numbers) // 3, _TRIANGLE)
+    triangles["corners"] = np.array(numbers, float)[: 3 * len(triangles)].reshape(-1, 3, 3)
+    return bytes(80) + len(triangles).to_bytes(4, "little") + triangles.tobytes()
 
 
 def _mesh_path(name: str, file: Path) -> Path | None:
@@ -165,8 +192,13 @@ def _mesh_path(name: str, file: Path) -> Path | None:
 
 def read_mimics(file: Path) -> dict[str, tuple[str, float, float]]:
     """Joints of a URDF that follow another one: that joint, the factor and the offset."""
+    return mimics_of(ElementTree.parse(file).getroot())
+
+
+def mimics_of(robot: ElementTree.Element) -> dict[str, tuple[str, float, float]]:
+    """What `read_mimics` returns, of the root of a URDF."""
     mimics = {}
-    for joint in ElementTree.parse(file).getroot().findall("joint"):
+    for joint in robot.findall("joint"):
         mimic = joint.find("mimic")
         if mimic is not None:
             factor, offset = (float(mimic.get(k, d)) for k, d in (("multiplier", 1), ("offset", 0)))

@@ -75,8 +75,8 @@ def demo_number(name: str) -> tuple[int, str]:
     return (int(digits.group()) if digits else -1, name)
 
 
-def _open_index(path: Path) -> AbstractContextManager[h5py.File]:
-    return open_episode(path, attribute=None, links_in="data", remedy=WRITE_INDEX_AGAIN)
+def _open_index(path: Path, remedy: str = WRITE_INDEX_AGAIN) -> AbstractContextManager[h5py.File]:
+    return open_episode(path, attribute=None, links_in="data", remedy=remedy)
 
 
 def read_index(path: Path, split: str | None) -> tuple[list[str], list[Path]]:
@@ -143,20 +143,24 @@ def _require_distinct(path: Path, links: Mapping[str, h5py.ExternalLink | h5py.H
             )
 
 
-def read_splits(path: Path) -> dict[str, list[str]]:
+def read_splits(path: Path, remedy: str = WRITE_INDEX_AGAIN) -> dict[str, list[str]]:
     """Reads the names of the episodes of each split of an index.
+
+    Args:
+        path: File of the index.
+        remedy: What mends its masks, for messages.
 
     Raises:
         DataError: When the file cannot be read, or a mask does not hold names.
     """
-    with _open_index(path) as index:
+    with _open_index(path, remedy) as index:
         group = index.get("mask", {})
         if isinstance(group, h5py.Dataset):
-            raise FormatError(f"{path}: mask must be a group of splits. {WRITE_INDEX_AGAIN}")
+            raise FormatError(f"{path}: mask must be a group of splits. {remedy}")
         masks = {split: read_array(index, f"mask/{split}") for split in group}
     for split, names in masks.items():
         if names.ndim != 1 or not all(isinstance(name, bytes) for name in names.tolist()):
-            raise FormatError(f"{path}: its mask {split} is no list of names. {WRITE_INDEX_AGAIN}")
+            raise FormatError(f"{path}: its mask {split} is no list of names. {remedy}")
     return {
         split: [name.decode(errors="replace") for name in names.tolist()]
         for split, names in masks.items()

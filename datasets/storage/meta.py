@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from shlex import quote
@@ -208,16 +209,24 @@ class DatasetMeta:
         """Raises a DataError when `other` would make different episodes than those under `root`."""
         # JSON turns tuples into lists, so both are compared after a round trip.
         stored, asked = (json.loads(json.dumps(asdict(meta))) for meta in (self, other))
+        decisive = [name for name in stored if name not in _INFORMATIVE]
         differing = [
-            f"{name}: {_brief(stored[name])} on disk, {_brief(asked[name])} asked for"
-            for name in stored
-            if name not in _INFORMATIVE and stored[name] != asked[name]
+            text for name in decisive for text in _differences(name, stored[name], asked[name])
         ]
         if differing:
             raise MismatchError(
                 f"{root} holds episodes made with other options ({shortened(differing, 3, '; ')}). "
                 "Use the same options to resume, or another --out."
             )
+
+
+def _differences(name: str, stored: Any, asked: Any) -> Iterator[str]:
+    """The parts in which two values differ, each with both; those of dictionaries by their keys."""
+    if isinstance(stored, dict) and isinstance(asked, dict):
+        for key in {**stored, **asked}:
+            yield from _differences(f"{name}.{key}", stored.get(key), asked.get(key))
+    elif stored != asked:
+        yield f"{name}: {_brief(stored)} on disk, {_brief(asked)} asked for"
 
 
 def _brief(value: Any) -> str:

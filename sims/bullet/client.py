@@ -17,7 +17,7 @@ from typing import IO, Any
 from weakref import WeakSet
 
 from datasets.errors import require_known
-from sims.errors import OneAtATimeError, SimulatorError
+from sims.errors import CLOSED, OneAtATimeError, SimulatorError
 
 INSTALL_PYBULLET = "pip install 'posealign[pybullet]'"
 RENDERERS = ("tiny", "egl", "auto")
@@ -177,7 +177,13 @@ class BulletClient:
         self.driver = f"PyBullet's EGL renderer, {named[1] if named else 'driver unknown'}"
 
     def call(self, function: str, *args: Any, **kwargs: Any) -> Any:
-        """Calls a function of PyBullet on this server."""
+        """Calls a function of PyBullet on this server.
+
+        Raises:
+            SimulatorError: After `close`.
+        """
+        if self.id < 0:
+            raise SimulatorError(CLOSED)
         return getattr(self.api, function)(*args, physicsClientId=self.id, **kwargs)
 
     def close(self) -> None:

@@ -8,18 +8,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
-from gymnasium.spaces import Box
 from jaxtyping import Float
 
 from datasets.errors import require_known
 from sims.bullet.bodies import Joint, load_bodies, require_names
 from sims.bullet.client import BulletClient, choose_renderer, data_folder
-from sims.bullet.files import Placed, is_mjcf, left_out, placed, quaternion, vector
+from sims.bullet.files import Placed, is_mjcf, left_out, placed, quaternion, read_xml, vector
 from sims.bullet.points import find_points
 from sims.bullet.scene_views import SceneViews
 from sims.bullet.world import BulletWorld
 from sims.errors import OptionError
-from sims.scenes.env import Settings
+from sims.scenes.files import warn_of_mimics
+from sims.scenes.settings import Settings, action_box
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -122,6 +122,11 @@ class BulletEnv(BulletWorld):
     def _prepare(self) -> None:
         if self._is_mjcf and self._file is not None:
             left_out(self.client, self._file)
+        urdfs = [Path(each.file) for each in self._placed.values()]
+        if self._file is not None and not self._is_mjcf:
+            urdfs.append(self._file)
+        for urdf in urdfs:
+            warn_of_mimics(read_xml(urdf), urdf)
         self._views = SceneViews(self.client)
         self._substeps = self.physics_steps(TIMESTEP)
         self._load()
@@ -161,9 +166,7 @@ class BulletEnv(BulletWorld):
                 f"action_range has {low.size} and {high.size} numbers, but actions move "
                 f"{len(self._motors)} joints: {', '.join(joint.name for joint in self._motors)}."
             )
-        if (low > high).any():
-            raise OptionError(f"action_range must hold the least action first, got {low}, {high}.")
-        self.action_space = Box(low, high, dtype=np.float64)
+        self.action_space = action_box(low, high)
         self.set_observation_space()
 
     def start(self) -> None:

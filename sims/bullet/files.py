@@ -13,6 +13,7 @@ import numpy as np
 from scipy.spatial.transform import Rotation
 
 from datasets.errors import FormatError
+from datasets.kinematics.loading import require_expanded
 from sims.bullet.client import BulletClient, captured, text_of
 from sims.errors import OptionError
 
@@ -116,6 +117,7 @@ def load_urdf(client: BulletClient, placed: Placed) -> int:
     path = Path(placed.file)
     robot = read_xml(path)
     _require_one_root(robot, path)
+    require_expanded(robot, path)
     moves = any(joint.get("type") not in _RIGID for joint in robot.iter("joint"))
     body: int = _load(
         client,

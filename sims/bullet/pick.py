@@ -16,6 +16,7 @@ from datasets.cameras import Camera
 from datasets.skeletons import PANDA
 from datasets.storage.episode_file import EGO
 from sims import rig
+from sims.arguments import finite_action, picture_size, require_render_mode, view_names
 from sims.arm.approach import GRASP, REACH
 from sims.arm.stages import carried, reached
 from sims.bullet import pick_scene
@@ -24,7 +25,7 @@ from sims.bullet.meshes import light_panda
 from sims.bullet.panda import OPEN_FINGER, READY, BulletPanda
 from sims.bullet.pick_expert import CARRY, LIFT, PHASES, pick_expert
 from sims.bullet.views import UPRIGHT, BulletViews, View
-from sims.env import MultiViewEnv, Step, view_names
+from sims.env import MultiViewEnv, Step
 from sims.failures import failing_steps
 from sims.survey import BACKGROUND, ROBOT, Survey
 
@@ -74,20 +75,27 @@ class PickEnv(MultiViewEnv):
     horizon = 240
     cameras_can_move = True
 
-    def __init__(self, views: int = 9, size: int = 224, renderer: str = "tiny") -> None:
+    def __init__(
+        self,
+        views: int = 9,
+        size: int = 224,
+        renderer: str = "tiny",
+        render_mode: str | None = None,
+    ) -> None:
         """Starts PyBullet; the first episode begins at `reset`.
 
         Args:
             views: Number of third-person views.
             size: Height and width of the images in pixels.
             renderer: `tiny` needs no graphics driver, `egl` uses a GPU, `auto` uses one if any.
+            render_mode: `rgb_array` or None, which mean the same; Gymnasium gives it.
 
         Raises:
             UnknownNameError: When the renderer is unknown.
             SimulatorError: When PyBullet, a library for meshes, or the renderer is missing.
         """
-        self.views = view_names(views)
-        self.size = size
+        require_render_mode(render_mode)
+        self.views, self.size = view_names(views), picture_size(size)
         self._client = BulletClient(choose_renderer(renderer))
         self._urdf = light_panda()
         self._look_of_scene = pick_scene.USUAL_LOOK
@@ -142,7 +150,7 @@ class PickEnv(MultiViewEnv):
         self, action: Float[np.ndarray, " action"]
     ) -> tuple[dict[str, np.ndarray], float, bool, bool, dict[str, Any]]:
         """Advances the world by a time step; solving the task does not end the episode."""
-        action = np.clip(np.asarray(action, np.float64), -1, 1)
+        action = np.clip(finite_action(action, self.action_space), -1, 1)
         position, rotation = self._panda.gripper_pose()
         turn = Rotation.from_rotvec(ROTATION * action[3:6]).as_matrix()
         self._panda.control(

@@ -13,7 +13,8 @@ from jaxtyping import Bool, Float, UInt8
 from datasets.cameras import Camera
 from datasets.errors import require_known
 from datasets.skeletons import PLAYER
-from sims.env import MultiViewEnv, Step, view_names
+from sims.arguments import finite_action, picture_size, require_render_mode, view_names
+from sims.env import MultiViewEnv, Step
 from sims.failures import failing_steps
 from sims.minecraft.backend import ACTION_NAMES, BACKENDS, CONTROL_HZ, Backend
 from sims.minecraft.expert import PHASES, STRIKE, TURN, WALK, minecraft_expert
@@ -42,20 +43,27 @@ class MinecraftEnv(MultiViewEnv):
     horizon = 240
     cameras_can_move = True
 
-    def __init__(self, views: int = 8, size: int = 224, backend: str = "blocks") -> None:
+    def __init__(
+        self,
+        views: int = 8,
+        size: int = 224,
+        backend: str = "blocks",
+        render_mode: str | None = None,
+    ) -> None:
         """Loads the back end; the first episode begins at `reset`.
 
         Args:
             views: Number of third-person views.
             size: Height and width of the images in pixels.
             backend: `blocks` draws the project's own world anywhere; `minerl` is the real game.
+            render_mode: `rgb_array` or None, which mean the same; Gymnasium gives it.
 
         Raises:
             UnknownNameError: When the back end is unknown.
             SimulatorError: When the back end's simulator is missing.
         """
-        self.views = view_names(views)
-        self.size = size
+        require_render_mode(render_mode)
+        self.views, self.size = view_names(views), picture_size(size)
         require_known("back end", backend, BACKENDS)
         self.backend_name = backend
         module, attribute = BACKENDS[backend].split(":")
@@ -94,7 +102,7 @@ class MinecraftEnv(MultiViewEnv):
         self, action: Float[np.ndarray, " action"]
     ) -> tuple[dict[str, np.ndarray], float, bool, bool, dict[str, Any]]:
         """Advances by a time step; solving the task does not end the episode."""
-        self._backend.act(np.clip(np.asarray(action, np.float64), -1, 1))
+        self._backend.act(np.clip(finite_action(action, self.action_space), -1, 1))
         self._steps += 1
         success = self.success()
         truncated = self._steps >= self.horizon

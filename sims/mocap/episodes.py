@@ -21,8 +21,8 @@ from datasets.episodes import EpisodeWriter
 from datasets.errors import counted, length_range
 from datasets.storage.checks import open_episode
 from datasets.storage.meta import DatasetMeta
+from sims.arguments import view_names
 from sims.bullet.client import BulletClient
-from sims.env import view_names
 from sims.mocap.config import MocapEpisodesConfig
 from sims.mocap.families import number_of
 from sims.mocap.filming import SKELETON, Film, film

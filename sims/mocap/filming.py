@@ -10,9 +10,9 @@ from jaxtyping import Bool, Float, UInt8
 from datasets.cameras import Camera
 from datasets.episodes import Episode
 from datasets.skeletons import NTU25
+from sims.arguments import view_names
 from sims.bullet.client import BulletClient
 from sims.bullet.views import View, draw
-from sims.env import view_names
 from sims.mocap.take import Stage, Take, backdrop
 from sims.rollout import Recording, done_at_end
 

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from gymnasium.spaces import Box
 from jaxtyping import Float
 
 from sims.errors import OptionError
@@ -15,11 +14,12 @@ from sims.mujoco.points import find_points
 from sims.mujoco.scene import load_scene
 from sims.mujoco.world import MujocoWorld
 from sims.scenes.physics import SteppedScene
+from sims.scenes.settings import action_box
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
-    from sims.scenes.env import Settings
+    from sims.scenes.settings import Settings
 
 
 class MujocoEnv(MujocoWorld, SteppedScene):
@@ -83,7 +83,7 @@ class MujocoEnv(MujocoWorld, SteppedScene):
                 'section, such as <position joint="elbow"/>.'
             )
         low, high = self.action_range or self._actuator_range()
-        self.action_space = Box(np.array(low, float), np.array(high, float), dtype=np.float64)
+        self.action_space = action_box(low, high)
         self.set_observation_space()
 
     def _actuator_range(self) -> tuple[Any, Any]:

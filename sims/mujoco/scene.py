@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from xml.etree import ElementTree
 
 import numpy as np
 from jaxtyping import Float
@@ -11,6 +12,7 @@ from jaxtyping import Float
 from datasets.errors import FormatError
 from datasets.kinematics.loading import read_spec, visual_shapes
 from sims.gl import import_mujoco
+from sims.scenes.files import warn_of_mimics
 
 if TYPE_CHECKING:
     import mujoco
@@ -47,6 +49,7 @@ def load_scene(scene: Path | str) -> tuple[mujoco.MjModel, str]:
     try:
         spec = engine.MjSpec.from_string(scene) if isinstance(scene, str) else read_spec(scene)
         if is_urdf:
+            warn_of_mimics(ElementTree.parse(scene).getroot(), Path(scene))
             _add_motors(engine, spec)
         model = spec.compile()
         if is_urdf:

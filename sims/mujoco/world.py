@@ -142,8 +142,18 @@ class MujocoWorld(SceneEnv):
         return pose
 
     def scene_camera(self, name: str) -> Camera:
-        """A camera of the model by its name, in the current state, with square pictures."""
+        """A camera of the model by its name, in the current state, with square pictures.
+
+        Raises:
+            OptionError: When it is no pinhole camera with its middle in that of the picture.
+        """
         number = self.model.camera(name).id
+        parallel = self.model.cam_projection[number] != 0  # mjPROJ_PERSPECTIVE
+        if parallel or (self.model.cam_sensorsize[number] > 0).any():
+            raise OptionError(
+                f"the camera {name!r} of {self.scene_name} is drawn by its field of view alone: "
+                "leave out its projection, sensorsize, focal and principal, and give it a fovy."
+            )
         # MuJoCo's camera looks along -z with y up, `Camera` along z with y down.
         rotation = np.diag([1.0, -1.0, -1.0]) @ self.data.cam_xmat[number].reshape(3, 3).T
         pose = np.eye(4)

@@ -25,6 +25,7 @@ from sims.rollout import attempt_of, episode_seed, record, record_failure
 
 # The experts succeed in about nine of ten attempts, so this many failures in a row mean a fault.
 MAX_ATTEMPTS = 20
+OWN_EXPERT = "its last step must solve the task: correct what acts, or when it counts as solved."
 DOCTOR = "see `python -m sims.doctor`."
 
 
@@ -109,7 +110,8 @@ class Generation:
                 return
         end = "failed" if index < FIRST_FAILURE else "could not be made to fail"
         random = meta.env.startswith(GYMNASIUM) and "policy" not in dict(self.options)
-        remedy = "give one that solves the task: --policy MODULE:FUNCTION." if random else DOCTOR
+        remedy = OWN_EXPERT if ":" in meta.env else DOCTOR
+        remedy = "give one that solves the task: --policy MODULE:FUNCTION." if random else remedy
         raise ProductionError(
             f"The {'random policy' if random else 'expert'} of {meta.env} {end} {MAX_ATTEMPTS} "
             f"times on episode {index}; {remedy}"

@@ -32,11 +32,12 @@ from datasets.storage.inside import (
     require_own_content,
     require_plain_name,
 )
+from sims.robosuite.arrays import AXES, COPY_AGAIN, OBSERVATION, arrays, model_text, require_alike
 from sims.robosuite.env import ROBOMIMIC_ROBOSUITE_TYPE
 
 ROBOT = "Panda"
 CONVERT = "python -m robomimic.scripts.conversion.convert_robosuite --dataset {}"
-COPY_AGAIN = "Download or copy it again."
+OTHER_SPLIT = "--split 4,1,1"
 # Names that a message lists.
 _NAMED = 3
 
@@ -97,12 +98,7 @@ class DemonstrationFile:
                     f"{path}: demonstrations must be named demo_NUMBER, each another number; "
                     f"rename or remove {shortened(wrong, _NAMED)}."
                 )
-            width = {self._require_restorable(data[name]) for name in self.names.values()}
-            if len(width) > 1:
-                raise MismatchError(
-                    f"{path}: its states have {sorted(width)} numbers; demonstrations of one task "
-                    "have states of one length. Split the file by task."
-                )
+            require_alike({name: data[name] for name in self.names.values()}, path)
 
     @property
     def env_version(self) -> str | None:
@@ -134,14 +130,19 @@ class DemonstrationFile:
                 split can replace the masks.
         """
         numbers = {name: number for number, name in self.names.items()}
-        masks = read_splits(self.path)
+        masks = read_splits(self.path, f"Replace its masks: {OTHER_SPLIT}")
         for split in SPLITS:
             if unknown := [name for name in masks.get(split, ()) if name not in numbers]:
                 raise MismatchError(
                     f"{self.path}: its mask {split} names {unknown[:3]}, which it does not hold. "
-                    "Replace its masks: --split 4,1,1"
+                    f"Replace its masks: {OTHER_SPLIT}"
                 )
         splits = {split: sorted(numbers[name] for name in masks.get(split, ())) for split in SPLITS}
+        if not splits["train"] and any(splits.values()):
+            raise MismatchError(
+                f"{self.path}: its masks valid and test have demonstrations, and train has none. "
+                f"Replace its masks: {OTHER_SPLIT}"
+            )
         return splits if splits["train"] else None
 
     def states(self, number: int) -> Float[np.ndarray, "time state"]:
@@ -153,23 +154,26 @@ class DemonstrationFile:
         """Reads a demonstration.
 
         Raises:
-            DataError: When its bytes are damaged.
+            DataError: When its bytes are damaged, its model is no text, or its numbers are not all
+                finite.
         """
         with self._open() as file:
             demo = file[f"data/{self.names[number]}"]
-            model_file = demo.attrs["model_file"]
+            where = f"{self.path}: {self.names[number]}"
+            read = {name: array[:] for name, array in arrays(demo, where).items()}
+            for name, values in read.items():
+                if not np.isfinite(values).all():
+                    raise FormatError(
+                        f"{where}: its {name} are not all finite numbers. Remove it from the file, "
+                        "or from its masks."
+                    )
             return Demonstration(
-                states=demo["states"][:],
-                actions=demo["actions"][:],
-                model_file=model_file if isinstance(model_file, str) else model_file.decode(),
-                rewards=demo["rewards"][:] if "rewards" in demo else None,
-                dones=demo["dones"][:] if "dones" in demo else None,
-                # Left out are arrays that rendering makes again: pictures and depth have more
-                # axes, and this project's visibility is boolean.
+                model_file=model_text(demo, where),
+                **{name: values for name, values in read.items() if name in AXES},
                 observations={
-                    name: value[:]
-                    for name, value in demo.get("obs", {}).items()
-                    if value.ndim <= 2 and value.dtype != bool
+                    name.removeprefix(OBSERVATION): values
+                    for name, values in read.items()
+                    if name not in AXES
                 },
             )
 
@@ -207,8 +211,11 @@ class DemonstrationFile:
             )
         try:
             env_args = json.loads(data.attrs["env_args"])
-            kind, _, kwargs = (env_args[key] for key in ("type", "env_name", "env_kwargs"))
+            kind, name, kwargs = (env_args[key] for key in ("type", "env_name", "env_kwargs"))
             robots = kwargs.get("robots", ROBOT)
+            robots = [robots] if isinstance(robots, str) else list(robots)
+            if not robots or not all(isinstance(word, str) for word in (name, *robots)):
+                raise TypeError("env_name and robots must be names")
         except (json.JSONDecodeError, KeyError, TypeError, AttributeError) as error:
             raise FormatError(
                 f"{self.path}: data.attrs['env_args'] is not robomimic's JSON of env_name, type "
@@ -225,27 +232,5 @@ class DemonstrationFile:
                 f"{self.path}: data.attrs['env_args'] has control_freq {hz!r}, which is no number "
                 f"of time steps a second. {COPY_AGAIN}"
             )
-        self.robots = [robots] if isinstance(robots, str) else list(map(str, robots))
+        self.robots = robots
         return env_args
-
-    def _require_restorable(self, demo: h5py.Group) -> int:
-        """Checks that a demonstration can be restored; returns the length of its states."""
-        where = f"{self.path}: {demo.name}"
-        for name in ("states", "actions"):
-            if name not in demo:
-                raise MissingDataError(
-                    f"{where} has no {name}, without which it cannot be replayed. Take the file "
-                    "that it was made from: robomimic's raw and low-dimensional files have them."
-                )
-        if "model_file" not in demo.attrs:
-            raise MissingDataError(
-                f"{where} has no attribute model_file, the model that its states are of. Take a "
-                "file of robosuite's collection script, or of robomimic."
-            )
-        states, actions = demo["states"], demo["actions"]
-        if states.ndim != 2 or not 0 < len(states) == len(actions):
-            raise MismatchError(
-                f"{where} has states {states.shape} and actions {actions.shape}; a demonstration "
-                f"has one of each a time step. {COPY_AGAIN}"
-            )
-        return int(states.shape[1])

@@ -10,24 +10,16 @@ from xml.etree import ElementTree
 
 import gymnasium
 import numpy as np
-from jaxtyping import Bool, Float, UInt8
+from jaxtyping import Float
 
-from datasets.cameras import Camera
 from datasets.errors import MismatchError
-from datasets.skeletons import PANDA
-from datasets.storage.episode_file import EGO
-from sims import rig
+from sims.arguments import finite_action, picture_size, require_render_mode, view_names
 from sims.arm import panda
-from sims.env import MultiViewEnv, view_names
 from sims.gl import import_mujoco
 from sims.memory import return_small_blocks
-from sims.mujoco.look import RandomLook
-from sims.mujoco.renderer import ViewRenderer
-from sims.mujoco.visibility import visible_keypoints
-from sims.robosuite.instances import arm_bodies, task_instances
 from sims.robosuite.package import import_robosuite, no_model_of_the_robot_alone
+from sims.robosuite.views import PandaViews
 from sims.robosuite.xml import loadable
-from sims.survey import Survey
 
 ROBOMIMIC_ROBOSUITE_TYPE = 1  # robomimic.envs.env_base.EnvType.ROBOSUITE_TYPE
 # robosuite adds concatenations of its observations. robomimic uses this one, and drops the suffix.
@@ -38,49 +30,46 @@ CLOSING = 0.02
 AROUND = 0.035
 
 
-class RobosuiteEnv(MultiViewEnv):
+class RobosuiteEnv(PandaViews):
     """A single-Panda task of robosuite, as robosuite defines it, under its default controller.
 
     Every seed makes a new task, so an episode does not depend on earlier episodes.
 
     Attributes:
         task: robosuite's name of the task.
-        camera_distance: Distance from the third-person cameras to the middle of the workspace, in
-            metres.
-        workspace: World points in metres that every third-person view shows.
         horizon: Time steps after which an episode is truncated.
     """
 
-    skeleton = PANDA
     control_hz = 20.0
     horizon = 200
-    cameras_can_move = True
 
     task: ClassVar[str]
-    camera_distance: ClassVar[float]
-    workspace: ClassVar[Float[np.ndarray, "points 3"]]
 
     _env: Any = None
-    _model: Any = None
-    _data: Any = None
 
-    def __init__(self, views: int = 4, size: int = 224, light_meshes: bool = True) -> None:
+    def __init__(
+        self,
+        views: int = 4,
+        size: int = 224,
+        light_meshes: bool = True,
+        render_mode: str | None = None,
+    ) -> None:
         """Loads robosuite; the first episode begins at `reset`.
 
         Args:
             views: Number of third-person views.
             size: Height and width of the images in pixels.
             light_meshes: Whether to draw simplified meshes, which look the same and are faster.
+            render_mode: `rgb_array` or None, which mean the same; Gymnasium gives it.
 
         Raises:
             SimulatorError: When robosuite, MuJoCo or the graphics driver is missing.
         """
-        self.views = view_names(views)
-        self.size = size
+        require_render_mode(render_mode)
+        self.views, self.size = view_names(views), picture_size(size)
         self._robosuite = import_robosuite()
         self._mujoco = import_mujoco()
-        self._renderer, self._look = ViewRenderer(size, light_meshes), RandomLook()
-        self.place_cameras(None)
+        self.prepare_pictures(light_meshes)
         self.begin(seed=0)
         low, high = self._env.action_spec
         self.action_space = gymnasium.spaces.Box(low, high, dtype=np.float64)
@@ -103,19 +92,6 @@ class RobosuiteEnv(MultiViewEnv):
             # `begin` makes a new environment for each seed, so a reset keeps its model.
             "hard_reset": False,
         }
-
-    def place_cameras(self, rng: np.random.Generator | None) -> None:
-        """Draws the ring of cameras; None selects the fixed ring."""
-        self._ring = rig.ring(self.views[1:], self.workspace, self.camera_distance, self.size, rng)
-
-    def set_cameras(self, cameras: Mapping[str, Camera]) -> None:
-        """Moves the third-person cameras from now on; new names are new views."""
-        self._ring = dict(cameras)
-        self.views = (EGO, *cameras)
-
-    def draw_scene(self, rng: np.random.Generator | None) -> None:
-        """Draws textures, colours and lights of all but the arm; None selects robosuite's own."""
-        self._look.draw(rng)
 
     def begin(self, seed: int) -> None:
         """Makes a new robosuite environment whose models and placements come from the seed."""
@@ -144,17 +120,7 @@ class RobosuiteEnv(MultiViewEnv):
         self._model = self._env.sim.model._model
         self._data = self._env.sim.data._data
         self._steps = 0
-        body = {self._model.body(i).name: i for i in range(self._model.nbody)}
-        self._bodies = np.array([body[p.body] for p in panda.KEYPOINTS.values()])
-        self._offsets = np.array([p.offset for p in panda.KEYPOINTS.values()])
-        self._own_bodies = [
-            frozenset(body[name] for name in p.own_bodies) for p in panda.KEYPOINTS.values()
-        ]
-        self._hand = body[panda.HAND]
-        self._fingers = np.array(
-            [self._model.joint(name).dofadr[0] for name in panda.FINGER_JOINTS]
-        )
-        self._loaded = False
+        self.find_panda()
 
     def step(
         self, action: Float[np.ndarray, " action"]
@@ -166,7 +132,9 @@ class RobosuiteEnv(MultiViewEnv):
         # Observations stay as robosuite gives them, since policies of robomimic's data expect the
         # same: poses are one physics step older than the state, and Can's pose in the hand's frame
         # is computed from the observation of the time step before.
-        self._raw_observation, reward, _, _ = self._env.step(np.asarray(action, np.float64))
+        self._raw_observation, reward, _, _ = self._env.step(
+            finite_action(action, self.action_space)
+        )
         # robosuite leaves poses one physics step older than the state. Update them, without any
         # call that would change the dynamics, so that pictures and keypoints match the state.
         self._mujoco.mj_kinematics(self._model, self._data)
@@ -186,61 +154,6 @@ class RobosuiteEnv(MultiViewEnv):
         }
         observation["object"] = np.asarray(raw[OBJECT_STATE], np.float64)
         return observation
-
-    def render_views(self) -> dict[str, UInt8[np.ndarray, "height width 3"]]:
-        """Renders the current state from every view, upright RGB."""
-        self._load_renderer()
-        return self._renderer.render(self._data, self.cameras(), fixed=self.still_views())
-
-    def render_view(self, view: str) -> UInt8[np.ndarray, "height width 3"]:
-        """Renders the current state from one view, upright RGB."""
-        self._load_renderer()
-        camera = {view: self.cameras()[view]}
-        return self._renderer.render(self._data, camera, fixed=self.still_views())[view]
-
-    def actor_masks(self) -> dict[str, Bool[np.ndarray, "height width"]]:
-        """The pixels of each view that show the arm or the gripper."""
-        self._load_renderer()
-        # Pixels without a geom have the number -1, which indexes this additional last entry.
-        is_arm = np.append(arm_bodies(self._model)[self._model.geom_bodyid], False)
-        geoms = self._renderer.segment(self._data, self.cameras())
-        return {view: is_arm[geom] for view, geom in geoms.items()}
-
-    def instances(self) -> tuple[str, ...]:
-        """The background, the robot with its mount, and robosuite's furniture and objects."""
-        return task_instances(self._model).names
-
-    def survey_views(self) -> dict[str, Survey]:
-        """Depth and instances of the current state, from every view."""
-        self._load_renderer()
-        return self._renderer.survey(
-            self._data, self.cameras(), task_instances(self._model).of_geom
-        )
-
-    def _load_renderer(self) -> None:
-        if not self._loaded:
-            self._look.apply(self._model, self._data, arm_bodies(self._model))
-            self._renderer.load(self._model)
-            self._loaded = True
-
-    def keypoints(self) -> Float[np.ndarray, "keypoints 3"]:
-        """World coordinates of the Panda's keypoints in metres."""
-        rotations = self._data.xmat[self._bodies].reshape(-1, 3, 3)
-        return self._data.xpos[self._bodies] + np.einsum("kij,kj->ki", rotations, self._offsets)
-
-    def cameras(self) -> dict[str, Camera]:
-        """The hand-eye camera as it stands now, and the ring."""
-        rotation = self._data.xmat[self._hand].reshape(3, 3)
-        position = self._data.xpos[self._hand]
-        return {EGO: panda.ego_camera(position, rotation, self.size), **self._ring}
-
-    def visible(self) -> dict[str, Bool[np.ndarray, " keypoints"]]:
-        """Whether each view sees each keypoint; see `sims.mujoco.visibility`."""
-        points = self.keypoints()
-        return {
-            view: visible_keypoints(self._model, self._data, camera, points, self._own_bodies)
-            for view, camera in self.cameras().items()
-        }
 
     def success(self) -> bool:
         """Whether the task is solved now, by robosuite's own rule."""
@@ -303,9 +216,12 @@ class RobosuiteEnv(MultiViewEnv):
             self._env.reset_from_xml_string(model)
             self._find_parts()
         except (ElementTree.ParseError, ValueError, KeyError) as error:
+            # robosuite ends some of its errors with all names of the model.
+            reason = str(error).split(" Available ")[0].rstrip(".")
             raise MismatchError(
-                f"The model does not load with robosuite {self._robosuite.__version__}: {error}. "
-                "Replay it with the robosuite and the robot's files that recorded it."
+                f"The model does not load as {self.task} with robosuite "
+                f"{self._robosuite.__version__}: {reason}. Replay it with the robosuite and the "
+                "robot's files that recorded it, or name its task and robots in env_args."
             ) from error
 
     @property

@@ -12,8 +12,8 @@ from jaxtyping import Bool, Float, UInt8
 from datasets.cameras import Camera
 from datasets.errors import MismatchError
 from datasets.storage.episode_file import EGO
+from sims.arguments import picture_size, view_names
 from sims.arm import panda
-from sims.env import view_names
 from sims.gl import import_mujoco
 from sims.memory import return_small_blocks
 from sims.mujoco.renderer import ViewRenderer
@@ -22,7 +22,7 @@ from sims.robosuite.demos import DemonstrationFile
 from sims.robosuite.motion import ring_in_room, workspace
 from sims.robosuite.robots import PART, Robots, find_robots
 from sims.robosuite.xml import require_files, with_installed_files, with_present_names
-from sims.scenes.env import RING_DISTANCE
+from sims.scenes.cameras import RING_DISTANCE
 from sims.scenes.viewpoints import behind, mounted
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ class RecordedScene:
             SimulatorError: When MuJoCo or the graphics driver is missing.
         """
         self.name, self._robot_names = file.world, file.robots
-        self.views, self.size = view_names(views), size
+        self.views, self.size = view_names(views), picture_size(size)
         self._mujoco = import_mujoco()
         self._renderer = ViewRenderer(size)
         self._loaded = False
@@ -108,7 +108,7 @@ class RecordedScene:
             reason = " ".join(str(error).split())
             raise MismatchError(
                 f"The model does not load: {reason.rstrip('.')}. Install the package that has its "
-                "objects and robots (robosuite, mimicgen), in the version that recorded it."
+                "objects and robots (robosuite, mimicgen …), in the version that recorded it."
             ) from error
 
     def _fingers_of_hands(self) -> list[set[int]]:

@@ -65,7 +65,7 @@ def find_robots(model: mujoco.MjModel, names: str) -> Robots:
         names: Names of the robots, from which that of a skeleton of links is made.
 
     Raises:
-        MismatchError: When the model has no robot.
+        MismatchError: When the model has no robot, or no joint moves it.
     """
     body = [model.body(i).name for i in range(model.nbody)]
     parts = [PART.match(name) for name in body]
@@ -84,6 +84,10 @@ def find_robots(model: mujoco.MjModel, names: str) -> Robots:
     if all(name in place for bodies in wanted.values() for name in bodies.values()):
         return Robots(*_pandas(wanted, place), True, own, finger, hands)
     links = [body[i] for i in _links(model, parts, finger, hands)]
+    if not links:
+        raise MismatchError(
+            "no joint moves its robot, so it has no keypoints: choose another file."
+        )
     found = find_points(model, "its model", names, links, ())
     offsets = np.zeros((len(links), 3))
     linked = (found.skeleton, found.bodies, offsets, found.own_bodies, found.depth)

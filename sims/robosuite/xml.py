@@ -9,9 +9,6 @@ from functools import cache
 from importlib.util import find_spec
 from pathlib import Path, PurePosixPath
 
-# MimicGen's own meshes lie in a folder `robosuite` of its package, so it comes first.
-PACKAGES = ("mimicgen", "robosuite_task_zoo", "robosuite")
-
 # robosuite 1.5 added the arm to the names of grippers, renamed mounts, moved their meshes, and
 # marks the arm's origin with a site. None of this changes the meaning of a state.
 OLD_GRIPPER = re.compile(r"^(gripper\d+_)(?!right_|left_)")
@@ -60,21 +57,25 @@ def with_installed_files(model_file: str) -> str:
 
 
 def _installed(file: str) -> str:
-    parts = PurePosixPath(file).parts
-    for package, folder in _folders().items():
-        if package in parts:
-            last = len(parts) - parts[::-1].index(package)
-            path = folder.joinpath(*parts[last:])
-            if path.is_file():
-                return str(path)
+    # A path of Windows has other separators. MimicGen's own meshes lie in a folder `robosuite` of
+    # its package, so the first part that is a package comes first.
+    parts = PurePosixPath(file.replace("\\", "/")).parts
+    for part in dict.fromkeys(parts):
+        last = len(parts) - parts[::-1].index(part)
+        folder = _folder(part)
+        if folder is not None and (path := folder.joinpath(*parts[last:])).is_file():
+            return str(path)
     return file
 
 
 @cache
-def _folders() -> dict[str, Path]:
-    """The folders of the installed packages that have meshes; none is imported."""
-    specs = {package: find_spec(package) for package in PACKAGES}
-    return {name: Path(spec.origin).parent for name, spec in specs.items() if spec and spec.origin}
+def _folder(package: str) -> Path | None:
+    """The folder of an installed package, which is not imported; None when there is none."""
+    try:
+        spec = find_spec(package) if package.isidentifier() else None
+    except ValueError:  # of a module that hides where it comes from
+        return None
+    return Path(spec.origin).parent if spec and spec.origin else None
 
 
 def require_files(model_file: str) -> None:
@@ -103,6 +104,6 @@ def loadable(edit: Callable[[str], str], model_file: str) -> str:
     """
     if "<asset>" not in model_file:  # robosuite assumes that there are assets
         raise ValueError("it has no assets, so it is no model of robosuite")
-    model = edit(with_present_names(model_file))
+    model = edit(with_installed_files(with_present_names(model_file)))
     require_files(model)
     return model

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from traceback import extract_tb
 from typing import Any
 
 import numpy as np
 from gymnasium.spaces import Box
 from jaxtyping import Float
 
-from datasets.errors import unknown_name
+from datasets.errors import UserError, unknown_name
 from sims.env import Step
 from sims.errors import HookError
 
@@ -20,6 +22,27 @@ def source_of(function: Callable[..., Any]) -> str:
     code = getattr(getattr(function, "__func__", function), "__code__", None)
     name = getattr(function, "__name__", repr(function))
     return f"{code.co_filename}:{code.co_firstlineno}, {name}()" if code is not None else name
+
+
+@contextmanager
+def user_code(function: Callable[..., Any]) -> Iterator[None]:
+    """Names the place of what a user's function raises.
+
+    Raises:
+        HookError: In place of any exception but those of this project, whose messages say enough.
+    """
+    try:
+        yield
+    except UserError:
+        raise
+    except Exception as error:
+        place = source_of(function)
+        file = place.rpartition(":")[0]
+        for frame in extract_tb(error.__traceback__):  # the last one is the innermost
+            if frame.filename == file:
+                place = f"{file}:{frame.lineno}, {frame.name}()"
+        reason = " ".join(str(error).split()).rstrip(".")
+        raise HookError(f"{place} raised {type(error).__name__}: {reason}. Correct it.") from error
 
 
 def checked_action(action: Any, space: Box, place: str) -> Float[np.ndarray, " action"]:
@@ -59,13 +82,14 @@ def read_steps(act: Callable[[], Any], phases: Sequence[str], space: Box) -> Ite
         space: The space of actions.
 
     Raises:
-        HookError: When the function is no generator or yields something else.
+        HookError: When the function is no generator, yields something else, or raises an exception.
     """
     place, phase, count = source_of(act), 0, 0
-    steps = act()
+    with user_code(act):
+        steps = act()
     if not isinstance(steps, Iterator):
         raise HookError(f"{place}: it must yield actions, but returns {steps!r}; write `yield`.")
-    for count, step in enumerate(steps, 1):  # noqa: B007  its last value is used below
+    for count, step in enumerate(_named(steps, act), 1):  # noqa: B007  its last value is used below
         action = step
         if isinstance(step, tuple) and len(step) == 2 and isinstance(step[1], str):
             action, name = step
@@ -75,3 +99,8 @@ def read_steps(act: Callable[[], Any], phases: Sequence[str], space: Box) -> Ite
         yield Step(checked_action(action, space, f"{place}, step {count - 1}"), phase)
     if count == 0:
         raise HookError(f"{place}: it ended without an action; yield at least one.")
+
+
+def _named(steps: Iterator[Any], act: Callable[..., Any]) -> Iterator[Any]:
+    with user_code(act):
+        yield from steps

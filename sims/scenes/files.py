@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import difflib
+import logging
 from collections.abc import Sequence
 from pathlib import Path
+from xml.etree import ElementTree
 
 from datasets.errors import MissingDataError
+from datasets.kinematics.loading import mimics_of
+
+log = logging.getLogger(__name__)
 
 
 def find_file(file: str | Path, folders: Sequence[Path], named_by: str) -> Path:
@@ -38,3 +43,14 @@ def _others(file: Path, folders: Sequence[Path]) -> list[str]:
             found += [str(file.parent / each.name) for each in beside.glob(f"*{file.suffix}")]
         found += [str(each.relative_to(folder)) for each in folder.glob(f"*/{file.name}")]
     return sorted(set(found))
+
+
+def warn_of_mimics(robot: ElementTree.Element, urdf: Path) -> None:
+    """Warns of the joints of a URDF that follow others, and move by actions of their own here."""
+    if mimics := mimics_of(robot):
+        pairs = ", ".join(f"{joint} ({leader})" for joint, (leader, _, _) in mimics.items())
+        log.warning(
+            "%s has joints that follow others: %s. Here each needs an action of its own, which "
+            "`control` can compute.",
+            *(urdf, pairs),
+        )

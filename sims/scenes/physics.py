@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float
 
 from sims.errors import OptionError
-from sims.scenes.acting import source_of
+from sims.scenes.acting import source_of, user_code
 from sims.scenes.env import SceneEnv
 
 
@@ -58,7 +58,8 @@ class SteppedScene(SceneEnv):
         """Begins an episode in the initial pose, changed by `randomize`."""
         self.start()
         self._steps = 0
-        self.randomize(np.random.default_rng(seed))
+        with user_code(self.randomize):
+            self.randomize(np.random.default_rng(seed))
         self.require_stable(f"at the start, by {source_of(self.randomize)}")
         self.refresh()
         self.require_stable(f"at the start, by {source_of(self.randomize)}")

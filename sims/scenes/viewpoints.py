@@ -10,6 +10,7 @@ from jaxtyping import Float
 
 from datasets.cameras import Camera
 from datasets.errors import shortened
+from datasets.storage.episode_file import EGO
 from sims.errors import OptionError
 
 # A camera that a body carries, in multiples of the workspace's longest side: it stands behind and
@@ -41,11 +42,19 @@ class Viewpoint(NamedTuple):
         Raises:
             OptionError: When there is no such camera; names the viewpoint.
         """
-        position, target = (np.array(point, float) for point in self[:2])
         try:
+            position, target = (np.array(point, float) for point in self[:2])
+            if (
+                not position.shape == target.shape == (3,)
+                or not np.isfinite([position, target]).all()
+            ):
+                raise ValueError("position and target must be three finite numbers each")
             return Camera.look_at(position, target, UP, self.fovy, size, size)
-        except ValueError as error:
-            raise OptionError(f"{self} is no camera ({error}).") from None
+        except (TypeError, ValueError) as error:
+            raise OptionError(
+                f"{self} is no camera ({error}). Give a list of positions and targets, such as "
+                "[((1, 1, 1), (0, 0, 0))]."
+            ) from None
 
 
 def behind(
@@ -82,7 +91,7 @@ def require_in_view(
     points: Float[np.ndarray, "keypoints 3"],
     cameras: Mapping[str, Camera],
 ) -> None:
-    """Checks that each keypoint lies in the picture of some camera.
+    """Checks that each keypoint lies in some picture, and that each picture shows one.
 
     Args:
         scene: The scene, for messages.
@@ -91,15 +100,21 @@ def require_in_view(
         cameras: View to camera.
 
     Raises:
-        OptionError: When a keypoint is in no picture; names it.
+        OptionError: When a keypoint is in no picture, or none is in that of a third-person camera;
+            names it.
     """
-    seen = np.zeros(len(points), bool)
-    for camera in cameras.values():
-        seen |= camera.contains(camera.project(points)[0])
+    shown = {view: camera.contains(camera.project(points)[0]) for view, camera in cameras.items()}
+    seen = np.any(list(shown.values()), axis=0)
     if unseen := [name for name, known in zip(names, seen, strict=True) if not known]:
         place = np.round(points[~seen][0], 2).tolist()
         raise OptionError(
             f"no camera of {scene} shows {shortened(unseen, LISTED)} at the start ({unseen[0]} is "
             f"at {place}): turn `third_person` there, enlarge `workspace`, or leave these out of "
             "`points`."
+        )
+    if blind := [view for view in shown if view != EGO and not shown[view].any()]:
+        raise OptionError(
+            f"none of the points of {scene} is in the picture of {', '.join(blind)} at the start "
+            f"({names[0]} is at {np.round(points[0], 2).tolist()}): turn `third_person` there, or "
+            "move `workspace`."
         )

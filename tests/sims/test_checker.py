@@ -193,10 +193,10 @@ def test_a_world_with_depth_instances_and_drawn_scenes_is_accepted():
         (IgnoredSeed, "other seeds began the same episode"),
         (StayingState, "a restored state differs in state, keypoints, picture of ego"),
         (HalfRestored, "a restored state differs in state"),
-        (OneSizeTooSmall, r"view_0 has shape \(31, 32, 3\)"),
+        (OneSizeTooSmall, r"view_0: its shape is \(31, 32, 3\)"),
         (OtherNames, r"views are \('ego', 'left', 'right'\), not \('ego', 'view_0', 'view_1'\)"),
         (MissingView, r"actor_masks names \('ego', 'view_0'\)"),
-        (NamelessPhase, "phase 0 has no name"),
+        (NamelessPhase, "`phases` names no phase"),
     ],
 )
 def test_what_is_broken_is_named(broken, complaint):

@@ -147,6 +147,10 @@ def test_cameras_of_other_names_are_named_one_by_one(rig, camera):
     (path,) = rig(left=stored(camera), right=stored(camera))
     with pytest.raises(OptionError, match=r"view_0, view_1.*left, right.*view_0=FILE:left"):
         read_given((path,), SIZE)
+    (path,) = rig(view_0=stored(camera), view_2=stored(camera))
+    with pytest.raises(OptionError, match=r"view_1=FILE:view_2"):
+        read_given((path,), SIZE)
+    (path,) = rig(left=stored(camera), right=stored(camera))
     given = read_given((f"view_1={path}:left", f"view_0={path}:right"), SIZE)
     assert list(given.cameras) == ["view_0", "view_1"]
 
@@ -193,12 +197,16 @@ def test_a_camera_that_looks_away_is_warned_of(rig, camera, tmp_path, caplog):
     away = Camera.look_at(
         camera.position, 2 * camera.position, np.array([0.0, 0, 1]), 45.0, SIZE, SIZE
     )
-    words = rig(view_0=stored(camera), view_1=stored(away))
+    far = Camera.look_at(
+        1000 * camera.position, np.zeros(3), np.array([0.0, 0, 1]), 45.0, SIZE, SIZE
+    )
+    words = rig(view_0=stored(camera), view_1=stored(away), view_2=stored(far))
     config = GenerateConfig(**OPTIONS | {"size": SIZE}, cameras=words, out=tmp_path / "data")
     with caplog.at_level(logging.WARNING):
         generate(config)
-    assert [record.args[0] for record in caplog.records] == ["view_1"]
-    assert "sees nothing of the robot" in caplog.text
+    assert [record.args[0] for record in caplog.records] == ["view_1", "view_2"]
+    assert "view_1 of --cameras sees nothing of the robot" in caplog.text
+    assert "view_2 of --cameras sees no more than a dot of the robot" in caplog.text
 
 
 def test_options_that_contradict_a_rig_are_refused_before_any_work(rig, camera, tmp_path):

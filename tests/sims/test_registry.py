@@ -36,6 +36,26 @@ def test_gymnasium_makes_registered_worlds(name):
     env.close()
 
 
+@pytest.mark.parametrize("name", ["pick", "minecraft", "lift"])
+def test_gymnasium_gives_a_render_mode(name):
+    env = gymnasium.make(gymnasium_id(name), views=1, size=32, render_mode="rgb_array")
+    env.reset(seed=0)
+    assert env.render().shape == (32, 64, 3)
+    env.close()
+    with pytest.raises(OptionError, match="render_mode is 'depth_array'.*'rgb_array'"):
+        sims.make(name, views=1, size=32, render_mode="depth_array")
+
+
+@pytest.mark.parametrize("name", ["pick", "minecraft"])
+def test_a_closed_world_says_so(name):
+    env = sims.make(name, views=1, size=32)
+    env.reset(seed=0)
+    env.close()
+    env.close()
+    with pytest.raises(SimulatorError, match="was closed: make a new one"):
+        env.render()
+
+
 @pytest.mark.parametrize("name", sims.ENVIRONMENTS)
 def test_every_world_is_registered_under_its_own_class(name):
     assert (

@@ -180,6 +180,7 @@ def test_a_current_model_keeps_its_names(demos):
 def test_recorded_rewards_dones_and_observations_are_kept_but_not_images(copy, tmp_path):
     """robomimic's files with images have rewards, dones and observations."""
     with h5py.File(copy, "a") as file:
+        del file["data/demo_2"], file["data/demo_3"]
         demo = file["data/demo_1"]
         steps = len(demo["states"])
         for name in ("states", "actions"):  # four steps, so that the test is fast

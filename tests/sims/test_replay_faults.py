@@ -20,6 +20,9 @@ from tests.sims.runs import finish
 
 pytest.importorskip("robomimic")
 
+STILL_ROBOT = (
+    '<mujoco><worldbody><body name="robot0_base"><geom size="0.1"/></body></worldbody></mujoco>'
+)
 OPTIONS = {"views": 2, "size": 64, "workers": 1}
 
 
@@ -42,6 +45,19 @@ def put(group, name, value):
 
 def rename_demo(file):
     file["data"].move("demo_2", "second")
+
+
+def put_in_all(file, name, change):
+    for demo in file["data"].values():
+        steps = len(demo["actions"])
+        put(demo, name, change(steps)) if name in demo else demo.create_dataset(
+            name, data=change(steps)
+        )
+
+
+def each_model(file, model):
+    for demo in file["data"].values():
+        demo.attrs["model_file"] = model
 
 
 BROKEN = {
@@ -68,7 +84,11 @@ BROKEN = {
         OutsideFolderError,
         "../Lift",
     ),
-    "no states": (lambda f: f["data/demo_2"].pop("states"), MissingDataError, "demo_2 .*states"),
+    "no states": (
+        lambda f: f["data/demo_2"].pop("states"),
+        MissingDataError,
+        "demo_2 .* no states",
+    ),
     "no model": (
         lambda f: f["data/demo_3"].attrs.pop("model_file"),
         MissingDataError,
@@ -83,7 +103,7 @@ BROKEN = {
     "width": (
         lambda f: put(f["data/demo_2"], "states", np.zeros((len(f["data/demo_2/actions"]), 9))),
         MismatchError,
-        r"\[9, 32\]",
+        r"demo_2 has states of shape \(9,\).* demo_1 .*\(32,\)",
     ),
     "other model": (
         lambda f: [
@@ -95,7 +115,7 @@ BROKEN = {
     "not a number": (
         lambda f: f["data/demo_2/states"].write_direct(np.full((1, 32), np.nan), None, np.s_[:1]),
         FormatError,
-        "demo_2 ",
+        "demo_2: its states",
     ),
     "stranger in a mask": (
         lambda f: put(f["mask"], "valid", np.array([b"demo_9"])),
@@ -118,6 +138,105 @@ BROKEN = {
         lambda f: edit_models(f, lambda model: model.replace("link0.stl", "none.stl")),
         MismatchError,
         r"demo_1: .*none\.stl.*mimicgen",
+    ),
+    "model of numbers": (lambda f: each_model(f, 3.0), FormatError, "demo_1: .*model_file"),
+    "model of bytes": (
+        lambda f: each_model(f, np.void(b"\xff")),
+        FormatError,
+        "demo_1: .*model_file",
+    ),
+    "robot that stands still": (
+        lambda f: edit_models(f, lambda _: STILL_ROBOT),
+        MismatchError,
+        "demo_1: no joint",
+    ),
+    "another task": (
+        lambda f: edit_env_args(f, env_name="PickPlaceCan"),
+        MismatchError,
+        "demo_1: .*PickPlaceCan.*env_args[.]$",
+    ),
+    "robots of numbers": (
+        lambda f: edit_env_args(f, env_kwargs={"robots": [3]}),
+        FormatError,
+        "robots",
+    ),
+    "no task": (lambda f: edit_env_args(f, env_name=None), FormatError, "env_name"),
+    "actions without an axis": (
+        lambda f: put_in_all(f, "actions", np.zeros),
+        MismatchError,
+        "demo_1 .*row of numbers",
+    ),
+    "other actions": (
+        lambda f: put(f["data/demo_3"], "actions", f["data/demo_3/actions"][:, :6]),
+        MismatchError,
+        r"demo_3 has actions of shape \(6,\)",
+    ),
+    "words for actions": (
+        lambda f: put_in_all(f, "actions", lambda n: np.full((n, 7), b"x")),
+        FormatError,
+        "demo_1: its actions",
+    ),
+    "actions that are no numbers": (
+        lambda f: put_in_all(f, "actions", lambda n: np.full((n, 7), np.nan)),
+        FormatError,
+        "demo_1: its actions",
+    ),
+    "rewards of another length": (
+        lambda f: put_in_all(f, "rewards", lambda n: np.zeros(n - 1)),
+        MismatchError,
+        "rewards",
+    ),
+    "rewards in a column": (
+        lambda f: put_in_all(f, "rewards", lambda n: np.zeros((n, 1))),
+        MismatchError,
+        "rewards.*one number",
+    ),
+    "observations that end early": (
+        lambda f: put_in_all(f, "obs/x", lambda n: np.zeros((n - 1, 3))),
+        MismatchError,
+        "obs/x",
+    ),
+    "observations that begin early": (
+        lambda f: put_in_all(f, "obs/x", lambda n: np.zeros((n + 1, 3))),
+        MismatchError,
+        "obs/x",
+    ),
+    "observations that are no numbers": (
+        lambda f: put_in_all(f, "obs/x", lambda n: np.full((n, 3), np.inf)),
+        FormatError,
+        "demo_1: its obs/x",
+    ),
+    "observations of one demonstration": (
+        lambda f: f["data/demo_2"].create_dataset(
+            "obs/x", data=np.zeros(len(f["data/demo_2/actions"]))
+        ),
+        MismatchError,
+        "demo_2 has obs/x .* demo_1 has no obs/x",
+    ),
+    "observations in groups": (
+        lambda f: put_in_all(f, "obs/x/y", np.zeros),
+        FormatError,
+        "demo_1: its obs/x must be an array",
+    ),
+    "an array for observations": (
+        lambda f: put_in_all(f, "obs", np.zeros),
+        FormatError,
+        "demo_1: its obs must be a group",
+    ),
+    "an array for a demonstration": (
+        lambda f: f["data"].create_dataset("demo_8", data=np.zeros(3)),
+        MissingDataError,
+        "demo_8 has no states",
+    ),
+    "a mask of numbers": (
+        lambda f: put(f["mask"], "valid", np.arange(2)),
+        FormatError,
+        "valid .*--split",
+    ),
+    "no training": (
+        lambda f: put(f["mask"], "train", np.array([], "S6")),
+        MismatchError,
+        "train has none.*--split",
     ),
     "no rate": (
         lambda f: edit_env_args(f, env_kwargs={"control_freq": 0}),

@@ -13,7 +13,7 @@ from jaxtyping import Bool, UInt8
 
 from datasets.cameras import Camera
 from datasets.storage.episode_file import EGO
-from sims.errors import SimulatorError
+from sims.errors import CLOSED, SimulatorError
 from sims.minecraft.blocks.mesh import (
     block_quads,
     part_quads,
@@ -80,6 +80,7 @@ class BlocksScene:
 
     def load(self, world: World) -> None:
         """Replaces the world that is drawn."""
+        self._require_open()
         if self._land is not None:
             for node in (self._land, *self._goals):
                 node.remove_node()
@@ -149,11 +150,18 @@ class BlocksScene:
         )
 
     def close(self) -> None:
-        """Frees the off-screen picture."""
+        """Frees the off-screen picture; a second call does nothing."""
+        if self._root.is_empty():
+            return
         self._engine.remove_all_windows()
         self._root.remove_node()
 
+    def _require_open(self) -> None:
+        if self._root.is_empty():
+            raise SimulatorError(CLOSED)
+
     def _pose(self, boxes: Boxes, struck: bool, cameras: dict[str, Camera]) -> None:
+        self._require_open()
         core = self._core
         for i, name in enumerate(PARTS):
             matrix = np.eye(4)

@@ -77,6 +77,31 @@ def test_all_objects_of_an_obj_are_read(tmp_path):
         assert share[0] == pytest.approx(3)
 
 
+TRIANGLE = "facet normal 0 0 0\nouter loop\n{}endloop\nendfacet\n"
+CORNERS = ("0 0 0", "1 0 0", "0 1 0", "0 0 1")
+FACES = ((0, 1, 2), (0, 3, 1), (0, 2, 3), (1, 3, 2))
+
+
+def test_a_mesh_in_the_text_form_of_stl_is_read(tmp_path):
+    faces = ("".join(f"vertex {CORNERS[i]}\n" for i in face) for face in FACES)
+    (tmp_path / "tip.stl").write_text(
+        "solid tip\n" + "".join(map(TRIANGLE.format, faces)) + "endsolid tip\n"
+    )
+    arm = load_arm(tmp_path, foot=mesh("tip.stl"))
+    share, bodies = arm.hits(np.array([0.2, -3, 0.2]), np.array([[0.0, 1, 0]]))
+    assert bodies[0] == arm.body("foot") and share[0] == pytest.approx(3)
+
+
+def test_macros_of_xacro_are_refused(tmp_path):
+    file = tmp_path / "arm.urdf"
+    file.write_text(
+        '<robot name="a" xmlns:xacro="http://www.ros.org/wiki/xacro"><link name="base"/>'
+        '<xacro:property name="width" value="1"/></robot>'
+    )
+    with pytest.raises(FormatError, match=r"macros of xacro\. Expand them: xacro arm\.urdf >"):
+        Robot(find_robot(str(file)))
+
+
 def test_a_missing_mesh_is_a_warning(tmp_path, caplog):
     with caplog.at_level(logging.WARNING):
         load_arm(tmp_path, foot=mesh("meshes/none.dae"))

@@ -99,6 +99,11 @@ def test_a_missing_file_is_named_with_the_nearest(make, tmp_path, monkeypatch):
             r"cannot load .*broken\.urdf \(Cannot find child link for joint j",
         ),
         ("<mujoco/>", "holds no body"),
+        (
+            "<robot name='x'><link name='a'><visual><geometry><box size='${w} 1 1'/></geometry>"
+            "</visual></link></robot>",
+            r"macros of xacro\. Expand them: xacro broken\.urdf >",
+        ),
     ],
 )
 def test_a_scene_that_cannot_be_used_is_named(make, tmp_path, capfd, text, complaint):

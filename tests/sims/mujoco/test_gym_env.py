@@ -1,11 +1,13 @@
 """Gymnasium's environments on MuJoCo, by their ids."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 import sims
 from datasets.episodes import EpisodeDataset
-from datasets.errors import OptionError, UnknownNameError
+from datasets.errors import MismatchError, OptionError, UnknownNameError
 from sims.checker import check_multi_view_env
 from sims.config import GenerateConfig
 from sims.errors import HookError, ProductionError, SimulatorError
@@ -89,7 +91,10 @@ def test_its_options_are_refused_for_other_worlds():
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("policy", "complaint"),
-    [(None, "random policy of .* --policy MODULE"), (f"{HERE}:swing", "expert of .* sims.doctor")],
+    [
+        (None, "random policy of .* --policy MODULE"),
+        (f"{HERE}:swing", "expert of .* must solve the task"),
+    ],
 )
 def test_what_never_solves_its_task_has_a_remedy(tmp_path, monkeypatch, policy, complaint):
     monkeypatch.setattr(worker, "record", lambda env, seed, *options, **more: None)
@@ -114,3 +119,6 @@ def test_a_command_generates_the_same_bytes_again(tmp_path):
     assert contents(tmp_path / "one") == contents(tmp_path / "two")
     assert EpisodeDataset(tmp_path / "one").skeleton.keypoints == points
     assert f"--policy {policy} --keypoints body1 fingertip" in config.command
+    other = r"env_args\.env_kwargs\.policy: '.*swing' on disk, 'random' asked for\)"
+    with pytest.raises(MismatchError, match=other):
+        generate(replace(config, policy="random"))

@@ -281,8 +281,34 @@ def test_a_world_without_an_expert_is_named(make):
         ({"third_person": ["side"], "views": 2}, OptionError, "views: 2, but third_person has 1"),
         ({"ego": "wirst"}, UnknownNameError, r"camera or body of .*arm\.xml 'wirst'.*'wrist'"),
         ({"control_hz": 500.0}, OptionError, "control_hz is 500, .* steps of 0.01 s: .* most 100"),
-        ({"control_hz": 0.0}, OptionError, "control_hz must be above 0"),
-        ({"max_steps": 0}, OptionError, "max_steps at least 1"),
+        ({"control_hz": 0.0}, OptionError, "control_hz is 0.0: .* above 0"),
+        ({"control_hz": "20"}, OptionError, "control_hz is '20'"),
+        ({"control_hz": np.inf}, OptionError, "control_hz is inf"),
+        ({"max_steps": 0}, OptionError, "max_steps is 0: .*at least 1"),
+        ({"size": 0}, OptionError, "size is 0"),
+        ({"points": "tip"}, OptionError, r"points is 'tip', .* \['tip'\]"),
+        ({"phases": "reach"}, OptionError, "phases is 'reach'"),
+        ({"phases": ()}, OptionError, "phases are none"),
+        ({"phases": ("a", "a")}, OptionError, "phases are a, a: .* differ"),
+        ({"phases": tuple(map(str, range(300)))}, OptionError, "1 to 256 names"),
+        ({"action_range": ([1, 1], [-1, -1])}, OptionError, "action_range"),
+        ({"solved": True}, OptionError, "solved is True: give a function"),
+        ({"workspace": ((-900, -900, 0), (900, 900, 900))}, OptionError, "1800 m long.*in metres"),
+        (
+            {"third_person": [((3, 3, 1), (0, 0, 0.3)), ((2, 2, 1), (5, 5, 1))]},
+            OptionError,
+            "none of the points of .* in the picture of view_1 ",
+        ),
+        (
+            {"third_person": ((1, 1, 1), (0, 0, 0)), "views": 1},
+            OptionError,
+            r"three finite numbers each\)\. Give a list of positions and targets",
+        ),
+        (
+            {"third_person": [((1, np.nan, 1), (0, 0, 0))], "views": 1},
+            OptionError,
+            "three finite numbers each",
+        ),
         ({"camera": "side"}, UnknownNameError, "unknown setting 'camera'"),
     ],
 )
@@ -313,6 +339,52 @@ def test_a_scene_that_cannot_be_used_is_named(make, tmp_path, text, complaint):
 def test_a_world_without_a_scene_is_named(make):
     with pytest.raises(OptionError, match="MujocoEnv names no scene"):
         make(MujocoEnv)
+
+
+CAMERA = '<camera name="other" pos="0 -2 1" xyaxes="1 0 0 0 1 1" {} />'
+
+
+@pytest.mark.parametrize(
+    "lens",
+    [
+        'projection="orthographic" fovy="1"',
+        'focalpixel="99 99" principalpixel="9 0" sensorsize=".1 .1" resolution="64 64"',
+    ],
+)
+def test_a_camera_of_the_scene_that_is_no_pinhole_is_refused(make, lens):
+    scene = SCENE.read_text().replace("<worldbody>", f"<worldbody>{CAMERA.format(lens)}")
+    with pytest.raises(OptionError, match=r"the camera 'other' .*give it a fovy"):
+        make(MujocoEnv, scene, act=still, third_person=["other"], views=1)
+
+
+def raising(*_):
+    return {}["gripper"]
+
+
+def ending(env):
+    yield np.zeros(2)
+    raise RuntimeError("the door\nis shut")
+
+
+@pytest.mark.parametrize(
+    ("settings", "complaint"),
+    [
+        ({"randomize": raising}, r"raising\(\) raised KeyError: 'gripper'"),
+        ({"solved": raising}, r"raising\(\) raised KeyError: 'gripper'"),
+        ({"control": raising}, r"raising\(\) raised KeyError: 'gripper'"),
+        ({"act": raising}, r"raising\(\) raised KeyError: 'gripper'"),
+        ({"act": ending}, r"ending\(\) raised RuntimeError: the door is shut\."),
+        ({"act": lambda: iter([])}, r"<lambda>\(\) raised TypeError"),
+        ({"solved": lambda env: None}, r"<lambda>\(\): it gave None; return True or False"),
+    ],
+)
+def test_what_a_users_function_raises_is_named_with_its_line(make, settings, complaint):
+    with pytest.raises(HookError, match=complaint) as error:
+        record(make(MujocoEnv, SCENE, **{"act": still} | settings), seed=0)
+    assert re.match(re.escape(__file__) + r":\d+, ", str(error.value))
+    line = int(str(error.value).removeprefix(f"{__file__}:").partition(",")[0])
+    if settings.get("act") is ending:
+        assert line == ending.__code__.co_firstlineno + 2
 
 
 @pytest.mark.slow

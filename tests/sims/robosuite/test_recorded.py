@@ -107,7 +107,7 @@ def test_states_times_and_cameras_of_a_replay_are_those_of_the_file(files, tmp_p
         args = json.loads(file["data"].attrs["env_args"]) | {"env_name": "Square_D0"}
         file["data"].attrs["env_args"] = json.dumps(args)
         demo = file["data/demo_0"]
-        folder = str(xml._folders()["robosuite"])
+        folder = str(xml._folder("robosuite"))
         moved = demo.attrs["model_file"].replace(folder, "/elsewhere/robosuite/robosuite")
         assert "/elsewhere" in moved
         demo.attrs["model_file"] = moved
@@ -246,18 +246,20 @@ def test_parts_of_a_second_robot_of_robosuite_1_4_get_their_present_names():
 
 
 def test_meshes_are_found_in_the_package_that_has_them(tmp_path, monkeypatch):
-    folders = {name: tmp_path / name for name in ("mimicgen", "robosuite")}
     files = {
         "mimicgen": "models/robosuite/assets/mug.stl",
         "robosuite": "models/assets/bases/m.stl",
+        "kitchens": "assets/sink.obj",  # any package may have the objects of a task
     }
+    folders = {name: tmp_path / name for name in files}
     for name, file in files.items():
         (folders[name] / file).parent.mkdir(parents=True)
         (folders[name] / file).touch()
-    monkeypatch.setattr(xml, "_folders", lambda: folders)
+    monkeypatch.setattr(xml, "_folder", folders.get)
     model = """<mujoco><asset>
         <mesh file="/home/a/mimicgen/mimicgen/models/robosuite/assets/mug.stl"/>
         <mesh file="/home/a/mimicgen/robosuite/robosuite/models/assets/bases/m.stl"/>
+        <mesh file="C:\\Users\\a\\kitchens\\assets/sink.obj"/>
         <mesh file="/home/a/own/none.stl"/></asset></mujoco>"""
     found = xml.with_installed_files(model)
     for name, file in files.items():
