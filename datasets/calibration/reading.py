@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -152,12 +153,30 @@ def _only(path: Path, documents: list[Any]) -> Any:
     return found[0] if found else None
 
 
+def _distinct(pairs: Sequence[tuple[Any, Any]]) -> dict[Any, Any]:
+    """The pairs by their keys; parsers would drop all but the last of one key in silence."""
+    counts = Counter(str(key) for key, _ in pairs)
+    if repeated := [key for key, count in counts.items() if count > 1]:
+        raise ValueError(f"{', '.join(repeated)} stands twice in one place")
+    return dict(pairs)
+
+
+class _DistinctLoader(yaml.SafeLoader):
+    """YAML in which a key stands once in one place."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        """A mapping, once its keys are found to differ."""
+        _distinct([(key.value, None) for key, _ in node.value])
+        return super().construct_mapping(node, deep)
+
+
 def _parsed(path: Path, text: str) -> Any:
     kind = "JSON" if path.suffix.lower() == ".json" or text.lstrip().startswith("{") else "YAML"
     try:
         if kind == "JSON":
-            return json.loads(text)
-        documents = list(yaml.safe_load_all(_HEADER.sub("", text)))
+            return json.loads(text, object_pairs_hook=_distinct)
+        # _DistinctLoader is a SafeLoader, which makes plain values alone.
+        documents = list(yaml.load_all(_HEADER.sub("", text), _DistinctLoader))
     # Both parsers call themselves for each list in a list.
     except (ValueError, yaml.YAMLError, RecursionError) as error:
         reason = " ".join(str(error).split())

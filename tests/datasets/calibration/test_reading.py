@@ -254,6 +254,8 @@ def test_a_written_rig_is_read_back(tmp_path):
         ("just words", FormatError, "is no calibration that can be read: it must be OpenCV's YAML"),
         ("a: [1, 2", DamagedDataError, "is not valid YAML"),
         ("[" * 100_000, DamagedDataError, "is not valid"),
+        ('{"front": {}, "front": {}}', DamagedDataError, "JSON .front stands twice"),
+        ("front: {}\nfront: {}", DamagedDataError, "YAML .front stands twice"),
         (b"\xff\xfe\xff", DamagedDataError, "is no text"),
         ("a: !!opencv-matrix\n   rows: 3", DamagedDataError, "cannot be read by OpenCV"),
         ("K: [0, 0, 0, 0, 0, 0, 0, 0, 0]", FormatError, "camera is not calibrated"),
