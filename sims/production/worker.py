@@ -110,8 +110,9 @@ class Generation:
                 return
         end = "failed" if index < FIRST_FAILURE else "could not be made to fail"
         random = meta.env.startswith(GYMNASIUM) and "policy" not in dict(self.options)
-        remedy = OWN_EXPERT if ":" in meta.env else DOCTOR
-        remedy = "give one that solves the task: --policy MODULE:FUNCTION." if random else remedy
+        remedy = OWN_EXPERT if ":" in meta.env and index < FIRST_FAILURE else DOCTOR
+        if random:
+            remedy = "give one that solves the task: --policy MODULE:FUNCTION."
         raise ProductionError(
             f"The {'random policy' if random else 'expert'} of {meta.env} {end} {MAX_ATTEMPTS} "
             f"times on episode {index}; {remedy}"

@@ -3,6 +3,11 @@
 import numpy as np
 
 from sims import MujocoEnv
+from tests import REPOSITORY
+
+FOLDER = REPOSITORY / "tests" / "sims" / "mujoco"
+SCENE, URDF = FOLDER / "arm.xml", FOLDER / "arm.urdf"
+ARM = "tests.sims.mujoco.worlds:Arm"
 
 
 class Arm(MujocoEnv):
@@ -30,3 +35,9 @@ class Wild(Arm):
 
     def act(self):
         yield np.array([np.nan, 0.0])
+
+
+def still(env):
+    """An expert that stays where it is."""
+    for _ in range(3):
+        yield env.data.qpos[: env.action_space.shape[0]].copy()
