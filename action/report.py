@@ -77,7 +77,7 @@ def finding(runs: Sequence[ActionRun]) -> str:
             continue
         text = f"{protocol}: {best.method} has the highest {name}, {value:.1f} %"
         if best.gain is not None:
-            text += f", {best.gain} points against the {BASELINE}"
+            text += f", {best.gain.in_points} against the {BASELINE}"
             if best.gain.low <= 0 <= best.gain.high:
                 text += " (not a significant difference)"
         sentences.append(f"{text}.")

@@ -212,12 +212,16 @@ def _phases(
 ) -> list[PhaseResult]:
     """Phase metrics, learned on the first `count` training episodes of the same data set.
 
-    Empty when `count` is 0, and when the test episodes have only one phase.
+    Empty when `count` is 0, when the test episodes have only one phase, and, with a warning, when
+    the data set has no training episodes.
     """
     phases = np.unique(np.concatenate([data.phases(i) for i in range(len(data))]))
     if not count or len(phases) < 2:
         return []
     train = EpisodeDataset(data.root, "train", data.views)
+    if not len(train):
+        log.warning("%s has no training episodes, so phases are not measured", data.root)
+        return []
     chosen = range(min(count, len(train)))
     bar = ProgressBar(chosen, desc="labelled", unit="episode", leave=False, disable=not progress)
     labelled = [PhaseEpisode(embedder.embed_episode(train, i), train.phases(i)) for i in bar]

@@ -26,10 +26,24 @@ class Gain:
     low: float
     high: float
 
+    @property
+    def in_points(self) -> str:
+        """`+3.1 points [1.0, 5.2]`, or `+3.1 points with one seed`, which has no interval."""
+        return f"{self._signed} points " + (self._ends or "with one seed")
+
     def __str__(self) -> str:
-        """`+3.1 [1.0, 5.2]`."""
-        ends = NO_VALUE if math.isnan(self.low) else f"{self.low:.1f}, {self.high:.1f}"
-        return f"{self.points:+.1f} [{ends}]".replace("-", "−")
+        """`+3.1 [1.0, 5.2]`; a dash stands for the interval of one seed."""
+        return f"{self._signed} {self._ends or f'[{NO_VALUE}]'}"
+
+    @property
+    def _signed(self) -> str:
+        return f"{self.points:+.1f}".replace("-", "−")
+
+    @property
+    def _ends(self) -> str:
+        if math.isnan(self.low):
+            return ""
+        return f"[{self.low:.1f}, {self.high:.1f}]".replace("-", "−")
 
 
 def gain(

@@ -221,7 +221,6 @@ def train(open_trainer: Callable[[], Trainer], package: str) -> None:
     with command(resume=f"Resume with: {resume}"), fixable:
         best = trainer.fit()
         if trainer.accelerator.is_main_process:
-            metric = trainer.task.metric.replace("_", " ")
-            print(f"best validation {metric}: {trainer.best:.4f}")
+            print(f"best validation {trainer.metric_name}: {trainer.best:.4f}")
             print(f"checkpoint: {best}")
             print("next: " + command_line(f"{package}.evaluate", [str(trainer.folder)]))

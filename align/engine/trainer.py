@@ -104,6 +104,11 @@ class Trainer:
         """The checkpoint with the lowest validation metric."""
         return RunFolder(self.folder).checkpoint("best")
 
+    @property
+    def metric_name(self) -> str:
+        """The validation metric, as messages name it."""
+        return self.task.metric.replace("_", " ")
+
     def fit(self) -> Path:
         """Trains to the end, or until patience runs out, and returns the best checkpoint.
 
@@ -210,8 +215,7 @@ class Trainer:
             return
         shown = f"loss {loss.item():.3f}"
         if self.best < math.inf:
-            metric = self.task.metric.replace("_", " ")
-            shown += f", best valid {metric} {self.best:.4f}"
+            shown += f", best valid {self.metric_name} {self.best:.4f}"
         bar.set_postfix_str(shown, refresh=False)
 
     def _step(self, step: int, batch: Any) -> tuple[dict[str, Tensor], Tensor]:

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from action.comparing.gains import gain
+from action.comparing.gains import Gain, gain
 from action.report import finding
 from action.results import ActionRun, result_rows
 from tests.action.test_compare import evaluation, run_of
@@ -47,7 +47,10 @@ def test_smarthome_is_compared_by_mean_class_accuracy():
 
 def test_one_seed_gives_a_gain_without_an_interval():
     one = gain([evaluation("baseline", 0, [False] * 5)], [evaluation("paab", 0, [True] * 5)])
+    assert one is not None
     assert str(one) == "+100.0 [–]"
+    assert one.in_points == "+100.0 points with one seed"
+    assert Gain(-3.14, -5, 1.02).in_points == "−3.1 points [−5.0, 1.0]"
 
 
 @pytest.mark.parametrize(

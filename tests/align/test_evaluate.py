@@ -81,6 +81,17 @@ def test_without_labelled_episodes_there_are_no_phases(run: Path) -> None:
 
 
 @pytest.mark.slow
+def test_data_without_training_episodes_has_no_phases(
+    run: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    splits: dict[str, list[int]] = {"train": [], "valid": [], "test": [0, 1]}
+    data = make_data_set(tmp_path / "tests", episodes=2, splits=splits, seed=1)
+    evaluation = evaluate(run, data=data, progress=False)
+    assert not evaluation.phases and math.isfinite(evaluation.metrics["alignment_error"])
+    assert f"{data} has no training episodes" in caplog.text
+
+
+@pytest.mark.slow
 def test_another_world_has_a_name_of_its_own(
     run: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
