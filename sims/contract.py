@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from inspect import signature
 from numbers import Integral, Real
 from typing import Any
 
@@ -32,6 +33,7 @@ def require_contract(env: MultiViewEnv, seed: int = 0) -> None:
     """
     require_whole(type(env))
     _require_facts(env)
+    _require_options(env)
     outcome = env.reset(seed=seed)
     require(_is_tuple(outcome, 2), f"reset returned {_kind(outcome)}, not (observation, info)")
     observation, info = outcome
@@ -45,6 +47,23 @@ def require_contract(env: MultiViewEnv, seed: int = 0) -> None:
         raise ContractError("expert ended without a step.")
     require_step(env, step)
     require_outcome(env.step(step.action))
+
+
+def require_one_shape(values: Sequence[np.ndarray], name: str, steps: int) -> None:
+    """Checks that every step of an episode has a value, and that all have one shape.
+
+    Args:
+        values: The values, in the order of the steps.
+        name: What they are, for messages.
+        steps: Number of steps of the episode.
+
+    Raises:
+        ContractError: When they do not; names the first step that differs.
+    """
+    require(len(values) == steps, f"{name} is there in {len(values)} of {steps} steps")
+    for index, value in enumerate(values):
+        first, own = values[0].shape, value.shape
+        require(own == first, f"{name} has the shape {own} in step {index}, and {first} before")
 
 
 def require(condition: bool | np.bool_, message: str) -> None:
@@ -89,6 +108,17 @@ def _require_facts(env: MultiViewEnv) -> None:
     except TypeError as error:
         raise ContractError(f"env_args cannot be written as JSON ({error}).") from None
     require(isinstance(arguments, dict), f"env_args returned {_kind(arguments)}, not a dict")
+
+
+def _require_options(env: MultiViewEnv) -> None:
+    """Checks that `reset` can be called as Gymnasium calls it."""
+    try:
+        signature(env.reset).bind(seed=0, options={})
+    except TypeError as error:
+        raise ContractError(
+            f"reset cannot be called with seed and options ({error}): write `def reset(self, *, "
+            "seed=None, options=None)`, or override `begin` instead."
+        ) from None
 
 
 def require_moment(env: MultiViewEnv) -> None:

@@ -11,7 +11,7 @@ from jaxtyping import Bool, Float, Int, UInt8
 
 from datasets.cameras import Camera
 from datasets.episodes import Episode
-from sims.contract import require_step
+from sims.contract import require_one_shape, require_step
 from sims.env import EXPERT_STREAM, FAILURE_STREAM, MultiViewEnv, Step
 from sims.errors import ContractError
 from sims.given_cameras import GivenCameras
@@ -116,9 +116,12 @@ class Recording:
             depth=self._survey_of("depth"),
             masks=self._survey_of("masks"),
             keypoints_world=np.stack(self._steps["keypoints_world"]),
-            states=np.stack(self._steps["states"]),
+            states=_of_one_shape("state", self._steps["states"], len(phases)),
             phases=np.array(phases, np.uint8),
-            observations={name: np.stack(value) for name, value in self._observations.items()},
+            observations={
+                name: _of_one_shape(f"observation {name!r}", values, len(phases))
+                for name, values in self._observations.items()
+            },
             model_file=self._env.model_file(),
             **parts,
         )
@@ -255,6 +258,11 @@ def done_at_end(steps: int) -> Int[np.ndarray, " time"]:
 def _stacked(steps: dict[str, list[np.ndarray]]) -> dict[str, np.ndarray]:
     """Each view's arrays in one, taken out of `steps`: two copies of all pictures are large."""
     return {view: np.stack(steps.pop(view)) for view in list(steps)}
+
+
+def _of_one_shape(name: str, values: Sequence[np.ndarray], steps: int) -> np.ndarray:
+    require_one_shape(values, name, steps)
+    return np.stack(values)
 
 
 def _fixed_or_moving(extrinsics: np.ndarray) -> np.ndarray:

@@ -173,6 +173,38 @@ def test_an_expert_that_does_not_end_is_stopped(monkeypatch):
         record(Endless(views=1), seed=0)
 
 
+class Growing(ToyEnv):
+    def state(self):
+        return np.zeros(6 if self._hand[0] < 0.35 else 7)
+
+
+class Forgetful(ToyEnv):
+    def observe(self):
+        return super().observe() if self._hand[0] < 0.35 else {}
+
+
+@pytest.mark.parametrize(
+    ("kind", "complaint"),
+    [
+        (Growing, r"state has the shape \(7,\) in step \d+, and \(6,\) before"),
+        (Forgetful, r"observation 'hand' is there in \d+ of \d+ steps"),
+    ],
+)
+def test_what_changes_during_an_episode_is_named(kind, complaint):
+    with pytest.raises(ContractError, match=complaint):
+        record(kind(views=1), seed=0)
+
+
+class Stubborn(ToyEnv):
+    def reset(self, seed=None):
+        return super().reset(seed=seed)
+
+
+def test_a_reset_without_options_is_named():
+    with pytest.raises(ContractError, match=r"reset cannot be called with seed and options"):
+        require_contract(Stubborn(views=1))
+
+
 def test_masks_of_everything_are_named():
     everything = returning("actor_masks", of_views(np.ones_like))(views=1)
     contract.require_contract(everything)
