@@ -5,7 +5,7 @@ from __future__ import annotations
 import multiprocessing
 from abc import abstractmethod
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 from xml.etree import ElementTree
 
 import gymnasium
@@ -20,6 +20,9 @@ from sims.memory import return_small_blocks
 from sims.robosuite.package import import_robosuite, no_model_of_the_robot_alone
 from sims.robosuite.views import PandaViews
 from sims.robosuite.xml import loadable
+
+if TYPE_CHECKING:
+    import mujoco
 
 ROBOMIMIC_ROBOSUITE_TYPE = 1  # robomimic.envs.env_base.EnvType.ROBOSUITE_TYPE
 # robosuite adds concatenations of its observations. robomimic uses this one, and drops the suffix.
@@ -225,9 +228,9 @@ class RobosuiteEnv(PandaViews):
             ) from error
 
     @property
-    def state_size(self) -> int:
-        """Length of a state of the current episode."""
-        return 1 + self._model.nq + self._model.nv
+    def model(self) -> mujoco.MjModel:
+        """MuJoCo's model of the current episode."""
+        return self._model
 
     def state(self) -> Float[np.ndarray, " state"]:
         """Time, positions and velocities, as robomimic stores them."""

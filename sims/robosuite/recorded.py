@@ -21,6 +21,7 @@ from sims.mujoco.visibility import visible_keypoints
 from sims.robosuite.demos import DemonstrationFile
 from sims.robosuite.motion import ring_in_room, workspace
 from sims.robosuite.robots import PART, Robots, find_robots
+from sims.robosuite.states import state_size
 from sims.robosuite.xml import require_files, with_installed_files, with_present_names
 from sims.scenes.cameras import RING_DISTANCE
 from sims.scenes.viewpoints import behind, mounted
@@ -120,7 +121,9 @@ class RecordedScene:
 
     def _place_cameras(self, states: Float[np.ndarray, "time state"]) -> None:
         """Places the cameras around where the first demonstration goes."""
-        if states.shape[1] == self.state_size:  # others are refused when the episode is restored
+        if states.shape[1] == state_size(
+            self._model
+        ):  # others are refused when the episode is restored
             self.set_state(states[0])
             points = workspace(self._model, self._robots, states)
         else:
@@ -211,9 +214,9 @@ class RecordedScene:
             self._is_drawn = True
 
     @property
-    def state_size(self) -> int:
-        """Length of a state of the current episode."""
-        return 1 + self._model.nq + self._model.nv
+    def model(self) -> mujoco.MjModel:
+        """MuJoCo's model of the current episode."""
+        return self._model
 
     def state(self) -> Float[np.ndarray, " state"]:
         """Time, positions and velocities, as robomimic stores them."""

@@ -25,6 +25,8 @@ from sims.rollout import Seen
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    import mujoco
+
 # robosuite's name of a task to the name of its environment here, which knows the task's phases.
 WORLDS = {env.task: env.name for env in (LiftEnv, CanEnv)}
 
@@ -38,7 +40,7 @@ class World(Seen, Protocol):
     control_hz: float
 
     @property
-    def state_size(self) -> int: ...  # noqa: D102
+    def model(self) -> mujoco.MjModel: ...  # noqa: D102
     def load_episode(self, model_file: str) -> None: ...  # noqa: D102
     def set_state(self, state: Float[np.ndarray, " state"]) -> None: ...  # noqa: D102
     def observe(self) -> dict[str, np.ndarray]: ...  # noqa: D102

@@ -243,6 +243,11 @@ BROKEN = {
         FormatError,
         "control_freq 0",
     ),
+    "no rotation": (
+        lambda f: put_in_all(f, "states", lambda steps: np.zeros((steps, 32))),
+        FormatError,
+        "state 0, the quaternion of cube_main has the length 0",
+    ),
     "no XML": (
         lambda f: f["data/demo_1"].attrs.modify("model_file", "<mujoco>"),
         MismatchError,
