@@ -6,12 +6,11 @@ import math
 from collections.abc import Iterator, Sequence
 from itertools import count
 
-import matplotlib
 import numpy as np
 from jaxtyping import Bool, Float, Int, UInt8
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
-from datasets.draw_streams import depth_pictures, mask_pictures
+from datasets.draw_streams import colour_map, depth_pictures, mask_pictures
 from datasets.episodes import EpisodeDataset
 from datasets.skeletons import Skeleton
 from datasets.source import Source
@@ -182,10 +181,10 @@ def default_font(size: int) -> ImageFont.FreeTypeFont:
 
 
 def _colours(name: str, count: int) -> list[tuple[int, int, int]]:
-    colours = matplotlib.colormaps[name]
+    colours = colour_map(name)
     # A map of a few distinct colours is used in order. A continuous one is sampled evenly, without
     # its dark ends, which are hard to see on dark frames.
-    few = isinstance(colours, matplotlib.colors.ListedColormap) and colours.N < 32
+    few = colours.N < 32
     at = np.arange(count) % colours.N if few else np.linspace(0.1, 0.88, count)
     return [(int(r), int(g), int(b)) for r, g, b, _ in colours(at, bytes=True)]
 

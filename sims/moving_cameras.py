@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
+import scipy  # loads scipy.spatial at its first use, which help texts do not need
 from jaxtyping import Float
-from scipy.spatial.transform import Rotation
 
 from datasets.cameras import Camera
 from sims.env import MOTION_STREAM, MultiViewEnv
@@ -87,9 +87,9 @@ def _moved(camera: Camera, distance: float, parts: Float[np.ndarray, " parts"]) 
     rotation, pivot = camera.world_to_camera[:3, :3], np.array([0.0, 0.0, distance])
     # In the camera's own frame, the world turns about the pivot the other way.
     turns = np.radians([-above, 0.0, 0.0]), np.radians(-around) * (rotation @ UP)
-    sway, turn = (Rotation.from_rotvec(each).as_matrix() for each in turns)
+    sway, turn = (scipy.spatial.transform.Rotation.from_rotvec(each).as_matrix() for each in turns)
     sway = sway @ turn
-    shake = Rotation.from_euler("yxz", tremor, degrees=True).as_matrix()
+    shake = scipy.spatial.transform.Rotation.from_euler("yxz", tremor, degrees=True).as_matrix()
     pose = np.eye(4)
     pose[:3, :3] = shake @ sway
     pose[:3, 3] = shake @ (pivot * (1 - nearer) - sway @ pivot)

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from scipy.spatial.transform import Rotation
+import scipy  # loads scipy.spatial at its first use, which help texts do not need
 
 from datasets.calibration.parts import CameraParts, numbers, transform
 from datasets.errors import FormatError
@@ -44,7 +44,7 @@ def read(name: str, stored: Mapping[str, Any]) -> dict[str, CameraParts]:
                     f"{where}: its angles reach {np.abs(six[3:]).max():.1f}, and must be in "
                     "radians. Convert them."
                 )
-            rotation = Rotation.from_euler("xyz", six[3:]).as_matrix()
+            rotation = scipy.spatial.transform.Rotation.from_euler("xyz", six[3:]).as_matrix()
             world_to_camera = np.linalg.inv(transform(rotation, six[:3]))
             found[str(camera)] = CameraParts(where, pose=world_to_camera)
     return found

@@ -12,8 +12,8 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+import scipy  # loads scipy.spatial at its first use, which help texts do not need
 from jaxtyping import Float
-from scipy.spatial.transform import Rotation
 
 from datasets.calibration.parts import (
     CameraParts,
@@ -110,7 +110,7 @@ def _value(node: Any) -> Any:
 def _pose(name: str, stored: Mapping[str, Any]) -> Float[np.ndarray, "4 4"] | None:
     if "rvec" in stored and "tvec" in stored:
         turn = numbers(name, "rvec", np.ravel(stored["rvec"]), 3)
-        rotation = Rotation.from_rotvec(turn).as_matrix()
+        rotation = scipy.spatial.transform.Rotation.from_rotvec(turn).as_matrix()
         return transform(rotation, numbers(name, "tvec", np.ravel(stored["tvec"]), 3))
     if "R" in stored and "T" in stored and not set(_STEREO) & set(stored):
         rotation = numbers(name, "R", stored["R"], 3, 3)

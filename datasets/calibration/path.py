@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+import scipy  # loads scipy.spatial at its first use, which help texts do not need
 from jaxtyping import Float
-from scipy.spatial.transform import Rotation, Slerp
 
 from datasets.errors import MismatchError
 
@@ -50,8 +50,10 @@ class CameraPath:
         return pose
 
     @cached_property
-    def _turning(self) -> Slerp:
-        return Slerp(self.times, Rotation.from_matrix(self.poses[:, :3, :3]))
+    def _turning(self) -> scipy.spatial.transform.Slerp:
+        return scipy.spatial.transform.Slerp(
+            self.times, scipy.spatial.transform.Rotation.from_matrix(self.poses[:, :3, :3])
+        )
 
     @cached_property
     def _centres(self) -> Float[np.ndarray, "poses 3"]:

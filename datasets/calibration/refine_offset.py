@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
+import scipy  # loads scipy.optimize at its first use, which help texts do not need
 from jaxtyping import Float
-from scipy.optimize import least_squares
 
 from datasets.calibration.solve import USUAL, Solved, moved, seen, spread_of
 from datasets.kinematics.timing import ClockOffset
@@ -45,7 +45,9 @@ def refine_offset(
         off = seen(camera, places(late + move[6])[inside]) - pixels[inside]
         return np.append(off.ravel(), (late + move[6] - middle) / certain * usual)
 
-    result = least_squares(residuals, np.zeros(7), loss="soft_l1", f_scale=usual, x_scale="jac")
+    result = scipy.optimize.least_squares(
+        residuals, np.zeros(7), loss="soft_l1", f_scale=usual, x_scale="jac"
+    )
     errors = np.linalg.norm(residuals(result.x)[:-1].reshape(-1, 2), axis=1)
     half, found = _WIDE * spread_of(result, errors, 6), late + float(result.x[6])
     return ClockOffset(found, found - half, found + half)

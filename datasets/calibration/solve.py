@@ -6,9 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
+import scipy  # loads scipy.optimize at its first use, which help texts do not need
 from jaxtyping import Bool, Float
-from scipy.optimize import OptimizeResult, least_squares
-from scipy.spatial.transform import Rotation
 
 from datasets.calibration.parts import transform
 from datasets.errors import FormatError, MismatchError, MissingDataError, require
@@ -184,7 +183,7 @@ def _proposals(
             points[rows], flat[rows], straight, None, flags=cv2.SOLVEPNP_SQPNP
         )
         for turn, shift in zip(turns, shifts, strict=True):
-            rotation = Rotation.from_rotvec(turn[:, 0]).as_matrix()
+            rotation = scipy.spatial.transform.Rotation.from_rotvec(turn[:, 0]).as_matrix()
             yield replace(camera, pose=transform(rotation, shift[:, 0]))
 
 
@@ -204,7 +203,7 @@ def _refined(
         return np.append(off, _unusual(at, start)) if focal else off
 
     numbers = 7 if focal else 6
-    result = least_squares(
+    result = scipy.optimize.least_squares(
         residuals, np.zeros(numbers), loss="soft_l1", f_scale=USUAL * start.side, x_scale="jac"
     )
     found = moved(camera, result.x)
@@ -218,7 +217,10 @@ def moved(camera: RigCamera, move: Float[np.ndarray, " numbers"]) -> RigCamera:
 
     A small turn has no direction in which its three numbers fail, as those of a whole pose have.
     """
-    turned = transform(Rotation.from_rotvec(move[:3]).as_matrix(), np.zeros(3)) @ camera.pose
+    turned = (
+        transform(scipy.spatial.transform.Rotation.from_rotvec(move[:3]).as_matrix(), np.zeros(3))
+        @ camera.pose
+    )
     turned[:3, 3] = camera.pose[:3, 3] + move[3:6]
     longer = float(np.exp(move[6])) if len(move) == 7 else 1.0
     scale = np.array([[longer, longer, 1], [longer, longer, 1], [1, 1, 1]])
@@ -239,7 +241,9 @@ def seen(camera: RigCamera, points: Float[np.ndarray, "clicks 3"]) -> Float[np.n
     return np.nan_to_num(pixels, nan=_FAR)
 
 
-def spread_of(result: OptimizeResult, errors: Float[np.ndarray, " clicks"], number: int) -> float:
+def spread_of(
+    result: scipy.optimize.OptimizeResult, errors: Float[np.ndarray, " clicks"], number: int
+) -> float:
     """The standard deviation of one number that least squares found.
 
     It is by their covariance, with the error of a coordinate from the residuals.

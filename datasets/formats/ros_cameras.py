@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+import scipy  # loads scipy.spatial at its first use, which help texts do not need
 from jaxtyping import Float
-from scipy.spatial.transform import Rotation
 
 from datasets.calibration.parts import CameraParts, transform
 from datasets.calibration.ros import read
@@ -127,5 +127,5 @@ def _matrix(stored: Any, frame: str) -> Float[np.ndarray, "4 4"]:
     quaternion = np.array([turned.x, turned.y, turned.z, turned.w])
     if not np.linalg.norm(quaternion) > 0:
         raise FormatError(f"the static transform to {frame} has no rotation")
-    rotation = Rotation.from_quat(quaternion).as_matrix()
+    rotation = scipy.spatial.transform.Rotation.from_quat(quaternion).as_matrix()
     return transform(rotation, np.array([moved.x, moved.y, moved.z]))

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Annotated
 
 import numpy as np
+import scipy  # loads scipy.spatial at its first use, which help texts do not need
 import tyro
-from scipy.spatial.transform import Rotation
 
 from datasets.bounds import require_finite
 from datasets.command import optional
@@ -134,5 +134,7 @@ def base_pose(numbers: Sequence[float]) -> np.ndarray:
     pose = np.eye(4)
     pose[:3, 3] = numbers[:3]
     if len(numbers) == 6:
-        pose[:3, :3] = Rotation.from_euler("xyz", numbers[3:], degrees=True).as_matrix()
+        pose[:3, :3] = scipy.spatial.transform.Rotation.from_euler(
+            "xyz", numbers[3:], degrees=True
+        ).as_matrix()
     return pose

@@ -11,9 +11,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import scipy  # loads scipy.ndimage at its first use, which help texts do not need
 from jaxtyping import Bool, Float, UInt8
 from PIL import Image
-from scipy import ndimage
 
 from datasets.kinematics.rig import CONVENTIONS, Convention, RigCamera
 from datasets.kinematics.track import Motion
@@ -84,7 +84,7 @@ def silhouette(
 
 def outline(mask: Bool[np.ndarray, "height width"]) -> Bool[np.ndarray, "height width"]:
     """The edge of a mask; where the picture cuts it off, there is none."""
-    return mask & ~ndimage.binary_erosion(mask, border_value=1)
+    return mask & ~scipy.ndimage.binary_erosion(mask, border_value=1)
 
 
 def residual(
@@ -130,7 +130,7 @@ def _near_edges(
 ) -> Bool[np.ndarray, "new_height new_width"]:
     small = Image.fromarray(frame).convert("L").resize(shape[::-1], Image.Resampling.BOX)
     grey: Float[np.ndarray, "height width"] = np.asarray(small, np.float64)
-    steepness = ndimage.gaussian_gradient_magnitude(grey, _SMOOTH)
+    steepness = scipy.ndimage.gaussian_gradient_magnitude(grey, _SMOOTH)
     least = max(np.quantile(steepness, 1 - _EDGES), _LEAST_STEEP * steepness.max())
     edges = steepness > least
-    return ndimage.binary_dilation(edges, np.ones((3, 3)))
+    return scipy.ndimage.binary_dilation(edges, np.ones((3, 3)))

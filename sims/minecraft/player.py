@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
+import scipy  # loads scipy.spatial at its first use, which help texts do not need
 from jaxtyping import Float
-from scipy.spatial.transform import Rotation
 
 from datasets.skeletons import PLAYER
 
@@ -166,14 +166,14 @@ def _joints(
 ) -> tuple[Float[np.ndarray, "parts 3 3"], Float[np.ndarray, "parts 3"], float]:
     """World rotation and joint position of every part, and metres per pixel."""
     scale = pose.height / HEIGHT_PIXELS
-    body = Rotation.from_rotvec([0, 0, pose.yaw])
+    body = scipy.spatial.transform.Rotation.from_rotvec([0, 0, pose.yaw])
     # Angles about the axis to the body's left: a positive angle moves a hanging limb backwards.
     pitches = np.zeros(len(PARTS))
     for name, angle in limb_angles(pose).items():
         pitches[PART_INDEX[name]] = angle
     inward = np.zeros(len(PARTS))
     inward[PART_INDEX["right_arm"]] = 0.4 * np.sin(pose.strike * np.pi)
-    turns = Rotation.from_euler("ZY", np.stack([inward, pitches], axis=1))
+    turns = scipy.spatial.transform.Rotation.from_euler("ZY", np.stack([inward, pitches], axis=1))
     pivots = np.asarray(pose.position, float) + scale * body.apply(_PIVOT)
     return (body * turns).as_matrix(), pivots, scale
 

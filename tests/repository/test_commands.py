@@ -14,11 +14,15 @@ PROJECT = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
 SCRIPTS = PROJECT["scripts"]
 # These take seconds to import, and neither a help text nor the answer to a typo needs them.
 HEAVY = {
+    "matplotlib",
     "mediapipe",
     "mujoco",
     "panda3d",
     "pybullet",
     "robosuite",
+    "scipy.ndimage",
+    "scipy.optimize",
+    "scipy.spatial",
     "sklearn",
     "timm",
     "torch",
