@@ -34,11 +34,13 @@ from importlib import import_module
 
 def main():
     module, _, name = sys.argv[1].partition(":")
-    try:
-        getattr(import_module(module), name)([sys.argv[2]])
-    except SystemExit as end:
-        code = end.code
-    print(json.dumps([code, [name for name in sys.argv[3:] if name in sys.modules]]))
+    codes = []
+    for word in ("--help", "--hlep"):
+        try:
+            getattr(import_module(module), name)([word])
+        except SystemExit as end:
+            codes.append(end.code)
+    print(json.dumps([codes, [name for name in sys.argv[2:] if name in sys.modules]]))
 
 main()
 """
@@ -67,16 +69,15 @@ def test_every_command_has_a_console_script():
 
 @pytest.mark.slow
 @pytest.mark.parametrize("target", SCRIPTS.values())
-@pytest.mark.parametrize(("word", "code"), [("--help", 0), ("--hlep", 2)])
-def test_help_and_typos_import_no_heavy_library(target, word, code):
+def test_help_and_typos_import_no_heavy_library(target):
     done = subprocess.run(
-        [sys.executable, "-c", START, target, word, *HEAVY],
+        [sys.executable, "-c", START, target, *HEAVY],
         cwd=REPOSITORY,
         capture_output=True,
         text=True,
         check=True,
     )
-    assert json.loads(done.stdout.splitlines()[-1]) == [code, []]
+    assert json.loads(done.stdout.splitlines()[-1]) == [[0, 2], []]
 
 
 @pytest.mark.parametrize("words", [["--help"], ["--env", "lift", "--help"]])
