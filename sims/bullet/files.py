@@ -24,6 +24,8 @@ _COMPLAINT = r"b3(Warning|Error)\[[^\]]*\]:\s*"
 _MISSING = "cannot find"
 # Joints of these types do not move.
 _RIGID = ("fixed",)
+# Parts of a COLLADA file that PyBullet reads without looking whether they are there.
+_COLLADA = ("COLLADA", "asset", "library_geometries")
 # A message quotes so many letters of PyBullet's complaints at most.
 _LONGEST = 300
 
@@ -118,6 +120,7 @@ def load_urdf(client: BulletClient, placed: Placed) -> int:
     robot = read_xml(path)
     _require_one_root(robot, path)
     require_expanded(robot, path)
+    _require_whole_collada(robot, path)
     moves = any(joint.get("type") not in _RIGID for joint in robot.iter("joint"))
     body: int = _load(
         client,
@@ -195,3 +198,17 @@ def _require_one_root(robot: ElementTree.Element, path: Path) -> None:
             f"{path} has several links that no joint carries ({', '.join(roots)}). Join them by "
             "joints, or make files of their own."
         )
+
+
+def _require_whole_collada(robot: ElementTree.Element, path: Path) -> None:
+    """Refuses COLLADA meshes without the parts whose absence makes PyBullet end this process."""
+    for name in {mesh.get("filename", "") for mesh in robot.iter("mesh")}:
+        mesh = path.parent / name
+        if mesh.suffix.lower() != ".dae" or not mesh.is_file():
+            continue
+        root = read_xml(mesh)
+        tags = {element.tag.rpartition("}")[2] for element in (root, *root)}  # without namespace
+        if lacking := [tag for tag in _COLLADA if tag not in tags]:
+            raise FormatError(
+                f"{mesh} is no whole COLLADA file: it lacks <{lacking[0]}>. Restore it."
+            )

@@ -81,6 +81,25 @@ def test_a_missing_file_is_named_with_the_nearest(make, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
+    ("mesh", "complaint"),
+    [
+        ("<COLLADA", r"hand\.dae is not valid XML"),
+        ("<COLLADA><asset/></COLLADA>", r"hand\.dae is no .* it lacks <library_geometries>"),
+        ("<x:COLLADA xmlns:x='a'><x:library_geometries/></x:COLLADA>", "it lacks <asset>"),
+        ("<html/>", "it lacks <COLLADA>"),
+    ],
+)
+def test_a_damaged_collada_mesh_is_named(make, tmp_path, mesh, complaint):
+    (tmp_path / "hand.dae").write_text(mesh)
+    (tmp_path / "arm.urdf").write_text(
+        "<robot name='x'><link name='a'><visual><geometry><mesh filename='hand.dae'/>"
+        "</geometry></visual></link></robot>"
+    )
+    with pytest.raises(FormatError, match=complaint):
+        make(BulletEnv, bodies={"arm": tmp_path / "arm.urdf"}, act=still)
+
+
+@pytest.mark.parametrize(
     ("text", "complaint"),
     [
         ("<robot name='x'><link", r"broken\.urdf is not valid XML"),
