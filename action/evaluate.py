@@ -27,14 +27,14 @@ if TYPE_CHECKING:
 
 
 def evaluate(
-    run: Path,
+    run: Path | str,
     split: str = "test",
     protocol: str | None = None,
     checkpoint: Checkpoint = "best",
     num_clips: int = 1,
     ensemble: Ensemble = "mean",
     progress: bool = True,
-    root: Path | None = None,
+    root: Path | str | None = None,
     relocate: bool = False,
     data: DataName | None = None,
 ) -> ActionEvaluation:
@@ -63,8 +63,9 @@ def evaluate(
     """
     from action.measuring import measure
 
+    place = None if root is None else Path(root)
     return measure(
-        run, split, protocol, checkpoint, num_clips, ensemble, progress, root, relocate, data
+        Path(run), split, protocol, checkpoint, num_clips, ensemble, progress, place, relocate, data
     )
 
 

@@ -67,14 +67,14 @@ class Predictor:
         self.recognizer, self.run = recognizer, run
 
     @classmethod
-    def load(cls, run: Path, checkpoint: Checkpoint = "best") -> Predictor:
+    def load(cls, run: Path | str, checkpoint: Checkpoint = "best") -> Predictor:
         """The predictor of a run's folder, or of one of its checkpoints.
 
         Raises:
             DataError: When the folder is no run.
             CheckpointError: When the checkpoint is missing, truncated or of another model.
         """
-        return cls(ClipRecognizer.load(run, checkpoint), run)
+        return cls(ClipRecognizer.load(run, checkpoint), Path(run))
 
     @property
     def needs_poses(self) -> bool:
@@ -97,7 +97,11 @@ class Predictor:
         return config.batch.person and config.sees_clips
 
     def predict(
-        self, video: Path, poses: Path | None = None, num_clips: int = 1, short: bool = False
+        self,
+        video: Path | str,
+        poses: Path | str | None = None,
+        num_clips: int = 1,
+        short: bool = False,
     ) -> Prediction:
         """Classifies a video, in samples as `action.evaluate` takes them.
 
@@ -112,6 +116,7 @@ class Predictor:
             DataError: When the video or its poses cannot be used, or poses are needed and there
                 are none.
         """
+        video, poses = Path(video), None if poses is None else Path(poses)
         sample, in_a_row = self.recognizer.sample, self.recognizer.config.sees_clips
         # Zeros follow joints that end early, and crops are of any five frames.
         span = (sample.frames - 1) * sample.stride + 1 if in_a_row else 1

@@ -62,7 +62,7 @@ class ClipRecognizer:
         run: Path | str,
         checkpoint: Checkpoint = "best",
         device: torch.device | str | None = None,
-        root: Path | None = None,
+        root: Path | str | None = None,
     ) -> ClipRecognizer:
         """The recogniser of a trained run, in evaluation mode; no data set is needed.
 
@@ -80,7 +80,7 @@ class ClipRecognizer:
             CheckpointError: When the checkpoint is missing, truncated or of another model.
         """
         run = Path(run)
-        recognizer = cls(_stored_plan(run, checkpoint, root))
+        recognizer = cls(_stored_plan(run, checkpoint, None if root is None else Path(root)))
         load_trained(recognizer.model, run, checkpoint, device)
         return recognizer
 

@@ -31,9 +31,9 @@ if TYPE_CHECKING:
 
 
 def embed(
-    run: Path,
-    what: Sequence[Path],
-    out: Path,
+    run: Path | str,
+    what: Sequence[Path | str],
+    out: Path | str,
     split: AnySplit = "all",
     views: Sequence[str] = (),
     checkpoint: Checkpoint = "best",
@@ -62,9 +62,12 @@ def embed(
     from align.frame_table import joined, require_table_path, write_table
     from datasets.progress import ProgressBar
 
+    run, out = Path(run), Path(out)
     require_table_path(out)
     embedder = FrameEmbedder.load(run, checkpoint)
-    footage = _footage(run, embedder, what, None if split == "all" else split, views)
+    footage = _footage(
+        run, embedder, [Path(each) for each in what], None if split == "all" else split, views
+    )
     bar = ProgressBar(footage, desc=run.name, unit="video", disable=not progress)
     table = joined([_embedded(video, embedder, raw) for video in bar])
     write_table(out, table)

@@ -30,12 +30,12 @@ if TYPE_CHECKING:
 
 
 def evaluate(
-    run: Path,
+    run: Path | str,
     split: Split = "test",
     checkpoint: Checkpoint = "best",
     progress: bool = True,
     *,
-    data: Path | None = None,
+    data: Path | str | None = None,
     protocol: Protocol | None = None,
     labelled_episodes: int | None = None,
     relocate: bool = False,
@@ -62,7 +62,10 @@ def evaluate(
     """
     from align.measuring import measure
 
-    return measure(run, split, checkpoint, data, protocol, labelled_episodes, progress, relocate)
+    named = None if data is None else Path(data)
+    return measure(
+        Path(run), split, checkpoint, named, protocol, labelled_episodes, progress, relocate
+    )
 
 
 def run(

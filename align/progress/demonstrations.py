@@ -41,7 +41,7 @@ class Demonstrations:
 
     def embed(
         self,
-        run: Path,
+        run: Path | str,
         embedder: FrameEmbedder,
         centre: Centre = "references",
         progress: bool = True,
@@ -59,7 +59,7 @@ class Demonstrations:
             UnknownNameError: When the data set has no such episode or view.
             OptionError: When there is no reference that can be used.
         """
-        footage = self._footage(run, embedder)
+        footage = self._footage(Path(run), embedder)
         bar = ProgressBar(footage, desc="references", unit="video", disable=not progress)
         encoded = [video.encode(embedder) for video in bar]
         references = References(embedder.model, encoded, centre)

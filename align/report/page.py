@@ -38,14 +38,14 @@ SUMMARY_NAME = "summary.csv"
 
 
 def write_report(
-    folders: Sequence[Path],
-    out: Path | None = None,
+    folders: Sequence[Path | str],
+    out: Path | str | None = None,
     split: Split = "test",
     episode: str | None = None,
     view: str | None = None,
     skeleton: bool = False,
     evaluation: str | None = None,
-    data: Path | None = None,
+    data: Path | str | None = None,
 ) -> Path:
     """Writes the page and `summary.csv` beside it.
 
@@ -67,13 +67,13 @@ def write_report(
         DataError: When a run is not measured, runs cannot be compared, or their data set is
             missing.
     """
-    folders = list(dict.fromkeys(folders))
+    own = list(dict.fromkeys(map(Path, folders)))
     suffix = f"_{evaluation}" if evaluation else ""
     page, summary = (_with_suffix(name, suffix) for name in (REPORT_NAME, SUMMARY_NAME))
-    out = default_path(folders).with_name(page) if out is None else out
+    out = default_path(own).with_name(page) if out is None else Path(out)
     require_writable(out)
-    runs = load_runs(folders, evaluation or split)
-    shown = _open_data(runs[0], data)
+    runs = load_runs(own, evaluation or split)
+    shown = _open_data(runs[0], None if data is None else Path(data))
     example = load_example(runs, shown, episode, view, skeleton)
     rows = summary_of(runs)
     write_page(out, render(runs, rows, shown, example))

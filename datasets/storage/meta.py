@@ -154,12 +154,13 @@ class DatasetMeta:
         return json.dumps(said, indent=2) + "\n"
 
     @classmethod
-    def load(cls, root: Path) -> DatasetMeta:
+    def load(cls, root: Path | str) -> DatasetMeta:
         """Reads `meta.json` under `root`.
 
         Raises:
             DataError: When the file is missing, not JSON, or lacks a field.
         """
+        root = Path(root)
         path = root / META_NAME
         try:
             text = path.read_bytes()

@@ -61,7 +61,7 @@ def test_probabilities_are_those_of_evaluation(root, num_clips):
     clips = clips_of(root)[:3]
     recognizer = ClipRecognizer.load(root / "run")
     expected = ensembled(recognizer.recognize(clips, num_clips)[0], "mean")
-    predictor = Predictor.load(root / "run")
+    predictor = Predictor.load(str(root / "run"))
     for clip, scores in zip(clips, expected, strict=True):
         found = predictor.predict(clip.video, clip.skeleton, num_clips)
         assert found.poses == str(clip.skeleton)
@@ -80,7 +80,7 @@ def test_the_pose_decides_the_crop_and_what_paab_is_given(root, video):
         points[:] = np.random.default_rng(0).uniform(0, 30, (18, 2))
         write_pose_json(video.with_name(f"mine{POSE_SUFFIX}"), points)
         there = predictor.predict(video, video.with_name(f"mine{POSE_SUFFIX}")).probabilities
-        own = predictor.predict(video, clip.skeleton).probabilities
+        own = predictor.predict(str(video), str(clip.skeleton)).probabilities
         assert (there != own) == differs, run
 
 

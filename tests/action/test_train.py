@@ -60,7 +60,7 @@ def config_for(root, out, method="baseline", **options) -> ActionConfig:
 def test_every_method_trains_and_is_evaluated(squares, tmp_path, method):
     run = tmp_path / "run"
     make_trainer(config_for(squares, run, method), progress=False).fit()
-    result = evaluate(run, progress=False, num_clips=2)
+    result = evaluate(str(run), progress=False, num_clips=2)
     assert len(result.clips) == 12
     assert set(result.recall) == {"right", "still", "down"}
     assert Image.open(RunFolder(run).confusion("CS_test")).format == "PNG"

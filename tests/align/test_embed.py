@@ -26,7 +26,7 @@ def run(dots: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.slow
 def test_a_data_set_has_one_row_a_frame(run: Path, dots: Path, tmp_path: Path) -> None:
-    rows = embed(run, [dots], tmp_path / "out.npz", "test", progress=False)
+    rows = embed(str(run), [str(dots)], str(tmp_path / "out.npz"), "test", progress=False)
     table = np.load(tmp_path / "out.npz")
     data = EpisodeDataset(dots, "test")
     assert rows == 3 * sum(data.lengths) == len(table["frame"])

@@ -86,7 +86,7 @@ def test_data_without_training_episodes_has_no_phases(
 ) -> None:
     splits: dict[str, list[int]] = {"train": [], "valid": [], "test": [0, 1]}
     data = make_data_set(tmp_path / "tests", episodes=2, splits=splits, seed=1)
-    evaluation = evaluate(run, data=data, progress=False)
+    evaluation = evaluate(str(run), data=str(data), progress=False)
     assert not evaluation.phases and math.isfinite(evaluation.metrics["alignment_error"])
     assert f"{data} has no training episodes" in caplog.text
 

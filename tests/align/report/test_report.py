@@ -104,7 +104,7 @@ def test_header_counts_blocks_and_epochs(data: Path, tmp_path: Path, page: str) 
     cut = replace(TrainConfig(), backbone=replace(TrainConfig().backbone, depth=4))
     folder = make_run(tmp_path / "cut", data, cut, PICKS["deit"])
     RunFolder(folder).save_history([{"epoch": 1, "train/time_contrastive": 1, "seconds": 1}])
-    text = write_report([folder]).read_text(encoding="utf-8")
+    text = write_report([str(folder)]).read_text(encoding="utf-8")
     assert "<dd>deit_tiny_patch16_224, 4 of 12 blocks</dd>" in text
     assert "<dd>1 epoch; seed 0</dd>" in text
     unknown = replace(cut, backbone=replace(cut.backbone, name="my_network"))
