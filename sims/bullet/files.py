@@ -93,8 +93,8 @@ def read_xml(path: Path) -> ElementTree.Element:
         FormatError: When the file is not XML; names it.
     """
     try:
-        return ElementTree.fromstring(path.read_text().rstrip("\0\r\n\t "))
-    except (ElementTree.ParseError, UnicodeDecodeError) as error:
+        return ElementTree.fromstring(path.read_bytes().rstrip(b"\0\r\n\t "))
+    except (ElementTree.ParseError, LookupError, ValueError) as error:  # also unknown encodings
         raise FormatError(f"{path} is not valid XML ({error}). Restore it.") from None
 
 

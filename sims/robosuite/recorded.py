@@ -121,9 +121,8 @@ class RecordedScene:
 
     def _place_cameras(self, states: Float[np.ndarray, "time state"]) -> None:
         """Places the cameras around where the first demonstration goes."""
-        if states.shape[1] == state_size(
-            self._model
-        ):  # others are refused when the episode is restored
+        # States of other models are refused when the episode is restored.
+        if states.shape[1] == state_size(self._model):
             self.set_state(states[0])
             points = workspace(self._model, self._robots, states)
         else:
