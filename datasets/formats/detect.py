@@ -138,7 +138,7 @@ def _whole(path: Path) -> Path | None:
 
 
 def _files(path: Path, suffixes: Collection[str]) -> Iterator[Path]:
-    """The files in a folder and in its folders that end in one of `suffixes`, or the path itself."""
+    """The path itself, or files in and below it, where they end in one of `suffixes`."""
     if path.is_file() and path.suffix.lower() in suffixes:
         yield path
     for depth in range(1, _DEEPEST) if path.is_dir() else ():

@@ -52,8 +52,8 @@ class ImageFolderSource(Source):
         are, and numbers may be missing.
 
         Raises:
-            DataError: When a number is missing, pictures are of another kind or name, views differ in length without times to pair them
-                by, or episodes differ in their views or rate.
+            DataError: When a number is missing, pictures are of another kind or name, views differ
+                in length without times to pair them by, or episodes differ in their views or rate.
         """
         self.root = path
         folders = find_episodes(path, _views)
