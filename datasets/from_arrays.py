@@ -109,12 +109,13 @@ def write_episode(
     hz, size = rate_and_size(hz, size)
     if task is not None and not isinstance(task, str):
         raise OptionError(f"task must be a sentence, got {task!r}.")
-    episode = bare_episode(_frames(images))
+    frames = _frames(images)
+    episode = bare_episode(frames)
     episode.task = task
     episode.phases = phase_numbers(phases, phase_names, len(episode))
-    episode.keypoints = _points(keypoints, episode.images)
-    episode.visible = _seen(episode, _named(visible, "visible", episode.images))
-    parts = {v: camera_parts(v, c) for v, c in _named(cameras, "cameras", episode.images).items()}
+    episode.keypoints = _points(keypoints, frames)
+    episode.visible = _seen(episode, _named(visible, "visible", frames))
+    parts = {v: camera_parts(v, c) for v, c in _named(cameras, "cameras", frames).items()}
     episode.intrinsics = {view: matrix for view, (matrix, _, _) in parts.items()}
     episode.world_to_camera = {view: poses for view, (_, poses, _) in parts.items()}
     episode.lenses = distorting({view: lens for view, (_, _, lens) in parts.items()})
