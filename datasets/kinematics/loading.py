@@ -166,7 +166,7 @@ def _find_meshes(robot: ElementTree.Element, file: Path) -> dict[str, bytes]:
                 continue
             path = _mesh_path(mesh.get("filename", ""), file)
             if path is None or path.suffix.lower() not in _MESHES:
-                left_out.add(mesh.get("filename", ""))
+                left_out.add(mesh.get("filename") or "one without a filename")
                 link.remove(part)
                 continue
             name = names.setdefault(path, f"{len(names)}_{path.stem}{path.suffix.lower()}")
