@@ -23,6 +23,8 @@ _NEEDED = ("view", "frame", "link", "x", "y")
 COLUMNS = ("view", "episode", "frame", "link", "x", "y")
 # Names this much alike are one name that was misspelt, such as epsiode; others are the user's own.
 _MISSPELT = 0.75
+# A person may click a link in the first pixel of a picture, but not so often.
+_IN_A_CORNER = 2
 
 
 @dataclass(frozen=True)
@@ -143,14 +145,16 @@ def _require_columns(path: Path, names: Sequence[str]) -> None:
         )
     for name in names:
         if name not in COLUMNS and (meant := get_close_matches(name, COLUMNS, 1, _MISSPELT)):
-            raise FormatError(f"{path} has the column {name!r}: did you mean {meant[0]!r}?")
+            raise FormatError(
+                f"{path} has the column {name!r}: did you mean {meant[0]!r}? Rename it."
+            )
         if names.count(name) > 1 and name in COLUMNS:
             raise FormatError(f"{path} has the column {name!r} twice. Remove one.")
 
 
 def _require_pixels(path: Path, clicks: Sequence[Click]) -> None:
     """Checks that clicks are no shares of a picture's sides, which would all lie in one corner."""
-    if clicks and max(max(click.x, click.y) for click in clicks) <= 1:
+    if len(clicks) > _IN_A_CORNER and max(max(c.x, c.y) for c in clicks) <= 1:
         raise FormatError(
             f"{path} has x and y from 0 to 1: they must be pixels, not shares of a side."
         )

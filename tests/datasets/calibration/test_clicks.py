@@ -53,7 +53,7 @@ def test_written_clicks_are_read_back(tmp_path):
         (HEAD + "a,0,hand,10,5,20,5\n", FormatError, "csv:2: .* Write decimal points, not commas"),
         ("epsiode," + HEAD, FormatError, "column 'epsiode': did you mean 'episode'"),
         ("x," + HEAD, FormatError, "column 'x' twice"),
-        (HEAD + "a,0,hand,0.2,0.9\n", FormatError, "must be pixels, not shares of a side"),
+        (HEAD + 3 * "a,0,hand,0.2,0.9\n", FormatError, "must be pixels, not shares of a side"),
     ],
 )
 def test_what_a_table_says_wrongly_is_named(tmp_path, content, error, message):
