@@ -109,7 +109,7 @@ def cache(config: CacheConfig) -> list[DataError]:
     if config.size < 2 or config.size % 2:
         raise OptionError(f"--size must be even and at least 2, got {config.size}.")
     if config.out.resolve() == config.folder.resolve():
-        raise OptionError("--out must be another folder than the data set's.")
+        raise OptionError(f"OUT {config.out} is the data set itself: name another folder.")
     clips = open_clip_set(config.folder, config.format).clips
     _claim(config)
     if (config.folder / MOCAP_NAME).exists():

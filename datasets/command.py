@@ -39,6 +39,7 @@ from datasets.errors import (
     UserError,
     require_known,
 )
+from datasets.home import expanded, expanded_arguments
 from datasets.mistyped import explained, without_frame
 from datasets.storage.atomic import FULL
 from datasets.streams import (
@@ -74,7 +75,8 @@ def parse(
     """Read a command line with tyro; use it in place of `tyro.cli`.
 
     A misspelt option or value ends the program with exit code 2 and one line that names the nearest
-    valid one. All other mistakes are explained by tyro, in one line as well.
+    valid one. All other mistakes are explained by tyro, in one line as well. Paths that begin with
+    `~` are of the user's home folder.
 
     Args:
         kind: A dataclass, which is returned with its fields set, or a function, which is called;
@@ -106,11 +108,9 @@ def parse(
                 _print_help(also or {})
             raise
         sys.stderr.write(explanation.getvalue())  # warnings of tyro, if any
-        try:
+        with user_errors(OptionError):
             _require_in_bounds(kind, result)
-        except OptionError as error:
-            print_error(error)
-            raise SystemExit(EXIT_USAGE) from None
+            result = expanded_arguments(result) if inspect.isroutine(kind) else expanded(result)
     return result() if inspect.isroutine(kind) else result
 
 

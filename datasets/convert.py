@@ -149,6 +149,8 @@ def write_episodes(out: Path, meta: DatasetMeta, episodes: Iterable[tuple[str, E
 
 
 def _meta(source: Source, config: ConvertConfig, made_by: str) -> DatasetMeta:
+    if config.env is not None:
+        _require_file_name(config.env)
     height, width = source.frame_size
     if config.to == "episodes" and config.size is None and height != width:
         raise MismatchError(
@@ -162,6 +164,12 @@ def _meta(source: Source, config: ConvertConfig, made_by: str) -> DatasetMeta:
         control_hz=config.hz or source.meta.control_hz,
         command=made_by or source.meta.command,
     )
+
+
+def _require_file_name(env: str) -> None:
+    """Raises an OptionError for the name of a world that cannot name the index."""
+    if not env or env.startswith(".") or any(mark in env for mark in "/\\\0"):
+        raise OptionError(f"--env {env!r} must be a name without slashes, such as lift.")
 
 
 def _without_streams(source: Source, to: Target) -> DatasetMeta:

@@ -11,22 +11,35 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float, UInt8
 
-from datasets.cameras import Camera
 from datasets.episodes import EPISODE_FOLDER, EpisodeWriter
-from datasets.errors import FormatError, MismatchError, OptionError, require_known
-from datasets.lens import Lens, distorting
+from datasets.errors import MismatchError, OptionError, require_known
+from datasets.given import (
+    AnyCamera,
+    by_view,
+    camera_parts,
+    keypoint_names,
+    numbers,
+    phase_numbers,
+    pictures,
+    rate_and_size,
+    truths,
+)
+from datasets.home import expanded
+from datasets.lens import distorting
 from datasets.skeletons import BUILT_IN, NO_SKELETON, SKELETONS, Skeleton
 from datasets.source import UNLABELLED, USUAL_HZ, bare_episode, deal
 from datasets.square import Fit, FitName, squared
+from datasets.storage.alike import require_same_columns, require_same_facts
+from datasets.storage.checks import LEAVE_OUT
 from datasets.storage.episode_file import SPLITS, Episode
+from datasets.storage.meaning import require_sound
 from datasets.storage.meta import META_NAME, DatasetMeta
 
-# A camera, or its intrinsics and its poses, and its lens where it distorts.
-AnyCamera = Camera | tuple[np.ndarray, np.ndarray] | tuple[np.ndarray, np.ndarray, Lens]
 # The observation that `joints` becomes, which `datasets.keypoints --joints joint_pos` reads.
 JOINTS = "joint_pos"
 # Shares of the training and validation episodes where a data set is finished without numbers.
@@ -53,8 +66,9 @@ def write_episode(
 ) -> int:
     """Adds an episode to the data set in `folder`, which the first call makes.
 
-    The first call decides the views, the size of the frames, the skeleton, the rate and the phases;
-    later episodes must have the same. `finish_data_set` must follow the last episode.
+    The first call decides the views, the size of the frames, the skeleton, the rate, the phases,
+    and which measurements and cameras there are; later episodes must have the same.
+    `finish_data_set` must follow the last episode.
 
     Frames are stored square. `fit="pad"` puts black bars on both sides of the shorter axis, and
     `fit="squeeze"` changes the ratio of the sides; then they are resized to `size`. Keypoints and
@@ -64,7 +78,8 @@ def write_episode(
         folder: Folder of the data set.
         images: View to RGB frames; all views have one number of time steps.
         keypoints: View to pixels of the frames that are given, x right, y down; NaN where unknown.
-        visible: View to whether each keypoint is seen; by default where it is inside the picture.
+        visible: View to whether each keypoint is seen, true or false; by default where it is inside
+            the picture.
         cameras: View to its camera, or to its intrinsics in pixels of the frames that are given,
             (3, 3), and its world_to_camera, (4, 4) or (T, 4, 4), in metres and OpenCV's convention;
             a `datasets.lens.Lens` may follow these two.
@@ -86,33 +101,38 @@ def write_episode(
 
     Raises:
         DataError: When an array does not fit the others or the episodes of the folder; names it.
-        OptionError: When `fit` is unknown, or there is no view.
+        OptionError: When an argument is of another type, a name or number cannot be, or there is no
+            view.
     """
-    folder = Path(folder)
+    folder = _folder(folder)
     require_known("fit", fit, Fit, OptionError)
-    images = {view: np.asarray(frames) for view, frames in images.items()}
-    _require_frames(images)
-    episode = bare_episode(images)
+    hz, size = rate_and_size(hz, size)
+    if task is not None and not isinstance(task, str):
+        raise OptionError(f"task must be a sentence, got {task!r}.")
+    frames = _frames(images)
+    episode = bare_episode(frames)
     episode.task = task
-    episode.phases = _phase_numbers(phases, phase_names, len(episode))
-    episode.keypoints = _floats(keypoints, "keypoints", images)
-    episode.visible = _seen(episode, _named(visible, "visible", images))
-    parts = {v: _parts(v, c) for v, c in _named(cameras, "cameras", images).items()}
+    episode.phases = phase_numbers(phases, phase_names, len(episode))
+    episode.keypoints = _points(keypoints, frames)
+    episode.visible = _seen(episode, _named(visible, "visible", frames))
+    parts = {v: camera_parts(v, c) for v, c in _named(cameras, "cameras", frames).items()}
     episode.intrinsics = {view: matrix for view, (matrix, _, _) in parts.items()}
     episode.world_to_camera = {view: poses for view, (_, poses, _) in parts.items()}
     episode.lenses = distorting({view: lens for view, (_, _, lens) in parts.items()})
-    episode.observations = {name: np.asarray(v) for name, v in (observations or {}).items()}
-    if joints is not None:
-        episode.observations[JOINTS] = np.asarray(joints, np.float64)
-    episode.actions = None if actions is None else np.asarray(actions)
+    episode.observations = _measured(observations, joints)
+    episode.actions = None if actions is None else numbers("actions", actions)
     stored = _stored(folder)
     named = _skeleton(skeleton, episode, folder)
     size = stored.image_size if size is None and stored is not None else size
     meta = _meta(folder, episode, named, phase_names, hz, size)
     if stored is not None:
-        _require_same(folder, stored, meta)
+        require_same_facts(folder, stored, meta)
+    require_sound(episode, meta, "this episode", LEAVE_OUT)  # before anything is written
     writer = EpisodeWriter.begin(folder, meta)
-    number = max(writer.done(), default=-1) + 1
+    done = writer.done()
+    if done:
+        require_same_columns(writer, min(done), episode)
+    number = max(done, default=-1) + 1
     writer.write(number, squared(episode, meta.image_size, fit))
     return number
 
@@ -141,18 +161,19 @@ def finish_data_set(
             episodes.
         DataError: When the folder holds no data set.
     """
-    folder = Path(folder)
+    folder = _folder(folder)
     writer = EpisodeWriter(folder, DatasetMeta.load(folder))
-    numbers = sorted(writer.done())
+    done = sorted(writer.done())
     given = [count for count in (train, valid, test) if count is not None]
-    counts = given or _usual_counts(len(numbers))
-    if len(counts) != len(SPLITS) or min(counts) < 0 or sum(counts) != len(numbers):
+    counts = given or _usual_counts(len(done))
+    whole = all(isinstance(count, int | np.integer) and count >= 0 for count in counts)
+    if len(counts) != len(SPLITS) or not whole or sum(counts) != len(done):
         raise OptionError(
-            f"{folder} has {len(numbers)} episodes; give train, valid and test, which must add up "
+            f"{folder} has {len(done)} episodes; give train, valid and test, which must add up "
             f"to as many, got {dict(zip(SPLITS, (train, valid, test), strict=True))}."
         )
     return writer.write_index(
-        {split: [numbers[i] for i in places] for split, places in deal(counts).items()}
+        {split: [done[i] for i in places] for split, places in deal(counts).items()}
     )
 
 
@@ -162,19 +183,16 @@ def _stored(folder: Path) -> DatasetMeta | None:
     return DatasetMeta.load(folder) if begun else None
 
 
-def _require_same(folder: Path, stored: DatasetMeta, meta: DatasetMeta) -> None:
-    for part, of in (
-        ("views", lambda m: m.views),
-        ("keypoints", lambda m: list(m.get_skeleton().keypoints)),
-        ("size", lambda m: m.image_size),
-        ("hz", lambda m: m.control_hz),
-        ("phase_names", lambda m: m.phases),
-    ):
-        if of(stored) != of(meta):
-            raise MismatchError(
-                f"the episodes of {folder} have {part} {of(stored)}, this one {of(meta)}. Give the "
-                "same, or write it to another folder."
-            )
+def _folder(folder: Path | str) -> Path:
+    """The folder of a data set, which need not exist yet.
+
+    Raises:
+        OptionError: When it is a file.
+    """
+    found = expanded(Path(folder))
+    if found.exists() and not found.is_dir():
+        raise OptionError(f"{found} is a file. Name a folder for the data set.")
+    return found
 
 
 def _usual_counts(episodes: int) -> list[int]:
@@ -187,24 +205,20 @@ def _usual_counts(episodes: int) -> list[int]:
     return [train, valid, episodes - train - valid]
 
 
-def _require_frames(images: Mapping[str, np.ndarray]) -> None:
-    if not images:
+def _frames(images: Any) -> dict[str, UInt8[np.ndarray, "time height width 3"]]:
+    found = {v: pictures(f"images of {v}", f) for v, f in by_view(images, "images").items()}
+    if not found:
         raise OptionError("images names no view; give {view: frames}, such as {'front': frames}.")
-    for view, frames in images.items():
-        if frames.ndim != 4 or frames.shape[3] != 3 or frames.dtype != np.uint8:
-            raise FormatError(
-                f"images of {view} must be uint8 RGB of shape (time, height, width, 3), got "
-                f"{frames.dtype} of shape {frames.shape}."
-            )
-    lengths = {view: len(frames) for view, frames in images.items()}
+    lengths = {view: len(frames) for view, frames in found.items()}
     if len(set(lengths.values())) > 1 or not all(lengths.values()):
         raise MismatchError(
             f"images have {lengths} frames; every view needs one frame for each time step."
         )
+    return found
 
 
-def _named(values: Mapping | None, part: str, images: Mapping[str, np.ndarray]) -> Mapping:
-    values = values or {}
+def _named(values: Any, part: str, images: Mapping[str, np.ndarray]) -> Mapping[str, Any]:
+    values = {} if values is None else by_view(values, part)
     if unknown := sorted(values.keys() - images.keys()):
         raise MismatchError(f"{part} names the views {unknown}, but images has {sorted(images)}.")
     if missing := sorted(images.keys() - values.keys()) if values else []:
@@ -214,8 +228,12 @@ def _named(values: Mapping | None, part: str, images: Mapping[str, np.ndarray]) 
     return values
 
 
-def _floats(values: Mapping | None, part: str, images: Mapping) -> dict[str, np.ndarray]:
-    found = {v: np.asarray(a, np.float32) for v, a in _named(values, part, images).items()}
+def _points(values: Any, images: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    part = "keypoints"
+    found = {
+        view: numbers(f"{part} of {view}", points).astype(np.float32)
+        for view, points in _named(values, part, images).items()
+    }
     for view, points in found.items():
         wanted = (len(images[view]), points.shape[1] if points.ndim == 3 else "keypoints", 2)
         if points.shape != wanted:
@@ -223,45 +241,37 @@ def _floats(values: Mapping | None, part: str, images: Mapping) -> dict[str, np.
     return found
 
 
-def _seen(episode: Episode, visible: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+def _seen(episode: Episode, visible: Mapping[str, Any]) -> dict[str, np.ndarray]:
     if visible and not episode.keypoints:
         raise MismatchError("visible was given without keypoints; give both.")
     seen = {}
     for view, points in episode.keypoints.items():
         height, width = episode.images[view].shape[1:3]
         inside = ((points >= 0) & (points < (width, height))).all(-1)  # NaN is outside
-        given = np.asarray(visible.get(view, inside))
+        given = truths(f"visible of {view}", visible.get(view, inside))
         if given.shape != inside.shape:
             raise MismatchError(
                 f"visible of {view} must have shape {inside.shape}, got {given.shape}."
             )
-        seen[view] = given.astype(bool) & inside
+        seen[view] = given & inside
+    if seen and not any(each.any() for each in seen.values()):
+        raise MismatchError(
+            "keypoints are visible in no frame of any view: they must be pixels of the frames that "
+            "are given, x right and y down. Leave them out where nothing is known."
+        )
     return seen
 
 
-def _parts(view: str, camera: AnyCamera) -> tuple[np.ndarray, np.ndarray, Lens]:
-    if isinstance(camera, Camera):
-        return camera.intrinsics, camera.world_to_camera, camera.lens
-    matrices, lens = camera[:2], camera[2] if len(camera) == 3 else Lens()
-    if len(camera) not in (2, 3) or not isinstance(lens, Lens):
-        raise FormatError(
-            f"cameras of {view} must be a Camera, or intrinsics and world_to_camera, which a "
-            "datasets.lens.Lens may follow."
-        )
-    intrinsics, poses = (np.asarray(matrix, np.float64) for matrix in matrices)
-    return intrinsics, poses, lens
-
-
-def _phase_numbers(
-    phases: Sequence[str] | None, names: Sequence[str], steps: int
-) -> UInt8[np.ndarray, " time"]:
-    if phases is None:
-        return np.zeros(steps, np.uint8)
-    for name in phases:
-        require_known("phase", name, names)
-    if len(phases) != steps:
-        raise MismatchError(f"phases has {len(phases)} time steps, images {steps}.")
-    return np.array([list(names).index(name) for name in phases], np.uint8)
+def _measured(
+    observations: Mapping[str, Any] | None, joints: Any
+) -> dict[str, Float[np.ndarray, "time ..."]]:
+    named = dict({} if observations is None else by_view(observations, "observations"))
+    found = {name: numbers(f"observation {name}", values) for name, values in named.items()}
+    if joints is None:
+        return found
+    if JOINTS in found:
+        raise OptionError(f"joints are the observation {JOINTS}, which observations has as well.")
+    return found | {JOINTS: numbers("joints", joints, axes=(1, 2)).astype(np.float64)}
 
 
 def _skeleton(
@@ -275,7 +285,7 @@ def _skeleton(
     if isinstance(given, str):
         require_known("skeleton", given, SKELETONS)
         return SKELETONS[given]
-    names = tuple(given) if given is not None else tuple(f"point_{i}" for i in range(count))
+    names = keypoint_names(given if given is not None else [f"point_{i}" for i in range(count)])
     return Skeleton(f"{folder.resolve().name}_points", names, ())
 
 

@@ -132,10 +132,13 @@ def check_first(source: Source, maker: KeypointMaker) -> Iterator[str]:
     times = np.linspace(0, steps - 1, min(LOOKS, steps)).round().astype(int).tolist()
     seen = {v: residual(episode, m, cameras[v], v, times) for v, m in moved.views.items()}
     yield from (f"{view}: {found}" for view, found in seen.items())
+    for view in (view for view, found in seen.items() if found.doubt):
+        logger.warning("%s: %s", view, seen[view].doubt)
     scores = best_convention(episode, moved.views, cameras, times)
     _warn_of_convention(scores, maker.config.convention)
+    drawn = add_keypoints(episode, moved.motion, cameras, maker.points, moved.views)
+    _warn_of_hidden(drawn)
     if maker.config.preview is not None:
-        drawn = add_keypoints(episode, moved.motion, cameras, maker.points, moved.views)
         for file in write_preview(
             maker.config.preview, drawn, moved.views, cameras, maker.skeleton, times
         ):
@@ -145,6 +148,17 @@ def check_first(source: Source, maker: KeypointMaker) -> Iterator[str]:
             f"{name}: the robot is in no picture of any view. Check --cameras: poses in metres, "
             "their --convention, and intrinsics of pictures of this size; --preview draws them."
         )
+
+
+def _warn_of_hidden(episode: Episode) -> None:
+    """Names the views that show no keypoint, from which nothing can be learned."""
+    for view, seen in episode.visible.items():
+        if not seen.any():
+            logger.warning(
+                "%s: no keypoint can be seen in the first episode. Look at it with --preview, and "
+                "check --links, whose positions are in metres, and the cameras",
+                view,
+            )
 
 
 def _warn_of_convention(scores: Mapping[Convention, float], used: Convention) -> None:

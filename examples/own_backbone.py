@@ -2,18 +2,18 @@
 
     python examples/own_backbone.py --vit vit_small_patch16_224 --image-size 112
 
-timm.create_model makes the transformer; it can have any weights. The frames here are random:
+The transformer is one of timm's by name. For an object of your own, of a class that derives from
+timm's, write TimmBackbone(object) instead; it can have any weights. The frames here are random:
 replace them with yours, and the keypoints with those of the body that they show.
 """
 
 from __future__ import annotations
 
-import timm
 import torch
 import tyro
 
 from align.losses import contrastive
-from align.models.backbones import TimmBackbone
+from align.models.backbones import create_timm_backbone
 from align.models.pose_aware import PaabConfig, PaatConfig, PoseAware
 from align.paat import mean_pose_loss
 from align.pose import pose_map_3d
@@ -26,14 +26,14 @@ def main(
     """Wrap, train, embed.
 
     Args:
-        vit: Name of a vision transformer in timm. An object of a derived class works, too.
+        vit: Name of a vision transformer in timm.
         image_size: Height and width of the frames in pixels, a multiple of the patch.
         keypoints: Number of keypoints of the body.
         seed: Seed of weights and frames.
     """
     torch.manual_seed(seed)
-    own = timm.create_model(vit, num_classes=0, img_size=image_size)
-    model = PoseAware(TimmBackbone(own, vit), PaabConfig(), PaatConfig(), num_keypoints=keypoints)
+    backbone = create_timm_backbone(vit, image_size)
+    model = PoseAware(backbone, PaabConfig(), PaatConfig(), num_keypoints=keypoints)
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-4)
 
     views, times = 2, 4  # of one episode

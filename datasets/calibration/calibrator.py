@@ -208,6 +208,8 @@ def looks(calibrator: Calibrator, found: Sequence[Calibrated]) -> Iterator[str]:
         episode, motion = calibrator.episode(first)[0], calibrator.motion_in(one.view, first)
         fit = residual(episode, motion, one.solved.camera, one.view, times)
         yield f"{one.view}: {fit}"
+        if fit.doubt:
+            logger.warning("%s: %s", one.view, fit.doubt)
 
 
 def write_looks(folder: Path, calibrator: Calibrator, found: Sequence[Calibrated]) -> list[Path]:

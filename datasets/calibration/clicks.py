@@ -6,8 +6,9 @@ import csv
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from datasets.errors import (
     DamagedDataError,
@@ -20,6 +21,10 @@ from datasets.storage.atomic import atomic_path
 
 _NEEDED = ("view", "frame", "link", "x", "y")
 COLUMNS = ("view", "episode", "frame", "link", "x", "y")
+# Names this much alike are one name that was misspelt, such as epsiode; others are the user's own.
+_MISSPELT = 0.75
+# A person may click a link in the first pixel of a picture, but not so often.
+_IN_A_CORNER = 2
 
 
 @dataclass(frozen=True)
@@ -49,18 +54,23 @@ def read_clicks(path: Path) -> list[Click]:
     """The clicks of a table; without a column `episode`, they are in the first one.
 
     Raises:
-        DataError: When the file is missing or no table, lacks a column, or a number is none; names
-            the line.
+        DataError: When the file is missing or no table, lacks or misspells a column, or a number is
+            none; names the line.
     """
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
             table = csv.DictReader(file, skipinitialspace=True)
-            _require_columns(path, table.fieldnames or ())
-            return [_click(f"{path}:{table.line_num}", row) for row in table]
+            table.fieldnames = [name.strip().lower() for name in table.fieldnames or ()]
+            _require_columns(path, table.fieldnames)
+            clicks = [_click(f"{path}:{table.line_num}", row) for row in table]
     except FileNotFoundError:
         raise MissingDataError(f"{path} does not exist. Check the path of --clicks.") from None
     except (UnicodeDecodeError, csv.Error) as error:
-        raise DamagedDataError(f"{path} is no table of clicks ({error}). Restore it.") from None
+        raise DamagedDataError(
+            f"{path} is no table of clicks ({error}). Save it as CSV in UTF-8, or restore it."
+        ) from None
+    _require_pixels(path, clicks)
+    return clicks
 
 
 def write_clicks(path: Path, clicks: Iterable[Click]) -> None:
@@ -121,14 +131,40 @@ def _beyond(click: Click, what: str, there: str, column: str) -> NoReturn:
 
 
 def _require_columns(path: Path, names: Sequence[str]) -> None:
+    line = ",".join(_NEEDED)
+    for mark, called in ((";", "semicolons"), ("\t", "tabs")):
+        if any(mark in name for name in names):
+            raise FormatError(
+                f"{path} has {called} between its columns. Save it with commas, and with decimal "
+                "points in numbers."
+            )
     if missing := [name for name in _NEEDED if name not in names]:
         raise FormatError(
-            f"{path} lacks the columns {', '.join(missing)}. Its first line must be "
-            f"{','.join(_NEEDED)}, and may have episode as well."
+            f"{path} lacks the columns {', '.join(missing)}. Its first line must be {line}, and "
+            "may have episode as well."
+        )
+    for name in names:
+        if name not in COLUMNS and (meant := get_close_matches(name, COLUMNS, 1, _MISSPELT)):
+            raise FormatError(
+                f"{path} has the column {name!r}: did you mean {meant[0]!r}? Rename it."
+            )
+        if names.count(name) > 1 and name in COLUMNS:
+            raise FormatError(f"{path} has the column {name!r} twice. Remove one.")
+
+
+def _require_pixels(path: Path, clicks: Sequence[Click]) -> None:
+    """Checks that clicks are no shares of a picture's sides, which would all lie in one corner."""
+    if len(clicks) > _IN_A_CORNER and max(max(c.x, c.y) for c in clicks) <= 1:
+        raise FormatError(
+            f"{path} has x and y from 0 to 1: they must be pixels, not shares of a side."
         )
 
 
-def _click(place: str, row: Mapping[str, str | None]) -> Click:
+def _click(place: str, row: Mapping[str | None, Any]) -> Click:
+    if any(word.strip() for word in row.get(None, ())):
+        raise FormatError(
+            f"{place}: there are more values than columns. Write decimal points, not commas."
+        )
     return Click(
         str(row["view"] or "").strip(),
         int(_number(place, "frame", row["frame"], whole=True)),

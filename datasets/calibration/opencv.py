@@ -2,8 +2,8 @@
 
 The names are those of OpenCV's own sample (samples/cpp/tutorial_code/calib3d/camera_calibration):
 `camera_matrix`, `distortion_coefficients`, `image_width`, `image_height`, `fisheye_model`. `rvec`
-and `tvec`, or `R` and `T`, lead from the world to the camera as in `cv2.solvePnP`. The sample's
-`extrinsic_parameters` are of its chessboards and are not read.
+and `tvec`, or `R` and `T` or `t`, lead from the world to the camera as in `cv2.solvePnP`. The
+sample's `extrinsic_parameters` are of its chessboards and are not read.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-import scipy  # loads scipy.spatial at its first use, which help texts do not need
 from jaxtyping import Float
 
 from datasets.calibration.parts import (
@@ -26,7 +25,7 @@ from datasets.calibration.parts import (
     rigid,
     transform,
 )
-from datasets.errors import DamagedDataError, require
+from datasets.errors import DamagedDataError, FormatError, require
 from datasets.lens import LensName
 
 # Names under which OpenCV's samples and their many copies store the same thing.
@@ -43,8 +42,14 @@ DISTORTION = (
     "D",
 )
 _WIDTH, _HEIGHT = ("image_width", "image_Width"), ("image_height", "image_Height")
+# Width and height in one, in the order of cv2.calibrateCamera's imageSize.
+_SIZE = ("image_size", "imageSize", "img_size")
+# Names of a rotation and of the translation that belongs to it.
+_POSES = (("rvec", "tvec"), ("R", "T"), ("R", "t"))
 # A stereo calibration stores these; its R and T lead from one camera to the other.
 _STEREO = ("R1", "R2")
+# A rotation vector in radians is at most half a turn long; a usual one in degrees is longer.
+_ONE_TURN = 2 * np.pi
 
 
 def recognizes(text: str) -> bool:
@@ -69,7 +74,7 @@ def camera_of(name: str, stored: Mapping[str, Any]) -> CameraParts:
     Raises:
         FormatError: When a value cannot be, or the lens has a name that is not read.
     """
-    matrix, size = first_of(stored, MATRIX), (first_of(stored, _WIDTH), first_of(stored, _HEIGHT))
+    matrix = first_of(stored, MATRIX)
     require_known_lens(name, stored, DISTORTION)
     model: LensName = "fisheye" if first_of(stored, ("fisheye_model",), 0) else "plumb_bob"
     intrinsics = None
@@ -79,7 +84,7 @@ def camera_of(name: str, stored: Mapping[str, Any]) -> CameraParts:
         name,
         intrinsics,
         make_lens(name, model, first_of(stored, DISTORTION, ())),
-        picture_size(name, *size),
+        _picture_size(name, stored),
         _pose(name, stored),
     )
 
@@ -107,12 +112,34 @@ def _value(node: Any) -> Any:
     return node.string() if node.isString() else node.real()
 
 
+def _picture_size(name: str, stored: Mapping[str, Any]) -> tuple[int, int] | None:
+    both = first_of(stored, _SIZE)
+    if both is not None:
+        return picture_size(name, *numbers(name, "the size of its pictures", np.ravel(both), 2))
+    return picture_size(name, first_of(stored, _WIDTH), first_of(stored, _HEIGHT))
+
+
 def _pose(name: str, stored: Mapping[str, Any]) -> Float[np.ndarray, "4 4"] | None:
-    if "rvec" in stored and "tvec" in stored:
-        turn = numbers(name, "rvec", np.ravel(stored["rvec"]), 3)
-        rotation = scipy.spatial.transform.Rotation.from_rotvec(turn).as_matrix()
-        return transform(rotation, numbers(name, "tvec", np.ravel(stored["tvec"]), 3))
-    if "R" in stored and "T" in stored and not set(_STEREO) & set(stored):
-        rotation = numbers(name, "R", stored["R"], 3, 3)
-        return rigid(name, transform(rotation, numbers(name, "T", np.ravel(stored["T"]), 3)))
+    stereo = bool(set(_STEREO) & set(stored))
+    for turn, shift in _POSES[:1] if stereo else _POSES:
+        if turn in stored and shift in stored:
+            translation = numbers(name, shift, np.ravel(stored[shift]), 3)
+            return rigid(name, transform(_rotation(name, turn, stored[turn]), translation))
+    for there, lacking in (_POSES[0], _POSES[0][::-1]):
+        if there in stored:
+            raise FormatError(
+                f"{name} has {there} without {lacking}: a pose needs both. Add {lacking}, or "
+                f"remove {there}."
+            )
     return None
+
+
+def _rotation(name: str, key: str, value: Any) -> Float[np.ndarray, "3 3"]:
+    if key == "R" and np.size(value) != 3:
+        return numbers(name, key, value, 3, 3)
+    turn = numbers(name, key, np.ravel(value), 3)
+    if (angle := float(np.linalg.norm(turn))) > _ONE_TURN:
+        raise FormatError(
+            f"{name}: {key} turns by {angle:.1f}, and must be in radians. Convert it."
+        )
+    return scipy.spatial.transform.Rotation.from_rotvec(turn).as_matrix()

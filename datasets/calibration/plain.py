@@ -16,7 +16,7 @@ from datasets.calibration.opencv import DISTORTION, MATRIX, camera_of
 from datasets.calibration.parts import CameraParts
 
 # Names that no camera_info has.
-_ALONE = {"rvec", "tvec", "T", *MATRIX, *DISTORTION} - {
+_ALONE = {"rvec", "tvec", "T", "t", *MATRIX, *DISTORTION} - {
     *("camera_matrix", "K", "distortion_coefficients", "D")
 }
 

@@ -18,8 +18,10 @@ from datasets.errors import (
     DamagedDataError,
     FormatError,
     MissingDataError,
+    OptionError,
     require_known,
 )
+from datasets.home import expanded
 from datasets.kinematics.rig import RigCamera
 from datasets.storage.episode_file import Episode
 from datasets.storage.own_files import own_files
@@ -93,13 +95,15 @@ def read_file(path: Path) -> dict[str, CameraParts]:
 
 
 def _named(word: str) -> dict[str, CameraParts]:
-    path = Path(word)
+    path = expanded(Path(word))
     if path.is_dir():
         return _folder(path)
     view, equals, file = word.partition("=")
     if path.exists() or not equals:
         return _by_view(path)
-    file, camera = _split(file)
+    if not file:
+        raise OptionError(f"--cameras {word} names no file. Give one: --cameras {word}FILE")
+    file, camera = _split(str(expanded(Path(file))))
     cameras = read_file(Path(file))
     if not camera and len(cameras) > 1:
         raise FormatError(

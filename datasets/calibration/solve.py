@@ -10,7 +10,7 @@ import scipy  # loads scipy.optimize at its first use, which help texts do not n
 from jaxtyping import Bool, Float
 
 from datasets.calibration.parts import transform
-from datasets.errors import FormatError, MismatchError, MissingDataError, require
+from datasets.errors import FormatError, MismatchError, MissingDataError, counted, require
 from datasets.kinematics.rig import RigCamera
 from datasets.lens import Lens
 
@@ -29,6 +29,10 @@ _USUAL_FIELD, _FOCAL_SPREAD = np.radians(60), 0.4
 # No lens without distortion shows less or more of the longer side, in degrees.
 _LEAST_FIELD, _MOST_FIELD = 5.0, 150.0
 _ROUNDS = 2000  # of RANSAC; enough to draw 5 right clicks of which a third is wrong
+# Fewer places on the robot than these leave several cameras, however often they are clicked.
+LEAST_PLACES = 4
+# SQPNP stops at points that are seen in one place: their variance, where the focal length is 1.
+_ONE_PLACE = 1e-4
 _LEAST_DEPTH = 1e-3  # metres; a point behind the camera counts as just before it
 _FAR = 1e4  # pixels, for a point beyond what the lens can show
 
@@ -179,6 +183,8 @@ def _proposals(
         if ok and inliers is not None:
             kept.append(inliers[:, 0])
     for rows in kept:
+        if flat[rows].var(axis=0).sum() < _ONE_PLACE:
+            continue
         _, turns, shifts, _ = cv2.solvePnPGeneric(
             points[rows], flat[rows], straight, None, flags=cv2.SOLVEPNP_SQPNP
         )
@@ -263,6 +269,13 @@ def _require_enough(
             f"{LEAST_CLICKS}, better 12, on several links in several frames."
         )
     _require_spread(name, points, pixels)
+    places = len(np.unique(points.round(4), axis=0))  # to a tenth of a millimetre
+    if places < LEAST_PLACES:
+        raise MissingDataError(
+            f"{name}: {len(points)} clicks are on {counted(places, 'place')} only, and leave "
+            "several cameras. Click other links as well, and frames in which the robot stands "
+            "elsewhere."
+        )
 
 
 def _require_spread(

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from functools import cached_property
 from pathlib import Path
+from shlex import quote
 
 from datasets.episodes import EPISODE_FOLDER, EpisodeDataset
 from datasets.errors import FormatError, MissingDataError
@@ -83,6 +84,8 @@ FORMATS: tuple[type[Source], ...] = (
 
 # Folders of a data set, and how deep files lie in it at most.
 _OUR_PARTS, _LEROBOT_PARTS, _DEEPEST = {EPISODE_FOLDER}, {"meta", "data", "videos", "images"}, 4
+# Endings of data sets of one file, and of the files in bags of ROS 2.
+_SINGLE, _OF_BAGS = {".h5", ".hdf5"}, {".mcap", ".db3"}
 
 
 def format_of(path: Path) -> type[Source]:
@@ -102,12 +105,25 @@ def format_of(path: Path) -> type[Source]:
             return known
     listed = "; ".join(f"{known.title}: {known.looks_like}" for known in FORMATS)
     why = f"{path} is in none of the known formats ({listed}). An action data set needs --format."
-    if (lost := next(_unread(path), None)) is not None:
-        why += (
-            f" The place or name of {lost} is not read: name videos EPISODE/VIEW.mp4, and pictures "
+    raise FormatError(" ".join([why, *_hints(path)]))
+
+
+def _hints(path: Path) -> Iterator[str]:
+    """What to do with files of known kinds, which lie in the wrong place or under a wrong name."""
+    seen = {*VIDEO_SUFFIXES, *PICTURE_SUFFIXES}
+    if path.is_dir() and (lost := next(_files(path, seen), None)) is not None:
+        yield (
+            f"The place or name of {lost} is not read: name videos EPISODE/VIEW.mp4, and pictures "
             "EPISODE/VIEW/000000.png, 000001.png and so on, and give the folder of the episodes."
         )
-    raise FormatError(why)
+    if path.is_dir() and (single := next(_files(path, _SINGLE), None)) is not None:
+        yield f"A data set of one file is named itself: {single}."
+    if (part := next(_files(path, _OF_BAGS), None)) is not None:
+        bag = part.parent
+        yield (
+            f"{part} is a part of a bag of ROS 2: name the folder of its metadata.yaml, which "
+            f"`ros2 bag reindex {quote(str(bag))}` writes where it is missing."
+        )
 
 
 def _whole(path: Path) -> Path | None:
@@ -121,9 +137,10 @@ def _whole(path: Path) -> Path | None:
     return None
 
 
-def _unread(path: Path) -> Iterator[Path]:
-    """Videos and pictures in a folder and in its folders, which no format reads."""
-    suffixes = {*VIDEO_SUFFIXES, *PICTURE_SUFFIXES}
+def _files(path: Path, suffixes: Collection[str]) -> Iterator[Path]:
+    """The path itself, or files in and below it, where they end in one of `suffixes`."""
+    if path.is_file() and path.suffix.lower() in suffixes:
+        yield path
     for depth in range(1, _DEEPEST) if path.is_dir() else ():
         for file in own_files(path.glob("*/" * (depth - 1) + "*")):
             if file.suffix.lower() in suffixes and file.is_file():
@@ -137,6 +154,6 @@ def open_source(path: Path) -> Source:
         DataError: When the format is unknown or the data cannot be used.
     """
     beside = path.is_file() and (path.parent / META_NAME).is_file()
-    if beside and path.name == DatasetMeta.load(path.parent).index_name:
-        path = path.parent  # the file is the index of a data set in our own format
+    if beside and path.name in (META_NAME, DatasetMeta.load(path.parent).index_name):
+        path = path.parent  # the file is of a data set in our own format
     return format_of(path)(path)

@@ -17,7 +17,13 @@ import numpy as np
 
 from datasets.errors import MismatchError
 from datasets.formats.layout import find_episodes, tell_doubts
-from datasets.formats.numbered import holds_frames, lazy_pictures, list_frames, size_of
+from datasets.formats.numbered import (
+    holds_frames,
+    holds_pictures,
+    lazy_pictures,
+    list_frames,
+    size_of,
+)
 from datasets.formats.pairing import Steps, one_rate, pair_by_clock
 from datasets.formats.time_tables import stamps_of, tables_beside
 from datasets.source import USUAL_HZ, Source, bare_episode, bare_meta, in_memory
@@ -46,8 +52,8 @@ class ImageFolderSource(Source):
         are, and numbers may be missing.
 
         Raises:
-            DataError: When a number is missing, views differ in length without times to pair them
-                by, or episodes differ in their views or rate.
+            DataError: When a number is missing, pictures are of another kind or name, views differ
+                in length without times to pair them by, or episodes differ in their views or rate.
         """
         self.root = path
         folders = find_episodes(path, _views)
@@ -55,6 +61,7 @@ class ImageFolderSource(Source):
         self._steps: list[Steps] = []
         self._files: list[Views] = []
         for name, cameras in folders.items():
+            _require_all_read(cameras)
             files, steps = _read_episode(cameras, f"{path}: {name}")
             self._files.append(files)
             self._steps.append(steps)
@@ -87,6 +94,13 @@ class ImageFolderSource(Source):
     def has_keypoints(self, i: int) -> bool:
         """Pictures have no keypoints."""
         return False
+
+
+def _require_all_read(folders: Mapping[str, Path]) -> None:
+    """Checks that no view is left out because all of its pictures have names that are not read."""
+    for inside in own_files(next(iter(folders.values())).parent.iterdir()):
+        if inside.name not in folders and holds_pictures(inside):
+            list_frames(inside)  # names the first of them
 
 
 def _read_episode(folders: Mapping[str, Path], name: str) -> tuple[Views, Steps]:

@@ -71,7 +71,7 @@ class ManiSkillSource(Source):
             }:
                 raise MismatchError(
                     f"{path}: {name} has pictures {found}, {self.names[0]} {first}; all "
-                    "trajectories need the same views and sizes."
+                    "trajectories need the same views and sizes. Record it again."
                 )
         # One more picture than actions.
         self.lengths = [next(iter(found.values()))[0] - 1 for found in shapes]
@@ -121,9 +121,26 @@ class ManiSkillSource(Source):
                 intrinsics=intrinsics,
                 world_to_camera={view: matrices[:length] for view, matrices in poses.items()},
                 actions=trajectory["actions"][:],
-                observations=dict(_states(trajectory["obs"], length)),
+                observations=dict(self._states(trajectory["obs"], length)),
                 success=bool(success[0]) if len(success) else None,
             )
+
+    def _states(self, obs: h5py.Group, length: int) -> Iterator[tuple[str, np.ndarray]]:
+        """Measurements of each time step, such as `qpos` and `tcp_pose`.
+
+        Raises:
+            DamagedDataError: When one has not a value for each observation.
+        """
+        for folder in ("agent", "extra"):
+            for name, values in obs.get(folder, {}).items():
+                if not isinstance(values, h5py.Dataset) or not values.ndim:
+                    continue
+                if len(values) != length + 1:
+                    raise DamagedDataError(
+                        f"{self.root}: {values.name} has {len(values)} time steps, the pictures "
+                        f"{length + 1}. Record it again."
+                    )
+                yield name, values[:length]
 
     def _camera(
         self, obs: h5py.Group, view: str
@@ -158,14 +175,6 @@ def _pictures(trajectory: h5py.Group) -> Iterator[tuple[str, h5py.Dataset]]:
 def _first(group: h5py.Group, names: Sequence[str]) -> Mapping[str, h5py.Group]:
     """The first of several subgroups that exists; an empty mapping without any."""
     return next((group[name] for name in names if name in group), {})
-
-
-def _states(obs: h5py.Group, length: int) -> Iterator[tuple[str, np.ndarray]]:
-    """Measurements of each time step, such as `qpos` and `tcp_pose`."""
-    for folder in ("agent", "extra"):
-        for name, values in obs.get(folder, {}).items():
-            if isinstance(values, h5py.Dataset) and values.ndim and len(values) == length + 1:
-                yield name, values[:length]
 
 
 def _holds_trajectories(path: Path) -> bool:

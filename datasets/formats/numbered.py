@@ -12,13 +12,38 @@ from datasets.pictures import read_picture
 
 # A frame, with or without a word before the number.
 _FRAME = re.compile(r"(?:[a-z]+[_-]?)?(\d+)\.(jpe?g|png)", re.IGNORECASE)
-# Pictures, for messages about those whose names are not read.
-PICTURE_SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".gif"}
+_READ = {".jpg", ".jpeg", ".png"}
+# Pictures, for messages about those that are not read.
+PICTURE_SUFFIXES = {*_READ, ".bmp", ".webp", ".tif", ".tiff", ".gif", ".heic", ".heif", ".avif"}
 
 
 def holds_frames(folder: Path) -> bool:
     """Whether a folder holds a picture with a number."""
     return folder.is_dir() and any(_FRAME.fullmatch(file.name) for file in folder.iterdir())
+
+
+def holds_pictures(folder: Path) -> bool:
+    """Whether a folder holds a picture of any name and kind."""
+    return folder.is_dir() and any(_is_picture(file) for file in folder.iterdir())
+
+
+def _is_picture(file: Path) -> bool:
+    return file.suffix.lower() in PICTURE_SUFFIXES and not file.name.startswith(".")
+
+
+def _require_frame(file: Path) -> None:
+    """Raises a FormatError for a picture that is none of the frames."""
+    if not _is_picture(file):
+        return
+    if file.suffix.lower() not in _READ:
+        raise FormatError(
+            f"{file} is neither a JPEG nor a PNG picture. Convert the frames of its folder to "
+            f"000000.png, 000001.png and so on, or remove {file.parent}."
+        )
+    raise FormatError(
+        f"{file} is a picture whose name is not read: name frames 000000.jpg, 000001.jpg and so "
+        "on (or .png)."
+    )
 
 
 def list_frames(folder: Path, gaps: bool = False) -> dict[int, Path]:
@@ -29,18 +54,14 @@ def list_frames(folder: Path, gaps: bool = False) -> dict[int, Path]:
         gaps: Whether numbers may begin anywhere and be missing.
 
     Raises:
-        FormatError: When a picture has another name, or two have one number.
+        FormatError: When a picture has another name or kind, or two have one number.
         MissingDataError: When there is none, or a number from 0 or 1 on is missing.
     """
     numbered: dict[int, Path] = {}
     for file in sorted(folder.iterdir()):
         match = _FRAME.fullmatch(file.name)
         if match is None:
-            if file.suffix.lower() in PICTURE_SUFFIXES and not file.name.startswith("."):
-                raise FormatError(
-                    f"{file} is a picture whose name is not read: name frames 000000.jpg, "
-                    "000001.jpg and so on (or .png)."
-                )
+            _require_frame(file)
             continue
         number = int(match[1])
         if number in numbered:

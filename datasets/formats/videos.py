@@ -12,8 +12,9 @@ from jaxtyping import UInt8
 
 from datasets.bounds import Crf
 from datasets.draw import draw_skeleton
-from datasets.errors import FormatError, MismatchError, MissingDataError
+from datasets.errors import FormatError, MismatchError, MissingDataError, shortened
 from datasets.formats.layout import find_episodes, tell_doubts
+from datasets.formats.numbered import holds_pictures
 from datasets.formats.pairing import SAME_RATE, Steps, one_rate, pair_by_clock, pair_by_time
 from datasets.formats.time_tables import stamps_of, tables_beside
 from datasets.frames import LazyFrames, Picture
@@ -24,6 +25,9 @@ from datasets.storage.own_files import own_files
 from datasets.video import VIDEO_SUFFIXES, lazy_frames, video_shape, video_times, write_video
 
 logger = logging.getLogger(__name__)
+
+# Folders that a warning lists.
+_SHOWN = 5
 
 
 @dataclass(frozen=True)
@@ -76,6 +80,7 @@ class VideoSource(Source):
                     "episodes need the same. Remove it, or add the missing videos."
                 )
         tell_doubts(path, _videos, views, "videos")
+        _warn_of_pictures(files.values())
         self._steps = {name: _pair(f, f"{path}: {name}") for name, f in self._files.items()}
         self.lengths = [len(steps.picks[views[0]]) for steps in self._steps.values()]
         first = video_shape(self._files[self.names[0]][views[0]])
@@ -161,6 +166,16 @@ def _with_skeleton(episode: Episode, view: str, meta: DatasetMeta) -> Iterator[P
         raise MissingDataError("there are no keypoints to draw: leave out --mp4.skeleton.")
     marks = zip(episode.images[view], episode.keypoints[view], episode.visible[view], strict=True)
     return (draw_skeleton(*mark, meta.get_skeleton()) for mark in marks)
+
+
+def _warn_of_pictures(episodes: Iterable[Sequence[Path]]) -> None:
+    """Warns of folders of pictures beside videos, which may be views as well."""
+    beside = [own_files(videos[0].parent.iterdir()) for videos in episodes]
+    if left_out := [str(inside) for each in beside for inside in each if holds_pictures(inside)]:
+        logger.warning(
+            "pictures beside videos are left out: %s. Where they are a view, make a video of them.",
+            shortened(left_out, _SHOWN),
+        )
 
 
 def _videos(folder: Path) -> list[Path]:

@@ -7,10 +7,13 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
-from datasets.errors import MissingDataError, UnknownNameError, unknown_name
+from datasets.errors import FormatError, MissingDataError, UnknownNameError, unknown_name
+from datasets.home import expanded
 
 # Begins the names of the links and joints of a gripper that is attached to an arm.
 GRIPPER = "gripper_"
+# Endings of files that describe a robot: URDF, and MJCF under both of its names.
+_ROBOT_FILES = (".urdf", ".xml", ".mjcf")
 
 
 @dataclass(frozen=True)
@@ -101,13 +104,16 @@ def find_robot(robot: str) -> Found:
 
     Raises:
         MissingDataError: When the path does not exist, or no robot of the catalogue is installed.
+        FormatError: When the path is of another kind of file, or of a folder.
         UnknownNameError: When no installed package has a robot of that name; lists those present.
     """
-    path = Path(robot)
-    if path.suffix.lower() in (".urdf", ".xml", ".mjcf"):
+    path = expanded(Path(robot))
+    if path.suffix.lower() in _ROBOT_FILES:
         if not path.is_file():
             raise MissingDataError(f"{path} does not exist. Check the path of --robot.")
         return Found(path.stem, path)
+    if path.exists() or len(path.parts) > 1 or path.suffix:
+        raise FormatError(_no_robot_file(path))
     present = present_robots()
     if robot in present:
         return present[robot]
@@ -119,6 +125,14 @@ def find_robot(robot: str) -> Found:
     raise UnknownNameError(
         f"{unknown_name('robot', robot, list(present))} Or give the path of a .urdf or .xml file."
     )
+
+
+def _no_robot_file(path: Path) -> str:
+    """Why a path is no robot's file, and what to give in its place."""
+    if path.suffix.lower() == ".xacro":
+        return f"{path} holds macros of xacro. Expand them: xacro {path} > robot.urdf"
+    kinds = " or ".join(_ROBOT_FILES)
+    return f"{path} is no robot's file ({kinds}). Give the path of such a file to --robot."
 
 
 def present_robots() -> dict[str, Found]:

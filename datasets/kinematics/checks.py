@@ -15,6 +15,8 @@ from datasets.kinematics.robot import Joint
 TOLERANCE = 0.1
 # A joint in radians stays within a turn; in degrees, an arm that moves leaves it soon.
 _ONE_TURN = 2 * np.pi
+# Beyond its range by this much, no joint can be wound or mounted otherwise: two turns, or metres.
+_FAR = 4 * np.pi
 
 
 def check_joints(
@@ -35,7 +37,8 @@ def check_joints(
         Sentences on what looks wrong, for the user to judge.
 
     Raises:
-        MismatchError: When values are not finite, or are degrees taken for radians, or the reverse.
+        MismatchError: When values are not finite, or are degrees taken for radians, or the reverse,
+            or no joint can reach them.
     """
     if not np.isfinite(values).all():
         raise MismatchError(f"--joints {options.joints} has values that are not finite numbers.")
@@ -54,6 +57,8 @@ def check_joints(
             f"--joints {options.joints} reaches only {most:.2f}: that is {most:.2f} degrees, or a "
             "usual motion in radians. Leave out --degrees."
         )
+    for i in np.flatnonzero(outside):
+        _require_reachable(values[:, i], joints[i], options)
     return [
         *(_beyond(values[:, i], joints[i]) for i in np.flatnonzero(outside)),
         *_order(values, joints, outside),
@@ -66,6 +71,23 @@ def _outside(
 ) -> Bool[np.ndarray, " joints"]:
     low, high = np.array([joint.range for joint in joints]).T
     return ((values < low - TOLERANCE) | (values > high + TOLERANCE)).any(axis=0)
+
+
+def _require_reachable(
+    values: Float[np.ndarray, " time"], joint: Joint, options: JointOptions
+) -> None:
+    """Refuses values so far beyond a joint's range that they must be of another unit or thing."""
+    (low, high), farthest = joint.range, float(values[np.abs(values).argmax()])
+    if high - low >= 2 * _ONE_TURN:
+        return  # it has no limits, and may have turned around many times
+    if low - _FAR < farthest < high + _FAR:
+        return
+    unit = "m" if joint.slides else "rad"
+    raise MismatchError(
+        f"--joints {options.joints} has {joint.name} at {farthest:.4g} {unit}, which ranges from "
+        f"{low:.2f} to {high:.2f} {unit}. Choose the columns of the joints, and convert encoder "
+        "steps and millimetres to radians and metres; a gripper's column is named by --gripper."
+    )
 
 
 def _beyond(values: Float[np.ndarray, " time"], joint: Joint) -> str:

@@ -176,4 +176,5 @@ def _positions(columns: str, index: str | None, width: int) -> list[int]:
         raise OptionError(
             f"{columns!r} names no columns; there are {width}: write such as [:7] or [0,2,1]."
         )
+    require_distinct(repr(columns), chosen)
     return chosen

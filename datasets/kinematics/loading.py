@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -17,8 +18,13 @@ from datasets.kinematics.engine import import_mujoco
 
 logger = logging.getLogger(__name__)
 
+# A joint that is followed: its name, and factor and offset of its value.
+Follow = tuple[str, float, float]
+
 # Formats of meshes that MuJoCo reads.
 _MESHES = {".stl", ".obj", ".msh"}
+# Begins what Git LFS leaves in place of a file that was not downloaded.
+_POINTER = b"version https://git-lfs"
 # Lines of OBJ files that begin another object, group or material.
 _GROUPING = (b"o ", b"g ", b"usemtl ", b"mtllib ")
 # A corner in a text STL, and a triangle in a binary one; readers compute the normal themselves.
@@ -58,8 +64,28 @@ def load_model(found: Found) -> Any:
     seen = visual_shapes(model)
     if found.visual_group is not None:
         seen = model.geom_group == found.visual_group
+    seen &= of_robot(model)
     model.geom_group[:] = np.where(seen, 0, mujoco.mjNGROUP - 1)
     return model
+
+
+def of_robot(model: Any) -> Bool[np.ndarray, " geoms"]:
+    """The shapes of a compiled model that are no floor, and no object that moves by itself.
+
+    Scenes hold such objects beside a robot, and where a recording has them is not known.
+    """
+    mujoco = import_mujoco()
+    free, own = {mujoco.mjtJoint.mjJNT_FREE, mujoco.mjtJoint.mjJNT_BALL}, set()
+    for joint in range(model.njnt):
+        if model.jnt_type[joint] not in free:
+            own.add(model.body_rootid[model.jnt_bodyid[joint]])
+    loose = {
+        model.body_rootid[model.jnt_bodyid[joint]]
+        for joint in range(model.njnt)
+        if model.jnt_type[joint] in free
+    } - own
+    floor = model.geom_type == mujoco.mjtGeom.mjGEOM_PLANE
+    return ~floor & ~np.isin(model.body_rootid[model.geom_bodyid], list(loose))
 
 
 def visual_shapes(model: Any) -> Bool[np.ndarray, " geoms"]:
@@ -140,10 +166,10 @@ def _find_meshes(robot: ElementTree.Element, file: Path) -> dict[str, bytes]:
                 continue
             path = _mesh_path(mesh.get("filename", ""), file)
             if path is None or path.suffix.lower() not in _MESHES:
-                left_out.add(mesh.get("filename", ""))
+                left_out.add(mesh.get("filename") or "one without a filename")
                 link.remove(part)
                 continue
-            name = names.setdefault(path, f"mesh{len(names)}{path.suffix.lower()}")
+            name = names.setdefault(path, f"{len(names)}_{path.stem}{path.suffix.lower()}")
             mesh.set("filename", name)
     if left_out:
         logger.warning(
@@ -157,8 +183,16 @@ def _find_meshes(robot: ElementTree.Element, file: Path) -> dict[str, bytes]:
 
 
 def _content(mesh: Path) -> bytes:
-    """The content of a mesh as MuJoCo reads it: a binary STL, or an OBJ of one object."""
+    """The content of a mesh as MuJoCo reads it: a binary STL, or an OBJ of one object.
+
+    Raises:
+        FormatError: When it is empty, or stands for a file that was not downloaded.
+    """
     content = mesh.read_bytes()
+    if content.startswith(_POINTER):
+        raise FormatError(f"{mesh} is a pointer of Git LFS. Download the mesh: git lfs pull")
+    if not content:
+        raise FormatError(f"{mesh} is empty. Restore it, or remove it from the robot's file.")
     if mesh.suffix.lower() == ".stl":
         return _binary_stl(content)
     if mesh.suffix.lower() != ".obj":
@@ -190,17 +224,61 @@ def _mesh_path(name: str, file: Path) -> Path | None:
     return None
 
 
-def read_mimics(file: Path) -> dict[str, tuple[str, float, float]]:
-    """Joints of a URDF that follow another one: that joint, the factor and the offset."""
-    return mimics_of(ElementTree.parse(file).getroot())
+def read_mimics(file: Path) -> dict[str, Follow]:
+    """Joints of a URDF that follow another one; see `mimics_of`."""
+    return mimics_of(ElementTree.parse(file).getroot(), file)
 
 
-def mimics_of(robot: ElementTree.Element) -> dict[str, tuple[str, float, float]]:
-    """What `read_mimics` returns, of the root of a URDF."""
+def mimics_of(robot: ElementTree.Element, file: Path) -> dict[str, Follow]:
+    """Joints that follow another one: that joint, the factor and the offset.
+
+    Args:
+        robot: The root of a URDF.
+        file: The URDF, for messages.
+
+    Raises:
+        FormatError: When a joint follows one that does not exist, or itself, or a number is none.
+    """
+    try:
+        return _mimics(robot)
+    except ValueError as error:
+        raise FormatError(f"{file}: {error}. Correct the file.") from None
+
+
+def _mimics(robot: ElementTree.Element) -> dict[str, Follow]:
     mimics = {}
-    for joint in robot.findall("joint"):
-        mimic = joint.find("mimic")
-        if mimic is not None:
-            factor, offset = (float(mimic.get(k, d)) for k, d in (("multiplier", 1), ("offset", 0)))
-            mimics[joint.get("name", "")] = (mimic.get("joint", ""), factor, offset)
-    return mimics
+    joints = {joint.get("name", ""): joint.find("mimic") for joint in robot.findall("joint")}
+    for name, mimic in joints.items():
+        if mimic is None:
+            continue
+        leader = mimic.get("joint", "")
+        if leader not in joints:
+            raise ValueError(f"the joint {name} mimics {leader!r}, which is none of its joints")
+        mimics[name] = (
+            leader,
+            _number(name, mimic, "multiplier", 1),
+            _number(name, mimic, "offset"),
+        )
+    return {name: _followed(name, mimics) for name in mimics}
+
+
+def _number(joint: str, mimic: ElementTree.Element, key: str, default: float = 0) -> float:
+    try:
+        return float(mimic.get(key, default))
+    except ValueError:
+        raise ValueError(
+            f"the joint {joint} has the {key} {mimic.get(key)!r}, which is no number"
+        ) from None
+
+
+def _followed(name: str, mimics: Mapping[str, Follow]) -> Follow:
+    """The joint at the end of a chain of mimics, which moves by itself."""
+    leader, factor, offset = mimics[name]
+    passed = {name}
+    while leader in mimics:
+        if leader in passed:
+            raise ValueError(f"the joint {name} mimics itself by way of {leader}")
+        passed.add(leader)
+        leader, more, shift = mimics[leader]
+        factor, offset = factor * more, offset + factor * shift
+    return leader, factor, offset

@@ -108,6 +108,8 @@ class RecordedRobot:
             values = np.concatenate([values, finger_values(grip, fingers, options)], axis=1)
         if rest:
             doubts.append(f"{', '.join(rest)} stand where the robot's file has them, unmoved")
+        if self.robot.floats:
+            doubts.append("its base floats, and is taken to stand where --base says all the time")
         return Motion(self.robot, [*joints, *fingers], values, self.base), doubts
 
     def _resting(self, joints: Sequence[Joint], fingers: Sequence[Joint]) -> list[str]:

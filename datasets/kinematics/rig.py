@@ -60,8 +60,19 @@ class RigCamera:
 
         Raises:
             MismatchError: When the pictures have another ratio of the sides than the calibrated
-                ones, so that they were cut or distorted.
+                ones, so that they were cut or distorted, or the principal point is outside.
         """
+        fitted = self._scaled_to(size, name)
+        x, y = fitted.intrinsics[:2, 2]
+        if not (0 <= x < size[1] and 0 <= y < size[0]):
+            raise MismatchError(
+                f"{name}: the intrinsics have their principal point at ({x:.0f}, {y:.0f}), outside "
+                f"the pictures of {size[1]} x {size[0]} pixels. Say of which pictures they are: "
+                "size in a rig, image_width and image_height in other files."
+            )
+        return fitted
+
+    def _scaled_to(self, size: tuple[int, int], name: str) -> RigCamera:
         if self.size is None:
             return replace(self, size=size)
         down, across = size[0] / self.size[0], size[1] / self.size[1]

@@ -73,6 +73,19 @@ class Robot:
         return [joint for joint in self.every if _FINGER.search(joint.name.lower())]
 
     @property
+    def floats(self) -> bool:
+        """Whether its base moves freely, as that of a robot on wheels or legs."""
+        model, free = self._model, self._mujoco.mjtJoint.mjJNT_FREE
+        roots = {int(model.body_rootid[model.jnt_bodyid[i]]) for i in range(model.njnt)}
+        loose = {
+            int(model.body_rootid[model.jnt_bodyid[i]])
+            for i in np.flatnonzero(model.jnt_type == free)
+        }
+        return bool(
+            roots & loose & set(model.body_rootid[model.geom_bodyid[model.geom_group == 0]])
+        )
+
+    @property
     def arm(self) -> list[Joint]:
         """The joints that move by themselves and are not the gripper's."""
         return [joint for joint in self.joints if joint not in self.fingers]

@@ -30,6 +30,9 @@ _SMOOTH = 1.0
 # How much better another convention must fit before it is named. On rendered Lift and Pick, the
 # right one is ahead by 0.79 and more.
 CLEARLY_BETTER = 0.1
+# Below this score, a silhouette hardly fits. On rendered Lift and Pick, right cameras reach 0.8 and
+# more, those of another convention 0.02 at most.
+_FITS = 0.3
 
 
 @dataclass(frozen=True)
@@ -50,6 +53,16 @@ class Residual:
     def score(self) -> float:
         """1 where all of the edge fits, 0 where no more than by chance or nothing is seen."""
         return (self.share - self.chance) / (1 - self.chance) if self.pixels else 0.0
+
+    @property
+    def doubt(self) -> str:
+        """A clause where the robot is in the pictures but hardly fits them; else empty."""
+        if not self.pixels or self.score >= _FITS:
+            return ""
+        return (
+            "the robot's silhouette hardly fits the pictures. Look at it with --preview, and check "
+            "joints, --base and cameras: poses in metres, angles, and pixels of these pictures"
+        )
 
     def __str__(self) -> str:
         """The residual as a clause."""

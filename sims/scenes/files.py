@@ -47,7 +47,7 @@ def _others(file: Path, folders: Sequence[Path]) -> list[str]:
 
 def warn_of_mimics(robot: ElementTree.Element, urdf: Path) -> None:
     """Warns of the joints of a URDF that follow others, and move by actions of their own here."""
-    if mimics := mimics_of(robot):
+    if mimics := mimics_of(robot, urdf):
         pairs = ", ".join(f"{joint} ({leader})" for joint, (leader, _, _) in mimics.items())
         log.warning(
             "%s has joints that follow others: %s. Here each needs an action of its own, which "

@@ -154,6 +154,10 @@ BAD_OPTIONS = {
     "split of words": (["--to", "ftpv", "--split", "most"], "--split 'most' must be three numbers"),
     "unknown format": (["--to", "ftp"], "unknown --to 'ftp'; did you mean 'ftpv'?"),
     "unknown option": (["--to", "mp4", "--mp4.skeletn"], "did you mean --mp4.skeleton?"),
+    "a world that is a path": (
+        ["--to", "episodes", "--env", "../x"],
+        "--env '../x' must be a name",
+    ),
     "too large a split": (["--to", "ftpv", "--split", "5,5,5"], "of no more than 5 episodes"),
 }
 
@@ -193,8 +197,9 @@ def test_info_describes_other_formats(run, request, tmp_path, dots, source):
     assert status == 2 and "has no episode 5; --episode takes 0 to 4" in output
 
 
-def test_a_data_set_can_be_opened_by_its_index(dots):
-    assert open_source(dots / "dots.hdf5").meta == open_source(dots).meta
+def test_a_data_set_can_be_opened_by_its_index_and_its_description(dots):
+    for file in ("dots.hdf5", "meta.json"):
+        assert open_source(dots / file).meta == open_source(dots).meta
 
 
 CONVERT_SLOWLY = """

@@ -6,7 +6,7 @@ import pytest
 import datasets
 from datasets.cameras import Camera
 from datasets.episodes import EpisodeDataset
-from datasets.errors import FormatError, MismatchError, OptionError, UnknownNameError
+from datasets.errors import DataError, FormatError, MismatchError, OptionError, UnknownNameError
 
 STEPS, HEIGHT, WIDTH = 5, 30, 40
 
@@ -125,3 +125,107 @@ def test_frames_of_another_size_join_the_first(tmp_path):
         datasets.finish_data_set(tmp_path / "a", train=1, valid=0, test=0)
     datasets.finish_data_set(tmp_path / "a")
     assert EpisodeDataset(tmp_path / "a").images(1, "v").shape == (STEPS, WIDTH, WIDTH, 3)
+
+
+FEW = np.zeros((STEPS, 2))
+NAN_ROW = np.where(np.arange(STEPS)[:, None] == 2, np.nan, np.zeros((STEPS, 7)))
+POSE, LENS = np.eye(4), np.array([[40.0, 0, 20], [0, 40, 15], [0, 0, 1]])
+IN_PICTURE = np.full((STEPS, 2, 2), 9.0)
+NO_ARRAYS = {
+    "rows of other lengths": ({"joints": [[1.0], [1.0, 2]]}, "joints must be numbers in rows"),
+    "text": ({"joints": [["a"]] * STEPS}, "joints must be numbers, but could not convert"),
+    "a table": ({"joints": {"a": 1}}, "joints must be numbers"),
+    "complex numbers": ({"actions": FEW + 1j}, "actions must be numbers, got complex128"),
+    "times": (
+        {"joints": np.zeros(STEPS, "datetime64[ns]")},
+        "joints must be numbers, got datetime",
+    ),
+    "gaps": ({"joints": np.ma.masked_equal(FEW, 0)}, "joints has masked values"),
+    "a missing row": ({"joints": FEW[1:]}, "joint_pos has 4 time steps, the episode 5"),
+    "no number in a row": ({"joints": NAN_ROW}, "joint_pos are not all finite"),
+    "matrices as joints": ({"joints": FEW[:, None]}, "one row for each time step"),
+    "no joints": ({"joints": FEW[:, :0]}, "one row for each time step"),
+    "text as observation": (
+        {"observations": {"x": ["a"] * STEPS}},
+        "observation x must be numbers",
+    ),
+    "a path as observation": ({"observations": {"a/b": FEW}}, "observations has the name 'a/b'"),
+    "two joints": ({"joints": FEW, "observations": {"joint_pos": FEW}}, "observations has as well"),
+    "frames of two sizes": ({"images": {"a": [frames()[0], frames()[0, :9]]}}, "need one size"),
+    "frames without pixels": ({"images": {"a": frames()[:, :0]}}, "images of a must be uint8 RGB"),
+    "frames without a view": ({"images": frames()}, "images must be {view: array}"),
+    "a path as view": ({"images": {"a/b": frames()}}, "images has the name 'a/b'"),
+    "a number as view": ({"images": {1: frames()}}, "images has the name 1"),
+    "a huge size": ({"size": 100_000}, "size 100000 is out of range: it must be from 1 to 8192"),
+    "half a pixel": ({"size": 16.5}, "size must be a whole number of pixels"),
+    "no size": ({"size": 0}, "size 0 is out of range"),
+    "a rate of 0": ({"hz": 0}, "hz 0 is out of range"),
+    "a rate as text": ({"hz": "20"}, "hz must be a number, got '20'"),
+    "intrinsics and pose swapped": ({"cameras": {"front": (POSE, LENS)}}, "in this order"),
+    "intrinsics over time": ({"cameras": {"front": (LENS[None], POSE)}}, "in this order"),
+    "a camera as dictionary": ({"cameras": {"front": {"pose": POSE}}}, "must be a Camera"),
+    "no camera": ({"cameras": {"front": None}}, "must be a Camera, or .*, got NoneType"),
+    "keypoints without a view": ({"keypoints": IN_PICTURE}, "keypoints must be {view: array}"),
+    "keypoints of other pictures": ({"keypoints": {"front": IN_PICTURE * 50}}, "in no frame"),
+    "keypoints as text": ({"keypoints": {"front": [["a"]]}}, "keypoints of front must be numbers"),
+    "confidences": (
+        {"keypoints": {"front": IN_PICTURE}, "visible": {"front": FEW + 0.3}},
+        "visible of front must be true or false, got 0.3. Compare confidences",
+    ),
+    "one name for two keypoints": (
+        {"keypoints": {"front": IN_PICTURE}, "skeleton": ["tip", "tip"]},
+        "a different name for each keypoint, got 'tip', 'tip'",
+    ),
+    "phases as numbers": ({"phases": [0] * STEPS, "phase_names": ["go"]}, "such as 'go'"),
+    "one name for two phases": ({"phase_names": ["go", "go"]}, "different names, got 'go', 'go'"),
+    "too many phases": ({"phase_names": [str(i) for i in range(300)]}, "1 to 256 different names"),
+    "a number as task": ({"task": 3}, "task must be a sentence, got 3"),
+}
+
+
+@pytest.mark.parametrize(("arguments", "message"), NO_ARRAYS.values(), ids=NO_ARRAYS)
+def test_what_cannot_be_stored_is_named_and_nothing_is_written(tmp_path, arguments, message):
+    with pytest.raises((DataError, OptionError), match=message):
+        datasets.write_episode(tmp_path / "a", **({"images": {"front": frames()}} | arguments))
+    assert not (tmp_path / "a").exists()
+
+
+def test_numbers_of_numpy_and_arrays_of_objects_are_numbers(tmp_path):
+    values = np.arange(STEPS * 2).reshape(STEPS, 2).astype(object)
+    datasets.write_episode(
+        tmp_path / "a", {"front": frames()}, joints=values, hz=np.float32(15), size=np.int64(16)
+    )
+    datasets.finish_data_set(tmp_path / "a", *(np.int64(count) for count in (1, 0, 0)))
+    data = EpisodeDataset(tmp_path / "a")
+    assert (data.meta.control_hz, data.meta.image_size) == (15.0, 16)
+    np.testing.assert_array_equal(data.observation(0, "joint_pos"), values.astype(float))
+
+
+@pytest.mark.parametrize(
+    ("second", "message"),
+    [
+        ({}, "have joint_pos of shape .*7.*, this one no joint_pos"),
+        ({"joints": np.zeros((STEPS, 5))}, "7.* this one joint_pos of shape .*5"),
+        ({"joints": np.zeros((STEPS, 7)), "actions": FEW}, "have no actions"),
+        (
+            {"joints": np.zeros((STEPS, 7)), "cameras": {"front": camera()}},
+            "have no camera of front",
+        ),
+    ],
+)
+def test_all_episodes_have_the_measurements_of_the_first(tmp_path, second, message):
+    first = {"joints": np.zeros((STEPS, 7))}
+    datasets.write_episode(tmp_path / "a", {"front": frames()}, **first)
+    with pytest.raises(MismatchError, match=message):
+        datasets.write_episode(tmp_path / "a", {"front": frames(1)}, **second)
+    assert datasets.write_episode(tmp_path / "a", {"front": frames(1)}, **first) == 1
+
+
+def test_the_folder_is_found_at_home_and_is_no_file(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    datasets.write_episode("~/a", {"front": frames()})
+    assert datasets.finish_data_set("~/a") == tmp_path / "a/a.hdf5"
+    with pytest.raises(OptionError, match="a.hdf5 is a file. Name a folder"):
+        datasets.write_episode(tmp_path / "a/a.hdf5", {"front": frames()})
+    with pytest.raises(OptionError, match="which must add up"):
+        datasets.finish_data_set(tmp_path / "a", train=1.0, valid=0, test=0)

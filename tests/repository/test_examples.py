@@ -54,6 +54,17 @@ def test_own_backbone(run_example, vit, dim):
     assert f"embeddings (8, {dim}), one per frame" in shown
 
 
+@pytest.mark.parametrize(
+    ("words", "named"),
+    [(("--vit", "vit_tin"), "vit_tiny"), (("--image-size", 65), "no multiple of the patch")],
+)
+def test_own_backbone_refuses_what_timm_cannot_build(run_example, capsys, words, named):
+    with pytest.raises(SystemExit) as end:
+        run_example("own_backbone", *words)
+    assert end.value.code == 2
+    assert named in capsys.readouterr().err
+
+
 @pytest.mark.slow
 def test_own_simulator(run_example, tmp_path):
     out = tmp_path / "crane"

@@ -43,6 +43,17 @@ def test_written_clicks_are_read_back(tmp_path):
         (HEAD + "a,0,hand,1,2\na,1.5,hand,1,2\n", FormatError, "csv:3: frame must be a whole"),
         (HEAD + "a,0,hand,nan,2\n", FormatError, "csv:2: x must be a number, got 'nan'"),
         (b"view\xff,", DamagedDataError, "is no table of clicks"),
+        (HEAD.encode("utf-16"), DamagedDataError, "Save it as CSV in UTF-8"),
+        (
+            HEAD.replace(",", ";"),
+            FormatError,
+            "semicolons between its columns. Save it with commas",
+        ),
+        (HEAD.replace(",", "\t"), FormatError, "tabs between its columns"),
+        (HEAD + "a,0,hand,10,5,20,5\n", FormatError, "csv:2: .* Write decimal points, not commas"),
+        ("epsiode," + HEAD, FormatError, "column 'epsiode': did you mean 'episode'"),
+        ("x," + HEAD, FormatError, "column 'x' twice"),
+        (HEAD + 3 * "a,0,hand,0.2,0.9\n", FormatError, "must be pixels, not shares of a side"),
     ],
 )
 def test_what_a_table_says_wrongly_is_named(tmp_path, content, error, message):
@@ -70,3 +81,8 @@ def test_a_missing_table(tmp_path):
 def test_a_click_that_cannot_be_is_named(click, error, message):
     with pytest.raises(error, match=message):
         require_possible([click], ["front"], [5, 4], ["hand"], {"front": (60, 80)})
+
+
+def test_spreadsheets_may_add_columns_spaces_and_capitals(tmp_path):
+    file = write(tmp_path, "\ufeffView , Episode,Frame,Link,X,Y,note,\nfront,1,3,hand,10.5,2,ok,\n")
+    assert read_clicks(file) == [Click("front", 3, "hand", 10.5, 2.0, 1, f"{file}:2")]

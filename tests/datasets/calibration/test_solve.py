@@ -91,3 +91,16 @@ def test_clicks_that_fit_no_camera():
     pixels = np.random.default_rng(3).uniform(0, 224, (10, 2))
     with pytest.raises(MismatchError, match="v: only . of 10 clicks fit|v: no camera sees"):
         solve_camera("v", POINTS[:10], pixels, start())
+
+
+def test_places_that_are_clicked_again_and_again_are_too_few():
+    again = [0, 4, 9, 0, 4, 9, 0, 4]
+    with pytest.raises(MissingDataError, match="8 clicks are on 3 places only"):
+        solve_camera("v", POINTS[again], project(truth())[again], start())
+
+
+def test_clicks_of_which_most_are_in_one_place_are_explained():
+    pixels = np.full((12, 2), 100.0)
+    pixels[:3] += [[1, 0], [0, 1], [1, 1]]
+    with pytest.raises((FormatError, MismatchError), match="v: "):
+        solve_camera("v", POINTS[:12], pixels, start())

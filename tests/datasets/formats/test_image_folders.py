@@ -11,7 +11,7 @@ from PIL import Image
 
 from datasets.convert import ConvertConfig, convert
 from datasets.episodes import EpisodeDataset
-from datasets.errors import DataError, MismatchError
+from datasets.errors import DataError, FormatError, MismatchError
 from datasets.formats.detect import open_source
 from datasets.formats.image_folders import ImageFolderSource
 
@@ -163,3 +163,25 @@ def test_a_table_of_times_alone_belongs_to_a_view(tmp_path: Path) -> None:
         table(tmp_path / f"a/{view}.csv", {"time": [0, 0.1, 0.2]})
     (tmp_path / "a/timestamps.csv").unlink()
     assert opened(tmp_path).meta.control_hz == pytest.approx(10)
+
+
+@pytest.mark.parametrize(
+    ("form", "named"),
+    [
+        ("{:05d}.bmp", "neither a JPEG nor a PNG picture. Convert"),
+        ("{:05d}.webp", "neither a JPEG nor a PNG picture. Convert"),
+        ("{:04d}_left.png", "whose name is not read"),
+        ("IMG_20240101_{:06d}.jpg", "whose name is not read"),
+        ("1700000000.{:02d}.png", "whose name is not read"),
+    ],
+)
+def test_a_camera_is_not_left_out_where_none_of_its_pictures_is_read(
+    tmp_path: Path, form: str, named: str
+) -> None:
+    write(tmp_path / "take_1/ego", range(4))
+    write(tmp_path / "take_1/front", range(4), form)
+    (tmp_path / "take_1/notes").mkdir()
+    (tmp_path / "take_1/notes/made.txt").touch()
+    with pytest.raises(FormatError, match=named) as error:
+        opened(tmp_path)
+    assert str(tmp_path / "take_1/front") in str(error.value)

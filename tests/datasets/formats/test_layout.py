@@ -130,3 +130,27 @@ def test_videos_and_pictures_in_other_places_are_named(tmp_path: Path, place: st
     with pytest.raises(FormatError, match="is not read: name videos") as refused:
         open_source(tmp_path / "set")
     assert str(tmp_path / "set" / place) in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("place", "given", "named"),
+    [
+        ("set/traj.h5", "set", "A data set of one file is named itself: {place}."),
+        ("set/take_0.mcap", "set", "name the folder of its metadata.yaml"),
+        ("set/take/take_0.db3", "set/take/take_0.db3", "`ros2 bag reindex {folder}` writes"),
+    ],
+)
+def test_a_file_and_its_folder_that_are_taken_for_each_other_name_the_right_one(
+    tmp_path: Path, place: str, given: str, named: str
+) -> None:
+    (tmp_path / place).parent.mkdir(parents=True)
+    (tmp_path / place).write_bytes(b"")
+    with pytest.raises(FormatError) as refused:
+        open_source(tmp_path / given)
+    whole = {"place": tmp_path / place, "folder": (tmp_path / place).parent}
+    assert named.format(**whole) in str(refused.value)
+
+
+def test_pictures_beside_videos_are_named(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    write_pictures(tmp_path / "set/take_1/ego", range(4))
+    assert "take_1/ego" in warned(VideoSource, videos(tmp_path / "set", "take_1/front.mp4"), caplog)

@@ -101,6 +101,11 @@ def spoil_view(file: h5py.File) -> None:
     del file["traj_1/obs/sensor_data/hand_camera"]
 
 
+def spoil_state(file: h5py.File) -> None:
+    del file["traj_0/obs/agent/qpos"]
+    file["traj_0/obs/agent/qpos"] = np.zeros((STEPS, 9))
+
+
 def spoil_lens(file: h5py.File) -> None:
     file["traj_0/obs/sensor_param/base_camera/intrinsic_cv"][2, 0, 0] = 9
 
@@ -111,6 +116,7 @@ def spoil_lens(file: h5py.File) -> None:
         (spoil_actions, DamagedDataError, "one more picture than actions"),
         (spoil_view, MismatchError, "the same views"),
         (spoil_lens, DataError, "changes in time"),
+        (spoil_state, DamagedDataError, "agent/qpos has 5 time steps, the pictures 6"),
     ],
 )
 def test_what_does_not_fit_is_named(

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from datasets.errors import MismatchError, MissingDataError, OptionError, UnknownNameError
+from datasets.kinematics.catalogue import find_robot
 from datasets.kinematics.checks import check_joints
 from datasets.kinematics.columns import (
     JointOptions,
@@ -12,8 +13,9 @@ from datasets.kinematics.columns import (
     joint_values,
     read_columns,
 )
+from datasets.kinematics.robot import Robot
 from datasets.source import bare_episode
-from tests.datasets.kinematics.arm import joints, load_arm
+from tests.datasets.kinematics.arm import joints, load_arm, write_arm
 
 STATE = np.arange(12.0).reshape(3, 4)
 
@@ -54,6 +56,7 @@ def test_columns_are_named_as_arrays_are(episode, columns, expected):
         ("state[9]", OptionError, "names no columns; there are 4"),
         ("state[a:b]", OptionError, "names no columns"),
         ("state[", OptionError, "must be NAME or NAME"),
+        ("state[0,1,0]", OptionError, r"'state\[0,1,0\]' names 0 twice"),
     ],
 )
 def test_columns_that_do_not_exist(episode, columns, error, message):
@@ -143,3 +146,21 @@ def test_signs_order_and_still_columns_are_doubted(arm):
 def test_values_that_are_not_numbers_are_refused(arm):
     with pytest.raises(MismatchError, match="not finite"):
         judged(arm, np.full((3, 2), np.nan))
+
+
+@pytest.mark.parametrize("unit", [2048 / np.pi, 1000.0])
+def test_values_that_no_joint_reaches_are_refused(arm, unit):
+    with pytest.raises(MismatchError, match="elbow|shoulder .* convert encoder"):
+        judged(arm, joints() * unit)
+
+
+def test_joints_without_limits_may_turn_many_times(tmp_path):
+    wheel = (
+        '<link name="wheel"/><joint name="wheel" type="continuous"><parent link="foot"/>'
+        '<child link="wheel"/><axis xyz="0 1 0"/></joint></robot>'
+    )
+    file = write_arm(tmp_path)
+    file.write_text(file.read_text().replace("</robot>", wheel))
+    arm = Robot(find_robot(str(file)))
+    given = np.concatenate([joints(), np.linspace(0, 900, 6)[:, None]], axis=1)
+    assert "wheel goes from 0.00 to 900.00 rad" in judged(arm, given)[0]

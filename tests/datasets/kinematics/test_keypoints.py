@@ -176,6 +176,18 @@ def test_cameras_that_show_no_robot_are_refused(recording, tmp_path, capsys):
 
 
 @pytest.mark.slow
+def test_a_silhouette_that_hardly_fits_is_named(recording, caplog):
+    with caplog.at_level(logging.WARNING):
+        run(recording, "--base", 0.3, 0, 0.1, "--offset", 0)
+    assert "front: the robot's silhouette hardly fits the pictures" in caplog.text
+
+
+def test_keypoints_that_nobody_sees_are_named(recording, caplog):
+    with caplog.at_level(logging.WARNING):
+        run(recording, "--links", "upper:0,0,40", "--offset", 0)
+    assert "front: no keypoint can be seen" in caplog.text
+
+
 def test_what_stands_still_is_named(recording, caplog):
     with caplog.at_level(logging.WARNING):
         run(recording)

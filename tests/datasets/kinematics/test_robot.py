@@ -92,6 +92,78 @@ def test_a_mesh_in_the_text_form_of_stl_is_read(tmp_path):
     assert bodies[0] == arm.body("foot") and share[0] == pytest.approx(3)
 
 
+@pytest.mark.parametrize(
+    ("mimic", "message"),
+    [
+        ('<mimic joint="nobody"/>', "the joint right_finger mimics 'nobody', which is none of"),
+        ('<mimic joint="right_finger"/>', "the joint right_finger mimics itself"),
+        (
+            '<mimic joint="left_finger" multiplier="one"/>',
+            "the multiplier 'one', which is no number",
+        ),
+    ],
+)
+def test_a_joint_that_mimics_no_other_is_refused(tmp_path, mimic, message):
+    file = write_arm(tmp_path)
+    file.write_text(file.read_text().replace('<mimic joint="left_finger"/>', mimic))
+    with pytest.raises(FormatError, match=message) as error:
+        Robot(find_robot(str(file)))
+    assert str(file) in str(error.value)
+
+
+def test_a_chain_of_mimics_moves_as_one(tmp_path):
+    file = write_arm(tmp_path)
+    third = """<link name="tail"/><joint name="a_tail" type="prismatic"><parent link="lower"/>
+      <child link="tail"/><axis xyz="1 0 0"/><limit lower="0" upper="1" effort="1" velocity="1"/>
+      <mimic joint="right_finger" multiplier="2" offset="0.1"/></joint></robot>"""
+    file.write_text(file.read_text().replace("</robot>", third))
+    arm = Robot(find_robot(str(file)))
+    arm.place(arm.joints, np.array([0, 0, 0.03]))
+    assert arm.pose("tail")[0, 3] == pytest.approx(2 * 0.03 + 0.1)
+
+
+SCENE = """<mujoco><worldbody><geom type="plane" size="5 5 .1"/>
+<body name="cube" pos="0 -1 0.2"><freejoint/><geom type="box" size=".5 .05 .5"/></body>
+<body name="foot">{base}<body name="upper"><joint name="shoulder" axis="0 1 0"/>
+<geom size=".04 .2" type="capsule"/></body></body></worldbody></mujoco>"""
+
+
+def test_objects_and_floors_of_a_scene_are_no_part_of_the_robot(tmp_path):
+    (tmp_path / "scene.xml").write_text(SCENE.format(base=""))
+    robot = Robot(find_robot(str(tmp_path / "scene.xml")))
+    assert robot.keypoints()[0].keypoints == ("upper",)
+    _, bodies = robot.hits(np.array([0, -2.0, 0.1]), np.array([[0, 1.0, 0], [0, 0.1, -1.0]]))
+    assert bodies.tolist() == [robot.body("upper"), -1]
+    assert not robot.floats
+
+
+def test_a_base_that_moves_freely_is_known(tmp_path):
+    (tmp_path / "scene.xml").write_text(SCENE.format(base='<freejoint/><geom size=".1"/>'))
+    assert Robot(find_robot(str(tmp_path / "scene.xml"))).floats
+
+
+@pytest.mark.parametrize(
+    ("content", "message"), [(b"", "is empty"), (b"version https://git-lfs.github.com", "git lfs")]
+)
+def test_a_mesh_without_content_is_named(tmp_path, content, message):
+    (tmp_path / "palm.stl").write_bytes(content)
+    with pytest.raises(FormatError, match=f"palm.stl .*{message}"):
+        load_arm(tmp_path, mesh("palm.stl"))
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("arm.urdf.xacro", "Expand them: xacro"),
+        ("arm.sdf", "is no robot's file"),
+        ("folder/arm", "is no robot's file"),
+    ],
+)
+def test_other_files_are_not_taken_for_names(name, message):
+    with pytest.raises(FormatError, match=message):
+        find_robot(name)
+
+
 def test_macros_of_xacro_are_refused(tmp_path):
     file = tmp_path / "arm.urdf"
     file.write_text(
