@@ -104,12 +104,15 @@ def cache(config: CacheConfig) -> list[DataError]:
 
     Raises:
         DataError: When the data set cannot be opened, or `out` holds a copy with other settings.
-        OptionError: When `size` is odd, or `out` is the folder of the data set.
+        OptionError: When `size` is odd, or `out` lies in the folder of the data set.
     """
     if config.size < 2 or config.size % 2:
         raise OptionError(f"--size must be even and at least 2, got {config.size}.")
-    if config.out.resolve() == config.folder.resolve():
-        raise OptionError(f"OUT {config.out} is the data set itself: name another folder.")
+    if config.out.resolve().is_relative_to(config.folder.resolve()):
+        raise OptionError(
+            f"OUT {config.out} lies in the data set itself, whose clips would then be found twice: "
+            "name a folder elsewhere."
+        )
     clips = open_clip_set(config.folder, config.format).clips
     _claim(config)
     if (config.folder / MOCAP_NAME).exists():

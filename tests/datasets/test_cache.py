@@ -81,8 +81,10 @@ def test_other_settings_need_another_folder(tmp_path):
     with pytest.raises(MismatchError, match=SETTINGS_NAME):
         cache(config(root, out, size=64))
     assert json.loads((out / SETTINGS_NAME).read_text())["size"] == 32
-    with pytest.raises(OptionError, match="is the data set itself"):
-        cache(config(root, root))
+    for inside in (root, root / "small"):
+        with pytest.raises(OptionError, match="lies in the data set itself"):
+            cache(config(root, inside))
+        assert not (inside / SETTINGS_NAME).exists()
     with pytest.raises(OptionError, match="--size"):
         cache(config(root, out, size=33))
 
