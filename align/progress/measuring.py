@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -20,11 +21,14 @@ from align.progress.measures import MEASURES
 from align.progress.options import Form, Method, ReadingConfig
 from align.results.text import format_spread, markdown
 from align.stored.data import find_test_data
+from datasets.episodes import EpisodeDataset
 from datasets.errors import MissingDataError, OptionError, counted
 from datasets.progress import ProgressBar
 from datasets.storage.atomic import atomic_path
 from datasets.storage.episode_file import FAILURE
 from datasets.storage.index import read_splits
+
+log = logging.getLogger(__name__)
 
 _TITLES = ("Spearman, time", "Kendall, time", "Spearman, phases", "Kendall, phases")
 
@@ -131,6 +135,7 @@ class Measurement:
     ) -> list[Footage]:
         who = str(self.run)
         solved = open_episodes(who, embedder, root, split, views or None)
+        self._advise(solved)
         sets = [solved]
         if FAILURE in read_splits(solved.index_path):
             sets.append(open_episodes(who, embedder, root, FAILURE, views or None))
@@ -142,6 +147,16 @@ class Measurement:
         if not footage:
             raise MissingDataError(f"{root} has no episodes in the split {split}.")
         return footage
+
+    def _advise(self, data: EpisodeDataset) -> None:
+        """Warns where the causal form would centre videos by references of other cameras."""
+        by_references = "causal" in self.forms and self.how.centre == "references"
+        if data.meta.random_cameras and by_references:
+            log.warning(
+                "every episode of %s has cameras of its own, from which no reference was filmed: "
+                "the causal form follows them better with --centre start",
+                data.root,
+            )
 
     def _written(
         self, embedder: FrameEmbedder, footage: Sequence[Footage], out: Path

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +18,7 @@ from align.train import make_trainer
 from datasets.convert import ConvertConfig, convert
 from datasets.episodes import EpisodeDataset, EpisodeWriter
 from datasets.storage.episode_file import FAILURE
+from datasets.storage.meta import DatasetMeta
 from datasets.video import write_video
 from tests.align.conftest import tiny_config
 from tests.datasets.synthetic import make_data_set, make_episode, make_meta
@@ -64,6 +67,25 @@ def test_every_frame_gets_a_progress_and_every_method_its_measures(
     assert of_all["auc"]["causal_nearest"] > 0.9
     shown = capsys.readouterr().out
     assert "| causal_dtw |" in shown and f"{run / 'progress' / 'test.npz'}: " in shown
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("centre", "warned"), [("references", True), ("start", False)])
+def test_drawn_cameras_call_for_the_centre_of_their_start(
+    run: Path,
+    world: Path,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    centre: str,
+    warned: bool,
+) -> None:
+    drawn = tmp_path / "drawn"
+    shutil.copytree(world, drawn)
+    meta = DatasetMeta.load(drawn)
+    replace(meta, random_cameras=True).save(drawn)
+    data, out = ["--data", str(drawn)], ["--out", str(tmp_path / "out.npz")]
+    main([str(run), *data, "--episodes", "1", "--form", "causal", "--centre", centre, *out])
+    assert ("--centre start" in caplog.text) == warned
 
 
 @pytest.mark.slow
