@@ -19,7 +19,7 @@ from keypoints_back import PARTS
 
 from datasets.calibration.calibrator import Calibrator, cameras_of
 from datasets.calibration.clicks import Click
-from datasets.command import command
+from datasets.command import command, parse
 from datasets.episodes import EpisodeDataset
 from datasets.formats.detect import open_source
 from datasets.kinematics.recording import RecordingOptions
@@ -126,4 +126,4 @@ def report(views: list[str], rounds: np.ndarray) -> None:
 
 if __name__ == "__main__":
     with command():
-        tyro.cli(main)
+        parse(main, "python examples/calibrate_back.py")

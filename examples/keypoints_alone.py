@@ -14,7 +14,6 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.nn.functional as F
-import tyro
 from torch import Tensor, nn
 
 from align.engine.config import OptimConfig
@@ -24,7 +23,7 @@ from align.metrics.alignment import PairResult, episode_metrics, mean_metrics, v
 from align.models.config import LateConfig
 from align.models.late_pose import KeypointEncoder, describe_keypoints
 from align.results.cells import APART
-from datasets.command import command
+from datasets.command import command, parse
 from datasets.episodes import EpisodeDataset
 from datasets.presets import usual_window
 
@@ -97,4 +96,4 @@ def main(
 
 if __name__ == "__main__":
     with command():
-        tyro.cli(main)
+        parse(main, "python examples/keypoints_alone.py")

@@ -19,7 +19,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 import tyro
 
-from datasets.command import command
+from datasets.command import command, parse
 from datasets.convert import ConvertConfig, convert
 from datasets.episodes import EpisodeDataset, EpisodeWriter
 from datasets.formats.detect import open_source
@@ -137,4 +137,4 @@ def given_in(camera: RigCamera, convention: Convention) -> RigCamera:
 
 if __name__ == "__main__":
     with command():
-        tyro.cli(main)
+        parse(main, "python examples/keypoints_back.py")

@@ -16,7 +16,7 @@ import numpy as np
 import tyro
 from keypoints_back import PARTS
 
-from datasets.command import command
+from datasets.command import command, parse
 from datasets.episodes import EpisodeDataset
 from datasets.kinematics.clocks import synchronised
 from datasets.kinematics.recording import RecordedRobot, RecordingOptions
@@ -88,4 +88,4 @@ def report(estimates: list[tuple[int, ClockOffset]]) -> str:
 
 if __name__ == "__main__":
     with command():
-        tyro.cli(main)
+        parse(main, "python examples/late_pictures.py")

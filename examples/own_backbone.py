@@ -10,14 +10,13 @@ replace them with yours, and the keypoints with those of the body that they show
 from __future__ import annotations
 
 import torch
-import tyro
 
 from align.losses import contrastive
 from align.models.backbones import create_timm_backbone
 from align.models.pose_aware import PaabConfig, PaatConfig, PoseAware
 from align.paat import mean_pose_loss
 from align.pose import pose_map_3d
-from datasets.command import command
+from datasets.command import command, parse
 
 
 def main(
@@ -58,4 +57,4 @@ def main(
 
 if __name__ == "__main__":
     with command():
-        tyro.cli(main)
+        parse(main, "python examples/own_backbone.py")

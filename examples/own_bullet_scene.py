@@ -11,9 +11,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-import tyro
 
-from datasets.command import command
+from datasets.command import command, parse
 from datasets.episodes import EpisodeDataset
 from sims import BulletEnv
 from sims.bullet.files import Placed
@@ -78,4 +77,4 @@ def main(
 
 if __name__ == "__main__":
     with command():
-        tyro.cli(main)
+        parse(main, "python examples/own_bullet_scene.py")

@@ -14,7 +14,7 @@ import numpy as np
 import tyro
 from PIL import Image
 
-from datasets.command import command
+from datasets.command import command, parse
 from datasets.formats.robomimic import RobomimicSource, open_demonstrations
 from datasets.storage.index import demo_number
 from sims.robosuite.demos import DemonstrationFile
@@ -28,7 +28,7 @@ def observations(path: Path) -> dict[str, dict[str, tuple[int, ...]]]:
         return {name: {key: obs[key].shape for key in obs} for name, obs in demos.items()}
 
 
-def main(demos: Path, picture: Path = Path("first.png")) -> None:
+def main(demos: tyro.conf.Positional[Path], picture: Path = Path("first.png")) -> None:
     """List a file's demonstrations, and show the first or say how to render it.
 
     Args:
@@ -53,4 +53,4 @@ def main(demos: Path, picture: Path = Path("first.png")) -> None:
 
 if __name__ == "__main__":
     with command():
-        tyro.cli(main, config=(tyro.conf.PositionalRequiredArgs,))
+        parse(main, "python examples/own_robomimic_file.py")

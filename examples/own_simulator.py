@@ -11,12 +11,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-import tyro
 from crane import Crane
 from gymnasium.spaces import Box, Dict
 
 from datasets.cameras import Camera
-from datasets.command import command
+from datasets.command import command, parse
 from datasets.episodes import EpisodeDataset
 from datasets.skeletons import Skeleton, add_skeleton
 from datasets.storage.episode_file import EGO
@@ -119,4 +118,4 @@ def main(out: Path = Path("data/crane"), episodes: int = 6, views: int = 2, size
 
 if __name__ == "__main__":
     with command():
-        tyro.cli(main)
+        parse(main, "python examples/own_simulator.py")

@@ -26,7 +26,7 @@ from align.evaluate import evaluate
 from align.train import make_trainer
 from datasets.calibrate import CalibrateConfig, calibrate
 from datasets.calibration.clicks import write_clicks
-from datasets.command import command
+from datasets.command import command, parse
 from datasets.episodes import EpisodeDataset
 from datasets.formats.detect import open_source
 from datasets.keypoints import KeypointMaker, KeypointsConfig, write_keypoints
@@ -139,4 +139,4 @@ def train_options(data: Path, out: Path, views: list[str]) -> TrainConfig:
 
 if __name__ == "__main__":
     with command():
-        tyro.cli(main)
+        parse(main, "python examples/real_recording.py")

@@ -20,7 +20,7 @@ import tyro
 from align.reward import AlignmentReward
 
 import sims  # isort: skip
-from datasets.command import command
+from datasets.command import command, parse
 
 Actions = Callable[[Any], Iterator[np.ndarray]]
 
@@ -48,7 +48,7 @@ def play(env: AlignmentReward, actions: Actions, steps: int) -> Iterator[tuple[f
 
 
 def main(
-    run: Path,
+    run: tyro.conf.Positional[Path],
     env: str = "lift",
     view: str = "view_0",
     reference: tuple[str, ...] = (),
@@ -78,4 +78,4 @@ def main(
 
 if __name__ == "__main__":
     with command():
-        tyro.cli(main, config=(tyro.conf.PositionalRequiredArgs,))
+        parse(main, "python examples/reward_from_video.py")

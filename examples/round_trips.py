@@ -16,7 +16,7 @@ from typing import get_args
 import numpy as np
 import tyro
 
-from datasets.command import command
+from datasets.command import command, parse
 from datasets.convert import ConvertConfig, Target, convert
 from datasets.episodes import EpisodeDataset
 from datasets.formats.detect import open_source
@@ -155,4 +155,4 @@ def number(value: float | None) -> str:
 
 if __name__ == "__main__":
     with command():
-        tyro.cli(main)
+        parse(main, "python examples/round_trips.py")
