@@ -161,16 +161,11 @@ def _scaled(camera: RigCamera, source: str, size: int) -> RigCamera:
 
 
 def _require_drawable(intrinsics: np.ndarray, source: str, size: int) -> None:
-    (fx, skew, cx), (across, fy, cy) = intrinsics[:2]
+    (fx, skew, _), (across, fy, _) = intrinsics[:2]
     if max(abs(skew), abs(across)) > _SKEW_WITHIN * fx or intrinsics[2].tolist() != [0, 0, 1]:
         raise OptionError(
             f"{source} has pixels whose sides are not at right angles. Its intrinsics must be "
             "[[fx, 0, cx], [0, fy, cy], [0, 0, 1]]."
-        )
-    if not (0 < cx < size and 0 < cy < size):
-        raise OptionError(
-            f"{source} has its middle at ({cx:g}, {cy:g}), outside of pictures of {size} x {size} "
-            'pixels. Say for which pictures its intrinsics are: "size": [width, height].'
         )
     for name, focal in (("horizontal", fx), ("vertical", fy)):
         angle = 2 * np.degrees(np.arctan(size / 2 / focal))

@@ -19,7 +19,7 @@ from sims.gl import import_mujoco
 from sims.memory import return_small_blocks
 from sims.robosuite.package import import_robosuite, no_model_of_the_robot_alone
 from sims.robosuite.views import PandaViews
-from sims.robosuite.xml import loadable
+from sims.robosuite.xml import loadable, without_history
 
 if TYPE_CHECKING:
     import mujoco
@@ -113,7 +113,7 @@ class RobosuiteEnv(PandaViews):
 
     def _find_parts(self) -> None:
         """Finds the parts of a new model by their names."""
-        self._model_file: str = self._env.sim.model.get_xml()
+        self._model_file = without_history(self._env.sim.model.get_xml())
         # MuJoCo keeps the parsed file of the model that was loaded last, for `get_xml` alone: 110
         # MB of meshes, which an empty model replaces. Only in a worker: elsewhere, other
         # environments of robosuite may ask for theirs.

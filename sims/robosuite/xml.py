@@ -1,4 +1,4 @@
-"""Conversion of the models in robosuite's demonstrations to the installed robosuite."""
+"""Models of robosuite as text: the same in every process, and for the installed robosuite."""
 
 from __future__ import annotations
 
@@ -15,7 +15,28 @@ OLD_GRIPPER = re.compile(r"^(gripper\d+_)(?!right_|left_)")
 OLD_NAMES = re.compile(r"^(gripper\d+_)"), re.compile(r"^(mount\d+_)")
 NAMES = r"\1right_", r"fixed_\1"
 OLD_ASSETS, ASSETS = "/assets/mounts/", "/assets/bases/"
+MESH, FILE = re.compile(r"<mesh [^>]*>"), re.compile(r' file="([^"]*)"')
+CONTENT_TYPE = re.compile(r' content_type="[^"]*"')
 ARM_ORIGIN, FIRST_LINK = "robot0_right_center", "robot0_link0"
+
+
+def without_history(model_file: str) -> str:
+    """The text that MuJoCo writes of a model in a process that has loaded no other one.
+
+    MuJoCo adds the content type to a mesh whose file its cache holds already. Within a model, that
+    is so for a file's later meshes. A file's first mesh has it only by what was loaded before.
+    """
+    seen: set[str] = set()
+
+    def of_mesh(match: re.Match[str]) -> str:
+        mesh = match[0]
+        file = FILE.search(mesh)
+        if file is None or file[1] in seen:
+            return mesh
+        seen.add(file[1])
+        return CONTENT_TYPE.sub("", mesh)
+
+    return MESH.sub(of_mesh, model_file)
 
 
 def with_present_names(model_file: str) -> str:

@@ -180,7 +180,7 @@ def turned(camera, column, value):
         (lambda c: stored(turned(c, (0, 0), 1e6)), OptionError, "horizontal field of view"),
         (lambda c: stored(turned(c, (1, 1), 0.5)), OptionError, "vertical field of view of 178"),
         (lambda c: stored(turned(c, (0, 1), 3.0)), OptionError, "right angles"),
-        (lambda c: stored(turned(c, (0, 2), 320)), OptionError, r"outside .*\"size\""),
+        (lambda c: stored(turned(c, (0, 2), 320)), MismatchError, "outside .*size in a rig"),
         (lambda c: stored(c, link="hand"), OptionError, "moves with 'hand'"),
         (lambda c: stored(c, distortion=[0.1, 0, 0, 0]), OptionError, "distortion"),
         (lambda c: stored(c, size=[96, 64]), OptionError, "subtract 16 from cx"),

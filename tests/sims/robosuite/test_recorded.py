@@ -237,6 +237,16 @@ OLD_MODEL = """<mujoco><asset><mesh name="m" file="/robosuite/models/assets/moun
 </mujoco>"""
 
 
+def test_the_text_of_a_model_does_not_tell_what_was_loaded_before():
+    first, later = '<mesh name="a" file="a.stl"/>', '<mesh name="b" file="b.stl" scale="2 2 2"/>'
+    again = '<mesh name="c" content_type="model/stl" file="a.stl"/>'  # as MuJoCo writes it itself
+    fresh = f"<asset>{first}{later}{again}</asset>"
+    for mesh in (first, later):
+        held = mesh.replace(" file=", ' content_type="model/stl" file=')
+        assert xml.without_history(fresh.replace(mesh, held)) == fresh
+    assert xml.without_history(fresh) == fresh
+
+
 def test_parts_of_a_second_robot_of_robosuite_1_4_get_their_present_names():
     present = xml.with_present_names(OLD_MODEL)
     for name in ("fixed_mount1_base", "gripper1_right_right_gripper", "gripper1_right_leftfinger"):
