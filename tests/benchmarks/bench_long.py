@@ -53,9 +53,9 @@ def main() -> None:
         run = apart(trained, root)
         cases = [(length, options.views) for length in options.lengths] + [(60, options.many)]
         for length, views in cases:
-            # Only the test episode is read, and painting 20,000 steps takes minutes.
-            splits = {"train": [], "valid": [], "test": [0]}
-            data = make_data_set(root / f"{length}_{views}", 1, views, length, SIZE, splits=splits)
+            # Phases are learned on the training episode. Painting 20,000 steps takes minutes.
+            splits = {"train": [0], "valid": [], "test": [1]}
+            data = make_data_set(root / f"{length}_{views}", 2, views, length, SIZE, splits=splits)
             figures = [apart(form, run, data) for form in (measured, reported)]
             pairs = len(list(combinations(range(views + 1), 2)))
             plain = pairs * length**2 * (4 + 4 + 8 + 8)
