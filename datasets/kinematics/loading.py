@@ -75,17 +75,11 @@ def of_robot(model: Any) -> Bool[np.ndarray, " geoms"]:
     Scenes hold such objects beside a robot, and where a recording has them is not known.
     """
     mujoco = import_mujoco()
-    free, own = {mujoco.mjtJoint.mjJNT_FREE, mujoco.mjtJoint.mjJNT_BALL}, set()
-    for joint in range(model.njnt):
-        if model.jnt_type[joint] not in free:
-            own.add(model.body_rootid[model.jnt_bodyid[joint]])
-    loose = {
-        model.body_rootid[model.jnt_bodyid[joint]]
-        for joint in range(model.njnt)
-        if model.jnt_type[joint] in free
-    } - own
+    free = np.isin(model.jnt_type, [mujoco.mjtJoint.mjJNT_FREE, mujoco.mjtJoint.mjJNT_BALL])
+    roots = model.body_rootid[model.jnt_bodyid]
+    loose = np.setdiff1d(roots[free], roots[~free])
     floor = model.geom_type == mujoco.mjtGeom.mjGEOM_PLANE
-    return ~floor & ~np.isin(model.body_rootid[model.geom_bodyid], list(loose))
+    return ~floor & ~np.isin(model.body_rootid[model.geom_bodyid], loose)
 
 
 def visual_shapes(model: Any) -> Bool[np.ndarray, " geoms"]:

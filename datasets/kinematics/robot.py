@@ -76,13 +76,10 @@ class Robot:
     def floats(self) -> bool:
         """Whether its base moves freely, as that of a robot on wheels or legs."""
         model, free = self._model, self._mujoco.mjtJoint.mjJNT_FREE
-        roots = {int(model.body_rootid[model.jnt_bodyid[i]]) for i in range(model.njnt)}
-        loose = {
-            int(model.body_rootid[model.jnt_bodyid[i]])
-            for i in np.flatnonzero(model.jnt_type == free)
-        }
+        floating = model.body_rootid[model.jnt_bodyid[model.jnt_type == free]]
+        # `load_model` leaves objects beside the robot out of group 0.
         return bool(
-            roots & loose & set(model.body_rootid[model.geom_bodyid[model.geom_group == 0]])
+            np.isin(floating, model.body_rootid[model.geom_bodyid[model.geom_group == 0]]).any()
         )
 
     @property

@@ -336,37 +336,3 @@ def test_words_that_cannot_be_are_named(tmp_path):
     episode = bare_episode({"front": np.zeros((1, 8, 8, 3), np.uint8)})
     with pytest.raises(MissingDataError, match=r"lacks the views \['front'\].*cam0, cam1"):
         whole_cameras(read_cameras([str(file)]), episode, "a")
-
-
-@pytest.mark.parametrize("key", ["image_size", "imageSize", "img_size"])
-def test_python_programs_store_both_sides_of_the_pictures_in_one(tmp_path, key):
-    (tmp_path / "front.json").write_text(
-        json.dumps({"mtx": MATRIX.tolist(), "dist": [0] * 5, key: [640, 480]})
-    )
-    assert read_file(tmp_path / "front.json")[""].size == (480, 640)
-
-
-@pytest.mark.parametrize(
-    ("stored", "message"),
-    [
-        ({"rvec": RVEC.tolist()}, "has rvec without tvec: a pose needs both"),
-        ({"tvec": TVEC.tolist()}, "has tvec without rvec"),
-        ({"rvec": [17.2, -11.5, 5.7], "tvec": TVEC.tolist()}, "rvec turns by 21.5, and must be in"),
-    ],
-)
-def test_half_poses_and_turns_in_degrees_are_refused(tmp_path, stored, message):
-    (tmp_path / "front.json").write_text(json.dumps({"mtx": MATRIX.tolist()} | stored))
-    with pytest.raises(FormatError, match=message):
-        read_file(tmp_path / "front.json")
-
-
-def test_a_translation_may_have_a_small_letter(tmp_path):
-    stored = {"mtx": MATRIX.tolist(), "R": POSE[:3, :3].tolist(), "t": TVEC.tolist()}
-    (tmp_path / "front.json").write_text(json.dumps(stored))
-    np.testing.assert_allclose(read_file(tmp_path / "front.json")[""].pose, POSE)
-
-
-def test_intrinsics_of_larger_pictures_name_the_view(tmp_path):
-    camera = RigCamera(MATRIX, POSE)
-    with pytest.raises(MismatchError, match=r"front: the intrinsics .* \(322, 238\), outside"):
-        camera.of_pictures((120, 160), "front")
