@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -35,14 +36,15 @@ class JointSeries:
     """Positions of joints as they were published.
 
     Attributes:
-        samples: Joint to the times of its values, in seconds, and the values, in radians or metres.
-            Joints are in the order in which they first appear.
+        samples: Joint to its values, in radians or metres, each after its header's stamp, in
+            seconds, and the time at which it was recorded, in nanoseconds. Joints are in the order
+            in which they first appear.
     """
 
-    samples: dict[str, list[tuple[float, float]]] = field(default_factory=dict)
+    samples: dict[str, list[tuple[float, int, float]]] = field(default_factory=dict)
 
-    def add(self, message: Any, stamp: float, name: str) -> None:
-        """Appends the joints of a `sensor_msgs/JointState`.
+    def add(self, message: Any, logged: int, name: str) -> None:
+        """Appends the joints of a `sensor_msgs/JointState`, recorded at a time in nanoseconds.
 
         A message without positions adds nothing: its publisher gives velocities or efforts alone,
         which the message type allows.
@@ -57,8 +59,9 @@ class JointSeries:
                 f"{name}: a message has {len(message.name)} names of joints and "
                 f"{len(message.position)} positions. Leave the recording out."
             )
+        stamp = stamp_of(message)
         for joint, value in zip(message.name, message.position, strict=True):
-            self.samples.setdefault(joint, []).append((stamp, float(value)))
+            self.samples.setdefault(joint, []).append((stamp, logged, float(value)))
 
     def at(
         self, times: Float[np.ndarray, " time"], within: float, name: str
@@ -75,9 +78,27 @@ class JointSeries:
         """
         columns = []
         for joint, samples in self.samples.items():
-            stamps, values = np.array(sorted(samples)).T
-            columns.append(values_at(times, stamps, values, within, f"{name}, {joint}"))
+            stamps, logged, values = zip(*sorted(samples), strict=True)
+            known = topic_times(stamps, logged)
+            columns.append(values_at(times, known, np.array(values), within, f"{name}, {joint}"))
         return np.stack(columns, axis=1)
+
+
+def stamp_of(message: Any) -> float:
+    """The stamp of a message's header, in seconds; 0 where it is not set."""
+    stamp = message.header.stamp
+    return float(stamp.sec + stamp.nanosec * 1e-9)
+
+
+def topic_times(stamps: Sequence[float], logged: Sequence[int]) -> Float[np.ndarray, " messages"]:
+    """Times of a topic's messages, in seconds.
+
+    Args:
+        stamps: Those of their headers, in seconds. A simulator's clock begins at 0, so that a
+            single 0 is a time; where all are 0, the publisher sets none.
+        logged: When they were recorded, in nanoseconds.
+    """
+    return np.array(stamps) if any(stamps) else np.array(logged) * 1e-9
 
 
 def view_of(topic: str) -> str:

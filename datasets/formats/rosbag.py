@@ -30,6 +30,8 @@ from datasets.formats.ros_messages import (
     decode,
     is_depth,
     size_of,
+    stamp_of,
+    topic_times,
     view_of,
 )
 from datasets.frames import LazyFrames, Picture
@@ -54,7 +56,7 @@ class _Topic:
     Attributes:
         name: The topic.
         size: Height and width of its first picture.
-        stamps: Times of its pictures, in seconds: those of their headers where these are set.
+        stamps: The stamps of its pictures' headers, in seconds.
         logged: Times at which they were recorded, in nanoseconds, which find them in the file.
     """
 
@@ -207,17 +209,16 @@ def _scan(path: Path) -> _Recording:
         if hasattr(message, "distortion_model"):
             cameras.add_info(topic, message)
             continue
-        stamp = _stamp(message, logged)
         if hasattr(message, "position"):
             name = view_of(topic)
             series = found.joints.setdefault(name, JointSeries())
-            series.add(message, stamp, f"{path}, {topic}")
+            series.add(message, logged, f"{path}, {topic}")
         elif topic in depth or is_depth(message):
             depth.add(topic)
         else:
             if topic not in topics:
                 topics[topic] = _Topic(topic, size_of(message, f"{path}, {topic}, frame 0"))
-            topics[topic].stamps.append(stamp)
+            topics[topic].stamps.append(stamp_of(message))
             topics[topic].logged.append(logged)
     if depth:
         logger.warning("%s: depth is not read: %s", path, ", ".join(sorted(depth)))
@@ -250,12 +251,6 @@ def _leave_out_empty(recording: _Recording) -> None:
         )
 
 
-def _stamp(message: Any, logged: int) -> float:
-    stamp = message.header.stamp
-    seconds = stamp.sec + stamp.nanosec * 1e-9
-    return seconds if seconds > 0 else logged * 1e-9
-
-
 def _views(path: Path, topics: dict[str, _Topic]) -> dict[str, _Topic]:
     """View to topic, the first-person view first; of a picture and its copies the first one."""
     if not topics:
@@ -273,9 +268,11 @@ def _views(path: Path, topics: dict[str, _Topic]) -> dict[str, _Topic]:
 
 def _pair(recording: _Recording) -> float:
     """Finds the time steps of an episode and their frames, and returns steps a second."""
-    stamps = {view: np.array(topic.stamps) for view, topic in recording.views.items()}
+    times = {
+        view: topic_times(topic.stamps, topic.logged) for view, topic in recording.views.items()
+    }
     name = str(recording.path)
-    recording.picks, grid = pair_by_clock(stamps, name)
+    recording.picks, grid = pair_by_clock(times, name)
     step = float(grid[1] - grid[0])
     recording.positions = {
         topic: series.at(grid, step, f"{name}, {topic}")

@@ -134,6 +134,27 @@ def test_views_are_paired_by_their_stamps_and_joints_are_read_between_them(
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(("clock", "hz"), [(2.0, 5), (0.0, 10)])
+def test_a_clock_that_begins_at_0_is_a_clock_and_one_that_stays_there_is_none(
+    tmp_path: Path, clock: float, hz: float
+) -> None:
+    kind, times = "mcap", np.arange(5) / 10
+    messages = [
+        message
+        for k, t in enumerate(times)
+        for message in (
+            ("/ego/image_raw", t, picture(kind, k, clock * t)),
+            ("/joint_states", t, joints(kind, clock * t, ["a"], [float(k)])),
+        )
+    ]
+    source = RosbagSource(record(tmp_path / "take", messages, kind))
+    assert source.meta.control_hz == pytest.approx(hz, rel=1e-4)
+    episode = source.episode(0)
+    assert numbers(episode.images["ego"]) == [0, 1, 2, 3, 4]
+    assert episode.observations["joint_states"][:, 0] == pytest.approx(np.arange(5), abs=1e-4)
+
+
+@pytest.mark.slow
 def test_joints_without_positions_are_left_out(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
