@@ -8,7 +8,7 @@ from pathlib import Path
 from shlex import quote
 
 from datasets.episodes import EPISODE_FOLDER, EpisodeDataset
-from datasets.errors import FormatError, MissingDataError
+from datasets.errors import DamagedDataError, FormatError, MissingDataError
 from datasets.formats.ftpv import FtpvSource
 from datasets.formats.image_folders import ImageFolderSource
 from datasets.formats.lerobot import LeRobotSource
@@ -92,12 +92,13 @@ def format_of(path: Path) -> type[Source]:
     """The format of the data at a path, judged by the names of files alone.
 
     Raises:
-        DataError: When the path does not exist or has no known format; lists the known formats.
+        DataError: When the path does not exist, cannot be read, or has no known format; lists the
+            known formats.
     """
     if not path.exists():
         raise MissingDataError(f"{path} does not exist.")
     if path.is_file():
-        path.open("rb").close()  # a locked file has no format that could be told
+        _require_readable(path)
     if (whole := _whole(path)) is not None:
         raise FormatError(f"{path} is a part of the data set {whole}. Name that folder.")
     for known in FORMATS:
@@ -106,6 +107,17 @@ def format_of(path: Path) -> type[Source]:
     listed = "; ".join(f"{known.title}: {known.looks_like}" for known in FORMATS)
     why = f"{path} is in none of the known formats ({listed}). An action data set needs --format."
     raise FormatError(" ".join([why, *_hints(path)]))
+
+
+def _require_readable(path: Path) -> None:
+    """Refuses a file that is locked or on a faulty disk; HDF5's own test then fails otherwise."""
+    with path.open("rb") as file:
+        try:
+            file.read(1)
+        except OSError as error:
+            raise DamagedDataError(
+                f"{path} cannot be read ({error.strerror}). Check its disk, or copy it again."
+            ) from error
 
 
 def _hints(path: Path) -> Iterator[str]:

@@ -19,6 +19,7 @@ from datasets.errors import (
     OutsideFolderError,
     UnknownNameError,
 )
+from datasets.formats.detect import open_source
 from datasets.storage.checks import open_episode
 from datasets.storage.meta import DatasetMeta
 from tests.datasets.synthetic import make_data_set, make_episode, make_meta
@@ -336,3 +337,11 @@ def test_a_recording_names_the_command_that_converts_it(tmp_path):
         EpisodeDataset(tmp_path / "my takes")
     command = f"python -m datasets.convert '{tmp_path}/my takes' OUT --to episodes"
     assert command in str(raised.value)
+
+
+def test_a_file_on_a_faulty_disk(tmp_path):
+    # Linux answers a read of a process's memory at 0 with EIO, as it does for a bad sector.
+    path = tmp_path / "takes.hdf5"
+    path.symlink_to("/proc/self/mem")
+    with data_error(DamagedDataError, path, "Input/output error", "copy it again"):
+        open_source(path)
