@@ -25,7 +25,7 @@ DEMO_ACTION_RUNS ?= runs/demo_action
 DEMO_ACTIONS ?= walk kick crawl cartwheel jump punch
 DEMO_SUBJECTS ?= 16
 DEMO_REPETITIONS ?= 6
-DEMO_ACTION_EPOCHS ?= 12
+DEMO_ACTION_EPOCHS ?= 8
 NOTEBOOK_EPISODES ?= 4
 
 .PHONY: help setup demo demo-action test test-fast coverage check docs notebook bench attack mutate clean
@@ -54,7 +54,7 @@ demo-action: $(INSTALLED)  ## videos of people in three data sets' layouts, Time
 		$(BIN)/python -m sims.generate --env mocap --views 3 --layout $$layout $$people --rooms 4 --size 96 --actions $(DEMO_ACTIONS) --out $(DEMO_ACTION)/$$layout || exit 1; \
 		$(BIN)/python -m datasets.info $(DEMO_ACTION)/$$layout --format $$layout || exit 1; \
 	done
-	$(BIN)/python -m action.compare --data mocap --root $(DEMO_ACTION)/ntu --protocol CVS1 --test CVS1 CVS3 --retrieve $(DEMO_ACTION)/smarthome $(DEMO_ACTION)/nucla --methods baseline paab paat --seeds 0 --epochs $(DEMO_ACTION_EPOCHS) --validate-every 4 --out $(DEMO_ACTION_RUNS)
+	$(BIN)/python -m action.compare --data mocap --root $(DEMO_ACTION)/ntu --protocol CVS1 --test CVS1 CVS3 --retrieve $(DEMO_ACTION)/smarthome $(DEMO_ACTION)/nucla --methods baseline paab paat --seeds 0 --jobs 3 --epochs $(DEMO_ACTION_EPOCHS) --validate-every 4 --out $(DEMO_ACTION_RUNS)
 
 test: $(INSTALLED)  ## run all tests, in parallel, and list the slowest ten
 	$(PYTEST) --durations 10
