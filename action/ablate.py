@@ -20,7 +20,7 @@ from typing import Annotated, get_args
 
 import tyro
 
-from action.comparing.grid import ActionGridConfig, run_one, tested_protocols
+from action.comparing.grid import ActionGridConfig, require_learnable, run_one, tested_protocols
 from action.config import Ensemble
 from action.train import default_options
 from align.engine.claim import Claim
@@ -73,6 +73,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 group_folder(config.out, config, data),
             )
             planned = plan_studies(common, studies, seeds, folder)
+            require_learnable(planned)
             work = partial(
                 run_one,
                 protocols=protocols,

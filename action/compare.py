@@ -25,7 +25,7 @@ from typing import Annotated
 
 import tyro
 
-from action.comparing.grid import ActionGridConfig, run_one
+from action.comparing.grid import ActionGridConfig, require_learnable, run_one
 from action.comparing.pretraining import plan_fine_tuning, plan_pretraining, pretrain_one
 from action.config import ActionMethod, DataName, Ensemble
 from action.train import default_options
@@ -92,6 +92,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             how = (num_clips, ensemble)
             comparison = Comparison(config.out, groups_of(config, protocols, test), *how)
             planned, before = comparison.plan(methods, seeds, variant), []
+            require_learnable(planned)
             if pretrain_on is not None:
                 before = plan_pretraining(planned, config.out, pretrain_data, pretrain_on)
                 open_data(before[0])  # one error, rather than one for each run

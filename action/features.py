@@ -161,7 +161,8 @@ def _opened(run: Path, config: ActionConfig, source: ClipSource, root: Path | No
     own = open_own_data(run, config, root)
     if source.protocol is None:
         return own
-    return open_data(replace(config, root=own.clip_set.root, protocol=source.protocol))
+    moved = replace(config, root=own.clip_set.root, protocol=source.protocol)
+    return open_data(moved, own.clip_set)
 
 
 def _stored_at(run: Path, config: ActionConfig, data: ActionData, source: ClipSource) -> Path:

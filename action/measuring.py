@@ -121,7 +121,7 @@ def _measured_data(
     own = open_own_data(run, config, root, move)
     if protocol is None:
         return own
-    return open_data(replace(config, root=own.clip_set.root, protocol=protocol))
+    return open_data(replace(config, root=own.clip_set.root, protocol=protocol), own.clip_set)
 
 
 def describe(result: ActionEvaluation) -> str:

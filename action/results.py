@@ -119,7 +119,8 @@ def measured_runs(
 ) -> list[ActionRun]:
     """The runs in a folder that were measured on all these protocols, in the same way.
 
-    A run with a damaged file, and one measured on other clips than most, are named and left out.
+    A run with a damaged file, one measured on other clips than most, and a second one of the same
+    options and seed, such as a copy of a folder, are named and left out.
 
     Args:
         out: The folder.
@@ -147,11 +148,27 @@ def measured_runs(
     runs = [replace(run, kind=kind) for run, kind in zip(runs, kinds, strict=True)]
     if len(set(processors)) > 1:
         runs = [replace(run, processor=p) for run, p in zip(runs, processors, strict=True)]
-    return sorted(runs, key=_order)
+    return _one_of_each_seed(sorted(runs, key=_order))
 
 
 def _order(run: ActionRun) -> tuple[int, str, int]:
     return ACTION_METHODS.index(run.config.method), run.label, run.config.seed
+
+
+def _one_of_each_seed(runs: Sequence[ActionRun]) -> list[ActionRun]:
+    """The runs without those that would count one seed twice, and make the spread too small."""
+    first: dict[tuple[str, int], ActionRun] = {}
+    for run in runs:
+        twin = first.setdefault((run.label, run.config.seed), run)
+        if twin is not run:
+            log.warning(
+                "left out: %s and %s are both %s with seed %d. Remove one, or train another seed.",
+                run.folder,
+                twin.folder,
+                run.label,
+                run.config.seed,
+            )
+    return list(first.values())
 
 
 def _on_the_same_clips(runs: Sequence[ActionRun], protocol: str) -> list[ActionRun]:

@@ -117,7 +117,7 @@ def _name_others(out: Path, runs: Sequence[ActionRun]) -> None:
     folders = {run.path for run in RunFolder.all_in(out)}
     if others := sorted(folders - {run.folder for run in runs}):
         logger.warning(
-            "left out of the table, because they were measured in another way: %s. Name their "
-            "methods and seeds as well.",
+            "not in the table: %s. Where an earlier command measured a run in another way, name "
+            "its method and seed as well.",
             ", ".join(map(str, others)),
         )

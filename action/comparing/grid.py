@@ -6,7 +6,7 @@ another way, for example with other samples of a clip, or of other clips.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -20,7 +20,9 @@ from action.train import make_trainer
 from align.engine.jobs import Measurement, train_and_measure
 from align.engine.run_folder import RunFolder, run_name
 from align.results.labels import variant_suffix
-from datasets.bounds import Seed
+from datasets.bounds import Seed, require_distinct
+from datasets.clips.base import ClipInfo
+from datasets.errors import OptionError
 
 
 @dataclass(frozen=True)
@@ -68,12 +70,43 @@ def tested_protocols(config: ActionConfig, test: Sequence[str]) -> tuple[str, ..
 
     Raises:
         DataError: When the data set cannot be opened.
+        OptionError: When a protocol is named twice, or tests on clips that are trained on.
         UnknownNameError: An unknown protocol.
     """
     from action.inputs.clips import open_data
 
-    named = [replace(config, protocol=name) for name in test] or [config]
-    return tuple(open_data(each).protocol for each in named)
+    require_distinct("--test", test)
+    own = open_data(config)
+    learned = {clip.name for clip in own.parts["train"]}
+    for name in test:
+        data = open_data(replace(config, protocol=name), own.clip_set)
+        if seen := [clip.name for clip in data.parts["test"] if clip.name in learned]:
+            raise OptionError(
+                f"--test {name}: training under {own.protocol} learns from {len(seen)} of its "
+                f"{len(data.parts['test'])} test clips, such as {seen[0]}. Leave it out, or train "
+                f"for it: --protocol {name}."
+            )
+    return tuple(test) or (own.protocol,)
+
+
+def require_learnable(planned: Iterable[ActionConfig]) -> None:
+    """Checks that clips have the poses and joints that runs learn from, before any run trains.
+
+    Raises:
+        MissingDataError: When a run needs some, and no clip has them.
+    """
+    from action.inputs.clips import open_data
+    from action.inputs.joints import learns_joints, with_joints
+    from action.inputs.poses import require_any_poses
+
+    opened: dict[str | None, tuple[ClipInfo, ...]] = {}
+    for config in planned:
+        if config.protocol not in opened:
+            opened[config.protocol] = open_data(config).parts["train"]
+        clips = opened[config.protocol]
+        require_any_poses(clips, config, learning=True)
+        if learns_joints(config):
+            with_joints(clips, config)
 
 
 def run_one(

@@ -20,6 +20,7 @@ from align.engine.csv_files import write_csv
 from align.results.chance import RANDOM_LABEL
 from align.results.statistics import mean, std
 from align.results.text import ARROWS, NO_VALUE, format_spread, markdown, spread
+from datasets.bounds import require_distinct
 from datasets.clips.base import ClipInfo
 from datasets.clips.sets import PROTOCOL_MEANS, protocol_parts
 from datasets.errors import OptionError
@@ -60,6 +61,7 @@ def groups_of(
             clips.
         UnknownNameError: An unknown protocol.
     """
+    require_distinct("--protocols", protocols)
     if not protocols:
         return [Group(config, tested_protocols(config, test))]
     if test or config.protocol is not None:

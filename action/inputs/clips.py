@@ -71,15 +71,19 @@ def format_name(config: ActionConfig) -> str:
     return MocapMeta.load(data_root(config)).layout if config.data == "mocap" else config.data
 
 
-def open_data(config: ActionConfig) -> ActionData:
+def open_data(config: ActionConfig, clip_set: ClipSet | None = None) -> ActionData:
     """The clips of a run's data set and protocol, some held out to validate on if so configured.
+
+    Args:
+        config: The run's options.
+        clip_set: The data set where it is open already, so that its files are not listed again.
 
     Raises:
         DataError: A missing folder, or a protocol without clips.
         OptionError: A protocol beside lists, which split the clips themselves.
         UnknownNameError: An unknown protocol.
     """
-    data = open_all_data(config)
+    data = open_all_data(config, clip_set)
     train, valid = data.parts["train"], data.parts["valid"]
     if config.train_on_valid:
         train, valid = train + valid, ()
@@ -104,16 +108,21 @@ def open_own_data(
         MismatchError: When another data set is in its place.
         OptionError: When a path is to be stored and none is named.
     """
+    opened: dict[Path, ActionData] = {}  # each place is opened once, and names what it leaves out
+
+    def at(place: Path) -> ActionData:
+        if place not in opened:
+            opened[place] = open_data(replace(config, root=place))
+        return opened[place]
 
     def identify(place: Path) -> str:
-        return open_data(replace(config, root=place)).digest
+        return at(place).digest
 
     if root is None:
         if move:
             raise OptionError("--relocate stores the path of --root: name the data set's folder.")
-        root = find_data(run, "root", data_root(config), identify, Path.is_dir)
-        return open_data(replace(config, root=root))
-    data = open_data(replace(config, root=root))
+        return at(find_data(run, "root", data_root(config), identify, Path.is_dir))
+    data = at(root)
     if (origin := Origin.load(run)) is not None:
         now = DataRecord.of(root, data.digest, run)
         origin.require_same(Origin({"root": now}), run)
@@ -122,8 +131,12 @@ def open_own_data(
     return data
 
 
-def open_all_data(config: ActionConfig) -> ActionData:
+def open_all_data(config: ActionConfig, clip_set: ClipSet | None = None) -> ActionData:
     """The clips of a data set and protocol as its authors split them, most without validation.
+
+    Args:
+        config: The run's options.
+        clip_set: The data set where it is open already.
 
     Raises:
         DataError: See `open_data`.
@@ -132,7 +145,8 @@ def open_all_data(config: ActionConfig) -> ActionData:
     _require_one_split(config)
     root = data_root(config)
     mocap = MocapMeta.load(root) if config.data == "mocap" else None
-    clip_set = open_clip_set(root, mocap.layout if mocap else config.data, config.lists)
+    if clip_set is None:
+        clip_set = open_clip_set(root, mocap.layout if mocap else config.data, config.lists)
     protocol = LISTS if config.lists else config.protocol or clip_set.protocols[0]
     if len(means := protocol_parts(clip_set.name, protocol)) > 1:
         raise OptionError(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -21,7 +22,7 @@ from datasets.clips.checks import SHOWN
 from datasets.clips.joints import Joints, read_joints
 from datasets.clips.samples import SampleConfig, sample_indices
 from datasets.clips.sets import get_format
-from datasets.errors import MissingDataError, shortened
+from datasets.errors import MissingDataError, counted, shortened
 from datasets.skeletons import Skeleton, mirror_joints
 
 logger = logging.getLogger(__name__)
@@ -95,14 +96,23 @@ def with_joints(clips: Sequence[ClipInfo], config: ActionConfig) -> tuple[ClipIn
     """
     found = tuple(clip for clip in clips if clip.joints is not None)
     if not found:
+        wanted = _joints_name(clips[0])
         raise MissingDataError(
-            f"none of {len(clips)} clips, such as {clips[0].video}, has a file of 3D joints, which "
-            f"--model {config.model} or --method {config.method} learns from: add the data set's "
-            "files of joints to its folder, or choose a model that sees RGB alone."
+            f"none of {counted(len(clips), 'clip')}, such as {clips[0].video}, has a file of 3D "
+            f"joints, which --model {config.model} with --method {config.method} takes: put the "
+            f"data set's files of joints, named as {wanted.name}, into its folder, or choose a "
+            "model and a method that see RGB alone."
         )
     if lacking := [clip.name for clip in clips if clip.joints is None]:
         logger.warning("left out without 3D joints: %s", shortened(lacking, SHOWN))
     return found
+
+
+def _joints_name(clip: ClipInfo) -> Path:
+    """The name of a clip's file of joints in space, as in the data set."""
+    fmt = get_format(clip.format)
+    skeleton = fmt.skeleton_name(clip)
+    return fmt.joints_path(skeleton) or skeleton
 
 
 def joint_sampling(

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from typing import get_args
 
-from action.config import ActionConfig
+from action.config import ActionConfig, RgbModelName
 from action.models.registry import architecture
 from datasets.clips.base import ClipInfo
 from datasets.clips.checks import SHOWN
-from datasets.errors import MissingDataError, shortened
+from datasets.clips.sets import get_format
+from datasets.errors import MissingDataError, counted, shortened
 
 log = logging.getLogger(__name__)
 
@@ -27,6 +29,27 @@ def needs_poses(config: ActionConfig, learning: bool = False) -> bool:
     return learning and (config.uses_paat or "2D" in known.trained_with)
 
 
+def require_any_poses(
+    clips: Sequence[ClipInfo], config: ActionConfig, learning: bool = False
+) -> None:
+    """Checks that some clip has a file of poses, where the run needs them.
+
+    Raises:
+        MissingDataError: When none has.
+    """
+    lacking = all(clip.skeleton is None for clip in clips)
+    if not (clips and lacking and needs_poses(config, learning)):
+        return
+    poses = get_format(clips[0].format).skeleton_name(clips[0])
+    rgb_alone = config.model in get_args(RgbModelName)
+    other = "--method baseline" if rgb_alone else "--model timesformer --method baseline"
+    raise MissingDataError(
+        f"none of {counted(len(clips), 'clip')} has poses, such as {clips[0].video}, and --method "
+        f"{config.method} with --model {config.model} needs them: put the data set's skeleton "
+        f"files, named as {poses.name}, into its folder, or use {other}."
+    )
+
+
 def require_poses(clips: Sequence[ClipInfo], config: ActionConfig, learning: bool = False) -> None:
     """Checks that clips have files of poses, and names those that have none.
 
@@ -36,17 +59,10 @@ def require_poses(clips: Sequence[ClipInfo], config: ActionConfig, learning: boo
     Raises:
         MissingDataError: When no clip has poses and the run needs them.
     """
-    needed = needs_poses(config, learning)
-    if not needed and not (config.batch.person and config.sees_clips):
+    require_any_poses(clips, config, learning)
+    if not needs_poses(config, learning) and not (config.batch.person and config.sees_clips):
         return
-    lacking = [clip.name for clip in clips if clip.skeleton is None]
-    if needed and len(lacking) == len(clips):
-        raise MissingDataError(
-            f"none of {len(clips)} clips has poses, such as {clips[0].video}, and --method "
-            f"{config.method} with --model {config.model} needs them: put the data set's skeleton "
-            "files into its folder, or use --method baseline."
-        )
-    if lacking:
+    if lacking := [clip.name for clip in clips if clip.skeleton is None]:
         log.warning(
             "%d of %d clips have no poses, so that the middle of their pictures is taken: %s",
             len(lacking),

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -131,6 +132,14 @@ def test_runs_of_other_options_are_not_averaged_as_seeds(tmp_path):
         "paab, epochs 5": ((0, 1), 62.5),
         "paab, epochs 9": ((2,), 100),
     }
+
+
+def test_a_copied_run_is_no_second_seed(tmp_path, caplog):
+    stored_run(tmp_path, "baseline", 0, 1)
+    shutil.copytree(tmp_path / "baseline_seed0", tmp_path / "baseline_seed0_copy")
+    (run,) = measured_runs(tmp_path, ("CVS3",))
+    assert run.folder == tmp_path / "baseline_seed0"
+    assert "baseline_seed0_copy" in caplog.text and "seed 0" in caplog.text
 
 
 @pytest.mark.slow

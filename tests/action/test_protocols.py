@@ -12,13 +12,13 @@ import pytest
 from action import compare
 from action.compare import main
 from action.comparing import comparison, grid
-from action.comparing.grid import ActionGridConfig, run_one
+from action.comparing.grid import ActionGridConfig, require_learnable, run_one
 from action.comparing.protocols import accuracies, groups_of, means_of, write_protocols
 from action.config import ActionConfig
 from action.results import ActionRun
 from align.engine.jobs import Outcome
 from align.engine.run_folder import RunFolder
-from datasets.errors import OptionError, UnknownNameError
+from datasets.errors import MissingDataError, OptionError, UnknownNameError
 from tests.action.test_compare import evaluation, run_of
 
 
@@ -31,6 +31,17 @@ def nucla(tmp_path: Path) -> Path:
         for subject in range(1, 11):
             for view in (1, 2, 3):
                 (root / action / f"v{view:02}_s{subject:02}_e00.avi").touch()
+    return root
+
+
+def names_of_ntu(root: Path) -> Path:
+    """Names of NTU, without videos: an action by three subjects, seen from all angles."""
+    for name in ("rgb", "skeletons"):
+        (root / name).mkdir(parents=True)
+    for camera, subject, take in itertools.product((1, 2, 3), (1, 2, 3), (1, 2)):
+        clip = f"S001C00{camera}P00{subject}R00{take}A001"
+        (root / "rgb" / f"{clip}_rgb.avi").touch()
+        (root / "skeletons" / f"{clip}.skeleton").write_text("32\n")  # its number of frames
     return root
 
 
@@ -47,9 +58,24 @@ def test_each_protocol_has_runs_of_its_own(nucla: Path) -> None:
     assert [g.config.test_subjects for g in found] == [(9,), None, None, None]
 
 
-def test_one_training_is_tested_on_several_protocols(nucla: Path) -> None:
-    (group,) = groups_of(grid_of(nucla, protocol="CV2"), (), ("CV2", "CV3"))
-    assert (group.config.out, group.tested) == (Path("out"), ("CV2", "CV3"))
+def test_one_training_is_tested_on_several_protocols(tmp_path: Path) -> None:
+    config = grid_of(names_of_ntu(tmp_path / "NTU"), data="ntu", protocol="CVS1")
+    (group,) = groups_of(config, (), ("CVS2", "CVS3"))
+    assert (group.config.out, group.tested) == (Path("out"), ("CVS2", "CVS3"))
+
+
+def test_what_is_trained_on_is_not_tested_on(nucla: Path) -> None:
+    with pytest.raises(OptionError, match=r"--test CV3: .* 20 of its 20 .* --protocol CV3"):
+        groups_of(grid_of(nucla, protocol="CV2", valid_share=0), (), ("CV2", "CV3"))
+
+
+def test_methods_that_learn_from_poses_are_refused_before_the_others_train(nucla: Path) -> None:
+    config = grid_of(nucla, protocol="CV1")
+    require_learnable(config.plan(("baseline",), (0,)))
+    with pytest.raises(MissingDataError, match=r"S01A01E01V02_skeleton2d\.json.*baseline"):
+        require_learnable(config.plan(("baseline", "paab"), (0,)))
+    with pytest.raises(MissingDataError, match=r"a01_s01_e00_v02\.json"):
+        require_learnable(config.plan(("3d",), (0,)))
 
 
 def test_protocols_are_named_once(nucla: Path) -> None:
@@ -58,17 +84,14 @@ def test_protocols_are_named_once(nucla: Path) -> None:
             groups_of(config, ("CV1",), test)
     with pytest.raises(UnknownNameError, match="CV4"):
         groups_of(grid_of(nucla), ("CV1", "CV4"), ())
+    with pytest.raises(OptionError, match="--protocols names CV1 twice"):
+        groups_of(grid_of(nucla), ("CV1", "CV1"), ())
+    with pytest.raises(OptionError, match="--test names CS twice"):
+        groups_of(grid_of(nucla), (), ("CS", "CS"))
 
 
 def test_protocols_with_the_same_training_clips_are_refused(tmp_path: Path) -> None:
-    root = tmp_path / "NTU"
-    for name in ("rgb", "skeletons"):
-        (root / name).mkdir(parents=True)
-    for camera, subject, take in itertools.product((1, 2, 3), (1, 2, 3), (1, 2)):
-        clip = f"S001C00{camera}P00{subject}R00{take}A001"
-        (root / "rgb" / f"{clip}_rgb.avi").touch()
-        (root / "skeletons" / f"{clip}.skeleton").write_text("32\n")  # its number of frames
-    config = grid_of(root, data="ntu")
+    config = grid_of(names_of_ntu(tmp_path / "NTU"), data="ntu")
     with pytest.raises(OptionError, match="--protocol CVS1 --test CVS1 CVS2 CVS3"):
         groups_of(config, ("CVS1", "CVS2", "CVS3"), ())
     assert len(groups_of(config, ("CS", "CVS1"), ())) == 2
@@ -143,9 +166,9 @@ def test_one_command_compares_under_all_protocols(
     monkeypatch.setattr(comparison, "write_report", lambda runs, out, controls: out)
     out = tmp_path / "out"
     words = ["--data", "nucla", "--root", str(nucla), "--out", str(out), "--jobs", "1"]
-    main([*words, "--protocols", "CV", "--methods", "paab", "--seeds", "0", "--no-controls"])
-    assert [run.path for run in RunFolder.all_in(out / "CV3")] == [out / "CV3" / "paab_seed0"]
+    main([*words, "--protocols", "CV", "--methods", "baseline", "--seeds", "0", "--no-controls"])
+    assert [run.path for run in RunFolder.all_in(out / "CV3")] == [out / "CV3" / "baseline_seed0"]
     assert (out / "CV1" / "table.md").exists() and not (out / "CV1" / "controls.csv").exists()
     printed = capsys.readouterr().out
-    assert "| paab | 100.0 | 100.0 | 50.0 | 83.3 |" in printed
+    assert "| baseline | 100.0 | 100.0 | 50.0 | 83.3 |" in printed
     assert (out / "protocols.md").read_text() in printed
