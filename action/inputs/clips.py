@@ -250,7 +250,8 @@ def usable(
     found = with_joints(clips, config) if joints else clips
     # A few hundred are checked sooner than processes start.
     workers = 1 if len(found) < MANY_CLIPS else joblib.cpu_count()
-    return check_clips(found, config.max_bad_share, workers, config.trust_pickles, joints)
+    share, trusted, beside = config.max_bad_share, config.trust_pickles, config.sees_pixels
+    return check_clips(found, share, workers, trusted, joints, beside)
 
 
 def sample_config(config: ActionConfig, fmt: ClipFormat) -> SampleConfig:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from pathlib import Path
 from typing import get_args
 
 from action.config import ActionConfig, RgbModelName
 from action.models.registry import architecture
 from datasets.clips.base import ClipInfo
 from datasets.clips.checks import SHOWN
+from datasets.clips.pose_survey import survey_poses
 from datasets.clips.sets import get_format
 from datasets.errors import MissingDataError, counted, shortened
 
@@ -50,8 +52,12 @@ def require_any_poses(
     )
 
 
+def _folder_of(clips: Sequence[ClipInfo]) -> Path | None:
+    return next((clip.skeleton.parent for clip in clips if clip.skeleton is not None), None)
+
+
 def require_poses(clips: Sequence[ClipInfo], config: ActionConfig, learning: bool = False) -> None:
-    """Checks that clips have files of poses, and names those that have none.
+    """Checks that clips have files of poses, and names those that have none and what looks wrong.
 
     A clip without poses has empty pose maps, and the middle of its pictures is taken. So a run
     whose clips all lack them would be a baseline under another name.
@@ -62,6 +68,9 @@ def require_poses(clips: Sequence[ClipInfo], config: ActionConfig, learning: boo
     require_any_poses(clips, config, learning)
     if not needs_poses(config, learning) and not (config.batch.person and config.sees_clips):
         return
+    survey = survey_poses(clips, config.trust_pickles) if learning else None
+    for doubt in survey.doubts() if survey else ():
+        log.warning("the poses of %s look wrong: %s.", _folder_of(clips), doubt)
     if lacking := [clip.name for clip in clips if clip.skeleton is None]:
         log.warning(
             "%d of %d clips have no poses, so that the middle of their pictures is taken: %s",

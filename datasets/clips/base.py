@@ -11,6 +11,7 @@ from typing import ClassVar, Literal
 import numpy as np
 from jaxtyping import Float
 
+from datasets.clips.pose_checks import COPY
 from datasets.skeletons import Skeleton
 from datasets.storage.episode_file import SPLITS
 
@@ -79,6 +80,13 @@ class ClipFormat(ABC):
     """Number of frames that a model takes of a clip (paper appendix B)."""
     stride: ClassVar[int]
     """Step between these frames: 4 takes every 4th frame of the video (paper appendix B)."""
+
+    pose_picture: ClassVar[tuple[int, int] | None] = None
+    """Width and height of the picture in whose pixels its poses are; None means the video's."""
+    pose_remedy: ClassVar[str] = COPY
+    """Where whole poses come from, for messages."""
+    farthest: ClassVar[float] = 1e5
+    """Largest coordinate that a joint in space can have; a larger one has another unit."""
 
     furniture: ClassVar[bool] = False
     """Whether its poses hold persons that are furniture, so that the one who moves most acts."""

@@ -17,38 +17,40 @@ from datasets.storage.user_cache import user_cache
 logger = logging.getLogger(__name__)
 
 # Grows when the checks find more than before, so that what passed the old ones is read again.
-_CHECKS = 1
+_CHECKS = 2
 _NAME, _BROKEN = "whole_clips.txt", "broken_clips.txt"
 # Characters of a digest that are stored: two of 10⁸ files agree with a probability below 10⁻⁸.
 _DIGITS = 24
 
 
 def known_to_be_whole(
-    clips: Iterable[ClipInfo], trust_pickles: bool, joints: bool = False
+    clips: Iterable[ClipInfo], trust_pickles: bool, joints: bool = False, beside: bool = False
 ) -> set[ClipInfo]:
     """The clips whose files have the sizes and times of change that they had when they were read.
 
-    `remember` stores them, with or without their `joints`. Without its file, or with one that
-    cannot be read, there are none.
+    `remember` stores them, with or without their `joints`, `beside` pixels or not. Without its
+    file, or with one that cannot be read, there are none.
     """
     stored = _stored(_NAME)
-    return {clip for clip in clips if _state(clip, trust_pickles, joints) in stored}
+    return {clip for clip in clips if _state(clip, trust_pickles, joints, beside) in stored}
 
 
-def remember(clips: Iterable[ClipInfo], trust_pickles: bool, joints: bool = False) -> None:
+def remember(
+    clips: Iterable[ClipInfo], trust_pickles: bool, joints: bool = False, beside: bool = False
+) -> None:
     """Stores that clips are whole; a cache that cannot be written is named and left as it was."""
-    _store(_NAME, (_state(clip, trust_pickles, joints) for clip in clips))
+    _store(_NAME, (_state(clip, trust_pickles, joints, beside) for clip in clips))
 
 
 def known_to_break(clips: Iterable[ClipInfo]) -> set[ClipInfo]:
     """The clips of which `remember_break` was told, and whose files have not changed since."""
     stored = _stored(_BROKEN)
-    return {clip for clip in clips if _state(clip, False, False) in stored} if stored else set()
+    return {clip for clip in clips if _state(clip, False) in stored} if stored else set()
 
 
 def remember_break(clip: ClipInfo) -> None:
     """Stores that a clip could not be read beyond what checks read, so that they read all of it."""
-    _store(_BROKEN, [_state(clip, False, False)])
+    _store(_BROKEN, [_state(clip, False)])
 
 
 def _stored(name: str) -> set[str]:
@@ -70,12 +72,14 @@ def _store(name: str, states: Iterable[str | None]) -> None:
         logger.warning("%s cannot be written (%s): clips are checked at every start", path, error)
 
 
-def _state(clip: ClipInfo, trust_pickles: bool, joints: bool) -> str | None:
+def _state(
+    clip: ClipInfo, trust_pickles: bool, joints: bool = False, beside: bool = False
+) -> str | None:
     """Digest of the paths, sizes and times of change of a clip's files; None where one is gone."""
     files = [clip.video] if clip.skeleton is None else [clip.video, *_files(clip.skeleton)]
     parts = [str(_CHECKS), clip.format, str(trust_pickles)]
     if joints and clip.joints is not None:
-        parts.append("joints")
+        parts.append("joints beside" if beside else "joints")
         files += [] if clip.joints == clip.skeleton else [clip.joints]
     try:
         for file in files:

@@ -5,16 +5,23 @@ from __future__ import annotations
 import logging
 from collections import deque
 from collections.abc import Sequence
+from pathlib import Path
 
 from joblib import Parallel, delayed
 
 from datasets.clips.base import ClipInfo
 from datasets.clips.checked import known_to_be_whole, known_to_break, remember
-from datasets.clips.joints import read_joints
+from datasets.clips.joints import read_joints, require_beside_video
 from datasets.clips.sets import read_keypoints
-from datasets.errors import DamagedDataError, DataError, MissingDataError, shortened
+from datasets.errors import (
+    DamagedDataError,
+    DataError,
+    FormatError,
+    MissingDataError,
+    shortened,
+)
 from datasets.progress import ProgressBar
-from datasets.video import check_video, iterate_frames
+from datasets.video import check_video, iterate_frames, video_shape
 
 logger = logging.getLogger(__name__)
 
@@ -23,23 +30,37 @@ SHOWN = 10
 
 
 def find_problem(
-    clip: ClipInfo, trust_pickles: bool = False, joints: bool = False, all_frames: bool = False
+    clip: ClipInfo,
+    trust_pickles: bool = False,
+    joints: bool = False,
+    all_frames: bool = False,
+    beside: bool = False,
 ) -> DataError | None:
     """The problem with a clip's video, skeleton or joints, None without one.
 
-    A skeleton may be missing; joints in space may not where they are asked for. Of the video, one
-    frame is decoded, or all of them.
+    A skeleton may be missing; joints in space may not where they are asked for, and those `beside`
+    pixels must be as long as these. Of the video, one frame is decoded, or all of them.
     """
     try:
         check_video(clip.video)
+        _require_motion(clip.video)
         if all_frames:
             deque(iterate_frames(clip.video), maxlen=0)
         read_keypoints(clip, trust_pickles)
         if joints:
-            read_joints(clip, trust_pickles)
+            found = read_joints(clip, trust_pickles)
+            if beside:
+                require_beside_video(clip, found)
     except DataError as error:
         return error
     return None
+
+
+def _require_motion(video: Path) -> None:
+    if video_shape(video).frames == 1:
+        raise FormatError(
+            f"{video} has one frame, and a clip has several; copy it again, or leave its clip out."
+        )
 
 
 def find_problems(
@@ -48,6 +69,7 @@ def find_problems(
     trust_pickles: bool = False,
     again: bool = False,
     joints: bool = False,
+    beside: bool = False,
 ) -> dict[ClipInfo, DataError]:
     """Reads every clip's skeleton and its video, of which it decodes one frame.
 
@@ -60,24 +82,27 @@ def find_problems(
         again: Whether to read clips too that were found whole before and whose files have the same
             sizes and times of change.
         joints: Whether to read joints in space, too.
+        beside: Whether these are seen beside pixels.
 
     Returns:
         The clips that cannot be used, with the reason.
     """
-    known = set() if again else known_to_be_whole(clips, trust_pickles, joints)
+    known = set() if again else known_to_be_whole(clips, trust_pickles, joints, beside)
     broken = known_to_break(clips)
     unknown = [clip for clip in clips if clip not in known or clip in broken]
     if not unknown:
         return {}
     found = Parallel(n_jobs=workers, batch_size=8, return_as="generator")(
-        delayed(find_problem)(clip, trust_pickles, joints=joints, all_frames=clip in broken)
+        delayed(find_problem)(
+            clip, trust_pickles, joints=joints, all_frames=clip in broken, beside=beside
+        )
         for clip in unknown
     )
     progress = ProgressBar(
         zip(unknown, found, strict=True), "check clips", len(unknown), disable=None, leave=False
     )
     problems = {clip: problem for clip, problem in progress if problem is not None}
-    remember((clip for clip in unknown if clip not in problems), trust_pickles, joints)
+    remember((clip for clip in unknown if clip not in problems), trust_pickles, joints, beside)
     return problems
 
 
@@ -87,6 +112,7 @@ def check_clips(
     workers: int = 1,
     trust_pickles: bool = False,
     joints: bool = False,
+    beside: bool = False,
 ) -> tuple[ClipInfo, ...]:
     """Returns the usable clips; a few bad ones are left out with a warning that names them.
 
@@ -96,6 +122,7 @@ def check_clips(
         workers: Number of processes that read.
         trust_pickles: Whether NTU's `.skeleton.npy` files may be loaded.
         joints: Whether joints in space are needed.
+        beside: Whether these are seen beside pixels.
 
     Raises:
         DataError: When a larger share is bad, or there is no clip.
@@ -104,7 +131,7 @@ def check_clips(
         raise MissingDataError(
             "there are no clips to check; is it a split that the protocol leaves empty?"
         )
-    problems = find_problems(clips, workers, trust_pickles, joints=joints)
+    problems = find_problems(clips, workers, trust_pickles, joints=joints, beside=beside)
     if not problems:
         return tuple(clips)
     reasons = [str(problem) for problem in problems.values()]

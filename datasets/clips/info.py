@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from datasets.clips.base import ClipInfo
 from datasets.clips.checks import find_problems
+from datasets.clips.identity import clip_seals
+from datasets.clips.pose_survey import survey_poses
 from datasets.clips.sets import LISTS, ClipSet, open_clip_set
 from datasets.errors import DataError, counted
 from datasets.storage.episode_file import SPLITS
@@ -44,6 +46,7 @@ def clip_info(
         clips = open_clip_set(folder, format, lists)
         problems = find_problems(clips.clips, workers, trust_pickles, again=True)
         print(describe_clips(clips))
+        print(*_survey(clips.clips, trust_pickles), sep="\n", end="")
     return clips, problems
 
 
@@ -76,6 +79,18 @@ def describe_clips(clips: ClipSet) -> str:
     lines += _listing("no poses", without)
     lines += _listing("left out", [f"{path}: {why}" for path, why in clips.dropped.items()])
     return "\n".join(lines)
+
+
+def _survey(clips: Sequence[ClipInfo], trust_pickles: bool) -> list[str]:
+    """Lines on the poses, and on videos that several clips share."""
+    found = survey_poses(clips, trust_pickles)
+    lines = [] if found is None else ["", f"  {found}"]
+    lines += [] if found is None else [f"  doubtful: {doubt}" for doubt in found.doubts()]
+    names: dict[str, list[str]] = {}
+    for name, seal in clip_seals(clips).items():
+        names.setdefault(seal, []).append(name)
+    lines += _listing("one video", [", ".join(same) for same in names.values() if len(same) > 1])
+    return [*lines, ""] if lines else []
 
 
 def _splits(clips: ClipSet) -> list[str]:

@@ -9,8 +9,10 @@ from jaxtyping import Bool, Float
 
 from datasets.clips.base import ClipInfo
 from datasets.clips.persons import choose_persons
+from datasets.clips.pose_checks import require_same_length
 from datasets.clips.sets import PERSONS, get_format
-from datasets.errors import MissingDataError
+from datasets.errors import FormatError, MissingDataError
+from datasets.video import video_shape
 
 
 class Joints(NamedTuple):
@@ -42,6 +44,7 @@ def read_joints(clip: ClipInfo, trust_pickles: bool = False) -> Joints:
 
     Raises:
         MissingDataError: When the clip has no joints in space.
+        FormatError: When coordinates are too large for the unit of the data set.
         DataError: When its file cannot be read; names the file.
     """
     if clip.joints is None:
@@ -53,10 +56,30 @@ def read_joints(clip: ClipInfo, trust_pickles: bool = False) -> Joints:
     valid = np.isfinite(points).all(axis=-1)
     if not valid.any():
         raise MissingDataError(
-            f"{clip.joints} has no 3D joints: all are zero or missing. Sets that were rendered by "
-            "an earlier version have none; generate them again."
+            f"{clip.joints} has no 3D joints: all are zero or missing. Leave its clip out; a set "
+            "that an earlier version rendered has none, so generate it again."
+        )
+    if (largest := float(np.abs(points[valid]).max())) > fmt.farthest:
+        raise FormatError(
+            f"{clip.joints} has 3D joints up to {largest:.3g}, where {fmt.title} has up to "
+            f"{fmt.farthest:g}: write them in the unit of the data set (metres, not millimetres), "
+            "or leave its clip out."
         )
     return Joints(np.where(valid[..., None], points, 0), valid)
+
+
+def require_beside_video(clip: ClipInfo, joints: Joints) -> None:
+    """Checks that joints that lie apart have about as many frames as their video.
+
+    Networks on joints alone need not ask: they see no pixels beside them.
+
+    Raises:
+        MismatchError: When the joints are of a longer or shorter video.
+    """
+    if clip.joints is not None and get_format(clip.format).joints_apart:
+        require_same_length(
+            len(joints.points), video_shape(clip.video), clip.joints, "train on joints alone"
+        )
 
 
 def joints_to_copy(

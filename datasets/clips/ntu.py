@@ -16,6 +16,8 @@ from jaxtyping import Float
 from datasets.clips.base import Bodies, ClipFormat, ClipInfo, Persons, split_by, zeros_missing
 from datasets.clips.ntu_skeleton import (
     PICKLE_SUFFIX,
+    SENSOR_HEIGHT,
+    SENSOR_WIDTH,
     TEXT_SUFFIX,
     count_frames,
     is_pickle,
@@ -81,6 +83,8 @@ class Ntu(ClipFormat):
     frames = 16
     stride = 4
     furniture = True
+    pose_picture = (SENSOR_WIDTH, SENSOR_HEIGHT)
+    farthest = 500.0  # metres; millimetres of a person are thousands
 
     def identify(self, video: Path) -> ClipInfo | None:
         """The clip of a name such as `S001C002P003R002A013_rgb.avi`; the label is A - 1."""

@@ -22,9 +22,11 @@ from datasets.video import video_shape
 TEXT_SUFFIX = ".skeleton"
 PICKLE_SUFFIX = ".skeleton.npy"
 JOINTS = len(NTU25)
-# Width of the colour camera's pictures, whose pixels the files use.
-SENSOR_WIDTH = 1920
+# The colour camera's pictures, whose pixels the files use.
+SENSOR_WIDTH, SENSOR_HEIGHT = 1920, 1080
 
+# Windows writes numbers that are not finite as -1.#IND, 1.#QNAN and 1.#INF.
+_NOT_FINITE = ".#"
 _BODY_FIELDS = 10
 _JOINT_FIELDS = 12
 # The fields of a joint that hold its place in space, and its place in the colour picture.
@@ -113,7 +115,7 @@ class _Lines:
 
     def number(self, field: str, kind: Any) -> Any:
         try:
-            return kind(field)
+            return math.nan if kind is float and _NOT_FINITE in field else kind(field)
         except ValueError:
             raise self.error(f"{field[:30]!r} is no {kind.__name__}") from None
 
@@ -218,7 +220,8 @@ def _read_pickled(
     if not trust_pickles:
         raise FormatError(
             f"{path} is a pickle, which can harm when it is loaded. If you know where it comes "
-            f"from, allow it (`trust_pickles`); else use the {TEXT_SUFFIX} files."
+            "from, allow it (--trust-pickles; in Python, trust_pickles); else use the "
+            f"{TEXT_SUFFIX} files."
         )
     content = _load_pickled(path)
     if not isinstance(content, dict):

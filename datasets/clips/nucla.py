@@ -21,7 +21,7 @@ from datasets.clips.base import (
     zeros_missing,
 )
 from datasets.clips.files import read_json_file
-from datasets.clips.openpose import FRAME_SUFFIX, read_openpose
+from datasets.clips.openpose import is_frame, read_openpose
 from datasets.clips.pose_json import read_pose_json, to_numbers, write_pose_json
 from datasets.errors import FormatError, MissingDataError
 from datasets.skeletons import COCO18, NUCLA20
@@ -68,6 +68,8 @@ class Nucla(ClipFormat):
     classes = CLASSES
     protocols = ("CS", "CV1", "CV2", "CV3")
     skeleton_suffixes = (*_SKELETON_SUFFIXES, "")
+    pose_remedy = "extract its poses again"
+    farthest = 500.0  # metres; millimetres of a person are thousands
     frames = 8
     stride = 4
 
@@ -75,7 +77,8 @@ class Nucla(ClipFormat):
         """The clip of a name such as `a01/v01_s01_e00.avi` or `view_1/a01_s01_e00.mp4`."""
         if video.suffix.lower() not in _VIDEO_SUFFIXES:
             return None
-        numbers = _numbers(video.stem, video.parent.name)
+        # A folder that is named `.` has a name, too.
+        numbers = _numbers(video.stem, video.absolute().parent.name)
         if numbers is None:
             return None
         action, view, subject, execution = numbers
@@ -94,8 +97,9 @@ class Nucla(ClipFormat):
 
     def skeleton_of(self, path: Path) -> str | None:
         """The clip of a JSON file, or of a frame in a folder that OpenPose wrote."""
-        if path.name.endswith(FRAME_SUFFIX):  # as OpenPose writes it
-            numbers = _numbers(path.parent.name, path.parent.parent.name)
+        if is_frame(path):
+            folder = path.absolute().parent
+            numbers = _numbers(folder.name, folder.parent.name)
             return _clip_name(*numbers) if numbers else None
         for suffix in _SKELETON_SUFFIXES:
             if path.name.lower().endswith(suffix):
@@ -105,7 +109,7 @@ class Nucla(ClipFormat):
 
     def skeleton_place(self, path: Path) -> Path:
         """The folder of a frame that OpenPose wrote."""
-        return path.parent if path.name.endswith(FRAME_SUFFIX) else path
+        return path.parent if is_frame(path) else path
 
     def joints_of(self, path: Path) -> str | None:
         """The clip of a file such as `all_sqe/a01_s01_e00_v01.json`."""
@@ -183,7 +187,9 @@ def _write_joints(path: Path, joints: Float[np.ndarray, "time 20 3"]) -> None:
         temporary.write_text(json.dumps({"file_name": path.stem, "skeletons": frames}))
 
 
-def _read_body(place: str, path: Path, frame: Any) -> Float[np.ndarray, "1 20 3"]:
+def _read_body(place: str, path: Path, frame: Any) -> Float[np.ndarray, "persons 20 3"]:
+    if frame == []:
+        return np.empty((0, len(NUCLA20), 3))  # nobody is tracked
     shape = (1, len(NUCLA20), 3)
     rows = frame if isinstance(frame, list) else []
     if len(rows) != shape[1] or not all(isinstance(r, list) and len(r) == 3 for r in rows):

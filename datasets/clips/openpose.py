@@ -15,10 +15,14 @@ from datasets.errors import FormatError, MissingDataError
 from datasets.skeletons import COCO18
 from datasets.storage.own_files import own_files
 
-FRAME_SUFFIX = "_keypoints.json"
-_FRAME = re.compile(r".+_(\d{12})_keypoints\.json")
+_FRAME = re.compile(r".+_(\d{12})_keypoints\.json", re.IGNORECASE)
 # Indices of COCO-18's keypoints among BODY_25's, which adds the middle of the hips at 8 and feet.
 _BODY_25_TO_COCO = (*range(8), *range(9, 15), *range(15, 19))
+
+
+def is_frame(path: Path) -> bool:
+    """Whether a file is named as OpenPose names a frame's, in upper or lower case."""
+    return _FRAME.fullmatch(path.name) is not None
 
 
 def read_openpose(folder: Path) -> Persons:
@@ -28,11 +32,11 @@ def read_openpose(folder: Path) -> Persons:
         DataError: When the folder has no such file, or a file cannot be read.
     """
     files = {}
-    for path in own_files(folder.glob(f"*{FRAME_SUFFIX}")):
+    for path in own_files(folder.iterdir()):
         if match := _FRAME.fullmatch(path.name):
             files[int(match[1])] = path
     if not files:
-        raise MissingDataError(f"{folder} has no files NAME_000000000000{FRAME_SUFFIX}.")
+        raise MissingDataError(f"{folder} has no files NAME_000000000000_keypoints.json.")
     last = max(files)
     if last >= MAX_FRAMES:
         raise FormatError(f"{files[last]} is a frame beyond {MAX_FRAMES}; rename it.")

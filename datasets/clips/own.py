@@ -93,6 +93,6 @@ def require_own_video(video: Path, span: int, short: bool = False) -> None:
 
 def _ending_of(poses: Path) -> str:
     for ending in POSE_FORMATS:
-        if poses.name.endswith(ending):
+        if poses.name.lower().endswith(ending):
             return ending
     raise FormatError(f"{poses} has no known form; poses end with {', '.join(POSE_FORMATS)}.")

@@ -24,7 +24,7 @@ from datasets.clips.lists import ListedClip, read_lists
 from datasets.clips.ntu import Ntu
 from datasets.clips.nucla import Nucla, cross_subject
 from datasets.clips.persons import choose_persons, without_bystanders
-from datasets.clips.pose_checks import require_fitting
+from datasets.clips.pose_checks import require_by_axes, require_fitting
 from datasets.clips.smarthome import Smarthome
 from datasets.errors import (
     FormatError,
@@ -263,7 +263,9 @@ def read_persons(
         return np.full((shape.frames, PERSONS, count, 2), np.nan, np.float32)
     found = fmt.read_persons(clip.skeleton, shape.width, trust_pickles)
     persons = choose_persons(found, count, PERSONS, fmt.furniture)
-    require_fitting(persons[:, 0], shape, clip.skeleton)
+    if clip.skeleton.suffix.lower() == ".json":
+        require_by_axes(persons[:, 0], fmt.skeleton, clip.skeleton)
+    require_fitting(persons[:, 0], shape, clip.skeleton, fmt.pose_picture, fmt.pose_remedy)
     return without_bystanders(persons, fmt.furniture)
 
 

@@ -165,10 +165,11 @@ def _clip_name(match: re.Match[str]) -> str:
 def _with_middles(
     bodies: Float[np.ndarray, "persons 13 3"],
 ) -> Float[np.ndarray, "persons 15 3"]:
-    middles = [
-        (bodies[:, _place(f"left_{part}")] + bodies[:, _place(f"right_{part}")]) / 2
-        for part in ("shoulder", "hip")
-    ]
+    with np.errstate(invalid="ignore"):  # infinite ones are missing, as NaN is
+        middles = [
+            (bodies[:, _place(f"left_{part}")] + bodies[:, _place(f"right_{part}")]) / 2
+            for part in ("shoulder", "hip")
+        ]
     return np.concatenate([bodies[:, _PLACES_OF_15], np.stack(middles, axis=1)], axis=1)
 
 

@@ -8,10 +8,12 @@ import pytest
 
 from action.config import ActionConfig, ClipBatchConfig
 from action.inputs.clips import open_data
-from action.inputs.poses import needs_poses, require_poses
+from action.inputs.poses import needs_poses, require_any_poses, require_poses
 from action.training.task import ActionTask
+from datasets.clips.sets import open_clip_set
 from datasets.errors import MissingDataError, OptionError
 from tests.action.test_train import config_for
+from tests.datasets.clips.test_pose_survey import write_set
 
 
 @pytest.fixture
@@ -76,3 +78,18 @@ def test_classes_without_training_clips_are_named(squares, tmp_path, caplog):
     with caplog.at_level(logging.WARNING):
         ActionTask(config_for(tmp_path / "some", tmp_path / "run"))
     assert "1 of 3 classes have no training clips, and 4 test clips are of them: d" in caplog.text
+
+
+def test_poses_that_look_wrong_are_told_where_a_run_learns(tmp_path, caplog):
+    clips = open_clip_set(write_set(tmp_path, lambda poses: poses / 3), "nucla").clips
+    require_poses(clips, ActionConfig(method="paab", data="nucla"), learning=True)
+    assert "ucla_skeletons look wrong: all persons stay within the left" in caplog.text
+    caplog.clear()
+    require_poses(clips, ActionConfig(method="paab", data="nucla"))  # training has said it
+    assert not caplog.text
+
+
+def test_the_remedy_for_a_model_that_needs_poses_is_another_model(without):
+    clips = open_clip_set(without, "ntu").clips
+    with pytest.raises(MissingDataError, match="--model timesformer --method baseline"):
+        require_any_poses(clips, ActionConfig(model="glimpse_clouds"), learning=True)

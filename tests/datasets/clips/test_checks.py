@@ -115,6 +115,12 @@ def test_a_cache_that_cannot_be_used_is_named(root, reads, caplog, monkeypatch):
     assert len(reads) == 2 * len(NAMES) and "whole_clips.txt cannot be written" in caplog.text
 
 
+def test_a_video_of_one_frame_is_no_clip(tmp_path):
+    add_ntu(tmp_path, NAMES[0], frames=1)
+    (problem,) = find_problems(open_clip_set(tmp_path, "ntu").clips).values()
+    assert f"{NAMES[0]}_rgb.avi has one frame" in str(problem)
+
+
 def test_an_empty_split_is_reported():
     with pytest.raises(MissingDataError):
         check_clips([])

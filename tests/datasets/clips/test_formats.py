@@ -170,6 +170,15 @@ def save_pickled(path, **content):
     return path
 
 
+def test_numbers_that_windows_calls_not_finite_are_missing(tmp_path, ntu_video):
+    frames = (make_poses(25, 3)[:, None] * (1920 / WIDTH)).tolist()
+    frames[0][0][3] = [7777, 8888]
+    text = ntu_text(frames).replace("7777", "-1.#IND").replace("8888", "1.#QNAN")
+    (path := tmp_path / "S001C001P001R001A001.skeleton").write_text(text)
+    missing = np.isnan(read(NTU, ntu_video, path)).all(axis=-1)
+    assert missing[0, 3] and missing.sum() == 1
+
+
 def test_ntu_pickles_are_loaded_on_demand_only(tmp_path, ntu_video):
     bodies = make_poses(25, 3) * (1920 / WIDTH)
     bodies[1] = 0

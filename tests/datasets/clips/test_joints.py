@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 
+from datasets.clips.checks import find_problem, find_problems
 from datasets.clips.joints import joints_to_copy, read_joints
 from datasets.clips.persons import without_bystanders
 from datasets.clips.sets import FORMATS, open_clip_set, read_persons
@@ -86,6 +87,38 @@ def test_nucla_has_the_kinect_s_joints_in_files_of_their_own(tmp_path):
     path.write_text(json.dumps({"skeletons": [[[0, 1]] * 20]}))
     with pytest.raises(FormatError, match="frame 0: a body is no list of 20 joints"):
         read_joints(clips.clips[0])
+
+
+def nucla_joints(root, frames):
+    """The clip of N-UCLA with these bodies beside its video."""
+    add_video(root, "nucla")
+    path = root / "all_sqe" / "a01_s01_e00_v01.json"
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(json.dumps({"skeletons": frames}))
+    return open_clip_set(root, "nucla").clips[0]
+
+
+def test_a_frame_of_nucla_in_which_nobody_is_tracked_has_no_valid_joint(tmp_path):
+    body = [[0.1, 0.2, 3.0]] * 20
+    _, valid = read_joints(nucla_joints(tmp_path, [body, [], body, body]))
+    assert valid[:, 0, 0].tolist() == [True, False, True, True]
+
+
+def test_millimetres_are_refused_where_metres_are_meant(tmp_path):
+    clip = nucla_joints(tmp_path, [[[100, 200, 3000]] * 20] * FRAMES)
+    with pytest.raises(FormatError, match=r"a01_s01_e00_v01\.json has 3D joints up to 3e\+03"):
+        read_joints(clip)
+
+
+def test_joints_beside_pixels_are_as_long_as_these(tmp_path):
+    clip = nucla_joints(tmp_path, [[[0.1, 0.2, 3.0]] * 20] * (FRAMES + 9))
+    assert find_problem(clip, joints=True) is None  # a network on joints alone sees no pixels
+    problem = find_problem(clip, joints=True, beside=True)
+    assert str(clip.joints) in str(problem) and f"its video has {FRAMES}" in str(problem)
+    # What is whole for one network may not be for another.
+    assert not find_problems([clip], joints=True) and find_problems(
+        [clip], joints=True, beside=True
+    )
 
 
 @pytest.mark.parametrize("name", FORMATS)

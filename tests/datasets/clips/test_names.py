@@ -10,7 +10,7 @@ from PIL import Image
 from datasets.clips.checks import find_problems
 from datasets.clips.finding import SHOWN
 from datasets.clips.info import describe_clips
-from datasets.clips.sets import get_format, open_clip_set
+from datasets.clips.sets import get_format, open_clip_set, read_keypoints
 from datasets.errors import MissingDataError, OptionError
 from tests.datasets.clip_files import (
     add_ntu,
@@ -43,6 +43,21 @@ def test_nuclas_endings_may_be_upper_case(tmp_path):
     (tmp_path / "S01A07E01V02_skeleton2d.JSON").write_text(poses)
     [clip] = open_clip_set(tmp_path, "nucla").clips
     assert clip.action == "donning" and clip.skeleton is not None
+
+
+def test_openposes_names_may_be_upper_case(tmp_path):
+    add_nucla(tmp_path, action=1, view=1, subject=1, frames=4)
+    for frame in list(tmp_path.rglob("*_keypoints.json")):
+        frame.rename(frame.with_name(frame.name.upper()))
+    [clip] = open_clip_set(tmp_path, "nucla").clips
+    assert clip.skeleton is not None and len(read_keypoints(clip)) == 4
+
+
+def test_the_folder_of_one_action_is_opened_from_within(tmp_path, monkeypatch):
+    add_nucla(tmp_path, action=1, view=1, subject=1, frames=4)
+    monkeypatch.chdir(tmp_path / "multiview_action_videos" / "a01")
+    [clip] = open_clip_set(".", "nucla").clips
+    assert clip.name == "a01_v01_s01_e00"
 
 
 def test_of_two_skeletons_in_upper_case_the_text_is_read(tmp_path):

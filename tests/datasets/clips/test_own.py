@@ -57,6 +57,9 @@ def test_poses_that_are_named_must_be_there_and_of_a_known_form(video):
         find_poses(video, video.parent)
     with pytest.raises(FormatError, match=r"walk\.mp4 has no known form"):
         find_poses(video, video)
+    upper = video.with_name("WALK.SKELETON")
+    upper.touch()
+    assert find_poses(video, upper) == upper and own_clip(video, upper, "nucla").format == "ntu"
 
 
 def test_videos_are_whole_and_as_long_as_a_clip(video):

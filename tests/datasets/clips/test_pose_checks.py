@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 
 from datasets.clips.checks import find_problems
-from datasets.clips.pose_checks import require_fitting
+from datasets.clips.pose_checks import COPY, require_by_axes, require_fitting
 from datasets.clips.samples import SampleConfig, load_sample
 from datasets.clips.sets import get_format, open_clip_set
 from datasets.errors import FormatError, MismatchError
+from datasets.skeletons import COCO18
 from datasets.video import VideoShape
 from tests.datasets.clip_files import make_poses, write_grey_video
 
@@ -41,15 +42,53 @@ def test_poses_of_the_video_fit() -> None:
         (lambda points: points / (128, 96), FormatError),
         (lambda points: 2 * points / (128, 96) - 1, FormatError),
         (lambda points: points * 15, MismatchError),
+        (lambda points: points / 30, MismatchError),
         (lambda points: points[:20], MismatchError),
         (lambda points: np.concatenate([points, points]), MismatchError),
         (lambda points: np.full_like(points, np.nan), FormatError),
     ],
-    ids=["shares", "from_-1_to_1", "larger_picture", "shorter", "longer", "nobody"],
+    ids=[
+        "shares",
+        "from_-1_to_1",
+        "larger_picture",
+        "smaller_picture",
+        "shorter",
+        "longer",
+        "nobody",
+    ],
 )
 def test_other_poses_are_refused(change: Poses, error: type[Exception]) -> None:
     with pytest.raises(error, match=r"poses\.json"):
         require_fitting(change(pose()), SHAPE, POSES)
+
+
+def test_the_remedy_is_in_the_pixels_of_the_file() -> None:
+    shares, sensor = pose() / (128, 96), (1920, 1080)
+    with pytest.raises(FormatError, match="multiply x by 128 and y by 96"):
+        require_fitting(shares, SHAPE, POSES)
+    with pytest.raises(FormatError, match="add 1, then multiply x by 64 and y by 48"):
+        require_fitting(2 * shares - 1, SHAPE, POSES)
+    # A file in the sensor's pixels is read scaled to the video's.
+    with pytest.raises(FormatError, match=r"0\.\d+ to 0\.\d+.* x by 1920 and y by 1080"):
+        require_fitting(shares * (128 / 1920), SHAPE, POSES, sensor)
+    with pytest.raises(MismatchError, match="needs pixels of 1920 x 1080"):
+        require_fitting(pose() / 40, SHAPE, POSES, sensor)
+    nobody = np.full_like(shares, np.nan)
+    with pytest.raises(FormatError, match="copy both again, or leave"):
+        require_fitting(nobody, SHAPE, POSES, sensor, COPY)
+
+
+def test_x_and_y_in_turn_are_told_from_all_x_and_then_all_y() -> None:
+    # A body whose bones are short: each keypoint lies near the one before it.
+    rng = np.random.default_rng(0)
+    steps = rng.normal(0, 3, (30, 18, 2)) + (0, 4)
+    body = np.cumsum(steps, axis=1) + (60, 10)
+    require_by_axes(body, COCO18, POSES)
+    in_turn = body.reshape(30, 2, 18).transpose(0, 2, 1)  # as `read_pose_json` reads such a file
+    with pytest.raises(FormatError, match="all x, then all y"):
+        require_by_axes(in_turn, COCO18, POSES)
+    in_turn[:, 3] = np.nan
+    require_by_axes(in_turn, COCO18, POSES)  # no frame is whole
 
 
 def test_bad_poses_are_counted_and_not_sampled(tmp_path: Path) -> None:
