@@ -25,7 +25,7 @@ from action.inputs.clips import (
     open_own_data,
     usable,
 )
-from action.recognizer import ClipRecognizer
+from action.recognizer import ClipRecognizer, require_finite
 from align.engine.checkpoint import read_state
 from align.engine.run_folder import Checkpoint, RunFolder
 from align.engine.tensor_files import as_system_errors, open_tensors
@@ -149,7 +149,8 @@ def clip_features(
     recognizer = ClipRecognizer.load(run, checkpoint, root=root)
     recognizer.sample_as(data.clip_set.format)
     title = f"{run.name} {source.split}" if progress else None
-    features = recognizer.recognize(clips, num_clips, title)[1]
+    logits, features = recognizer.recognize(clips, num_clips, title)
+    require_finite(logits, clips)
     found = ClipFeatures(features, clips, data.classes, model, num_clips)
     found.save(path)
     return found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import torch
@@ -20,15 +21,17 @@ from action.features import ClipFeatures, fingerprint
 from action.inputs.clips import ActionData, open_data, open_other_data, open_own_data, usable
 from action.models.registry import modality
 from action.pictures import draw_confusion
-from action.recognizer import ClipRecognizer
+from action.recognizer import ClipRecognizer, require_finite
 from action.results import TITLES, chance
 from align.engine.device import keep_freed_memory, processor_of
 from align.engine.origin import Origin
 from align.engine.run_folder import Checkpoint, RunFolder
 from align.results.text import ARROWS, with_arrow
+from datasets.bounds import PositiveInt, require_values_in_bounds
 from datasets.clips.identity import clip_seals
-from datasets.errors import OptionError, counted
+from datasets.errors import OptionError, counted, require_known
 from datasets.storage.atomic import require_writable
+from datasets.storage.episode_file import SPLITS
 
 NOTE = f"{ARROWS} chance: guessing among the classes of the measured clips."
 
@@ -55,6 +58,7 @@ def measure(
     other: DataName | None = None,
 ) -> ActionEvaluation:
     """Measures a run and stores the result; see `action.evaluate.evaluate`."""
+    _require_valid(split, checkpoint, num_clips, ensemble)
     keep_freed_memory()
     config = ActionConfig.load(run)
     require_writable(RunFolder(run).evaluation(split))
@@ -66,6 +70,7 @@ def measure(
         origin.require_unseen(clip_seals(clips), run, data.clip_set.root)
     recognizer.sample_as(data.clip_set.format)
     logits, features = recognizer.recognize(clips, num_clips, run.name if progress else None)
+    require_finite(logits, clips)
     scores, labels = ensembled(logits, ensemble), np.array([clip.label for clip in clips])
     matrix = confusion(scores, labels)
     recall = zip(data.classes, class_recall(matrix).tolist(), strict=True)
@@ -101,6 +106,14 @@ def measure(
     # The metrics come last: their file means that the others are there.
     result.save()
     return result
+
+
+def _require_valid(split: str, checkpoint: str, num_clips: int, ensemble: str) -> None:
+    """Checks what a command line checks by its types, for calls from Python."""
+    require_known("split", split, SPLITS)
+    require_known("checkpoint", checkpoint, get_args(Checkpoint))
+    require_known("ensemble", ensemble, get_args(Ensemble))
+    require_values_in_bounds({"num_clips": num_clips}, {"num_clips": PositiveInt})
 
 
 def _measured_data(

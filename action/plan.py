@@ -16,13 +16,17 @@ from action.config import RENAMED, ActionConfig
 from action.inputs.clips import ActionData, sample_config
 from action.models.normalisation import TIMESFORMER, Normalisation
 from action.models.registry import architecture
-from align.engine.checkpoint import require_described
+from align.engine.checkpoint import OtherModelError, require_described
 from align.engine.stored_config import parse_config
+from align.results.labels import each_option
 from datasets.clips.base import ClipFormat
 from datasets.clips.samples import SampleConfig
 from datasets.clips.sets import FORMATS, get_format
 from datasets.errors import FormatError, first_fault, require_known
 from datasets.skeletons import Skeleton
+
+# Options on which what a model sees or computes depends, beside its weights.
+_OF_MODEL = ("model", "method", "whiten", "backbone.", "paab.", "pose_map.", "batch.", "joints.")
 
 
 @dataclass(frozen=True)
@@ -100,14 +104,43 @@ class RecognizerPlan:
         require_known(f"format of clips in {path}", learned.format, FORMATS)
         return cls(config, learned, normalisation)
 
+    def require_of(self, config: ActionConfig, path: Path) -> None:
+        """Checks that a checkpoint with this plan is of the run that has these options.
+
+        Others of the same shape would fit, and see frames of another stride or cut.
+
+        Args:
+            config: Options of the run.
+            path: The checkpoint, for the message.
+
+        Raises:
+            OtherModelError: When an option that changes what the model sees or computes differs.
+        """
+        ours = dict(each_option(replace(self, config=config)._described()))
+        for name, value in each_option(self.config):
+            # Earlier versions left frames and stride open.
+            if name.startswith(_OF_MODEL) and value is not None and ours[name] != value:
+                raise OtherModelError(
+                    f"{path} is of another run: its {name} is {value}, and that of config.json "
+                    f"{ours[name]}. Put the run's own checkpoint back."
+                )
+
     def about(self) -> dict[str, Any]:
         """Facts that JSON can hold, from which the plan can be made again without the data set.
 
         Paths, and what does not change the model, are left out: a checkpoint is the same wherever
         it was trained. It does not ask for pickles to be trusted either.
         """
+        return {
+            "config": TypeAdapter(ActionConfig).dump_python(self._described(), mode="json"),
+            "data": asdict(self.learned),
+            "normalisation": self.normalisation._asdict(),
+        }
+
+    def _described(self) -> ActionConfig:
+        """The options that a checkpoint holds, with the frames and stride of the samples."""
         sample, usual = self.sample, ActionConfig()
-        config = replace(
+        return replace(
             self.config,
             root=None,
             lists=None,
@@ -121,8 +154,3 @@ class RecognizerPlan:
                 self.config.backbone, frames=sample.frames, stride=sample.stride, weights=None
             ),
         )
-        return {
-            "config": TypeAdapter(ActionConfig).dump_python(config, mode="json"),
-            "data": asdict(self.learned),
-            "normalisation": self.normalisation._asdict(),
-        }

@@ -11,8 +11,9 @@ from typing import Any
 
 from action.measuring import ensembled
 from action.models.registry import architecture
-from action.recognizer import ClipRecognizer
+from action.recognizer import ClipRecognizer, require_finite
 from align.engine.run_folder import Checkpoint
+from datasets.bounds import PositiveInt, require_values_in_bounds
 from datasets.clips.own import (
     POSE_FORMATS,
     POSE_SUFFIX,
@@ -116,6 +117,7 @@ class Predictor:
             DataError: When the video or its poses cannot be used, or poses are needed and there
                 are none.
         """
+        require_values_in_bounds({"num_clips": num_clips}, {"num_clips": PositiveInt})
         video, poses = Path(video), None if poses is None else Path(poses)
         sample, in_a_row = self.recognizer.sample, self.recognizer.config.sees_clips
         # Zeros follow joints that end early, and crops are of any five frames.
@@ -127,6 +129,7 @@ class Predictor:
                 raise self._without_joints(video)
             # A video is one batch or a few: processes that read would start for each of them.
             logits, _ = self.recognizer.recognize([clip], num_clips, workers=0)
+        require_finite(logits, [clip])
         [scores] = ensembled(logits, "mean").tolist()
         found = dict(zip(self.recognizer.plan.learned.classes, scores, strict=True))
         ordered = sorted(found.items(), key=lambda item: item[1], reverse=True)

@@ -28,7 +28,7 @@ from align.pose import pose_map_2d, pose_map_3d
 from datasets.clips.base import ClipFormat, ClipInfo
 from datasets.clips.samples import name_coinciding
 from datasets.clips.sets import get_format
-from datasets.errors import MismatchError
+from datasets.errors import FormatError, MismatchError, counted
 from datasets.progress import ProgressBar
 
 logger = logging.getLogger(__name__)
@@ -109,7 +109,8 @@ class ClipRecognizer:
             raise MismatchError(
                 f"{run} was trained on the {len(known.classes)} classes of {known.protocol}, "
                 f"but {data.protocol} of {data.clip_set.root} has {len(data.classes)} other "
-                "classes."
+                "classes. Search among its clips with action.retrieve, or train on them from this "
+                "run's weights: action.train --init."
             )
         return data.labelled_by(known.classes)
 
@@ -189,6 +190,24 @@ class ClipRecognizer:
         )
 
 
+def require_finite(
+    logits: Float[np.ndarray, "clips samples classes"], clips: Sequence[ClipInfo]
+) -> None:
+    """Checks that the scores of clips are numbers, of which the largest can be told.
+
+    Raises:
+        FormatError: When some are not; names a clip.
+    """
+    bad = np.flatnonzero(~np.isfinite(logits).all(axis=(1, 2)))
+    if len(bad):
+        clip = clips[int(bad[0])]
+        raise FormatError(
+            f"the scores of {len(bad)} of {counted(len(clips), 'clip')} are not finite numbers, "
+            f"such as of {clip.video}: check the poses in {clip.joints or clip.skeleton}, or leave "
+            "its clip out."
+        )
+
+
 def _stored_plan(run: Path, checkpoint: Checkpoint, root: Path | None) -> RecognizerPlan:
     """The plan of a trained run, from its checkpoint or, in earlier versions, its data set."""
     weights = weights_of(run, checkpoint)
@@ -199,4 +218,5 @@ def _stored_plan(run: Path, checkpoint: Checkpoint, root: Path | None) -> Recogn
     if not is_described(about):
         return RecognizerPlan(config, LearnedClips.of(open_own_data(run, config, root)))
     stored = RecognizerPlan.stored(about, weights)
+    stored.require_of(config, weights)
     return RecognizerPlan(config, stored.learned, stored.normalisation)

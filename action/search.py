@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import get_args
 
 import numpy as np
 import torch
@@ -16,7 +17,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from action.config import Metric
-from datasets.errors import MismatchError
+from datasets.errors import FormatError, MismatchError, require_known
 
 RECALLS = (1, 5, 10)
 # Distances that are in memory at a time: a few hundred megabytes together with their order.
@@ -62,8 +63,13 @@ def retrieve(
         own: Each query's own index in the gallery, which it must not find; -1 where it has none.
 
     Raises:
+        FormatError: When features are not finite.
         MismatchError: When features differ in width, or no query counts.
+        UnknownNameError: An unknown metric.
     """
+    require_known("metric", metric, get_args(Metric))
+    if not (np.isfinite(queries).all() and np.isfinite(gallery).all()):
+        raise FormatError("features that are not finite numbers have no order: compute them again.")
     if queries.shape[1] != gallery.shape[1]:
         raise MismatchError(
             f"features of width {queries.shape[1]} cannot be searched among those of width "

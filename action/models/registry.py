@@ -34,6 +34,7 @@ from action.models.vpnpp import VpnppStudent, VpnppTeacher
 from action.models.wrapped import resnet50_3d, separable_3d, video_swin
 from action.timesformer import TimeSformer
 from align.results.text import NO_VALUE, markdown
+from datasets.bounds import PositiveInt, require_values_in_bounds
 from datasets.errors import require_known
 
 # NTU RGB+D's classes: the sizes of its networks are published.
@@ -252,9 +253,12 @@ def build(
         keypoints: Keypoints of a person in the frames.
 
     Raises:
+        OptionError: When a number is below its least.
         UnknownNameError: An unknown name.
     """
     known = architecture(name)
+    numbers = {"classes": classes, "frames": frames, "image_size": image_size}
+    require_values_in_bounds(numbers, dict.fromkeys(numbers, PositiveInt), prefix="")
     frames, image_size = frames or known.frames, image_size or known.image_size
     return known.make(Size(classes, frames, image_size, graph, persons, keypoints))
 

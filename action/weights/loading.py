@@ -25,6 +25,8 @@ from datasets.errors import shortened
 
 logger = logging.getLogger(__name__)
 
+# Channels of an attention head in all published sizes of vision transformers.
+_HEAD_WIDTH = 64
 # Names of weights that an error message lists before it is shortened.
 SHOWN = 3
 _IN_BLOCK = re.compile(r"blocks\.\d+\.attn\.qkv\.weight")
@@ -49,6 +51,7 @@ def load_pretrained(backbone: TimeSformer, path: Path) -> None:
     file = find_weights(path)
     weights = published_names(read_weights(file))
     _require_same_options(file, weights, backbone)
+    _name_unusual_heads(file, backbone)
     wanted = backbone.state_dict()
     _leave_out_head(file, weights, wanted)
     weights |= resized_embeddings(file, weights, backbone)
@@ -84,6 +87,21 @@ def _require_same_options(file: Path, weights: Mapping[str, Tensor], backbone: T
         f"use {'--recipe paper, or ' * (stored == paper)}{' '.join(options)}: {file} holds another "
         f"TimeSformer than one with {', '.join(f'{name} {value}' for name, value in model.items())}"
     )
+
+
+def _name_unusual_heads(file: Path, backbone: TimeSformer) -> None:
+    """Says that the heads may be wrong: weights fit any number of them, and mean another model."""
+    usual, rest = divmod(backbone.embed_dim, _HEAD_WIDTH)
+    if rest == 0 and backbone.num_heads != usual and not heads_beside(file):
+        logger.warning(
+            "%s does not say its attention heads, and this model has %d: vision transformers of "
+            "width %d usually have %d (--backbone.heads %d).",
+            file,
+            backbone.num_heads,
+            backbone.embed_dim,
+            usual,
+            usual,
+        )
 
 
 def _require_same_kind(file: Path, stored: Mapping[str, Any], backbone: TimeSformer) -> None:

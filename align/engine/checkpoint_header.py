@@ -89,7 +89,8 @@ def open_checkpoint(path: Path, framework: str = "pt") -> Any:
     except FileNotFoundError:
         run = path.parent.parent
         why = (
-            f"{path} does not exist: the run has saved no checkpoint yet. Train it first."
+            f"{path} does not exist: no run is there, or it has saved no checkpoint yet. Check the "
+            "path, or train it first."
             if run.exists()
             else f"{run} does not exist: name the folder of a run, or a checkpoint."
         )

@@ -182,9 +182,10 @@ def find_same(
     Raises:
         MismatchError: When none has.
     """
-    digests = {place: identify(place) for place in places}
-    for place, found in digests.items():
-        if found == digest:
+    digests: dict[Path, str | None] = {}
+    for place in places:
+        digests[place] = identify(place)  # each takes a while: none after the one that is found
+        if digests[place] == digest:
             if place != places[0]:
                 log.info("the data that %s is in %s", whose, place)
             return place

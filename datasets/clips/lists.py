@@ -16,7 +16,7 @@ from datasets.errors import FormatError, MismatchError, MissingDataError, shorte
 logger = logging.getLogger(__name__)
 
 FILES = {"train": "train.csv", "valid": "val.csv", "test": "test.csv"}
-_HEADERS = {"video", "path", "video_path", "filename"}
+_HEADERS = {"video", "path", "video_path", "filename", "file", "name", "clip"}
 # A clip may be in both of these splits: some published lists validate on the test clips.
 _MAY_SHARE = {"valid", "test"}
 # Number of shared clips that the warning names.
@@ -106,12 +106,15 @@ def _read_list(path: Path, root: Path, fmt: ClipFormat) -> list[ListedClip]:
 
 
 def _fields(line: str) -> list[str]:
-    return [field.strip() for field in line.split(",")] if "," in line else line.split()
+    fields = line.split(",") if "," in line else line.split()
+    return [field.strip().strip('"') for field in fields]
 
 
 def _parse(fields: list[str], place: str, folder: Path, root: Path, fmt: ClipFormat) -> ListedClip:
     if len(fields) not in (2, 3):
-        raise FormatError(f"{place}: a line is `video,pose,label` or `video,label`.")
+        raise FormatError(
+            f"{place}: a line is `video,pose,label` or `video,label` (or blanks for commas)."
+        )
     if any("\0" in field for field in fields):
         raise FormatError(f"{place}: a path has a zero byte; copy the list again.")
     if not re.fullmatch(r"\d{1,6}", fields[-1], re.ASCII):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, get_args
 
 import numpy as np
 from jaxtyping import Bool, Float, Int, UInt8
@@ -13,6 +13,7 @@ from PIL import Image
 
 from datasets.clips.base import ClipInfo, ShortVideos
 from datasets.clips.sets import get_format, read_persons
+from datasets.errors import require_known
 from datasets.skeletons import mirror
 from datasets.video import Window, read_frames, video_shape
 
@@ -112,8 +113,10 @@ def sample_indices(
     those that it lacks.
 
     Raises:
+        UnknownNameError: An unknown `short`.
         ValueError: When a count is below 1, or `clip` is not below `num_clips`.
     """
+    require_known("short", short, get_args(ShortVideos))
     if min(num_frames, frames, stride) < 1:
         raise ValueError(f"need at least 1, got {num_frames} frames, {frames} every {stride}")
     if not 0 <= clip < num_clips:

@@ -10,6 +10,7 @@ The folder may be as it was downloaded: files are found by their names in any fo
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
@@ -96,7 +97,7 @@ class ClipSet:
         return self.format.classes_of(protocol)
 
     def split(
-        self, protocol: str, test_subjects: frozenset[int] | None = None
+        self, protocol: str, test_subjects: Iterable[int] | None = None
     ) -> dict[str, tuple[ClipInfo, ...]]:
         """The clips of `train`, `valid` and `test` under a protocol, with its labels.
 
@@ -120,8 +121,9 @@ class ClipSet:
         if protocol == LISTS:
             return dict(self.listed or {})
         if test_subjects is not None:
-            self._require_subjects(test_subjects)
-            parts = cross_subject(self.clips, test_subjects)
+            tested = frozenset(test_subjects)
+            self._require_subjects(tested)
+            parts = cross_subject(self.clips, tested)
         else:
             parts = self.format.split(self.clips, protocol)
         for part in ("train", "test"):

@@ -19,7 +19,13 @@ from action.train import make_trainer
 from align.engine.run_folder import RunFolder
 from datasets.clips.mocap import MocapMeta
 from datasets.clips.sets import get_format
-from datasets.errors import DamagedDataError, MismatchError, MissingDataError
+from datasets.errors import (
+    DamagedDataError,
+    FormatError,
+    MismatchError,
+    MissingDataError,
+    UnknownNameError,
+)
 from datasets.video import write_video
 from tests.action.conftest import FRAMES, write_squares
 from tests.action.test_train import config_for
@@ -105,6 +111,14 @@ def test_classes_are_matched_by_name():
     assert common == ("sit down", "throw")
     assert asked.tolist() == [0, -1, 1]
     assert searched.tolist() == [1, 0]
+
+
+def test_a_metric_is_known_and_features_are_numbers():
+    one, label = on_a_line([1]), np.array([0])
+    with pytest.raises(UnknownNameError, match="unknown metric 'dot'"):
+        retrieve(one, one, label, label, "dot")
+    with pytest.raises(FormatError, match="not finite"):
+        retrieve(on_a_line([np.nan]), one, label, label)
 
 
 def test_widths_that_differ_are_named():

@@ -17,16 +17,24 @@ from action.config import ActionConfig, ClipSource
 from action.evaluate import evaluate
 from action.evaluation import find_evaluation
 from action.features import clip_features
+from action.inputs import clips
 from action.inputs.clips import open_own_data
 from action.plan import RecognizerPlan
-from action.recognizer import ClipRecognizer
+from action.recognizer import ClipRecognizer, require_finite
 from action.train import make_trainer
-from align.engine.checkpoint import read_about
+from align.engine.checkpoint import OtherModelError, read_about
 from align.engine.origin import Origin
 from datasets.clips.identity import clip_seals
 from datasets.clips.mocap import MocapMeta
-from datasets.clips.sets import get_format
-from datasets.errors import DataError, MismatchError, MissingDataError, OptionError
+from datasets.clips.sets import ClipSet, get_format, open_clip_set
+from datasets.errors import (
+    DataError,
+    FormatError,
+    MismatchError,
+    MissingDataError,
+    OptionError,
+    UnknownNameError,
+)
 from tests.action.conftest import write_clip, write_squares
 from tests.repository.tiny_runs import action_run
 
@@ -69,6 +77,46 @@ def test_clips_that_moved_are_found_or_named(trained: Path, place: Path) -> None
         evaluate(run, progress=False)
     evaluate(run, progress=False, root=place / "moved", relocate=True)
     assert ActionConfig.load(run).root == place / "moved"
+
+
+def test_a_measurement_opens_its_data_once_and_says_what_it_leaves_out_once(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[Path] = []
+
+    def opening(root: Path, *options: object) -> ClipSet:
+        opened.append(root)
+        return open_clip_set(root, *options)
+
+    monkeypatch.setattr(clips, "open_clip_set", opening)
+    evaluate(place / "run", protocol="CS", progress=False)
+    assert len(opened) == 1
+
+
+def test_a_measurement_from_python_is_checked_like_one_from_the_shell(trained: Path) -> None:
+    run = trained / "run"
+    for options in ({"split": "tests"}, {"ensemble": "median"}, {"checkpoint": "worst"}):
+        with pytest.raises(UnknownNameError, match="did you mean"):
+            evaluate(run, progress=False, **options)
+    with pytest.raises(OptionError, match="num-clips 0"):
+        evaluate(run, num_clips=0, progress=False)
+
+
+def test_the_checkpoint_of_a_run_that_saw_other_frames_is_refused(place: Path) -> None:
+    run = place / "run"
+    config = ActionConfig.load(run)
+    backbone = replace(config.backbone, stride=2)
+    replace(config, backbone=backbone).save(run)  # as if the file were of the run that it names
+    with pytest.raises(OtherModelError, match=r"backbone\.stride is 8, and that of config\.json 2"):
+        ClipRecognizer.load(run)
+
+
+def test_scores_that_are_no_numbers_are_refused() -> None:
+    clip = get_format("ntu").identify(Path("S001C001P001R001A001_rgb.avi"))
+    assert clip is not None
+    require_finite(np.zeros((2, 1, 3)), [clip, clip])
+    with pytest.raises(FormatError, match=r"1 of 2 clips .* S001C001P001R001A001_rgb\.avi"):
+        require_finite(np.array([[[0.0]], [[np.nan]]]), [clip, clip])
 
 
 @pytest.mark.slow

@@ -252,6 +252,14 @@ def test_another_number_of_heads_is_refused(tmp_path):
         load_pretrained(ours(num_heads=4), tmp_path)
 
 
+def test_heads_that_a_file_does_not_say_and_that_are_unusual_are_named(tmp_path, caplog):
+    torch.save(published(ours(embed_dim=128, num_heads=2)), tmp_path / "weights.pth")
+    load_pretrained(ours(embed_dim=128, num_heads=2), tmp_path / "weights.pth")
+    assert not caplog.text
+    load_pretrained(ours(embed_dim=128, num_heads=4), tmp_path / "weights.pth")
+    assert "this model has 4" in caplog.text and "--backbone.heads 2" in caplog.text
+
+
 class Evil:
     def __reduce__(self):
         return Path.touch, (Path("evil"),)

@@ -139,7 +139,9 @@ POSE = "skeletonv12/Walk_p{:02d}_r00_v00_c01_pose3d.json"
 
 
 @pytest.mark.parametrize("absolute", [True, False])
-@pytest.mark.parametrize("form", ["{v},{p},{label}", "{v}, {p}, {label}", "{v} {p} {label}"])
+@pytest.mark.parametrize(
+    "form", ["{v},{p},{label}", "{v}, {p}, {label}", "{v} {p} {label}", '"{v}","{p}","{label}"']
+)
 def test_lists_of_the_published_code(sets, tmp_path, form, absolute):
     root = sets / "smarthome"
 
