@@ -99,8 +99,9 @@ def require_learnable(planned: Iterable[ActionConfig]) -> None:
     from action.inputs.joints import learns_joints, with_joints
     from action.inputs.poses import require_any_poses
 
+    kinds = {(config.protocol, config.model, config.method): config for config in planned}
     opened: dict[str | None, tuple[ClipInfo, ...]] = {}
-    for config in planned:
+    for config in kinds.values():
         if config.protocol not in opened:
             opened[config.protocol] = open_data(config).parts["train"]
         clips = opened[config.protocol]

@@ -32,7 +32,7 @@ def read_openpose(folder: Path) -> Persons:
         DataError: When the folder has no such file, or a file cannot be read.
     """
     files = {}
-    for path in own_files(folder.iterdir()):
+    for path in own_files(folder.glob("*")):
         if match := _FRAME.fullmatch(path.name):
             files[int(match[1])] = path
     if not files:

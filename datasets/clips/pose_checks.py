@@ -19,8 +19,8 @@ _FRAMES, _SHARE = 3, 0.1
 _SHARES = 1.5
 # Below 0 only shares from -1 to 1 come as far as this.
 _CENTRED = -0.1
-# The smallest person, as a share of the picture's diagonal: Smarthome's are three times as large.
-_SMALLEST = 0.03
+# The smallest person, as a share of the picture's diagonal: Smarthome's are five times as large.
+_SMALLEST = 0.02
 # Bones as long as in another order of the numbers are at most this share of those as read.
 _OTHER_ORDER = 0.5
 
