@@ -18,7 +18,13 @@ from action.evaluation import (
     recognition_metrics,
 )
 from action.features import ClipFeatures, fingerprint
-from action.inputs.clips import ActionData, open_data, open_other_data, open_own_data, usable
+from action.inputs.clips import (
+    ActionData,
+    open_data,
+    open_other_data,
+    open_own_data,
+    usable,
+)
 from action.models.registry import modality
 from action.pictures import draw_confusion
 from action.recognizer import ClipRecognizer, require_finite
@@ -131,7 +137,8 @@ def _measured_data(
                 "names another."
             )
         return open_other_data(config, other, root, protocol)
-    own = open_own_data(run, config, root, move)
+    changed = f", or measure on the clips that are there now: --data {config.data} --root FOLDER"
+    own = open_own_data(run, config, root, move, changed)
     if protocol is None:
         return own
     return open_data(replace(config, root=own.clip_set.root, protocol=protocol), own.clip_set)

@@ -93,7 +93,11 @@ def open_data(config: ActionConfig, clip_set: ClipSet | None = None) -> ActionDa
 
 
 def open_own_data(
-    run: Path, config: ActionConfig, root: Path | None = None, move: bool = False
+    run: Path,
+    config: ActionConfig,
+    root: Path | None = None,
+    move: bool = False,
+    other: str = "",
 ) -> ActionData:
     """The clips that a stored run was made of.
 
@@ -102,6 +106,7 @@ def open_own_data(
         config: Its options as stored.
         root: Where the data set lies now; by default where the run finds it.
         move: Whether to store `root` in the run.
+        other: Remedy where the data set that is there is another one and shall be used.
 
     Raises:
         MissingDataError: When the data set is not there.
@@ -121,7 +126,7 @@ def open_own_data(
     if root is None:
         if move:
             raise OptionError("--relocate stores the path of --root: name the data set's folder.")
-        return at(find_data(run, "root", data_root(config), identify, Path.is_dir))
+        return at(find_data(run, "root", data_root(config), identify, Path.is_dir, other))
     data = at(root)
     if (origin := Origin.load(run)) is not None:
         now = DataRecord.of(root, data.digest, run)

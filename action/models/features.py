@@ -131,7 +131,8 @@ def load_features(
     if wrong := wrong + [n for n in stored if n not in wanted]:
         raise OtherModelError(
             f"{path} holds another network: {shortened(wrong, SHOWN)} are missing, unknown or of "
-            "another shape. Name torchvision's file for swin3d_t, swin3d_b or s3d, or for the "
-            "ResNet of mmnet or glimpse_clouds; other networks start from a run of theirs: --init."
+            "another shape. Name torchvision's file for the same --model: there are some of "
+            "swin3d_t, swin3d_b, s3d, and the ResNets in mmnet and glimpse_clouds. Other networks "
+            "start from a run of theirs (--init)."
         )
     network.load_state_dict(stored, strict=False)

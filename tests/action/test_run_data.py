@@ -93,6 +93,16 @@ def test_a_measurement_opens_its_data_once_and_says_what_it_leaves_out_once(
     assert len(opened) == 1
 
 
+def test_clips_that_changed_are_measured_as_other_data(trained: Path, place: Path) -> None:
+    with without_clips(trained, place):
+        shutil.copytree(place / "moved", place / "squares")
+        next((place / "squares" / "skeletons").glob("*P003*")).unlink()
+        with pytest.raises(MismatchError, match="there now: --data mocap --root FOLDER"):
+            evaluate(place / "run", progress=False)
+        found = evaluate(place / "run", data="mocap", root=place / "squares", progress=False)
+        assert found.other == "squares"
+
+
 def test_a_measurement_from_python_is_checked_like_one_from_the_shell(trained: Path) -> None:
     run = trained / "run"
     for options in ({"split": "tests"}, {"ensemble": "median"}, {"checkpoint": "worst"}):
