@@ -22,7 +22,7 @@ import tyro
 from align.config import AnySplit
 from align.engine.run_folder import Checkpoint, RunFolder
 from datasets.command import command, optional, parse
-from datasets.errors import MissingDataError, OptionError
+from datasets.errors import MissingDataError, OptionError, counted
 
 if TYPE_CHECKING:
     from align.embedder import FrameEmbedder
@@ -55,7 +55,8 @@ def embed(
 
     Raises:
         DataError: When the run, a video or a data set cannot be used, or they do not fit.
-        OptionError: When the ending of `out` names no known format.
+        OptionError: When the ending of `out` names no known format, or videos alone are to have
+            a split or views.
         CheckpointError: When the checkpoint is missing, truncated or of another model.
     """
     from align.embedder import FrameEmbedder
@@ -65,13 +66,20 @@ def embed(
     run, out = Path(run), Path(out)
     require_table_path(out)
     embedder = FrameEmbedder.load(run, checkpoint)
-    footage = _footage(
-        run, embedder, [Path(each) for each in what], None if split == "all" else split, views
-    )
+    paths = [Path(each) for each in what]
+    _require_data(paths, split, views)
+    footage = _footage(run, embedder, paths, None if split == "all" else split, views, raw)
     bar = ProgressBar(footage, desc=run.name, unit="video", disable=not progress)
     table = joined([_embedded(video, embedder, raw) for video in bar])
     write_table(out, table)
     return len(table["frame"])
+
+
+def _require_data(what: Sequence[Path], split: AnySplit, views: Sequence[str]) -> None:
+    given = {"--split": split != "all", "--views": bool(views)}
+    named = " and ".join(option for option, is_given in given.items() if is_given)
+    if named and what and not any(path.is_dir() for path in what):
+        raise OptionError(f"videos have no splits and no views: leave out {named}.")
 
 
 def _footage(
@@ -80,12 +88,15 @@ def _footage(
     what: Sequence[Path],
     split: str | None,
     views: Sequence[str],
+    raw: bool,
 ) -> list[Footage]:
     from align.inputs.footage import episode_views, open_episodes, video_files
 
     who = str(run)
     roots = [path for path in what if path.is_dir()]
-    found = video_files(who, embedder, [path for path in what if not path.is_dir()])
+    files = [path for path in what if not path.is_dir()]
+    # The mean of a single frame is this frame, so that nothing is left of it.
+    found = video_files(who, embedder, files, least=1 if raw else 2)
     for root in roots:
         data = open_episodes(who, embedder, root, split, views or None)
         found += episode_views(data, str(root) if len(roots) > 1 else "")
@@ -133,7 +144,7 @@ def run(
     with command():
         path = out or _default_path(run, what, split)
         rows = embed(run, what, path, split, views, checkpoint, raw)
-        print(f"{path}: {rows} frames")
+        print(f"{path}: {counted(rows, 'frame')}")
 
 
 def _default_path(run: Path, what: Sequence[Path], split: AnySplit) -> Path:

@@ -95,8 +95,13 @@ class FrameEmbedder:
             DataError: When the folder is no run. For a run of an earlier version, whose checkpoint
                 does not describe its data, also when its data set cannot be read.
             CheckpointError: When the checkpoint is missing, truncated or of another model.
+            OptionError: When one of a folder's checkpoints is chosen, and `run` is no folder.
         """
         run = resolve(run)
+        if checkpoint != "best" and run.is_file():
+            raise OptionError(
+                f"{run} is one checkpoint: leave out --checkpoint {checkpoint}, or name a folder."
+            )
         plan, normalisation = stored_plan(run, checkpoint)
         # The checkpoint has all weights, so none are fetched to start from.
         backbone = replace(plan.config.backbone, pretrained=False)

@@ -87,14 +87,7 @@ def open_checkpoint(path: Path, framework: str = "pt") -> Any:
     try:
         return open_tensors(path, framework)
     except FileNotFoundError:
-        run = path.parent.parent
-        why = (
-            f"{path} does not exist: no run is there, or it has saved no checkpoint yet. Check the "
-            "path, or train it first."
-            if run.exists()
-            else f"{run} does not exist: name the folder of a run, or a checkpoint."
-        )
-        raise MissingCheckpointError(why) from None
+        raise MissingCheckpointError(_missing(path)) from None
     except SafetensorError as error:
         if path.suffix != _SUFFIX:  # perhaps published weights, or another file of the user's
             raise DamagedCheckpointError(
@@ -105,3 +98,17 @@ def open_checkpoint(path: Path, framework: str = "pt") -> Any:
             f"{path} is no whole safetensors file ({error}). Delete it and use another "
             "checkpoint of the run, or train again."
         ) from None
+
+
+def _missing(path: Path) -> str:
+    """Why a checkpoint is missing, and what to do."""
+    run = path.parent.parent
+    if not run.exists():
+        return f"{run} does not exist: name the folder of a run, or a checkpoint."
+    others = sorted(other.stem for other in path.parent.glob(f"*{_SUFFIX}"))
+    if others:
+        return f"{path} does not exist. The run has another: --checkpoint {others[0]}"
+    return (
+        f"{path} does not exist: no run is there, or it has saved no checkpoint yet. Check the "
+        "path, or train it first."
+    )

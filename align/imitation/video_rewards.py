@@ -99,5 +99,5 @@ def open_run(config: ImitateConfig, reward: Reward) -> tuple[FrameEmbedder, Demo
     )
     shuffled = reward == "shuffled"
     chosen = Demonstrations(config.references, config.reference_data, views, shuffled)
-    chosen.require_usable(run, embedder)
+    chosen.footage(run, embedder)
     return embedder, chosen

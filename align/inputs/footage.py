@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -16,11 +17,16 @@ from align.inputs.augment import small_frames
 from align.inputs.protocols import require_known_body
 from align.stored.suitable import require_frames_alone
 from datasets.episodes import EpisodeDataset
-from datasets.errors import MissingDataError
-from datasets.video import iterate_frames, video_times
+from datasets.errors import MissingDataError, counted
+from datasets.video import iterate_frames, video_shape, video_times
 
 # The view of a video file, which does not say from where it was filmed.
 FILE_VIEW = "video"
+# A video is still where 99.9 % of the values of its small frames stay within these grey levels.
+# Encoded stills reached 12, with a camera's noise 25; two frames of a moving arm 150.
+_STILL, _MOVING_SHARE = 32, 99.9
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,6 +50,11 @@ class EpisodeView:
         """Name of the episode."""
         name = self.data.names[self.i]
         return f"{self.folder}/{name}" if self.folder else name
+
+    @property
+    def source(self) -> Path:
+        """The episode's file, by which it is known again from every view."""
+        return self.data.paths[self.i].resolve()
 
     def times(self) -> Float[np.ndarray, " time"]:
         """Time of each frame in seconds from the first one."""
@@ -71,6 +82,11 @@ class VideoFile:
     view = FILE_VIEW
 
     @property
+    def source(self) -> Path:
+        """The file, by which it is known again."""
+        return self.path.resolve()
+
+    @property
     def episode(self) -> str:
         """The file's path."""
         return str(self.path)
@@ -85,7 +101,9 @@ class VideoFile:
         Raises:
             DataError: When the video cannot be decoded.
         """
-        return embedder.encode_frames(network_frames(self.path, embedder.image_size))
+        frames = network_frames(self.path, embedder.image_size)
+        warn_of_stillness(self.path, frames)
+        return embedder.encode_frames(frames)
 
 
 Footage = EpisodeView | VideoFile
@@ -108,19 +126,55 @@ def network_frames(video: Path, size: int, every: int = 1) -> UInt8[np.ndarray, 
     return frames
 
 
-def video_files(who: str, embedder: FrameEmbedder, paths: Sequence[Path]) -> list[Footage]:
+def require_frames(video: Path, least: int = 2) -> None:
+    """Checks that a video can be read and is long enough, before work that takes long.
+
+    Raises:
+        DataError: When it cannot be read.
+        MissingDataError: When it has fewer frames.
+    """
+    if (found := video_shape(video).frames) < least:
+        raise MissingDataError(
+            f"{video} has {counted(found, 'frame')}, and a frame is told by its difference from "
+            f"others: name a video of {least} or more."
+        )
+
+
+def warn_of_stillness(video: Path, frames: UInt8[np.ndarray, "time size size 3"]) -> None:
+    """Warns where nothing moves in a video, so that its embeddings differ by noise alone.
+
+    Args:
+        video: The file, for the message.
+        frames: All of its frames.
+    """
+    change = frames.max(axis=0) - frames.min(axis=0)
+    if len(frames) > 1 and np.percentile(change, _MOVING_SHARE) < _STILL:
+        log.warning(
+            "%s shows one picture all the time: its frames differ by noise alone, and so does "
+            "what is read off them.",
+            video,
+        )
+
+
+def video_files(
+    who: str, embedder: FrameEmbedder, paths: Sequence[Path], least: int = 2
+) -> list[Footage]:
     """Video files, for a run that can embed them.
 
     Args:
         who: The run, for messages.
         embedder: Its encoder.
         paths: The files.
+        least: Frames that each must have.
 
     Raises:
         MismatchError: When the run needs keypoints or cameras.
+        DataError: When a file cannot be read, or has fewer frames.
     """
     if paths:
         require_frames_alone(who, embedder.config)
+    for path in paths:
+        require_frames(path, least)
     return [VideoFile(path) for path in paths]
 
 

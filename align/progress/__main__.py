@@ -18,7 +18,7 @@ time and phases and tells successes from the failures that the data set has.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -29,7 +29,7 @@ from align.engine.run_folder import Checkpoint, RunFolder
 from align.progress.options import Form, Method, ReadingConfig
 from datasets.bounds import PositiveInt
 from datasets.command import command, optional, parse
-from datasets.errors import OptionError
+from datasets.errors import OptionError, counted
 
 _FORMS: dict[str, tuple[Form, ...]] = {
     "offline": ("offline",),
@@ -86,18 +86,26 @@ def run(
         from align.progress.measuring import Measurement, summary
 
         _require_one_subject(videos, data, lerobot)
+        of_data = {"--split": split != "test", "--episodes": episodes is not None}
+        if videos:
+            _require_unused("videos have none of their own", of_data | {"--views": bool(views)})
+        if lerobot is None:
+            _require_unused("only --lerobot needs it", {"--method": method != "dtw"})
+        else:
+            given = of_data | {"--out": out is not None}
+            _require_unused("--lerobot takes all episodes, and names its file itself", given)
         chosen = Demonstrations(reference, reference_data, reference_views, shuffled)
         measurement = Measurement(run, chosen, _FORMS[form], how, checkpoint)
         if lerobot is not None:
             print(measurement.of_lerobot(lerobot, method, views))
             return
-        path = out or RunFolder(run).progress(_name(videos, split, data))
+        path = out or _default_path(run, _name(videos, split, data))
         if videos:
             found = measurement.of_videos(videos, path)
         else:
             found = measurement.of_data(path, data, split, episodes, views)
         print(summary(found))
-        print(f"\n{path}: {sum(len(video.time) for video in found)} frames")
+        print(f"\n{path}: {counted(sum(len(video.time) for video in found), 'frame')}")
 
 
 def _require_one_subject(videos: Sequence[Path], data: Path | None, lerobot: Path | None) -> None:
@@ -105,6 +113,18 @@ def _require_one_subject(videos: Sequence[Path], data: Path | None, lerobot: Pat
     named = [name for name, value in given.items() if value]
     if len(named) > 1:
         raise OptionError(f"{' and '.join(named)} exclude each other: give one of them.")
+
+
+def _require_unused(why: str, given: Mapping[str, bool]) -> None:
+    named = " and ".join(option for option, is_given in given.items() if is_given)
+    if named:
+        raise OptionError(f"{named} would change nothing: {why}. Leave it out.")
+
+
+def _default_path(run: Path, name: str) -> Path:
+    if not run.is_dir():
+        raise OptionError(f"{run} is no folder of a run, so name the file to write: --out FILE.npz")
+    return RunFolder(run).progress(name)
 
 
 def _name(videos: Sequence[Path], split: Split, data: Path | None) -> str:

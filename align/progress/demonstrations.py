@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 import torch
 
 from align.config import TrainConfig
 from align.embedder import FrameEmbedder
-from align.inputs.footage import EpisodeView, Footage, open_episodes, video_files
+from align.inputs.footage import EpisodeView, Footage, open_episodes, require_frames, video_files
 from align.inputs.protocols import training_views
 from align.progress.options import REFERENCE_EPISODES, Centre
 from align.progress.references import References
 from align.stored.data import find_own_data
-from datasets.errors import OptionError, require_known
+from datasets.episodes import EpisodeDataset
+from datasets.errors import MismatchError, OptionError, require_known
 from datasets.progress import ProgressBar
+from datasets.video import VIDEO_SUFFIXES
+
+log = logging.getLogger(__name__)
 
 # Seed of the times of `shuffled` references.
 _SHUFFLE_SEED = 0
@@ -59,22 +65,39 @@ class Demonstrations:
             UnknownNameError: When the data set has no such episode or view.
             OptionError: When there is no reference that can be used.
         """
-        footage = self._footage(Path(run), embedder)
+        footage = self.footage(Path(run), embedder)
+        return self.embed_footage(footage, embedder, centre, progress)
+
+    def embed_footage(
+        self,
+        footage: Sequence[Footage],
+        embedder: FrameEmbedder,
+        centre: Centre = "references",
+        progress: bool = True,
+    ) -> References:
+        """Embeds what `footage` returned; other arguments and the errors are those of `embed`."""
         bar = ProgressBar(footage, desc="references", unit="video", disable=not progress)
         encoded = [video.encode(embedder) for video in bar]
         references = References(embedder.model, encoded, centre)
         generator = torch.Generator().manual_seed(_SHUFFLE_SEED)
         return references.shuffled(generator) if self.shuffled else references
 
-    def require_usable(self, run: Path, embedder: FrameEmbedder) -> None:
-        """Checks that the references exist and fit the run; errors as of `embed`."""
-        self._footage(run, embedder)
-
-    def _footage(self, run: Path, embedder: FrameEmbedder) -> list[Footage]:
+    def footage(self, run: Path, embedder: FrameEmbedder) -> list[Footage]:
+        """The videos of the references, before they are embedded; errors as of `embed`."""
+        _require_once("--reference", self.named)
+        _require_once("--reference-views", self.views)
         files = [Path(name) for name in self.named if Path(name).is_file()]
         episodes = [name for name in self.named if not Path(name).is_file()]
+        for name in episodes:
+            if _is_path(name):
+                require_frames(Path(name))  # which says what is wrong with it
         found = video_files(str(run), embedder, files)
         if not episodes and files:
+            if self.data is not None or self.views:
+                raise OptionError(
+                    "the references are videos alone, which are of no data set: leave out "
+                    "--reference-data and --reference-views, or name episodes as well."
+                )
             return found
         root = self.data or _training_data(run)
         data = open_episodes(str(run), embedder, root, None if episodes else "train")
@@ -85,9 +108,48 @@ class Demonstrations:
         ]
         for view in views:
             require_known(f"view of {root}", view, data.views)
-        chosen = episodes or data.names[:REFERENCE_EPISODES]
-        places = [data.names.index(name) for name in chosen]
+        _warn_of_world(str(run), embedder, data)
+        places = _solved(data, [data.names.index(name) for name in episodes])
         return found + [EpisodeView(data, i, view) for i in places for view in views]
+
+
+def _solved(data: EpisodeDataset, named: Sequence[int]) -> list[int]:
+    """Episodes in which the task is done: those that are named, or else the first ones.
+
+    Raises:
+        MismatchError: When a named one is a failure, or all are.
+    """
+    for i in named:
+        if data.success(i) is False:
+            raise MismatchError(
+                f"{data.names[i]} of {data.root} is a failure, whose end is not that of the task: "
+                "name an episode in which the task is done."
+            )
+    solved = (i for i in range(len(data)) if data.success(i) is not False)
+    chosen = list(named) or list(islice(solved, REFERENCE_EPISODES))
+    if not chosen:
+        raise MismatchError(
+            f"{data.root} has no training episode in which the task is done: name references by "
+            "--reference."
+        )
+    return chosen
+
+
+def _warn_of_world(who: str, embedder: FrameEmbedder, data: EpisodeDataset) -> None:
+    learned, shown = embedder.plan.meta.env, data.meta.env
+    if shown != learned:
+        log.warning("%s has learned from %s, and the references show %s.", who, learned, shown)
+
+
+def _is_path(name: str) -> bool:
+    """Whether a name is meant to be that of a file, which an episode's is not."""
+    return "/" in name or Path(name).suffix.lower() in VIDEO_SUFFIXES
+
+
+def _require_once(option: str, names: Sequence[str]) -> None:
+    if len(set(names)) < len(names):
+        twice = next(name for name in names if names.count(name) > 1)
+        raise OptionError(f"{option} names {twice} twice: name each once.")
 
 
 def _training_data(run: Path) -> Path:

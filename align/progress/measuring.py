@@ -12,7 +12,7 @@ from align.config import Split, TrainConfig
 from align.embedder import FrameEmbedder
 from align.engine.run_folder import Checkpoint
 from align.frame_table import require_table_path, write_table
-from align.inputs.footage import Footage, episode_views, open_episodes, video_files
+from align.inputs.footage import EpisodeView, Footage, episode_views, open_episodes, video_files
 from align.progress.causality import require_causal
 from align.progress.demonstrations import Demonstrations
 from align.progress.estimate import ALL, VideoProgress, estimate, measure, table
@@ -22,7 +22,7 @@ from align.progress.options import Form, Method, ReadingConfig
 from align.results.text import format_spread, markdown
 from align.stored.data import find_test_data
 from datasets.episodes import EpisodeDataset
-from datasets.errors import MissingDataError, OptionError, counted
+from datasets.errors import MissingDataError, OptionError, counted, shortened
 from datasets.progress import ProgressBar
 from datasets.storage.atomic import atomic_path
 from datasets.storage.episode_file import FAILURE
@@ -30,6 +30,8 @@ from datasets.storage.index import read_splits
 
 log = logging.getLogger(__name__)
 
+# Episodes that a warning names.
+_LISTED = 3
 _TITLES = ("Spearman, time", "Kendall, time", "Spearman, phases", "Kendall, phases")
 
 
@@ -87,7 +89,7 @@ class Measurement:
             OptionError: When the run cannot be causal and is to be.
         """
         embedder = self._ready(out)
-        root, _ = find_test_data(self.run, TrainConfig.load(self.run), data)
+        root = data or self._own_data()
         footage = self._episodes(embedder, root, split, episodes, views)
         found = self._written(embedder, footage, out)
         groups = {name: asdict(measures) for name, measures in measure(found).items()}
@@ -117,6 +119,14 @@ class Measurement:
         references = self.demonstrations.embed(self.run, embedder, self.how.centre)
         form = self.forms[0]
         return write_progress(root, self.run, embedder, references, form, method, self.how, views)
+
+    def _own_data(self) -> Path:
+        if not self.run.is_dir():
+            raise OptionError(
+                f"{self.run} is no folder of a run, which would know its data: name a data set by "
+                "--data, or videos."
+            )
+        return find_test_data(self.run, TrainConfig.load(self.run))[0]
 
     def _ready(self, out: Path) -> FrameEmbedder:
         require_table_path(out)
@@ -161,7 +171,9 @@ class Measurement:
     def _written(
         self, embedder: FrameEmbedder, footage: Sequence[Footage], out: Path
     ) -> list[VideoProgress]:
-        references = self.demonstrations.embed(self.run, embedder, self.how.centre)
+        shown = self.demonstrations.footage(self.run, embedder)
+        _warn_of_unlike(footage, shown)
+        references = self.demonstrations.embed_footage(shown, embedder, self.how.centre)
         found = []
         for video in ProgressBar(footage, desc=self.run.name, unit="video"):
             raw = video.encode(embedder)
@@ -170,10 +182,37 @@ class Measurement:
         return found
 
 
+def _warn_of_unlike(measured: Sequence[Footage], references: Sequence[Footage]) -> None:
+    """Warns where videos are their own references, or those of another task."""
+    sources = {reference.source for reference in references}
+    own = dict.fromkeys(video.episode for video in measured if video.source in sources)
+    if own:
+        log.warning(
+            "%s: among the references of its own progress, which is then better than that of a "
+            "new video: name others by --reference.",
+            shortened(list(own), _LISTED),
+        )
+    worlds, shown = (_worlds(footage) for footage in (measured, references))
+    if worlds and shown and not worlds & shown:
+        log.warning(
+            "the references show %s, and the episodes %s: progress through one task says little "
+            "of another. Name references of the same by --reference-data.",
+            " and ".join(sorted(shown)),
+            " and ".join(sorted(worlds)),
+        )
+
+
+def _worlds(footage: Sequence[Footage]) -> set[str]:
+    return {video.data.meta.env for video in footage if isinstance(video, EpisodeView)}
+
+
 def summary(videos: Sequence[VideoProgress]) -> str:
     """Measures of all videos as Markdown, the first-person view and the others apart."""
     lines = []
-    for group, measures in measure(videos).items():
+    groups = measure(videos)
+    for group, measures in groups.items():
+        if group != ALL and len(groups) == 2:
+            continue  # all videos are of this group
         count = f"{counted(measures.videos, 'video')}, {measures.failures} of failures"
         header = [f"{group} views ({count})" if group != ALL else count, *_TITLES, "AUC of success"]
         rows = [

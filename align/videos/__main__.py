@@ -63,7 +63,7 @@ def run(
         _write_pairs(table, first, matches, panels)
         write_side_by_side(out, first, panels, height)
         for match in matches:
-            print(describe(first, match))
+            print(describe(first, match, clock == "offset"))
         print(f"video: {out}\nframe pairs: {table}")
 
 
@@ -77,21 +77,31 @@ def _require(videos: Sequence[Path], out: Path, table: Path, height: int) -> Non
         raise OptionError(f"--out {out} must end in .mp4, .mkv or .mov.")
     if height % 2:
         raise OptionError(f"--height {height} must be even, as the video's colours are halved.")
+    if out.absolute() == table.absolute():
+        raise OptionError(f"--pairs {table} is the video of --out, too: name another file.")
     for option, path in (("--out", out), ("--pairs", table)):
         require_no_input(option, path, videos)
         require_writable(path)
 
 
-def describe(first: EmbeddedVideo, match: VideoMatch) -> str:
-    """The offset found for a video's clock, in one line."""
-    found, name = match.offset, match.other.path.name
+def describe(first: EmbeddedVideo, match: VideoMatch, by_offset: bool = False) -> str:
+    """The offset found for a video's clock, in one line.
+
+    Args:
+        first: The video that the others follow.
+        match: The other video's match to it.
+        by_offset: Whether it is shown by its offset, whether that fits or not.
+    """
+    found, name = match.offset, match.other.name
     if not found.fits:
-        return f"{name}: no constant offset fits: {found.problem}."
+        told = f"{name}: no constant offset fits: {found.problem}."
+        shown = f"{told} --clock offset takes {found.seconds:+.2f} s all the same."
+        return shown if by_offset else told
     word, sign = ("later", -1) if found.seconds < 0 else ("earlier", 1)
     seconds, *ends = (sign * value for value in (found.seconds, found.low, found.high))
     agree = round(found.agreeing * found.pairs)
     return (
-        f"{name} was started {seconds:.2f} s {word} than {first.path.name} "
+        f"{name} was started {seconds:.2f} s {word} than {first.name} "
         f"(95 %: {min(ends):.2f} to {max(ends):.2f} s; {agree} of {found.pairs} frame pairs agree)"
     )
 
@@ -104,7 +114,7 @@ def _write_pairs(
     # A microsecond is the finest unit of time of usual containers.
     rows = (
         (
-            *(step, round(float(time), 6), match.other.path.name),
+            *(step, round(float(time), 6), match.other.name),
             *(match.nearest[step], match.motion[step], match.dtw[step]),
             *(panel.frames[step], round(float(panel.times[step]), 6), int(not panel.missing[step])),
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -11,12 +11,12 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 
 from align.embedder import FrameEmbedder
-from align.inputs.footage import network_frames
+from align.inputs.footage import network_frames, require_frames, warn_of_stillness
+from align.labels import labels
 from align.metrics.alignment import distances
 from align.metrics.decoding import dtw_picks, with_motion
 from align.stored.suitable import require_frames_alone
 from align.videos.offset import Offset, estimate_offset, mutual_pairs
-from datasets.errors import DataError
 from datasets.video import video_times
 
 
@@ -28,11 +28,18 @@ class EmbeddedVideo:
         path: The file.
         times: Seconds of its frames from the first one.
         embeddings: Embeddings of its frames, as distances are measured between them.
+        label: Its name beside other videos; by default the file's.
     """
 
     path: Path
     times: Float[np.ndarray, " time"]
     embeddings: Float[Tensor, "time dim"]
+    label: str = ""
+
+    @property
+    def name(self) -> str:
+        """The name of the video in messages, tables and pictures."""
+        return self.label or self.path.name
 
 
 @dataclass(frozen=True)
@@ -62,17 +69,13 @@ class VideoMatch:
         warped = dtw_picks(cost[None])[0]
         return cls(other, cost.argmin(axis=1), moving.argmin(axis=1), warped, offset)
 
-    def by_offset(
-        self, times: Float[np.ndarray, " time"]
-    ) -> tuple[Int64[np.ndarray, " time"], Float[np.ndarray, " time"]]:
-        """The frame shown at each time of the first video's clock, and how far it is, in seconds.
+    def by_offset(self, times: Float[np.ndarray, " time"]) -> Int64[np.ndarray, " time"]:
+        """The frame nearest to each time of the first video's clock.
 
         Where the other video does not run, that is its first or its last frame.
         """
         wanted, own = times + self.offset.seconds, self.other.times
-        middles = (own[1:] + own[:-1]) / 2
-        frames = np.searchsorted(middles, wanted)
-        return frames, own[frames] - wanted
+        return np.searchsorted((own[1:] + own[:-1]) / 2, wanted)
 
 
 def embed_videos(run: Path, paths: Sequence[Path]) -> list[EmbeddedVideo]:
@@ -88,7 +91,12 @@ def embed_videos(run: Path, paths: Sequence[Path]) -> list[EmbeddedVideo]:
     """
     embedder = FrameEmbedder.load(run)
     require_frames_alone(run, embedder.config)
-    return [embed_video(embedder, path) for path in paths]
+    for path in paths:
+        require_frames(path)
+    return [
+        replace(embed_video(embedder, path), label=label)
+        for path, label in zip(paths, labels(paths), strict=True)
+    ]
 
 
 def embed_video(embedder: FrameEmbedder, path: Path, every: int = 1) -> EmbeddedVideo:
@@ -102,7 +110,7 @@ def embed_video(embedder: FrameEmbedder, path: Path, every: int = 1) -> Embedded
     Raises:
         DataError: When the video cannot be read, or has a single frame.
     """
+    require_frames(path)
     frames = network_frames(path, embedder.image_size, every)
-    if len(frames) < 2:
-        raise DataError(f"{path} has one frame to align: name a video of two or more.")
+    warn_of_stillness(path, frames)
     return EmbeddedVideo(path, video_times(path)[::every], embedder.embed_frames(frames))

@@ -20,6 +20,10 @@ _LEAST_TOLERANCE = 1.5
 # At least this share of the pairs must agree. On those videos 87 % or more did in nine of ten
 # cases, and with one video at double speed 33 % or fewer.
 AGREEING = 0.6
+# Clocks that differ by a constant run at one speed, up to this. On 92 pairs of views of five test
+# episodes with such cuts, the speed over all pairs was 0.63 to 1.11, but for one at -0.2. Where a
+# video was reversed, and pairs agreed by chance, it was -0.35 to 0.07 and 0.57 with one network.
+_SPEED_RANGE = 0.4
 # Fewer pairs are no sample to take an interval from.
 LEAST_PAIRS = 8
 RESAMPLES = 1000
@@ -74,7 +78,8 @@ def estimate_offset(
     at1, at2 = times1[pairs[0]], times2[pairs[1]]
     if len(at1) < LEAST_PAIRS:
         nothing, found = float("nan"), counted(len(at1), "pair")
-        problem = f"only {found} of frames are each other's nearest"
+        verb = "is" if len(at1) == 1 else "are"
+        problem = f"only {found} of frames {verb} each other's nearest"
         return Offset(nothing, nothing, nothing, len(at1), 0.0, nothing, problem)
     period = max(_period(times1), _period(times2))
     shorter = min(times1[-1] - times1[0], times2[-1] - times2[0])
@@ -83,7 +88,8 @@ def estimate_offset(
     agree = np.abs(votes - _most_agreed(votes, tolerance)) <= tolerance
     low, high = _interval(votes[agree], np.random.default_rng(seed))
     share, speed = float(agree.mean()), float(theilslopes(at2, at1)[0])
-    problem = "" if share >= AGREEING else _problem(share, speed)
+    follows = np.abs(at2 - speed * at1 - np.median(at2 - speed * at1)) <= tolerance
+    problem = _problem(share, speed, float(follows.mean()))
     seconds = float(np.median(votes[agree]))
     return Offset(seconds, low - period / 2, high + period / 2, len(at1), share, speed, problem)
 
@@ -103,13 +109,15 @@ def _period(times: Float[np.ndarray, " time"]) -> float:
 
 
 def _most_agreed(votes: Float[np.ndarray, " pairs"], tolerance: float) -> float:
-    """The vote that most others are near; the median of equally supported ones."""
+    """The vote that most others are near; the middle one of equally supported ones."""
     ordered = np.sort(votes)
     # Twice the rounding of a time in single precision, so that equal differences count as equal.
     reach = tolerance * (1 + 1e-6)
     last = np.searchsorted(ordered, ordered + reach, "right")
     support = last - np.searchsorted(ordered, ordered - reach, "left")
-    return float(np.median(ordered[support == support.max()]))
+    best = ordered[support == support.max()]
+    # A vote itself: the mean of two that are far apart has none near it.
+    return float(best[len(best) // 2])
 
 
 def _interval(
@@ -125,9 +133,22 @@ def _interval(
     return float(low), float(high)
 
 
-def _problem(share: float, speed: float) -> str:
-    """Why pairs agree on no offset."""
+def _problem(share: float, speed: float, following: float) -> str:
+    """Why pairs agree on no offset; empty where they do.
+
+    Args:
+        share: Share of the pairs that agree on one.
+        speed: Seconds of the second video in a second of the first, over all pairs.
+        following: Share of the pairs that agree on this speed.
+    """
+    if share >= AGREEING:
+        if abs(speed - 1) <= _SPEED_RANGE:
+            return ""
+        return (
+            f"{share:.0%} of the frame pairs agree on one, but over all pairs a second of the "
+            f"first video is {speed:.2f} s of this one"
+        )
     text = f"only {share:.0%} of the frame pairs agree on one"
-    if abs(speed - 1) > TOLERANCE:
+    if abs(speed - 1) > TOLERANCE and following >= AGREEING:
         text += f"; a second of the first video is {speed:.2f} s of this one"
     return text

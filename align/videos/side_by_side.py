@@ -13,6 +13,7 @@ from PIL import Image, ImageDraw
 
 from align.videos.matching import EmbeddedVideo, VideoMatch
 from datasets.draw import default_font
+from datasets.errors import MismatchError
 from datasets.frames import Picture
 from datasets.video import lazy_frames, video_shape, write_video
 
@@ -30,12 +31,14 @@ class Panel:
 
     Attributes:
         path: The file.
+        name: Its name beside other videos.
         frames: The frame to show at each frame of the first video; never decreases.
         times: Seconds of these frames by the video's own clock.
         missing: Where the camera does not run.
     """
 
     path: Path
+    name: str
     frames: Int64[np.ndarray, " time"]
     times: Float[np.ndarray, " time"]
     missing: np.ndarray
@@ -49,15 +52,26 @@ def panel_of(first: EmbeddedVideo, match: VideoMatch, clock: Clock = "auto") -> 
         match: The other video's match to it.
         clock: offset: by the constant offset; dtw: by time warping; auto: by the offset where one
             fits.
+
+    Raises:
+        MismatchError: When the offset is to be taken, and too few frames match to have one.
     """
     own = match.other
     if not follows_offset(match, clock):
         nowhere = np.zeros(len(match.dtw), bool)
-        return Panel(own.path, match.dtw, own.times[match.dtw], nowhere)
-    frames, away = match.by_offset(first.times)
-    # A frame stands until the next one; half a period is the rounding to the nearest.
+        return Panel(own.path, own.name, match.dtw, own.times[match.dtw], nowhere)
+    if np.isnan(match.offset.seconds):
+        raise MismatchError(
+            f"{own.path} has no offset from {first.path} that could be taken "
+            f"({match.offset.problem}): leave out --clock offset, or take --clock dtw."
+        )
+    frames = match.by_offset(first.times)
+    wanted = first.times + match.offset.seconds
+    # A frame stands until the next one, however long: phones leave out frames where nothing
+    # changes. Before the first and after the last, half a period is the rounding to the nearest.
     period = float(np.median(np.diff(own.times)))
-    return Panel(own.path, frames, own.times[frames], np.abs(away) > period)
+    outside = (wanted < own.times[0] - period) | (wanted > own.times[-1] + period)
+    return Panel(own.path, own.name, frames, own.times[frames], outside)
 
 
 def follows_offset(match: VideoMatch, clock: Clock) -> bool:
@@ -79,7 +93,8 @@ def write_side_by_side(
     Raises:
         DataError: When a video cannot be read.
     """
-    own = Panel(first.path, np.arange(len(first.times)), first.times, np.zeros(len(first.times)))
+    length = len(first.times)
+    own = Panel(first.path, first.name, np.arange(length), first.times, np.zeros(length, bool))
     panels = [own, *others]
     write_video(out, _pictures(panels, height), video_shape(first.path).fps)
 
@@ -112,7 +127,7 @@ def _tile(frame: Picture, panel: Panel, step: int, height: int) -> Image.Image:
     clock = "not recorded" if panel.missing[step] else f"{panel.times[step]:.2f} s"
     font = default_font(14)
     room = width - font.getlength(clock) - 20
-    draw.text((6, middle), _fit(panel.path.name, room), _INK, font, anchor="lm")
+    draw.text((6, middle), _fit(panel.name, room), _INK, font, anchor="lm")
     draw.text((width - 6, middle), clock, _FAINT, font, anchor="rm")
     return tile
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from align.config import TrainConfig
 from align.engine.run_folder import RunFolder
+from align.labels import labels
 from align.stored.suitable import require_frames_alone
 from datasets.errors import MissingDataError
 
@@ -42,7 +43,7 @@ def about_runs(paths: Sequence[Path], videos: bool = False) -> list[RunAbout]:
         DataError: When a folder is no run or has no checkpoint, or a run needs keypoints and videos
             have none.
     """
-    return [_about(path, label, videos) for path, label in zip(paths, _labels(paths), strict=True)]
+    return [_about(path, label, videos) for path, label in zip(paths, labels(paths), strict=True)]
 
 
 def _about(path: Path, label: str, videos: bool) -> RunAbout:
@@ -54,12 +55,3 @@ def _about(path: Path, label: str, videos: bool) -> RunAbout:
         require_frames_alone(path, config)
     encoder = config.parts.encoder
     return RunAbout(path, label, config.method, encoder == "vit", encoder != "disentangle")
-
-
-def _labels(paths: Sequence[Path]) -> list[str]:
-    """The names of folders, or their whole paths where several have one name."""
-    names = [path.absolute().name for path in paths]
-    return [
-        name if names.count(name) == 1 else str(path)
-        for name, path in zip(names, paths, strict=True)
-    ]

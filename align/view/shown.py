@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, ClassVar, NamedTuple, Protocol
 import numpy as np
 from jaxtyping import Bool, Float, Int, UInt8
 
+from align.labels import labels
 from datasets.episodes import EpisodeDataset
 from datasets.errors import MissingDataError
 from datasets.skeletons import NO_SKELETON, Skeleton
@@ -204,7 +205,7 @@ class ShownVideos:
     @property
     def title(self) -> str:
         """Names of the videos."""
-        return ", ".join(path.name for path in self.paths)
+        return ", ".join(labels(self.paths))
 
     @property
     def names(self) -> Sequence[str]:
@@ -218,14 +219,14 @@ class ShownVideos:
 
     @cached_property
     def _shapes(self) -> Sequence[ViewShape]:
-        return [self._shape(path) for path in self.paths]
+        return list(map(self._shape, self.paths, labels(self.paths)))
 
-    def _shape(self, path: Path) -> ViewShape:
+    def _shape(self, path: Path, name: str) -> ViewShape:
         _, height, width, _ = video_shape(path)
         times = video_times(path)[:: self.every[path]]
         if len(times) < 2:
             raise MissingDataError(f"{path} has one frame to align: name a video of two or more.")
-        return ViewShape(path.name, width, height, times)
+        return ViewShape(name, width, height, times)
 
     def views(self, i: int) -> Sequence[ViewShape]:
         """The videos.

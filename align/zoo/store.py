@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from datasets.errors import require_known
+from datasets.errors import UnknownNameError, require_known
 from datasets.storage.user_cache import user_cache
 
 PREFIX = "zoo:"
@@ -48,10 +48,14 @@ def resolve(run: Path | str) -> Path:
     """The path of a run, a checkpoint, or a model of the zoo given as `zoo:NAME`.
 
     Raises:
-        UnknownNameError: When the zoo has no such model.
+        UnknownNameError: When the zoo has no such model, or a model is named without `zoo:`.
     """
     text = str(run)
-    return find(text.removeprefix(PREFIX)) if text.startswith(PREFIX) else Path(run)
+    if text.startswith(PREFIX):
+        return find(text.removeprefix(PREFIX))
+    if (name := text.lower().removeprefix(PREFIX)) in stored() and not Path(run).exists():
+        raise UnknownNameError(f"{run} is no folder; did you mean {PREFIX}{name}?")
+    return Path(run)
 
 
 def _files(folder: Path) -> list[Path]:

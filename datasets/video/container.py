@@ -210,8 +210,13 @@ def open_video(video: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
 
 @contextmanager
 def _readable(video: Path) -> Iterator[None]:
+    if video.is_dir():
+        raise FormatError(
+            f"{video} is a folder: name a video. One can be made of its pictures: ffmpeg "
+            "-framerate 30 -pattern_type glob -i 'FOLDER/*.png' OUT.mp4"
+        )
     if not video.is_file():
-        raise MissingDataError(f"{video} does not exist or is no file; copy it again.")
+        raise MissingDataError(f"{video} does not exist: check its path, or copy it again.")
     try:
         yield
     except (av.FFmpegError, OSError) as error:

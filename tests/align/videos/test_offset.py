@@ -56,10 +56,29 @@ def test_another_speed_is_no_offset_and_is_told():
     assert "a second of the first video is 0.5" in found.problem
 
 
-def test_random_pairs_are_no_offset():
+def test_a_reversed_video_has_no_offset_though_most_pairs_agree_on_one():
+    rows = np.r_[:7, 38:62, 93:100]
+    columns = np.r_[99:92:-1, 38:62, 6:-1:-1]
+    found = estimate_offset(clock(100), clock(100), pairs_of(rows, columns))
+    assert not found.fits and "but over all pairs a second" in found.problem
+    backwards = estimate_offset(
+        clock(100), clock(100), pairs_of(np.arange(100), np.arange(100)[::-1])
+    )
+    assert "a second of the first video is -1.00 s of this one" in backwards.problem
+
+
+def test_pairs_that_agree_on_two_offsets_alike_agree_on_one_of_them():
+    rows = np.arange(40)
+    columns = np.where(rows < 20, rows + 10, rows + 60)
+    found = estimate_offset(clock(100), clock(100), pairs_of(rows, columns))
+    assert not found.fits and found.agreeing == pytest.approx(0.5)
+    assert found.seconds in (pytest.approx(10 * PERIOD), pytest.approx(60 * PERIOD))
+
+
+def test_random_pairs_are_no_offset_and_have_no_speed():
     rng = np.random.default_rng(1)
     found = estimate_offset(clock(200), clock(200), pairs_of(*rng.integers(0, 200, (2, 80))))
-    assert not found.fits and "of the frame pairs agree" in found.problem
+    assert not found.fits and found.problem.endswith("of the frame pairs agree on one")
 
 
 def test_few_pairs_are_no_offset():

@@ -1,16 +1,20 @@
 """Videos aligned by a run: what is printed, the table of pairs and the video side by side."""
 
 import csv
+from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from align.inputs.footage import warn_of_stillness
+from align.labels import labels
 from align.train import make_trainer
 from align.videos.__main__ import main
 from align.videos.matching import EmbeddedVideo, VideoMatch
 from align.videos.side_by_side import panel_of
 from datasets.episodes import EpisodeDataset
+from datasets.errors import MismatchError
 from datasets.video import read_frames, video_shape, write_video
 from tests.align.conftest import tiny_config
 
@@ -89,7 +93,9 @@ def moments(times, seen):
     import torch
 
     seen = torch.as_tensor(seen, dtype=torch.float32)
-    return EmbeddedVideo(None, np.asarray(times), torch.stack([seen, seen**2 / 100], dim=1))
+    return EmbeddedVideo(
+        Path("moments.mp4"), np.asarray(times), torch.stack([seen, seen**2 / 100], dim=1)
+    )
 
 
 def test_a_later_camera_is_found_and_shown_by_its_offset():
@@ -113,9 +119,43 @@ def test_a_faster_video_is_shown_by_time_warping():
     assert (panel_of(first, match, "offset").frames != match.dtw).any()
 
 
+def test_a_frame_stands_until_the_next_one_however_long_that_takes():
+    times = np.arange(80) * 0.05
+    kept = np.r_[:30, 50:80]  # a phone leaves out frames where nothing changes
+    first, other = moments(times, np.arange(80)), moments(times[kept], kept)
+    panel = panel_of(first, VideoMatch.between(first, other))
+    assert not panel.missing.any()
+    assert panel.frames[35] == 29 and panel.frames[45] == 30
+
+
+def test_an_offset_that_is_not_known_cannot_be_chosen():
+    first, still = moments(np.arange(80) * 0.05, np.arange(80)), moments(np.arange(9), np.ones(9))
+    match = VideoMatch.between(first, still)
+    with pytest.raises(MismatchError, match="no offset from moments.mp4 .* --clock dtw"):
+        panel_of(first, match, "offset")
+    assert not panel_of(first, match).missing.any()
+
+
+def test_videos_of_one_name_are_told_apart_by_their_folders():
+    twins = [Path("left/a.mp4"), Path("right/a.mp4"), Path("b.mp4"), Path("b.mp4")]
+    assert labels(twins) == ["left/a.mp4", "right/a.mp4", "b.mp4", "b.mp4"]
+
+
+def test_a_video_that_shows_one_picture_is_named(caplog):
+    noise = np.random.default_rng(0).integers(0, 6, (8, 32, 32, 3), np.uint8)
+    warn_of_stillness(Path("still.mp4"), noise)
+    assert "still.mp4 shows one picture all the time" in caplog.text
+    caplog.clear()
+    noise[4:, 8:12, 8:12] += 120  # something moves
+    warn_of_stillness(Path("moving.mp4"), noise)
+    warn_of_stillness(Path("single.mp4"), noise[:1])
+    assert not caplog.text
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
+        (["run", "a.mp4", "b.mp4", "--pairs", "./aligned.mp4"], "is the video of --out"),
         (["run", "a.mp4"], "name two or more videos"),
         (["run", "a.mp4", "b.mp4", "--out", "aligned.txt"], "must end in .mp4"),
         (["run", "a.mp4", "b.mp4", "--height", "97"], "must be even"),
