@@ -37,7 +37,8 @@ from align.pose import pose_map_2d, pose_map_3d, soft_pose_map
 from align.stored.plan import stored_plan
 from align.zoo.store import resolve
 from datasets.episodes import EpisodeDataset
-from datasets.errors import OptionError
+from datasets.errors import MissingDataError, OptionError
+from datasets.given import pictures
 
 # Frames encoded at once in evaluation, where no activations are kept.
 EVALUATION_BATCH = 256
@@ -206,8 +207,13 @@ class FrameEmbedder:
             poses: What methods that need poses receive of all frames; see `pose_inputs`.
 
         Raises:
+            FormatError: When the images are no uint8 RGB, as fractions from 0 to 1.
+            MissingDataError: When there are none.
             ValueError: When the method needs poses or rays and there are none.
         """
+        images = pictures("images", images)
+        if not len(images):
+            raise MissingDataError("images has no frames: give one or more.")
         side, moving = self._video_inputs(images, poses)
         return self._encode(images.__getitem__, len(images), side, moving)
 

@@ -11,6 +11,7 @@ it then maximises the discounted sum of the potential.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol, SupportsFloat
@@ -24,10 +25,14 @@ from align.progress.options import Method, ReadingConfig
 from align.progress.references import References
 from align.progress.tracker import Image, ProgressTracker, pose_of
 from align.stored.suitable import require_no_cameras
+from datasets.bounds import NonNegativeFloat, Share, require_values_in_bounds
 from datasets.cameras import Camera
-from datasets.errors import require_known
+from datasets.errors import OptionError, counted, require_known
+from datasets.storage.episode_file import EGO
 
 _FIRST = ReadingConfig()
+
+log = logging.getLogger(__name__)
 
 
 class Potential(Protocol):
@@ -152,10 +157,19 @@ class PotentialReward(gymnasium.Wrapper[Any, Any, Any, Any]):
         Args:
             env: The environment.
             potential: Judges its states.
-            gamma: Discount of the potential after a step; the agent's own keeps the best policy.
+            gamma: Discount of the potential after a step, 0 to 1; the agent's own keeps the best
+                policy.
             scale: Weight of the potential's change.
             own: Weight of the environment's own reward.
+
+        Raises:
+            OptionError: When the discount is not from 0 to 1, or a weight negative or not finite.
         """
+        require_values_in_bounds(
+            {"gamma": gamma, "scale": scale, "own": own},
+            {"gamma": Share, "scale": NonNegativeFloat, "own": NonNegativeFloat},
+            prefix="",
+        )
         super().__init__(env)
         self.potential, self.gamma, self.scale, self.own = potential, gamma, scale, own
         self._before = 0.0
@@ -178,6 +192,38 @@ class PotentialReward(gymnasium.Wrapper[Any, Any, Any, Any]):
         return observation, total, terminated, truncated, {**info, "progress": now}
 
 
+def warn_of_cameras(embedder: FrameEmbedder, views: Sequence[str], view: str) -> None:
+    """Warns where a camera has the name of one that the run knows, and stands elsewhere.
+
+    How many third-person cameras a world has decides where each stands.
+
+    Args:
+        embedder: The run's encoder.
+        views: The views of the environment.
+        view: The camera that looks on.
+    """
+    learned, here = (len(set(names) - {EGO}) for names in (embedder.plan.meta.views, views))
+    if learned != here and view != EGO and not embedder.plan.meta.random_cameras:
+        log.warning(
+            "%s stands elsewhere than in the data of the run, which have %s: make the environment "
+            "with views=%d.",
+            view,
+            counted(learned, "third-person view"),
+            learned,
+        )
+
+
+def _world_of(env: Any) -> Any:
+    """The environment without wrappers, which must render views as those of `sims` do."""
+    world = getattr(env, "unwrapped", None)
+    if not all(hasattr(world, part) for part in ("views", "size", "render_view")):
+        raise OptionError(
+            f"{type(env).__name__} renders no views: wrap one environment of sims.make or "
+            "gymnasium.make('posealign/Lift-v0'), before any vectorised one is made of it."
+        )
+    return world
+
+
 class AlignmentReward(PotentialReward):
     """Rewards progress that a trained run sees from one camera."""
 
@@ -186,7 +232,7 @@ class AlignmentReward(PotentialReward):
         env: gymnasium.Env[Any, Any],
         run: Path | str | FrameEmbedder,
         view: str = "view_0",
-        references: References | Sequence[str] = (),
+        references: References | str | Path | Sequence[str | Path] = (),
         method: Method = "nearest",
         how: ReadingConfig = _FIRST,
         gamma: float = 0.99,
@@ -199,27 +245,31 @@ class AlignmentReward(PotentialReward):
             env: An environment of `sims.make`, or of `gymnasium.make("posealign/Lift-v0")`.
             run: A run's folder, or an encoder that several environments share.
             view: The camera that the reward sees.
-            references: Names of episodes of the run's training data and paths of videos, or what
-                was embedded before; the first training episodes by default.
+            references: Names of episodes of the run's training data and paths of videos, one or
+                several, or what was embedded before; the first training episodes by default.
             method: How progress is read off them.
             how: Options of the method.
-            gamma: Discount of the potential after a step.
+            gamma: Discount of the potential after a step, 0 to 1.
             scale: Weight of the potential's change.
             own: Weight of the environment's own reward.
 
         Raises:
             DataError: When the run or a reference cannot be used; a run with --rays cannot.
-            OptionError: When the run cannot be causal; or names no data to take references from.
+            OptionError: When the run cannot be causal, or names no data to take references from;
+                when the environment is none of `sims`, or a number is out of range.
             UnknownNameError: When the environment has no such view.
         """
+        world: Any = _world_of(env)
         embedder = run if isinstance(run, FrameEmbedder) else FrameEmbedder.load(run)
         who = "the run" if isinstance(run, FrameEmbedder) else run
         require_no_cameras(who, embedder.config, "which a reward is not given")
         if not isinstance(references, References):
             if isinstance(run, FrameEmbedder):
                 raise TypeError("an encoder does not know its data: pass embedded `References`.")
-            chosen = Demonstrations(references)
+            one = isinstance(references, str | Path)
+            named = [references] if one else references
+            chosen = Demonstrations([str(name) for name in named])  # type: ignore[union-attr]
             references = chosen.embed(Path(run), embedder, how.centre, progress=False)
         tracker = ProgressTracker(embedder, references, method, how)
-        world: Any = env.unwrapped
+        warn_of_cameras(embedder, world.views, view)
         super().__init__(env, AlignmentPotential(world, tracker, view), gamma, scale, own)

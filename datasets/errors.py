@@ -121,7 +121,7 @@ def require_known(
 def unknown_name(kind: str, name: str, valid: Sequence[str]) -> str:
     """Return the message on an unknown name, with the nearest valid name and a list of them."""
     return (
-        f"unknown {kind} {name!r}; did you mean {nearest(name, valid)!r}? "
+        f"unknown {kind} {name!r}; did you mean {nearest(str(name), valid)!r}? "
         f"Valid: {shortened(valid, LISTED_NAMES)}."
     )
 

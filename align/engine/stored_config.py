@@ -40,7 +40,7 @@ REMOVED: Mapping[str, Any] = {
 _SHARED_NAME = "options.json"
 _OFF = (None, "none")
 _SHOWN = 5  # a warning names this many options
-_TRAIN_AGAIN = "Train again, or fix the file."
+_TRAIN_AGAIN = "Train again, fix the file, or install the version that wrote it."
 
 
 def write_config(config: object, path: Path) -> None:

@@ -26,11 +26,12 @@ def require_causal(who: str, embedder: FrameEmbedder) -> None:
     if time.frames > 1 and not time.causal:
         raise OptionError(
             f"{who} sees {time.frames} frames around each moment, so its progress cannot be causal "
-            "(only from frames so far): take --form offline, or a run trained with --time.causal"
+            "(only from frames so far), as that of a reward must: take a run trained with "
+            "--time.causal, or in align.progress, take --form offline"
         )
     if embedder.motion.any:
         raise OptionError(
             f"{who} reads the motion of the whole video, so its progress cannot be causal (only "
-            "from frames so far): take --form offline, or a run without --pose-source motion and "
-            "--backbone.keep-patches"
+            "from frames so far), as that of a reward must: take a run without --pose-source "
+            "motion and --backbone.keep-patches, or in align.progress, take --form offline"
         )

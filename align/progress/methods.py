@@ -23,8 +23,9 @@ from torch import Tensor
 
 from align.metrics.alignment import distances, row_blocks
 from align.metrics.decoding import warp
-from align.progress.options import Method, ReadingConfig
+from align.progress.options import METHODS, Method, ReadingConfig
 from align.progress.references import References, Video
+from datasets.errors import require_known
 
 Progress = Float[np.ndarray, " time"]
 # Takes a video's frames one after another, (1, dim), and returns the progress at each.
@@ -166,7 +167,11 @@ def reading(method: Method, references: Sequence[Video], config: ReadingConfig) 
         method: Its name.
         references: Placed as the videos will be.
         config: Its options.
+
+    Raises:
+        UnknownNameError: When there is no such method.
     """
+    require_known("method", method, METHODS)
     match method:
         case "nearest":
             return Nearest(references, config.nearest)

@@ -8,10 +8,11 @@ from itertools import permutations
 from pathlib import Path
 
 from align.report.html import write_page
+from align.view.method import NoReferenceError
 from align.view.packing import CHUNK
 from align.view.page import exported_page
 from align.view.routes import Routes
-from datasets.pages.content import JSON, Content
+from datasets.pages.content import JSON, Content, as_json
 
 
 def export(routes: Routes, out: Path) -> Path:
@@ -25,9 +26,17 @@ def export(routes: Routes, out: Path) -> Path:
 
 def page_of(routes: Routes) -> str:
     """The HTML of that page; errors as above."""
-    contents = {path: routes.answer(path) for path in paths_of(routes)}
+    contents = {path: _answer(routes, path) for path in paths_of(routes)}
     title = f"{routes.shown.title}: {routes.shown.names[routes.start]}"
     return exported_page(_alone(contents), title)
+
+
+def _answer(routes: Routes, path: str) -> Content:
+    """The content of a path, or why the page has to do without."""
+    try:
+        return routes.answer(path)
+    except NoReferenceError as error:
+        return as_json({"problem": str(error)})
 
 
 def paths_of(routes: Routes) -> Iterator[str]:

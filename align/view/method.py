@@ -29,6 +29,10 @@ from datasets.errors import MismatchError, MissingDataError
 _BRIGHTEST = 99
 
 
+class NoReferenceError(MissingDataError):
+    """Raised when nothing else is shown that progress could be read off."""
+
+
 @dataclass
 class Method:
     """A run, whose model is loaded when it is first needed, and what it has embedded so far.
@@ -114,7 +118,7 @@ class Method:
         Without other episodes, the references are the other views.
 
         Raises:
-            MissingDataError: When there is no reference.
+            NoReferenceError: When there is no reference.
         """
         z = self.embeddings(i)
         curves = []
@@ -122,7 +126,7 @@ class Method:
             others = [self.embeddings(j)[view] for j in references]
             others = others or [other for k, other in enumerate(z) if k != view]
             if not others:
-                raise MissingDataError("progress needs a second episode or view as a reference.")
+                raise NoReferenceError("progress needs a second episode or view as a reference.")
             curves.append(np.round(nearest_progress(frames, others), 4).tolist())
         return curves
 

@@ -9,6 +9,7 @@ python -m align.zoo my_robot --push OWNER/NAME
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -16,6 +17,8 @@ import tyro
 
 from datasets.command import command, parse
 from datasets.errors import OptionError
+
+log = logging.getLogger(__name__)
 
 
 def run(
@@ -38,13 +41,17 @@ def run(
     """
     with command():
         _require_one_action(export=export, pull=pull, push=push)
+        if out is not None and export is None:
+            raise OptionError(
+                f"--out {out} is for an exported model: give --export, or leave it out."
+            )
         if export is not None:
             _export(export, names, out)
         elif pull is not None:
             from align.zoo.hub import pull as fetch
 
             for path in fetch(pull, names):
-                print(path)
+                _tell(path)
         elif push is not None:
             from align.zoo.hub import push as upload
 
@@ -65,7 +72,19 @@ def _export(run: Path, names: Sequence[str], out: Path | None) -> None:
 
     if len(names) != 1:
         raise OptionError("--export makes one model: give it one name.")
-    print(export(run, names[0], fetched_folder() if out is None else out))
+    _tell(export(run, names[0], fetched_folder() if out is None else out))
+
+
+def _tell(path: Path) -> None:
+    from align.zoo.store import PREFIX, hides_bundled
+
+    print(path)
+    if hides_bundled(path):
+        log.warning(
+            "%s%s is now this model. Delete the file to have the one that comes along again.",
+            PREFIX,
+            path.stem,
+        )
 
 
 def _show(names: Sequence[str]) -> None:

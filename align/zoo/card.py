@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +43,7 @@ class Card:
     """Facts about a model of the zoo.
 
     Attributes:
-        name: Its name.
+        name: Its name, which is that of its file.
         method: Its method, such as `late-predicted`.
         world: The world that it was trained in.
         command: The command that trained it.
@@ -76,12 +76,14 @@ class Card:
         """
         stored = read_state(path).get(CARD)
         try:
-            return TypeAdapter(cls).validate_python(stored)
+            card = TypeAdapter(cls).validate_python(stored)
         except ValidationError as error:
             raise FormatError(
                 f"{path} has no card that can be read ({first_fault(error)}). Make a model of the "
                 "zoo from a run with `python -m align.zoo NAME --export RUN`."
             ) from None
+        # The name of the file is what finds the model, also after it was renamed.
+        return replace(card, name=path.stem)
 
     def facts(self) -> dict[str, Any]:
         """The card as JSON can hold it."""

@@ -45,6 +45,8 @@ def export(run: Path, name: str, folder: Path) -> Path:
             f"a model of the zoo cannot be named {name!r}: use lower-case letters, digits, dashes "
             "and underscores."
         )
+    if not run.is_dir():
+        raise MissingDataError(f"{run} is no folder: name that of a trained and measured run.")
     scores = _scores(run)
     embedder = FrameEmbedder.load(run, device="cpu")
     card = _card(run, name, embedder, scores)

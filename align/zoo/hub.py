@@ -10,8 +10,11 @@ from pathlib import Path
 from huggingface_hub import HfApi, hf_hub_download
 from huggingface_hub.errors import HfHubHTTPError
 
+from align.engine.checkpoint_header import read_about
+from align.plan import RunPlan
 from align.zoo.card import Card
 from align.zoo.store import SUFFIX, fetched_folder, find
+from datasets.command import command_line
 from datasets.errors import MissingDataError, OptionError, UserError, require_known
 from datasets.storage.atomic import atomic_path
 
@@ -41,7 +44,9 @@ def pull(source: str, names: Sequence[str] = ()) -> list[Path]:
         MissingDataError: When the source has no models.
         UnknownNameError: When it has no model of a name.
         HubError: When the Hub does not answer, or has no such repository.
-        FormatError: When a file is no model of the zoo; nothing replaces an older file then.
+        OptionError: When the source is a file, or neither a folder nor named as a repository.
+        FormatError: When a file is no model of the zoo, or of a newer version; nothing replaces an
+            older file then.
     """
     folder = Path(source)
     if folder.is_dir():
@@ -112,8 +117,9 @@ def _wanted(names: Sequence[str], offered: Sequence[str], source: str) -> Sequen
 
 
 def _stored(source: Path) -> Path:
-    """Copies a model into the user's folder, after its card has been read."""
+    """Copies a model into the user's folder, after its card and its plan have been read."""
     Card.of(source)
+    RunPlan.stored(read_about(source), source)
     path = fetched_folder() / source.name
     path.parent.mkdir(parents=True, exist_ok=True)
     with atomic_path(path) as temporary:
@@ -122,6 +128,10 @@ def _stored(source: Path) -> Path:
 
 
 def _repository(name: str) -> str:
+    if Path(name).is_file():
+        folder, model = Path(name).parent, Path(name).stem
+        command = command_line("align.zoo", [model, "--pull", str(folder)])
+        raise OptionError(f"{name} is a file. Name its folder, and the model: {command}")
     if not re.fullmatch(r"[\w.-]+/[\w.-]+", name):
         raise OptionError(
             f"{name} is neither a folder nor a repository of the Hub, which is named OWNER/NAME."

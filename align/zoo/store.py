@@ -33,13 +33,18 @@ def names() -> list[str]:
     return sorted(stored())
 
 
+def hides_bundled(path: Path) -> bool:
+    """Whether a fetched model takes the place of one that comes along."""
+    return path.parent == fetched_folder() and (BUNDLED / path.name).exists()
+
+
 def find(name: str) -> Path:
-    """The file of a model.
+    """The file of a model, named with or without `zoo:`.
 
     Raises:
         UnknownNameError: When no model has this name.
     """
-    models = stored()
+    models, name = stored(), name.removeprefix(PREFIX)
     require_known("model of the zoo", name, models)
     return models[name]
 
@@ -52,7 +57,7 @@ def resolve(run: Path | str) -> Path:
     """
     text = str(run)
     if text.startswith(PREFIX):
-        return find(text.removeprefix(PREFIX))
+        return find(text)
     if (name := text.lower().removeprefix(PREFIX)) in stored() and not Path(run).exists():
         raise UnknownNameError(f"{run} is no folder; did you mean {PREFIX}{name}?")
     return Path(run)

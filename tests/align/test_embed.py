@@ -10,9 +10,10 @@ import torch
 
 from align.embed import embed, main
 from align.embedder import FrameEmbedder
+from align.inputs.footage import require_frames
 from align.train import make_trainer
 from datasets.episodes import EpisodeDataset
-from datasets.errors import MismatchError
+from datasets.errors import FormatError, MismatchError, MissingDataError, OptionError
 from datasets.video import write_video
 from tests.align.conftest import tiny_config
 
@@ -54,6 +55,22 @@ def test_raw_embeddings_depend_on_their_own_frame_alone(
         assert np.allclose(whole[:9], half, atol=1e-5) == raw
     assert set(table["view"]) == {"video"}
     assert table["time"][:3] == pytest.approx([0, 0.1, 0.2])
+
+
+@pytest.mark.slow
+def test_what_embeddings_cannot_be_of_is_named(run: Path, dots: Path, tmp_path: Path) -> None:
+    video, out = tmp_path / "one.mp4", tmp_path / "out.npz"
+    write_video(video, EpisodeDataset(dots, "test").images(0, "view_0")[:1], 10.0)
+    with pytest.raises(MissingDataError, match=r"one\.mp4 has 1 frame"):
+        embed(run, [video], out, progress=False)
+    assert embed(run, [video], out, raw=True, progress=False) == 1
+    with pytest.raises(OptionError, match="leave out --split and --views"):
+        embed(run, [video], out, "test", ["ego"], progress=False)
+    weights = run / "checkpoints" / "best.safetensors"
+    with pytest.raises(OptionError, match="leave out --checkpoint last"):
+        embed(weights, [video], out, checkpoint="last", raw=True, progress=False)
+    with pytest.raises(FormatError, match=f"{tmp_path} is a folder: name a video"):
+        require_frames(tmp_path)
 
 
 @pytest.mark.slow

@@ -17,7 +17,7 @@ from align.inputs.sampling import TimeConfig
 from align.progress.demonstrations import Demonstrations
 from align.progress.methods import causal_progress
 from align.progress.options import Method, ReadingConfig
-from align.reward import AlignmentReward, OraclePotential, PotentialReward
+from align.reward import AlignmentReward, OraclePotential, PotentialReward, warn_of_cameras
 from align.train import make_trainer
 from datasets.errors import OptionError, UnknownNameError
 from sims.errors import SimulatorError
@@ -157,6 +157,39 @@ def test_what_cannot_reward_is_named(run: Path, dots: Path, tmp_path: Path) -> N
         AlignmentReward(ToyEnv(), around)
     with pytest.raises(SimulatorError, match="toy does not say how far"):
         PotentialReward(ToyEnv(), OraclePotential(ToyEnv())).reset(seed=0)
+
+
+@pytest.mark.parametrize(
+    "numbers", [{"gamma": 1.5}, {"gamma": float("nan")}, {"scale": -1.0}, {"own": float("inf")}]
+)
+def test_numbers_out_of_range_are_named(numbers: dict[str, float]) -> None:
+    with pytest.raises(OptionError, match=next(iter(numbers))):
+        PotentialReward(ToyEnv(), Ramp(), **numbers)
+
+
+def test_an_environment_without_views_is_refused_before_a_run_is_read() -> None:
+    for env in (gymnasium.make("CartPole-v1"), gymnasium.make_vec("CartPole-v1", 2), None):
+        with pytest.raises(OptionError, match=r"renders no views: wrap one .* sims\.make"):
+            AlignmentReward(env, "nowhere")  # type: ignore[arg-type]
+
+
+@pytest.mark.slow
+def test_cameras_that_stand_elsewhere_are_told(run: Path, caplog: pytest.LogCaptureFixture) -> None:
+    embedder = FrameEmbedder.load(run)
+    learned = embedder.plan.meta.views
+    warn_of_cameras(embedder, learned, "view_0")
+    warn_of_cameras(embedder, learned[:2], "ego")
+    assert not caplog.text
+    warn_of_cameras(embedder, learned[:2], "view_0")
+    assert "view_0 stands elsewhere" in caplog.text and "views=2" in caplog.text
+
+
+@pytest.mark.slow
+def test_one_reference_and_an_unknown_method(run: Path) -> None:
+    one = AlignmentReward(ToyEnv(), run, references="demo_0")
+    assert play(one) == play(AlignmentReward(ToyEnv(), run, references=["demo_0"]))
+    with pytest.raises(UnknownNameError, match="did you mean 'nearest'"):
+        AlignmentReward(ToyEnv(), run, method="nearset")  # type: ignore[arg-type]
 
 
 @pytest.mark.slow

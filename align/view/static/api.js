@@ -13,6 +13,7 @@ export async function fetchPath(path) {
   const binary = !path.endsWith(".json");
   if (inlined) {
     if (!(path in inlined)) throw new Error("this page holds one episode alone");
+    if (inlined[path].problem) throw new Error(inlined[path].problem);
     return binary ? unpacked(inlined[path]) : inlined[path];
   }
   let response;

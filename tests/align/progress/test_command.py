@@ -105,6 +105,46 @@ def test_videos_have_progress_by_videos(run: Path, world: Path, tmp_path: Path) 
 
 
 @pytest.mark.slow
+def test_a_checkpoint_alone_knows_no_data_and_has_no_folder(
+    run: Path, world: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    weights = str(run / "checkpoints" / "best.safetensors")
+    video = tmp_path / "video.mp4"
+    write_video(video, EpisodeDataset(world, "train").images(0, "view_0"), 10.0)
+    reference, out = ["--reference", str(video)], ["--out", str(tmp_path / "out.npz")]
+    for words, message in (
+        ([str(video), *reference], "name the file to write: --out"),
+        ([*out, *reference], "name a data set by --data"),
+        ([str(video), *reference, "--reference-data", str(world), *out], "videos alone"),
+    ):
+        with pytest.raises(SystemExit):
+            main([weights, *words])
+        assert message in capsys.readouterr().err
+    main([weights, "--data", str(world), "--episodes", "1", "--views", "ego", *reference, *out])
+    assert set(np.load(tmp_path / "out.npz")["episode"]) == {"demo_5", "demo_7"}
+
+
+@pytest.mark.slow
+def test_a_video_that_is_its_own_reference_or_of_another_world_is_told(
+    run: Path, world: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    words = ["--episodes", "1", "--views", "ego", "--out", str(tmp_path / "out.npz")]
+    main([str(run), *words])
+    assert not caplog.text
+    main([str(run), *words, "--split", "train"])
+    assert "demo_0: among the references of its own progress" in caplog.text
+    other = tmp_path / "other"
+    shutil.copytree(world, other)
+    meta = DatasetMeta.load(other)
+    replace(meta, env="elsewhere").save(other)
+    (other / meta.index_name).rename(other / replace(meta, env="elsewhere").index_name)
+    main([str(run), *words, "--data", str(other)])
+    assert f"the references show {meta.env}, and the episodes elsewhere" in caplog.text
+    main([str(run), *words, "--reference-data", str(other)])
+    assert f"has learned from {meta.env}, and the references show elsewhere" in caplog.text
+
+
+@pytest.mark.slow
 def test_named_references_and_views(run: Path, tmp_path: Path) -> None:
     out = tmp_path / "out.npz"
     words = ["--reference", "demo_1", "--reference-views", "view_0", "--views", "ego"]
@@ -120,7 +160,13 @@ def test_named_references_and_views(run: Path, tmp_path: Path) -> None:
     ("words", "message"),
     [
         (["--reference", "demo_99"], "unknown episode of .*, nor a video 'demo_99'"),
+        (["--reference", "nowhere.mp4"], "nowhere.mp4 does not exist: check its path"),
+        (["--reference", "demo_1", "demo_1"], "--reference names demo_1 twice"),
+        (["--reference", "demo_7"], "demo_7 of .* is a failure"),
         (["--reference-views", "view_7"], "unknown view"),
+        (["--method", "goal"], "--method would change nothing: only --lerobot needs it"),
+        (["a.mp4", "--views", "ego"], "--views would change nothing: videos have none"),
+        (["--lerobot", "b", "--out", "a.npz"], "--out would change nothing"),
         (["--nearest", "0"], "out of range"),
         (["--out", "table.txt"], "must end with .npz or .parquet"),
         (["--data", "a", "--lerobot", "b"], "--data and --lerobot exclude each other"),

@@ -15,6 +15,7 @@ from align.engine.run_folder import NoRunError
 from align.metrics.alignment import distances, pair_metrics
 from align.metrics.decoding import dtw_picks, with_motion
 from align.view.__main__ import open_routes
+from align.view.export import page_of
 from align.view.packing import CHUNK, pack_array
 from align.view.progress import nearest_progress
 from datasets.episodes import EpisodeDataset
@@ -179,6 +180,20 @@ def test_videos_are_told_their_offset(viewed_runs, two_videos):
     assert array(routes, "runs/0/episodes/0/attention/1.bin").shape[1:] == (3, 3)
     with pytest.raises(DataError, match="no keypoints"):
         routes.answer("runs/0/episodes/0/patches/0.bin")
+
+
+@pytest.mark.slow
+def test_a_page_of_one_video_says_that_it_has_no_progress(viewed_runs, two_videos):
+    page = page_of(open_routes([viewed_runs[0], two_videos[0]]))
+    assert '"problem":"progress needs a second episode or view as a reference."' in page
+
+
+@pytest.mark.slow
+def test_videos_of_one_name_are_told_apart(viewed_runs, two_videos, tmp_path):
+    twin = Path(shutil.copy(two_videos[1], tmp_path / "first.mp4"))
+    routes = open_routes([viewed_runs[0], two_videos[0], twin])
+    views = told(routes, "episodes/0/about.json")["views"]
+    assert [view["name"] for view in views] == [str(two_videos[0]), str(twin)]
 
 
 @pytest.mark.parametrize("values", [np.zeros((2, 3)), np.arange(6.0).reshape(2, 3)])

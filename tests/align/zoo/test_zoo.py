@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from safetensors import safe_open
+from safetensors.torch import load_file, save_file
 
 import align.zoo
 from align.embedder import FrameEmbedder
@@ -17,7 +18,13 @@ from align.zoo.card import Card
 from align.zoo.export import export
 from align.zoo.hub import HubError, pull, push
 from align.zoo.store import BUNDLED
-from datasets.errors import FormatError, MissingDataError, OptionError, UnknownNameError
+from datasets.errors import (
+    FormatError,
+    MissingDataError,
+    OptionError,
+    UnknownNameError,
+    UserError,
+)
 from tests.align.zoo.golden import GOLDEN, NAMES, embedding_of
 from tests.align.zoo.hub_stand_in import running_hub
 
@@ -162,6 +169,70 @@ def test_a_bundled_model_embeds_fixed_frames_as_when_it_was_made(name: str) -> N
     assert Card.of(align.zoo.find(name)).name == name
     expected = np.array(json.loads(GOLDEN.read_text())[name])
     np.testing.assert_allclose(embedding_of(name)[:, : expected.shape[1]], expected, atol=1e-3)
+
+
+def test_pictures_that_are_no_bytes_are_refused() -> None:
+    embedder = align.zoo.load("lift")
+    wrong = (frames() / 255.0, frames().astype(np.uint16), frames()[0], frames()[..., :1])
+    for images in wrong:
+        with pytest.raises(FormatError, match="images must be uint8 RGB"):
+            embedder.embed_frames(images)
+    with pytest.raises(MissingDataError, match="no frames"):
+        embedder.embed_frames(frames()[:0])
+    listed = embedder.embed_frames(list(frames()))  # type: ignore[arg-type]
+    torch.testing.assert_close(listed, embedder.embed_frames(frames()))
+
+
+def test_a_model_is_found_with_its_prefix_and_told_without() -> None:
+    assert align.zoo.find("zoo:lift") == align.zoo.find("lift") == align.zoo.resolve("zoo:lift")
+    with pytest.raises(UnknownNameError, match="did you mean zoo:lift"):
+        align.zoo.resolve("lift")
+
+
+def test_a_renamed_model_has_the_name_that_finds_it(
+    zoo: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    offered = tmp_path / "offered"
+    offered.mkdir()
+    shutil.copy(BUNDLED / "lift.safetensors", offered / "other.safetensors")
+    main(["--pull", str(offered)])
+    main([])
+    assert "| zoo:other | deit | lift |" in capsys.readouterr().out
+
+
+def test_a_model_that_hides_a_bundled_one_is_told(
+    zoo: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    main(["pick", "--pull", str(BUNDLED)])
+    assert "zoo:pick is now this model" in caplog.text
+
+
+def test_a_model_of_a_newer_version_is_not_pulled(zoo: Path, tmp_path: Path) -> None:
+    source, offered = BUNDLED / "lift.safetensors", tmp_path / "offered"
+    with safe_open(source, "pt") as file:
+        facts = json.loads(file.metadata()["state"])
+    facts["about"]["config"]["newer"] = 1
+    offered.mkdir()
+    save_file(load_file(source), offered / "lift.safetensors", {"state": json.dumps(facts)})
+    with pytest.raises(UserError, match="newer.* install the version that wrote it"):
+        pull(str(offered))
+    assert not zoo.exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--pull", str(BUNDLED / "lift.safetensors")], "is a file. Name its folder"),
+        (["lift", "--out", "there"], "--out there is for an exported model"),
+        (["mine", "--export", "zoo:lift"], "zoo:lift is no folder"),
+    ],
+)
+def test_options_that_mean_nothing_are_named(
+    words: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as end:
+        main(words)
+    assert end.value.code == 2 and message in capsys.readouterr().err
 
 
 def test_bundled_models_are_small_together() -> None:
