@@ -55,8 +55,8 @@ def embed(
 
     Raises:
         DataError: When the run, a video or a data set cannot be used, or they do not fit.
-        OptionError: When the ending of `out` names no known format, or videos alone are to have
-            a split or views.
+        OptionError: When the ending of `out` names no known format, when something is named twice,
+            or when videos alone are to have a split or views.
         CheckpointError: When the checkpoint is missing, truncated or of another model.
     """
     from align.embedder import FrameEmbedder
@@ -76,6 +76,11 @@ def embed(
 
 
 def _require_data(what: Sequence[Path], split: AnySplit, views: Sequence[str]) -> None:
+    """Checks that everything is named once, and that the options are of something named."""
+    places = [path.resolve() for path in what]
+    for path, place in zip(what, places, strict=True):
+        if places.count(place) > 1:
+            raise OptionError(f"{path} is named twice: name each video and data set once.")
     given = {"--split": split != "all", "--views": bool(views)}
     named = " and ".join(option for option, is_given in given.items() if is_given)
     if named and what and not any(path.is_dir() for path in what):

@@ -17,6 +17,7 @@ from align.engine.device import import_compiler
 from align.imitation.config import OF_VIDEO, ImitateConfig, Reward
 from align.imitation.environments import make_environment
 from align.imitation.results import COLUMNS, Curve, Point
+from align.reward import warn_of_cameras
 from datasets.errors import DamagedDataError, MissingDataError
 from datasets.progress import ProgressBar
 from datasets.storage.atomic import atomic_path
@@ -83,7 +84,9 @@ def require_usable(config: ImitateConfig, rewards: Sequence[Reward]) -> None:
     if of_video:
         from align.imitation.video_rewards import open_run
 
-        open_run(config, of_video[0])
+        embedder, _ = open_run(config, of_video[0])
+        here = [f"view_{number}" for number in range(config.views)]
+        warn_of_cameras(embedder, here, config.view)
     import_compiler()
     make_environment(config, (of_video or rewards)[0]).close()
 

@@ -15,7 +15,7 @@ from align.inputs.protocols import training_views
 from align.progress.causality import require_causal
 from align.progress.demonstrations import Demonstrations
 from align.progress.tracker import ProgressTracker, see_together
-from align.reward import change_of_potential, warn_of_cameras
+from align.reward import change_of_potential
 from align.stored.suitable import require_frames_alone
 from align.zoo.store import resolve
 from datasets.storage.episode_file import EGO
@@ -94,7 +94,6 @@ def open_run(config: ImitateConfig, reward: Reward) -> tuple[FrameEmbedder, Demo
     lacking = "which would tell the agent's state to its reward"
     require_frames_alone(run, embedder.config, lacking)
     require_causal(str(run), embedder)
-    warn_of_cameras(embedder, [f"view_{i}" for i in range(config.views)], config.view)
     views = config.reference_views or tuple(
         view for view in training_views(embedder.config, embedder.plan.meta) if view != EGO
     )

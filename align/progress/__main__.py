@@ -86,6 +86,9 @@ def run(
         from align.progress.measuring import Measurement, summary
 
         _require_one_subject(videos, data, lerobot)
+        if reference and all(Path(name).is_file() for name in reference):
+            of_set = {"--reference-data": reference_data, "--reference-views": reference_views}
+            _require_unused("the references are videos alone", of_set)
         of_data = {"--split": split != "test", "--episodes": episodes is not None}
         if videos:
             _require_unused("videos have none of their own", of_data | {"--views": bool(views)})
@@ -115,7 +118,7 @@ def _require_one_subject(videos: Sequence[Path], data: Path | None, lerobot: Pat
         raise OptionError(f"{' and '.join(named)} exclude each other: give one of them.")
 
 
-def _require_unused(why: str, given: Mapping[str, bool]) -> None:
+def _require_unused(why: str, given: Mapping[str, object]) -> None:
     named = " and ".join(option for option, is_given in given.items() if is_given)
     if named:
         raise OptionError(f"{named} would change nothing: {why}. Leave it out.")

@@ -93,11 +93,6 @@ class Demonstrations:
                 require_frames(Path(name))  # which says what is wrong with it
         found = video_files(str(run), embedder, files)
         if not episodes and files:
-            if self.data is not None or self.views:
-                raise OptionError(
-                    "the references are videos alone, which are of no data set: leave out "
-                    "--reference-data and --reference-views, or name episodes as well."
-                )
             return found
         root = self.data or _training_data(run)
         data = open_episodes(str(run), embedder, root, None if episodes else "train")

@@ -63,11 +63,13 @@ class VideoMatch:
     @classmethod
     def between(cls, first: EmbeddedVideo, other: EmbeddedVideo) -> VideoMatch:
         """Matches every frame of the first video."""
+        # One table is held at a time: that of two videos of ten minutes takes 1.3 GB.
+        cost = distances(*(with_motion(video.embeddings) for video in (first, other))).numpy()
+        offset = estimate_offset(first.times, other.times, mutual_pairs(cost))
+        in_motion = cost.argmin(axis=1)
+        del cost
         cost = distances(first.embeddings, other.embeddings).numpy()
-        moving = distances(*(with_motion(video.embeddings) for video in (first, other))).numpy()
-        offset = estimate_offset(first.times, other.times, mutual_pairs(moving))
-        warped = dtw_picks(cost[None])[0]
-        return cls(other, cost.argmin(axis=1), moving.argmin(axis=1), warped, offset)
+        return cls(other, cost.argmin(axis=1), in_motion, dtw_picks(cost[None])[0], offset)
 
     def by_offset(self, times: Float[np.ndarray, " time"]) -> Int64[np.ndarray, " time"]:
         """The frame nearest to each time of the first video's clock.

@@ -66,6 +66,8 @@ def test_what_embeddings_cannot_be_of_is_named(run: Path, dots: Path, tmp_path: 
     assert embed(run, [video], out, raw=True, progress=False) == 1
     with pytest.raises(OptionError, match="leave out --split and --views"):
         embed(run, [video], out, "test", ["ego"], progress=False)
+    with pytest.raises(OptionError, match="is named twice"):
+        embed(run, [dots, dots / "."], out, progress=False)
     weights = run / "checkpoints" / "best.safetensors"
     with pytest.raises(OptionError, match="leave out --checkpoint last"):
         embed(weights, [video], out, checkpoint="last", raw=True, progress=False)
