@@ -14,11 +14,13 @@ from align.imitation.environments import make_environment
 from align.imitation.results import Curve, Point, Row, as_markdown, draw
 from align.imitation.study import imitate
 from align.imitation.training import CURVE_NAME, _side_by_side, load_curve
-from align.imitation.video_rewards import make_trackers
+from align.imitation.video_rewards import make_trackers, open_run
 from align.inputs.sampling import TimeConfig
 from align.reward import AlignmentReward
 from align.train import make_trainer
+from datasets.episodes import EpisodeDataset
 from datasets.errors import DamagedDataError, MismatchError, OptionError, UserError
+from datasets.video import write_video
 from tests.align.conftest import tiny_config
 
 
@@ -175,3 +177,13 @@ def test_a_damaged_curve_is_named(tmp_path: Path, text: str) -> None:
     (tmp_path / CURVE_NAME).write_text(text)
     with pytest.raises(DamagedDataError, match=r"curve\.csv cannot be read .*train again"):
         load_curve("sparse", 0, tmp_path)
+
+
+@pytest.mark.slow
+def test_references_may_be_videos_alone(dots: Path, tmp_path: Path) -> None:
+    make_trainer(tiny_config(dots, tmp_path / "run", epochs=1), progress=False).fit()
+    video = tmp_path / "reference.mp4"
+    write_video(video, EpisodeDataset(dots, "train").images(0, "view_0"), 10.0)
+    config = ImitateConfig("minecraft", run=tmp_path / "run", references=(str(video),))
+    embedder, chosen = open_run(config, "alignment")
+    assert [each.source for each in chosen.footage(tmp_path / "run", embedder)] == [video.resolve()]
