@@ -12,6 +12,7 @@ embedding depends on this frame alone.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -77,7 +78,7 @@ def embed(
 
 def _require_data(what: Sequence[Path], split: AnySplit, views: Sequence[str]) -> None:
     """Checks that everything is named once, and that the options are of something named."""
-    places = [path.resolve() for path in what]
+    places = [os.path.realpath(path) for path in what]
     for path, place in zip(what, places, strict=True):
         if places.count(place) > 1:
             raise OptionError(f"{path} is named twice: name each video and data set once.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -54,7 +55,7 @@ class EpisodeView:
     @property
     def source(self) -> Path:
         """The episode's file, by which it is known again from every view."""
-        return self.data.paths[self.i].resolve()
+        return Path(os.path.realpath(self.data.paths[self.i]))
 
     def times(self) -> Float[np.ndarray, " time"]:
         """Time of each frame in seconds from the first one."""
@@ -84,7 +85,7 @@ class VideoFile:
     @property
     def source(self) -> Path:
         """The file, by which it is known again."""
-        return self.path.resolve()
+        return Path(os.path.realpath(self.path))
 
     @property
     def episode(self) -> str:

@@ -86,17 +86,17 @@ def run(
         from align.progress.measuring import Measurement, summary
 
         _require_one_subject(videos, data, lerobot)
-        if reference and all(Path(name).is_file() for name in reference):
-            of_set = {"--reference-data": reference_data, "--reference-views": reference_views}
-            _require_unused("the references are videos alone", of_set)
         of_data = {"--split": split != "test", "--episodes": episodes is not None}
         if videos:
-            _require_unused("videos have none of their own", of_data | {"--views": bool(views)})
+            _refuse("videos have none of their own", of_data | {"--views": bool(views)})
         if lerobot is None:
-            _require_unused("only --lerobot needs it", {"--method": method != "dtw"})
+            _refuse("only --lerobot needs it", {"--method": method != "dtw"})
         else:
             given = of_data | {"--out": out is not None}
-            _require_unused("--lerobot takes all episodes, and names its file itself", given)
+            _refuse("--lerobot takes all episodes, and names its file itself", given)
+        if reference and all(Path(name).is_file() for name in reference):
+            of_set = {"--reference-data": reference_data, "--reference-views": reference_views}
+            _refuse("the references are videos alone", of_set)
         chosen = Demonstrations(reference, reference_data, reference_views, shuffled)
         measurement = Measurement(run, chosen, _FORMS[form], how, checkpoint)
         if lerobot is not None:
@@ -118,7 +118,8 @@ def _require_one_subject(videos: Sequence[Path], data: Path | None, lerobot: Pat
         raise OptionError(f"{' and '.join(named)} exclude each other: give one of them.")
 
 
-def _require_unused(why: str, given: Mapping[str, object]) -> None:
+def _refuse(why: str, given: Mapping[str, object]) -> None:
+    """Refuses options that would change nothing, by whether each is given."""
     named = " and ".join(option for option, is_given in given.items() if is_given)
     if named:
         raise OptionError(f"{named} would change nothing: {why}. Leave it out.")
