@@ -78,7 +78,7 @@ def embed(
 
 def _require_data(what: Sequence[Path], split: AnySplit, views: Sequence[str]) -> None:
     """Checks that everything is named once, and that the options are of something named."""
-    places = [os.path.realpath(path) for path in what]
+    places = [os.path.abspath(path) for path in what]
     for path, place in zip(what, places, strict=True):
         if places.count(place) > 1:
             raise OptionError(f"{path} is named twice: name each video and data set once.")
