@@ -259,10 +259,10 @@ class AlignmentReward(PotentialReward):
                 when the environment is none of `sims`, or a number is out of range.
             UnknownNameError: When the environment has no such view.
         """
+        world: Any = _world_of(env)
         embedder = run if isinstance(run, FrameEmbedder) else FrameEmbedder.load(run)
         who = "the run" if isinstance(run, FrameEmbedder) else run
         require_no_cameras(who, embedder.config, "which a reward is not given")
-        world: Any = _world_of(env)
         if not isinstance(references, References):
             if isinstance(run, FrameEmbedder):
                 raise TypeError("an encoder does not know its data: pass embedded `References`.")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -275,8 +276,9 @@ def test_what_has_no_cameras_is_refused(run: Path, blind: Path) -> None:
     embedder = FrameEmbedder.load(run, "last", "cpu")
     with pytest.raises(MismatchError, match="--rays shuffled and needs the camera of every frame"):
         video_files(str(run), embedder, [Path("a.mp4")])
+    world = SimpleNamespace(views=["ego"], size=SIZE, render_view=None)
     with pytest.raises(MismatchError, match="which a reward is not given"):
-        AlignmentReward(None, run)  # type: ignore[arg-type]
+        AlignmentReward(SimpleNamespace(unwrapped=world), run)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="made with rays"):
         embedder.encode_frames(np.zeros((2, SIZE, SIZE, 3), np.uint8))
     with pytest.raises(MissingDataError, match=r"has no camera of .*sims\.generate"):
