@@ -48,7 +48,7 @@ demo: $(INSTALLED)  ## Lift episodes, DeiT against PAAB and PAAT, a report: with
 	$(BIN)/python -m datasets.info $(DEMO_DATA)
 	$(BIN)/python -m align.compare --data $(DEMO_DATA) --methods deit paab paat --seeds 0 --backbone.depth 4 --epochs $(DEMO_EPOCHS) --optim.lr 1e-3 --validate-every 1 --out $(DEMO_RUNS)
 
-demo-action: $(INSTALLED)  ## videos of people in three data sets' layouts, TimeSformer against PAAB and PAAT, a report: within 20 minutes
+demo-action: $(INSTALLED)  ## videos of people in three data sets' layouts, TimeSformer against PAAB and PAAT, a report: within 15 minutes
 	for layout in ntu smarthome nucla; do \
 		people="--subjects 4"; test $$layout = ntu && people="--subjects $(DEMO_SUBJECTS) --repetitions $(DEMO_REPETITIONS) --test-repetitions 2"; \
 		$(BIN)/python -m sims.generate --env mocap --views 3 --layout $$layout $$people --rooms 4 --size 96 --actions $(DEMO_ACTIONS) --out $(DEMO_ACTION)/$$layout || exit 1; \
