@@ -18,13 +18,7 @@ from action.evaluation import (
     recognition_metrics,
 )
 from action.features import ClipFeatures, fingerprint
-from action.inputs.clips import (
-    ActionData,
-    open_data,
-    open_other_data,
-    open_own_data,
-    usable,
-)
+from action.inputs.clips import ActionData, open_data, open_other_data, open_own_data, usable
 from action.models.registry import modality
 from action.pictures import draw_confusion
 from action.recognizer import ClipRecognizer, require_finite

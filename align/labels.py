@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
 
 def labels(paths: Sequence[Path]) -> list[str]:
     """The name of each path, or the whole path where different ones have one name."""
-    names = [path.absolute().name for path in set(paths)]
+    names = [path.absolute().name for path in paths]
+    places = Counter(path.absolute().name for path in set(paths))
     return [
-        str(path) if names.count(path.absolute().name) > 1 else path.absolute().name
-        for path in paths
+        str(path) if places[name] > 1 else name for path, name in zip(paths, names, strict=True)
     ]

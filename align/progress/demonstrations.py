@@ -17,6 +17,7 @@ from align.inputs.protocols import training_views
 from align.progress.options import REFERENCE_EPISODES, Centre
 from align.progress.references import References
 from align.stored.data import find_own_data
+from datasets.bounds import require_distinct
 from datasets.episodes import EpisodeDataset
 from datasets.errors import MismatchError, OptionError, require_known
 from datasets.progress import ProgressBar
@@ -84,8 +85,8 @@ class Demonstrations:
 
     def footage(self, run: Path, embedder: FrameEmbedder) -> list[Footage]:
         """The videos of the references, before they are embedded; errors as of `embed`."""
-        _require_once("--reference", self.named)
-        _require_once("--reference-views", self.views)
+        require_distinct("--reference", self.named)
+        require_distinct("--reference-views", self.views)
         files = [Path(name) for name in self.named if Path(name).is_file()]
         episodes = [name for name in self.named if not Path(name).is_file()]
         for name in episodes:
@@ -139,12 +140,6 @@ def _warn_of_world(who: str, embedder: FrameEmbedder, data: EpisodeDataset) -> N
 def _is_path(name: str) -> bool:
     """Whether a name is meant to be that of a file, which an episode's is not."""
     return "/" in name or Path(name).suffix.lower() in VIDEO_SUFFIXES
-
-
-def _require_once(option: str, names: Sequence[str]) -> None:
-    if len(set(names)) < len(names):
-        twice = next(name for name in names if names.count(name) > 1)
-        raise OptionError(f"{option} names {twice} twice: name each once.")
 
 
 def _training_data(run: Path) -> Path:

@@ -267,11 +267,11 @@ def test_meshes_are_found_in_the_package_that_has_them(tmp_path, monkeypatch):
         (folders[name] / file).touch()
     monkeypatch.setattr(xml, "_folder", folders.get)
     model = """<mujoco><asset>
-        <mesh file="/home/a/mimicgen/mimicgen/models/robosuite/assets/mug.stl"/>
-        <mesh file="/home/a/mimicgen/robosuite/robosuite/models/assets/bases/m.stl"/>
+        <mesh file="/elsewhere/mimicgen/mimicgen/models/robosuite/assets/mug.stl"/>
+        <mesh file="/elsewhere/mimicgen/robosuite/robosuite/models/assets/bases/m.stl"/>
         <mesh file="C:\\Users\\a\\kitchens\\assets/sink.obj"/>
-        <mesh file="/home/a/own/none.stl"/></asset></mujoco>"""
+        <mesh file="/elsewhere/own/none.stl"/></asset></mujoco>"""
     found = xml.with_installed_files(model)
     for name, file in files.items():
         assert f'"{folders[name] / file}"' in found
-    assert xml.missing_files(found) == ["/home/a/own/none.stl"]
+    assert xml.missing_files(found) == ["/elsewhere/own/none.stl"]
