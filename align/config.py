@@ -132,7 +132,7 @@ class TrainConfig:
     """seen: test on the training views; unseen: hold the last third-person views out."""
     train_on: Path | None = None
     """Train on this data set instead, and only test on --data."""
-    # bf16 pays on a CPU only where `lscpu` lists amx_bf16.
+    # bf16 pays on a CPU only where `lscpu` lists avx512_bf16 or amx_bf16.
     precision: Precision = "auto"
     """Number format; auto: bf16 on a GPU that has it, else fp32."""
     views: tuple[str, ...] = ()

@@ -17,6 +17,9 @@ _M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_THRESHOLD = -1, -2, -3  # malloc.h
 _LARGEST_MMAP_THRESHOLD = 32 * 2**20  # glibc refuses more
 _LARGEST_INT = 2**31 - 1
 
+# Measured by tests/benchmarks/bench_precision.py on a processor with each of them.
+_BF16_FLAGS = frozenset({"avx512_bf16", "amx_bf16"})
+
 
 def keep_freed_memory() -> bool:
     """Tells glibc to keep freed memory; elsewhere does nothing and returns False."""
@@ -47,18 +50,44 @@ def uses_bf16(precision: Precision) -> bool:
 
 
 def processor_of(device: torch.device, precision: Precision) -> str:
-    """Processor and number format, which decide the digits of a measurement: `Xeon, fp32`."""
-    name = torch.cuda.get_device_name(device) if device.type == "cuda" else cpu_name()
+    """What decides the digits of a measurement: `AMD EPYC (AVX512), fp32`.
+
+    Generations of processors share a name, and sums round in another order with other
+    instructions.
+    """
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else _cpu_title()
     return f"{name}, {'bf16' if uses_bf16(precision) else 'fp32'}"
 
 
-@lru_cache
+def precision_hint(device: torch.device, precision: Precision) -> str | None:
+    """Names the faster number format where `auto` leaves one out, which is on some CPUs only."""
+    left_out = device.type == "cpu" and precision == "auto"
+    if not left_out or cpu_flags().isdisjoint(_BF16_FLAGS):
+        return None
+    return "--precision bf16 trains up to twice as fast on this processor"
+
+
+def _cpu_title() -> str:
+    return f"{cpu_name()} ({torch.backends.cpu.get_cpu_capability()})"
+
+
 def cpu_name() -> str:
     """The name of this machine's processor, as far as the system knows it."""
+    return _cpu_info().get("model name") or platform.processor() or platform.machine() or "cpu"
+
+
+def cpu_flags() -> frozenset[str]:
+    """The extensions of this machine's instructions, as Linux lists them; none elsewhere."""
+    return frozenset(_cpu_info().get("flags", "").split())
+
+
+@lru_cache
+def _cpu_info() -> dict[str, str]:
+    """The first processor's properties, on Linux."""
     info = Path("/proc/cpuinfo")
-    lines = info.read_text().splitlines() if info.exists() else []
-    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
-    return next(names, platform.processor() or platform.machine() or "cpu")
+    first = info.read_text().split("\n\n")[0] if info.exists() else ""
+    pairs = (line.partition(":") for line in first.splitlines())
+    return {name.strip(): value.strip() for name, _, value in pairs}
 
 
 def attend_plainly(model: nn.Module) -> None:

@@ -29,7 +29,7 @@ from align.engine.checkpoint import (
 )
 from align.engine.claim import Claim
 from align.engine.config import RunConfig
-from align.engine.device import processor_of, uses_bf16
+from align.engine.device import precision_hint, processor_of, uses_bf16
 from align.engine.loading import reading_batches
 from align.engine.optim import build_optimizer, learning_rate_factor
 from align.engine.pace import Pace
@@ -169,12 +169,14 @@ class Trainer:
             parts.append(f"{self.accelerator.num_processes} processes")
         epochs = counted(self.config.epochs, "epoch")
         steps = f"{self.total_steps} ({epochs} of {self.task.steps_per_epoch})"
-        return {
+        described = {
             **self.task.describe(),
             "device": ", ".join(parts),
             "steps": steps,
             "run": str(self.folder),
         }
+        hint = precision_hint(self.accelerator.device, self.config.precision)
+        return described if hint is None else described | {"hint": hint}
 
     def _train_epoch(
         self, epoch: int, batches: Iterator[Any], bar: ProgressBar, pace: Pace

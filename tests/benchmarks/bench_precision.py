@@ -1,6 +1,7 @@
 """Time a training step in bfloat16 on a CPU: attention written out, convolutions channels last.
 
-Worth running where `lscpu` lists amx_bf16; other processors may be slower in bfloat16.
+Worth running where `lscpu` lists avx512_bf16 or amx_bf16; other processors may be slower in
+bfloat16.
 
 Run: python tests/benchmarks/bench_precision.py
 """

@@ -25,7 +25,7 @@ class Short:
         steps: Of each training; the learning rate falls over them.
         views: Views a step, of two episodes.
         moments: Moments of each view.
-        precision: bf16 pays on a CPU only where `lscpu` lists amx_bf16.
+        precision: bf16 pays on a CPU only where `lscpu` lists avx512_bf16 or amx_bf16.
     """
 
     data: Path = Path("data/lift")

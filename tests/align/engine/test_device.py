@@ -1,4 +1,4 @@
-"""bfloat16: which arithmetic is asked for, and attention written out."""
+"""bfloat16: which arithmetic is asked for, and attention written out; names of processors."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ import pytest
 import torch
 from timm.layers import Attention
 
-from align.engine.device import attend_plainly, uses_bf16
+from align.engine import device
+from align.engine.config import Precision
+from align.engine.device import attend_plainly, precision_hint, processor_of, uses_bf16
 from align.models.pose_aware import ModelConfig, PaabConfig, build_model
 
 
@@ -26,6 +28,34 @@ def test_auto_takes_bf16_on_a_gpu_that_has_it(
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda: bf16)
     assert uses_bf16("auto") is chosen
     assert uses_bf16("bf16") and not uses_bf16("fp32")
+
+
+def test_processors_of_one_name_and_other_instructions_differ(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for instructions in ("AVX2", "AVX512"):
+        monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda x=instructions: x)
+        name = processor_of(torch.device("cpu"), "fp32")
+        assert name.endswith(f" ({instructions}), fp32")
+
+
+@pytest.mark.parametrize(
+    ("flags", "on", "precision", "advised"),
+    [
+        ({"avx512f", "avx512_bf16"}, "cpu", "auto", True),
+        ({"amx_bf16"}, "cpu", "auto", True),
+        ({"avx2", "avx512f"}, "cpu", "auto", False),
+        ({"amx_bf16"}, "cpu", "fp32", False),
+        ({"amx_bf16"}, "cpu", "bf16", False),
+        ({"amx_bf16"}, "cuda", "auto", False),
+    ],
+)
+def test_bf16_is_advised_where_the_processor_has_it_and_auto_leaves_it_out(
+    monkeypatch: pytest.MonkeyPatch, flags: set[str], on: str, precision: Precision, advised: bool
+) -> None:
+    monkeypatch.setattr(device, "cpu_flags", lambda: frozenset(flags))
+    hint = precision_hint(torch.device(on), precision)
+    assert (hint is not None and "--precision bf16" in hint) is advised
 
 
 def test_plain_attention_computes_what_the_fused_kernel_does() -> None:
