@@ -54,6 +54,9 @@ _PLAINLY = {
     r"Value error Error parsing (--\S+): Could not find valid parse for arguments: \[(.*?)\]": (
         r"\1 takes values with blanks between them, got \2."
     ),
+    r"(?:Unrecognized options:? ){2}(.*)(?= For full helptext)": (
+        r"not expected: \1. What the command takes without an option's name comes before its options."
+    ),
 }
 
 

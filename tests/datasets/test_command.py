@@ -131,7 +131,7 @@ def test_a_misspelt_name_or_value_gives_one_line_with_the_nearest(failure, words
         ("--image-size large", "error: --image-size takes a whole number, got 'large'."),
         ("--image-size 1e2", "error: --image-size takes a whole number, got '1e2'."),
         ("--image-size", "Missing value"),
-        ("extra", "extra"),
+        ("extra", "error: not expected: extra."),
         ("-- --methd", "--methd"),
     ],
 )
