@@ -55,7 +55,7 @@ _PLAINLY = {
         r"\1 takes values with blanks between them, got \2."
     ),
     r"(?:Unrecognized options:? ){2}(.*)(?= For full helptext)": (
-        r"not expected: \1. What the command takes without an option's name comes before its options."
+        r"not expected: \1. Words that belong to no option come before all options."
     ),
 }
 
