@@ -86,8 +86,16 @@ class Origin:
                 "run is then one that stores no identity of its data."
             ) from None
 
-    def require_same(self, other: Origin, run: Path) -> None:
-        """Raises a MismatchError when a run that has this origin is continued on other data."""
+    def require_same(
+        self, other: Origin, run: Path, otherwise: str = "choose another --out"
+    ) -> None:
+        """Raises a MismatchError when a run that has this origin is given other data.
+
+        Args:
+            other: The origin that the run would have.
+            run: The run's folder.
+            otherwise: The remedy for those who want the other data.
+        """
         for option, record in self.data.items():
             now = other.data.get(option)
             if now is not None and record.digest is not None and now.digest != record.digest:
@@ -95,7 +103,7 @@ class Origin:
                     f"{now.path} is not the data that {run} was trained with: its identity is "
                     f"{short(now.digest)}, not {short(record.digest)}. It was made again, has "
                     f"grown, or is another set. Name the run's own data with "
-                    f"{_flag(option)} FOLDER, or choose another --out."
+                    f"{_flag(option)} FOLDER, or {otherwise}."
                 )
 
     def require_unseen(self, seals: Mapping[str, str], run: Path, data: Path) -> None:
@@ -227,7 +235,9 @@ def relocate(run: Path, config: RunConfig, option: str, data: Path, identify: Id
     origin = Origin.load(run)
     if origin is not None and (record := origin.data.get(option)) is not None:
         now = DataRecord.of(data, identify(data), run)
-        Origin({option: record}).require_same(Origin({option: now}), run)
+        Origin({option: record}).require_same(
+            Origin({option: now}), run, "leave out --relocate to measure on this one"
+        )
         replace(origin, data={**origin.data, option: now}).save(run)
     changes: dict[str, Any] = {option: data}
     replace(config, **changes).save(run)  # type: ignore[type-var]
