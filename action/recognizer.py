@@ -193,7 +193,7 @@ class ClipRecognizer:
 def require_finite(
     logits: Float[np.ndarray, "clips samples classes"], clips: Sequence[ClipInfo]
 ) -> None:
-    """Checks that the scores of clips are numbers, of which the largest can be told.
+    """Checks that the scores of clips are numbers, so that there is a largest.
 
     Raises:
         FormatError: When some are not; names a clip.

@@ -155,7 +155,7 @@ def _require_unseen(run: Path, measured: EpisodeDataset, identity: DataIdentity)
 
 
 def _free_name(run: Path, name: str, digest: str | None) -> str:
-    """The name of an evaluation, told apart from one on other data in a folder of that name."""
+    """The name of an evaluation, distinct from one on other data in a folder of that name."""
     if "_on_" not in name or digest is None or not RunFolder(run).evaluation(name).exists():
         return name
     try:

@@ -84,7 +84,7 @@ def write_episode(
             (3, 3), and its world_to_camera, (4, 4) or (T, 4, 4), in metres and OpenCV's convention;
             a `datasets.lens.Lens` may follow these two.
         joints: Angles of the robot's joints, stored as the observation `joint_pos`.
-        actions: What the robot was told.
+        actions: The robot's commands.
         observations: Name to other measurements of each time step.
         phases: Name of the phase of each time step, one of `phase_names`.
         phase_names: Names of the phases, in their order.

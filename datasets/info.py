@@ -55,7 +55,7 @@ class InfoConfig:
         contact_sheet: File of the contact sheet, a PNG; by default contact_sheet.png in the folder
             of the data set, or beside that folder for other formats.
         columns: Number of moments of the episode on the contact sheet.
-        format: File format of an action data set; by default told by the names of its videos. Its
+        format: File format of an action data set; by default known by the names of its videos. Its
             contact sheet has one row per clip and is drawn only when --contact-sheet names a file.
         lists: Folder of train.csv, val.csv and test.csv that list the clips of an action data set.
         workers: Number of processes that check the clips of an action data set.

@@ -74,14 +74,14 @@ def shifted(
 
 def report(estimates: list[tuple[int, ClockOffset]]) -> str:
     """How good estimates are, as a clause."""
-    told = [(shift, found) for shift, found in estimates if not found.problem]
-    if not told:
-        return f"0 of {len(estimates)} told"
-    off = np.abs([found.frames - shift for shift, found in told])
-    held = np.mean([found.low <= shift <= found.high for shift, found in told])
-    half = np.mean([found.high - found.low for _, found in told]) / 2
+    measured = [(shift, found) for shift, found in estimates if not found.problem]
+    if not measured:
+        return f"0 of {len(estimates)} measured"
+    off = np.abs([found.frames - shift for shift, found in measured])
+    held = np.mean([found.low <= shift <= found.high for shift, found in measured])
+    half = np.mean([found.high - found.low for _, found in measured]) / 2
     return (
-        f"{len(told)} of {len(estimates)} told, {off.mean():.2f} frames off in the mean, "
+        f"{len(measured)} of {len(estimates)} measured, {off.mean():.2f} frames off in the mean, "
         f"{off.max():.2f} at most, intervals of ±{half:.2f} hold {held:.0%}"
     )
 

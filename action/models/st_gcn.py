@@ -76,7 +76,7 @@ class StGcn(nn.Module):
         num_classes: Classes.
         graph: The skeleton.
         channels: Numbers of a joint: x, y, z, or x, y and score.
-        partition: How neighbours are told apart, see `SkeletonGraph.spatial_partition`.
+        partition: How neighbours are distinguished, see `SkeletonGraph.spatial_partition`.
         dropout: Dropout of all blocks but the first; the published Kinetics recipe has none.
     """
 

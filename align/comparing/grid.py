@@ -137,7 +137,7 @@ def group_folder(out: Path, data: Path, protocol: Protocol, data_sets: Sequence[
     """The folder of the runs of one data set and protocol.
 
     Its name is that of the data set's folder. A data set in another folder of that name, which
-    comes later or was not the one that runs were made of, is told apart by its identity.
+    comes later or was not the one that runs were made of, is distinguished by its identity.
 
     Args:
         out: Folder of all runs.

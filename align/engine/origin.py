@@ -1,7 +1,7 @@
 """The origin of a run: the data that it was made of, stored in its folder as `data.json`.
 
-A run of an earlier version has no such file. Its data cannot be told from other data at the
-same path, and what it learned from is not known.
+A run of an earlier version has no such file. Its data cannot be distinguished from other
+data at the same path, and what it learned from is not known.
 """
 
 from __future__ import annotations

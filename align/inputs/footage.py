@@ -38,7 +38,7 @@ class EpisodeView:
         data: The data set.
         i: Place of the episode in it.
         view: Name of the view.
-        folder: Name of the data set, where episodes of several are told apart; else empty.
+        folder: Name of the data set, which distinguishes episodes of several; else empty.
     """
 
     data: EpisodeDataset
@@ -136,7 +136,7 @@ def require_frames(video: Path, least: int = 2) -> None:
     """
     if (found := video_shape(video).frames) < least:
         raise MissingDataError(
-            f"{video} has {counted(found, 'frame')}, and a frame is told by its difference from "
+            f"{video} has {counted(found, 'frame')}, and a frame is known by its difference from "
             f"others: name a video of {least} or more."
         )
 

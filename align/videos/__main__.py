@@ -94,9 +94,9 @@ def describe(first: EmbeddedVideo, match: VideoMatch, by_offset: bool = False) -
     """
     found, name = match.offset, match.other.name
     if not found.fits:
-        told = f"{name}: no constant offset fits: {found.problem}."
-        shown = f"{told} --clock offset takes {found.seconds:+.2f} s all the same."
-        return shown if by_offset else told
+        said = f"{name}: no constant offset fits: {found.problem}."
+        shown = f"{said} --clock offset takes {found.seconds:+.2f} s all the same."
+        return shown if by_offset else said
     word, sign = ("later", -1) if found.seconds < 0 else ("earlier", 1)
     seconds, *ends = (sign * value for value in (found.seconds, found.low, found.high))
     agree = round(found.agreeing * found.pairs)

@@ -20,7 +20,7 @@ from align.zoo.card import CARD, Card, Score
 from align.zoo.store import SUFFIX
 from datasets.errors import MissingDataError, OptionError
 
-# Small enough for the weights to be told apart after rounding, and half the bytes.
+# Small enough to keep weights distinct after rounding, and half the bytes.
 _WEIGHTS = torch.float16
 
 

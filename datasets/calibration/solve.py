@@ -14,7 +14,7 @@ from datasets.errors import FormatError, MismatchError, MissingDataError, counte
 from datasets.kinematics.rig import RigCamera
 from datasets.lens import Lens
 
-# A pose has 6 numbers and a click gives 2. Below 6 clicks, a wrong one cannot be told.
+# A pose has 6 numbers and a click gives 2. Below 6 clicks, a wrong one cannot be found.
 LEAST_CLICKS = 6
 # All lengths are shares of the picture's longer side. People click to about 1 % of it: 2 of 224
 # pixels. A click that is 4 % off is 4.5 times as far.

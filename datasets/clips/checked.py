@@ -43,7 +43,7 @@ def remember(
 
 
 def known_to_break(clips: Iterable[ClipInfo]) -> set[ClipInfo]:
-    """The clips of which `remember_break` was told, and whose files have not changed since."""
+    """The clips that were given to `remember_break`, and whose files have not changed since."""
     stored = _stored(_BROKEN)
     return {clip for clip in clips if _state(clip, False) in stored} if stored else set()
 

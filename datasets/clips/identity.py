@@ -1,7 +1,8 @@
 """The identity of action clips: which clips a run learned from, and whether a set is the same.
 
-Clips have no seals, and reading all of a data set's videos would take hours. A video is told from
-others by its size and the bytes at both ends, where every container keeps its tables.
+Clips have no seals, and reading all of a data set's videos would take hours. A video is
+distinguished from others by its size and the bytes at both ends, where every container keeps its
+tables.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from jaxtyping import Float
 
-# Persons of a clip that are told apart at most where the one who moves most is chosen.
+# Persons of a clip that are followed at most where the one who moves most is chosen.
 MOST_PERSONS = 4
 # A person must be seen in at least this share of the frames of the person seen most.
 SEEN_SHARE = 0.5

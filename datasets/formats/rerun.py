@@ -44,11 +44,11 @@ def write_rerun(out: Path, meta: DatasetMeta, episodes: Iterable[tuple[str, Epis
         DataError: When rerun is not installed.
     """
     rr = require("rerun", EXTRA)
-    told = False
+    warned = False
     for index, (split, episode) in enumerate(episodes):
-        if episode.lenses and not told:
+        if episode.lenses and not warned:
             _warn_of_lenses(out, episode)
-            told = True
+            warned = True
         name = f"{meta.env} {index:06d} ({split})"
         recording = rr.RecordingStream(APPLICATION, recording_id=f"{meta.env}-{index:06d}")
         recording.save(out / f"{index:06d}.rrd", default_blueprint=_blueprint(meta, episode))

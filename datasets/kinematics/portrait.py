@@ -17,7 +17,7 @@ _FROM = np.array([0.8, -1.2, 0.45])
 _FIELD = 40.0  # degrees
 # What links reach beyond their origins, in metres: the hand of a Panda is 0.1 m long.
 _BEYOND = 0.12
-# Colours that links have by turns, so that one is told from the next.
+# Colours that links have by turns, so that neighbours differ.
 _COLOURS = np.array([[176, 186, 200], [120, 150, 190], [205, 190, 165]])
 _LEAST_LIGHT = 0.35  # of a surface that is seen from its edge
 

@@ -49,7 +49,7 @@ class ClockOffset:
         frames: Frames by which they are later than the joints; negative where they are earlier.
         low: Lower end of the 95 % interval of `frames`.
         high: Its upper end.
-        problem: Why it cannot be told; empty where it can.
+        problem: Why it cannot be measured; empty where it can.
     """
 
     frames: float = 0.0
@@ -60,7 +60,7 @@ class ClockOffset:
     def sentence(self, view: str, hz: float) -> str:
         """The offset as a sentence."""
         if self.problem:
-            return f"{view}: whether its pictures are late cannot be told: {self.problem}"
+            return f"{view}: whether its pictures are late cannot be measured: {self.problem}"
         return (
             f"{view}: its pictures are {self.frames:+.2f} frames ({self.frames / hz:+.3f} s) late "
             f"against the joints, {self.low:+.2f} to {self.high:+.2f} with 95 %"

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from sims.mocap.take import Take
 
 SUBJECTS = 12
-# In fewer pixels a person cannot be told from the room.
+# In fewer pixels a person cannot be distinguished from the room.
 LEAST_SIZE = 16
 
 

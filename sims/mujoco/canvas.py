@@ -15,7 +15,7 @@ from sims.gl import INSTALL_DRIVER, import_mujoco
 if TYPE_CHECKING:
     import mujoco
 
-# The groups of geoms that MuJoCo draws unless told otherwise.
+# The groups of geoms that MuJoCo draws by default.
 USUAL_GROUPS = (0, 1, 2)
 # robosuite puts collision geometry into group 0.
 ROBOSUITE_GROUPS = (1, 2)

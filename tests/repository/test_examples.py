@@ -226,7 +226,7 @@ def test_calibrate_back(run_example, lift_dataset):
 def test_late_pictures(run_example, lift_dataset):
     words = ("--base", "-0.56", "0", "0.912", "--shifts", "-3", "3", "--episodes", 3)
     printed = run_example("late_pictures", lift_dataset, *words, "--together", 3)
-    errors = re.findall(r"view_\d: 2 of 2 told, .* mean, ([\d.]+) at most", printed)
+    errors = re.findall(r"view_\d: 2 of 2 measured, .* mean, ([\d.]+) at most", printed)
     assert len(errors) == 2 and max(map(float, errors)) < 1
 
 

@@ -70,9 +70,9 @@ def click(routes, folder, frames=(0, 1, 3, 5), error=0.3):
 @pytest.mark.slow
 def test_a_whole_calibration(routes, desk, tmp_path):
     click(routes, tmp_path)
-    told = asked(routes, "views/0/answer.json")
-    assert told["solved"] and len(told["errors"]) == 12 and max(told["errors"]) < 2
-    assert told["advice"].startswith("Enough")
+    answer = asked(routes, "views/0/answer.json")
+    assert answer["solved"] and len(answer["errors"]) == 12 and max(answer["errors"]) < 2
+    assert answer["advice"].startswith("Enough")
     keypoints = asked(routes, "about.json")["keypoints"]
     seen = dict(zip(keypoints, asked(routes, "views/0/0/2/links.json"), strict=True))
     expected = places(tmp_path, 2, ("lower",))["lower"]
@@ -106,8 +106,8 @@ def test_a_wrong_click_is_left_out_until_it_is_removed(routes, tmp_path):
     click(routes, tmp_path, error=0.1)
     wrong = {"view": "front", "episode": 0, "frame": 0, "link": "lower", "x": 3, "y": 60}
     routes.act("click", wrong)
-    told = asked(routes, "views/0/answer.json")
-    assert told["outliers"] == [False] * 12 + [True] and "1 click left out" in told["advice"]
+    answer = asked(routes, "views/0/answer.json")
+    assert answer["outliers"] == [False] * 12 + [True] and "1 click left out" in answer["advice"]
     routes.act("remove", {"number": 12})
     assert not any(asked(routes, "views/0/answer.json")["outliers"])
 
@@ -116,8 +116,8 @@ def test_a_problem_of_the_solver_is_told(routes, tmp_path):
     for k in range(6):
         sent = {"view": "front", "episode": 0, "frame": 0, "link": "lower", "x": 5.0 + k, "y": 9}
         routes.act("click", sent)
-    told = asked(routes, "views/0/answer.json")
-    assert "lie on one line on the robot" in told["problem"] and not told["solved"]
+    answer = asked(routes, "views/0/answer.json")
+    assert "lie on one line on the robot" in answer["problem"] and not answer["solved"]
     with pytest.raises(DataError, match="no view has a camera yet"):
         routes.act("save", {})
 

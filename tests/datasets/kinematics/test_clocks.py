@@ -1,4 +1,4 @@
-"""How late pictures are against joints: told by motion, and put right."""
+"""How late pictures are against joints: measured by motion, and put right."""
 
 import numpy as np
 import pytest
@@ -82,7 +82,7 @@ def test_what_cannot_be_told_is_said(speed, energy, problem):
     found = estimate_offset([(speed, energy)])
     with pytest.raises(AssertionError, match=problem):
         assert not found.problem, found.problem
-    assert "cannot be told" in found.sentence("front", 10)
+    assert "cannot be measured" in found.sentence("front", 10)
 
 
 @pytest.mark.slow

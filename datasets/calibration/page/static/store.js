@@ -1,4 +1,4 @@
-// What the page shows, what the server says of it, and who is told when it changes.
+// What the page shows, what the server says of it, and who is notified when it changes.
 
 const listeners = [];
 let waiting = false;
