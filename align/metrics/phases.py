@@ -35,7 +35,7 @@ PHASE_METRICS = ("phase_f1", *FEW_SHOT, "phase_r2", *(f"ap{k}" for k in RETRIEVE
 # Strengths of regularisation to choose from, for embeddings scaled to variance one.
 _RIDGE = np.logspace(-1, 4, 6)
 # Queries at a time, and distances held at once between them and the gallery.
-_QUERIES, _CELLS = 2048, 2**23
+_QUERIES, _CELLS = 2048, 2**21
 # Labelled frames of a view that classification and regression learn from at most. The kernel of a
 # support vector machine grows with their square: this many take 0.13 GB and some seconds.
 LABELLED_FRAMES = 4000
