@@ -27,10 +27,11 @@ from datasets.calibration.calibrator import Calibrator, cameras_of, looks, write
 from datasets.calibration.clicks import read_clicks
 from datasets.calibration.own import write_rig
 from datasets.command import command, command_line, optional, parse
-from datasets.errors import MismatchError, require
+from datasets.errors import DataError, MismatchError, require
 from datasets.formats.detect import open_source
 from datasets.kinematics.clocks import ESTIMATED
 from datasets.kinematics.recording import RecordingOptions
+from datasets.source import Source, usual_split
 from datasets.storage.atomic import remove_leftovers, require_writable
 
 logger = logging.getLogger(__name__)
@@ -90,7 +91,9 @@ def calibrate(config: CalibrateConfig, table: Path) -> Iterator[str]:
     if config.out is not None:
         write_rig(config.out, cameras_of(found))
         yield str(config.out)
-        yield f"Keypoints:  {_next_command(_as_used(config, calibrator), config.out)}"
+        views = list(cameras_of(found)) if rest else []
+        used = _as_used(config, calibrator)
+        yield f"Keypoints:  {_next_command(used, config.out, calibrator.source, views)}"
 
 
 def _as_used(config: CalibrateConfig, calibrator: Calibrator) -> CalibrateConfig:
@@ -124,7 +127,7 @@ def serve_page(config: CalibrateConfig) -> None:
     _require_new(rig)
     calibrator = Calibrator(config, open_source(config.data), config.focal)
     desk = Desk(calibrator, rig, table)
-    routes = ClickRoutes(desk, _next_command(_as_used(config, calibrator), rig))
+    routes = ClickRoutes(desk, _next_command(_as_used(config, calibrator), rig, calibrator.source))
     page = served_page("datasets.calibration.page", "clicks")
     with open_socket(LOOPBACK[0], config.port) as listening:
         print(f"{address(listening, LOOPBACK[0])}  (Ctrl-C ends it)", flush=True)
@@ -137,8 +140,17 @@ def _files(config: CalibrateConfig) -> tuple[Path, Path]:
     return rig, rig.with_name(f"{rig.stem}_clicks.csv")
 
 
-def _next_command(config: CalibrateConfig, rig: Path) -> str:
-    """The command that computes keypoints by the rig, with the same options of the recordings."""
+def _next_command(
+    config: CalibrateConfig, rig: Path, source: Source, views: Sequence[str] = ()
+) -> str:
+    """The command that computes keypoints by the rig, with the same options of the recordings.
+
+    Args:
+        config: The options.
+        rig: The file of the cameras.
+        source: The recordings, whose episodes the command must divide where they are not.
+        views: The views that have cameras, where others have none.
+    """
     words = [str(config.data)]
     for option in fields(RecordingOptions):
         value = getattr(config, option.name)
@@ -146,8 +158,19 @@ def _next_command(config: CalibrateConfig, rig: Path) -> str:
             continue
         values = value if isinstance(value, tuple) else () if value is True else (value,)
         words += [f"--{option.name.replace('_', '-')}", *map(str, values)]
-    words += ["--cameras", str(rig), "--out", "FOLDER"]
+    words += ["--cameras", str(rig)]
+    words += ["--views", *views] if views else []
+    words += usual_split(len(source)).split() if _is_undivided(source) else []
+    words += ["--out", "FOLDER"]
     return command_line("datasets.keypoints", words)
+
+
+def _is_undivided(source: Source) -> bool:
+    """Whether the recordings have no splits that can be used."""
+    try:
+        return source.splits is None
+    except DataError:
+        return True  # another --split replaces them, which the command then has
 
 
 def _left_over(config: CalibrateConfig) -> str:

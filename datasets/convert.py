@@ -10,6 +10,7 @@ Examples:
     python -m datasets.convert ftpv/mine data/mine --to episodes --split 10,5,5
     python -m datasets.convert takes data/takes --to episodes --size 224 --split 10,5,5 --hz 30
     python -m datasets.convert ae2/break_eggs data/break_eggs --to episodes --size 224
+    python -m datasets.convert so100 data/so100 --to episodes --size 224 --views front=ego,wrist
 
 The source may have any format that `python -m datasets.info` reads; the format is detected from its
 files. The result appears only when it is complete, and no existing file is overwritten.
@@ -32,7 +33,7 @@ import tyro
 from datasets.bounds import Hertz, Pixels, require_in_bounds
 from datasets.command import command, command_line, optional, parse
 from datasets.episodes import EpisodeWriter
-from datasets.errors import MismatchError, MissingDataError, OptionError, shortened
+from datasets.errors import MismatchError, OptionError, shortened
 from datasets.formats.detect import open_source
 from datasets.formats.ftpv import FtpvOptions, preset_splits, write_ftpv
 from datasets.formats.lerobot_export import LeRobotOptions, write_lerobot
@@ -40,11 +41,12 @@ from datasets.formats.rerun import write_rerun
 from datasets.formats.robomimic import write_robomimic
 from datasets.formats.videos import VideoOptions, write_videos
 from datasets.progress import ProgressBar
-from datasets.source import Source, deal
+from datasets.source import Source, deal, no_splits
 from datasets.storage.atomic import atomic_folder, atomic_path, remove_leftovers
 from datasets.storage.episode_file import SPLITS, STREAMS, Episode
 from datasets.storage.index import find_repeated
 from datasets.storage.meta import DatasetMeta
+from datasets.views import choose_views
 
 logger = logging.getLogger(__name__)
 
@@ -75,6 +77,8 @@ class ConvertConfig:
         split: Numbers of training, validation and test episodes, in the order of the source, such
             as 10,5,5; by default the source's own split. Episodes in no split are left out, with a
             warning that names them.
+        views: Views that are kept, in this order; front=ego calls the view front ego. By default
+            all, under their own names.
         env: Name of the world, such as pick, which selects its preset; by default the source's own
             or that of its folder.
         hz: Time steps per second; by default the source's own, or 20 if it has none.
@@ -88,6 +92,7 @@ class ConvertConfig:
     to: Target
     size: Annotated[Pixels | None, optional("PIXELS")] = None
     split: Annotated[str | None, optional("TRAIN,VALID,TEST")] = None
+    views: Annotated[tuple[str, ...], optional("VIEW[=NAME]")] = ()
     env: Annotated[str | None, optional("NAME")] = None
     hz: Annotated[Hertz | None, optional("HZ")] = None
     ftpv: FtpvOptions = field(default_factory=FtpvOptions)
@@ -109,7 +114,7 @@ def convert(config: ConvertConfig, made_by: str = "") -> None:
     require_in_bounds(config)
     if config.out.exists():
         raise MismatchError(f"{config.out} exists already: choose another folder, or remove it.")
-    source = open_source(config.source)
+    source = choose_views(open_source(config.source), config.views)
     meta = _meta(source, config, made_by)
     order = _order(source, config)
     episodes = ProgressBar(
@@ -196,10 +201,7 @@ def _order(source: Source, config: ConvertConfig) -> list[tuple[str, int]]:
     if splits is None and config.env is not None:
         splits = preset_splits(config.env, len(source))
     if splits is None and config.to == "episodes":
-        raise MissingDataError(
-            f"{source.root} does not say which of its {len(source)} episodes are for training, "
-            "validation and test. Give their numbers: --split 10,5,5"
-        )
+        raise no_splits(source)
     if splits is None:
         splits = {"train": range(len(source))}
     order = [(split, i) for split in SPLITS for i in splits.get(split, ())]

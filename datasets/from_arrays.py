@@ -32,7 +32,7 @@ from datasets.given import (
 from datasets.home import expanded
 from datasets.lens import distorting
 from datasets.skeletons import BUILT_IN, NO_SKELETON, SKELETONS, Skeleton
-from datasets.source import UNLABELLED, USUAL_HZ, bare_episode, deal
+from datasets.source import UNLABELLED, USUAL_HZ, bare_episode, deal, usual_counts
 from datasets.square import Fit, FitName, squared
 from datasets.storage.alike import require_same_columns, require_same_facts
 from datasets.storage.checks import LEAVE_OUT
@@ -42,8 +42,6 @@ from datasets.storage.meta import META_NAME, DatasetMeta
 
 # The observation that `joints` becomes, which `datasets.keypoints --joints joint_pos` reads.
 JOINTS = "joint_pos"
-# Shares of the training and validation episodes where a data set is finished without numbers.
-_USUAL_SHARES = (0.7, 0.15)
 
 
 def write_episode(
@@ -165,7 +163,7 @@ def finish_data_set(
     writer = EpisodeWriter(folder, DatasetMeta.load(folder))
     done = sorted(writer.done())
     given = [count for count in (train, valid, test) if count is not None]
-    counts = given or _usual_counts(len(done))
+    counts = given or usual_counts(len(done))
     whole = all(isinstance(count, int | np.integer) and count >= 0 for count in counts)
     if len(counts) != len(SPLITS) or not whole or sum(counts) != len(done):
         raise OptionError(
@@ -193,16 +191,6 @@ def _folder(folder: Path | str) -> Path:
     if found.exists() and not found.is_dir():
         raise OptionError(f"{found} is a file. Name a folder for the data set.")
     return found
-
-
-def _usual_counts(episodes: int) -> list[int]:
-    train, valid = (round(share * episodes) for share in _USUAL_SHARES)
-    if episodes >= len(SPLITS):
-        valid = max(1, valid)
-        train = min(train, episodes - valid - 1)
-    else:
-        train, valid = episodes, 0
-    return [train, valid, episodes - train - valid]
 
 
 def _frames(images: Any) -> dict[str, UInt8[np.ndarray, "time height width 3"]]:

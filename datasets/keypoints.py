@@ -24,7 +24,7 @@ from datasets.bounds import Pixels
 from datasets.calibration.reading import read_cameras, whole_cameras
 from datasets.command import command, command_line, optional, parse
 from datasets.convert import read_split, write_episodes
-from datasets.errors import MismatchError, MissingDataError
+from datasets.errors import MismatchError
 from datasets.formats.detect import open_source
 from datasets.kinematics.clocks import Clocks, Synchronised, synchronised
 from datasets.kinematics.preview import write_preview
@@ -34,10 +34,11 @@ from datasets.kinematics.silhouette import CLEARLY_BETTER, best_convention, resi
 from datasets.kinematics.track import Motion, add_keypoints
 from datasets.progress import ProgressBar
 from datasets.skeletons import BUILT_IN
-from datasets.source import Source, in_memory
+from datasets.source import Source, in_memory, no_splits
 from datasets.square import FitName, squared
 from datasets.storage.atomic import atomic_folder, remove_leftovers, require_writable
 from datasets.storage.episode_file import SPLITS, Episode
+from datasets.views import choose_views
 
 logger = logging.getLogger(__name__)
 
@@ -53,6 +54,8 @@ class KeypointsConfig(RecordingOptions):
         out: Folder of the result, a data set of episodes. It must not exist.
         convention: What the stored poses of cameras mean.
         preview: Folder for pictures of the robot's silhouette over the first episode.
+        views: Views that are kept, such as those with cameras; front=ego calls the view front ego,
+            and --cameras and --offset then name ego. By default all, under their own names.
         size: Height and width of the written frames, in pixels; by default their present size.
         fit: How frames that are not square become square: pad puts black bars on two sides,
             squeeze distorts.
@@ -63,6 +66,7 @@ class KeypointsConfig(RecordingOptions):
     out: Annotated[Path | None, optional("FOLDER")] = None
     convention: Convention = "world-to-camera"
     preview: Annotated[Path | None, optional("FOLDER")] = None
+    views: Annotated[tuple[str, ...], optional("VIEW[=NAME]")] = ()
     size: Annotated[Pixels | None, optional("PIXELS")] = None
     fit: FitName = "pad"
     split: Annotated[str | None, optional("TRAIN,VALID,TEST")] = None
@@ -211,10 +215,7 @@ def _splits_of(source: Source, config: KeypointsConfig, out: Path) -> Mapping[st
     require_writable(out)
     splits = source.splits if config.split is None else read_split(config.split, len(source))
     if splits is None:
-        raise MissingDataError(
-            f"{source.root} does not say which of its {len(source)} episodes are for training, "
-            "validation and test. Give their numbers: --split 10,5,5"
-        )
+        raise no_splits(source)
     return splits
 
 
@@ -239,7 +240,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         description=__doc__,
     )
     with command(resume="Nothing was written."):
-        source = open_source(config.data)
+        source = choose_views(open_source(config.data), config.views)
         if config.out is not None:
             _splits_of(source, config, config.out)  # before the first episode is judged for long
         maker = KeypointMaker(config, source)

@@ -12,6 +12,7 @@ from typing import ClassVar
 import numpy as np
 from jaxtyping import Bool, Float, UInt8, UInt16
 
+from datasets.errors import MissingDataError
 from datasets.frames import Frames, resize_frames, resize_numbers
 from datasets.skeletons import NO_SKELETON, Skeleton
 from datasets.storage.checks import LEAVE_OUT
@@ -21,6 +22,8 @@ from datasets.storage.meta import DatasetMeta
 
 # The name of the only phase of episodes without phase labels.
 UNLABELLED = "unlabelled"
+# Shares of training and validation episodes, where nothing else is asked for.
+_USUAL_SHARES = (0.7, 0.15)
 # Time steps a second of formats that do not store a rate: robosuite's default.
 USUAL_HZ = 20.0
 
@@ -187,6 +190,30 @@ def deal(counts: Sequence[int]) -> dict[str, list[int]]:
         split: list(range(end - count, end))
         for split, count, end in zip(SPLITS, counts, ends, strict=True)
     }
+
+
+def usual_counts(episodes: int) -> list[int]:
+    """Numbers of training, validation and test episodes, where nothing else is asked for."""
+    train, valid = (round(share * episodes) for share in _USUAL_SHARES)
+    if episodes >= len(SPLITS):
+        valid = max(1, valid)
+        train = min(train, episodes - valid - 1)
+    else:
+        train, valid = episodes, 0
+    return [train, valid, episodes - train - valid]
+
+
+def usual_split(episodes: int) -> str:
+    """The usual numbers as an option of the commands, such as --split 10,5,5."""
+    return f"--split {','.join(map(str, usual_counts(episodes)))}"
+
+
+def no_splits(source: Source) -> MissingDataError:
+    """The error of data whose episodes must be divided, and are not."""
+    return MissingDataError(
+        f"{source.root} does not say which of its {len(source)} episodes are for training, "
+        f"validation and test. Give their numbers, such as {usual_split(len(source))}"
+    )
 
 
 def resized(episode: Episode, size: int) -> Episode:

@@ -69,8 +69,8 @@ def whole_cameras(
     """
     if missing := [view for view in episode.images if view not in found]:
         raise MissingDataError(
-            f"--cameras lacks the views {missing} of {name}; it has {', '.join(found)}. Name them: "
-            f"--cameras {missing[0]}=FILE"
+            f"--cameras lacks {', '.join(missing)} of {name}; it has {', '.join(found)}. Name a "
+            f"file of each view: --cameras {missing[0]}=FILE; or keep other views alone: --views"
         )
     return {
         view: found[view].camera(view).of_pictures((frames.shape[1], frames.shape[2]), view)

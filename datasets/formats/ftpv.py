@@ -136,7 +136,8 @@ def _view_folder(view: str) -> str:
     if number := re.fullmatch(r"view_(\d+)", view):
         return f"tpv/view_{int(number[1]):04d}"
     raise MismatchError(
-        f"FTPV folders have no place for the view {view!r}, only for ego, view_0, view_1, …"
+        f"FTPV folders have no place for the view {view!r}, only for ego, view_0, view_1, …: name "
+        f"it by --views {view}=view_0"
     )
 
 

@@ -115,7 +115,8 @@ def episode_cameras(episode: Episode, name: str) -> dict[str, RigCamera]:
     """
     if missing := [view for view in episode.images if view not in episode.intrinsics]:
         raise MissingDataError(
-            f"{name} has no cameras of the views {missing}. Give them: --cameras rig.json"
+            f"{name} has no camera of {', '.join(missing)}. Give one: --cameras rig.json, which "
+            "`python -m datasets.calibrate` finds by clicks; or keep other views: --views"
         )
     return {
         view: RigCamera(

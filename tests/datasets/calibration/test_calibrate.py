@@ -1,6 +1,7 @@
 """`python -m datasets.calibrate`: clicks on a recording become the cameras of its views."""
 
 import json
+import shlex
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from datasets.calibration.clicks import Click, write_clicks
 from datasets.cameras import Camera
 from datasets.episodes import EpisodeDataset
 from datasets.keypoints import main as keypoints
+from datasets.video import write_video
 from tests.datasets.kinematics.arm import (
     SIZE,
     camera,
@@ -75,6 +77,25 @@ def test_a_written_rig_gives_the_keypoints(recording, tmp_path, capsys, focal):
     assert "of the silhouette's edge lies on edges" in printed
     assert ("focal length" in printed) == focal
     require_near(recording, tmp_path / "rig.json", tmp_path, 3 * SIZE / 224)
+
+
+@pytest.mark.slow
+def test_the_next_command_works_where_views_and_splits_are_missing(recording, tmp_path, capsys):
+    videos = tmp_path / "videos"
+    for i, episode in enumerate(map(EpisodeDataset(recording).episode, range(2))):
+        (videos / str(i)).mkdir(parents=True)
+        for view in ("front", "hand"):
+            write_video(videos / str(i) / f"{view}.mp4", episode.images["front"], 10, crf=18)
+        values = episode.observations["joint_pos"]
+        table = np.column_stack([np.arange(len(values)) / 10, values])
+        names = ",".join(["time", *"abcdefgh"[: values.shape[1]]])
+        np.savetxt(videos / str(i) / "joint_pos.csv", table, "%.6f", ",", header=names, comments="")
+    run(videos, "--clicks", clicks(recording), "--focal", "--out", tmp_path / "rig.json")
+    printed = capsys.readouterr().out.splitlines()[-1]
+    words = shlex.split(printed.partition("datasets.keypoints ")[2].replace("FOLDER", "made"))
+    assert words[-6:] == ["--views", "front", "--split", "2,0,0", "--out", "made"]
+    keypoints([*words[:-1], str(tmp_path / "made")])
+    assert EpisodeDataset(tmp_path / "made").views == ["front"]
 
 
 @pytest.mark.slow

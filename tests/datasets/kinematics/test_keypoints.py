@@ -104,6 +104,21 @@ def test_frames_are_padded_or_resized_with_their_keypoints(recording, tmp_path):
     )
 
 
+def test_views_without_cameras_can_be_left_out(tmp_path, capsys):
+    arm, values = load_arm(tmp_path), joints()
+    shown = pictures(make_motion(arm, values), rig_camera())
+    datasets.write_episode(tmp_path / "two", {"front": shown, "hand": shown}, joints=values, hz=10)
+    write_rig(tmp_path / "rig.json", {"front": rig_camera()})
+    options = ["--cameras", tmp_path / "rig.json", "--split", "1,0,0", "--out", tmp_path / "out"]
+    datasets.finish_data_set(tmp_path / "two")
+    with pytest.raises(SystemExit):
+        run(tmp_path / "two", *options)
+    assert "lacks hand of" in capsys.readouterr().err
+    run(tmp_path / "two", *options, "--views", "front")
+    data = EpisodeDataset(tmp_path / "out")
+    assert data.views == ["front"] and data.visible(0, "front").any()
+
+
 def test_the_lens_of_the_rig_is_stored_and_used_again(recording, tmp_path, capsys):
     """Keypoints are where the stored camera shows the points, and the file needs no rig then."""
     seen, lens = camera(), {"lens": "plumb_bob", "distortion": [4.0, 0.0, 0.01, -0.01]}
