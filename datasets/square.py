@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import Literal, get_args
 
 import numpy as np
 
+from datasets.frames import Frames
 from datasets.source import resized
 from datasets.storage.episode_file import Episode
 
 FitName = Literal["pad", "squeeze"]
 Fit: tuple[FitName, ...] = get_args(FitName)
+# Brightest value of a bar, of 255: videos do not keep black exactly.
+_BLACK = 16
+# Lines beside the edge of a bar that are not judged, since resizing blurs it.
+_BLURRED = 2
 
 
 def squared(episode: Episode, size: int, fit: FitName) -> Episode:
@@ -26,12 +32,42 @@ def squared(episode: Episode, size: int, fit: FitName) -> Episode:
     return resized(_padded(episode) if fit == "pad" else episode, size)
 
 
+def bars_of(size: tuple[int, int]) -> tuple[int, int]:
+    """Height of the bar above and width of that on the left of padded pictures, in pixels."""
+    height, width = size
+    return (max(size) - height) // 2, (max(size) - width) // 2
+
+
+def has_bars(frames: Frames, size: tuple[int, int]) -> bool:
+    """Whether frames seem to be pictures of another size that `pad` made square.
+
+    They are square and black where the bars would be, and not beside these, in two of the frames.
+
+    Args:
+        frames: The frames of a view.
+        size: Height and width that the pictures may have had.
+    """
+    side = frames.shape[1]
+    if frames.shape[2] != side or size[0] == size[1]:
+        return False
+    seen = np.asarray(frames[np.array([0, len(frames) // 2])]).max(axis=(0, 3))
+    lines = seen.max(axis=1 if size[0] < size[1] else 0)
+    bar = max(bars_of(size)) * side / max(size)
+    outer, inner = math.floor(bar) - _BLURRED, math.ceil(bar) + _BLURRED
+    if outer < 1:
+        return False
+    return bool(
+        max(lines[:outer].max(), lines[-outer:].max()) <= _BLACK
+        and min(lines[inner], lines[-1 - inner]) > _BLACK
+    )
+
+
 def _padded(episode: Episode) -> Episode:
     images, shifts = {}, {}
     for view, frames in episode.images.items():
         height, width = frames.shape[1:3]
         side = max(height, width)
-        top, left = (side - height) // 2, (side - width) // 2
+        top, left = bars_of((height, width))
         bars = ((0, 0), (top, side - height - top), (left, side - width - left), (0, 0))
         images[view] = np.pad(np.asarray(frames), bars)
         shifts[view] = np.array([left, top])

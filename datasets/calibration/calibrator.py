@@ -130,7 +130,8 @@ class Calibrator(RecordedRobot):
         stored = recorded.intrinsics.get(view)
         if parts is not None and parts.intrinsics is not None:
             whole = RigCamera(parts.intrinsics, np.eye(4), "", parts.lens, parts.size)
-            return Start(whole.of_pictures(size, view).intrinsics, parts.lens, size)
+            fitted = whole.of_frames(recorded.images[view], view)
+            return Start(fitted.intrinsics, parts.lens, size)
         if stored is None and not self.focal:
             raise MissingDataError(
                 f"{view} has no intrinsics. Give them: --cameras {view}=camera_info.yaml; or let "

@@ -73,7 +73,7 @@ def whole_cameras(
             f"file of each view: --cameras {missing[0]}=FILE; or keep other views alone: --views"
         )
     return {
-        view: found[view].camera(view).of_pictures((frames.shape[1], frames.shape[2]), view)
+        view: found[view].camera(view).of_frames(frames, view)
         for view, frames in episode.images.items()
     }
 

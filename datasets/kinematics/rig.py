@@ -10,7 +10,9 @@ from jaxtyping import Bool, Float
 
 from datasets.cameras import Camera
 from datasets.errors import MismatchError, MissingDataError
+from datasets.frames import Frames
 from datasets.lens import Lens
+from datasets.square import bars_of, has_bars
 from datasets.storage.episode_file import Episode
 
 Convention = Literal[
@@ -51,6 +53,26 @@ class RigCamera:
         pose = np.linalg.inv(self.pose) if convention.startswith("camera") else self.pose
         return replace(self, pose=_TURN @ pose if convention.endswith("opengl") else pose)
 
+    def of_frames(self, frames: Frames, name: str) -> RigCamera:
+        """The same camera for the frames of a view, also where black bars made them square.
+
+        Args:
+            frames: The frames.
+            name: The view, for messages.
+
+        Raises:
+            MismatchError: See `of_pictures`.
+        """
+        size = self.size
+        seen = self._padded(size) if size is not None and has_bars(frames, size) else self
+        return seen.of_pictures((frames.shape[1], frames.shape[2]), name)
+
+    def _padded(self, size: tuple[int, int]) -> RigCamera:
+        top, left = bars_of(size)
+        moved = self.intrinsics.copy()
+        moved[:2, 2] += (left, top)
+        return replace(self, intrinsics=moved, size=(max(size), max(size)))
+
     def of_pictures(self, size: tuple[int, int], name: str) -> RigCamera:
         """The same camera with the intrinsics of pictures that were made smaller or larger.
 
@@ -80,7 +102,8 @@ class RigCamera:
             raise MismatchError(
                 f"{name} has pictures of {size[1]} x {size[0]} pixels, and its calibration is of "
                 f"{self.size[1]} x {self.size[0]}: they were cut or distorted since. Give the "
-                "pictures as the camera took them, or correct the calibration."
+                "pictures as the camera took them or with black bars around them, or correct the "
+                "calibration."
             )
         return replace(self, intrinsics=np.diag([across, down, 1.0]) @ self.intrinsics, size=size)
 
