@@ -99,7 +99,10 @@ def info(config: InfoConfig) -> list[DataError]:
     shown = whole[0] if config.episode is None else _position(dataset, config.episode)
     print(describe(dataset, summarize(dataset, whole, with_keypoints)))
     if not with_keypoints:
-        print("\n  no keypoints: PAAB and PAAT need them; `--method deit` does not")
+        print(
+            "\n  no keypoints: PAAB and PAAT need them; `--method deit` does not. `python -m "
+            "datasets.keypoints` computes those of a robot from its joints."
+        )
     _print_problems(problems.values())
     if shown in whole:
         path = config.contact_sheet or dataset.root / "contact_sheet.png"

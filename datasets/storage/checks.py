@@ -275,7 +275,8 @@ def _check_keypoints(
         if found is None:
             raise MissingDataError(
                 f"{path} has no {part} of {view}: PAAB and PAAT need them. "
-                "Use --method deit, --pose-source motion, or data with keypoints."
+                "Use --method deit, --pose-source motion, or data with keypoints, which `python -m "
+                "datasets.keypoints` computes from a robot's joints."
             )
         shape, dtype = found
         if shape != expected:

@@ -153,6 +153,7 @@ def test_info_of_a_data_set_without_keypoints(run_info, own_dots):
     result = run_info(own_dots)
     assert result.returncode == 0, result.stderr
     assert "no keypoints: PAAB and PAAT need them" in result.stdout
+    assert "`python -m datasets.keypoints`" in result.stdout
     assert (own_dots / "contact_sheet.png").exists()
 
 
