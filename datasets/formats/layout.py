@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 from typing import TypeVar
 
@@ -40,7 +40,11 @@ def find_episodes(path: Path, views_of: Callable[[Path], Views]) -> dict[str, Vi
 
 
 def tell_doubts(
-    path: Path, views_of: Callable[[Path], Views], views: Iterable[str], kind: str
+    path: Path,
+    views_of: Callable[[Path], Views],
+    views: Iterable[str],
+    kind: str,
+    used: Collection[str] = (),
 ) -> None:
     """Warns of folders that are left out, and where folders seem to be of cameras.
 
@@ -49,8 +53,9 @@ def tell_doubts(
         views_of: See `find_episodes`.
         views: Names of the views that were found.
         kind: What a view is, such as `videos`.
+        used: Names of folders that are read for something else.
     """
-    folders = _folders(path)
+    folders = [folder for folder in _folders(path) if folder.name not in used]
     holding = [folder.name for folder in folders if views_of(folder)]
     empty = [folder.name for folder in folders if folder.name not in holding]
     alone = bool(views_of(path))

@@ -8,16 +8,19 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import UInt8
+from jaxtyping import Float, UInt8
 
 from datasets.bounds import Crf
+from datasets.clips.own import POSES_FOLDER
 from datasets.draw import draw_skeleton
 from datasets.errors import FormatError, MismatchError, MissingDataError, shortened
 from datasets.formats.layout import find_episodes, tell_doubts
 from datasets.formats.numbered import holds_pictures
 from datasets.formats.pairing import SAME_RATE, Steps, one_rate, pair_by_clock, pair_by_time
 from datasets.formats.time_tables import stamps_of, tables_beside
+from datasets.formats.video_poses import find_video_poses, read_video_poses
 from datasets.frames import LazyFrames, Picture
+from datasets.skeletons import COCO18
 from datasets.source import Source, bare_episode, bare_meta, in_memory
 from datasets.storage.episode_file import EGO, Episode
 from datasets.storage.meta import DatasetMeta
@@ -57,6 +60,8 @@ class VideoSource(Source):
     def __init__(self, path: Path) -> None:
         """Reads the headers and the times of all videos, and the CSV files beside them.
 
+        A folder `poses` in `path` holds the keypoints of a person in every video.
+
         Frames of different views belong to one time step where their times agree. A CSV file of a
         video's name holds the times of its frames by a clock that all views share; without such
         files, times are counted from each video's first frame. Where views differ in rate, or one
@@ -66,7 +71,8 @@ class VideoSource(Source):
         Raises:
             FormatError: When two videos of an episode have the name of one view, or a CSV file
                 cannot be read.
-            DataError: When a video cannot be read, or views differ in duration or number.
+            DataError: When a video cannot be read, views differ in duration or number, or the
+                folder of poses lacks those of a video.
         """
         self.root = path
         files = find_episodes(path, _videos)
@@ -79,23 +85,36 @@ class VideoSource(Source):
                     f"{path}: {name} has the views {list(found)}, {self.names[0]} {views}; all "
                     "episodes need the same. Remove it, or add the missing videos."
                 )
-        tell_doubts(path, _videos, views, "videos")
+        self._poses = find_video_poses(path, self._files)
+        tell_doubts(path, _videos, views, "videos", used=(POSES_FOLDER,) if self._poses else ())
         _warn_of_pictures(files.values())
         self._steps = {name: _pair(f, f"{path}: {name}") for name, f in self._files.items()}
         self.lengths = [len(steps.picks[views[0]]) for steps in self._steps.values()]
         first = video_shape(self._files[self.names[0]][views[0]])
         self.frame_size = (first.height, first.width)
         rate = one_rate(path, {name: steps.rate for name, steps in self._steps.items()})
-        self.meta = bare_meta(path.resolve().name, views, first.height, rate)
+        bare = bare_meta(path.resolve().name, views, first.height, rate)
+        self.meta = replace(bare, skeleton=COCO18.name) if self._poses else bare
 
     def episode(self, i: int) -> Episode:
-        """Decodes the videos of an episode."""
+        """Decodes the videos of an episode; errors as of `lazy_episode`."""
         return in_memory(self.lazy_episode(i))
 
     def lazy_episode(self, i: int) -> Episode:
-        """The videos of an episode, whose frames are decoded as they are used."""
+        """The videos of an episode, whose frames are decoded as they are used, with their poses.
+
+        Raises:
+            DataError: See `read_video_poses`.
+        """
         episode = bare_episode({view: self._frames(i, view) for view in self.views})
-        return replace(episode, observations=self._steps[self.names[i]].measured)
+        episode.observations = self._steps[self.names[i]].measured
+        for view in self.views if self._poses else ():
+            points = self._keypoints(i, view)
+            height, width = episode.images[view].shape[1:3]
+            episode.keypoints[view] = points
+            # NaN, which marks what was not found, is outside.
+            episode.visible[view] = ((points >= 0) & (points < (width, height))).all(-1)
+        return episode
 
     def images(
         self, i: int, view: str, times: Sequence[int] | np.ndarray
@@ -108,12 +127,17 @@ class VideoSource(Source):
         return np.zeros(self.lengths[i], np.uint8)
 
     def has_keypoints(self, i: int) -> bool:
-        """Videos have no keypoints."""
-        return False
+        """Whether there is a folder of poses."""
+        return bool(self._poses)
 
     def _frames(self, i: int, view: str) -> LazyFrames:
         name = self.names[i]
         return lazy_frames(self._files[name][view], self._steps[name].picks[view])
+
+    def _keypoints(self, i: int, view: str) -> Float[np.ndarray, "time keypoints 2"]:
+        name = self.names[i]
+        points = read_video_poses(self._poses[name][view], self._files[name][view])
+        return points[self._steps[name].picks[view]]
 
 
 def _pair(files: Mapping[str, Path], name: str) -> Steps:
