@@ -178,10 +178,14 @@ def describe_source(source: Source) -> str:
 
 
 def _streams(meta: DatasetMeta) -> dict[str, str]:
-    """The streams beside colour, and whether the videos are unpaired."""
+    """The streams beside colour, how pictures were drawn, and whether videos are unpaired."""
     facts = {"depth": "millimetres along the optical axis, 0 for none"} if meta.depth else {}
     if meta.masks:
         facts["masks"] = ", ".join(meta.masks)
+    if meta.random_scenes:
+        facts["scenes"] = "textures, colours and lights drawn for each episode"
+    if meta.rig:
+        facts["cameras"] = "third-person ones from a file"
     if meta.viewpoints:
         facts["unpaired"] = f"videos of {' and '.join(meta.viewpoints)}"
     return facts

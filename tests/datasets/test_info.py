@@ -1,7 +1,7 @@
 import os
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import h5py
 import numpy as np
@@ -85,6 +85,17 @@ def test_the_summary_has_the_places_of_the_cameras(dots):
     low, high = cameras["ego"].heights
     hand = np.concatenate([dataset.episode(i).observations["robot0_eef_pos"] for i in (0, 1)])
     assert (low, high) == pytest.approx((hand[:, 2].min() + 0.25, hand[:, 2].max() + 0.25))
+
+
+def test_the_summary_says_how_pictures_were_drawn(own_dots):
+    plain = EpisodeDataset(own_dots)
+    whole = range(len(plain))
+    assert "  scenes " not in describe(plain, summarize(plain, whole, with_keypoints=True))
+    replace(plain.meta, random_scenes=True, rig="ab12").save(own_dots)
+    drawn = EpisodeDataset(own_dots)
+    text = describe(drawn, summarize(drawn, whole, with_keypoints=True))
+    assert "colours and lights drawn for each episode" in text
+    assert "third-person ones from a file" in text
 
 
 def test_a_camera_that_differs_between_episodes_is_not_called_moving(own_dots):
