@@ -20,12 +20,16 @@ from datasets.command import command, parse
 from datasets.convert import ConvertConfig, Target, convert
 from datasets.episodes import EpisodeDataset
 from datasets.formats.detect import open_source
+from datasets.lens import Lens
 from datasets.source import Source
 from datasets.storage.episode_file import Episode
 
 # Nothing reads rerun's recordings back.
 FORMATS = [name for name in get_args(Target) if name != "rerun"]
-PARTS = ("phases", "actions", "states", "rewards", "observations", "success")
+PARTS = (
+    *("phases", "actions", "states", "rewards", "observations", "success"),
+    *("depth", "masks", "lenses", "task"),
+)
 
 
 @dataclass
@@ -87,7 +91,8 @@ def compare(before: EpisodeDataset, after: Source) -> Trip:
         for first, back in pairs
         for v in before.views
     ]
-    kept = [part for part in PARTS if all(same(*pair, part) for pair in pairs)]
+    parts = [part for part in PARTS if holds(pairs[0][0], part)]
+    kept = [part for part in parts if all(same(*pair, part) for pair in pairs)]
     wanted = {s: [at[i] for i in members] for s, members in order.items()}
     splits = {s: list(members) for s, members in (after.splits or {}).items()}
     return Trip(
@@ -97,12 +102,20 @@ def compare(before: EpisodeDataset, after: Source) -> Trip:
         farthest([projections(*pair) for pair in pairs]),
         splits == wanted,
         kept,
-        [part for part in PARTS if part not in kept and getattr(pairs[0][0], part) is not None],
+        [part for part in parts if part not in kept],
     )
 
 
+def holds(episode: Episode, part: str) -> bool:
+    """Whether an episode has a part, which others leave out or have no view of."""
+    found = getattr(episode, part)
+    return bool(found) if isinstance(found, dict) else found is not None
+
+
 def keypoints(first: Episode, back: Episode) -> float | None:
-    """Largest distance of keypoints in pixels."""
+    """Largest distance of keypoints in pixels; NaN where there were none."""
+    if not first.keypoints:
+        return np.nan
     if not back.keypoints:
         return None
     apart = [np.abs(back.keypoints[v] - first.keypoints[v]) for v in first.keypoints]
@@ -110,8 +123,13 @@ def keypoints(first: Episode, back: Episode) -> float | None:
 
 
 def projections(first: Episode, back: Episode) -> float | None:
-    """Largest distance between the keypoints in space as both cameras see them in the picture."""
-    if not back.intrinsics or first.keypoints_world is None:
+    """Largest distance between the keypoints in space as both cameras see them in the picture.
+
+    NaN where there were no such points.
+    """
+    if first.keypoints_world is None:
+        return np.nan
+    if not back.intrinsics:
         return None
     apart = [0.0]
     for view, frames in first.images.items():
@@ -137,7 +155,11 @@ def same(first: Episode, back: Episode, part: str) -> bool:
 
 
 def alike(ours: object, theirs: object) -> bool:
-    """Whether two arrays are equal, up to single precision."""
+    """Whether two arrays, sentences or lenses are equal, arrays up to single precision."""
+    if isinstance(ours, str):
+        return ours == theirs
+    if isinstance(ours, Lens) and isinstance(theirs, Lens):
+        return ours.name == theirs.name and alike(ours.coefficients, theirs.coefficients)
     a, b = np.asarray(ours, float), np.asarray(theirs, float)
     return a.shape == b.shape and np.allclose(a, b, rtol=1e-6, atol=1e-6)
 
@@ -149,8 +171,10 @@ def farthest(found: list[float | None]) -> float | None:
 
 
 def number(value: float | None) -> str:
-    """A distance as a cell of the table."""
-    return "lost" if value is None else f"{value:.0e}" if 0 < value < 1e-3 else f"{value:.3g}"
+    """A distance as a cell of the table; a dash where the source holds nothing to compare."""
+    if value is None or np.isnan(value):
+        return "lost" if value is None else "–"
+    return f"{value:.0e}" if 0 < value < 1e-3 else f"{value:.3g}"
 
 
 if __name__ == "__main__":

@@ -13,7 +13,9 @@ from PIL import Image
 from align.config import BackboneConfig, TrainConfig
 from align.inputs.data import BatchConfig
 from align.train import make_trainer
+from datasets import finish_data_set, write_episode
 from datasets.episodes import EpisodeDataset
+from datasets.lens import Lens
 from tests import REPOSITORY
 from tests.datasets.synthetic import make_data_set
 
@@ -202,6 +204,21 @@ def test_round_trips(run_example, dots):
     kept, pictures = (line.split(" | ") for line in printed.strip().splitlines()[-2:])
     assert kept[0] == "| episodes" and kept[1] == "0.00" and kept[3] == "0"
     assert "phases" in kept[6] and "phases" in pictures[7] and pictures[3] == "lost"
+    assert "depth" not in kept[6] and "depth" not in pictures[7]  # which the episodes do not have
+
+
+def test_round_trips_of_lenses_and_tasks(run_example, tmp_path):
+    frames = {"front": np.zeros((4, 16, 16, 3), np.uint8)}
+    camera = (np.array([[20.0, 0, 8], [0, 20, 8], [0, 0, 1]]), np.eye(4))
+    lens = Lens("plumb_bob", (-0.3, 0.1, 0, 0))
+    for _ in range(3):
+        shown = {"front": (*camera, lens)}
+        write_episode(tmp_path / "few", frames, cameras=shown, task="lift it", joints=np.eye(4))
+    finish_data_set(tmp_path / "few")
+    printed = run_example("round_trips", tmp_path / "few", "--formats", "episodes", "mp4")
+    kept, videos = (line.split(" | ") for line in printed.strip().splitlines()[-2:])
+    assert {"lenses", "task"} <= set(kept[6].split(", "))
+    assert "lenses" in videos[7] and "task" in videos[7]
 
 
 @pytest.mark.slow
