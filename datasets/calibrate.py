@@ -48,7 +48,7 @@ class CalibrateConfig(RecordingOptions):
         clicks: CSV table of the clicks; without it, they are made on a local page.
         out: JSON file of the cameras that were found. It must not exist. The page writes rig.json
             if no other is named, and the clicks beside it, from which it goes on when it is opened
-            again.
+            again; it then writes the file again.
         focal: Solve the focal length, too. The principal point is that of the known intrinsics, or
             the middle of the picture.
         preview: Folder for pictures of the robot's silhouette over frames that were clicked.
@@ -103,8 +103,9 @@ def _as_used(config: CalibrateConfig, calibrator: Calibrator) -> CalibrateConfig
     return replace(config, offset=tuple(late))
 
 
-def _require_new(out: Path) -> None:
-    if out.exists():
+def _require_new(out: Path, clicks: Path | None = None) -> None:
+    """Checks that a rig can be written, over none but that of the page's own clicks."""
+    if out.exists() and not (clicks is not None and clicks.exists()):
         raise MismatchError(f"{out} exists already: choose another file, or remove it.")
     require_writable(out)
     remove_leftovers(out.parent, of=out.name)
@@ -124,7 +125,7 @@ def serve_page(config: CalibrateConfig) -> None:
     from datasets.pages.server import LOOPBACK, address, make_app, open_socket, serve
 
     rig, table = _files(config)
-    _require_new(rig)
+    _require_new(rig, table)
     calibrator = Calibrator(config, open_source(config.data), config.focal)
     desk = Desk(calibrator, rig, table)
     routes = ClickRoutes(desk, _next_command(_as_used(config, calibrator), rig, calibrator.source))

@@ -13,7 +13,7 @@ from PIL import Image
 
 from datasets.calibrate import CalibrateConfig, main
 from datasets.calibration.calibrator import Calibrator
-from datasets.calibration.clicks import Click, read_clicks
+from datasets.calibration.clicks import Click, read_clicks, write_clicks
 from datasets.calibration.page.advice import advice, spread_times
 from datasets.calibration.page.desk import Desk
 from datasets.calibration.page.routes import ClickRoutes
@@ -205,3 +205,16 @@ def test_only_the_page_itself_may_change_something(recording, tmp_path):
         assert post("application/json", host="evil.example") == 400
         assert post("application/json", body="{") == 400
         assert post("application/json") == 422  # it has no clicks yet
+
+
+@pytest.mark.slow
+def test_the_page_opens_again_after_its_cameras_were_saved(recording, tmp_path, capsys):
+    words = [recording, "--robot", write_arm(tmp_path), "--joints", "joint_pos", "--focal"]
+    words += ["--out", tmp_path / "rig.json"]
+    (tmp_path / "rig.json").write_text("{}")
+    with pytest.raises(SystemExit):
+        main([*map(str, words), "--port", "0"])
+    assert "rig.json exists already" in capsys.readouterr().err
+    write_clicks(tmp_path / "rig_clicks.csv", [Click("front", 0, "upper", 9.0, 9.0, 0)])
+    with served("datasets.calibrate", *words) as address:
+        assert address
