@@ -63,17 +63,19 @@ def has_bars(frames: Frames, size: tuple[int, int]) -> bool:
 
 
 def _padded(episode: Episode) -> Episode:
-    images, shifts = {}, {}
+    bars, shifts = {}, {}
     for view, frames in episode.images.items():
         height, width = frames.shape[1:3]
         side = max(height, width)
         top, left = bars_of((height, width))
-        bars = ((0, 0), (top, side - height - top), (left, side - width - left), (0, 0))
-        images[view] = np.pad(np.asarray(frames), bars)
+        bars[view] = ((0, 0), (top, side - height - top), (left, side - width - left))
         shifts[view] = np.array([left, top])
     return replace(
         episode,
-        images=images,
+        images={v: np.pad(np.asarray(f), (*bars[v], (0, 0))) for v, f in episode.images.items()},
+        # 0 is no surface in depth, and the background in masks.
+        depth={v: np.pad(np.asarray(d), bars[v]) for v, d in episode.depth.items()},
+        masks={v: np.pad(np.asarray(m), bars[v]) for v, m in episode.masks.items()},
         keypoints={v: (p + shifts[v]).astype(np.float32) for v, p in episode.keypoints.items()},
         intrinsics={v: _moved(k, shifts[v]) for v, k in episode.intrinsics.items()},
     )

@@ -47,3 +47,18 @@ def test_the_camera_of_the_whole_picture_fits_the_padded_one(size):
     fitted = found.of_frames(padded.images["v"], "v")
     np.testing.assert_allclose(fitted.intrinsics, padded.intrinsics["v"])
     assert fitted.size == (112, 112)
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("side", [40, 85])
+def test_depth_and_masks_stay_on_their_pixels(size, side):
+    frames = pictures(size)
+    frames[:, 5:15, 10:25] = 0
+    there = np.where((frames == 0).all(-1), 0, 7)
+    episode = bare_episode({"v": frames})
+    episode.depth["v"], episode.masks["v"] = there.astype(np.uint16), there.astype(np.uint8)
+    made = squared(episode, side, "pad")
+    for stream in (made.depth["v"], made.masks["v"]):
+        assert stream.shape == (5, side, side)
+        # Resizing blurs the edges of what the picture shows.
+        assert ((stream > 0) == (made.images["v"].max(-1) > 20)).mean() > 0.95
