@@ -5,8 +5,9 @@ Examples:
     python -m datasets.extract_poses videos --out poses --workers 8
 
 Each video gets a JSON file in Toyota-Smarthome's format, with OpenPose's 18 COCO keypoints, in the
-same subfolder of --out; the readers of `datasets.clips` find it there. It works offline, with the
-models that are part of mediapipe. It can be stopped at any time; the same command resumes.
+same subfolder of --out; the readers of `datasets.clips` find it there, and so does
+`datasets.convert`, which makes episodes of folders with a video for each view. It works offline,
+with the models that are part of mediapipe. It can be stopped at any time; the same command resumes.
 
 Where a video shows several people, one is kept: mediapipe's detector takes the person of whom it is
 most certain, tracks them from frame to frame, and detects again only after it has lost them.
