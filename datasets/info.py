@@ -33,6 +33,7 @@ from datasets.episodes import EpisodeDataset
 from datasets.errors import DamagedDataError, DataError, MismatchError, OptionError
 from datasets.formats.detect import EpisodesSource, format_of, open_source
 from datasets.source import Source
+from datasets.stillness import find_still
 from datasets.storage.atomic import atomic_path
 from datasets.storage.checks import check_episode, check_values
 from datasets.storage.index import find_repeated
@@ -97,13 +98,16 @@ def info(config: InfoConfig) -> list[DataError]:
         first = next(iter(problems.values()), "its index is empty")
         raise DamagedDataError(f"{dataset.root} has no episode that can be trained on: {first}")
     shown = whole[0] if config.episode is None else _position(dataset, config.episode)
-    print(describe(dataset, summarize(dataset, whole, with_keypoints)))
+    summary = summarize(dataset, whole, with_keypoints)
+    print(describe(dataset, summary))
     if not with_keypoints:
         print(
             "\n  no keypoints: PAAB and PAAT need them; `--method deit` does not. `python -m "
             "datasets.keypoints` computes those of a robot from its joints."
         )
     _print_problems(problems.values())
+    for doubt in find_still(dataset, dict(zip(whole, summary.lengths, strict=True))):
+        print(f"\n  {doubt}")
     if shown in whole:
         path = config.contact_sheet or dataset.root / "contact_sheet.png"
         _write_sheet(path, contact_sheet(dataset, shown, config.columns))

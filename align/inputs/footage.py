@@ -19,13 +19,11 @@ from align.inputs.protocols import require_known_body
 from align.stored.suitable import require_frames_alone
 from datasets.episodes import EpisodeDataset
 from datasets.errors import MissingDataError, counted
+from datasets.stillness import is_still
 from datasets.video import iterate_frames, video_shape, video_times
 
 # The view of a video file, which does not say from where it was filmed.
 FILE_VIEW = "video"
-# A video is still where 99.9 % of the values of its small frames stay within these grey levels.
-# Encoded stills reached 12, with a camera's noise 25; two frames of a moving arm 150.
-_STILL, _MOVING_SHARE = 32, 99.9
 
 log = logging.getLogger(__name__)
 
@@ -148,8 +146,7 @@ def warn_of_stillness(video: Path, frames: UInt8[np.ndarray, "time size size 3"]
         video: The file, for the message.
         frames: All of its frames.
     """
-    change = frames.max(axis=0) - frames.min(axis=0)
-    if len(frames) > 1 and np.percentile(change, _MOVING_SHARE) < _STILL:
+    if is_still(frames):
         log.warning(
             "%s shows one picture all the time: its frames differ by noise alone, and so does "
             "what is read off them.",

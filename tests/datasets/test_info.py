@@ -156,6 +156,18 @@ def test_info_names_every_bad_episode_and_describes_the_others(run_info, own_dot
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("pictures", [np.zeros_like, lambda frames: 0 * frames + frames[:1]])
+def test_info_names_a_view_whose_camera_had_stopped(run_info, own_dots, pictures):
+    assert "one picture all the time" not in run_info(own_dots).stdout
+    with h5py.File(own_dots / "episodes/000001.hdf5", "r+") as file:
+        frames = file["obs/ego_image"]
+        frames[...] = pictures(frames[...])
+    result = run_info(own_dots)
+    assert result.returncode == 0, result.stderr
+    assert "ego shows one picture all the time in 1 of 5 episodes: 000001.hdf5" in result.stdout
+
+
+@pytest.mark.slow
 def test_info_of_a_data_set_without_keypoints(run_info, own_dots):
     for path in EpisodeDataset(own_dots).paths:
         with h5py.File(path, "r+") as file:
