@@ -103,6 +103,39 @@ class TrainConfig:
     """System to train: the paper's, and the most accurate here, tcn+paat; see also --pose."""
     pose: Pose | None = None
     """Pose modules that are added to --method, where the combination exists."""
+    data: Path | None = None
+    """Data set to train and test on; the newest folder under data/ by default."""
+    recipe: Recipe = "full"
+    """Defaults of all options: small suits a CPU, full a GPU; paper is published; auto chooses."""
+    epochs: PositiveInt = 40
+    """Passes over the frames of the training episodes."""
+    out: Path | None = None
+    """Folder of the run; runs/<method>_<data>_<time> by default."""
+    image_size: Pixels | None = None
+    """Side of the frames in pixels; the data set's own by default."""
+    seed: Seed = 0
+    """Seed of the weights, the batches and all other random draws."""
+    # bf16 pays on a CPU only where `lscpu` lists avx512_bf16 or amx_bf16.
+    precision: Precision = "auto"
+    """Number format; auto: bf16 on a GPU that has it, else fp32."""
+    views: tuple[str, ...] = ()
+    """Names of the views to use; all by default."""
+    protocol: Protocol = "seen"
+    """seen: test on the training views; unseen: hold the last third-person views out."""
+    train_on: Path | None = None
+    """Train on this data set instead, and only test on --data."""
+    train_views: PositiveInt | None = None
+    """Train on ego and this many third-person views; all by default."""
+    train_episodes: PositiveInt | None = None
+    """Train on the first of the training episodes; all by default."""
+    epoch_steps: PositiveInt | None = None
+    """Steps of an epoch; as many as one pass takes by default."""
+    init: Path | None = None
+    """Start from the weights of this run or checkpoint."""
+    validate_every: PositiveInt = 2
+    """Epochs between validations."""
+    workers: Processes | None = None
+    """Processes that read data; 0 on a CPU, 8 with a GPU by default."""
     pose_source: PoseSource = "keypoints"
     """The source of pose patches: keypoints, or motion: the patches that move, by pixels alone."""
     # The mean difference from the still picture on a scale of 255. On validation episodes of Lift
@@ -112,39 +145,6 @@ class TrainConfig:
     # own costs six numbers a patch. shuffled tells whether a gain is due to true cameras.
     rays: Rays = "none"
     """Also show where each patch is seen from: by own cameras, or (control) by other views'."""
-    data: Path | None = None
-    """Data set to train and test on; the newest folder under data/ by default."""
-    recipe: Recipe = "full"
-    """Defaults of all options: small suits a CPU, full a GPU; paper is published; auto chooses."""
-    epochs: PositiveInt = 40
-    """Passes over the frames of the training episodes."""
-    epoch_steps: PositiveInt | None = None
-    """Steps of an epoch; as many as one pass takes by default."""
-    image_size: Pixels | None = None
-    """Side of the frames in pixels; the data set's own by default."""
-    seed: Seed = 0
-    """Seed of the weights, the batches and all other random draws."""
-    out: Path | None = None
-    """Folder of the run; runs/<method>_<data>_<time> by default."""
-    init: Path | None = None
-    """Start from the weights of this run or checkpoint."""
-    protocol: Protocol = "seen"
-    """seen: test on the training views; unseen: hold the last third-person views out."""
-    train_on: Path | None = None
-    """Train on this data set instead, and only test on --data."""
-    # bf16 pays on a CPU only where `lscpu` lists avx512_bf16 or amx_bf16.
-    precision: Precision = "auto"
-    """Number format; auto: bf16 on a GPU that has it, else fp32."""
-    views: tuple[str, ...] = ()
-    """Names of the views to use; all by default."""
-    train_views: PositiveInt | None = None
-    """Train on ego and this many third-person views; all by default."""
-    train_episodes: PositiveInt | None = None
-    """Train on the first of the training episodes; all by default."""
-    validate_every: PositiveInt = 2
-    """Epochs between validations."""
-    workers: Processes | None = None
-    """Processes that read data; 0 on a CPU, 8 with a GPU by default."""
     backbone: BackboneConfig = field(default_factory=BackboneConfig)
     head: HeadConfig = field(default_factory=HeadConfig)
     paab: PaabConfig = field(default_factory=PaabConfig)
