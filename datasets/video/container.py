@@ -222,6 +222,11 @@ def _readable(video: Path) -> Iterator[None]:
     except (av.FFmpegError, OSError) as error:
         if video.suffix.lower() in _OTHERS:
             raise FormatError(f"{video} is no video. Name a video, or a folder.") from error
+        if video.suffix.lower() == ".webp":
+            raise FormatError(
+                f"{video} is a WebP, whose animation FFmpeg cannot decode: save it as a GIF or an "
+                "MP4 in a program that plays it."
+            ) from error
         raise DamagedDataError(
             f"{video} cannot be decoded ({error.strerror}); copy it again, or leave its clip out."
         ) from error

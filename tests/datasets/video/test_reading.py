@@ -3,8 +3,9 @@ import struct
 import av
 import numpy as np
 import pytest
+from PIL import Image
 
-from datasets.errors import DamagedDataError, MissingDataError
+from datasets.errors import DamagedDataError, FormatError, MissingDataError
 from datasets.video import (
     Window,
     check_video,
@@ -206,3 +207,15 @@ def test_a_video_without_frames_is_not_written(tmp_path):
     with pytest.raises(ValueError, match="no frames"):
         write_video(tmp_path / "a.mp4", [], 30)
     assert not list(tmp_path.iterdir())
+
+
+def test_an_animated_webp_is_read_or_named_as_one(tmp_path):
+    path = tmp_path / "take.webp"
+    frames = [Image.new("RGB", (32, 32), (60 * i, 0, 0)) for i in range(4)]
+    frames[0].save(path, save_all=True, append_images=frames[1:], duration=100, lossless=True)
+    try:
+        reds = [frame[0, 0, 0] for frame in iterate_frames(path)]
+    except FormatError as error:
+        assert "save it as a GIF or an MP4" in str(error)
+    else:  # a newer FFmpeg decodes it
+        assert np.allclose(reds, [0, 60, 120, 180], atol=8)
