@@ -124,7 +124,8 @@ def test_all_parameters_learn_from_the_models_loss(bodies, model):
 
 @pytest.mark.slow
 def test_st_gcn_learns_how_bodies_move(bodies, tmp_path):
-    optim = OptimConfig(lr=1e-3)
+    # At 1e-3, one of three seeds ends at chance on some processors; here all know every clip.
+    optim = OptimConfig(lr=3e-3)
     joints = JointsConfig(persons=1)
     backbone = replace(SMALL, frames=4, stride=3)
     options = dict(epochs=30, optim=optim, joints=joints, backbone=backbone, validate_every=30)
