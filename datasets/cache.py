@@ -30,10 +30,10 @@ from datasets.clips.mocap import MOCAP_NAME, MocapMeta
 from datasets.clips.samples import cut, move_keypoints, person_crop
 from datasets.clips.sets import PERSONS, get_format, open_clip_set, read_persons
 from datasets.command import command, command_line, parse
+from datasets.console.streams import print_error
 from datasets.errors import DamagedDataError, DataError, MismatchError, OptionError, counted
 from datasets.progress import ProgressBar
 from datasets.storage.atomic import atomic_path, remove_leftovers
-from datasets.streams import print_error
 from datasets.video import check_video, iterate_frames, video_shape, write_video
 
 SETTINGS_NAME = "cache.json"

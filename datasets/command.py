@@ -33,22 +33,22 @@ import tyro
 from tqdm.contrib.logging import logging_redirect_tqdm
 
 from datasets.bounds import require_in_bounds, require_values_in_bounds
-from datasets.errors import (
-    OptionError,
-    UnknownNameError,
-    UserError,
-    require_known,
-)
-from datasets.home import expanded, expanded_arguments
-from datasets.mistyped import explained, without_frame
-from datasets.storage.atomic import FULL
-from datasets.streams import (
+from datasets.console.home import expanded, expanded_arguments
+from datasets.console.mistyped import explained, without_frame
+from datasets.console.streams import (
     Printable,
     PrintableFormatter,
     named_stdout,
     print_error,
     steady_streams,
 )
+from datasets.errors import (
+    OptionError,
+    UnknownNameError,
+    UserError,
+    require_known,
+)
+from datasets.storage.atomic import FULL
 
 EXIT_FAILED = 1
 EXIT_USAGE = 2

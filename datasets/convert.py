@@ -40,13 +40,13 @@ from datasets.formats.lerobot_export import LeRobotOptions, write_lerobot
 from datasets.formats.rerun import write_rerun
 from datasets.formats.robomimic import write_robomimic
 from datasets.formats.videos import VideoOptions, write_videos
+from datasets.formats.views import choose_views
 from datasets.progress import ProgressBar
 from datasets.source import Source, deal, no_splits
 from datasets.storage.atomic import atomic_folder, atomic_path, remove_leftovers
 from datasets.storage.episode_file import SPLITS, STREAMS, Episode
 from datasets.storage.index import find_repeated
 from datasets.storage.meta import DatasetMeta
-from datasets.views import choose_views
 
 logger = logging.getLogger(__name__)
 

@@ -34,11 +34,11 @@ from datasets.clips.pose_checks import require_same_length
 from datasets.clips.pose_json import read_pose_json, write_pose_json
 from datasets.clips.sets import get_format, recognize_format
 from datasets.command import command, optional, parse
+from datasets.console.streams import print_error
 from datasets.errors import DataError, MismatchError, MissingDataError, counted, require
 from datasets.progress import ProgressBar
 from datasets.skeletons import COCO18
 from datasets.storage.atomic import remove_leftovers
-from datasets.streams import print_error
 from datasets.video import VIDEO_SUFFIXES, check_video, iterate_frames, video_shape
 
 log = logging.getLogger(__name__)

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float, UInt8
 
+from datasets.console.home import expanded
 from datasets.episodes import EPISODE_FOLDER, EpisodeWriter
 from datasets.errors import MismatchError, OptionError, require_known
 from datasets.given import (
@@ -29,7 +30,6 @@ from datasets.given import (
     rate_and_size,
     truths,
 )
-from datasets.home import expanded
 from datasets.lens import distorting
 from datasets.skeletons import BUILT_IN, NO_SKELETON, SKELETONS, Skeleton
 from datasets.source import UNLABELLED, USUAL_HZ, bare_episode, deal, usual_counts

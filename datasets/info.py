@@ -28,6 +28,7 @@ from datasets.clips.mocap import MOCAP_NAME, MocapMeta
 from datasets.clips.sets import recognize_format
 from datasets.clips.sheet import clip_sheet
 from datasets.command import command, optional, parse
+from datasets.console.streams import print_error
 from datasets.draw import contact_sheet
 from datasets.episodes import EpisodeDataset
 from datasets.errors import DamagedDataError, DataError, MismatchError, OptionError
@@ -38,7 +39,6 @@ from datasets.storage.atomic import atomic_path
 from datasets.storage.checks import check_episode, check_values
 from datasets.storage.index import find_repeated
 from datasets.storage.meta import newest_data_set
-from datasets.streams import print_error
 from datasets.summary import describe, describe_source, summarize
 
 SHOWN_PROBLEMS = 10

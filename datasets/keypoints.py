@@ -26,6 +26,7 @@ from datasets.command import command, command_line, optional, parse
 from datasets.convert import read_split, write_episodes
 from datasets.errors import MismatchError
 from datasets.formats.detect import open_source
+from datasets.formats.views import choose_views
 from datasets.kinematics.clocks import Clocks, Synchronised, synchronised
 from datasets.kinematics.preview import write_preview
 from datasets.kinematics.recording import RecordedRobot, RecordingOptions
@@ -38,7 +39,6 @@ from datasets.source import Source, in_memory, no_splits
 from datasets.square import FitName, squared
 from datasets.storage.atomic import atomic_folder, remove_leftovers, require_writable
 from datasets.storage.episode_file import SPLITS, Episode
-from datasets.views import choose_views
 
 logger = logging.getLogger(__name__)
 

@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Float
 
 from datasets.cameras import optical_axes
+from datasets.console.streams import printable
 from datasets.episodes import EpisodeDataset
 from datasets.errors import counted, length_range
 from datasets.lens import Lens
@@ -20,7 +21,6 @@ from datasets.storage.arrays import read_array
 from datasets.storage.checks import open_episode
 from datasets.storage.episode_file import read_lens, read_task, whole_number
 from datasets.storage.meta import DatasetMeta
-from datasets.streams import printable
 
 # A camera that moves by less than this, in metres and radians, counts as fixed.
 FIXED_WITHIN = 1e-3

@@ -16,9 +16,9 @@ from typing import Protocol as Interface
 
 from align.engine.gpus import count_gpus
 from align.engine.run_folder import RunFolder
+from datasets.console.streams import print_error
 from datasets.progress import ProgressBar
 from datasets.storage.atomic import require_writable
-from datasets.streams import print_error
 
 if TYPE_CHECKING:
     from align.engine.trainer import Trainer

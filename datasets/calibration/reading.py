@@ -14,6 +14,7 @@ import yaml
 from datasets.calibration import droid, kalibr, opencv, own, plain, ros
 from datasets.calibration.chains import placed_by_chains
 from datasets.calibration.parts import CameraParts
+from datasets.console.home import expanded
 from datasets.errors import (
     DamagedDataError,
     FormatError,
@@ -21,7 +22,6 @@ from datasets.errors import (
     OptionError,
     require_known,
 )
-from datasets.home import expanded
 from datasets.kinematics.rig import RigCamera
 from datasets.storage.episode_file import Episode
 from datasets.storage.own_files import own_files

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
+from datasets.console.home import expanded
 from datasets.errors import FormatError, MissingDataError, UnknownNameError, unknown_name
-from datasets.home import expanded
 
 # Begins the names of the links and joints of a gripper that is attached to an arm.
 GRIPPER = "gripper_"

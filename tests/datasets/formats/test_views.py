@@ -10,8 +10,8 @@ from datasets.convert import main as convert_command
 from datasets.episodes import EpisodeDataset
 from datasets.errors import OptionError
 from datasets.formats.detect import open_source
+from datasets.formats.views import choose_views
 from datasets.storage.episode_file import Episode
-from datasets.views import choose_views
 
 
 def test_views_keep_their_data_under_their_new_names(dots, tmp_path):

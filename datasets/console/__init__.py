@@ -1,0 +1,1 @@
+"""Parts of every command: output, misspelt words, and paths in the home folder."""
