@@ -159,12 +159,13 @@ def _files(path: Path, suffixes: Collection[str]) -> Iterator[Path]:
                 yield file
 
 
-def open_source(path: Path) -> Source:
+def open_source(path: Path | str) -> Source:
     """Opens a data set of any known format.
 
     Raises:
         DataError: When the format is unknown or the data cannot be used.
     """
+    path = Path(path)
     beside = path.is_file() and (path.parent / META_NAME).is_file()
     if beside and path.name in (META_NAME, DatasetMeta.load(path.parent).index_name):
         path = path.parent  # the file is of a data set in our own format

@@ -59,7 +59,7 @@ def write_demonstrations(path, images=True, frames=5):
 
 
 def test_a_robomimic_file_by_others(tmp_path):
-    source = open_source(write_demonstrations(tmp_path / "can.hdf5"))
+    source = open_source(str(write_demonstrations(tmp_path / "can.hdf5")))
     assert source.names == ["demo_0", "demo_1", "demo_2", "demo_10"]
     assert source.views == ["agentview", "robot0_eye_in_hand"]
     assert (source.meta.env, source.meta.control_hz, source.splits) == ("Can", 10.0, None)
