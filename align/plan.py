@@ -108,7 +108,7 @@ class RunPlan:
             FormatError: When the description is not whole.
             DataError: When it has unknown options.
         """
-        from align.engine.checkpoint import require_described  # it needs torch, help texts do not
+        from align.engine.checkpoint_header import require_described  # help texts do without
 
         require_described(about, path)
         config = parse_config(TrainConfig, about["config"], path, RENAMED)

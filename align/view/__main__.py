@@ -2,7 +2,7 @@
 
     python -m align.view runs/paab                          # the test episodes of the run's data
     python -m align.view runs/deit runs/paab --data data/lift --episode demo_27
-    python -m align.view runs/deit first.mp4 second.mp4     # your own videos
+    python -m align.view zoo:lift first.mp4 second.mp4      # your own videos
     python -m align.view runs/paab --export page.html       # one episode as one file
 
 The page shows all views of an episode with their keypoints, the frame that each run picks in every
@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import tyro
 
 from align.engine.run_folder import require_runs
-from align.zoo.store import PREFIX
+from align.zoo.store import PREFIX, SUFFIX
 from datasets.bounds import NaturalInt, Port
 from datasets.command import command, optional, parse
 from datasets.errors import MissingDataError, OptionError, require, require_known
@@ -50,9 +50,9 @@ def run(
     """Serves one local page to look through the alignments of trained runs.
 
     Args:
-        paths: Runs made by `python -m align.train`, at least one, and videos to show in place of
-            their data.
-        data: Another data set than the first run's own.
+        paths: Runs made by `python -m align.train` or models such as zoo:lift, at least one, and
+            videos to show in place of their data.
+        data: Another data set than the first run's own. Models of the zoo come without data.
         split: Split whose episodes are shown.
         episode: Episode to show first; by default the first of the split.
         references: Other episodes at most in which nearest moments are looked for, and by which
@@ -82,7 +82,8 @@ def open_routes(
     """Opens runs, and episodes or videos; no model is loaded yet.
 
     Args:
-        paths: Runs, and videos to show in place of their data.
+        paths: Folders of runs, checkpoints or models of the zoo, and videos to show in place of
+            their data.
         data: Another data set than the first run's own.
         split: Split whose episodes are shown.
         episode: Episode to show first; by default the first of the split.
@@ -95,14 +96,10 @@ def open_routes(
     from align.view.routes import Routes
     from align.view.runs import about_runs
 
-    if models := [str(path) for path in paths if str(path).startswith(PREFIX)]:
-        raise OptionError(
-            f"{models[0]} has no folder of a run, which this page shows. Name the folder of a run; "
-            "align.videos and align.embed take models of the zoo."
-        )
-    runs = list(dict.fromkeys(path for path in paths if path.is_dir()))
-    videos = [path for path in paths if not path.is_dir()]
-    require_runs(runs, TrainConfig)
+    runs = list(dict.fromkeys(path for path in paths if path.is_dir() or _is_model(path)))
+    videos = [path for path in paths if path not in runs]
+    if not any(_is_model(run) for run in runs):
+        require_runs(runs, TrainConfig)
     if videos and (data is not None or episode is not None):
         raise OptionError("give videos, or --data and --episode, not both.")
     abouts = about_runs(runs, bool(videos))
@@ -114,6 +111,11 @@ def open_routes(
     return Routes(shown, abouts, start, references)
 
 
+def _is_model(path: Path) -> bool:
+    """Whether a path names a model of the zoo or a checkpoint."""
+    return str(path).startswith(PREFIX) or path.suffix == SUFFIX
+
+
 def _episodes(runs: Sequence[Path], data: Path | None, split: str) -> Shown:
     from align.config import TrainConfig
     from align.stored.data import find_test_data
@@ -122,6 +124,8 @@ def _episodes(runs: Sequence[Path], data: Path | None, split: str) -> Shown:
     from datasets.episodes import EpisodeDataset
 
     first = runs[0]
+    if data is None and _is_model(first):
+        raise OptionError(f"{first} comes without data: name a data set with --data, or videos.")
     root = data if data is not None else find_test_data(first, TrainConfig.load(first))[0]
     episodes = EpisodeDataset(root, split)
     if not len(episodes):

@@ -38,7 +38,7 @@ class Method:
     """A run, whose model is loaded when it is first needed, and what it has embedded so far.
 
     Attributes:
-        run: A folder made by `align.train`, or a checkpoint.
+        run: A folder made by `align.train`, a checkpoint, or `zoo:NAME`.
         shown: What the page shows.
         embedded: Embeddings of each view by the number of the episode, as far as they are known.
     """

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from align.config import TrainConfig
 from align.engine.run_folder import RunFolder
 from align.labels import labels
-from align.stored.suitable import require_frames_alone
+from align.stored.suitable import require_frames_alone, trained_options
+from align.zoo.store import resolve
 from datasets.errors import MissingDataError
 
 
@@ -18,7 +18,7 @@ class RunAbout:
     """A run.
 
     Attributes:
-        path: A folder made by `align.train`.
+        path: A folder made by `align.train`, a checkpoint, or `zoo:NAME`.
         label: Its name on the page.
         method: The method, such as `paab`.
         transformer: Whether it has attention.
@@ -36,7 +36,7 @@ def about_runs(paths: Sequence[Path], videos: bool = False) -> list[RunAbout]:
     """Reads the options of runs.
 
     Args:
-        paths: Their folders.
+        paths: Their folders, checkpoints or models of the zoo.
         videos: Whether they are to embed plain videos.
 
     Raises:
@@ -47,8 +47,9 @@ def about_runs(paths: Sequence[Path], videos: bool = False) -> list[RunAbout]:
 
 
 def _about(path: Path, label: str, videos: bool) -> RunAbout:
-    config = TrainConfig.load(path)
-    weights = RunFolder(path).checkpoint()
+    config = trained_options(path)
+    place = resolve(path)
+    weights = RunFolder(place).checkpoint() if place.is_dir() else place
     if not weights.exists():
         raise MissingDataError(f"{weights} does not exist: train the run to its first validation.")
     if videos:

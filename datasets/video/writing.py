@@ -14,7 +14,7 @@ from datasets.storage.atomic import atomic_path
 
 
 def write_video(
-    video: Path,
+    video: Path | str,
     frames: Iterable[UInt8[np.ndarray, "height width 3"]],
     fps: float,
     *,
@@ -36,6 +36,7 @@ def write_video(
     Raises:
         ValueError: When there are no frames.
     """
+    video = Path(video)
     with atomic_path(video) as temporary:
         kind = {".mkv": "matroska"}.get(video.suffix, video.suffix[1:])
         # With the index at the front, players start before they have received all of an MP4.

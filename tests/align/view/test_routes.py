@@ -11,7 +11,8 @@ import pytest
 from PIL import Image
 
 from align.embedder import FrameEmbedder
-from align.engine.run_folder import NoRunError
+from align.engine.checkpoint_header import MissingCheckpointError
+from align.engine.run_folder import NoRunError, RunFolder
 from align.metrics.alignment import distances, pair_metrics
 from align.metrics.decoding import dtw_picks, with_motion
 from align.view.__main__ import open_routes
@@ -216,8 +217,32 @@ def test_what_cannot_be_shown_is_refused_at_once(viewed_runs, two_videos, tmp_pa
         open_routes([viewed_runs[0], tmp_path / "none.mp4"])
     with pytest.raises(NoRunError, match=f"no {tmp_path}/config.json"):
         open_routes([tmp_path])
-    with pytest.raises(OptionError, match="zoo:lift has no folder of a run"):
-        open_routes([Path("zoo:lift"), *two_videos])
+    with pytest.raises(OptionError, match="zoo:lift comes without data: name a data set"):
+        open_routes([Path("zoo:lift")])
+    with pytest.raises(UnknownNameError, match="zoo"):
+        open_routes([Path("zoo:lifts"), *two_videos])
+    with pytest.raises(MissingCheckpointError, match="none"):
+        open_routes([tmp_path / "none.safetensors", *two_videos])
+
+
+@pytest.mark.slow
+def test_models_and_checkpoints_are_shown_beside_runs(viewed_runs, two_videos, dots):
+    checkpoint = RunFolder(viewed_runs[0]).checkpoint()
+    routes = open_routes([viewed_runs[0], checkpoint, Path("zoo:minecraft"), *two_videos])
+    runs = told(routes, "about.json")["runs"]
+    assert [run["label"] for run in runs] == ["deit", "best.safetensors", "zoo:minecraft"]
+    own, same, model = (told(routes, f"runs/{r}/episodes/0/picks.json") for r in range(3))
+    assert own == same != model
+    # A model needs no data of its own for the episodes of a data set.
+    shown = open_routes([Path("zoo:minecraft")], data=dots)
+    assert len(told(shown, "runs/0/episodes/0/progress.json")) == len(shown.shown.views(0))
+
+
+@pytest.mark.slow
+def test_a_checkpoint_that_needs_poses_sees_the_body_it_has_learned(viewed_runs, two_videos):
+    checkpoint = RunFolder(viewed_runs[1]).checkpoint()
+    with pytest.raises(MismatchError, match=r"\(paab\) needs the keypoints of every frame"):
+        open_routes([checkpoint, *two_videos])
 
 
 @pytest.mark.slow

@@ -25,7 +25,7 @@ def add_video(root, name):
     """The clip that a set finds, whose video is grey."""
     video = root / VIDEOS[name]
     video.parent.mkdir(parents=True, exist_ok=True)
-    write_video(video, np.full((FRAMES, SIZE, SIZE, 3), 128, np.uint8), 30)
+    write_video(str(video), np.full((FRAMES, SIZE, SIZE, 3), 128, np.uint8), 30)
     return FORMATS[name].identify(video)
 
 
