@@ -128,7 +128,8 @@ def serve_page(config: CalibrateConfig) -> None:
     _require_new(rig, table)
     calibrator = Calibrator(config, open_source(config.data), config.focal)
     desk = Desk(calibrator, rig, table)
-    routes = ClickRoutes(desk, _next_command(_as_used(config, calibrator), rig, calibrator.source))
+    then = partial(_next_command, _as_used(config, calibrator), rig, calibrator.source)
+    routes = ClickRoutes(desk, then)
     page = served_page("datasets.calibration.page", "clicks")
     with open_socket(LOOPBACK[0], config.port) as listening:
         print(f"{address(listening, LOOPBACK[0])}  (Ctrl-C ends it)", flush=True)

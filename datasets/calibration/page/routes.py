@@ -15,7 +15,7 @@ V, E and T are numbers. `click`, `remove` and `save` change something and are se
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -41,12 +41,13 @@ _TINT = (255, 60, 40, 110)
 class ClickRoutes:
     """Answers the page's questions and does what it asks for."""
 
-    def __init__(self, desk: Desk, then: str) -> None:
+    def __init__(self, desk: Desk, then: Callable[[Sequence[str]], str]) -> None:
         """Names the paths.
 
         Args:
             desk: The clicks.
-            then: The command that comes after saving.
+            then: The command that comes after saving, for the views that have cameras where
+                others have none; for no names where all have.
         """
         self.desk, self._then = desk, then
         table: dict[str, Callable[..., Content]] = {
@@ -87,8 +88,10 @@ class ClickRoutes:
             self.desk.remove(_number(asked, "number"))
         elif path == "save":
             views, clocks = self.desk.save()
+            partly = len(views) < len(self.desk.calibrator.source.views)
+            said = {"clocks": clocks, "then": self._then(views if partly else ())}
             files = {"rig": str(self.desk.rig), "table": str(self.desk.table)}
-            return as_json({"views": views, "clocks": clocks, "then": self._then} | files)
+            return as_json({"views": views} | said | files)
         else:
             raise NoContentError(path)
         return self.clicks()

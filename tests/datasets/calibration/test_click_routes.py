@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import datasets
 from datasets.calibrate import CalibrateConfig, main
 from datasets.calibration.calibrator import Calibrator
 from datasets.calibration.clicks import Click, read_clicks, write_clicks
@@ -18,6 +19,7 @@ from datasets.calibration.page.advice import advice, spread_times
 from datasets.calibration.page.desk import Desk
 from datasets.calibration.page.routes import ClickRoutes
 from datasets.calibration.reading import read_cameras
+from datasets.episodes import EpisodeDataset
 from datasets.errors import DataError, MismatchError, UnknownNameError
 from datasets.formats.detect import open_source
 from datasets.pages.content import NoContentError
@@ -28,10 +30,10 @@ pytest.importorskip("cv2")
 LINKS = ("lower", "left_tip", "upper")
 
 
-@pytest.fixture
-def desk(recording, tmp_path):
+def desk_of(recording, tmp_path, views=("front",)):
     known = tmp_path / "known.json"
-    known.write_text(json.dumps({"front": {"intrinsics": camera().intrinsics.tolist()}}))
+    intrinsics = {"intrinsics": camera().intrinsics.tolist()}
+    known.write_text(json.dumps({view: intrinsics for view in views}))
     config = CalibrateConfig(
         data=recording,
         robot=str(write_arm(tmp_path)),
@@ -43,8 +45,17 @@ def desk(recording, tmp_path):
 
 
 @pytest.fixture
+def desk(recording, tmp_path):
+    return desk_of(recording, tmp_path)
+
+
+def routes_of(desk):
+    return ClickRoutes(desk, lambda views: " ".join(["the next command", *views]))
+
+
+@pytest.fixture
 def routes(desk):
-    return ClickRoutes(desk, "the next command")
+    return routes_of(desk)
 
 
 def asked(routes, path):
@@ -82,6 +93,19 @@ def test_a_whole_calibration(routes, desk, tmp_path):
     assert saved["views"] == ["front"] and saved["then"] == "the next command"
     assert list(read_cameras([saved["rig"]])) == ["front"]
     assert len(read_clicks(Path(saved["table"]))) == 12
+
+
+@pytest.mark.slow
+def test_the_next_command_leaves_out_views_without_clicks(recording, tmp_path):
+    both = tmp_path / "both"
+    for i in range(2):
+        frames = EpisodeDataset(recording).images(i, "front")
+        datasets.write_episode(both, {"front": frames, "side": frames}, joints=joints(), hz=10)
+    datasets.finish_data_set(both)
+    routes = routes_of(desk_of(both, tmp_path, ("front", "side")))
+    click(routes, tmp_path)
+    saved = json.loads(routes.act("save", {}).body)
+    assert saved["views"] == ["front"] and saved["then"] == "the next command front"
 
 
 @pytest.mark.slow
