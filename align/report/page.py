@@ -20,7 +20,14 @@ from align.report.html import data_uri, inline_svg, render_template, write_page
 from align.report.model_pictures import recovered
 from align.report.style import method_colours
 from align.report.video import encode_video, poster, video_layout, video_speed
-from align.report.view_pairs import pair_errors, phase_heat_map, view_pair_heat_map
+from align.report.view_pairs import (
+    confusion_heat_map,
+    confusion_table,
+    pair_errors,
+    phase_confusions,
+    phase_heat_map,
+    view_pair_heat_map,
+)
 from align.report.viewer import episode_page
 from align.results.cells import CHANCE_NOTE, NO_VALUE_NOTE, SPREAD_NOTE, group_table
 from align.results.chance import chance_of, reference_rows
@@ -112,6 +119,7 @@ def render(
     """The page as HTML."""
     colours = method_colours([row.label for row in rows])
     phase_map = phase_heat_map(runs)
+    confused = phase_confusions(example.runs, data)
     layout = video_layout(example)
     alone = not_compared([row.label for row in rows], BASELINE, "align.evaluate")
     values = {
@@ -130,6 +138,8 @@ def render(
         "split": data.split,
         "groups": _other_groups(rows, data),
         "phase_map": phase_map and inline_svg(phase_map),
+        "confusions": confused and inline_svg(confusion_heat_map(confused, data.meta.phases)),
+        "phase_errors": confused and confusion_table(confused, data.meta.phases),
         "embedding_maps": inline_svg(draw_maps(embedding_maps(example))),
         "tokens": token_pictures(example, data),
         "example": example,

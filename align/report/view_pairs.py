@@ -1,8 +1,9 @@
-"""Heat maps over pairs of views: alignment errors, and phases learned in one view."""
+"""Heat maps over pairs of views and of phases: alignment errors, and phases that are confused."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import product
 
 import matplotlib
 import numpy as np
@@ -10,9 +11,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from align.metrics.confusions import PhaseConfusion, phase_confusion
 from align.report.style import STYLE, WIDTH, wrapped_title
 from align.results.runs import Run
 from align.results.statistics import mean
+from datasets.episodes import EpisodeDataset
 
 ByPair = Mapping[tuple[str, str], float]
 
@@ -53,20 +56,70 @@ def phase_heat_map(runs: Sequence[Run]) -> Figure | None:
     return view_pair_heat_map(scores, "phase F1", axes, higher_is_better=True)
 
 
+def phase_confusions(
+    runs: Mapping[str, Run], data: EpisodeDataset
+) -> dict[str, PhaseConfusion] | None:
+    """Label to the confusion of phases of its run; None where the episodes have a single phase.
+
+    Args:
+        runs: Label to a run that was measured on `data`.
+        data: The measured episodes.
+    """
+    phases = {name: data.phases(i) for i, name in enumerate(data.names)}
+    if len(np.unique(np.concatenate(list(phases.values())))) < 2:
+        return None
+    count = len(data.meta.phases)
+    return {
+        label: phase_confusion(
+            ((views, phases[name]) for name, views in run.evaluation.embeddings().items()), count
+        )
+        for label, run in runs.items()
+    }
+
+
+def confusion_heat_map(found: Mapping[str, PhaseConfusion], names: Sequence[str]) -> Figure:
+    """Shares of the frames of each phase whose nearest frame is of another one, or of its own."""
+    shares = {
+        label: {
+            (names[row], names[column]): each.counts[row, column] / each.frames[row]
+            for row, column in product(each.seen, each.seen)
+        }
+        for label, each in found.items()
+    }
+    kept = {label: each.kept for label, each in found.items()}
+    axes = ("phase of the frame", "phase of the picked frame")
+    return view_pair_heat_map(shares, "share of frames", axes, higher_is_better=True, totals=kept)
+
+
+def confusion_table(
+    found: Mapping[str, PhaseConfusion], names: Sequence[str]
+) -> list[tuple[str, ...]]:
+    """The mean alignment error of the frames of each phase, with their share of all frames."""
+    first = next(iter(found.values()))
+    shares = first.frames / first.frames.sum()
+    heads = [f"error in {names[k]} ({shares[k]:.0%}) ↓" for k in first.seen]
+    lines = [
+        (label, *(f"{each.errors[k]:.3f}" for k in each.seen)) for label, each in found.items()
+    ]
+    return [("method", *heads), *lines]
+
+
 @matplotlib.rc_context(STYLE)
 def view_pair_heat_map(
     values: Mapping[str, ByPair],
     metric: str = "alignment error",
     roles: tuple[str, str] = ("query view", "searched view"),
     higher_is_better: bool = False,
+    totals: Mapping[str, float] | None = None,
 ) -> Figure:
     """A metric of each pair of views, a panel for each method, on one scale where dark is good.
 
     Args:
-        values: Label to pair of views to the mean of the metric.
+        values: Label to pair of views, or of phases, to the mean of the metric.
         metric: Name of the metric.
         roles: Roles of a pair's first and second view.
         higher_is_better: Whether dark is for high values.
+        totals: Label to the number after it; the mean over all pairs by default.
     """
     pairs = list(next(iter(values.values())))
     rows, columns = (list(dict.fromkeys(pair[side] for pair in pairs)) for side in (0, 1))
@@ -74,17 +127,20 @@ def view_pair_heat_map(
     per_row = min(len(values), 4 if len(rows) <= 4 else 2 if len(rows) <= 10 else 1)
     lines = -(-len(values) // per_row)
     side = min((WIDTH - 1.6) / per_row, 3.6 if len(rows) <= 6 else 8, 0.9 * len(rows) + 0.9)
-    size = side * per_row + 1.3, (side * len(rows) / len(columns) + 1.1) * lines + 1.0
+    sums = totals or {label: mean(of_pairs.values()) for label, of_pairs in values.items()}
+    titles = [wrapped_title(label, f"{sums[label]:.3f}", side) for label in values]
+    # Names of rows and columns, turned, and a line of the title are 0.9 and 0.2 inches high.
+    around = 0.9 + 0.2 * max(title.count("\n") + 1 for title in titles)
+    size = side * per_row + 1.3, (side * len(rows) / len(columns) + around) * lines + 1.0
     figure = Figure(figsize=size, layout="constrained")
     grid = figure.subplots(lines, per_row, squeeze=False)
     for axes in grid.flat[len(values) :]:
         axes.set_axis_off()
-    for axes, (label, of_pairs) in zip(grid.flat, values.items(), strict=False):
+    for axes, title, of_pairs in zip(grid.flat, titles, values.values(), strict=False):
         table = _as_array(of_pairs, rows, columns)
         shades = "cividis_r" if higher_is_better else "cividis"
         mesh = axes.imshow(table, cmap=shades, vmin=0, vmax=top, interpolation="none")
         _write_values(axes, table, top, higher_is_better)
-        title = wrapped_title(label, f"{mean(of_pairs.values()):.3f}", side)
         axes.set_title(title, loc="left")
         _name_views(axes, rows, columns, roles)
     # On top: beside the panels it would be as tall as all their rows.

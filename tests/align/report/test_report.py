@@ -207,6 +207,19 @@ def test_phases_decodings_and_collapse_are_shown_where_they_are_known(
 
 
 @pytest.mark.slow
+def test_errors_of_phases_are_shown_with_their_share_of_the_frames(page: str, data: Path) -> None:
+    header, *rows = Elements(page).tables["phase-errors"]
+    dataset = EpisodeDataset(data, "test")
+    phases = np.concatenate([dataset.phases(i) for i in range(len(dataset))])
+    shares = [f"{np.mean(phases == k):.0%}" for k in range(len(dataset.meta.phases))]
+    named = zip(dataset.meta.phases, shares, strict=True)
+    assert header == ["method", *(f"error in {name} ({share}) ↓" for name, share in named)]
+    errors = {label: [float(value) for value in values] for label, *values in rows}
+    assert not any(errors["paab"]) and all(errors["deit"])  # paab's picks are all right
+    assert "share of frames" in page
+
+
+@pytest.mark.slow
 def test_what_tokens_tell_is_shown_of_runs_that_have_been_analysed(
     page: str, data: Path, tmp_path: Path
 ) -> None:
