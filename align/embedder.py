@@ -51,7 +51,13 @@ def _chunks(length: int) -> Iterator[np.ndarray]:
 
 
 class FrameEmbedder:
-    """A method's frame encoder, with the preparation of frames and pose maps for it."""
+    """A method's frame encoder, with the preparation of frames and pose maps for it.
+
+    Attributes:
+        nearest_distance: Mean distance from a validation frame to the nearest frame of another view
+            of its episode. Frames of scenes that the network does not know are further apart. None
+            before the first validation.
+    """
 
     def __init__(self, plan: RunPlan) -> None:
         """Builds the encoder; its weights depend on the seed alone, not on the method.
@@ -66,6 +72,7 @@ class FrameEmbedder:
                 "less than a patch: leave its options out, or use --method paab or paat"
             )
         self.plan, self.config, self.image_size = plan, config, plan.image_size
+        self.nearest_distance: float | None = None
         torch.manual_seed(config.seed)
         network = build_network(plan)
         if uses_bf16(config.precision) and not torch.cuda.is_available():
@@ -103,11 +110,12 @@ class FrameEmbedder:
             raise OptionError(
                 f"{run} is one checkpoint: leave out --checkpoint {checkpoint}, or name a folder."
             )
-        plan, normalisation = stored_plan(run, checkpoint)
+        plan, normalisation, nearest_distance = stored_plan(run, checkpoint)
         # The checkpoint has all weights, so none are fetched to start from.
         backbone = replace(plan.config.backbone, pretrained=False)
         embedder = cls(replace(plan, config=replace(plan.config, backbone=backbone)))
         embedder.normalise(normalisation)
+        embedder.nearest_distance = nearest_distance
         load_trained(embedder.model, run, checkpoint, device)
         return embedder
 
@@ -119,7 +127,10 @@ class FrameEmbedder:
     def about(self) -> dict[str, Any]:
         """Facts that a checkpoint holds, from which `load` makes this encoder without data."""
         mean, std = (values.flatten().tolist() for values in (self.model.mean, self.model.std))
-        return {**self.plan.about(), "normalisation": {"mean": mean, "std": std}}
+        about = {**self.plan.about(), "normalisation": {"mean": mean, "std": std}}
+        if self.nearest_distance is not None:
+            about["nearest_distance"] = self.nearest_distance
+        return about
 
     def pose_map(
         self,

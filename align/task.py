@@ -24,7 +24,7 @@ from align.late import choose_weight
 from align.losses import build_loss
 from align.losses.distillation import distillation
 from align.losses.pairs import Embeddings, Times, ViewTimes
-from align.metrics.alignment import episode_metrics, mean_metrics
+from align.metrics.alignment import episode_metrics, mean_metrics, mean_nearest_distance
 from align.metrics.collapse import CollapseWatch, diagnose
 from align.models.config import PoseTarget
 from align.models.disentangle import Codes, Disentangler, permutation_losses
@@ -274,6 +274,7 @@ class AlignmentTask:
         metrics = mean_metrics(
             [pair for name, views in embeddings.items() for pair in episode_metrics(name, views)]
         )
+        self.embedder.nearest_distance = mean_nearest_distance(embeddings.values())
         collapse = diagnose(embeddings.values(), metrics["alignment_error"])
         self.collapse_watch.see(collapse)
         return metrics | {

@@ -140,6 +140,23 @@ def nearest_frames(
     return torch.cat(there), back
 
 
+def nearest_distance(z1: Float[Tensor, "time1 dim"], z2: Float[Tensor, "time2 dim"]) -> float:
+    """Mean distance from a frame of the first view to the nearest frame of the second."""
+    blocks = (distances(z1[rows], z2).amin(dim=1) for rows in row_blocks(len(z1), len(z2)))
+    return torch.cat(list(blocks)).double().mean().item()
+
+
+def mean_nearest_distance(
+    episodes: Iterable[Mapping[str, Float[Tensor, "time dim"]]],
+) -> float:
+    """The mean of `nearest_distance` over the pairs of views i < j of episodes."""
+    return _mean(
+        nearest_distance(views[view1], views[view2])
+        for views in episodes
+        for view1, view2 in combinations(views, 2)
+    )
+
+
 def _alignment_error(there: Int64[Tensor, " time"]) -> float:
     time = torch.arange(len(there), device=there.device)
     return ((there - time).abs().double().mean() / len(there)).item()

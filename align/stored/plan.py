@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any, NamedTuple
 
 from align.config import TrainConfig
 from align.engine.checkpoint_header import read_about
@@ -13,8 +14,26 @@ from align.plan import RunPlan
 from align.stored.data import learned_meta
 
 
-def stored_plan(run: Path, checkpoint: Checkpoint = "best") -> tuple[RunPlan, Normalisation]:
-    """The plan of a trained run, and the `mean` and `std` of its frames where they are stored.
+class StoredPlan(NamedTuple):
+    """What a trained run says about its model.
+
+    Attributes:
+        plan: The plan.
+        normalisation: The `mean` and `std` of its frames, where they are stored.
+        nearest_distance: See `FrameEmbedder`; None in runs of earlier versions.
+    """
+
+    plan: RunPlan
+    normalisation: Normalisation
+    nearest_distance: float | None
+
+    @classmethod
+    def _of(cls, plan: RunPlan, about: dict[str, Any]) -> StoredPlan:
+        return cls(plan, about.get("normalisation", {}), about.get("nearest_distance"))
+
+
+def stored_plan(run: Path, checkpoint: Checkpoint = "best") -> StoredPlan:
+    """The plan of a trained run.
 
     Args:
         run: A run's folder, or a checkpoint.
@@ -26,11 +45,11 @@ def stored_plan(run: Path, checkpoint: Checkpoint = "best") -> tuple[RunPlan, No
     """
     if run.is_file():
         about = read_about(run)
-        return RunPlan.stored(about, run), about.get("normalisation", {})
+        return StoredPlan._of(RunPlan.stored(about, run), about)
     config = TrainConfig.load(run)
     weights = RunFolder(run).checkpoint(checkpoint)
     plan = RunPlan.of(config, learned_meta(run, config, weights))
-    return plan, read_about(weights).get("normalisation", {})
+    return StoredPlan._of(plan, read_about(weights))
 
 
 def stored_normalisation(run: Path) -> Normalisation:

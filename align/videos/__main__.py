@@ -52,13 +52,16 @@ def run(
         height: Height of each picture, in pixels.
     """
     with command():
-        from align.videos.matching import VideoMatch, embed_videos
+        from align.embedder import FrameEmbedder
+        from align.videos.matching import VideoMatch, embed_videos, warn_of_strangeness
         from align.videos.side_by_side import panel_of, write_side_by_side
 
         table = out.with_suffix(".csv") if pairs is None else pairs
         _require(videos, out, table, height)
-        first, *rest = embed_videos(run, videos)
+        embedder = FrameEmbedder.load(run)
+        first, *rest = embed_videos(run, embedder, videos)
         matches = [VideoMatch.between(first, other) for other in rest]
+        warn_of_strangeness(run, embedder, first, matches)
         panels = [panel_of(first, match, clock) for match in matches]
         _write_pairs(table, first, matches, panels)
         write_side_by_side(out, first, panels, height)

@@ -1,12 +1,14 @@
 """Videos aligned by a run: what is printed, the table of pairs and the video side by side."""
 
 import csv
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from align.embedder import FrameEmbedder
 from align.inputs.footage import warn_of_stillness
 from align.labels import labels
 from align.train import make_trainer
@@ -150,6 +152,27 @@ def test_a_video_that_shows_one_picture_is_named(caplog):
     warn_of_stillness(Path("moving.mp4"), noise)
     warn_of_stillness(Path("single.mp4"), noise[:1])
     assert not caplog.text
+
+
+@pytest.mark.slow
+def test_a_model_of_another_scene_is_named_and_one_of_the_scene_is_not(
+    run, videos, tmp_path, caplog
+):
+    aligned(run, videos[:2], tmp_path / "own.mp4")
+    assert "does not know" not in caplog.text
+    aligned("zoo:can", videos[:2], tmp_path / "other.mp4")
+    assert "zoo:can does not know what first.mp4 and late.mp4 show" in caplog.text
+
+
+@pytest.mark.slow
+def test_a_run_knows_how_near_frames_of_its_validation_episodes_are(run, dots):
+    embedder, data = FrameEmbedder.load(run), EpisodeDataset(dots, "valid")
+    near = [
+        (ours[:, None] - theirs[None]).norm(dim=-1).amin(dim=1).mean().item()
+        for views in (embedder.embed_episode(data, i) for i in range(len(data)))
+        for ours, theirs in combinations(views.values(), 2)
+    ]
+    assert embedder.nearest_distance == pytest.approx(np.mean(near), rel=1e-4)
 
 
 @pytest.mark.parametrize(
