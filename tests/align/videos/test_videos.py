@@ -155,13 +155,15 @@ def test_a_video_that_shows_one_picture_is_named(caplog):
 
 
 @pytest.mark.slow
-def test_a_model_of_another_scene_is_named_and_one_of_the_scene_is_not(
-    run, videos, tmp_path, caplog
-):
-    aligned(run, videos[:2], tmp_path / "own.mp4")
+def test_a_model_of_another_scene_is_named_and_one_of_the_scene_is_not(run, dots, tmp_path, caplog):
+    data = EpisodeDataset(dots, "valid")
+    for view in data.views:
+        write_video(tmp_path / f"{view}.mp4", data.images(0, view), FPS, crf=0)
+    videos = [tmp_path / f"{view}.mp4" for view in data.views]
+    aligned(run, videos, tmp_path / "own.mp4")
     assert "does not know" not in caplog.text
-    aligned("zoo:can", videos[:2], tmp_path / "other.mp4")
-    assert "zoo:can does not know what first.mp4 and late.mp4 show" in caplog.text
+    aligned("zoo:can", videos, tmp_path / "other.mp4")
+    assert "zoo:can does not know what ego.mp4 and view_0.mp4 show" in caplog.text
 
 
 @pytest.mark.slow
