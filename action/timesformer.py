@@ -335,7 +335,7 @@ def _patch_embedding(stem: Stem, patch_size: int, dim: int, tubelet: int) -> nn.
         if tubelet > 1:
             raise OptionError(
                 f"--backbone.stem conv sees single frames, not --backbone.tubelet {tubelet}: use "
-                "--backbone.stem patch."
+                "--backbone.tubelet 1, or --backbone.stem patch."
             )
         return ConvStem(patch_size, dim)
     if tubelet > 1:
