@@ -193,7 +193,7 @@ class LeRobotPoses:
         info = self._info | {"features": {**kept, **features}}
         stats = {number: vectors_stats(each) for number, each in columns.items()}
         changed: dict[Path, Callable[[Path], None]] = {
-            self._root / INFO: partial(write_json, content=info),
+            self._root / INFO: partial(write_json, content=info, allow_nan=True),
             self._root / OUR_META: _nothing,  # the caller's, written in the end
         }
         if self._stats is not None:
@@ -224,7 +224,7 @@ class LeRobotPoses:
         with readable(file):
             rows = parquet.read_table(file)
         added: dict[str, Any] = {}
-        if any(name.startswith("stats/") for name in rows.column_names):
+        if len(rows) and any(name.startswith("stats/") for name in rows.column_names):
             each = [flatten(stats[number]) for number in _numbers(rows, "episode_index").tolist()]
             added = {name: arrow.array([row[name] for row in each]) for name in each[0]}
         old = {
