@@ -4,115 +4,48 @@ Examples:
     python -m datasets.keypoints DATA --robot panda --joints joint_pos --preview look
     python -m datasets.keypoints DATA --robot panda --joints joint_pos --base 0 0 0.9 --out OUT
     python -m datasets.keypoints DATA --robot arm.urdf --joints observation.state[:6] --out OUT
+    python -m datasets.keypoints DATA --robot panda --joints q --to lerobot --out OUT
 
 DATA may have any format that `python -m datasets.info` reads. Without --out nothing is written but
-the pictures of --preview, which show the robot's silhouette over the first episode.
+the pictures of --preview, which show the robot's silhouette over the first episode. With --to
+lerobot, the result is DATA, a LeRobot data set, with keypoints and cameras in its tables.
 """
 
 from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import Annotated
 
 import numpy as np
 
-from datasets.bounds import Pixels
-from datasets.calibration.reading import read_cameras, whole_cameras
-from datasets.command import command, command_line, optional, parse
+from datasets.command import command, command_line, parse
 from datasets.convert import read_split, write_episodes
-from datasets.errors import MismatchError
+from datasets.errors import MismatchError, OptionError
 from datasets.formats.detect import open_source
+from datasets.formats.lerobot import LeRobotSource
+from datasets.formats.lerobot_poses import LeRobotPoses
 from datasets.formats.views import choose_views
-from datasets.kinematics.clocks import Clocks, Synchronised, synchronised
+from datasets.kinematics.maker import KeypointMaker, KeypointsConfig, Target
 from datasets.kinematics.preview import write_preview
-from datasets.kinematics.recording import RecordedRobot, RecordingOptions
-from datasets.kinematics.rig import Convention, RigCamera, episode_cameras
+from datasets.kinematics.rig import Convention
 from datasets.kinematics.silhouette import CLEARLY_BETTER, best_convention, residual
-from datasets.kinematics.track import Motion, add_keypoints
+from datasets.kinematics.track import add_keypoints
 from datasets.progress import ProgressBar
 from datasets.skeletons import BUILT_IN
 from datasets.source import Source, in_memory, no_splits
-from datasets.square import FitName, squared
+from datasets.square import squared
 from datasets.storage.atomic import atomic_folder, remove_leftovers, require_writable
 from datasets.storage.episode_file import SPLITS, Episode
+from datasets.storage.meta import DatasetMeta
 
 logger = logging.getLogger(__name__)
 
 # Frames of the first episode that are checked and drawn.
 LOOKS = 4
-
-
-@dataclass(frozen=True, kw_only=True)
-class KeypointsConfig(RecordingOptions):
-    """Add the keypoints of a robot to recordings.
-
-    Attributes:
-        out: Folder of the result, a data set of episodes. It must not exist.
-        convention: What the stored poses of cameras mean.
-        preview: Folder for pictures of the robot's silhouette over the first episode.
-        views: Views that are kept, such as those with cameras; front=ego calls the view front ego,
-            and --cameras and --offset then name ego. By default all, under their own names.
-        size: Height and width of the written frames, in pixels; by default their present size.
-        fit: How frames that are not square become square: pad puts black bars on two sides,
-            squeeze distorts.
-        split: Numbers of training, validation and test episodes, such as 10,5,5; by default those
-            of the source.
-    """
-
-    out: Annotated[Path | None, optional("FOLDER")] = None
-    convention: Convention = "world-to-camera"
-    preview: Annotated[Path | None, optional("FOLDER")] = None
-    views: Annotated[tuple[str, ...], optional("VIEW[=NAME]")] = ()
-    size: Annotated[Pixels | None, optional("PIXELS")] = None
-    fit: FitName = "pad"
-    split: Annotated[str | None, optional("TRAIN,VALID,TEST")] = None
-
-
-class KeypointMaker(RecordedRobot):
-    """Adds keypoints to the episodes of one robot."""
-
-    def __init__(self, config: KeypointsConfig, source: Source) -> None:
-        """Loads the robot and the cameras.
-
-        Raises:
-            DataError: See `RecordedRobot` and `read_cameras`.
-            OptionError: When --offset cannot be read.
-        """
-        super().__init__(config)
-        self.config, self._source = config, source
-        self._rig = read_cameras(config.cameras)
-        self.clocks = Clocks(config.offset, source, self._moving, self.points)
-
-    def cameras(self, episode: Episode, name: str) -> dict[str, RigCamera]:
-        """The camera of each view.
-
-        Raises:
-            DataError: When a view has none, or one that does not fit its pictures.
-        """
-        if self._rig:
-            found = whole_cameras(self._rig, episode, name)
-        else:
-            found = episode_cameras(episode, name)
-        return {view: camera.read_as(self.config.convention) for view, camera in found.items()}
-
-    def synchronised(self, episode: Episode, name: str) -> Synchronised:
-        """The episode on one clock; errors as of `motion` and `synchronised`."""
-        motion, _ = self.motion(episode, name)
-        return synchronised(episode, motion, self.clocks.late, name)
-
-    def __call__(self, episode: Episode, name: str) -> Episode:
-        """The episode with keypoints; errors as of `synchronised` and `cameras`."""
-        moved = self.synchronised(episode, name)
-        cameras = self.cameras(moved.episode, name)
-        return add_keypoints(moved.episode, moved.motion, cameras, self.points, moved.views)
-
-    def _moving(self, i: int) -> tuple[Episode, Motion]:
-        episode = self._source.sound_episode(i)
-        return episode, self.motion(episode, f"{self._source.root}: {self._source.names[i]}")[0]
 
 
 def check_first(source: Source, maker: KeypointMaker) -> Iterator[str]:
@@ -193,14 +126,7 @@ def write_keypoints(source: Source, maker: KeypointMaker, out: Path, made_by: st
     """
     config = maker.config
     splits = _splits_of(source, config, out)
-    own = None if maker.skeleton.name in BUILT_IN else maker.skeleton
-    meta = replace(
-        source.meta,
-        skeleton=maker.skeleton.name,
-        own_skeleton=own,
-        image_size=config.size or max(source.frame_size),
-        command=made_by or source.meta.command,
-    )
+    meta = replace(_meta(source, maker, made_by), image_size=config.size or max(source.frame_size))
     order = [(split, i) for split in SPLITS for i in splits.get(split, ())]
     remove_leftovers(out.parent, of=out.name)
     with atomic_folder(out) as temporary:
@@ -208,11 +134,78 @@ def write_keypoints(source: Source, maker: KeypointMaker, out: Path, made_by: st
         write_episodes(temporary, meta, _made(source, maker, progress, meta.image_size))
 
 
-def _splits_of(source: Source, config: KeypointsConfig, out: Path) -> Mapping[str, Sequence[int]]:
-    """The splits of the result, where it can be written; errors as of `write_keypoints`."""
+def add_to_lerobot(
+    poses: LeRobotPoses, source: Source, maker: KeypointMaker, out: Path, made_by: str = ""
+) -> None:
+    """Writes a LeRobot data set with keypoints in its tables; an unfinished one is removed.
+
+    Args:
+        poses: The data set, to be copied.
+        source: The same with the views that get keypoints.
+        maker: The robot and the cameras.
+        out: Folder of the result.
+        made_by: Command line that makes the result, stored with it.
+
+    Raises:
+        DataError: When `out` exists, or an episode cannot be used.
+    """
+    _require_new(out)
+    meta = _meta(poses.source, maker, made_by)
+    remove_leftovers(out.parent, of=out.name)
+    with atomic_folder(out) as temporary:
+        episodes = ProgressBar(range(len(source)), unit="episode", disable=None)
+        named = ((source.sound_episode(i), f"{source.root}: {source.names[i]}") for i in episodes)
+        poses.write(temporary, meta, (maker.as_stored(*each) for each in named))
+
+
+def _meta(source: Source, maker: KeypointMaker, made_by: str) -> DatasetMeta:
+    """What the result's episodes have in common, with the source's size of pictures."""
+    return replace(
+        source.meta,
+        skeleton=maker.skeleton.name,
+        own_skeleton=None if maker.skeleton.name in BUILT_IN else maker.skeleton,
+        command=made_by or source.meta.command,
+    )
+
+
+def _require_new(out: Path) -> None:
+    """Checks that a result can be written; raises a MismatchError, or an OSError, if not."""
     if out.exists():
         raise MismatchError(f"{out} exists already: choose another folder, or remove it.")
     require_writable(out)
+
+
+def _require_lerobot(source: Source, config: KeypointsConfig) -> LeRobotSource:
+    """The source, where --to lerobot can be done.
+
+    Raises:
+        MismatchError: When it is in another format.
+        OptionError: When an option would change the pictures, views or splits.
+    """
+    if not isinstance(source, LeRobotSource):
+        out = config.out or "OUT"
+        raise MismatchError(
+            f"{source.root} is {source.title}, and --to lerobot adds keypoints to LeRobot's sets "
+            f"alone. Leave out --to, with --out EPISODES, and convert the result: "
+            f"{command_line('datasets.convert', ['EPISODES', str(out), '--to', 'lerobot'])}"
+        )
+    changing = {
+        "--size": config.size is not None,
+        "--fit": config.fit != "pad",
+        "--split": config.split is not None,
+        "VIEW=NAME in --views": any("=" in word for word in config.views),
+    }
+    if given := [option for option, is_given in changing.items() if is_given]:
+        raise OptionError(
+            f"--to lerobot keeps pictures, names of views and splits as they are: leave out "
+            f"{', '.join(given)}, or give them to datasets.convert afterwards."
+        )
+    return source
+
+
+def _splits_of(source: Source, config: KeypointsConfig, out: Path) -> Mapping[str, Sequence[int]]:
+    """The splits of the result, where it can be written; errors as of `write_keypoints`."""
+    _require_new(out)
     splits = source.splits if config.split is None else read_split(config.split, len(source))
     if splits is None:
         raise no_splits(source)
@@ -240,22 +233,42 @@ def main(arguments: Sequence[str] | None = None) -> None:
         description=__doc__,
     )
     with command(resume="Nothing was written."):
-        source = choose_views(open_source(config.data), config.views)
-        if config.out is not None:
-            _splits_of(source, config, config.out)  # before the first episode is judged for long
+        whole = open_source(config.data)
+        poses_of = _require_lerobot(whole, config) if config.to == "lerobot" else None
+        source = choose_views(whole, config.views)
         maker = KeypointMaker(config, source)
+        write = _prepared(poses_of, source, maker, command_line("datasets.keypoints", arguments))
         for line in check_first(source, maker):
             print(line)
         if config.out is not None:
-            write_keypoints(
-                source, maker, config.out, command_line("datasets.keypoints", arguments)
-            )
-            look = command_line("datasets.info", [str(config.out)])
-            train = command_line("align.train", ["--method", "paat", "--data", str(config.out)])
-            print(f"{config.out}\nLook at it:  {look}\nTrain on it: {train}")
+            write(config.out)
+            print(f"{config.out}\n{_next_steps(config.out, config.to)}")
         else:
             again = command_line("datasets.keypoints", arguments)
             print(f"Where all fits, write the keypoints: {again} --out FOLDER")
+
+
+def _prepared(
+    whole: LeRobotSource | None, source: Source, maker: KeypointMaker, made_by: str
+) -> Callable[[Path], None]:
+    """What writes the result to a place, once all is checked that does not take long."""
+    out = maker.config.out
+    if whole is not None:
+        if out is not None:
+            _require_new(out)
+        poses = LeRobotPoses(whole, source.views)
+        return partial(add_to_lerobot, poses, source, maker, made_by=made_by)
+    if out is not None:
+        _splits_of(source, maker.config, out)
+    return partial(write_keypoints, source, maker, made_by=made_by)
+
+
+def _next_steps(out: Path, to: Target) -> str:
+    look = f"Look at it:  {command_line('datasets.info', [str(out)])}"
+    if to == "lerobot":
+        return look
+    train = command_line("align.train", ["--method", "paat", "--data", str(out)])
+    return f"{look}\nTrain on it: {train}"
 
 
 if __name__ == "__main__":

@@ -125,8 +125,8 @@ class Source(ABC):
         return self._episode(i).phases
 
     def has_keypoints(self, i: int) -> bool:
-        """Whether an episode has keypoints."""
-        return bool(self._episode(i).keypoints)
+        """Whether every view of an episode has keypoints."""
+        return self._episode(i).keypoints.keys() >= set(self.views)
 
     def keypoints(self, i: int, view: str) -> Float[np.ndarray, "time keypoints 2"]:
         """Keypoints of a view in pixels, x right, y down; NaN behind the camera."""

@@ -23,7 +23,8 @@ from datasets.command import command, parse
 from datasets.convert import ConvertConfig, convert
 from datasets.episodes import EpisodeDataset, EpisodeWriter
 from datasets.formats.detect import open_source
-from datasets.keypoints import KeypointMaker, KeypointsConfig, write_keypoints
+from datasets.keypoints import write_keypoints
+from datasets.kinematics.maker import KeypointMaker, KeypointsConfig
 from datasets.kinematics.rig import CONVENTIONS, Convention, RigCamera
 from datasets.kinematics.silhouette import best_convention
 from datasets.skeletons import NO_SKELETON

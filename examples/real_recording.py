@@ -29,7 +29,8 @@ from datasets.calibration.clicks import write_clicks
 from datasets.command import command, parse
 from datasets.episodes import EpisodeDataset
 from datasets.formats.detect import open_source
-from datasets.keypoints import KeypointMaker, KeypointsConfig, write_keypoints
+from datasets.keypoints import write_keypoints
+from datasets.kinematics.maker import KeypointMaker, KeypointsConfig
 from datasets.storage.episode_file import SPLITS
 from datasets.video import write_video
 

@@ -6,10 +6,12 @@ import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from math import prod
+from typing import Any
 
 import numpy as np
 
-from datasets.errors import FormatError, MismatchError
+from datasets.errors import FormatError, MismatchError, require
+from datasets.formats.lerobot_layout import EXTRA
 from datasets.frames import Frames
 from datasets.lens import LENSES, Lens, distorting
 from datasets.source import bare_episode
@@ -28,9 +30,14 @@ def episode_columns(episode: Episode, meta: DatasetMeta) -> dict[str, np.ndarray
         "next.success": _success(episode),
         "phase": episode.phases.astype(np.int64),
         "sim_state": episode.states,
-        "keypoints_world": episode.keypoints_world,
     }
-    for view in meta.views:
+    return _over_time(columns, episode) | pose_columns(episode, meta.views)
+
+
+def pose_columns(episode: Episode, views: Sequence[str]) -> dict[str, np.ndarray]:
+    """The keypoints and cameras of some views under our names in LeRobot's sets: (T, D) each."""
+    columns: dict[str, np.ndarray | None] = {"keypoints_world": episode.keypoints_world}
+    for view in views:
         columns[f"keypoints.{view}"] = episode.keypoints.get(view)
         columns[f"visible.{view}"] = episode.visible.get(view)
         if view in episode.intrinsics:
@@ -43,6 +50,18 @@ def episode_columns(episode: Episode, meta: DatasetMeta) -> dict[str, np.ndarray
         if view in distorting(episode.lenses):
             lens = episode.lenses[view]
             columns[f"camera.{view}.{lens.name}"] = np.tile(lens.coefficients, (len(episode), 1))
+    return _over_time(columns, episode)
+
+
+def pose_names(views: Sequence[str]) -> set[str]:
+    """Every name that a column of `pose_columns` can have."""
+    parts = ("intrinsics", "world_to_camera", *LENSES)
+    names = {f"{kind}.{view}" for kind in ("keypoints", "visible") for view in views}
+    names |= {f"camera.{view}.{part}" for view in views for part in parts}
+    return names | {"keypoints_world"}
+
+
+def _over_time(columns: Mapping[str, np.ndarray | None], episode: Episode) -> dict[str, np.ndarray]:
     return {
         name: _stored(value).reshape(len(episode), -1)
         for name, value in columns.items()
@@ -83,6 +102,18 @@ def feature_names(episode: Episode, meta: DatasetMeta) -> dict[str, list[str]]:
         for i in range(value.shape[1])
     ]
     return names
+
+
+def vector_feature(values: np.ndarray, names: list[str] | None) -> dict[str, Any]:
+    """The entry of a column, (T, D), in `meta/info.json`."""
+    return {"dtype": values.dtype.name, "shape": [values.shape[1]], "names": names}
+
+
+def vector_array(values: np.ndarray) -> Any:
+    """A column, (T, D), as it lies in the tables: lists of D numbers, or numbers where D is 1."""
+    arrow = require("pyarrow", EXTRA)
+    flat, size = arrow.array(np.ascontiguousarray(values).ravel()), values.shape[1]
+    return flat if size == 1 else arrow.FixedSizeListArray.from_arrays(flat, size)
 
 
 def episode_from_columns(

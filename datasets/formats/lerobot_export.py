@@ -13,15 +13,28 @@ import numpy as np
 from datasets.bounds import Crf
 from datasets.errors import MismatchError, require
 from datasets.formats.lerobot import OUR_META
-from datasets.formats.lerobot_columns import episode_columns, feature_names
+from datasets.formats.lerobot_columns import (
+    episode_columns,
+    feature_names,
+    vector_array,
+    vector_feature,
+)
 from datasets.formats.lerobot_depth import depth_feature, depth_histogram, depth_key, encode_depth
-from datasets.formats.lerobot_layout import EPISODES_FOLDER, EXTRA, IMAGES, INFO, TASKS
+from datasets.formats.lerobot_layout import (
+    EPISODES_FOLDER,
+    EXTRA,
+    IMAGES,
+    INFO,
+    STATS,
+    TASKS,
+    write_json,
+)
 from datasets.formats.lerobot_stats import (
     Stats,
     colour_histogram,
     flatten,
     image_stats,
-    vector_stats,
+    vectors_stats,
 )
 from datasets.frames import Picture
 from datasets.storage.episode_file import SPLITS, Episode
@@ -29,7 +42,6 @@ from datasets.storage.meta import DatasetMeta
 from datasets.video import pixel_format, write_video
 
 VERSION = "v3.0"
-STATS = Path("meta/stats.json")
 _FILE = "chunk-{chunk_index:03d}/file-{file_index:03d}"
 DATA_PATH = f"data/{_FILE}.parquet"
 VIDEO_PATH = f"videos/{{video_key}}/{_FILE}.mp4"
@@ -95,7 +107,7 @@ class LeRobotWriter:
             )
         self._require_alike(index, columns)
         self._write_rows(columns, self._depth_arrays(episode))
-        stats = {name: vector_stats(value) for name, value in columns.items()}
+        stats = vectors_stats(columns)
         row = {
             "episode_index": index,
             "tasks": [task],
@@ -147,12 +159,12 @@ class LeRobotWriter:
         folder.mkdir(parents=True)
         self.pq.write_table(self.pa.Table.from_pylist(self.rows), folder / "file-000.parquet")
         self.pq.write_table(self._tasks(), self.out / TASKS)
-        stats = {name: vector_stats(np.concatenate(v)) for name, v in self._columns.items()}
+        stats = vectors_stats({name: np.concatenate(v) for name, v in self._columns.items()})
         stats |= {key: image_stats(h, self.frames) for key, h in self._histograms.items()}
         depths = self._depth_histograms.items()
         stats |= {key: image_stats(h, self.frames, scale=1) for key, h in depths}
-        _write_json(self.out / STATS, stats)
-        _write_json(self.out / INFO, self._info())
+        write_json(self.out / STATS, stats)
+        write_json(self.out / INFO, self._info())
         (self.out / OUR_META).write_text(self.meta.to_json())
 
     def _describe(
@@ -180,11 +192,7 @@ class LeRobotWriter:
         for view, depth in episode.depth.items():
             features[depth_key(view)] = depth_feature(*depth.shape[1:])
         for name, value in columns.items():
-            features[name] = {
-                "dtype": value.dtype.name,
-                "shape": [value.shape[1]],
-                "names": names.get(name),
-            }
+            features[name] = vector_feature(value, names.get(name))
         return features
 
     def _depth_arrays(self, episode: Episode) -> dict[str, Any]:
@@ -204,13 +212,8 @@ class LeRobotWriter:
         self._depth_histograms[key] = self._depth_histograms.get(key, 0) + histogram
 
     def _write_rows(self, columns: dict[str, np.ndarray], depth: dict[str, Any]) -> None:
-        pa = self.pa
-        arrays = dict(depth)
-        for name in self._vectors():
-            flat = pa.array(np.ascontiguousarray(columns[name]).ravel())
-            size = self.features[name]["shape"][0]
-            arrays[name] = flat if size == 1 else pa.FixedSizeListArray.from_arrays(flat, size)
-        table = pa.table(arrays)
+        vectors = {name: vector_array(columns[name]) for name in self._vectors()}
+        table = self.pa.table(depth | vectors)
         if self._table is None or self._table_bytes + table.nbytes > DATA_MEGABYTES * 2**20:
             if self._table is not None:
                 self._table.close()
@@ -309,7 +312,3 @@ def _path(pattern: str, number: int, **keys: str) -> str:
 
 def _place(prefix: str, number: int) -> dict[str, int]:
     return {f"{prefix}/chunk_index": number // CHUNK, f"{prefix}/file_index": number % CHUNK}
-
-
-def _write_json(path: Path, content: Any) -> None:
-    path.write_text(json.dumps(content, indent=4, allow_nan=False) + "\n")

@@ -26,6 +26,7 @@ EXTRA = "lerobot-export"
 IMAGES = "observation.images."
 INFO, EPISODES_FOLDER = Path("meta/info.json"), Path("meta/episodes")
 EPISODES_OF_V2 = Path("meta/episodes.jsonl")
+STATS, STATS_OF_V2 = Path("meta/stats.json"), Path("meta/episodes_stats.jsonl")
 TASKS, TASKS_OF_V2 = Path("meta/tasks.parquet"), Path("meta/tasks.jsonl")
 # The column of pandas' index, in which LeRobot keeps the text of tasks, if the index has no name.
 _UNNAMED_INDEX = "__index_level_0__"
@@ -106,9 +107,7 @@ def read_info(root: Path) -> Info:
             read.
     """
     path = root / INFO
-    content = _json(path.read_bytes(), path)
-    if not isinstance(content, dict):
-        raise FormatError(f"{path} holds no JSON object; {COPY_AGAIN}")
+    content = read_object(path)
     version = str(content.get("codebase_version"))
     if not re.match(r"v[23]\.", version):
         raise FormatError(
@@ -130,7 +129,7 @@ def read_tasks(root: Path) -> dict[int, str]:
     Raises:
         DataError: When the list is damaged.
     """
-    for path, read in ((root / TASKS, _rows_of_tasks), (root / TASKS_OF_V2, _json_lines)):
+    for path, read in ((root / TASKS, _rows_of_tasks), (root / TASKS_OF_V2, json_lines)):
         if path.is_file():
             tasks = [_validated(TypeAdapter(_Task), row, path) for row in read(path)]
             return {task.task_index: task.task for task in tasks}
@@ -142,7 +141,29 @@ def _rows_of_tasks(path: Path) -> Iterator[Any]:
         yield {"task": row.get(_UNNAMED_INDEX), **row}
 
 
-def _json_lines(path: Path) -> Iterator[Any]:
+def read_object(path: Path) -> dict[str, Any]:
+    """The object that a file of JSON holds.
+
+    Raises:
+        DataError: When it holds none; names it.
+    """
+    content = _json(path.read_bytes(), path)
+    if not isinstance(content, dict):
+        raise FormatError(f"{path} holds no JSON object; {COPY_AGAIN}")
+    return content
+
+
+def write_json(path: Path, content: Any, allow_nan: bool = False) -> None:
+    """Writes a file of JSON in lines; LeRobot's own may hold NaN, which JSON does not know."""
+    path.write_text(json.dumps(content, indent=4, allow_nan=allow_nan) + "\n")
+
+
+def json_lines(path: Path) -> Iterator[Any]:
+    """The values in the lines of a file.
+
+    Raises:
+        DamagedDataError: When a line is not JSON.
+    """
     for line in path.read_bytes().splitlines():
         if line.strip():
             yield _json(line, path)
@@ -226,7 +247,7 @@ def _read_v2(root: Path, info: Info, videos: Collection[str]) -> Iterator[Episod
     path = root / EPISODES_OF_V2
     if not path.is_file():
         raise MissingDataError(f"{path} does not exist; {COPY_AGAIN}")
-    for line in _json_lines(path):
+    for line in json_lines(path):
         row = _validated(TypeAdapter(_Row), line, path)
         names = {
             "episode_chunk": row.episode_index // info.chunks_size,
@@ -286,7 +307,7 @@ def read_table(
             it can hold.
     """
     tables = require("pyarrow.parquet", EXTRA)
-    with _readable(file):
+    with readable(file):
         described, size = tables.read_metadata(file), file.stat().st_size
         if described.num_rows > ROWS_PER_BYTE * size:
             raise DamagedDataError(
@@ -300,7 +321,7 @@ def read_table(
 
 
 @contextmanager
-def _readable(table: Path) -> Iterator[None]:
+def readable(table: Path) -> Iterator[None]:
     """Turns errors inside the block into a DataError that names the table."""
     arrow = require("pyarrow", EXTRA)
     try:

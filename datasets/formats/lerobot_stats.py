@@ -29,6 +29,15 @@ def vector_stats(values: Float[np.ndarray, "time dim"]) -> Stats:
     return {name: value.tolist() for name, value in found.items()} | {"count": [len(values)]}
 
 
+def vectors_stats(columns: Mapping[str, Float[np.ndarray, "time dim"]]) -> dict[str, Stats]:
+    """The `vector_stats` of each column.
+
+    LeRobot takes a feature with "image" in its name for pictures, and refuses other statistics of
+    it when it joins those of several episodes. So `keypoints.image` gets none.
+    """
+    return {name: vector_stats(v) for name, v in columns.items() if "image" not in name}
+
+
 def colour_histogram(frames: UInt8[np.ndarray, "*shape 3"]) -> Int64[np.ndarray, "3 256"]:
     """Number of pixels of one or more frames that have each value, channel by channel."""
     return np.stack([np.bincount(frames[..., c].ravel(), minlength=256) for c in range(3)])

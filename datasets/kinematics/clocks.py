@@ -10,6 +10,7 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
+from jaxtyping import Bool
 
 from datasets.errors import MismatchError, OptionError, require_known
 from datasets.frames import Frames, LazyFrames
@@ -202,6 +203,21 @@ def synchronised(
     beside = {view: shift - late.get(view, 0.0) for view, shift in shifts.items()}
     views = {view: motion.at(times + off) for view, off in beside.items()}
     return Synchronised(cut, motion.at(times), views)
+
+
+def as_stored(motion: Motion, late: Mapping[str, float]) -> dict[str, Motion]:
+    """View to how the robot moves at the moments of its pictures, of which none is shifted.
+
+    Before the first and after the last of the joints, it stands as it does there.
+    """
+    steps = np.arange(len(motion.values))
+    return {view: motion.at(steps - frames) for view, frames in late.items()}
+
+
+def shown(late: float, steps: int) -> Bool[np.ndarray, " time"]:
+    """Whether the moment of each stored picture is, to half a frame, one with joints."""
+    times = np.arange(steps) - late
+    return (times >= -0.5) & (times <= steps - 0.5)
 
 
 def _cut(episode: Episode, start: int, stop: int) -> Episode:

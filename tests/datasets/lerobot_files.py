@@ -15,7 +15,7 @@ from PIL import Image
 
 FPS = 10
 SIZE = (16, 32)
-KEY = "observation.images.front"
+KEY, STATE = "observation.images.front", "observation.state"
 # The time between two episodes of one video, in seconds.
 GAP = 0.3
 _TICKS = 600  # a second
@@ -34,6 +34,7 @@ def write_lerobot(
     kind: str = "video",
     more: Mapping[str, Any] | None = None,
     missing: Sequence[int] = (),
+    state: np.ndarray | None = None,
     **info: Any,
 ) -> Path:
     """Writes a data set whose frames are numbered through all episodes, as are its actions.
@@ -45,6 +46,7 @@ def write_lerobot(
         kind: Whether pictures are a `video`, or each an `image` inside the table.
         more: Features besides action and front view.
         missing: Numbers of the frames that the videos lack.
+        state: The robot's state at each time step of all episodes, (steps, D).
         **info: Entries of `meta/info.json` that differ.
     """
     import pyarrow.parquet as pq
@@ -64,6 +66,7 @@ def write_lerobot(
         "features": {
             KEY: {"dtype": kind, "shape": [*SIZE, 3], "names": ["height", "width", "channels"]},
             "action": {"dtype": "float32", "shape": [1], "names": None},
+            **({STATE: _state_feature(state)} if state is not None else {}),
             **(more or {}),
         },
     }
@@ -76,7 +79,7 @@ def write_lerobot(
         name = {"chunk_index": 0, "file_index": 0, "episode_index": group[0], "video_key": KEY}
         table, video = (root / path.format(**name) for path in paths)
         table.parent.mkdir(parents=True, exist_ok=True)
-        pq.write_table(_rows(group, numbers, kind), table)
+        pq.write_table(_rows(group, numbers, kind, state), table)
         if kind == "video":
             video.parent.mkdir(parents=True, exist_ok=True)
             _write_video(
@@ -92,7 +95,13 @@ def write_lerobot(
     return root
 
 
-def _rows(episodes: Sequence[int], numbers: Sequence[np.ndarray], kind: str) -> Any:
+def _state_feature(state: np.ndarray) -> dict[str, Any]:
+    return {"dtype": "float32", "shape": [state.shape[1]], "names": None}
+
+
+def _rows(
+    episodes: Sequence[int], numbers: Sequence[np.ndarray], kind: str, state: np.ndarray | None
+) -> Any:
     import pyarrow as pa
 
     steps = [np.arange(len(numbers[i])) for i in episodes]
@@ -103,6 +112,8 @@ def _rows(episodes: Sequence[int], numbers: Sequence[np.ndarray], kind: str) -> 
         "frame_index": pa.array(np.concatenate(steps)),
         "episode_index": pa.array(np.repeat(episodes, [len(s) for s in steps])),
     }
+    if state is not None:
+        columns[STATE] = pa.array(list(state[through].astype(np.float32)))
     if kind == "image":
         columns[KEY] = pa.array([{"bytes": _png(n), "path": f"{n}.png"} for n in through])
     return pa.table(columns)

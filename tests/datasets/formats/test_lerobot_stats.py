@@ -4,7 +4,12 @@ import json
 
 import numpy as np
 
-from datasets.formats.lerobot_stats import colour_histogram, image_stats, vector_stats
+from datasets.formats.lerobot_stats import (
+    colour_histogram,
+    image_stats,
+    vector_stats,
+    vectors_stats,
+)
 
 
 def test_statistics_of_pictures_are_those_of_their_pixels():
@@ -28,3 +33,8 @@ def test_statistics_leave_out_what_is_not_known():
     stats = vector_stats(values)
     assert stats["mean"] == [2.0, 5.0, 0.0] and stats["std"] == [1.0, 0.0, 0.0]
     json.dumps(stats, allow_nan=False)
+
+
+def test_vectors_that_lerobot_takes_for_pictures_have_no_statistics():
+    columns = {"keypoints.image": np.ones((2, 4)), "keypoints.front": np.ones((2, 4))}
+    assert vectors_stats(columns) == {"keypoints.front": vector_stats(columns["keypoints.front"])}
