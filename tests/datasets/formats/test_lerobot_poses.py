@@ -8,7 +8,6 @@ import pytest
 
 pa = pytest.importorskip("pyarrow")
 pq = pytest.importorskip("pyarrow.parquet")
-pytest.importorskip("mujoco")
 
 import datasets  # noqa: E402
 from datasets.calibration.own import write_rig  # noqa: E402
