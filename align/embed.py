@@ -139,8 +139,8 @@ def run(
     Args:
         run: A folder made by `python -m align.train`, or one of its checkpoints.
         what: Video files, and folders of data sets.
-        out: The file; .npz or .parquet says the format. By default a file in the run's folder,
-            named after the first video or data set.
+        out: The file; .npz or .parquet says the format. By default a new file in the run's
+            folder, named after the first video or data set.
         split: Split of the data sets.
         views: Views of the data sets; all by default.
         checkpoint: best: lowest validation alignment error; last: the end of training.
@@ -154,13 +154,15 @@ def run(
 
 
 def _default_path(run: Path, what: Sequence[Path], split: AnySplit) -> Path:
+    from align.frame_table import require_new
+
     if not run.is_dir():
         raise OptionError(f"{run} is no folder of a run, so name the file to write: --out FILE.npz")
     if not what:
         raise MissingDataError("name one or more videos or data sets to embed.")
     first = what[0].resolve()
     name = f"{first.name}_{split}" if first.is_dir() else first.stem
-    return RunFolder(run).embedded(name)
+    return require_new(RunFolder(run).embedded(name))
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

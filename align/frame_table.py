@@ -32,6 +32,20 @@ def require_table_path(path: Path) -> None:
     require_writable(path)
 
 
+def require_new(path: Path) -> Path:
+    """Checks that a file whose name was not chosen overwrites nothing; returns its path.
+
+    Raises:
+        OptionError: When it exists.
+    """
+    if path.exists():
+        raise OptionError(
+            f"{path} exists, and other videos or options may have made it: remove it, or name "
+            "another file by --out."
+        )
+    return path
+
+
 def write_table(path: Path, columns: Columns) -> None:
     """Writes columns of one length, whole or not at all.
 

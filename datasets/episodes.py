@@ -16,7 +16,14 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Bool, Float, UInt8, UInt16
 
-from datasets.errors import MismatchError, MissingDataError, OptionError, counted, require_known
+from datasets.errors import (
+    FormatError,
+    MismatchError,
+    MissingDataError,
+    OptionError,
+    counted,
+    require_known,
+)
 from datasets.lens import Lens
 from datasets.storage.arrays import read_array
 from datasets.storage.checks import (
@@ -130,7 +137,8 @@ class EpisodeDataset:
             need_cameras: Whether it uses calibrated cameras, of any view of the data set.
 
         Raises:
-            DataError: When a file cannot be trained on; names the file and the remedy.
+            DataError: When a file cannot be trained on, or keypoints are needed and none is ever
+                visible; names the file and the remedy.
         """
         if not self.paths:
             raise MissingDataError(
@@ -146,6 +154,18 @@ class EpisodeDataset:
         ]
         if need_keypoints:
             self.with_keypoints = True
+            self._require_visible_keypoint()
+
+    def _require_visible_keypoint(self) -> None:
+        # One is found in the first arrays that are read, unless there is none at all.
+        every = ((i, view) for i in range(len(self)) for view in self.views)
+        if not any(self.visible(i, view).any() for i, view in every):
+            raise FormatError(
+                f"{self.root}: no keypoint of {', '.join(self.views)} is visible in any frame of "
+                f"the split {self.split or 'all'}, so there are no poses to learn from. Write "
+                "`visible` with true where a keypoint is seen, or use --method deit or "
+                "--pose-source motion."
+            )
 
     def images(
         self, i: int, view: str, times: Sequence[int] | np.ndarray | None = None

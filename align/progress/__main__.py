@@ -78,7 +78,8 @@ def run(
         method: The method of --lerobot.
         shuffled: Put the references' frames at random times, as a control.
         checkpoint: best: lowest validation alignment error; last: the end of training.
-        out: The table; .npz or .parquet says the format. By default a file in the run's folder.
+        out: The table; .npz or .parquet says the format. By default a file in the run's
+            folder; that of videos must not exist yet.
         how: How progress is read off the references.
     """
     with command():
@@ -98,11 +99,12 @@ def run(
             of_set = {"--reference-data": reference_data, "--reference-views": reference_views}
             _refuse("the references are videos alone", of_set)
         chosen = Demonstrations(reference, reference_data, reference_views, shuffled)
-        measurement = Measurement(run, chosen, _FORMS[form], how, checkpoint)
+        options = (run, chosen, _FORMS[form], how, checkpoint)
         if lerobot is not None:
-            print(measurement.of_lerobot(lerobot, method, views))
+            print(Measurement(*options).of_lerobot(lerobot, method, views))
             return
-        path = out or _default_path(run, _name(videos, split, data))
+        path = out or _default_path(run, videos, split, data)
+        measurement = Measurement(*options)
         if videos:
             found = measurement.of_videos(videos, path)
         else:
@@ -125,16 +127,16 @@ def _refuse(why: str, given: Mapping[str, object]) -> None:
         raise OptionError(f"{named} would change nothing: {why}. Leave it out.")
 
 
-def _default_path(run: Path, name: str) -> Path:
+def _default_path(run: Path, videos: Sequence[Path], split: Split, data: Path | None) -> Path:
+    from align.frame_table import require_new
+
+    folder = RunFolder(run)
     if not run.is_dir():
         raise OptionError(f"{run} is no folder of a run, so name the file to write: --out FILE.npz")
-    return RunFolder(run).progress(name)
-
-
-def _name(videos: Sequence[Path], split: Split, data: Path | None) -> str:
     if videos:
-        return videos[0].stem
-    return split if data is None else f"{split}_on_{data.resolve().name}"
+        return require_new(folder.progress(videos[0].stem))
+    # Measured again, as after longer training, a data set's progress replaces that of before.
+    return folder.progress(split if data is None else f"{split}_on_{data.resolve().name}")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

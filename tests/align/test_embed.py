@@ -103,6 +103,12 @@ def test_the_command_names_its_file(
     main([str(run), str(dots), "--split", "valid", "--views", "ego"])
     path = run / "embeddings" / f"{dots.name}_valid.npz"
     assert f"{path}: {len(np.load(path)['frame'])} frames" in capsys.readouterr().out
+    written = path.read_bytes()
+    with pytest.raises(SystemExit) as end:
+        main([str(run), str(dots), "--split", "valid", "--views", "view_0"])
+    assert end.value.code == 2
+    assert f"{path} exists, and other videos or options" in capsys.readouterr().err
+    assert path.read_bytes() == written
 
 
 @pytest.mark.slow
