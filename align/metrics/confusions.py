@@ -10,12 +10,13 @@ import numpy as np
 from jaxtyping import Float, Int, UInt8
 from torch import Tensor
 
-from align.metrics.alignment import nearest_frames
+from align.metrics.alignment import EGO_ERROR, THIRD_ERROR, nearest_frames
+from datasets.storage.episode_file import EGO
 
 
 @dataclass(frozen=True)
 class PhaseConfusion:
-    """Where the nearest frames in other views lie, over all ordered pairs of views.
+    """Where the nearest frames in other views lie, over ordered pairs of views.
 
     Attributes:
         counts: Frames of the row's phase whose nearest frame is of the column's phase.
@@ -48,22 +49,29 @@ class PhaseConfusion:
         return float(np.trace(self.counts) / self.counts.sum())
 
 
-def phase_confusion(
+def phase_confusions(
     episodes: Iterable[tuple[Mapping[str, Float[Tensor, "time dim"]], UInt8[np.ndarray, " time"]]],
     count: int,
-) -> PhaseConfusion:
-    """The confusion of phases over episodes, each frame counting once for each other view.
+) -> dict[str, PhaseConfusion]:
+    """The confusions of phases over episodes, each frame counting once for each other view.
 
     Args:
         episodes: Embeddings of each view of an episode, and the phase of each time step.
         count: Number of phases.
+
+    Returns:
+        The confusion over the pairs with and without the first-person view, by the names of their
+        alignment errors, as `align.metrics.alignment.view_errors` has them.
     """
-    counts, sums = np.zeros((count, count), np.int64), np.zeros(count)
+    found: dict[str, PhaseConfusion] = {}
     for views, phases in episodes:
         for first, second in combinations(views, 2):
+            kind = EGO_ERROR if EGO in (first, second) else THIRD_ERROR
+            if kind not in found:
+                found[kind] = PhaseConfusion(np.zeros((count, count), np.int64), np.zeros(count))
             for picked in nearest_frames(views[first], views[second]):
                 there = picked.cpu().numpy()
-                np.add.at(counts, (phases, phases[there]), 1)
+                np.add.at(found[kind].counts, (phases, phases[there]), 1)
                 away = np.abs(there - np.arange(len(there))) / len(there)
-                sums += np.bincount(phases, away, minlength=count)
-    return PhaseConfusion(counts, sums)
+                found[kind].distances[:] += np.bincount(phases, away, minlength=count)
+    return {kind: found[kind] for kind in (EGO_ERROR, THIRD_ERROR) if kind in found}

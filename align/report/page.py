@@ -138,7 +138,10 @@ def render(
         "split": data.split,
         "groups": _other_groups(rows, data),
         "phase_map": phase_map and inline_svg(phase_map),
-        "confusions": confused and inline_svg(confusion_heat_map(confused, data.meta.phases)),
+        "confusions": {
+            kind: inline_svg(confusion_heat_map(of_kind, data.meta.phases))
+            for kind, of_kind in (confused or {}).items()
+        },
         "phase_errors": confused and confusion_table(confused, data.meta.phases),
         "embedding_maps": inline_svg(draw_maps(embedding_maps(example))),
         "tokens": token_pictures(example, data),

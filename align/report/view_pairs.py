@@ -11,8 +11,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from align.metrics.confusions import PhaseConfusion, phase_confusion
+from align.metrics.confusions import PhaseConfusion
+from align.metrics.confusions import phase_confusions as confusions_of
 from align.report.style import STYLE, WIDTH, wrapped_title
+from align.results.cells import APART
 from align.results.runs import Run
 from align.results.statistics import mean
 from datasets.episodes import EpisodeDataset
@@ -58,8 +60,10 @@ def phase_heat_map(runs: Sequence[Run]) -> Figure | None:
 
 def phase_confusions(
     runs: Mapping[str, Run], data: EpisodeDataset
-) -> dict[str, PhaseConfusion] | None:
-    """Label to the confusion of phases of its run; None where the episodes have a single phase.
+) -> dict[str, dict[str, PhaseConfusion]] | None:
+    """Kind of pairs of views to label to the confusion of phases of its run.
+
+    None where the episodes have a single phase.
 
     Args:
         runs: Label to a run that was measured on `data`.
@@ -68,13 +72,13 @@ def phase_confusions(
     phases = {name: data.phases(i) for i, name in enumerate(data.names)}
     if len(np.unique(np.concatenate(list(phases.values())))) < 2:
         return None
-    count = len(data.meta.phases)
-    return {
-        label: phase_confusion(
-            ((views, phases[name]) for name, views in run.evaluation.embeddings().items()), count
-        )
-        for label, run in runs.items()
-    }
+    found: dict[str, dict[str, PhaseConfusion]] = {}
+    for label, run in runs.items():
+        embedded = run.evaluation.embeddings().items()
+        episodes = ((views, phases[name]) for name, views in embedded)
+        for kind, each in confusions_of(episodes, len(data.meta.phases)).items():
+            found.setdefault(APART.metrics[kind], {})[label] = each
+    return found
 
 
 def confusion_heat_map(found: Mapping[str, PhaseConfusion], names: Sequence[str]) -> Figure:
@@ -92,16 +96,17 @@ def confusion_heat_map(found: Mapping[str, PhaseConfusion], names: Sequence[str]
 
 
 def confusion_table(
-    found: Mapping[str, PhaseConfusion], names: Sequence[str]
+    found: Mapping[str, Mapping[str, PhaseConfusion]], names: Sequence[str]
 ) -> list[tuple[str, ...]]:
     """The mean alignment error of the frames of each phase, with their share of all frames."""
-    first = next(iter(found.values()))
+    rows = [(label, kind, each) for kind, runs in found.items() for label, each in runs.items()]
+    first = rows[0][2]
     shares = first.frames / first.frames.sum()
     heads = [f"error in {names[k]} ({shares[k]:.0%}) ↓" for k in first.seen]
     lines = [
-        (label, *(f"{each.errors[k]:.3f}" for k in each.seen)) for label, each in found.items()
+        (label, kind, *(f"{each.errors[k]:.3f}" for k in each.seen)) for label, kind, each in rows
     ]
-    return [("method", *heads), *lines]
+    return [("method", "pairs of views", *heads), *lines]
 
 
 @matplotlib.rc_context(STYLE)
@@ -124,7 +129,8 @@ def view_pair_heat_map(
     pairs = list(next(iter(values.values())))
     rows, columns = (list(dict.fromkeys(pair[side] for pair in pairs)) for side in (0, 1))
     top = max(max(of_pairs.values()) for of_pairs in values.values()) or 1
-    per_row = min(len(values), 4 if len(rows) <= 4 else 2 if len(rows) <= 10 else 1)
+    most = 4 if len(rows) <= 4 else 3 if len(rows) <= 6 else 2 if len(rows) <= 10 else 1
+    per_row = min(len(values), most)
     lines = -(-len(values) // per_row)
     side = min((WIDTH - 1.6) / per_row, 3.6 if len(rows) <= 6 else 8, 0.9 * len(rows) + 0.9)
     sums = totals or {label: mean(of_pairs.values()) for label, of_pairs in values.items()}

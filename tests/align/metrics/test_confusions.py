@@ -6,8 +6,14 @@ import numpy as np
 import pytest
 import torch
 
-from align.metrics.alignment import alignment_error
-from align.metrics.confusions import phase_confusion
+from align.metrics.alignment import (
+    EGO_ERROR,
+    THIRD_ERROR,
+    alignment_error,
+    episode_metrics,
+    view_errors,
+)
+from align.metrics.confusions import phase_confusions
 
 PHASES = 4  # the last one has no frames
 
@@ -24,15 +30,23 @@ def episodes():
     ]
 
 
-def test_every_frame_counts_once_for_each_other_view(episodes):
+def is_first_person(pair):
+    return "ego" in pair
+
+
+@pytest.mark.parametrize("kind", [EGO_ERROR, THIRD_ERROR])
+def test_every_frame_counts_once_for_each_other_view(episodes, kind):
     counts, errors = np.zeros((PHASES, PHASES)), [[] for _ in range(PHASES)]
     for views, phases in episodes:
-        for first, second in permutations(views.values(), 2):
+        for pair in permutations(views, 2):
+            if is_first_person(pair) != (kind == EGO_ERROR):
+                continue
+            first, second = (views[view] for view in pair)
             for i, frame in enumerate(first):
                 nearest = int((second - frame).norm(dim=1).argmin())
                 counts[phases[i], phases[nearest]] += 1
                 errors[phases[i]].append(abs(i - nearest) / len(first))
-    found = phase_confusion(episodes, PHASES)
+    found = phase_confusions(episodes, PHASES)[kind]
     np.testing.assert_array_equal(found.counts, counts)
     assert found.seen == [0, 1, 2]
     assert found.errors[:3] == pytest.approx([np.mean(of) for of in errors[:3]])
@@ -42,15 +56,22 @@ def test_every_frame_counts_once_for_each_other_view(episodes):
 
 def test_errors_of_phases_add_up_to_the_alignment_error(episodes):
     views, _ = one = episodes[0]
-    found = phase_confusion([one], PHASES)
-    overall = np.average(found.errors[:3], weights=found.frames[:3])
-    pairs = permutations(views.values(), 2)
-    assert overall == pytest.approx(np.mean([alignment_error(*pair) for pair in pairs]))
+    found = phase_confusions([one], PHASES)
+    wanted = view_errors(episode_metrics("demo_0", views))
+    assert list(found) == list(wanted) == [EGO_ERROR, THIRD_ERROR]
+    for kind, each in found.items():
+        both = [
+            alignment_error(views[a], views[b])
+            for a, b in permutations(views, 2)
+            if is_first_person((a, b)) == (kind == EGO_ERROR)
+        ]
+        overall = np.average(each.errors[:3], weights=each.frames[:3])
+        assert overall == pytest.approx(np.mean(both))
 
 
 def test_equal_views_confuse_nothing():
     z = torch.arange(6.0)[:, None]
     phases = np.array([0, 0, 1, 1, 1, 2], np.uint8)
-    found = phase_confusion([({"ego": z, "view_0": z}, phases)], PHASES)
+    (found,) = phase_confusions([({"ego": z, "view_0": z}, phases)], PHASES).values()
     np.testing.assert_array_equal(found.counts, np.diag([4, 6, 2, 0]))
     assert found.kept == 1 and not found.distances.any()

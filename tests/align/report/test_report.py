@@ -213,9 +213,14 @@ def test_errors_of_phases_are_shown_with_their_share_of_the_frames(page: str, da
     phases = np.concatenate([dataset.phases(i) for i in range(len(dataset))])
     shares = [f"{np.mean(phases == k):.0%}" for k in range(len(dataset.meta.phases))]
     named = zip(dataset.meta.phases, shares, strict=True)
-    assert header == ["method", *(f"error in {name} ({share}) ↓" for name, share in named)]
-    errors = {label: [float(value) for value in values] for label, *values in rows}
-    assert not any(errors["paab"]) and all(errors["deit"])  # paab's picks are all right
+    errors_in = [f"error in {name} ({share}) ↓" for name, share in named]
+    assert header == ["method", "pairs of views", *errors_in]
+    pairs = {kind for _, kind, *_ in rows}
+    assert pairs == {"with the first-person view", "among third-person views"}
+    assert all(f"<h3>Pairs {kind}</h3>" in page for kind in pairs)
+    errors = {(label, kind): [float(value) for value in values] for label, kind, *values in rows}
+    for kind in pairs:  # paab's picks are all right
+        assert not any(errors["paab", kind]) and all(errors["deit", kind])
     assert "share of frames" in page
 
 
