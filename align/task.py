@@ -73,6 +73,8 @@ class AlignmentTask:
         self.valid = EpisodeDataset(root, "valid", plan.views)
         for data in (self.train, self.valid):
             data.check(plan.loss.negatives_from, config.trains_on_keypoints, config.needs_cameras)
+        if config.trains_on_keypoints:
+            self.train.require_visible_keypoint()
         self.embedder = FrameEmbedder(plan)
         if config.out is not None and RunFolder(config.out).checkpoint("last").exists():
             self.embedder.normalise(stored_normalisation(config.out))  # the run is resumed

@@ -137,8 +137,7 @@ class EpisodeDataset:
             need_cameras: Whether it uses calibrated cameras, of any view of the data set.
 
         Raises:
-            DataError: When a file cannot be trained on, or keypoints are needed and none is ever
-                visible; names the file and the remedy.
+            DataError: When a file cannot be trained on; names the file and the remedy.
         """
         if not self.paths:
             raise MissingDataError(
@@ -154,9 +153,13 @@ class EpisodeDataset:
         ]
         if need_keypoints:
             self.with_keypoints = True
-            self._require_visible_keypoint()
 
-    def _require_visible_keypoint(self) -> None:
+    def require_visible_keypoint(self) -> None:
+        """Checks that the views show a keypoint in any frame.
+
+        Raises:
+            FormatError: When none is ever visible; names the data set and the remedy.
+        """
         # One is found in the first arrays that are read, unless there is none at all.
         every = ((i, view) for i in range(len(self)) for view in self.views)
         if not any(self.visible(i, view).any() for i, view in every):

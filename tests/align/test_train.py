@@ -30,6 +30,7 @@ from align.plan import RunPlan, resolve, usual_data
 from align.results.evaluation import load_evaluation
 from align.task import AlignmentTask
 from align.train import main, make_trainer
+from datasets.episodes import EpisodeDataset
 from datasets.errors import FormatError, MissingDataError, OptionError
 from tests.align.conftest import tiny_config
 from tests.datasets.synthetic import make_data_set
@@ -277,6 +278,19 @@ class TestBadInput:
         arguments = ("--data", str(data), "--out", str(tmp_path / "run"))
         error = self.refused(capsys, *arguments, "--method", "paab")
         assert "ego" in error and "--method deit" in error
+
+    @pytest.mark.slow
+    def test_keypoints_that_are_never_visible(
+        self, capsys: pytest.CaptureFixture[str], tmp_path: Path
+    ) -> None:
+        splits = {"train": [0], "valid": [1], "test": [2]}
+        data = make_data_set(tmp_path / "d", episodes=3, size=32, splits=splits)
+        with h5py.File(data / "episodes/000000.hdf5", "a") as file:
+            for view in EpisodeDataset(data).views:
+                file[f"obs/{view}_visible"][...] = False
+        arguments = ("--data", str(data), "--out", str(tmp_path / "run"), "--method", "paat")
+        error = self.refused(capsys, *arguments)
+        assert f"{data}: no keypoint of ego, view_0" in error and "--method deit" in error
 
     @pytest.mark.slow
     def test_another_run_in_the_folder(
