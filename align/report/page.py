@@ -24,8 +24,8 @@ from align.report.view_pairs import (
     confusion_heat_map,
     confusion_table,
     pair_errors,
-    phase_confusions,
     phase_heat_map,
+    run_confusions,
     view_pair_heat_map,
 )
 from align.report.viewer import episode_page
@@ -119,7 +119,7 @@ def render(
     """The page as HTML."""
     colours = method_colours([row.label for row in rows])
     phase_map = phase_heat_map(runs)
-    confused = phase_confusions(example.runs, data)
+    confused = run_confusions(example.runs, data)
     layout = video_layout(example)
     alone = not_compared([row.label for row in rows], BASELINE, "align.evaluate")
     values = {

@@ -11,8 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from align.metrics.confusions import PhaseConfusion
-from align.metrics.confusions import phase_confusions as confusions_of
+from align.metrics.confusions import PhaseConfusion, phase_confusions
 from align.report.style import STYLE, WIDTH, wrapped_title
 from align.results.cells import APART
 from align.results.runs import Run
@@ -58,7 +57,7 @@ def phase_heat_map(runs: Sequence[Run]) -> Figure | None:
     return view_pair_heat_map(scores, "phase F1", axes, higher_is_better=True)
 
 
-def phase_confusions(
+def run_confusions(
     runs: Mapping[str, Run], data: EpisodeDataset
 ) -> dict[str, dict[str, PhaseConfusion]] | None:
     """Kind of pairs of views to label to the confusion of phases of its run.
@@ -76,7 +75,7 @@ def phase_confusions(
     for label, run in runs.items():
         embedded = run.evaluation.embeddings().items()
         episodes = ((views, phases[name]) for name, views in embedded)
-        for kind, each in confusions_of(episodes, len(data.meta.phases)).items():
+        for kind, each in phase_confusions(episodes, len(data.meta.phases)).items():
             found.setdefault(APART.metrics[kind], {})[label] = each
     return found
 

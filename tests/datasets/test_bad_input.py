@@ -137,21 +137,6 @@ def test_a_split_that_names_an_episode_that_is_not_in_the_index(own_dots):
         EpisodeDataset(own_dots, "train")
 
 
-def test_keypoints_of_which_none_is_visible(own_dots):
-    for path in sorted((own_dots / "episodes").glob("*.hdf5")):
-        with h5py.File(path, "r+") as file:
-            for name in (name for name in file["obs"] if name.endswith("_visible")):
-                file[f"obs/{name}"][...] = False
-    with data_error(FormatError, own_dots, "ego, .*train", "--method deit"):
-        EpisodeDataset(own_dots, "train").require_visible_keypoint()
-    # A method that has learned elsewhere is measured on it, and one without keypoints learns.
-    check(own_dots)
-    # One that is visible anywhere is enough: a first-person view may show none.
-    with h5py.File(own_dots / "episodes/000000.hdf5", "r+") as file:
-        file["obs/view_0_visible"][3, 0] = True
-    EpisodeDataset(own_dots).require_visible_keypoint()
-
-
 def test_an_index_that_is_missing(own_dots):
     (own_dots / "dots.hdf5").unlink()
     with data_error(MissingDataError, own_dots / "dots.hdf5", remedy="the index is written"):

@@ -271,3 +271,19 @@ def test_files_of_others_are_no_episodes_of_a_data_set_that_begins(tmp_path):
     with pytest.raises(MismatchError, match="000000.hdf5 was not made by this command"):
         EpisodeWriter.begin(tmp_path, make_meta())
     assert os.listdir(tmp_path) == ["episodes"]
+
+
+def test_poses_are_learned_from_data_that_show_a_keypoint(tmp_path):
+    root = make_data_set(tmp_path / "dots", size=16)
+    for path in sorted((root / "episodes").glob("*.hdf5")):
+        with h5py.File(path, "r+") as file:
+            for name in [name for name in file["obs"] if name.endswith("_visible")]:
+                file[f"obs/{name}"][...] = False
+    with pytest.raises(FormatError, match=r"ego, .*split train.*--method deit") as raised:
+        EpisodeDataset(root, "train").require_visible_keypoint()
+    assert str(root) in str(raised.value)
+    EpisodeDataset(root).check()  # measuring asks for no visible one
+    # One that is visible anywhere is enough: a first-person view may show none.
+    with h5py.File(root / "episodes/000000.hdf5", "r+") as file:
+        file["obs/view_0_visible"][3, 0] = True
+    EpisodeDataset(root).require_visible_keypoint()

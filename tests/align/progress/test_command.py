@@ -89,7 +89,9 @@ def test_drawn_cameras_call_for_the_centre_of_their_start(
 
 
 @pytest.mark.slow
-def test_videos_have_progress_by_videos(run: Path, world: Path, tmp_path: Path) -> None:
+def test_videos_have_progress_by_videos(
+    run: Path, world: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     data = EpisodeDataset(world, "train", ["view_0"])
     videos = [tmp_path / f"{i}.mp4" for i in range(3)]
     for i, video in enumerate(videos):
@@ -102,6 +104,15 @@ def test_videos_have_progress_by_videos(run: Path, world: Path, tmp_path: Path) 
     assert np.corrcoef(table["offline_nearest"], table["frame"])[0, 1] > 0.8
     assert (np.diff(table["offline_dtw"]) >= 0).all()
     assert not out.with_suffix(".json").exists()
+    # A name that the command chose itself may be that of other videos.
+    chosen = run / "progress" / "0.npz"
+    main([str(run), str(videos[0]), "--reference", *named])
+    written = chosen.read_bytes()
+    with pytest.raises(SystemExit) as end:
+        main([str(run), str(videos[0]), "--reference", *named, "--form", "causal"])
+    assert end.value.code == 2
+    assert f"{chosen} exists, and other videos" in capsys.readouterr().err
+    assert chosen.read_bytes() == written
 
 
 @pytest.mark.slow
