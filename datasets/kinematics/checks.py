@@ -43,11 +43,13 @@ def check_joints(
     if not np.isfinite(values).all():
         raise MismatchError(f"--joints {options.joints} has values that are not finite numbers.")
     turns = np.array([not joint.slides for joint in joints])
+    limited = np.array([joint.limited for joint in joints])
     most = np.abs(given[:, turns]).max(initial=0)
-    outside = _outside(values, joints)
+    beyond = _outside(values, joints)
+    outside = beyond & limited
     if not options.degrees and outside[turns].any() and most > _ONE_TURN:
         as_degrees = np.where(turns, np.radians(values), values)
-        if not _outside(as_degrees, joints).any():
+        if not (_outside(as_degrees, joints) & limited).any():
             raise MismatchError(
                 f"--joints {options.joints} reaches {most:.1f}, beyond the range of its joints in "
                 "radians and within it in degrees: add --degrees."
@@ -59,8 +61,10 @@ def check_joints(
         )
     for i in np.flatnonzero(outside):
         _require_reachable(values[:, i], joints[i], options)
+    wound = beyond & turns & ~limited & (not options.degrees)
     return [
         *(_beyond(values[:, i], joints[i]) for i in np.flatnonzero(outside)),
+        *(_wound(values[:, i], joints[i]) for i in np.flatnonzero(wound)),
         *_order(values, joints, outside),
         *_constant(values, joints),
     ]
@@ -78,8 +82,6 @@ def _require_reachable(
 ) -> None:
     """Refuses values so far beyond a joint's range that they must be of another unit or thing."""
     (low, high), farthest = joint.range, float(values[np.abs(values).argmax()])
-    if high - low >= 2 * _ONE_TURN:
-        return  # it has no limits, and may have turned around many times
     if low - _FAR < farthest < high + _FAR:
         return
     unit = "m" if joint.slides else "rad"
@@ -99,6 +101,13 @@ def _beyond(values: Float[np.ndarray, " time"], joint: Joint) -> str:
     if not _outside(-values[:, None], [joint]).any():
         return f"{sentence}; with the other sign it is within (--signs)"
     return f"{sentence}; check the order of the columns, signs and offsets"
+
+
+def _wound(values: Float[np.ndarray, " time"], joint: Joint) -> str:
+    return (
+        f"{joint.name}, which has no limits, goes from {values.min():.2f} to {values.max():.2f} "
+        f"rad, {np.ptp(values) / _ONE_TURN:.1f} turns; if these are degrees, add --degrees"
+    )
 
 
 def _order(

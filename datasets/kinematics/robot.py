@@ -16,7 +16,7 @@ from datasets.kinematics.loading import load_model, read_mimics
 from datasets.kinematics.points import PANDA_POINTS, Attachment, link_points
 from datasets.skeletons import PANDA, Skeleton
 
-# A hinge without limits is taken to turn once around in both directions.
+# Where a joint without limits is taken to range: one turn in both directions.
 _ONE_TURN = (-2 * np.pi, 2 * np.pi)
 # Names by which URDFs call the joints of grippers.
 _FINGER = re.compile(rf"^{GRIPPER}|finger|gripper|knuckle|thumb|jaw")
@@ -31,12 +31,14 @@ class Joint:
         range: Least and greatest value, in radians or metres.
         slides: Whether it slides, in metres, rather than turns.
         address: Place of its value in MuJoCo's state.
+        limited: Whether its file gives the range; a wheel has none, and may leave it.
     """
 
     name: str
     range: tuple[float, float]
     slides: bool
     address: int
+    limited: bool
 
 
 class Robot:
@@ -183,7 +185,7 @@ class Robot:
             slides = kind == kinds.mjJNT_SLIDE
             address = int(self._model.jnt_qposadr[i])
             name = self._model.joint(i).name
-            joints.append(Joint(name, (float(low), float(high)), slides, address))
+            joints.append(Joint(name, (float(low), float(high)), slides, address, limited))
         return joints
 
     def _read_followers(

@@ -162,5 +162,9 @@ def test_joints_without_limits_may_turn_many_times(tmp_path):
     file = write_arm(tmp_path)
     file.write_text(file.read_text().replace("</robot>", wheel))
     arm = Robot(find_robot(str(file)))
-    given = np.concatenate([joints(), np.linspace(0, 900, 6)[:, None]], axis=1)
-    assert "wheel goes from 0.00 to 900.00 rad" in judged(arm, given)[0]
+    given = np.concatenate([joints(), np.linspace(0, 100 * np.pi, 6)[:, None]], axis=1)
+    (doubt,) = judged(arm, given)
+    assert "wheel, which has no limits, goes from 0.00 to 314.16 rad, 50.0 turns" in doubt
+    assert judged(arm, np.degrees(given), degrees=True) == []
+    with pytest.raises(MismatchError, match="add --degrees"):
+        judged(arm, np.degrees(given))  # joints with limits tell the unit
