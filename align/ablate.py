@@ -2,6 +2,7 @@
 
     python -m align.ablate --data data/lift --studies paab-position lambda --seeds 0 1 2
     python -m align.ablate --env lift --studies noise random-map --backbone.depth 4 --epochs 9
+    python -m align.ablate --env lift --studies episodes --epochs 1 --epoch-steps 480
 
 All options of `align.train` apply to every run; positions follow the depth of the backbone.
 Finished runs are kept and stopped ones resumed, so the command can be interrupted and repeated,
@@ -24,7 +25,7 @@ from align.comparing.grid import GridConfig, check_views, run_one
 from align.config import Protocol
 from align.engine.claim import Claim
 from align.engine.jobs import default_jobs, require_success, run_all
-from align.results.studies import StudyName
+from align.results.studies import AlignmentStudy
 from datasets.bounds import PositiveInt, Seed, require_chosen
 from datasets.command import command, command_line, parse
 
@@ -38,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     def run(
         config: Annotated[GridConfig, tyro.conf.arg(name="")] = defaults,
         env: tuple[str, ...] = (),
-        studies: tuple[StudyName, ...] = get_args(StudyName),
+        studies: tuple[AlignmentStudy, ...] = get_args(AlignmentStudy),
         seeds: tuple[Seed, ...] = (0, 1, 2),
         protocol: Protocol = "seen",
         jobs: PositiveInt = default_jobs(),  # noqa: B008 (the machine's GPUs do not change)
@@ -52,7 +53,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 paab-variant: over what PAAB attends (Table 1b); paab-blocks: how many (Table 1c);
                 paat-target: P3D or P2D (Table 1d); lambda: weight of PAAT's loss (Figure 9);
                 bottleneck: PAAT's D_e; random-map: true or random poses (Table 2); noise: pixel
-                noise of keypoints (Figure 4); dilation: patches around keypoints that are marked.
+                noise of keypoints (Figure 4); dilation: patches around keypoints that are marked;
+                episodes: number of training episodes.
             seeds: Seeds; every variant gets one run for each.
             protocol: seen: test on the views of training; unseen: on ego and the last third-person
                 views, which training does not see.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -13,7 +14,7 @@ from align.config import Protocol, TrainConfig
 from align.models.backbones import create_timm_backbone
 from align.results.chance import RANDOM_ERROR
 from align.results.runs import Run
-from align.results.studies import STUDIES, StudyName, Variant, all_variants
+from align.results.studies import STUDIES, AlignmentStudy, Study, Variant, all_variants
 from align.results.study_tables import (
     Measure,
     Measured,
@@ -23,7 +24,18 @@ from align.results.study_tables import (
 )
 from align.results.summary import BASELINE
 from align.results.tables import measured_runs
+from datasets.episodes import EpisodeDataset
 from datasets.storage.meta import DatasetMeta
+
+EPISODES = Study(
+    "How many episodes to train on",
+    "train_episodes",
+    ("deit", "paab", "paat", "late"),
+    (10, 30, 100, None),
+    "training episodes",
+    "not in the paper",
+    {None: "all"},
+)
 
 MEASURE = Measure("alignment error", RANDOM_ERROR, "episodes", lower_is_better=True)
 
@@ -48,7 +60,7 @@ def depth_of(config: TrainConfig, image_size: int) -> int:
 
 def plan_studies(
     config: TrainConfig,
-    studies: Sequence[StudyName],
+    studies: Sequence[AlignmentStudy],
     data_sets: Sequence[Path],
     protocol: Protocol,
     seeds: Sequence[int],
@@ -67,29 +79,47 @@ def plan_studies(
     return list({one.out: one for one in configs}.values())
 
 
-def _variants(config: TrainConfig, studies: Sequence[StudyName], data: Path) -> list[Variant]:
+def _variants(config: TrainConfig, studies: Sequence[AlignmentStudy], data: Path) -> list[Variant]:
     depth = depth_of(config, DatasetMeta.load(data).image_size)
-    return all_variants([STUDIES[name] for name in studies], config, BASELINE, depth)
+    found = studies_of(config, studies, data)
+    return all_variants(found.values(), config, BASELINE, depth)
+
+
+def studies_of(
+    config: TrainConfig, studies: Sequence[AlignmentStudy], data: Path
+) -> dict[AlignmentStudy, Study]:
+    """The studies as they are on a data set: numbers of training episodes end with all it has."""
+    return {
+        name: _episodes(config, data) if name == "episodes" else STUDIES[name] for name in studies
+    }
+
+
+def _episodes(config: TrainConfig, data: Path) -> Study:
+    root = replace(config, data=data).training_data
+    most = config.train_episodes or len(EpisodeDataset(root, "train"))
+    fewer = [n for n in EPISODES.values_for(0) if n is not None and n < most]
+    values = (*fewer, config.train_episodes)
+    return replace(EPISODES, values=values, names={None: str(most)})
 
 
 def results(
     config: TrainConfig,
-    studies: Sequence[StudyName],
+    studies: Sequence[AlignmentStudy],
     data: Path,
     protocol: Protocol,
     runs: Sequence[Measured],
-) -> dict[StudyName, StudyResult]:
+) -> dict[AlignmentStudy, StudyResult]:
     """The result of each study on a data set; studies without any run are left out."""
     meta = DatasetMeta.load(data)
     depth = depth_of(config, meta.image_size)
-    named = {name: STUDIES[name] for name in studies}
+    named = studies_of(config, studies, data)
     world = f"{meta.env}, {protocol} views, {depth} blocks"
     return study_results(named, config, BASELINE, depth, runs, world, MEASURE)
 
 
 def write_tables(
     config: TrainConfig,
-    studies: Sequence[StudyName],
+    studies: Sequence[AlignmentStudy],
     data_sets: Sequence[Path],
     protocol: Protocol,
     out: Path,

@@ -61,7 +61,8 @@ def _draw_panel(axes: Axes, result: StudyResult, split: str) -> None:
     labels = list(dict.fromkeys(point.label for point in result.points))
     methods = list(dict.fromkeys(point.method for point in result.points))
     colours = method_colours([result.reference.method, *methods])
-    _draw_reference(axes, result.reference, split, colours[result.reference.method])
+    if result.reference in result.rows:
+        _draw_reference(axes, result.reference, split, colours[result.reference.method])
     for i, method in enumerate(methods):
         points = [point for point in result.points if point.method == method]
         # Side by side, so that bars do not hide each other.

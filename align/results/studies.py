@@ -24,6 +24,8 @@ StudyName = Literal[
     "noise",
     "dilation",
 ]
+# Those of alignment also vary the number of training episodes, which clips do not have.
+AlignmentStudy = Literal[StudyName, "episodes"]
 
 
 @dataclass(frozen=True)

@@ -96,6 +96,12 @@ class StudyResult:
     reference: Point
     points: Sequence[Point]
 
+    @property
+    def rows(self) -> list[Point]:
+        """The plain method, unless it is one of those that are varied, and all variants."""
+        varied = any(point.method == self.reference.method for point in self.points)
+        return [*self.points] if varied else [self.reference, *self.points]
+
     def chosen(self, method: str) -> Point | None:
         """The variant that is best on validation items, the first of equal ones.
 
@@ -148,7 +154,7 @@ def as_markdown(result: StudyResult) -> str:
     titles = [with_arrow(measure.name, t) for t in (f"validation {measure.name}", "test")]
     header = ["method", result.study.axis, *titles, "seeds"]
     lines = []
-    for point in (result.reference, *result.points):
+    for point in result.rows:
         best = chosen.get(point.method) is point
         cells = [point.method, f"**{point.label}**" if best else point.label or NO_VALUE]
         cells += [measure.spread(point.measured(split)) for split in ("valid", "test")]
@@ -156,7 +162,7 @@ def as_markdown(result: StudyResult) -> str:
     lines.append([RANDOM_LABEL, "", *[measure.spread([measure.chance])] * 2, ""])
     collapsed = [
         f"{point.method} {point.label} seed {run.seed}"
-        for point in (result.reference, *result.points)
+        for point in result.rows
         for run in point.runs
         if run.collapsed
     ]
@@ -167,12 +173,13 @@ def as_markdown(result: StudyResult) -> str:
 
 def _note(result: StudyResult) -> str:
     best = "lowest" if result.measure.lower_is_better else "highest"
+    plain = f"{result.reference.method} ({NO_VALUE}): without the module. "
     return (
         f"Mean ± sample standard deviation over seeds; with one seed the mean alone. {ARROWS} "
         f"Bold: the value with the {best} validation {result.measure.name} of a method, which is "
-        f"chosen; the test does not influence the choice. {result.reference.method} ({NO_VALUE}): "
-        f"without the module. A dash as a number: no run yet, or no validation. In the paper: "
-        f"{result.study.source}."
+        f"chosen; the test does not influence the choice. "
+        f"{plain if result.reference in result.rows else ''}"
+        f"A dash as a number: no run yet, or no validation. In the paper: {result.study.source}."
     )
 
 
@@ -181,7 +188,7 @@ def write_runs(path: Path, result: StudyResult) -> None:
     header = ["method", result.study.option, "seed", "valid", "test", "collapsed", "folder"]
     rows = [
         [point.method, point.label, run.seed, run.valid, run.test, run.collapsed, run.folder]
-        for point in (result.reference, *result.points)
+        for point in result.rows
         for run in point.runs
     ]
     write_csv(path, header, rows)

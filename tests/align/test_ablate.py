@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import get_args
 
@@ -12,16 +13,24 @@ from PIL import Image
 
 from align import ablate
 from align.ablate import main
-from align.comparing.studying import MEASURE, depth_of, measured, plan_studies, results
+from align.comparing.studying import (
+    EPISODES,
+    MEASURE,
+    depth_of,
+    measured,
+    plan_studies,
+    results,
+    studies_of,
+)
 from align.config import BackboneConfig, PaabConfig, TrainConfig
 from align.engine.jobs import Outcome
 from align.engine.run_folder import RunFolder
 from align.models.pose_aware import build_model
 from align.plan import RunPlan
 from align.results.evaluation import load_evaluation
+from align.results.studies import STUDIES as SHARED
 from align.results.studies import (
-    STUDIES,
-    StudyName,
+    AlignmentStudy,
     insertion_points,
     option,
     variants,
@@ -30,20 +39,21 @@ from align.results.studies import (
 from align.results.study_tables import Measured, Point, StudyResult, as_markdown
 from align.results.tables import measured_runs
 from tests.align.hand_made_runs import PICKS, make_run
-from tests.datasets.synthetic import make_meta
+from tests.datasets.synthetic import make_data_set, make_meta
 from tests.shared import all_here
 
+STUDIES = {**SHARED, "episodes": EPISODES}
 # The smallest data set that a plan can be made for.
 DOTS = make_meta(1, 32)
 
 
 def test_every_study_has_a_name_on_the_command_line() -> None:
-    assert tuple(STUDIES) == get_args(StudyName)
+    assert tuple(STUDIES) == get_args(AlignmentStudy)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", STUDIES)
-def test_every_variant_is_a_configuration_and_a_model(name: StudyName, tmp_path: Path) -> None:
+def test_every_variant_is_a_configuration_and_a_model(name: AlignmentStudy, tmp_path: Path) -> None:
     config = TrainConfig(backbone=BackboneConfig("test_vit", depth=2))
     study = STUDIES[name]
     found = variants(study, config, depth=2)
@@ -105,6 +115,38 @@ def test_studies_share_runs_and_seeds_come_in_turn(dots: Path, tmp_path: Path) -
     assert first[6:] == ["paab_blocks2", "paab_blocks3", "paab_blocks4"]
     assert [c.seed for c in configs] == [5] * 9 + [6] * 9
     assert {c.out.parent for c in configs if c.out} == {tmp_path / f"{dots.name}_seen"}
+
+
+def test_training_episodes_end_with_all_that_there_are(dots: Path, tmp_path: Path) -> None:
+    study = EPISODES
+    (found,) = studies_of(TrainConfig(), ["episodes"], dots).values()
+    assert [found.label(v, 2) for v in found.values_for(2)] == ["6"]
+    more = make_data_set(tmp_path / "more", episodes=14, size=16, splits={"train": range(14)})
+    for config, labels in (
+        (TrainConfig(), ["10", "14"]),
+        (TrainConfig(train_episodes=12), ["10", "12"]),
+        (TrainConfig(train_episodes=10), ["10"]),
+    ):
+        (found,) = studies_of(config, ["episodes"], more).values()
+        assert [found.label(v, 2) for v in found.values_for(2)] == labels
+        planned = plan_studies(config, ["episodes"], [more], "seen", (0,), tmp_path)
+        assert len(planned) == len(labels) * len(study.methods)
+        assert {c.train_episodes for c in planned} == {*found.values_for(2)}
+    # Training on another data set: its episodes count.
+    (found,) = studies_of(TrainConfig(train_on=more), ["episodes"], dots).values()
+    assert [*found.values_for(2)] == [10, None]
+
+
+def test_a_method_that_is_varied_is_no_reference_beside_itself(tmp_path: Path) -> None:
+    runs = [Measured(tmp_path / "deit_seed0", 0, 0.2, 0.3)]
+    points = [Point("deit", "10", runs), Point("paat", "10", runs)]
+    result = StudyResult(EPISODES, "dots", MEASURE, Point("deit", "", runs), points)
+    assert result.rows == points
+    text = as_markdown(result)
+    assert text.count("| deit |") == 1 and "without the module" not in text
+    plain = replace(result, points=points[1:])
+    assert plain.rows == [plain.reference, *points[1:]]
+    assert "deit (–): without the module" in as_markdown(plain)
 
 
 @pytest.mark.slow
