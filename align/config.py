@@ -100,7 +100,7 @@ class TrainConfig:
     """Options of `python -m align.train`."""
 
     method: Annotated[Method, tyro.conf.arg(metavar=_METHODS_SHOWN)] = "deit"
-    """System to train: the paper's, and the most accurate here, tcn+paat; see also --pose."""
+    """System to train: the paper's, and combinations with late pose and PAAT; see also --pose."""
     pose: Pose | None = None
     """Pose modules that are added to --method, where the combination exists."""
     data: Path | None = None

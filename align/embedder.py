@@ -176,6 +176,13 @@ class FrameEmbedder:
             described = describe_keypoints(keypoints, visible, self.image_size)
         return SideInputs(pose_map, described)
 
+    def motion_inputs(self, change: Float[Tensor, "batch kinds cell_rows cell_cols"]) -> SideInputs:
+        """The encoder's inputs for moments that change like this, where motion tells the pose."""
+        return SideInputs(
+            self.motion.pose_map(change) if self.plan.paab is not None else None,
+            self.motion.points(change) if self.plan.parts.late is not None else None,
+        )
+
     def encode_episode(self, data: EpisodeDataset, i: int) -> dict[str, Float[Tensor, "time dim"]]:
         """Embeddings of every frame of every view of an episode, before `FrameEncoder.compare`.
 
@@ -231,7 +238,9 @@ class FrameEmbedder:
     def video_inputs(self, images: UInt8[np.ndarray, "time height width 3"]) -> SideInputs:
         """The encoder's inputs beside the frames of a video without poses: its motion."""
         side, moving = self._video_inputs(images, FRAMES_ALONE)
-        return self._with_map(side, moving, images.__getitem__, np.arange(len(images)))
+        return self._with_motion(
+            side, moving, images.__getitem__, np.arange(len(images)), len(images)
+        )
 
     def _video_inputs(
         self, images: UInt8[np.ndarray, "time height width 3"], poses: SideInputs
@@ -239,18 +248,19 @@ class FrameEmbedder:
         """`_view_inputs` of a video."""
         motion = self.motion.of_video(images)
         side = poses._replace(kept=self._kept(motion, len(images)))
-        return side, motion if self._maps_motion and poses.pose_map is None else None
+        given = poses.pose_map is not None or poses.keypoints is not None
+        return side, motion if self._poses_by_motion and not given else None
 
     def _encode(
         self, read: Reader, length: int, side: SideInputs, moving: VideoMotion | None
     ) -> Float[Tensor, "time dim"]:
         """Embeddings of a video, read in chunks, so that one is held at a time.
 
-        `moving` is the motion that gives PAAB's map of each frame; None where `side` has the maps.
+        `moving` is the motion that tells the pose in each frame; None where `side` has the poses.
         """
         once, found = ReadOnce(read), []
         for t in _chunks(length):
-            given = self._with_map(side.at(t), moving, once, t)
+            given = self._with_motion(side.at(t), moving, once, t, length)
             found.append(self.encode_at(once, t, length, given))
         return torch.cat(found)
 
@@ -300,19 +310,20 @@ class FrameEmbedder:
         """
         times = np.arange(data.lengths[i]) if times is None else times
         side, moving = self._view_inputs(data, i, view)
-        return self._with_map(side.at(times), moving, partial(data.images, i, view), times)
+        read = partial(data.images, i, view)
+        return self._with_motion(side.at(times), moving, read, times, data.lengths[i])
 
     def _view_inputs(
         self, data: EpisodeDataset, i: int, view: str
     ) -> tuple[SideInputs, VideoMotion | None]:
-        """The encoder's inputs beside all frames, and the motion that gives PAAB's maps."""
+        """The encoder's inputs beside all frames, and the motion that tells poses, if any."""
         found = self.motion_of(data)
         motion = None if found is None else found.of(i, view)
         kept = self._kept(motion, data.lengths[i])
         rays = None if self.rays is None else self.rays.of(data, i, view).flatten(1, 2)
         if self.config.needs_keypoints:
             return self._of_keypoints(data, i, view)._replace(kept=kept, rays=rays), None
-        return SideInputs(kept=kept, rays=rays), motion if self._maps_motion else None
+        return SideInputs(kept=kept, rays=rays), motion if self._poses_by_motion else None
 
     def motion_of(self, data: EpisodeDataset) -> EpisodeMotion | None:
         """The motion of a data set, read once for all of its uses; None where it is not read."""
@@ -321,7 +332,7 @@ class FrameEmbedder:
         return self._motions.get(data)
 
     @property
-    def _maps_motion(self) -> bool:
+    def _poses_by_motion(self) -> bool:
         return self.motion.threshold is not None and self.plan.parts.needs_poses
 
     def _kept(self, motion: VideoMotion | None, length: int) -> Int[Tensor, "time kept"] | None:
@@ -330,14 +341,22 @@ class FrameEmbedder:
             return None
         return self.motion.kept(motion.activity.expand(length, -1, -1))
 
-    def _with_map(
-        self, side: SideInputs, moving: VideoMotion | None, read: Reader, times: np.ndarray
+    def _with_motion(
+        self,
+        side: SideInputs,
+        moving: VideoMotion | None,
+        read: Reader,
+        times: Int[np.ndarray, " time"],
+        length: int,
     ) -> SideInputs:
-        """The inputs at some moments with PAAB's map of them, where motion gives it."""
+        """The inputs at some moments with their poses, where motion tells them."""
         if moving is None:
             return side
-        change = moving.change(frames_to_tensor(read(times)))
-        return side._replace(pose_map=self.motion.pose_map(change))
+        around = self.config.time.around(times, length)
+        needed, place = np.unique(around, return_inverse=True)
+        frames = frames_to_tensor(read(needed))[torch.from_numpy(place.reshape(around.shape))]
+        found = self.motion_inputs(moving.change(frames, self.config.time.own))
+        return side._replace(pose_map=found.pose_map, keypoints=found.keypoints)
 
     def _of_keypoints(self, data: EpisodeDataset, i: int, view: str) -> SideInputs:
         """The encoder's inputs from the keypoints of all frames of a view."""

@@ -7,6 +7,7 @@ from typing import TypeVar
 
 import torch
 
+from align.inputs.motion import num_points
 from align.models.backbones import TimmBackbone, pretrained_statistics
 from align.models.disentangle import Disentangler
 from align.models.encoder import FrameEncoder, LateEncoder, Network
@@ -46,8 +47,9 @@ def build_encoder(plan: RunPlan, network: Network) -> FrameEncoder:
     config, late = plan.config, plan.parts.late
     if late is None:
         return FrameEncoder(network, config.head)
-    frames = config.time.frames
-    return LateEncoder(network, config.head, plan.num_keypoints, config.late, late, frames)
+    motion = config.pose_source == "motion"
+    points = num_points(config.time) if motion else plan.num_keypoints
+    return LateEncoder(network, config.head, points, config.late, late, config.time.frames)
 
 
 def expected_statistics(plan: RunPlan) -> Normalisation:

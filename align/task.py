@@ -172,20 +172,16 @@ class AlignmentTask:
     def _side_inputs(self, batch: Batch, step: int) -> SideInputs:
         """The encoder's inputs beside the frames."""
         if "change" in batch:
-            side = SideInputs(self._moving(batch) if self.plan.parts.paab else None)
+            side = self.embedder.motion_inputs(_change(batch))
         else:
             side = self.embedder.pose_inputs(*_poses(batch), self._pose_generator(batch, step))
         return side._replace(kept=self._kept(batch), rays=_rays(batch))
-
-    def _moving(self, batch: Batch) -> Bool[Tensor, "batch patches"]:
-        """The patches that move in every frame of a batch."""
-        return self.embedder.motion.pose_map(rearrange(batch["change"], "e v t r c -> (e v t) r c"))
 
     def _target(self, batch: Batch, step: int, target: PoseTarget) -> Tensor:
         """The maps that PAAT predicts, of the patches that the model sees."""
         poses = _poses(batch)
         if "change" in batch:
-            pose_map = self._moving(batch)
+            pose_map = self.embedder.motion.pose_map(_change(batch))
         elif target == "soft":
             pose_map = self.embedder.soft_map(*poses)
         else:
@@ -298,6 +294,11 @@ def _poses(
     """Keypoints and their visibility in every frame of a batch."""
     keypoints = rearrange(batch["keypoints"], "e v t k xy -> (e v t) k xy")
     return keypoints, rearrange(batch["visible"], "e v t k -> (e v t) k")
+
+
+def _change(batch: Batch) -> Float[Tensor, "batch kinds cell_rows cell_cols"]:
+    """How much every moment of a batch changes."""
+    return batch["change"].flatten(0, 2)
 
 
 def _rays(batch: Batch) -> Float[Tensor, "batch patches 6"] | None:

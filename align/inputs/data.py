@@ -104,7 +104,7 @@ class EpisodeSamples(Dataset[dict[str, Any]]):
             `visible` (views, times, K) bool, `times` (times,) int64, `episode` int. Data made
             elsewhere may have no keypoints; K is then 0. With `motion` also `activity` (views,
             rows, cols) float32, see `align.inputs.motion.VideoMotion`, and where that of frames is
-            asked for, the `change` of each moment's own frame (views, times, rows, cols) float32;
+            asked for, the `change` of each moment (views, times, kinds, cell rows, cell cols);
             with `rays` also those of each moment's own frame (views, times, rows, cols, 6) float32.
         """
         i = self.episode_of(item)
@@ -123,7 +123,7 @@ class EpisodeSamples(Dataset[dict[str, Any]]):
         """The part of an item that belongs to one view."""
         images = self.data.images(i, view, self.time.around(times, self.lengths[i]).flatten())
         points, seen = self._keypoints(i, view, times)
-        motion = self._motion(i, view, images[self.time.own :: self.time.frames])
+        motion = self._motion(i, view, images)
         rays = {} if self.rays is None else {"rays": self.rays.of(self.data, i, view, times)}
         # Drawn only with mirroring, so that other runs keep the draws of their seed.
         if self.config.flip and rng.random() < self.config.flip:
@@ -143,15 +143,22 @@ class EpisodeSamples(Dataset[dict[str, Any]]):
         }
 
     def _motion(
-        self, i: int, view: str, images: UInt8[np.ndarray, "time height width 3"]
+        self, i: int, view: str, images: UInt8[np.ndarray, "frames height width 3"]
     ) -> dict[str, Float[Tensor, ...]]:
-        """Where a view and its frames change, in rows and columns; what nothing reads is absent."""
+        """Where a view and its moments change, in rows and columns; what nothing reads is absent.
+
+        `images` are the frames of the moments, one moment after the other.
+        """
         if self.motion is None:
             return {}
         motion = self.motion.of(i, view)
         if not self.motion.by_frame:
             return {"activity": motion.activity}
-        return {"activity": motion.activity, "change": motion.change(frames_to_tensor(images))}
+        frames = frames_to_tensor(images).unflatten(0, (-1, self.time.frames))
+        return {
+            "activity": motion.activity,
+            "change": motion.change(frames, self.time.own),
+        }
 
     def _keypoints(
         self, i: int, view: str, times: np.ndarray

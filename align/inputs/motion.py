@@ -1,7 +1,8 @@
-"""Which patches of a video change, from its pixels alone, and what networks read off this.
+"""Where a video changes, from its pixels alone, and what networks read off this.
 
 A video's still picture is the median of some of its frames: with a camera that stands still, the
-background without what moves before it. A patch changes where a frame differs from it.
+background without what moves before it. A patch changes where a frame differs from it. Pictures are
+compared cell by cell, where a patch has 4 × 4 cells.
 """
 
 from __future__ import annotations
@@ -11,11 +12,12 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 import torch.nn.functional as F
-from einops import reduce
+from einops import rearrange, reduce
 from jaxtyping import Bool, Float, Int, UInt8
 from torch import Tensor
 
 from align.inputs.augment import frames_to_tensor
+from align.inputs.sampling import TimeConfig
 from align.probe import evenly
 from datasets.episodes import EpisodeDataset
 from datasets.errors import MismatchError
@@ -26,6 +28,10 @@ MOTION_FRAMES = 16
 # Pictures are compared by the means of this many cells along a side of a patch: single pixels hold
 # the noise of a camera or a codec, and 16 times the memory.
 _CELLS = 4
+# Moving areas are described by the places up to which these shares of their change lie.
+_SHARES = (0.05, 0.25, 0.5, 0.75, 0.95)
+# What is divided by where nothing changes.
+_TINY = 1e-6
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,7 +40,7 @@ class VideoMotion:
 
     Attributes:
         still: The still picture: the median of each cell, 0 to 255.
-        activity: Mean `change` of the patches over these frames.
+        activity: Mean difference of the patches from it over these frames.
     """
 
     still: UInt8[Tensor, "3 cell_rows cell_cols"]
@@ -51,13 +57,29 @@ class VideoMotion:
         """
         cells = _cells(frames, rows * _CELLS, cols * _CELLS)
         still = cells.median(dim=0).values.round().to(torch.uint8)
-        return cls(still, _difference(cells, still).mean(dim=0))
+        return cls(still, _of_patches(_difference(cells, still).mean(dim=0)))
 
     def change(
-        self, frames: UInt8[Tensor, "time 3 height width"]
-    ) -> Float[Tensor, "time rows cols"]:
-        """Mean absolute difference of frames' patches from the still picture, 0 to 255."""
-        return _difference(_cells(frames, *self.still.shape[1:]), self.still)
+        self, frames: UInt8[Tensor, "time frames 3 height width"], own: int = 0
+    ) -> Float[Tensor, "time kinds cell_rows cell_cols"]:
+        """How much the cells of some moments change, 0 to 255.
+
+        Args:
+            frames: The frames that are seen for each moment, one or more.
+            own: Place of the moment's own frame among them.
+
+        Returns:
+            Mean absolute difference of the moment's own frame from the still picture; with several
+            frames also that of the last one from the first.
+        """
+        rows, cols = self.still.shape[1:]
+        cells = rearrange(
+            _cells(frames.flatten(0, 1), rows, cols), "(t f) c r k -> t f c r k", t=len(frames)
+        )
+        kinds = [_difference(cells[:, own], self.still)]
+        if frames.shape[1] > 1:
+            kinds.append(_difference(cells[:, -1], cells[:, 0]))
+        return torch.stack(kinds, dim=1)
 
 
 class EpisodeMotion:
@@ -154,15 +176,60 @@ class MotionUse:
         """The patches that the network sees of frames of such videos; None for all."""
         return None if self.share is None else most_active(activity, self.share)
 
-    def pose_map(self, change: Float[Tensor, "batch rows cols"]) -> Bool[Tensor, "batch patches"]:
-        """The patches that move in frames that change like this.
+    def pose_map(
+        self, change: Float[Tensor, "batch kinds cell_rows cell_cols"]
+    ) -> Bool[Tensor, "batch patches"]:
+        """The patches that move in moments that change like this, see `VideoMotion.change`.
 
         Raises:
             ValueError: Where keypoints tell the pose map.
         """
+        return _of_patches(change[:, 0]).flatten(1) > self._threshold
+
+    def points(
+        self, change: Float[Tensor, "batch kinds cell_rows cell_cols"]
+    ) -> Float[Tensor, "batch points 3"]:
+        """Points that say where moments change and how far this extends.
+
+        The n-th of a kind's five points has 5, 25, 50, 75 or 95 % of its change above the threshold
+        to the left, and as much above it.
+
+        Args:
+            change: Of each moment, see `VideoMotion.change`.
+
+        Returns:
+            x and y, -1 at the left or upper border and 1 at the other, and 1; zeros where nothing
+            moves. It is the form of `align.models.late_pose.describe_keypoints`.
+
+        Raises:
+            ValueError: Where keypoints tell the pose.
+        """
+        above = (change - self._threshold).clamp(min=0)
+        x, y = (_shared_out(above.sum(dim)) for dim in (-2, -1))
+        seen = (above.sum(dim=(-2, -1)) > 0)[..., None].expand(x.shape).float()
+        return torch.stack([x * seen, y * seen, seen], dim=-1).flatten(1, 2)
+
+    @property
+    def _threshold(self) -> float:
         if self.threshold is None:
             raise ValueError("without a threshold, keypoints tell the pose map")
-        return change.flatten(1) > self.threshold
+        return self.threshold
+
+
+def num_points(time: TimeConfig) -> int:
+    """Number of the points of `MotionUse.points`, where these frames are seen for each moment."""
+    return len(_SHARES) * (2 if time.frames > 1 else 1)
+
+
+def _shared_out(profile: Float[Tensor, "*batch cells"]) -> Float[Tensor, "*batch shares"]:
+    """Places from -1 to 1 up to which the shares of a profile lie, within cells too."""
+    shares, count = profile.new_tensor(_SHARES), profile.shape[-1]
+    share = profile / profile.sum(dim=-1, keepdim=True).clamp(min=_TINY)
+    upto = share.cumsum(dim=-1)
+    cell = (upto[..., None, :] < shares[:, None]).sum(dim=-1).clamp(max=count - 1)
+    inside, before = share.gather(-1, cell), (upto - share).gather(-1, cell)
+    part = ((shares - before) / inside.clamp(min=_TINY)).clamp(0, 1)
+    return 2 * (cell + part) / count - 1
 
 
 def _cells(
@@ -172,8 +239,12 @@ def _cells(
 
 
 def _difference(
-    cells: Float[Tensor, "time 3 cell_rows cell_cols"],
-    still: UInt8[Tensor, "3 cell_rows cell_cols"],
+    cells: Float[Tensor, "time 3 rows cols"], others: UInt8[Tensor, "3 rows cols"] | Tensor
 ) -> Float[Tensor, "time rows cols"]:
-    difference = (cells - still).abs()
-    return reduce(difference, "t c (r h) (k w) -> t r k", "mean", h=_CELLS, w=_CELLS)
+    return (cells - others).abs().mean(dim=1)
+
+
+def _of_patches(
+    change: Float[Tensor, "*time cell_rows cell_cols"],
+) -> Float[Tensor, "*time rows cols"]:
+    return reduce(change, "... (r h) (k w) -> ... r k", "mean", h=_CELLS, w=_CELLS)

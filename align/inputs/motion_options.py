@@ -6,6 +6,7 @@ from align.config import PoseMapConfig, TrainConfig
 from align.inputs.motion import MotionUse
 from align.models.disentangle import Disentangler
 from align.models.encoder import Network
+from align.models.feature_maps import FeatureMapBackbone
 from align.models.pose_aware import PoseAware
 from datasets.errors import OptionError
 
@@ -27,6 +28,12 @@ def _share(network: Network, config: TrainConfig) -> float | None:
     share = config.backbone.keep_patches
     if share == 1 or not isinstance(network, PoseAware):
         return None
+    if isinstance(network.backbone, FeatureMapBackbone):
+        raise OptionError(
+            f"--backbone.keep-patches {share:g} leaves patches out, and {config.backbone.name}, a "
+            "convolutional network, sees whole frames: leave the option out, or choose a "
+            "--backbone.name such as deit_tiny_patch16_224"
+        )
     tokens = config.parts.late is not None and config.late.encoder == "tokens"
     if network.places_matter or tokens:
         raise OptionError(
@@ -39,10 +46,15 @@ def _share(network: Network, config: TrainConfig) -> float | None:
 def _threshold(config: TrainConfig) -> float | None:
     if config.pose_source == "keypoints" or not config.parts.trains_on_poses:
         return None
-    if config.parts.late is not None or config.paat.target == "soft":
+    if config.parts.late == "predicted":
         raise OptionError(
-            "--pose-source motion does not tell where keypoints are: use --method paab or paat "
-            "without soft targets, or --pose-source keypoints"
+            "--pose-source motion is read off the pixels, so that nothing is left to predict: use "
+            f"--method {config.method.replace('-predicted', '')}"
+        )
+    if config.parts.paat and config.paat.target == "soft":
+        raise OptionError(
+            "--pose-source motion does not tell where single keypoints are: use --paat.target p2d, "
+            "or --pose-source keypoints"
         )
     if config.pose_map != PoseMapConfig():
         raise OptionError(

@@ -26,7 +26,7 @@ from torch import Tensor
 
 from align.engine.device import keep_freed_memory
 from align.inputs.augment import frames_to_tensor
-from align.inputs.motion import EpisodeMotion
+from align.inputs.motion import EpisodeMotion, MotionUse
 from align.methods import Method
 from align.pose import pose_map_2d
 from datasets.episodes import EpisodeDataset
@@ -76,7 +76,7 @@ def look(root: Path) -> dict[str, list[Tensor]]:
         for view in data.views:
             kind = "first-person" if view == EGO else "third-person"
             images = frames_to_tensor(data.images(i, view, times))
-            change = motion.of(i, view).change(images).flatten(1)
+            change = motion.of(i, view).change(images.unsqueeze(1))
             found[kind].append((change, *(keypoint_map(data, i, view, times, d) for d in (0, 1))))
     return {
         kind: [torch.cat(each) for each in zip(*maps, strict=True)] for kind, maps in found.items()
@@ -96,12 +96,13 @@ def keypoint_map(
 def agreement(
     where: str,
     threshold: float,
-    change: Float[Tensor, "time patches"],
+    change: Float[Tensor, "time 1 cell_rows cell_cols"],
     held: Bool[Tensor, "time patches"],
     near: Bool[Tensor, "time patches"],
 ) -> Row:
     """Precision and recall of the patches that change more than a threshold."""
-    moving = change > threshold
+    side = round(held.shape[1] ** 0.5)
+    moving = MotionUse(side, side, threshold=threshold).pose_map(change)
     precision, close = ((moving & each).sum() / moving.sum() for each in (held, near))
     recall = (moving & held).sum() / held.sum()
     marked = f"{moving.sum() / len(moving):.1f} of {moving.shape[1]} patches move"

@@ -17,6 +17,7 @@ from align.config import BackboneConfig, PoseMapConfig, TrainConfig
 from align.embedder import FrameEmbedder
 from align.engine.run_folder import RunFolder
 from align.evaluate import evaluate
+from align.inputs.augment import frames_to_tensor
 from align.inputs.data import EpisodeSamples
 from align.inputs.motion import (
     MOTION_FRAMES,
@@ -25,6 +26,7 @@ from align.inputs.motion import (
     VideoMotion,
     most_active,
     motion_times,
+    num_points,
 )
 from align.inputs.sampling import AugmentConfig, BatchConfig, TimeConfig
 from align.methods import METHODS, Method
@@ -56,18 +58,62 @@ def test_the_still_picture_is_without_what_moves() -> None:
     assert torch.equal(motion.still, torch.full((3, 16, 16), 100, dtype=torch.uint8))
 
 
-def test_patches_change_where_the_square_is() -> None:
+def square_mask(cells: int = 4) -> Tensor:
+    """The patches of the moving square, of so many cells, in its four frames."""
+    eye = torch.eye(4).view(4, 4, 1) * torch.eye(4).view(4, 1, 4)
+    return eye.repeat_interleave(cells, dim=1).repeat_interleave(cells, dim=2)
+
+
+def test_cells_change_where_the_square_is() -> None:
     frames = moving_square()
-    change = VideoMotion.of(frames, 4, 4).change(frames)
-    assert torch.equal(change, 155 * torch.eye(4).view(4, 4, 1) * torch.eye(4).view(4, 1, 4))
+    change = VideoMotion.of(frames, 4, 4).change(frames.unsqueeze(1))
+    assert torch.equal(change, 155 * square_mask().unsqueeze(1))
+
+
+def test_several_frames_tell_where_the_square_was_and_will_be() -> None:
+    frames = moving_square()
+    around = torch.stack([frames[:-2], frames[1:-1], frames[2:]], dim=1)
+    change = VideoMotion.of(frames, 4, 4).change(around, own=1)
+    mask = square_mask()
+    assert torch.equal(change[:, 0], 155 * mask[1:-1])
+    assert torch.equal(change[:, 1], 155 * (mask[:-2] + mask[2:]))
 
 
 def test_a_quarter_of_a_patch_changes_it_by_a_quarter() -> None:
     frames = moving_square()
-    change = VideoMotion.of(frames, 2, 2).change(frames)
-    expected = torch.zeros(4, 2, 2)
-    expected[:2, 0, 0] = expected[2:, 1, 1] = 155 / 4
-    torch.testing.assert_close(change, expected)
+    change = VideoMotion.of(frames, 2, 2).change(frames.unsqueeze(1))
+    for threshold, moves in ((155 / 4 - 0.1, 1), (155 / 4 + 0.1, 0)):
+        pose_map = MotionUse(2, 2, threshold=threshold).pose_map(change)
+        assert pose_map.sum(1).tolist() == [moves] * 4
+        assert pose_map[:, 0].tolist() == [bool(moves)] * 2 + [False] * 2
+
+
+def test_points_say_where_the_square_is_and_how_far_it_extends() -> None:
+    frames = moving_square()  # of 8 pixels, in 32
+    change = VideoMotion.of(frames, 4, 4).change(frames.unsqueeze(1))
+    points = MotionUse(4, 4, threshold=6.0).points(change)
+    assert points.shape == (4, num_points(TimeConfig()), 3) == (4, 5, 3)
+    assert (points[..., 2] == 1).all()
+    shares = torch.tensor([0.05, 0.25, 0.5, 0.75, 0.95])
+    for time in range(4):
+        expected = 2 * (8 * time + 8 * shares) / 32 - 1
+        torch.testing.assert_close(points[time, :, 0], expected)
+        torch.testing.assert_close(points[time, :, 1], expected)
+    # Down and to the right are not the same.
+    wide = torch.zeros(1, 1, 16, 16)
+    wide[0, 0, 2, 4:12] = 100
+    (found,) = MotionUse(4, 4, threshold=6.0).points(wide)
+    torch.testing.assert_close(found[:, 0], 2 * (4 + 8 * shares) / 16 - 1)
+    torch.testing.assert_close(found[:, 1], 2 * (2 + shares) / 16 - 1)
+
+
+def test_points_of_what_does_not_move_are_not_there() -> None:
+    use = MotionUse(4, 4, threshold=6.0)
+    change = torch.full((1, 2, 16, 16), 5.9)
+    change[0, 1, 3, 3] = 7.0
+    points = use.points(change)
+    assert points.shape == (1, num_points(TimeConfig(frames=3)), 3) == (1, 10, 3)
+    assert torch.equal(points[:, :5], torch.zeros(1, 5, 3)) and (points[:, 5:, 2] == 1).all()
 
 
 def test_activity_is_the_mean_change() -> None:
@@ -78,8 +124,9 @@ def test_activity_is_the_mean_change() -> None:
 def test_the_size_of_the_frames_does_not_matter() -> None:
     frames = moving_square()
     large = frames.repeat_interleave(3, dim=2).repeat_interleave(3, dim=3)
-    change = VideoMotion.of(frames, 4, 4).change(frames)
-    torch.testing.assert_close(VideoMotion.of(large, 4, 4).change(large), change)
+    change = VideoMotion.of(frames, 4, 4).change(frames.unsqueeze(1))
+    found = VideoMotion.of(large, 4, 4).change(large.unsqueeze(1))
+    torch.testing.assert_close(found, change)
 
 
 def test_most_active_patches_are_in_order_and_at_least_one() -> None:
@@ -215,6 +262,13 @@ def test_methods_that_need_the_grid_refuse(dots: Path, method: Method, late: Lat
 
 
 @pytest.mark.slow
+def test_convolutional_backbones_refuse(dots: Path) -> None:
+    backbone = BackboneConfig("resnet10t", keep_patches=0.5)
+    with pytest.raises(OptionError, match="resnet10t, a convolutional network, sees whole frames"):
+        embedder(dots, backbone)
+
+
+@pytest.mark.slow
 def test_convolutional_methods_see_whole_frames(dots: Path) -> None:
     assert not embedder(dots, KEEP, "tcn").motion.any
 
@@ -222,7 +276,7 @@ def test_convolutional_methods_see_whole_frames(dots: Path) -> None:
 def test_a_motion_map_marks_what_moves() -> None:
     frames = moving_square()
     use = MotionUse(4, 4, threshold=6.0)
-    change = VideoMotion.of(frames, 4, 4).change(frames)
+    change = VideoMotion.of(frames, 4, 4).change(frames.unsqueeze(1))
     assert torch.equal(use.pose_map(change), torch.eye(16, dtype=torch.bool)[[0, 5, 10, 15]])
 
 
@@ -238,7 +292,9 @@ def bare(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("method", ["paab", "paat", "paab+paat", "paab-free", "tcn+paat"])
+@pytest.mark.parametrize(
+    "method", ["paab", "paat", "paab+paat", "paab-free", "tcn+paat", "late", "late-distilled"]
+)
 @pytest.mark.parametrize("share", [1.0, 0.5])
 def test_pose_methods_train_without_keypoints_where_motion_tells(
     bare: Path, tmp_path: Path, method: Method, share: float
@@ -264,10 +320,25 @@ def test_paab_attends_to_moving_patches_of_a_plain_video(dots: Path) -> None:
     alone = made.embed_frames(images)
     motion = made.motion.of_video(images)
     assert motion is not None
-    given = made.motion.pose_map(motion.change(torch.from_numpy(images).permute(0, 3, 1, 2)))
+    given = made.motion.pose_map(motion.change(frames_to_tensor(images).unsqueeze(1)))
     assert torch.equal(made.embed_frames(images, SideInputs(given)), alone)
     assert not torch.equal(made.embed_frames(images, SideInputs(~given)), alone)
     assert torch.equal(made.embed_episode(EpisodeDataset(dots, "valid"), 0)["view_0"], alone)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("time", [TimeConfig(), TimeConfig(frames=3, step=2)])
+def test_late_pose_reads_points_of_motion_off_a_plain_video(dots: Path, time: TimeConfig) -> None:
+    made, data = moved(dots, "late", time=time), EpisodeDataset(dots, "valid")
+    images = data.images(0, "view_0")
+    points = made.video_inputs(images).keypoints
+    assert points is not None and points.shape == (len(images), num_points(time), 3)
+    alone = made.embed_frames(images)
+    assert torch.equal(made.embed_episode(data, 0)["view_0"], alone)
+    assert torch.equal(made.embed_frames(images, SideInputs(keypoints=points)), alone)
+    assert not torch.equal(made.embed_frames(images, SideInputs(keypoints=-points)), alone)
+    some = made.view_inputs(data, 0, "view_0", np.array([4, 1])).keypoints
+    assert some is not None and torch.equal(some, points[[4, 1]])
 
 
 @pytest.mark.parametrize("frames", [1, 3])
@@ -307,28 +378,32 @@ def test_paat_learns_where_frames_move(dots: Path, tmp_path: Path) -> None:
     batch = next(iter(task.loader(0, 1)))
     target = task._target(batch, 0, "p2d")
     assert target.dtype == torch.bool and target.shape == (2 * 3 * 8, 9)
-    assert torch.equal(target.view(2, 3, 8, 3, 3), batch["change"] > config.motion_threshold)
+    assert batch["change"].shape == (2, 3, 8, 1, 12, 12)
+    patches = batch["change"].view(2, 3, 8, 3, 4, 3, 4).mean(dim=(4, 6))
+    assert torch.equal(target.view(2, 3, 8, 3, 3), patches > config.motion_threshold)
     assert task.plan.paat is not None and task.plan.paat.target == "p2d"
 
 
 @pytest.mark.slow
 def test_the_change_is_mirrored_with_its_frames(dots: Path) -> None:
     plain, mirrored = (samples(dots, by_frame=True, flip=flip)[0] for flip in (0.0, 1.0))
-    assert plain["change"].shape == (3, 8, 3, 3)
+    assert plain["change"].shape == (3, 8, 1, 12, 12)
     assert torch.equal(mirrored["change"], plain["change"].flip(-1))
 
 
 def test_without_motion_as_source_the_change_is_not_computed(dots: Path) -> None:
     assert "change" not in samples(dots)[0]
     with pytest.raises(ValueError, match="keypoints tell"):
-        MotionUse(3, 3, share=0.5).pose_map(torch.zeros(1, 3, 3))
+        MotionUse(3, 3, share=0.5).pose_map(torch.zeros(1, 1, 12, 12))
+    with pytest.raises(ValueError, match="keypoints tell"):
+        MotionUse(3, 3, share=0.5).points(torch.zeros(1, 1, 12, 12))
 
 
 @pytest.mark.parametrize(
     ("method", "changes", "named"),
     [
-        ("late", {}, "where keypoints are"),
-        ("paat", {"paat": PaatConfig(target="soft")}, "where keypoints are"),
+        ("late-predicted", {}, "nothing is left to predict: use --method late$"),
+        ("paat", {"paat": PaatConfig(target="soft")}, "where single keypoints are"),
         ("paab", {"pose_map": PoseMapConfig(dilation=1)}, "--pose-map changes maps of keypoints"),
     ],
 )
