@@ -130,6 +130,8 @@ def write_runs(path: Path, runs: Sequence[Run]) -> None:
 def write_episodes(path: Path, runs: Sequence[Run]) -> None:
     """Writes one row for each test episode of each run as CSV, for statistics of your own."""
     header = ["world", "protocol", "method", "seed", "episode", *KINDS]
+    # Episodes of one name may be of several data sets, and runs of several machines.
+    header += ["processor", "trained_on_processor", "data_identity"]
     write_csv(path, header, [row for run in runs for row in _episode_rows(run)])
 
 
@@ -137,7 +139,8 @@ def _episode_rows(run: Run) -> list[list[Any]]:
     evaluation = run.evaluation
     about = [evaluation.world, evaluation.protocol, run.label, run.config.seed]
     errors = [episode_errors(evaluation, kind) for kind in KINDS]
-    return [[*about, name, *(found.get(name) for found in errors)] for name in errors[0]]
+    made_by = [evaluation.processor, "; ".join(evaluation.trained_on), evaluation.identity or ""]
+    return [[*about, name, *(found.get(name) for found in errors), *made_by] for name in errors[0]]
 
 
 def run_row(run: Run) -> dict[str, Any]:

@@ -98,10 +98,13 @@ def test_csv_has_a_row_an_episode(data: Path, tmp_path: Path) -> None:
     runs = measured_runs(tmp_path / "out")
     write_episodes(tmp_path / "episodes.csv", runs)
     rows = read_csv(tmp_path / "episodes.csv")
-    pairs = runs[0].evaluation.pairs
+    evaluation = runs[0].evaluation
+    pairs = evaluation.pairs
     assert [row["episode"] for row in rows] == sorted({pair.episode for pair in pairs})
     for row in rows:
         assert (row["method"], row["seed"], row["protocol"]) == ("deit", "3", "seen")
+        assert row["data_identity"] == (evaluation.identity or "")
+        assert row["processor"] == evaluation.processor
         own = [pair for pair in pairs if pair.episode == row["episode"]]
         third = [pair for pair in own if EGO not in (pair.view1, pair.view2)]
         for column, some in (("alignment_error", own), ("alignment_error_third", third)):
