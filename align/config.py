@@ -42,7 +42,7 @@ Protocol = Literal["seen", "unseen"]
 Split = Literal["test", "valid", "train"]
 # Also the episodes in which the expert was made to fail, and all episodes.
 AnySplit = Literal["all", "train", "valid", "test", "failure"]
-PoseSource = Literal["keypoints", "motion"]
+PoseSource = Literal["keypoints", "motion", "both"]
 Rays = Literal["none", "own", "shuffled"]
 # Before recipes suited the machine, the whole model was the default one.
 RENAMED = {"recipe": {"default": "full"}}
@@ -137,11 +137,11 @@ class TrainConfig:
     workers: Processes | None = None
     """Processes that read data; 0 on a CPU, 8 with a GPU by default."""
     pose_source: PoseSource = "keypoints"
-    """The source of pose patches: keypoints, or motion: the patches that move, by pixels alone."""
+    """keypoints, motion: what moves, by pixels alone, or both, for late pose."""
     # The mean difference from the still picture on a scale of 255. On validation episodes of Lift
     # and Pick, 4 to 8 agree best with the patches of keypoints.
     motion_threshold: NonNegativeFloat = 6.0
-    """Change above which a patch moves, 0 to 255; for --pose-source motion."""
+    """Change above which a patch moves, 0 to 255; for --pose-source motion and both."""
     # own costs six numbers a patch. shuffled tells whether a gain is due to true cameras.
     rays: Rays = "none"
     """Also show where each patch is seen from: by own cameras, or (control) by other views'."""
@@ -169,12 +169,12 @@ class TrainConfig:
     @property
     def trains_on_keypoints(self) -> bool:
         """Whether training reads keypoints."""
-        return self.parts.trains_on_poses and self.pose_source == "keypoints"
+        return self.parts.trains_on_poses and self.pose_source != "motion"
 
     @property
     def needs_keypoints(self) -> bool:
         """Whether inference reads keypoints too."""
-        return self.parts.needs_poses and self.pose_source == "keypoints"
+        return self.parts.needs_poses and self.pose_source != "motion"
 
     @property
     def needs_cameras(self) -> bool:

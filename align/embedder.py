@@ -176,12 +176,15 @@ class FrameEmbedder:
             described = describe_keypoints(keypoints, visible, self.image_size)
         return SideInputs(pose_map, described)
 
-    def motion_inputs(self, change: Float[Tensor, "batch kinds cell_rows cell_cols"]) -> SideInputs:
-        """The encoder's inputs for moments that change like this, where motion tells the pose."""
-        return SideInputs(
-            self.motion.pose_map(change) if self.plan.paab is not None else None,
-            self.motion.points(change) if self.plan.parts.late is not None else None,
-        )
+    def with_motion(
+        self, side: SideInputs, change: Float[Tensor, "batch kinds cell_rows cell_cols"]
+    ) -> SideInputs:
+        """The inputs with what motion tells of the pose in moments that change like this."""
+        if self.plan.paab is not None:
+            side = side._replace(pose_map=self.motion.pose_map(change))
+        if self.plan.parts.late is not None:
+            side = side._replace(points=self.motion.points(change))
+        return side
 
     def encode_episode(self, data: EpisodeDataset, i: int) -> dict[str, Float[Tensor, "time dim"]]:
         """Embeddings of every frame of every view of an episode, before `FrameEncoder.compare`.
@@ -248,8 +251,8 @@ class FrameEmbedder:
         """`_view_inputs` of a video."""
         motion = self.motion.of_video(images)
         side = poses._replace(kept=self._kept(motion, len(images)))
-        given = poses.pose_map is not None or poses.keypoints is not None
-        return side, motion if self._poses_by_motion and not given else None
+        given = poses.pose_map is not None or poses.points is not None
+        return side, motion if self._reads_motion and not given else None
 
     def _encode(
         self, read: Reader, length: int, side: SideInputs, moving: VideoMotion | None
@@ -321,9 +324,9 @@ class FrameEmbedder:
         motion = None if found is None else found.of(i, view)
         kept = self._kept(motion, data.lengths[i])
         rays = None if self.rays is None else self.rays.of(data, i, view).flatten(1, 2)
-        if self.config.needs_keypoints:
-            return self._of_keypoints(data, i, view)._replace(kept=kept, rays=rays), None
-        return SideInputs(kept=kept, rays=rays), motion if self._poses_by_motion else None
+        needed = self.config.needs_keypoints
+        side = self._of_keypoints(data, i, view) if needed else FRAMES_ALONE
+        return side._replace(kept=kept, rays=rays), motion if self._reads_motion else None
 
     def motion_of(self, data: EpisodeDataset) -> EpisodeMotion | None:
         """The motion of a data set, read once for all of its uses; None where it is not read."""
@@ -332,8 +335,11 @@ class FrameEmbedder:
         return self._motions.get(data)
 
     @property
-    def _poses_by_motion(self) -> bool:
-        return self.motion.threshold is not None and self.plan.parts.needs_poses
+    def _reads_motion(self) -> bool:
+        """Whether PAAB or late pose reads motion at inference."""
+        parts = self.plan.parts
+        reads = parts.needs_poses or parts.late == "predicted"
+        return self.motion.threshold is not None and reads
 
     def _kept(self, motion: VideoMotion | None, length: int) -> Int[Tensor, "time kept"] | None:
         """The patches that the network sees of each frame of a video; None for all."""
@@ -355,8 +361,7 @@ class FrameEmbedder:
         around = self.config.time.around(times, length)
         needed, place = np.unique(around, return_inverse=True)
         frames = frames_to_tensor(read(needed))[torch.from_numpy(place.reshape(around.shape))]
-        found = self.motion_inputs(moving.change(frames, self.config.time.own))
-        return side._replace(pose_map=found.pose_map, keypoints=found.keypoints)
+        return self.with_motion(side, moving.change(frames, self.config.time.own))
 
     def _of_keypoints(self, data: EpisodeDataset, i: int, view: str) -> SideInputs:
         """The encoder's inputs from the keypoints of all frames of a view."""

@@ -47,9 +47,11 @@ def build_encoder(plan: RunPlan, network: Network) -> FrameEncoder:
     config, late = plan.config, plan.parts.late
     if late is None:
         return FrameEncoder(network, config.head)
-    motion = config.pose_source == "motion"
-    points = num_points(config.time) if motion else plan.num_keypoints
-    return LateEncoder(network, config.head, points, config.late, late, config.time.frames)
+    keypoints = 0 if config.pose_source == "motion" else plan.num_keypoints
+    points = 0 if config.pose_source == "keypoints" else num_points(config.time)
+    return LateEncoder(
+        network, config.head, keypoints, config.late, late, config.time.frames, points
+    )
 
 
 def expected_statistics(plan: RunPlan) -> Normalisation:

@@ -29,6 +29,7 @@ from align.metrics.collapse import CollapseWatch, diagnose
 from align.models.config import PoseTarget
 from align.models.disentangle import Codes, Disentangler, permutation_losses
 from align.models.encoder import (
+    FRAMES_ALONE,
     KEYPOINT_LOSS,
     PIXEL_LOSS,
     Encoded,
@@ -171,10 +172,11 @@ class AlignmentTask:
 
     def _side_inputs(self, batch: Batch, step: int) -> SideInputs:
         """The encoder's inputs beside the frames."""
-        if "change" in batch:
-            side = self.embedder.motion_inputs(_change(batch))
-        else:
+        side, source = FRAMES_ALONE, self.config.pose_source
+        if source != "motion":
             side = self.embedder.pose_inputs(*_poses(batch), self._pose_generator(batch, step))
+        if "change" in batch:
+            side = self.embedder.with_motion(side, _change(batch))
         return side._replace(kept=self._kept(batch), rays=_rays(batch))
 
     def _target(self, batch: Batch, step: int, target: PoseTarget) -> Tensor:

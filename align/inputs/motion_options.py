@@ -46,17 +46,23 @@ def _share(network: Network, config: TrainConfig) -> float | None:
 def _threshold(config: TrainConfig) -> float | None:
     if config.pose_source == "keypoints" or not config.parts.trains_on_poses:
         return None
-    if config.parts.late == "predicted":
+    late_alone = config.parts.late is not None and not (config.parts.paab or config.parts.paat)
+    if config.pose_source == "both" and not late_alone:
+        raise OptionError(
+            "--pose-source both embeds keypoints and points of motion side by side, as late pose "
+            "alone can: use --method late or late-predicted, or --pose-source keypoints or motion"
+        )
+    if config.pose_source == "motion" and config.parts.late == "predicted":
         raise OptionError(
             "--pose-source motion is read off the pixels, so that nothing is left to predict: use "
-            f"--method {config.method.replace('-predicted', '')}"
+            f"--method {config.method.replace('-predicted', '')}, or --pose-source both"
         )
     if config.parts.paat and config.paat.target == "soft":
         raise OptionError(
             "--pose-source motion does not tell where single keypoints are: use --paat.target p2d, "
             "or --pose-source keypoints"
         )
-    if config.pose_map != PoseMapConfig():
+    if config.pose_map != PoseMapConfig() and config.pose_source == "motion":
         raise OptionError(
             "--pose-map changes maps of keypoints: leave its options out with --pose-source motion"
         )

@@ -38,12 +38,14 @@ class SideInputs(NamedTuple):
     Attributes:
         pose_map: P2D maps for PAAB, (batch, patches).
         keypoints: Described keypoints for late pose, see `describe_keypoints`.
+        points: Points of motion for late pose, in the same form, see `align.inputs.motion`.
         kept: Row-major indices of the patches that a transformer sees; all by default.
         rays: The ray of each patch, see `align.inputs.rays`.
     """
 
     pose_map: Tensor | None = None
     keypoints: Float[Tensor, "batch keypoints 3"] | None = None
+    points: Float[Tensor, "batch points 3"] | None = None
     kept: Int[Tensor, "batch kept"] | None = None
     rays: Float[Tensor, "batch patches 6"] | None = None
 
@@ -178,11 +180,12 @@ class LateEncoder(FrameEncoder):
     Args:
         backbone: The trunk's network.
         head: The trunk's head.
-        num_keypoints: Keypoints of the skeleton.
+        num_keypoints: Keypoints of the skeleton; 0 where points of motion take their place.
         config: Options of late pose.
         late: given: keypoints are given at inference; predicted: a detector finds them;
             distilled: the trunk, which learns from the joint embedding, is used alone.
         stacked: Frames whose channels an image stacks.
+        num_points: Points of motion, which are embedded with the keypoints.
     """
 
     weight: Tensor
@@ -195,6 +198,7 @@ class LateEncoder(FrameEncoder):
         config: LateConfig,
         late: Late,
         stacked: int = 1,
+        num_points: int = 0,
     ) -> None:
         """Make the trunk first, so that a seed gives it the weights that it has alone."""
         super().__init__(backbone, head)
@@ -202,7 +206,8 @@ class LateEncoder(FrameEncoder):
         self.trunk_dim = head.dim or backbone.embed_dim
         if self.frozen:
             self.requires_grad_(False)
-        self.keypoints = _keypoint_encoder(backbone, num_keypoints, config)
+        self.num_described = num_keypoints + num_points
+        self.keypoints = _keypoint_encoder(backbone, self.num_described, config)
         self.detector: KeypointDetector | None = None
         if late == "predicted":
             self.detector = KeypointDetector(num_keypoints, config.channels, stacked)
@@ -220,24 +225,36 @@ class LateEncoder(FrameEncoder):
     def forward(
         self, frames: UInt8[Tensor, "batch channels height width"], side: SideInputs = FRAMES_ALONE
     ) -> Encoded:
-        """Embeds frames; `side.keypoints` are needed in training, and by the given form."""
+        """Embeds frames; the keypoints in `side` are needed in training, and by the given form."""
         trunk = self._encode_trunk(frames, side)
         if self.late == "distilled" and not self.training:
             return trunk
         found = None if self.detector is None else self.detector(self.normalised(frames))
-        described = side.keypoints
+        keypoints = side.keypoints
         if found is not None and not self.training:
-            described = found.described()
-        if described is None:
-            raise ValueError("late pose needs the keypoints of every frame: pass side.keypoints")
+            keypoints = found.described()
+        described = self._joined(keypoints, side.points)
         with torch.autocast(frames.device.type, enabled=False):
             if isinstance(self.keypoints, KeypointTokens):
-                late = self.keypoints(described.float(), self._patches(trunk.network))
+                late = self.keypoints(described, self._patches(trunk.network))
             else:
-                late = self.keypoints(described.float())
+                late = self.keypoints(described)
         if self.frozen and self.training:
             trunk = NOT_ENCODED
         return Encoded({**trunk.parts, KEYPOINT_LOSS: late}, trunk.network, found)
+
+    def _joined(
+        self, keypoints: Tensor | None, points: Tensor | None
+    ) -> Float[Tensor, "batch described 3"]:
+        """Keypoints and points of motion, where the encoder reads both."""
+        given = [each for each in (keypoints, points) if each is not None]
+        count = sum(each.shape[1] for each in given)
+        if count != self.num_described:
+            raise ValueError(
+                f"late pose embeds {self.num_described} keypoints and points of motion of every "
+                f"frame, not {count}: pass side.keypoints, side.points or both, as in training"
+            )
+        return torch.cat([each.float() for each in given], dim=1)
 
     def _encode_trunk(
         self, frames: UInt8[Tensor, "batch channels height width"], side: SideInputs

@@ -311,7 +311,8 @@ def test_pose_methods_train_without_keypoints_where_motion_tells(
 
 def moved(data: Path, method: Method = "paab", **changes: Any) -> FrameEmbedder:
     """An embedder whose pose map is motion's."""
-    return embedder(data, BackboneConfig(depth=2), method, pose_source="motion", **changes)
+    options = {"pose_source": "motion", **changes}
+    return embedder(data, BackboneConfig(depth=2), method, **options)
 
 
 @pytest.mark.slow
@@ -331,14 +332,38 @@ def test_paab_attends_to_moving_patches_of_a_plain_video(dots: Path) -> None:
 def test_late_pose_reads_points_of_motion_off_a_plain_video(dots: Path, time: TimeConfig) -> None:
     made, data = moved(dots, "late", time=time), EpisodeDataset(dots, "valid")
     images = data.images(0, "view_0")
-    points = made.video_inputs(images).keypoints
+    points = made.video_inputs(images).points
     assert points is not None and points.shape == (len(images), num_points(time), 3)
     alone = made.embed_frames(images)
     assert torch.equal(made.embed_episode(data, 0)["view_0"], alone)
-    assert torch.equal(made.embed_frames(images, SideInputs(keypoints=points)), alone)
-    assert not torch.equal(made.embed_frames(images, SideInputs(keypoints=-points)), alone)
-    some = made.view_inputs(data, 0, "view_0", np.array([4, 1])).keypoints
+    assert torch.equal(made.embed_frames(images, SideInputs(points=points)), alone)
+    assert not torch.equal(made.embed_frames(images, SideInputs(points=-points)), alone)
+    some = made.view_inputs(data, 0, "view_0", np.array([4, 1])).points
     assert some is not None and torch.equal(some, points[[4, 1]])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("method", ["late", "late-predicted"])
+def test_late_pose_joins_keypoints_and_motion(
+    dots: Path, bare: Path, tmp_path: Path, method: Method
+) -> None:
+    run = tmp_path / "run"
+    config = tiny_config(dots, run, method, epochs=1, pose_source="both")
+    make_trainer(config, progress=False).fit()
+    assert evaluate(run, "test", progress=False).metrics["alignment_error"] < 0.12
+    made, data = FrameEmbedder.load(run), EpisodeDataset(dots, "valid")
+    side = made.view_inputs(data, 0, "view_0")
+    assert side.points is not None and side.points.any()
+    assert (side.keypoints is not None) == (method == "late")
+    images, whole = data.images(0, "view_0"), made.embed_episode(data, 0)["view_0"]
+    torch.testing.assert_close(made.embed_frames(images, side), whole)
+    without = side._replace(points=torch.zeros_like(side.points))
+    assert not torch.allclose(made.embed_frames(images, without), whole, atol=1e-3)
+    if method == "late":
+        with pytest.raises(ValueError, match="keypoints and points of motion of every frame, not"):
+            made.embed_frames(images)
+    else:
+        torch.testing.assert_close(made.embed_frames(images), whole)
 
 
 @pytest.mark.parametrize("frames", [1, 3])
@@ -402,7 +427,9 @@ def test_without_motion_as_source_the_change_is_not_computed(dots: Path) -> None
 @pytest.mark.parametrize(
     ("method", "changes", "named"),
     [
-        ("late-predicted", {}, "nothing is left to predict: use --method late$"),
+        ("late-predicted", {}, "nothing is left to predict: use --method late, or .* both"),
+        ("paab", {"pose_source": "both"}, "as late pose alone can: use --method late"),
+        ("paat+late", {"pose_source": "both"}, "as late pose alone can: use --method late"),
         ("paat", {"paat": PaatConfig(target="soft")}, "where single keypoints are"),
         ("paab", {"pose_map": PoseMapConfig(dilation=1)}, "--pose-map changes maps of keypoints"),
     ],
