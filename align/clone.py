@@ -1,7 +1,7 @@
 """Clones the experts of a data set with robomimic, and tries the policies from other cameras.
 
     python -m align.clone --data data/lift --observe states pixels runs/deit runs/paat
-    python -m align.clone --data data/lift --observe zoo:lift --views view_0 view_1 --seeds 0 1 2
+    python -m align.clone --data data/lift --observe runs/causal --views view_0 view_1 --seeds 0 1 2
 
 A policy observes the arm's own state, and the simulator's object state (`states`), an image that
 its own encoder learns to read (`pixels`), or a trained run's embedding of the image. It is tried

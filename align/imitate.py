@@ -1,12 +1,13 @@
 """Trains agents on rewards from third-person videos, and on three rewards to compare with.
 
     python -m align.imitate --env minecraft --run runs/paat
-    python -m align.imitate --env lift --run zoo:lift --reward alignment sparse --seeds 0
+    python -m align.imitate --env lift --run runs/causal --reward alignment sparse --seeds 0
     python -m align.imitate --env pick --reward sparse oracle        # no run is needed
 
 An agent (Stable-Baselines3) sees states and is rewarded for success, and for progress: among
 third-person videos in which the task is done (alignment), the same with their frames at random
 times (shuffled), or by the simulator's own distances (oracle). It is tried in held-out episodes.
+A run that looks at frames ahead, as zoo:lift does, cannot reward: train it with --time.causal.
 Prints one table, and writes `results.csv` and `curves.png`; agents that are there are kept.
 """
 

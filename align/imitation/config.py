@@ -37,7 +37,8 @@ class ImitateConfig:
     reference_data: Path | None = None
     """Data set of the references; the run's own by default."""
     reference_views: tuple[str, ...] = ()
-    """Views of the references; the third-person ones that the run was trained on by default."""
+    """Views of the references; by default the third-person ones that the run was trained on,
+    without the camera that looks on."""
     view: str = "view_0"
     """The camera that looks on."""
     views: PositiveInt = 4
@@ -70,7 +71,8 @@ class ImitateConfig:
     """How progress is read off the references."""
     out: Path = Path("runs/imitate")
     """Folder of the results."""
-    reading: ReadingConfig = field(default_factory=ReadingConfig)
+    # From a camera without references, start follows the task and references hardly does.
+    reading: ReadingConfig = field(default_factory=lambda: ReadingConfig(centre="start"))
     """Options of the method."""
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from typing import Any
 
@@ -19,6 +20,8 @@ from align.reward import change_of_potential
 from align.stored.suitable import require_frames_alone
 from align.zoo.store import resolve
 from datasets.storage.episode_file import EGO
+
+log = logging.getLogger(__name__)
 
 
 class VideoRewards(VecEnvWrapper):
@@ -94,10 +97,20 @@ def open_run(config: ImitateConfig, reward: Reward) -> tuple[FrameEmbedder, Demo
     lacking = "which would tell the agent's state to its reward"
     require_frames_alone(run, embedder.config, lacking)
     require_causal(str(run), embedder)
-    views = config.reference_views or tuple(
-        view for view in training_views(embedder.config, embedder.plan.meta) if view != EGO
-    )
+    views = config.reference_views or _other_views(config, embedder)
+    if config.view in views:
+        log.warning(
+            "the references are seen from %s too, the agent's own camera: they are no third-person "
+            "videos then. Name other --reference-views, or another --view.",
+            config.view,
+        )
     shuffled = reward == "shuffled"
     chosen = Demonstrations(config.references, config.reference_data, views, shuffled)
     chosen.footage(run, embedder)
     return embedder, chosen
+
+
+def _other_views(config: ImitateConfig, embedder: FrameEmbedder) -> tuple[str, ...]:
+    """The third-person views of training without the agent's own, unless it is the only one."""
+    third = [v for v in training_views(embedder.config, embedder.plan.meta) if v != EGO]
+    return tuple([v for v in third if v != config.view] or third)

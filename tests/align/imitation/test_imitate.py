@@ -16,6 +16,7 @@ from align.imitation.study import imitate
 from align.imitation.training import CURVE_NAME, _side_by_side, load_curve
 from align.imitation.video_rewards import make_trackers, open_run
 from align.inputs.sampling import TimeConfig
+from align.progress.options import ReadingConfig
 from align.reward import AlignmentReward
 from align.train import make_trainer
 from datasets.episodes import EpisodeDataset
@@ -110,7 +111,10 @@ def test_environments_that_are_seen_together_are_rewarded_as_each_alone(
     run = tmp_path / "deit_seed0"
     trained = tiny_config(dots, run, epochs=1, time=TimeConfig(frames=2, step=2, causal=True))
     make_trainer(trained, progress=False).fit()
-    config = ImitateConfig("minecraft", run, views=1, image_size=32, envs=2, scale=2.0)
+    reading = ReadingConfig(centre="references")
+    config = ImitateConfig(
+        "minecraft", run, views=1, image_size=32, envs=2, scale=2.0, reading=reading
+    )
     together = _side_by_side(config, "alignment", seed=0)
     together.seed(3)
     together.reset()
@@ -177,6 +181,20 @@ def test_a_damaged_curve_is_named(tmp_path: Path, text: str) -> None:
     (tmp_path / CURVE_NAME).write_text(text)
     with pytest.raises(DamagedDataError, match=r"curve\.csv cannot be read .*train again"):
         load_curve("sparse", 0, tmp_path)
+
+
+@pytest.mark.slow
+def test_references_are_not_seen_by_the_agents_own_camera(
+    dots: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    make_trainer(tiny_config(dots, tmp_path / "run", epochs=1), progress=False).fit()
+    config = ImitateConfig("minecraft", run=tmp_path / "run", view="view_1")
+    assert config.reading.centre == "start"
+    _, chosen = open_run(config, "alignment")
+    assert tuple(chosen.views) == ("view_0",) and not caplog.records
+    _, chosen = open_run(replace(config, reference_views=("view_0", "view_1")), "alignment")
+    assert tuple(chosen.views) == ("view_0", "view_1")
+    assert "seen from view_1 too, the agent's own camera" in caplog.text
 
 
 @pytest.mark.slow
